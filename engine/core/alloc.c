@@ -1,0 +1,116 @@
+#include "core/alloc.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Size classes: four to each power of two, so at most a quarter is wasted. */
+#define CLASSES 256
+#define ALIGNMENT 64
+/* The free lists keep at most this much, or as much as is handed out. */
+#define CACHE_MIN ((size_t)64 << 20)
+
+/* In front of every block; as long as the alignment. */
+typedef struct header {
+  struct header *next;
+  size_t bytes;
+  int class;
+} header;
+
+_Static_assert(sizeof(header) <= ALIGNMENT, "header must fit its slot");
+
+static struct {
+  pthread_mutex_t lock;
+  header *free[CLASSES];
+  torus_alloc_stats stats;
+  int64_t fail_in;
+} pool = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* The class of a request and the bytes a block of that class holds. */
+static int class_of(size_t bytes, size_t *capacity) {
+  if (bytes < 256) {
+    *capacity = 256;
+    return 0;
+  }
+  int shift = 63 - __builtin_clzll(bytes); /* 2^shift <= bytes */
+  size_t step = (size_t)1 << (shift - 2);
+  size_t quarter = (bytes - ((size_t)1 << shift) + step - 1) / step;
+  *capacity = ((size_t)1 << shift) + quarter * step;
+  return (shift - 8) * 4 + (int)quarter;
+}
+
+static header *take_cached(int class) {
+  header *h = pool.free[class];
+  if (h) {
+    pool.free[class] = h->next;
+    pool.stats.cached_bytes -= h->bytes;
+  }
+  return h;
+}
+
+void *torus_alloc(size_t bytes) {
+  if (bytes > SIZE_MAX / 4) return NULL;
+  size_t capacity;
+  int class = class_of(bytes, &capacity);
+  pthread_mutex_lock(&pool.lock);
+  int fail = pool.fail_in > 0 && --pool.fail_in == 0;
+  header *h = fail ? NULL : take_cached(class);
+  pthread_mutex_unlock(&pool.lock);
+  if (fail) return NULL;
+  if (!h) {
+    h = aligned_alloc(ALIGNMENT, capacity + ALIGNMENT);
+    if (!h) {
+      torus_alloc_trim();
+      h = aligned_alloc(ALIGNMENT, capacity + ALIGNMENT);
+      if (!h) return NULL;
+    }
+    h->bytes = capacity;
+    h->class = class;
+  }
+  pthread_mutex_lock(&pool.lock);
+  torus_alloc_stats *s = &pool.stats;
+  s->live_bytes += capacity;
+  s->live_blocks++;
+  if (s->live_bytes > s->peak_bytes) s->peak_bytes = s->live_bytes;
+  pthread_mutex_unlock(&pool.lock);
+  return (char *)h + ALIGNMENT;
+}
+
+void torus_free(void *block) {
+  if (!block) return;
+  header *h = (header *)((char *)block - ALIGNMENT);
+  pthread_mutex_lock(&pool.lock);
+  torus_alloc_stats *s = &pool.stats;
+  s->live_bytes -= h->bytes;
+  s->live_blocks--;
+  size_t limit = s->live_bytes > CACHE_MIN ? s->live_bytes : CACHE_MIN;
+  int keep = s->cached_bytes + h->bytes <= limit;
+  if (keep) {
+    h->next = pool.free[h->class];
+    pool.free[h->class] = h;
+    s->cached_bytes += h->bytes;
+  }
+  pthread_mutex_unlock(&pool.lock);
+  if (!keep) free(h);
+}
+
+torus_alloc_stats torus_alloc_get_stats(void) {
+  pthread_mutex_lock(&pool.lock);
+  torus_alloc_stats stats = pool.stats;
+  pthread_mutex_unlock(&pool.lock);
+  return stats;
+}
+
+void torus_alloc_trim(void) {
+  pthread_mutex_lock(&pool.lock);
+  for (int i = 0; i < CLASSES; i++) {
+    while (pool.free[i]) free(take_cached(i));
+  }
+  pthread_mutex_unlock(&pool.lock);
+}
+
+void torus_alloc_fail_nth(int64_t n) {
+  pthread_mutex_lock(&pool.lock);
+  pool.fail_in = n;
+  pthread_mutex_unlock(&pool.lock);
+}

@@ -1,0 +1,35 @@
+/* Counted, pooled memory for tensor data and scratch.
+ *
+ * Blocks are 64-byte aligned. A freed block goes to a free list of its size
+ * class and is handed out again: training repeats its sizes, and giving
+ * pages back to the system costs more than the arithmetic on them. Safe to
+ * call from any thread. */
+#ifndef TORUS_CORE_ALLOC_H
+#define TORUS_CORE_ALLOC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* NULL when memory is exhausted (or a test asked for it). The contents are
+ * undefined. A size of zero gives a valid block. */
+void *torus_alloc(size_t bytes);
+/* NULL is allowed. */
+void torus_free(void *block);
+
+typedef struct torus_alloc_stats {
+  size_t live_bytes;   /* handed out now */
+  size_t live_blocks;  /* handed out now */
+  size_t peak_bytes;   /* most ever handed out at a time */
+  size_t cached_bytes; /* kept in the free lists */
+} torus_alloc_stats;
+
+torus_alloc_stats torus_alloc_get_stats(void);
+
+/* Gives every cached block back to the system. */
+void torus_alloc_trim(void);
+
+/* For tests: the nth allocation from now fails once (1 is the next one);
+ * zero switches this off. */
+void torus_alloc_fail_nth(int64_t n);
+
+#endif

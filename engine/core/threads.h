@@ -1,0 +1,26 @@
+/* Parallel work over pieces of a fixed size.
+ *
+ * The pieces of a job depend on the job alone, never on the number of
+ * threads, and a job that sums keeps one partial result per piece and adds
+ * them in order afterwards: results have the same bits with any number of
+ * threads. */
+#ifndef TORUS_CORE_THREADS_H
+#define TORUS_CORE_THREADS_H
+
+#include <stdint.h>
+
+#define TORUS_MAX_THREADS 256
+
+/* `thread` is in [0, torus_threads()) and identifies private scratch. */
+typedef void torus_piece_fn(void *arg, int64_t piece, int thread);
+
+/* Runs fn for every piece in [0, pieces) and waits. Calls made from inside a
+ * piece run on that piece's thread (as thread 0 of their own job). */
+void torus_parallel(int64_t pieces, torus_piece_fn *fn, void *arg);
+
+/* Number of threads used; default: the processors this process may use, or
+ * the environment variable TORUS_THREADS. */
+int torus_threads(void);
+void torus_set_threads(int threads);
+
+#endif
