@@ -1,0 +1,187 @@
+# torus: `make demo` and `make test` need nothing else; `make help` lists
+# the rest. Everything that is built goes to build/.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+ifeq ($(MAKELEVEL),0)
+  MAKEFLAGS += --no-print-directory --no-builtin-rules
+  ifeq ($(filter -j% --jobs%,$(MAKEFLAGS)),)
+    MAKEFLAGS += -j$(shell nproc 2>/dev/null || echo 2)
+  endif
+endif
+
+BUILD ?= build
+PREFIX ?= /usr/local
+DESTDIR ?=
+TESTS ?=
+
+# --- tools and flags -------------------------------------------------------
+
+ifeq ($(origin CC),default)
+  CC := gcc
+endif
+AR ?= ar
+PKG_CONFIG ?= pkg-config
+pkg = $(shell $(PKG_CONFIG) $(1) $(2) 2>/dev/null)
+
+OPTIMIZE ?= -O3
+SANITIZE ?=
+WARNINGS := -Wall -Wextra -Wdouble-promotion -Wconversion -Wno-sign-conversion
+ifneq ($(CI),)
+  WARNINGS += -Werror
+endif
+
+# System headers are not ours to warn about.
+dependency_cflags := $(patsubst -I%,-isystem %,\
+  $(call pkg,--cflags-only-I,openblas) $(call pkg,--cflags-only-I,stb))
+lua_cflags := $(patsubst -I%,-isystem %,$(call pkg,--cflags-only-I,lua5.4))
+edit_libs := $(call pkg,--libs,libedit)
+
+CFLAGS ?=
+ALL_CFLAGS := -std=gnu11 $(OPTIMIZE) -g -fno-math-errno -fopenmp -fPIC \
+  $(SANITIZE) $(CFLAGS)
+# libmvec holds the vector math of glibc on x86-64.
+mvec := $(if $(filter x86_64,$(shell uname -m)),-lmvec)
+LIBS := $(or $(call pkg,--libs,openblas),-lopenblas) -lgif $(mvec) -lm -lpthread
+
+# --- what there is ---------------------------------------------------------
+
+engine_c := $(sort $(filter-out engine/binding/%,\
+  $(shell find engine -name '*.c')))
+binding_c := $(sort $(filter-out engine/binding/edit.c,\
+  $(wildcard engine/binding/*.c)))
+edit_c := $(if $(edit_libs),$(wildcard engine/binding/edit.c))
+spec_c := $(sort $(shell find spec/engine -name '*_test.c' 2>/dev/null))
+
+engine_o := $(engine_c:%.c=$(BUILD)/%.o)
+binding_o := $(binding_c:%.c=$(BUILD)/%.o)
+edit_o := $(edit_c:%.c=$(BUILD)/%.o)
+spec_o := $(spec_c:%.c=$(BUILD)/%.o)
+specs := $(spec_c:%.c=$(BUILD)/%)
+
+modules := $(if $(binding_c),$(BUILD)/torus/core.so) \
+  $(if $(edit_c),$(BUILD)/torus/edit.so)
+
+# --- for people ------------------------------------------------------------
+
+.PHONY: all help setup demo test lint asan valgrind coverage docs install \
+  clean
+
+all:
+	@scripts/dev/setup.sh --check build
+	@$(MAKE) build
+	@echo "Built. Next: make demo, make test, or scripts/torus for a prompt."
+
+help:
+	@echo "make            build the engine and the Lua module"
+	@echo "make demo       install what is missing, build, train a small model"
+	@echo "make test       install what is missing, build, run every spec"
+	@echo "                TESTS=regex picks spec files, SLOW=1 adds slow specs"
+	@echo "make setup      install every Debian package that a target needs"
+	@echo "make lint       formatting, static checks, the layer rules"
+	@echo "make asan       every spec under the address and UB sanitizers"
+	@echo "make valgrind   the C specs under memcheck"
+	@echo "make coverage   line coverage of the engine by the whole suite"
+	@echo "make docs       the API reference, to build/docs"
+	@echo "make install    to PREFIX=$(PREFIX), below DESTDIR if given"
+	@echo "make clean      remove build/"
+
+setup:
+	@scripts/dev/setup.sh all
+
+demo:
+	@scripts/dev/setup.sh demo
+	@$(MAKE) build
+	@scripts/torus scripts/demo.lua
+
+test:
+	@scripts/dev/setup.sh test
+	@$(MAKE) build specs
+	@BUILD=$(BUILD) scripts/dev/test.sh $(TESTS)
+
+lint:
+	@scripts/dev/setup.sh lint
+	@scripts/dev/lint.sh
+
+# Each block goes back to the system at once, so that a use after free shows.
+asan:
+	@scripts/dev/setup.sh test
+	@$(MAKE) build specs BUILD=build/asan OPTIMIZE=-O1 \
+	  SANITIZE="-fsanitize=address,undefined -fno-omit-frame-pointer \
+	  -DTORUS_NO_POOL"
+	@BUILD=build/asan CC="$(CC)" scripts/dev/test.sh --asan $(TESTS)
+
+valgrind:
+	@scripts/dev/setup.sh valgrind
+	@$(MAKE) specs BUILD=build/valgrind OPTIMIZE=-O1 SANITIZE=-DTORUS_NO_POOL
+	@BUILD=build/valgrind scripts/dev/test.sh --valgrind $(TESTS)
+
+coverage:
+	@scripts/dev/setup.sh coverage
+	@$(MAKE) build specs BUILD=build/coverage OPTIMIZE=-O1 SANITIZE=--coverage
+	@BUILD=build/coverage scripts/dev/test.sh $(TESTS)
+	@gcovr --root . --filter engine/ --object-directory build/coverage \
+	  --sort-uncovered --print-summary
+
+docs:
+	@scripts/dev/setup.sh docs
+	@$(MAKE) build
+	@BUILD=$(BUILD) scripts/dev/docs.sh
+
+install:
+	@scripts/dev/setup.sh --check build
+	@$(MAKE) build
+	@BUILD=$(BUILD) scripts/dev/install.sh "$(DESTDIR)$(PREFIX)"
+
+clean:
+	rm -rf build
+
+# --- for make --------------------------------------------------------------
+
+.PHONY: build specs force
+build: $(BUILD)/libtorus.a $(modules) ; @:
+specs: $(specs) ; @:
+
+# Objects are stale when the command that made them was another one.
+$(BUILD)/flags: force
+	@mkdir -p $(BUILD)
+	@echo '$(CC) $(ALL_CFLAGS) $(WARNINGS)' | cmp -s - $@ || \
+	  echo '$(CC) $(ALL_CFLAGS) $(WARNINGS)' >$@
+
+compile = @mkdir -p $(@D) && echo "  CC   $<" && \
+  $(CC) $(ALL_CFLAGS) $(WARNINGS) -MMD -MP -Iengine $(dependency_cflags)
+
+$(BUILD)/engine/binding/%.o: engine/binding/%.c $(BUILD)/flags
+	$(compile) $(lua_cflags) -c -o $@ $<
+
+$(BUILD)/engine/%.o: engine/%.c $(BUILD)/flags
+	$(compile) -c -o $@ $<
+
+# Specs compare and convert freely.
+$(BUILD)/spec/%.o: spec/%.c $(BUILD)/flags
+	$(compile) -Wno-conversion -Wno-double-promotion -Ispec/support -c -o $@ $<
+
+$(BUILD)/libtorus.a: $(engine_o)
+	@echo "  AR   $@"
+	@rm -f $@ && $(AR) rcs $@ $(engine_o)
+
+# Only the luaopen functions leave the module: the engine's names stay its own.
+link_module = @mkdir -p $(@D) && echo "  LD   $@" && \
+  $(CC) $(ALL_CFLAGS) -shared -Wl,--exclude-libs,ALL
+
+$(BUILD)/torus/core.so: $(binding_o) $(BUILD)/libtorus.a
+	$(link_module) -o $@ $^ $(LIBS)
+
+$(BUILD)/torus/edit.so: $(edit_o)
+	$(link_module) -o $@ $^ $(edit_libs)
+
+$(specs): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libtorus.a
+	@echo "  LD   $@"
+	@$(CC) $(ALL_CFLAGS) -o $@ $^ $(LIBS)
+
+# Kept, or make would take them for intermediate files.
+$(engine_o) $(binding_o) $(edit_o) $(spec_o):
+
+-include $(patsubst %.o,%.d,$(engine_o) $(binding_o) $(edit_o) $(spec_o))

@@ -1,0 +1,90 @@
+#!/bin/sh
+# Runs the C specs, then the Lua specs, and ends with one line
+# "N passed, N failed". Called by make, which has built everything.
+#
+#   test.sh [--asan|--valgrind] [REGEX]
+#
+# REGEX picks spec files by path. SLOW=1 includes specs marked #slow.
+set -u
+cd "$(dirname "$0")/../.."
+
+build=${BUILD:-build}
+mode=plain
+case ${1:-} in
+--asan | --valgrind)
+  mode=${1#--}
+  shift
+  ;;
+esac
+pattern=${1:-.}
+
+passed=0
+failed=0
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# Reads "N passed, N failed" from the last line; anything else is a failure.
+count() { # count NAME EXIT-STATUS
+  line=$(tail -n 1 "$log" | grep -E '^[0-9]+ passed, [0-9]+ failed$')
+  p=${line%% *}
+  f=${line#*, }
+  f=${f%% *}
+  if [ -z "$line" ]; then
+    p=0
+    f=1
+    echo "failed: $1 ended without a result (exit status $2)"
+  elif [ "$2" -ne 0 ] && [ "$f" -eq 0 ]; then
+    f=1
+    echo "failed: $1 (exit status $2)"
+  fi
+  passed=$((passed + p))
+  failed=$((failed + f))
+}
+
+export ASAN_OPTIONS="detect_leaks=1:abort_on_error=0:${ASAN_OPTIONS:-}"
+export UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1:${UBSAN_OPTIONS:-}"
+export LSAN_OPTIONS="suppressions=$PWD/spec/support/leaks.supp:print_suppressions=0"
+memcheck="valgrind --quiet --error-exitcode=9 --leak-check=full
+  --errors-for-leak-kinds=definite --suppressions=spec/support/valgrind.supp"
+
+# --- C ---
+for source in $(find spec/engine -name '*_test.c' 2>/dev/null | sort |
+  grep -E -e "$pattern"); do
+  program=$build/${source%.c}
+  case $mode in
+  valgrind) TORUS_THREADS=1 timeout 600 $memcheck "$program" >"$log" 2>&1 ;;
+  *) timeout 300 "$program" >"$log" 2>&1 ;;
+  esac
+  status=$?
+  last=$(tail -n 1 "$log")
+  printf '%-44s %s\n' "${source#spec/}" "$last"
+  if [ $status -ne 0 ]; then sed '$d' "$log"; fi
+  count "$source" $status
+done
+
+# --- Lua ---
+specs=$(find spec -name '*_spec.lua' | sort | grep -E -e "$pattern")
+if [ "$mode" != valgrind ] && [ -n "$specs" ]; then
+  export LUA_PATH="lua/?.lua;lua/?/init.lua;./?.lua;;"
+  export LUA_CPATH="$build/?.so;;"
+  export TORUS_BUILD="$build"
+  unset LUA_PATH_5_4 LUA_CPATH_5_4 LUA_INIT LUA_INIT_5_4
+  preload=""
+  if [ "$mode" = asan ]; then
+    preload=$(${CC:-gcc} -print-file-name=libasan.so)
+  fi
+  excluded=slow
+  [ -n "${SLOW:-}" ] && excluded=none
+  # shellcheck disable=SC2086
+  LD_PRELOAD=$preload lua5.4 "$(command -v busted)" -o plainTerminal \
+    --exclude-tags=$excluded $specs >"$log" 2>&1
+  status=$?
+  cat "$log"
+  # busted: "3 successes / 0 failures / 1 error / 0 pending : 0.1 seconds"
+  result=$(grep -E '^[0-9]+ success(es)? / [0-9]+ failures? / ' "$log" |
+    tail -n 1 | awk '{ print $1 " passed, " $4 + $7 " failed" }')
+  echo "$result" >"$log"
+  count "busted" $status
+fi
+
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
