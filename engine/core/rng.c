@@ -1,0 +1,93 @@
+#include "core/rng.h"
+
+#include "core/threads.h"
+
+#include <math.h>
+
+#define PIECE 4096
+
+void torus_philox(uint64_t seed, uint64_t position, uint32_t out[4]) {
+  uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
+  uint32_t c0 = (uint32_t)position, c1 = (uint32_t)(position >> 32);
+  uint32_t c2 = 0, c3 = 0;
+  for (int round = 0; round < 10; round++) {
+    uint64_t a = (uint64_t)0xD2511F53u * c0;
+    uint64_t b = (uint64_t)0xCD9E8D57u * c2;
+    c0 = (uint32_t)(b >> 32) ^ c1 ^ k0;
+    c1 = (uint32_t)b;
+    c2 = (uint32_t)(a >> 32) ^ c3 ^ k1;
+    c3 = (uint32_t)a;
+    k0 += 0x9E3779B9u;
+    k1 += 0xBB67AE85u;
+  }
+  out[0] = c0;
+  out[1] = c1;
+  out[2] = c2;
+  out[3] = c3;
+}
+
+/* 53 bits of two words as a number in [0, 1). */
+static double unit(uint32_t low, uint32_t high) {
+  uint64_t bits = ((uint64_t)high << 32 | low) >> 11;
+  return (double)bits * 0x1p-53;
+}
+
+double torus_rng_uniform_at(uint64_t seed, uint64_t position) {
+  uint32_t r[4];
+  torus_philox(seed, position, r);
+  return unit(r[0], r[1]);
+}
+
+double torus_rng_normal_at(uint64_t seed, uint64_t position) {
+  uint32_t r[4];
+  torus_philox(seed, position, r);
+  double radius = sqrt(-2 * log(1 - unit(r[0], r[1])));
+  return radius * cos(6.283185307179586477 * unit(r[2], r[3]));
+}
+
+/* Rounding to float32 may reach 1, which a uniform sample must not. */
+static float below_one(double x) {
+  float y = (float)x;
+  return y < 1 ? y : 0x1.fffffep-1f;
+}
+
+static float narrow(double x) { return (float)x; }
+static double same(double x) { return x; }
+
+typedef struct fill {
+  torus_rng rng;
+  void *out;
+  int64_t count;
+} fill;
+
+#define FILL(name, type, sample, convert)                                      \
+  static void name##_piece(void *arg, int64_t piece, int thread) {             \
+    (void)thread;                                                              \
+    const fill *f = arg;                                                       \
+    int64_t first = piece * PIECE, last = first + PIECE;                       \
+    if (last > f->count) last = f->count;                                      \
+    for (int64_t i = first; i < last; i++) {                                   \
+      ((type *)f->out)[i] =                                                    \
+          convert(sample(f->rng.seed, f->rng.position + (uint64_t)i));         \
+    }                                                                          \
+  }                                                                            \
+  void torus_rng_##name(torus_rng *rng, type *out, int64_t count) {            \
+    fill f = {*rng, out, count};                                               \
+    torus_parallel((count + PIECE - 1) / PIECE, name##_piece, &f);             \
+    rng->position += (uint64_t)count;                                          \
+  }
+
+FILL(uniform_f32, float, torus_rng_uniform_at, below_one)
+FILL(uniform_f64, double, torus_rng_uniform_at, same)
+FILL(normal_f32, float, torus_rng_normal_at, narrow)
+FILL(normal_f64, double, torus_rng_normal_at, same)
+
+void torus_rng_permutation(torus_rng *rng, int64_t *out, int64_t count,
+                           int64_t first) {
+  for (int64_t i = 0; i < count; i++) {
+    double u = torus_rng_uniform_at(rng->seed, rng->position++);
+    int64_t j = (int64_t)(u * (double)(i + 1)); /* j <= i */
+    out[i] = out[j];
+    out[j] = first + i;
+  }
+}

@@ -1,0 +1,34 @@
+/* Counter-based random numbers: Philox4x32-10 (Salmon et al. 2011,
+ * "Parallel random numbers: as easy as 1, 2, 3").
+ *
+ * Sample number n of a stream depends on the seed and n alone: fills can be
+ * cut into pieces, and a generator's whole state is two integers. */
+#ifndef TORUS_CORE_RNG_H
+#define TORUS_CORE_RNG_H
+
+#include <stdint.h>
+
+typedef struct torus_rng {
+  uint64_t seed;
+  uint64_t position; /* samples drawn so far */
+} torus_rng;
+
+/* 128 random bits for one position of a stream. */
+void torus_philox(uint64_t seed, uint64_t position, uint32_t out[4]);
+
+/* One uniform sample in [0, 1) and one standard normal one (Box-Muller);
+ * 53 bits each. */
+double torus_rng_uniform_at(uint64_t seed, uint64_t position);
+double torus_rng_normal_at(uint64_t seed, uint64_t position);
+
+/* Fill count samples and advance the generator. */
+void torus_rng_uniform_f32(torus_rng *rng, float *out, int64_t count);
+void torus_rng_uniform_f64(torus_rng *rng, double *out, int64_t count);
+void torus_rng_normal_f32(torus_rng *rng, float *out, int64_t count);
+void torus_rng_normal_f64(torus_rng *rng, double *out, int64_t count);
+
+/* A random permutation of first .. first + count - 1 (Fisher-Yates). */
+void torus_rng_permutation(torus_rng *rng, int64_t *out, int64_t count,
+                           int64_t first);
+
+#endif

@@ -1,0 +1,174 @@
+#include "core/tensor.h"
+
+#include "core/alloc.h"
+
+#include <assert.h>
+#include <string.h>
+
+static int64_t live;
+
+int64_t torus_tensor_live(void) { return live; }
+
+static bool storage_bytes(torus_dtype dtype, const torus_shape *shape,
+                          size_t *bytes) {
+  size_t count = torus_dtype_size(dtype);
+  for (int i = 0; i < shape->ndim; i++) {
+    if (__builtin_mul_overflow(count, (size_t)shape->size[i], &count)) {
+      return false;
+    }
+  }
+  *bytes = count;
+  return true;
+}
+
+static torus_storage *storage_new(size_t bytes) {
+  torus_storage *storage = torus_alloc(sizeof *storage);
+  if (!storage) return NULL;
+  *storage = (torus_storage){1, 0, bytes, torus_alloc(bytes)};
+  if (!storage->data) {
+    torus_free(storage);
+    return NULL;
+  }
+  return storage;
+}
+
+static void storage_release(torus_storage *storage) {
+  if (--storage->references > 0) return;
+  torus_free(storage->data);
+  torus_free(storage);
+}
+
+static torus_tensor *tensor_around(torus_storage *storage, torus_dtype dtype,
+                                   const torus_shape *shape) {
+  torus_tensor *tensor = torus_alloc(sizeof *tensor);
+  if (!tensor) return NULL;
+  memset(tensor, 0, sizeof *tensor);
+  tensor->references = 1;
+  tensor->storage = storage;
+  tensor->shape = *shape;
+  tensor->dtype = dtype;
+  live++;
+  return tensor;
+}
+
+torus_tensor *torus_tensor_new(torus_dtype dtype, const torus_shape *shape,
+                               torus_status *status) {
+  char text[TORUS_SHAPE_TEXT];
+  size_t bytes = 0;
+  torus_storage *storage = NULL;
+  if (storage_bytes(dtype, shape, &bytes)) storage = storage_new(bytes);
+  torus_tensor *tensor = storage ? tensor_around(storage, dtype, shape) : NULL;
+  if (!tensor) {
+    if (storage) storage_release(storage);
+    torus_status_fail(status, TORUS_ENOMEM,
+                      "out of memory: no room for a %s tensor of shape %s",
+                      torus_dtype_name(dtype), torus_shape_format(shape, text));
+    return NULL;
+  }
+  torus_shape_strides(shape, tensor->strides);
+  return tensor;
+}
+
+torus_tensor *torus_tensor_view(torus_tensor *base, const torus_shape *shape,
+                                const int64_t *strides, int64_t offset,
+                                torus_status *status) {
+  torus_tensor *view = tensor_around(base->storage, base->dtype, shape);
+  if (!view) {
+    torus_status_fail(status, TORUS_ENOMEM, "out of memory: no room for a view");
+    return NULL;
+  }
+  base->storage->references++;
+  memcpy(view->strides, strides, (size_t)shape->ndim * sizeof *strides);
+  view->offset = offset;
+  return view;
+}
+
+torus_tensor *torus_tensor_retain(torus_tensor *tensor) {
+  if (tensor) tensor->references++;
+  return tensor;
+}
+
+/* Drops one reference; a tensor that dies joins the list. */
+static void drop(torus_tensor *tensor, torus_tensor **dying) {
+  assert(tensor->references > 0);
+  if (--tensor->references > 0) return;
+  tensor->next = *dying;
+  *dying = tensor;
+}
+
+static void drop_inputs(torus_node *node, torus_tensor **dying) {
+  for (int i = 0; i < node->inputs; i++) drop(node->input[i].tensor, dying);
+  node->inputs = 0;
+  node->freed = true;
+}
+
+static void bury(torus_tensor *dying) {
+  while (dying) {
+    torus_tensor *tensor = dying;
+    dying = tensor->next;
+    if (tensor->node) {
+      drop_inputs(tensor->node, &dying);
+      torus_free(tensor->node);
+    }
+    if (tensor->grad) drop(tensor->grad, &dying);
+    storage_release(tensor->storage);
+    torus_free(tensor);
+    live--;
+  }
+}
+
+void torus_tensor_release(torus_tensor *tensor) {
+  if (!tensor) return;
+  torus_tensor *dying = NULL;
+  drop(tensor, &dying);
+  bury(dying);
+}
+
+void torus_node_free_inputs(torus_node *node) {
+  torus_tensor *dying = NULL;
+  drop_inputs(node, &dying);
+  bury(dying);
+}
+
+void torus_tensor_forget(torus_tensor *tensor) {
+  if (!tensor->node) return;
+  torus_node_free_inputs(tensor->node);
+  torus_free(tensor->node);
+  tensor->node = NULL;
+}
+
+void *torus_tensor_data(const torus_tensor *tensor) {
+  return (char *)tensor->storage->data +
+         (size_t)tensor->offset * torus_dtype_size(tensor->dtype);
+}
+
+int64_t torus_tensor_count(const torus_tensor *tensor) {
+  return torus_shape_count(&tensor->shape);
+}
+
+bool torus_tensor_is_contiguous(const torus_tensor *tensor) {
+  int64_t step = 1;
+  for (int i = tensor->shape.ndim - 1; i >= 0; i--) {
+    int64_t size = tensor->shape.size[i];
+    if (size == 0) return true;
+    if (size != 1 && tensor->strides[i] != step) return false;
+    step *= size;
+  }
+  return true;
+}
+
+torus_layout torus_tensor_layout(const torus_tensor *tensor) {
+  return torus_tensor_broadcast_layout(tensor, &tensor->shape);
+}
+
+torus_layout torus_tensor_broadcast_layout(const torus_tensor *tensor,
+                                           const torus_shape *shape) {
+  torus_layout layout = {.ndim = shape->ndim};
+  int shift = shape->ndim - tensor->shape.ndim;
+  for (int i = 0; i < shape->ndim; i++) {
+    layout.size[i] = shape->size[i];
+    bool repeated = i < shift || (tensor->shape.size[i - shift] == 1);
+    layout.stride[i] = repeated ? 0 : tensor->strides[i - shift];
+  }
+  return layout;
+}

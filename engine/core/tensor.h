@@ -1,0 +1,95 @@
+/* Tensors: strided views of shared, reference-counted storage.
+ *
+ * A tensor may carry its history: the operation that made it and its inputs
+ * (a torus_node). A node belongs to exactly one tensor and lives with it.
+ * Reference counts are for one thread: the engine is entered by the script's
+ * thread alone, and kernels see raw memory. */
+#ifndef TORUS_CORE_TENSOR_H
+#define TORUS_CORE_TENSOR_H
+
+#include "core/dtype.h"
+#include "core/shape.h"
+#include "core/status.h"
+
+typedef struct torus_storage {
+  int64_t references;
+  /* Counts in-place writes, so that a gradient that needs overwritten values
+   * is refused instead of wrong. */
+  int64_t version;
+  size_t bytes;
+  void *data;
+} torus_storage;
+
+typedef struct torus_tensor torus_tensor;
+struct torus_op;
+
+/* The parameters of an operation; each operation documents its slots. */
+#define TORUS_ATTR_INTS 6
+#define TORUS_ATTR_FLOATS 2
+#define TORUS_ATTR_LISTS 3
+typedef struct torus_attrs {
+  int64_t i[TORUS_ATTR_INTS];
+  double f[TORUS_ATTR_FLOATS];
+  torus_shape list[TORUS_ATTR_LISTS];
+} torus_attrs;
+
+typedef struct torus_input {
+  torus_tensor *tensor; /* owned */
+  int64_t version;      /* of its storage when recorded */
+} torus_input;
+
+/* How a tensor was made. */
+typedef struct torus_node {
+  const struct torus_op *op;
+  torus_attrs attrs;
+  bool freed;            /* a backward sweep has used and dropped the inputs */
+  int64_t mark;          /* for the sweep: position in its order, or -1 */
+  int64_t out_version;   /* of the result's storage when recorded */
+  int inputs;
+  torus_input input[];
+} torus_node;
+
+struct torus_tensor {
+  int64_t references;
+  torus_storage *storage;
+  int64_t offset; /* of the first element in the storage, in elements */
+  torus_shape shape;
+  int64_t strides[TORUS_MAX_DIMS]; /* in elements */
+  torus_dtype dtype;
+  bool requires_grad;
+  torus_node *node;   /* NULL for a leaf */
+  torus_tensor *grad; /* filled by a backward call; owned; may be NULL */
+  torus_tensor *next; /* in the list of dying tensors, see release */
+};
+
+/* A contiguous tensor with undefined contents; NULL after an error. */
+torus_tensor *torus_tensor_new(torus_dtype dtype, const torus_shape *shape,
+                               torus_status *status);
+
+/* A view of the same storage; NULL after an error. The caller owns it. */
+torus_tensor *torus_tensor_view(torus_tensor *base, const torus_shape *shape,
+                                const int64_t *strides, int64_t offset,
+                                torus_status *status);
+
+torus_tensor *torus_tensor_retain(torus_tensor *tensor);
+/* Iterative: histories of rollouts are long chains. NULL is allowed. */
+void torus_tensor_release(torus_tensor *tensor);
+
+/* Drops a tensor's history. */
+void torus_tensor_forget(torus_tensor *tensor);
+/* Releases the inputs of a node, which stays as a mark that it was used. */
+void torus_node_free_inputs(torus_node *node);
+
+/* The address of the first element. */
+void *torus_tensor_data(const torus_tensor *tensor);
+int64_t torus_tensor_count(const torus_tensor *tensor);
+bool torus_tensor_is_contiguous(const torus_tensor *tensor);
+torus_layout torus_tensor_layout(const torus_tensor *tensor);
+/* The layout of a tensor read as if it had this (broadcast) shape. */
+torus_layout torus_tensor_broadcast_layout(const torus_tensor *tensor,
+                                           const torus_shape *shape);
+
+/* Tensors alive now, for leak checks. */
+int64_t torus_tensor_live(void);
+
+#endif

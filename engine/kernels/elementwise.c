@@ -1,0 +1,96 @@
+#include "kernels/elementwise.h"
+
+#include "core/threads.h"
+#include "kernels/clones.h"
+#include "kernels/move.h"
+
+#include <math.h>
+
+/* glibc's vector math library has these functions for whole vectors; its own
+ * declarations appear under -ffast-math only, which also changes arithmetic.
+ * They stay within 4 units in the last place. */
+#if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__)
+#define VECTOR __attribute__((simd("notinbranch")))
+VECTOR double exp(double);
+VECTOR double expm1(double);
+VECTOR double log(double);
+VECTOR double log1p(double);
+VECTOR double sin(double);
+VECTOR double cos(double);
+VECTOR double tanh(double);
+VECTOR double pow(double, double);
+VECTOR float expf(float);
+VECTOR float expm1f(float);
+VECTOR float logf(float);
+VECTOR float log1pf(float);
+VECTOR float sinf(float);
+VECTOR float cosf(float);
+VECTOR float tanhf(float);
+VECTOR float powf(float, float);
+#endif
+
+/* Elements gathered at a time, and a thread's share of a large array. */
+#define BLOCK 1024
+#define PIECE (16 * BLOCK)
+
+typedef struct job {
+  torus_elementwise op;
+  int inputs;
+  const void *const *in;
+  const torus_layout *layouts;
+  bool contiguous[TORUS_ELEMENTWISE_INPUTS];
+  void *out;
+  int64_t count;
+  const double *numbers;
+  void (*block)(const struct job *, int64_t first, int64_t count);
+} job;
+
+#define T float
+#define FN(name) name##_f32
+#define M(fn) fn##f
+#include "kernels/elementwise.inc"
+#undef T
+#undef FN
+#undef M
+#define T double
+#define FN(name) name##_f64
+#define M(fn) fn
+#include "kernels/elementwise.inc"
+#undef T
+#undef FN
+#undef M
+
+static void run_piece(void *arg, int64_t piece, int thread) {
+  (void)thread;
+  const job *j = arg;
+  int64_t first = piece * PIECE;
+  int64_t last = first + PIECE < j->count ? first + PIECE : j->count;
+  for (int64_t i = first; i < last; i += BLOCK) {
+    j->block(j, i, last - i < BLOCK ? last - i : BLOCK);
+  }
+}
+
+static bool is_contiguous(const torus_layout *layout) {
+  return layout->ndim == 1 && (layout->stride[0] == 1 || layout->size[0] == 1);
+}
+
+void torus_elementwise_run(torus_elementwise op, torus_dtype dtype, int inputs,
+                           const void *const *in, const torus_layout *layouts,
+                           void *out, int64_t count, const double numbers[2]) {
+  torus_layout merged[TORUS_ELEMENTWISE_INPUTS];
+  job j = {.op = op,
+           .inputs = inputs,
+           .in = in,
+           .layouts = merged,
+           .out = out,
+           .count = count,
+           .numbers = numbers,
+           .block = dtype == TORUS_FLOAT32 ? block_f32 : block_f64};
+  if (count == 0) return;
+  for (int i = 0; i < inputs; i++) {
+    merged[i] = layouts[i];
+    torus_layout_merge(&merged[i]);
+    j.contiguous[i] = is_contiguous(&merged[i]);
+  }
+  torus_parallel((count + PIECE - 1) / PIECE, run_piece, &j);
+}

@@ -1,0 +1,37 @@
+/* Elementwise kernels over strided arrays, one for each row of
+ * elementwise.def. They own nothing and can't fail. */
+#ifndef TORUS_KERNELS_ELEMENTWISE_H
+#define TORUS_KERNELS_ELEMENTWISE_H
+
+#include "core/dtype.h"
+#include "core/shape.h"
+
+#define TORUS_ELEMENTWISE_INPUTS 3
+
+typedef enum torus_elementwise {
+#define UNARY(name, value, gx, doc) TORUS_EW_##name,
+#define UNARY1(name, p, d, value, gx, doc) TORUS_EW_##name,
+#define UNARY2(name, p, d, p2, d2, value, gx, doc) TORUS_EW_##name,
+#define STEP1(name, value, doc) TORUS_EW_##name,
+#define BINARY(name, value, gx, gy, doc) TORUS_EW_##name,
+#define STEP2(name, value, doc) TORUS_EW_##name,
+#define TERNARY(name, value, gx, gy, gz, doc) TORUS_EW_##name,
+#include "kernels/elementwise.def"
+#undef UNARY
+#undef UNARY1
+#undef UNARY2
+#undef STEP1
+#undef BINARY
+#undef STEP2
+#undef TERNARY
+  TORUS_EW_COUNT
+} torus_elementwise;
+
+/* out, contiguous, = op(in[0], in[1], in[2]). Every input's layout has the
+ * result's shape (broadcast dimensions with stride 0). Floating dtypes only.
+ * numbers: the row's a and b. */
+void torus_elementwise_run(torus_elementwise op, torus_dtype dtype, int inputs,
+                           const void *const *in, const torus_layout *layouts,
+                           void *out, int64_t count, const double numbers[2]);
+
+#endif
