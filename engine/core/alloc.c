@@ -10,11 +10,11 @@
 /* The free lists keep at most this much, or as much as is handed out. */
 #define CACHE_MIN ((size_t)64 << 20)
 /* Sanitizers and valgrind see a use after free only in memory that went back
- * to the system. */
+ * to the system, and an overrun only at a block's true end. */
 #ifdef TORUS_NO_POOL
-#define KEEP_FREED 0
+#define POOLED 0
 #else
-#define KEEP_FREED 1
+#define POOLED 1
 #endif
 
 /* In front of every block; as long as the alignment. */
@@ -46,6 +46,12 @@ static int class_of(size_t bytes, size_t *capacity) {
   return (shift - 8) * 4 + (int)quarter;
 }
 
+static header *take_from_system(size_t capacity) {
+  void *block;
+  return posix_memalign(&block, ALIGNMENT, capacity + ALIGNMENT) == 0 ? block
+                                                                      : NULL;
+}
+
 static header *take_cached(int class) {
   header *h = pool.free[class];
   if (h) {
@@ -59,16 +65,17 @@ void *torus_alloc(size_t bytes) {
   if (bytes > SIZE_MAX / 4) return NULL;
   size_t capacity;
   int class = class_of(bytes, &capacity);
+  if (!POOLED) capacity = bytes;
   pthread_mutex_lock(&pool.lock);
   int fail = pool.fail_in > 0 && --pool.fail_in == 0;
   header *h = fail ? NULL : take_cached(class);
   pthread_mutex_unlock(&pool.lock);
   if (fail) return NULL;
   if (!h) {
-    h = aligned_alloc(ALIGNMENT, capacity + ALIGNMENT);
+    h = take_from_system(capacity);
     if (!h) {
       torus_alloc_trim();
-      h = aligned_alloc(ALIGNMENT, capacity + ALIGNMENT);
+      h = take_from_system(capacity);
       if (!h) return NULL;
     }
     h->bytes = capacity;
@@ -91,7 +98,7 @@ void torus_free(void *block) {
   s->live_bytes -= h->bytes;
   s->live_blocks--;
   size_t limit = s->live_bytes > CACHE_MIN ? s->live_bytes : CACHE_MIN;
-  int keep = KEEP_FREED && s->cached_bytes + h->bytes <= limit;
+  int keep = POOLED && s->cached_bytes + h->bytes <= limit;
   if (keep) {
     h->next = pool.free[h->class];
     pool.free[h->class] = h;
