@@ -66,7 +66,7 @@ modules := $(if $(binding_c),$(BUILD)/torus/core.so) \
 
 # --- for people ------------------------------------------------------------
 
-.PHONY: all help setup demo test lint asan valgrind coverage docs install \
+.PHONY: all help setup demo test lint format asan valgrind coverage docs install \
   clean
 
 all:
@@ -81,6 +81,7 @@ help:
 	@echo "                TESTS=regex picks spec files, SLOW=1 adds slow specs"
 	@echo "make setup      install every Debian package that a target needs"
 	@echo "make lint       formatting, static checks, the layer rules"
+	@echo "make format     let clang-format have its way"
 	@echo "make asan       every spec under the address and UB sanitizers"
 	@echo "make valgrind   the C specs under memcheck"
 	@echo "make coverage   line coverage of the engine by the whole suite"
@@ -99,11 +100,14 @@ demo:
 test:
 	@scripts/dev/setup.sh test
 	@$(MAKE) build specs
-	@BUILD=$(BUILD) scripts/dev/test.sh $(TESTS)
+	@BUILD=$(BUILD) scripts/dev/test.sh '$(TESTS)'
 
 lint:
 	@scripts/dev/setup.sh lint
 	@scripts/dev/lint.sh
+
+format:
+	@clang-format -i $$(find engine spec -name '*.[ch]' -o -name '*.inc')
 
 # Each block goes back to the system at once, so that a use after free shows.
 asan:
@@ -111,17 +115,17 @@ asan:
 	@$(MAKE) build specs BUILD=build/asan OPTIMIZE=-O1 \
 	  SANITIZE="-fsanitize=address,undefined -fno-omit-frame-pointer \
 	  -DTORUS_NO_POOL"
-	@BUILD=build/asan CC="$(CC)" scripts/dev/test.sh --asan $(TESTS)
+	@BUILD=build/asan CC="$(CC)" scripts/dev/test.sh --asan '$(TESTS)'
 
 valgrind:
 	@scripts/dev/setup.sh valgrind
 	@$(MAKE) specs BUILD=build/valgrind OPTIMIZE=-O1 SANITIZE=-DTORUS_NO_POOL
-	@BUILD=build/valgrind scripts/dev/test.sh --valgrind $(TESTS)
+	@BUILD=build/valgrind scripts/dev/test.sh --valgrind '$(TESTS)'
 
 coverage:
 	@scripts/dev/setup.sh coverage
 	@$(MAKE) build specs BUILD=build/coverage OPTIMIZE=-O1 SANITIZE=--coverage
-	@BUILD=build/coverage scripts/dev/test.sh $(TESTS)
+	@BUILD=build/coverage scripts/dev/test.sh '$(TESTS)'
 	@gcovr --root . --filter engine/ --object-directory build/coverage \
 	  --sort-uncovered --print-summary
 

@@ -1,0 +1,9 @@
+std = "lua54"
+max_line_length = 100
+unused_args = false
+self = false
+-- Specs open with describe, and luassert extends assert.
+files["spec/**/*_spec.lua"] = { std = "lua54+busted" }
+files["spec/support/**/*.lua"] = { std = "lua54+busted" }
+-- Configuration read by its own program.
+files["scripts/dev/config.ld"] = { std = "+ldoc" }

@@ -1,0 +1,114 @@
+-- The rules of the house that no other tool knows: which layer may use which,
+-- how long a file may be, words that tell of unfinished work.
+-- Prints one line per breach; exit status 1 if there is any.
+
+local MAX_LINES = 600
+
+-- Each layer of the engine and the layers it may include.
+local C_LAYERS = {
+  core = { "core" },
+  kernels = { "core", "kernels" },
+  autodiff = { "core", "kernels", "autodiff" },
+  hamiltonian = { "core", "kernels", "autodiff", "hamiltonian" },
+  io = { "core", "io" },
+  binding = { "core", "kernels", "autodiff", "hamiltonian", "io", "binding" },
+}
+
+-- The library's parts in order; a part requires nothing that stands after it.
+-- What lies directly in lua/torus stands before all of them.
+local LUA_ORDER = {
+  optim = 1, nn = 1, systems = 1, data = 2, plot = 2, models = 3, train = 4,
+}
+-- These gather the whole library and may require anything.
+local LUA_TOP = { ["lua/torus/init.lua"] = true, ["lua/torus/repl.lua"] = true }
+
+local breaches = 0
+local function breach(path, line, ...)
+  breaches = breaches + 1
+  print(("%s:%d: %s"):format(path, line, string.format(...)))
+end
+
+local function files(...)
+  local names = {}
+  for i, pattern in ipairs { ... } do
+    names[i] = "-name '" .. pattern .. "'"
+  end
+  local find = assert(io.popen("find engine lua scripts examples spec -type f '(' "
+    .. table.concat(names, " -o ") .. " ')' | sort"))
+  local list = {}
+  for path in find:lines() do list[#list + 1] = path end
+  find:close()
+  return list
+end
+
+local function contains(list, value)
+  for _, v in ipairs(list) do
+    if v == value then return true end
+  end
+  return false
+end
+
+local function check_include(path, number, line)
+  local layer = path:match("^engine/(%w+)/")
+  local name = line:match('^%s*#%s*include%s*["<]([^">]+)[">]')
+  if not layer or not name then return end
+  if not C_LAYERS[layer] then
+    breach(path, number, "engine/%s is no known layer", layer)
+    return
+  end
+  if name:find("%.%.") then
+    breach(path, number, "includes by a relative path: %s", name)
+  end
+  local target = name:match("^(%w+)/")
+  if target and C_LAYERS[target] and not contains(C_LAYERS[layer], target) then
+    breach(path, number, "%s may not include %s", layer, name)
+  end
+  if name:match("^lua") or name:match("^lauxlib") then
+    if layer ~= "binding" then
+      breach(path, number, "only the binding may include %s", name)
+    end
+  end
+end
+
+local function part_of(module)
+  return module:match("^torus%.(%w+)")
+end
+
+local function check_require(path, number, line)
+  if LUA_TOP[path] then return end
+  local here = path:match("^lua/torus/(%w+)")
+  if not here then return end
+  local code = line:gsub("%-%-.*", "")
+  for module in code:gmatch("require%s*%(?%s*[\"']([%w_.]+)[\"']") do
+    local part = part_of(module)
+    if part and (LUA_ORDER[part] or 0) > (LUA_ORDER[here] or 0) then
+      breach(path, number, "torus.%s may not require %s", here, module)
+    end
+  end
+end
+
+-- Spelled so that this file does not find itself.
+local UNFINISHED = { "TO" .. "DO", "FIX" .. "ME", "XX" .. "X", "HA" .. "CK" }
+local function check_words(path, number, line)
+  for word in line:gmatch("%f[%w_]%u+%f[^%w_]") do
+    if contains(UNFINISHED, word) then
+      breach(path, number, "unfinished: %s", word)
+    end
+  end
+  if line:find("%s$") then breach(path, number, "space at the end of the line") end
+  if line:find("\t") then breach(path, number, "a tab") end
+end
+
+for _, path in ipairs(files("*.c", "*.h", "*.inc", "*.def", "*.lua", "*.sh", "*.py")) do
+  local number = 0
+  for line in io.lines(path) do
+    number = number + 1
+    check_words(path, number, line)
+    if path:find("^engine/") then check_include(path, number, line) end
+    if path:find("%.lua$") then check_require(path, number, line) end
+  end
+  if number > MAX_LINES then
+    breach(path, number, "%d lines, the limit is %d", number, MAX_LINES)
+  end
+end
+os.exit(breaches == 0)
