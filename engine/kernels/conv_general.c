@@ -1,0 +1,139 @@
+/* The general path: every pass is matrix products over rows of gathered
+ * windows, a block of rows at a time, small enough to stay in cache. */
+#include <string.h>
+
+#include "core/threads.h"
+#include "kernels/conv_paths.h"
+#include "kernels/gemm.h"
+
+/* Bytes of gathered windows in a block: a part of the second-level cache. */
+#define BLOCK_BYTES 262144
+#define BLOCK_ROWS 512
+/* The weight gradient's sums: so many partial ones, each flushed to double
+ * after so many rows. */
+#define PARTIALS 16
+#define FLUSH_ROWS 1024
+
+/* Windows of a source image on a grid: the window of grid point (i, j) has
+ * its first pixel at (i stride - top, j stride - left), pixels outside are
+ * zero. Grid points are numbered row by row through all images. */
+typedef struct windows {
+  int64_t h, w, c; /* source (n, h, w, c) */
+  int64_t kh, kw;  /* window */
+  int64_t gh, gw;  /* grid */
+  int64_t stride, top, left;
+} windows;
+
+static int64_t window_size(const windows *g) { return g->kh * g->kw * g->c; }
+
+/* Windows that lie in the source as they are, one after the other. */
+static bool windows_are_source(const windows *g) {
+  if (g->top != 0 || g->left != 0) return false;
+  bool pixels = g->kh == 1 && g->kw == 1 && g->stride == 1;
+  bool images = g->kh == g->h && g->kw == g->w;
+  return (pixels && g->gh == g->h && g->gw == g->w) ||
+         (images && g->gh == 1 && g->gw == 1);
+}
+
+static int64_t block_rows(const windows *g, size_t element) {
+  int64_t bytes = window_size(g) * (int64_t)element;
+  int64_t rows = bytes == 0 ? BLOCK_ROWS : BLOCK_BYTES / bytes;
+  if (rows > BLOCK_ROWS) return BLOCK_ROWS;
+  return rows < 16 ? 16 : rows / 16 * 16;
+}
+
+static size_t block_room(const windows *g, size_t element) {
+  if (windows_are_source(g)) return 0;
+  return conv_room((size_t)(block_rows(g, element) * window_size(g)) * element);
+}
+
+static int64_t at_most(int64_t a, int64_t b) { return a < b ? a : b; }
+
+static windows forward_windows(const torus_conv *v) {
+  return (windows){v->h,  v->w,  v->c,      v->kh,  v->kw,
+                   v->oh, v->ow, v->stride, v->pad, v->pad};
+}
+
+/* The input gradient by phases. Input rows y with (y + pad) mod stride =
+ * phase meet the kernel rows phase + stride a alone, a < taps, at output row
+ * t - a, where t = (y + pad - phase) / stride grows by one from one such row
+ * to the next. So each pair of phases is a convolution of stride 1 with the
+ * kernel's taps in falling order. */
+typedef struct axis_phase {
+  int64_t taps;
+  int64_t first, count; /* input rows first, first + stride, ... */
+  int64_t before;       /* pixels of the first window that lie outside */
+} axis_phase;
+
+static axis_phase phase_of(int64_t phase, int64_t size, int64_t kernel,
+                           int64_t stride, int64_t pad) {
+  axis_phase p;
+  p.taps = phase < kernel ? (kernel - phase + stride - 1) / stride : 0;
+  p.first = ((phase - pad) % stride + stride) % stride;
+  p.count = p.first < size ? (size - p.first + stride - 1) / stride : 0;
+  p.before = p.taps - 1 - (p.first + pad - phase) / stride;
+  return p;
+}
+
+static windows phase_windows(const torus_conv *v, axis_phase rows,
+                             axis_phase columns) {
+  return (windows){v->oh,        v->ow,         v->k,          rows.taps,
+                   columns.taps, rows.count,    columns.count, 1,
+                   rows.before,  columns.before};
+}
+
+/* Weight gradient: blocks of rows are dealt to this many partial sums. */
+static int64_t partials(const torus_conv *v, const windows *g, size_t element) {
+  int64_t block = block_rows(g, element);
+  return at_most((v->n * v->oh * v->ow + block - 1) / block, PARTIALS);
+}
+
+static size_t weights_room(const torus_conv *v, size_t element) {
+  return conv_room((size_t)(v->kh * v->kw * v->c * v->k) * element);
+}
+
+size_t conv_general_forward_scratch(const torus_conv *conv, int threads,
+                                    torus_dtype dtype) {
+  size_t element = torus_dtype_size(dtype);
+  windows g = forward_windows(conv);
+  return weights_room(conv, element) +
+         (size_t)threads * block_room(&g, element);
+}
+
+size_t conv_general_input_grad_scratch(const torus_conv *conv, int threads,
+                                       torus_dtype dtype) {
+  size_t element = torus_dtype_size(dtype), most = 0;
+  for (int64_t i = 0; i < conv->stride * conv->stride; i++) {
+    axis_phase rows =
+        phase_of(i / conv->stride, conv->h, conv->kh, conv->stride, conv->pad);
+    axis_phase columns =
+        phase_of(i % conv->stride, conv->w, conv->kw, conv->stride, conv->pad);
+    windows g = phase_windows(conv, rows, columns);
+    size_t room = block_room(&g, element);
+    if (conv->stride > 1) {
+      room += conv_room((size_t)(block_rows(&g, element) * conv->c) * element);
+    }
+    if (room > most) most = room;
+  }
+  return weights_room(conv, element) + (size_t)threads * most;
+}
+
+size_t conv_general_weight_grad_scratch(const torus_conv *conv, int threads,
+                                        torus_dtype dtype) {
+  size_t element = torus_dtype_size(dtype);
+  windows g = forward_windows(conv);
+  size_t room = block_room(&g, element) + weights_room(conv, element);
+  return (size_t)partials(conv, &g, element) *
+             weights_room(conv, sizeof(double)) +
+         (size_t)threads * room;
+}
+
+#define T float
+#define NAME(x) x##_f32
+#include "kernels/conv_general.inc"
+#undef T
+#undef NAME
+
+#define T double
+#define NAME(x) x##_f64
+#include "kernels/conv_general.inc"
