@@ -6,6 +6,7 @@
 #include <string.h>
 
 static int64_t live;
+static uint64_t last_id;
 
 int64_t torus_tensor_live(void) { return live; }
 
@@ -44,6 +45,8 @@ static torus_tensor *tensor_around(torus_storage *storage, torus_dtype dtype,
   if (!tensor) return NULL;
   memset(tensor, 0, sizeof *tensor);
   tensor->references = 1;
+  tensor->id = ++last_id;
+  tensor->mark = -1;
   tensor->storage = storage;
   tensor->shape = *shape;
   tensor->dtype = dtype;
@@ -74,7 +77,8 @@ torus_tensor *torus_tensor_view(torus_tensor *base, const torus_shape *shape,
                                 torus_status *status) {
   torus_tensor *view = tensor_around(base->storage, base->dtype, shape);
   if (!view) {
-    torus_status_fail(status, TORUS_ENOMEM, "out of memory: no room for a view");
+    torus_status_fail(status, TORUS_ENOMEM,
+                      "out of memory: no room for a view");
     return NULL;
   }
   base->storage->references++;

@@ -42,15 +42,16 @@ typedef struct torus_input {
 typedef struct torus_node {
   const struct torus_op *op;
   torus_attrs attrs;
-  bool freed;            /* a backward sweep has used and dropped the inputs */
-  int64_t mark;          /* for the sweep: position in its order, or -1 */
-  int64_t out_version;   /* of the result's storage when recorded */
+  bool freed;          /* a backward sweep has used and dropped the inputs */
+  int64_t out_version; /* of the result's storage when recorded */
   int inputs;
   torus_input input[];
 } torus_node;
 
 struct torus_tensor {
   int64_t references;
+  uint64_t id;  /* counts up: what a tensor is made from has a smaller one */
+  int64_t mark; /* for the sweep: the place in its order, else negative */
   torus_storage *storage;
   int64_t offset; /* of the first element in the storage, in elements */
   torus_shape shape;

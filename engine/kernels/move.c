@@ -69,8 +69,8 @@ static int64_t cursor_room(const cursor *c) {
 }
 
 void torus_move_gather(size_t element, const void *src,
-                       const torus_layout *layout, int64_t first,
-                       int64_t count, void *out) {
+                       const torus_layout *layout, int64_t first, int64_t count,
+                       void *out) {
   cursor c;
   cursor_set(&c, layout, first);
   int64_t stride = layout->stride[layout->ndim - 1];
@@ -171,14 +171,18 @@ static void convert_block(const convert_job *j, int64_t first, int64_t count) {
     break;
     TORUS_DTYPES(CASE)
 #undef CASE
-  default: break;
+  default:
+    break;
   }
   switch (j->to) {
 #define CASE(name, type, suffix, constant)                                     \
-  case constant: store_##suffix(block, (type *)j->out + first, count); break;
+  case constant:                                                               \
+    store_##suffix(block, (type *)j->out + first, count);                      \
+    break;
     TORUS_DTYPES(CASE)
 #undef CASE
-  default: break;
+  default:
+    break;
   }
 }
 
@@ -211,10 +215,18 @@ void torus_move_fill(torus_dtype dtype, void *dst, const torus_layout *layout,
     uint8_t u8;
   } v;
   switch (dtype) {
-  case TORUS_FLOAT32: v.f32 = (float)value; break;
-  case TORUS_FLOAT64: v.f64 = value; break;
-  case TORUS_INT64: v.i64 = to_i64(value); break;
-  default: v.u8 = to_u8(value); break;
+  case TORUS_FLOAT32:
+    v.f32 = (float)value;
+    break;
+  case TORUS_FLOAT64:
+    v.f64 = value;
+    break;
+  case TORUS_INT64:
+    v.i64 = to_i64(value);
+    break;
+  default:
+    v.u8 = to_u8(value);
+    break;
   }
   torus_layout from = *layout;
   for (int i = 0; i < from.ndim; i++) from.stride[i] = 0;
@@ -226,8 +238,8 @@ static int64_t index_at(const torus_index_job *j, int64_t o, int64_t r,
   return j->shared ? j->index[r] : j->index[(o * j->rows + r) * j->inner + i];
 }
 
-void torus_move_index(size_t element, const torus_index_job *j,
-                      const void *src, void *out) {
+void torus_move_index(size_t element, const torus_index_job *j, const void *src,
+                      void *out) {
   size_t width = element * (size_t)j->inner;
   for (int64_t o = 0; o < j->outer; o++) {
     const char *s = (const char *)src + (size_t)(o * j->axis) * width;

@@ -10,8 +10,8 @@
 /* Copies elements [first, first + count) of src, counted in row-major order,
  * to out, contiguous. */
 void torus_move_gather(size_t element, const void *src,
-                       const torus_layout *layout, int64_t first,
-                       int64_t count, void *out);
+                       const torus_layout *layout, int64_t first, int64_t count,
+                       void *out);
 
 /* dst[...] = src[...]; both layouts have the same sizes. Source elements may
  * repeat, target elements may not. */

@@ -1,0 +1,128 @@
+#include "autodiff/build.h"
+#include "autodiff/op.h"
+#include "core/alloc.h"
+
+#include <assert.h>
+#include <string.h>
+
+static const torus_op_family *const families[] = {
+    &torus_elementwise_ops, &torus_reduce_ops, &torus_view_ops,
+    &torus_index_ops,       &torus_linear_ops, &torus_conv_ops};
+
+#define FAMILIES ((int)(sizeof families / sizeof *families))
+
+int torus_op_count(void) {
+  int count = 0;
+  for (int i = 0; i < FAMILIES; i++) count += families[i]->count;
+  return count;
+}
+
+const torus_op *torus_op_at(int index) {
+  for (int i = 0; i < FAMILIES; i++) {
+    if (index < families[i]->count) return &families[i]->ops[index];
+    index -= families[i]->count;
+  }
+  return NULL;
+}
+
+const torus_op *torus_op_find(const char *name) {
+  int count = torus_op_count();
+  for (int i = 0; i < count; i++) {
+    const torus_op *op = torus_op_at(i);
+    if (strcmp(op->name, name) == 0) return op;
+  }
+  return NULL;
+}
+
+static bool check_inputs(torus_scope *scope, const torus_op *op,
+                         torus_tensor *const *in, int inputs) {
+  bool many = op->optional_inputs < 0;
+  if (inputs < op->inputs ||
+      (!many && inputs > op->inputs + op->optional_inputs)) {
+    torus_scope_fail(scope, TORUS_EINVAL, "%s: expected %d tensor%s, got %d",
+                     op->name, op->inputs, op->inputs == 1 ? "" : "s", inputs);
+    return false;
+  }
+  if (op->any_dtype) return true;
+  for (int i = 0; i < inputs; i++) {
+    if (!torus_dtype_is_float(in[i]->dtype)) {
+      torus_scope_fail(scope, TORUS_EINVAL,
+                       "%s: expected a float32 or float64 tensor, got %s",
+                       op->name, torus_dtype_name(in[i]->dtype));
+      return false;
+    }
+    if (in[i]->dtype != in[0]->dtype) {
+      torus_scope_fail(scope, TORUS_EINVAL, "%s: dtypes differ, %s and %s",
+                       op->name, torus_dtype_name(in[0]->dtype),
+                       torus_dtype_name(in[i]->dtype));
+      return false;
+    }
+  }
+  return true;
+}
+
+static bool note_history(torus_scope *scope, const torus_call *call) {
+  size_t bytes =
+      sizeof(torus_node) + (size_t)call->inputs * sizeof(torus_input);
+  torus_node *node = torus_alloc(bytes);
+  if (!node) {
+    return torus_status_fail(&scope->status, TORUS_ENOMEM,
+                             "out of memory: no room for the history");
+  }
+  *node = (torus_node){.op = call->op,
+                       .attrs = *call->attrs,
+                       .out_version = call->out->storage->version,
+                       .inputs = call->inputs};
+  for (int i = 0; i < call->inputs; i++) {
+    node->input[i].tensor = torus_tensor_retain(call->in[i]);
+    node->input[i].version = call->in[i]->storage->version;
+  }
+  call->out->node = node;
+  call->out->requires_grad = true;
+  return true;
+}
+
+static bool any_requires_grad(const torus_call *call) {
+  for (int i = 0; i < call->inputs; i++) {
+    if (call->in[i]->requires_grad) return true;
+  }
+  return false;
+}
+
+torus_tensor *torus_apply(torus_scope *scope, const torus_op *op,
+                          torus_tensor *const *in, int inputs,
+                          const torus_attrs *attrs) {
+  static const torus_attrs none;
+  if (scope->status.code != TORUS_OK) return NULL;
+  for (int i = 0; i < inputs; i++) {
+    if (!in[i]) return NULL;
+  }
+  if (!check_inputs(scope, op, in, inputs)) return NULL;
+  torus_call call = {op, attrs ? attrs : &none, inputs, in, NULL};
+  call.out = op->forward(scope, &call);
+  if (!call.out) return NULL;
+  if (scope->record && !op->constant && torus_dtype_is_float(call.out->dtype) &&
+      any_requires_grad(&call)) {
+    if (!note_history(scope, &call)) {
+      torus_tensor_release(call.out);
+      return NULL;
+    }
+  }
+  return torus_scope_own(scope, call.out);
+}
+
+/* --- helpers of the families ---------------------------------------------- */
+
+torus_tensor *torus_new_like(torus_scope *scope, const torus_tensor *x,
+                             const torus_shape *shape) {
+  return torus_tensor_new(x->dtype, shape, &scope->status);
+}
+
+void *torus_scratch(torus_scope *scope, size_t bytes) {
+  void *scratch = torus_alloc(bytes);
+  if (!scratch) {
+    torus_status_fail(&scope->status, TORUS_ENOMEM,
+                      "out of memory: no room for %zu bytes of scratch", bytes);
+  }
+  return scratch;
+}

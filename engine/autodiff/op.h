@@ -1,0 +1,102 @@
+/* Differentiable operations: descriptors, the registry and their application.
+ *
+ * One operation is one descriptor. Everything that walks the operations (the
+ * Lua binding, the docs, the generated specs) walks the registry. */
+#ifndef TORUS_AUTODIFF_OP_H
+#define TORUS_AUTODIFF_OP_H
+
+#include "core/scope.h"
+
+typedef struct torus_op torus_op;
+
+/* An application of an operation, as a gradient rule sees it. */
+typedef struct torus_call {
+  const torus_op *op;
+  const torus_attrs *attrs;
+  int inputs;
+  torus_tensor *const *in;
+  torus_tensor *out;
+} torus_call;
+
+/* How the parameters of an operation are read from a script. Each takes the
+ * next free slot of its kind in torus_attrs. */
+typedef enum torus_param_kind {
+  TORUS_PARAM_INT,   /* attrs.i */
+  TORUS_PARAM_FLOAT, /* attrs.f */
+  TORUS_PARAM_BOOL,  /* attrs.i */
+  TORUS_PARAM_DTYPE, /* attrs.i */
+  TORUS_PARAM_DIM,   /* attrs.i: from 1, or negative from the end */
+  TORUS_PARAM_DIMS,  /* attrs.list: like DIM; all dimensions when absent */
+  TORUS_PARAM_LIST   /* attrs.list: whole numbers as they are */
+} torus_param_kind;
+
+typedef struct torus_param {
+  const char *name;
+  torus_param_kind kind;
+  bool optional;
+  double value; /* the default of an optional number */
+} torus_param;
+
+#define TORUS_MAX_PARAMS 5
+
+struct torus_op {
+  const char *name;
+  int inputs;          /* how many at least */
+  int optional_inputs; /* how many more may follow; -1: any number */
+  torus_param params[TORUS_MAX_PARAMS]; /* up to the first without a name */
+  /* The result, owned by the caller, or NULL after an error. Inputs are
+   * floating tensors of one dtype unless `any_dtype`. */
+  torus_tensor *(*forward)(torus_scope *scope, const torus_call *call);
+  /* The gradient of input number i (from 0), borrowed from the scope, written
+   * in differentiable operations; it may have the broadcast shape. NULL here:
+   * the operation has no derivative and says so when asked for one. */
+  torus_tensor *(*gradient)(torus_scope *scope, const torus_call *call, int i,
+                            torus_tensor *g);
+  /* Locally constant: the result is never part of a graph. */
+  bool constant;
+  bool any_dtype;
+  int code; /* for families of operations that share functions */
+  const char *doc;
+};
+
+/* Applies an operation; the scope owns the result. NULL inputs pass an
+ * earlier error on. */
+torus_tensor *torus_apply(torus_scope *scope, const torus_op *op,
+                          torus_tensor *const *in, int inputs,
+                          const torus_attrs *attrs);
+
+/* The registry, in a fixed order. */
+int torus_op_count(void);
+const torus_op *torus_op_at(int index);
+/* NULL when there is none of this name. */
+const torus_op *torus_op_find(const char *name);
+
+/* Families of operations; the registry joins them. */
+typedef struct torus_op_family {
+  const torus_op *ops;
+  int count;
+} torus_op_family;
+extern const torus_op_family torus_elementwise_ops, torus_reduce_ops,
+    torus_view_ops, torus_index_ops, torus_linear_ops, torus_conv_ops;
+
+/* The reverse sweep. Gradients of sum(grad_output * y) with respect to each
+ * target, which may be leaves or intermediate tensors.
+ * grad_output: NULL means ones, and then y must have one element.
+ * create_graph: the gradients can be differentiated again.
+ * retain_graph: y's history stays usable for another sweep.
+ * out: a gradient each, owned by the scope; NULL where y does not depend on
+ * the target. False after an error. */
+typedef struct torus_sweep_options {
+  torus_tensor *grad_output;
+  bool create_graph, retain_graph;
+} torus_sweep_options;
+
+bool torus_grad(torus_scope *scope, torus_tensor *y,
+                torus_tensor *const *targets, int count,
+                const torus_sweep_options *options, torus_tensor **out);
+
+/* Adds the gradient of y to `.grad` of every leaf that requires one. */
+bool torus_backward(torus_scope *scope, torus_tensor *y,
+                    const torus_sweep_options *options);
+
+#endif

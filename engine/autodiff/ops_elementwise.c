@@ -1,0 +1,170 @@
+/* Elementwise operations, generated from the rows of elementwise.def. */
+#include "autodiff/build.h"
+#include "kernels/elementwise.h"
+
+#include <math.h>
+
+static torus_tensor *forward(torus_scope *scope, const torus_call *call) {
+  char a[TORUS_SHAPE_TEXT], b[TORUS_SHAPE_TEXT];
+  torus_shape shape = call->in[0]->shape;
+  for (int i = 1; i < call->inputs; i++) {
+    torus_shape joint;
+    if (!torus_shape_broadcast(&shape, &call->in[i]->shape, &joint)) {
+      return torus_scope_fail(scope, TORUS_EINVAL,
+                              "%s: shapes don't broadcast, %s with %s",
+                              call->op->name, torus_shape_format(&shape, a),
+                              torus_shape_format(&call->in[i]->shape, b));
+    }
+    shape = joint;
+  }
+  torus_tensor *out = torus_new_like(scope, call->in[0], &shape);
+  if (!out) return NULL;
+  torus_layout layouts[TORUS_ELEMENTWISE_INPUTS];
+  const void *in[TORUS_ELEMENTWISE_INPUTS] = {NULL};
+  for (int i = 0; i < call->inputs; i++) {
+    layouts[i] = torus_tensor_broadcast_layout(call->in[i], &shape);
+    in[i] = torus_tensor_data(call->in[i]);
+  }
+  torus_elementwise_run((torus_elementwise)call->op->code, out->dtype,
+                        call->inputs, in, layouts, torus_tensor_data(out),
+                        torus_tensor_count(out), call->attrs->f);
+  return out;
+}
+
+/* --- the language of the gradient expressions ------------------------------
+ */
+
+static torus_tensor *with_scalar(torus_scope *s, torus_tensor *x, double value,
+                                 torus_tensor *(*op)(torus_scope *,
+                                                     torus_tensor *,
+                                                     torus_tensor *)) {
+  return x ? op(s, x, torus_scalar(s, x->dtype, value)) : NULL;
+}
+
+/* The part of a gradient that the first of two competing inputs gets. */
+static torus_tensor *share_of(torus_scope *s, torus_tensor *x,
+                              torus_tensor *y) {
+  torus_tensor *tie = with_scalar(s, torus_eq(s, x, y), 0.5, torus_mul);
+  return torus_add(s, torus_gt(s, x, y), tie);
+}
+
+#define X (call->in[0])
+#define Y (call->in[1])
+#define OUT (call->out)
+#define G g
+#define A (call->attrs->f[0])
+#define B (call->attrs->f[1])
+#define NONE torus_mul(s, g, torus_scalar(s, g->dtype, 0))
+#define neg(x) torus_neg(s, x)
+#define add(x, y) torus_add(s, x, y)
+#define sub(x, y) torus_sub(s, x, y)
+#define mul(x, y) torus_mul(s, x, y)
+#define div(x, y) torus_div(s, x, y)
+#define pow(x, y) torus_pow(s, x, y)
+#define add1(x, v) with_scalar(s, x, v, torus_add)
+#define mul1(x, v) with_scalar(s, x, v, torus_mul)
+#define gt1(x, v) with_scalar(s, x, v, torus_gt)
+#define where(c, x, y) torus_where(s, c, x, y)
+#define where1(c, x, v) torus_where(s, c, x, torus_scalar(s, (x)->dtype, v))
+#define square(x) torus_square(s, x)
+#define log(x) torus_log(s, x)
+#define sin(x) torus_sin(s, x)
+#define cos(x) torus_cos(s, x)
+#define sigmoid(x) torus_sigmoid(s, x)
+#define step(x) torus_step(s, x)
+#define sign(x) torus_sign(s, x)
+#define share(x, y) share_of(s, x, y)
+
+#define RULE(name, ...)                                                        \
+  static torus_tensor *name##_gradient(torus_scope *s, const torus_call *call, \
+                                       int i, torus_tensor *g) {               \
+    __VA_ARGS__                                                                \
+  }
+#define UNARY(name, value, gx, doc) RULE(name, (void)i, (void)call; return gx;)
+#define UNARY1(name, p, d, value, gx, doc) RULE(name, (void)i; return gx;)
+#define UNARY2(name, p, d, p2, d2, value, gx, doc)                             \
+  RULE(name, (void)i; return gx;)
+#define STEP1(name, value, doc)
+#define BINARY(name, value, gx, gy, doc)                                       \
+  RULE(name, (void)s; (void)call; if (i == 0) return gx; return gy;)
+#define STEP2(name, value, doc)
+#define TERNARY(name, value, gx, gy, gz, doc)                                  \
+  RULE(name, if (i == 0) return gx; if (i == 1) return gy; return gz;)
+#include "kernels/elementwise.def"
+#undef UNARY
+#undef UNARY1
+#undef UNARY2
+#undef STEP1
+#undef BINARY
+#undef STEP2
+#undef TERNARY
+
+/* --- descriptors ------------------------------------------------------------
+ */
+
+#define OP(op_name, arity, rule, is_constant, text, ...)                       \
+  {                                                                            \
+    .name = #op_name, .inputs = arity, .forward = forward, .gradient = rule,   \
+    .constant = is_constant, .code = TORUS_EW_##op_name, .doc = text,          \
+    .params = {                                                                \
+      __VA_ARGS__                                                              \
+    }                                                                          \
+  }
+#define NUMBER(p, d)                                                           \
+  { #p, TORUS_PARAM_FLOAT, true, d }
+
+static const torus_op ops[] = {
+#define UNARY(name, value, gx, doc)                                            \
+  OP(name, 1, name##_gradient, false, doc, {0}),
+#define UNARY1(name, p, d, value, gx, doc)                                     \
+  OP(name, 1, name##_gradient, false, doc, NUMBER(p, d)),
+#define UNARY2(name, p, d, p2, d2, value, gx, doc)                             \
+  OP(name, 1, name##_gradient, false, doc, NUMBER(p, d), NUMBER(p2, d2)),
+#define STEP1(name, value, doc) OP(name, 1, NULL, true, doc, {0}),
+#define BINARY(name, value, gx, gy, doc)                                       \
+  OP(name, 2, name##_gradient, false, doc, {0}),
+#define STEP2(name, value, doc) OP(name, 2, NULL, true, doc, {0}),
+#define TERNARY(name, value, gx, gy, gz, doc)                                  \
+  OP(name, 3, name##_gradient, false, doc, {0}),
+#include "kernels/elementwise.def"
+#undef UNARY
+#undef UNARY1
+#undef UNARY2
+#undef STEP1
+#undef BINARY
+#undef STEP2
+#undef TERNARY
+};
+
+const torus_op_family torus_elementwise_ops = {ops, TORUS_EW_COUNT};
+
+#define UNARY(name, value, gx, doc)                                            \
+  torus_tensor *torus_##name(torus_scope *scope, torus_tensor *x) {            \
+    return torus_apply(scope, &ops[TORUS_EW_##name], &x, 1, NULL);             \
+  }
+#define UNARY1(name, p, d, value, gx, doc)                                     \
+  torus_tensor *torus_##name(torus_scope *scope, torus_tensor *x, double a) {  \
+    torus_attrs attrs = {.f = {a}};                                            \
+    return torus_apply(scope, &ops[TORUS_EW_##name], &x, 1, &attrs);           \
+  }
+#define UNARY2(name, p, d, p2, d2, value, gx, doc)                             \
+  torus_tensor *torus_##name(torus_scope *scope, torus_tensor *x, double a,    \
+                             double b) {                                       \
+    torus_attrs attrs = {.f = {a, b}};                                         \
+    return torus_apply(scope, &ops[TORUS_EW_##name], &x, 1, &attrs);           \
+  }
+#define STEP1(name, value, doc) UNARY(name, value, , doc)
+#define BINARY(name, value, gx, gy, doc)                                       \
+  torus_tensor *torus_##name(torus_scope *scope, torus_tensor *x,              \
+                             torus_tensor *y) {                                \
+    return torus_apply(scope, &ops[TORUS_EW_##name], (torus_tensor *[]){x, y}, \
+                       2, NULL);                                               \
+  }
+#define STEP2(name, value, doc) BINARY(name, value, , , doc)
+#define TERNARY(name, value, gx, gy, gz, doc)                                  \
+  torus_tensor *torus_##name(torus_scope *scope, torus_tensor *x,              \
+                             torus_tensor *y, torus_tensor *z) {               \
+    return torus_apply(scope, &ops[TORUS_EW_##name],                           \
+                       (torus_tensor *[]){x, y, z}, 3, NULL);                  \
+  }
+#include "kernels/elementwise.def"

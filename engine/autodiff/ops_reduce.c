@@ -1,0 +1,272 @@
+/* Reductions: sum, mean, max, min, logsumexp, argmax, argmin.
+ *
+ * attrs.list[0]: the reduced dimensions (from 0), i[0]: keep them with size
+ * 1. argmax and argmin: i[0] is the dimension. */
+#include "autodiff/build.h"
+#include "core/alloc.h"
+#include "kernels/reduce.h"
+
+#include <math.h>
+
+static bool reduces(const torus_shape *dims, int d) {
+  for (int i = 0; i < dims->ndim; i++) {
+    if (dims->size[i] == d) return true;
+  }
+  return false;
+}
+
+/* The shape with the reduced dimensions at size 1, or without them. */
+static torus_shape reduced_shape(const torus_shape *shape,
+                                 const torus_shape *dims, bool keep) {
+  torus_shape out = {0};
+  for (int d = 0; d < shape->ndim; d++) {
+    if (!reduces(dims, d)) {
+      out.size[out.ndim++] = shape->size[d];
+    } else if (keep) {
+      out.size[out.ndim++] = 1;
+    }
+  }
+  return out;
+}
+
+static void split_layout(const torus_tensor *x, const torus_shape *dims,
+                         torus_layout *kept, torus_layout *reduced) {
+  *kept = *reduced = (torus_layout){0};
+  for (int d = 0; d < x->shape.ndim; d++) {
+    torus_layout *to = reduces(dims, d) ? reduced : kept;
+    to->size[to->ndim] = x->shape.size[d];
+    to->stride[to->ndim++] = x->strides[d];
+  }
+}
+
+static torus_tensor *reduce(torus_scope *scope, const torus_call *call,
+                            torus_reduction op) {
+  torus_tensor *x = call->in[0];
+  const torus_shape *dims = &call->attrs->list[0];
+  torus_shape shape = reduced_shape(&x->shape, dims, call->attrs->i[0] != 0);
+  torus_layout kept, reduced;
+  split_layout(x, dims, &kept, &reduced);
+  torus_tensor *out = torus_new_like(scope, x, &shape);
+  void *scratch = torus_scratch(scope, torus_reduce_scratch(&kept, &reduced));
+  if (out && scratch) {
+    torus_reduce_run(op, x->dtype, torus_tensor_data(x), &kept, &reduced,
+                     torus_tensor_data(out), scratch);
+  }
+  torus_free(scratch);
+  if (out && !scratch) {
+    torus_tensor_release(out);
+    return NULL;
+  }
+  return out;
+}
+
+static int64_t reduced_count(const torus_call *call) {
+  const torus_shape *dims = &call->attrs->list[0];
+  int64_t count = 1;
+  for (int i = 0; i < dims->ndim; i++) {
+    count *= call->in[0]->shape.size[dims->size[i]];
+  }
+  return count;
+}
+
+/* A result or its gradient, shaped to broadcast against the input. */
+static torus_tensor *spread(torus_scope *scope, const torus_call *call,
+                            torus_tensor *x) {
+  if (!x) return NULL;
+  torus_shape shape =
+      reduced_shape(&call->in[0]->shape, &call->attrs->list[0], true);
+  return torus_reshape(scope, x, &shape);
+}
+
+static torus_tensor *sum_forward(torus_scope *scope, const torus_call *call) {
+  return reduce(scope, call, TORUS_REDUCE_SUM);
+}
+
+static torus_tensor *sum_gradient(torus_scope *scope, const torus_call *call,
+                                  int i, torus_tensor *g) {
+  (void)i;
+  return torus_expand(scope, spread(scope, call, g), &call->in[0]->shape);
+}
+
+static torus_tensor *scaled(torus_scope *scope, torus_tensor *x,
+                            double factor) {
+  return x ? torus_mul(scope, x, torus_scalar(scope, x->dtype, factor)) : NULL;
+}
+
+static torus_tensor *mean_forward(torus_scope *scope, const torus_call *call) {
+  torus_scope inner;
+  torus_scope_init(&inner, false);
+  torus_tensor *sum = torus_sum(&inner, call->in[0], &call->attrs->list[0],
+                                call->attrs->i[0] != 0);
+  torus_tensor *mean = scaled(&inner, sum, 1 / (double)reduced_count(call));
+  torus_tensor_retain(mean);
+  torus_scope_clear(&inner);
+  torus_scope_pass_error(scope, &inner);
+  return mean;
+}
+
+static torus_tensor *mean_gradient(torus_scope *scope, const torus_call *call,
+                                   int i, torus_tensor *g) {
+  torus_tensor *share = scaled(scope, g, 1 / (double)reduced_count(call));
+  return sum_gradient(scope, call, i, share);
+}
+
+static torus_tensor *extreme_forward(torus_scope *scope,
+                                     const torus_call *call) {
+  char text[TORUS_SHAPE_TEXT];
+  if (reduced_count(call) == 0) {
+    return torus_scope_fail(
+        scope, TORUS_EINVAL, "%s: there is no element to choose, shape %s",
+        call->op->name, torus_shape_format(&call->in[0]->shape, text));
+  }
+  return reduce(scope, call, (torus_reduction)call->op->code);
+}
+
+/* Elements that tie share the gradient. */
+static torus_tensor *extreme_gradient(torus_scope *scope,
+                                      const torus_call *call, int i,
+                                      torus_tensor *g) {
+  (void)i;
+  torus_tensor *chosen =
+      torus_eq(scope, call->in[0], spread(scope, call, call->out));
+  torus_tensor *ties = torus_sum(scope, chosen, &call->attrs->list[0], true);
+  return torus_mul(scope, chosen,
+                   torus_div(scope, spread(scope, call, g), ties));
+}
+
+/* log sum exp(x - m) + m with m = max x, which may be infinite. */
+static torus_tensor *logsumexp_of(torus_scope *s, const torus_call *call) {
+  torus_tensor *x = call->in[0];
+  const torus_shape *dims = &call->attrs->list[0];
+  torus_attrs keep = *call->attrs;
+  keep.i[0] = 1;
+  torus_tensor *zero = torus_scalar(s, x->dtype, 0);
+  torus_tensor *m = torus_apply(s, torus_op_find("max"), &x, 1, &keep);
+  m = m ? torus_where(s, torus_isfinite(s, m), m, zero) : NULL;
+  torus_tensor *sum =
+      torus_sum(s, torus_exp(s, torus_sub(s, x, m)), dims, true);
+  torus_tensor *y = torus_add(s, torus_log(s, sum), m);
+  if (!y) return NULL;
+  torus_shape shape = reduced_shape(&x->shape, dims, call->attrs->i[0] != 0);
+  return torus_reshape(s, y, &shape);
+}
+
+static torus_tensor *logsumexp_forward(torus_scope *scope,
+                                       const torus_call *call) {
+  if (reduced_count(call) == 0) return extreme_forward(scope, call);
+  torus_scope inner;
+  torus_scope_init(&inner, false);
+  torus_tensor *out = torus_tensor_retain(logsumexp_of(&inner, call));
+  torus_scope_clear(&inner);
+  torus_scope_pass_error(scope, &inner);
+  return out;
+}
+
+static torus_tensor *logsumexp_gradient(torus_scope *scope,
+                                        const torus_call *call, int i,
+                                        torus_tensor *g) {
+  (void)i;
+  torus_tensor *softmax = torus_exp(
+      scope, torus_sub(scope, call->in[0], spread(scope, call, call->out)));
+  return torus_mul(scope, softmax, spread(scope, call, g));
+}
+
+static torus_tensor *arg_forward(torus_scope *scope, const torus_call *call) {
+  torus_tensor *x = call->in[0];
+  int dim = (int)call->attrs->i[0];
+  char text[TORUS_SHAPE_TEXT];
+  torus_shape dims = {1, {dim}};
+  int64_t count = x->shape.size[dim];
+  if (count == 0) {
+    return torus_scope_fail(
+        scope, TORUS_EINVAL, "%s: there is no element to choose, shape %s",
+        call->op->name, torus_shape_format(&x->shape, text));
+  }
+  torus_shape shape = reduced_shape(&x->shape, &dims, false);
+  torus_layout kept, reduced;
+  split_layout(x, &dims, &kept, &reduced);
+  torus_tensor *out = torus_tensor_new(TORUS_INT64, &shape, &scope->status);
+  if (!out) return NULL;
+  int64_t *index = torus_tensor_data(out);
+  torus_reduce_argmax(call->op->code == TORUS_REDUCE_MIN, x->dtype,
+                      torus_tensor_data(x), &kept, count, reduced.stride[0],
+                      index);
+  int64_t found = torus_tensor_count(out);
+  for (int64_t k = 0; k < found; k++) index[k]++; /* scripts count from 1 */
+  return out;
+}
+
+#define OVER_DIMS                                                              \
+  .params = {{"dim", TORUS_PARAM_DIMS, true, 0},                               \
+             {"keepdim", TORUS_PARAM_BOOL, true, 0}}
+
+static const torus_op ops[] = {
+    {.name = "sum",
+     .inputs = 1,
+     .forward = sum_forward,
+     .gradient = sum_gradient,
+     OVER_DIMS,
+     .doc = "sum over dimensions"},
+    {.name = "mean",
+     .inputs = 1,
+     .forward = mean_forward,
+     .gradient = mean_gradient,
+     OVER_DIMS,
+     .doc = "mean over dimensions"},
+    {.name = "max",
+     .inputs = 1,
+     .forward = extreme_forward,
+     .gradient = extreme_gradient,
+     OVER_DIMS,
+     .code = TORUS_REDUCE_MAX,
+     .doc = "largest element over dimensions; ties share the gradient"},
+    {.name = "min",
+     .inputs = 1,
+     .forward = extreme_forward,
+     .gradient = extreme_gradient,
+     OVER_DIMS,
+     .code = TORUS_REDUCE_MIN,
+     .doc = "smallest element over dimensions; ties share the gradient"},
+    {.name = "logsumexp",
+     .inputs = 1,
+     .forward = logsumexp_forward,
+     .gradient = logsumexp_gradient,
+     OVER_DIMS,
+     .doc = "log of the sum of e^x over dimensions, without overflow"},
+    {.name = "argmax",
+     .inputs = 1,
+     .forward = arg_forward,
+     .constant = true,
+     .params = {{"dim", TORUS_PARAM_DIM, false, 0}},
+     .code = TORUS_REDUCE_MAX,
+     .doc = "place (int64, from 1) of the first largest element along dim"},
+    {.name = "argmin",
+     .inputs = 1,
+     .forward = arg_forward,
+     .constant = true,
+     .params = {{"dim", TORUS_PARAM_DIM, false, 0}},
+     .code = TORUS_REDUCE_MIN,
+     .doc = "place (int64, from 1) of the first smallest element along dim"},
+};
+
+const torus_op_family torus_reduce_ops = {ops, sizeof ops / sizeof *ops};
+
+torus_tensor *torus_sum(torus_scope *scope, torus_tensor *x,
+                        const torus_shape *dims, bool keep) {
+  torus_attrs attrs = {.i = {keep}, .list = {*dims}};
+  return torus_apply(scope, &ops[0], &x, 1, &attrs);
+}
+
+torus_tensor *torus_sum_to(torus_scope *scope, torus_tensor *x,
+                           const torus_shape *shape) {
+  if (!x || torus_shape_equal(&x->shape, shape)) return x;
+  torus_shape dims = {0};
+  int extra = x->shape.ndim - shape->ndim;
+  for (int d = 0; d < x->shape.ndim; d++) {
+    bool repeated =
+        d < extra || (shape->size[d - extra] == 1 && x->shape.size[d] != 1);
+    if (repeated) dims.size[dims.ndim++] = d;
+  }
+  if (dims.ndim > 0) x = torus_sum(scope, x, &dims, true);
+  return torus_reshape(scope, x, shape);
+}

@@ -1,0 +1,323 @@
+/* Reverse mode: the sweep over a history.
+ *
+ * The tensors that y was made from are put in an order in which inputs come
+ * first, by an iterative depth-first walk. Going through it backwards, every
+ * tensor's gradient is complete before its operation passes it on. Gradient
+ * rules are differentiable operations themselves: with create_graph they are
+ * recorded, so the sweep gives derivatives of any order. */
+#include "autodiff/build.h"
+#include "autodiff/op.h"
+#include "core/alloc.h"
+#include "kernels/elementwise.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define MARK_NONE (-1)
+#define MARK_TARGET (-2)
+
+typedef struct entry {
+  torus_tensor *tensor; /* retained */
+  torus_tensor *grad;   /* retained; NULL until something arrives */
+  bool target;
+  bool needed; /* leads to a target */
+} entry;
+
+typedef struct frame {
+  torus_tensor *tensor;
+  int next; /* input to look at */
+} frame;
+
+typedef struct sweep {
+  torus_scope *scope;
+  const torus_sweep_options *options;
+  bool leaves;     /* every leaf that requires a gradient is a target */
+  uint64_t oldest; /* nothing made before this one leads to a target */
+  entry *order;
+  int64_t count, capacity;
+  frame *stack;
+  int64_t depth, stack_capacity;
+} sweep;
+
+static bool reserve(sweep *s, void **array, int64_t *capacity, int64_t needed,
+                    size_t size) {
+  if (needed <= *capacity) return true;
+  int64_t larger = *capacity ? *capacity * 2 : 256;
+  void *moved = torus_alloc((size_t)larger * size);
+  if (!moved) {
+    return torus_status_fail(&s->scope->status, TORUS_ENOMEM,
+                             "grad: out of memory for the sweep");
+  }
+  if (*capacity) memcpy(moved, *array, (size_t)*capacity * size);
+  torus_free(*array);
+  *array = moved;
+  *capacity = larger;
+  return true;
+}
+
+static bool push(sweep *s, torus_tensor *tensor) {
+  if (!reserve(s, (void **)&s->stack, &s->stack_capacity, s->depth + 1,
+               sizeof *s->stack)) {
+    return false;
+  }
+  s->stack[s->depth++] = (frame){tensor, 0};
+  return true;
+}
+
+static bool is_target(const sweep *s, const torus_tensor *tensor) {
+  return tensor->mark == MARK_TARGET ||
+         (s->leaves && !tensor->node && tensor->requires_grad);
+}
+
+/* Whether the walk has to go to a tensor. */
+static bool is_open(const sweep *s, const torus_tensor *tensor) {
+  if (tensor->mark >= 0 || tensor->id < s->oldest) return false;
+  return is_target(s, tensor) || (tensor->requires_grad && tensor->node);
+}
+
+static bool leads_to_target(const sweep *s, const torus_tensor *tensor) {
+  return tensor->mark >= 0 && s->order[tensor->mark].needed;
+}
+
+/* All inputs of a tensor are in the order: it follows. */
+static bool append(sweep *s, torus_tensor *tensor) {
+  if (!reserve(s, (void **)&s->order, &s->capacity, s->count + 1,
+               sizeof *s->order)) {
+    return false;
+  }
+  bool target = is_target(s, tensor), needed = target;
+  const torus_node *node = tensor->node;
+  for (int i = 0; node && !needed && i < node->inputs; i++) {
+    needed = leads_to_target(s, node->input[i].tensor);
+  }
+  s->order[s->count] =
+      (entry){torus_tensor_retain(tensor), NULL, target, needed};
+  tensor->mark = s->count++;
+  return true;
+}
+
+static bool fail_freed(sweep *s, const torus_node *node) {
+  return torus_status_fail(
+      &s->scope->status, TORUS_EINVAL,
+      "grad: the history of this result of %s was freed by an earlier "
+      "backward pass; pass retain_graph = true to that one to use it again",
+      node->op->name);
+}
+
+/* Walks to everything y was made from, as far as targets can be. */
+static bool find_order(sweep *s, torus_tensor *y) {
+  if (is_open(s, y) && !push(s, y)) return false;
+  while (s->depth > 0) {
+    frame *top = &s->stack[s->depth - 1];
+    torus_tensor *tensor = top->tensor;
+    torus_node *node = tensor->id > s->oldest ? tensor->node : NULL;
+    if (node && node->freed) return fail_freed(s, node);
+    if (tensor->mark >= 0) {
+      s->depth--; /* reached on another path meanwhile */
+    } else if (node && top->next < node->inputs) {
+      torus_tensor *input = node->input[top->next++].tensor;
+      if (is_open(s, input) && !push(s, input)) return false;
+    } else {
+      if (!append(s, tensor)) return false;
+      s->depth--;
+    }
+  }
+  return true;
+}
+
+/* Whether nothing else refers to a gradient's tensor or memory. */
+static bool is_own(const torus_tensor *g) {
+  return g->references == 1 && g->storage->references == 1 &&
+         torus_tensor_is_contiguous(g);
+}
+
+/* acc += g in place, where acc is the sweep's own. */
+static bool add_in_place(torus_tensor *acc, torus_tensor *g) {
+  if (!is_own(acc) || acc->node || acc == g) return false;
+  torus_layout layouts[2] = {torus_tensor_layout(acc), torus_tensor_layout(g)};
+  const void *in[2] = {torus_tensor_data(acc), torus_tensor_data(g)};
+  const double numbers[2] = {0, 0};
+  torus_elementwise_run(TORUS_EW_add, acc->dtype, 2, in, layouts,
+                        torus_tensor_data(acc), torus_tensor_count(acc),
+                        numbers);
+  return true;
+}
+
+static bool accumulate(sweep *s, torus_scope *inner, entry *e,
+                       torus_tensor *g) {
+  if (!g) return false;
+  if (e->grad && !s->options->create_graph && add_in_place(e->grad, g)) {
+    return true;
+  }
+  torus_tensor *sum = e->grad ? torus_add(inner, e->grad, g) : g;
+  if (!sum) return false;
+  torus_tensor_retain(sum);
+  torus_tensor_release(e->grad);
+  e->grad = sum;
+  return true;
+}
+
+static bool check_versions(sweep *s, const torus_tensor *tensor) {
+  const torus_node *node = tensor->node;
+  bool changed = node->out_version != tensor->storage->version;
+  for (int i = 0; i < node->inputs; i++) {
+    changed |=
+        node->input[i].version != node->input[i].tensor->storage->version;
+  }
+  if (!changed) return true;
+  return torus_status_fail(&s->scope->status, TORUS_EINVAL,
+                           "grad: a tensor that the gradient of %s needs was "
+                           "changed in place after it was used",
+                           node->op->name);
+}
+
+static bool pass_on_to(sweep *s, torus_scope *inner, const torus_call *call,
+                       int i, torus_tensor *g) {
+  torus_tensor *input = call->in[i];
+  entry *to = &s->order[input->mark];
+  if (!call->op->gradient) {
+    return torus_status_fail(&inner->status, TORUS_EINVAL,
+                             "grad: %s has no derivative", call->op->name);
+  }
+  torus_tensor *gi = call->op->gradient(inner, call, i, g);
+  return accumulate(s, inner, to, torus_sum_to(inner, gi, &input->shape));
+}
+
+/* Hands a tensor's gradient to the inputs of its operation. */
+static bool pass_on(sweep *s, const entry *e) {
+  torus_node *node = e->tensor->node;
+  if (!check_versions(s, e->tensor)) return false;
+  torus_tensor *few[8];
+  torus_tensor **in = few;
+  if (node->inputs > 8) {
+    in = torus_scratch(s->scope, (size_t)node->inputs * sizeof *in);
+    if (!in) return false;
+  }
+  for (int i = 0; i < node->inputs; i++) in[i] = node->input[i].tensor;
+  torus_call call = {node->op, &node->attrs, node->inputs, in, e->tensor};
+  torus_scope inner;
+  torus_scope_init(&inner, s->options->create_graph);
+  bool ok = true;
+  for (int i = 0; ok && i < node->inputs; i++) {
+    if (in[i]->requires_grad && leads_to_target(s, in[i])) {
+      ok = pass_on_to(s, &inner, &call, i, e->grad);
+    }
+  }
+  torus_scope_clear(&inner);
+  torus_scope_pass_error(s->scope, &inner);
+  if (in != few) torus_free(in);
+  return ok;
+}
+
+static bool run(sweep *s) {
+  for (int64_t i = s->count - 1; i >= 0; i--) {
+    entry *e = &s->order[i];
+    torus_tensor *tensor = e->tensor;
+    bool inside = tensor->node && tensor->id > s->oldest;
+    if (e->grad && e->needed && inside) {
+      if (!pass_on(s, e)) return false;
+      if (!s->options->retain_graph) torus_node_free_inputs(tensor->node);
+    }
+    if (!e->target) {
+      torus_tensor_release(e->grad);
+      e->grad = NULL;
+      tensor->mark = MARK_NONE;
+      torus_tensor_release(tensor);
+      e->tensor = NULL;
+    }
+  }
+  return true;
+}
+
+static bool start(sweep *s, torus_tensor *y) {
+  torus_tensor *g = s->options->grad_output;
+  char a[TORUS_SHAPE_TEXT], b[TORUS_SHAPE_TEXT];
+  if (g && (!torus_shape_equal(&g->shape, &y->shape) || g->dtype != y->dtype)) {
+    return torus_status_fail(
+        &s->scope->status, TORUS_EINVAL,
+        "grad: grad_output must be like y, %s %s, got %s %s",
+        torus_dtype_name(y->dtype), torus_shape_format(&y->shape, a),
+        torus_dtype_name(g->dtype), torus_shape_format(&g->shape, b));
+  }
+  if (!g && torus_tensor_count(y) != 1) {
+    return torus_status_fail(
+        &s->scope->status, TORUS_EINVAL,
+        "grad: y must have one element or come with a grad_output, got shape "
+        "%s",
+        torus_shape_format(&y->shape, a));
+  }
+  if (!g) g = torus_filled(s->scope, y->dtype, &y->shape, 1);
+  if (!g) return false;
+  if (y->mark >= 0) s->order[y->mark].grad = torus_tensor_retain(g);
+  return true;
+}
+
+static void finish(sweep *s) {
+  for (int64_t i = 0; i < s->count; i++) {
+    entry *e = &s->order[i];
+    if (!e->tensor) continue;
+    e->tensor->mark = MARK_NONE;
+    torus_tensor_release(e->grad);
+    torus_tensor_release(e->tensor);
+  }
+  torus_free(s->order);
+  torus_free(s->stack);
+}
+
+static bool check_y(torus_scope *scope, const torus_tensor *y) {
+  if (y->requires_grad) return true;
+  return torus_status_fail(&scope->status, TORUS_EINVAL,
+                           "grad: y does not depend on any tensor that "
+                           "requires a gradient");
+}
+
+bool torus_grad(torus_scope *scope, torus_tensor *y,
+                torus_tensor *const *targets, int count,
+                const torus_sweep_options *options, torus_tensor **out) {
+  if (!check_y(scope, y)) return false;
+  sweep s = {.scope = scope, .options = options, .oldest = UINT64_MAX};
+  for (int i = 0; i < count; i++) {
+    out[i] = NULL;
+    if (targets[i]->id < s.oldest) s.oldest = targets[i]->id;
+    targets[i]->mark = MARK_TARGET;
+  }
+  bool ok = find_order(&s, y) && start(&s, y) && run(&s);
+  for (int i = 0; ok && i < count; i++) {
+    if (targets[i]->mark < 0) continue;
+    torus_tensor *g = s.order[targets[i]->mark].grad;
+    out[i] = torus_scope_own(scope, torus_tensor_retain(g));
+    ok = !g || out[i];
+  }
+  finish(&s);
+  for (int i = 0; i < count; i++) targets[i]->mark = MARK_NONE;
+  return ok;
+}
+
+bool torus_backward(torus_scope *scope, torus_tensor *y,
+                    const torus_sweep_options *options) {
+  if (!check_y(scope, y)) return false;
+  sweep s = {.scope = scope, .options = options, .leaves = true};
+  bool ok = find_order(&s, y) && start(&s, y) && run(&s);
+  for (int64_t i = 0; ok && i < s.count; i++) {
+    entry *e = &s.order[i];
+    if (!e->tensor || !e->target || !e->grad) continue;
+    if (!is_own(e->grad)) {
+      torus_tensor *copy =
+          torus_add(scope, e->grad, torus_scalar(scope, e->grad->dtype, 0));
+      if (!copy) {
+        ok = false;
+        break;
+      }
+      torus_tensor_release(e->grad);
+      e->grad = torus_tensor_retain(copy);
+    }
+    entry total = {.grad = torus_tensor_retain(e->tensor->grad)};
+    torus_tensor *old = e->tensor->grad;
+    e->tensor->grad = NULL;
+    torus_tensor_release(old);
+    ok = accumulate(&s, scope, &total, e->grad);
+    e->tensor->grad = total.grad;
+  }
+  finish(&s);
+  return ok;
+}
