@@ -53,7 +53,8 @@ engine_c := $(sort $(filter-out engine/binding/%,\
 binding_c := $(sort $(filter-out engine/binding/edit.c,\
   $(wildcard engine/binding/*.c)))
 edit_c := $(if $(edit_libs),$(wildcard engine/binding/edit.c))
-spec_c := $(sort $(shell find spec/engine -name '*_test.c' 2>/dev/null))
+spec_c := $(sort $(shell find spec/engine -name '*_test.c' 2>/dev/null |\
+  grep -E -e '$(or $(TESTS),.)'))
 
 engine_o := $(engine_c:%.c=$(BUILD)/%.o)
 binding_o := $(binding_c:%.c=$(BUILD)/%.o)

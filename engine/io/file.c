@@ -1,0 +1,141 @@
+#define _GNU_SOURCE
+#include "io/file.h"
+
+#include "core/alloc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* One call of write(2) moves at most this much. */
+#define WRITE_MAX ((size_t)1 << 30)
+#define NAME_TRIES 100
+
+static bool fail(torus_status *status, const char *path, const char *what) {
+  return torus_status_fail(status, TORUS_EIO, "%s: %s: %s", path, what,
+                           strerror(errno));
+}
+
+static bool write_all(int fd, const torus_file_part *parts, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    const char *next = parts[i].data;
+    size_t left = parts[i].bytes;
+    while (left > 0) {
+      ssize_t n = write(fd, next, left < WRITE_MAX ? left : WRITE_MAX);
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return false;
+      next += n;
+      left -= (size_t)n;
+    }
+  }
+  return true;
+}
+
+/* A new file `path`.tmp-<something>; its name goes to `temporary`. Made with
+ * the user's umask, which mkstemp would not honour. */
+static int create_beside(const char *path, char *temporary, size_t size) {
+  static unsigned counter;
+  for (int i = 0; i < NAME_TRIES; i++) {
+    unsigned n = __atomic_fetch_add(&counter, 1, __ATOMIC_RELAXED);
+    snprintf(temporary, size, "%s.tmp-%ld-%u", path, (long)getpid(), n);
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd >= 0 || errno != EEXIST) return fd;
+  }
+  return -1;
+}
+
+/* Makes the rename itself last. The data is safe by then, and some file
+ * systems cannot flush a directory: a failure here is not reported. */
+static void flush_directory(char *path) {
+  char *slash = strrchr(path, '/');
+  if (slash && slash != path) *slash = '\0';
+  const char *directory = !slash ? "." : slash == path ? "/" : path;
+  int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return;
+  fsync(fd);
+  close(fd);
+}
+
+static bool write_directly(const char *path, const torus_file_part *parts,
+                           size_t count, torus_status *status) {
+  int fd = open(path, O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return fail(status, path, "cannot open");
+  if (!write_all(fd, parts, count)) fail(status, path, "cannot write");
+  if (close(fd) != 0) fail(status, path, "cannot close");
+  return status->code == TORUS_OK;
+}
+
+/* `temporary` is scratch for strlen(path) + 64 bytes. */
+static bool write_and_rename(const char *path, char *temporary, size_t size,
+                             mode_t mode, const torus_file_part *parts,
+                             size_t count, torus_status *status) {
+  int fd = create_beside(path, temporary, size);
+  if (fd < 0) return fail(status, path, "cannot create a file beside it");
+  /* A file that stood there keeps its permissions. */
+  if (mode && fchmod(fd, mode) != 0) fail(status, path, "cannot set its mode");
+  if (!write_all(fd, parts, count)) fail(status, path, "cannot write");
+  if (status->code == TORUS_OK && fsync(fd) != 0) {
+    fail(status, path, "cannot flush");
+  }
+  if (close(fd) != 0) fail(status, path, "cannot close");
+  if (status->code == TORUS_OK && rename(temporary, path) != 0) {
+    fail(status, path, "cannot replace");
+  }
+  if (status->code != TORUS_OK) {
+    unlink(temporary);
+    return false;
+  }
+  strcpy(temporary, path);
+  flush_directory(temporary);
+  return true;
+}
+
+bool torus_file_write_atomic(const char *path, const torus_file_part *parts,
+                             size_t count, torus_status *status) {
+  struct stat old;
+  bool exists = stat(path, &old) == 0;
+  if (exists && S_ISDIR(old.st_mode)) {
+    return torus_status_fail(status, TORUS_EIO, "%s: is a directory", path);
+  }
+  if (exists && !S_ISREG(old.st_mode)) {
+    return write_directly(path, parts, count, status);
+  }
+  char *target = exists ? realpath(path, NULL) : NULL;
+  const char *real = target ? target : path;
+  size_t size = strlen(real) + 64;
+  char *temporary = torus_alloc(size);
+  bool ok = temporary
+                ? write_and_rename(real, temporary, size,
+                                   exists ? old.st_mode & 07777 : 0, parts,
+                                   count, status)
+                : torus_status_fail(status, TORUS_ENOMEM, "out of memory");
+  torus_free(temporary);
+  free(target);
+  return ok;
+}
+
+bool torus_file_buffer_add(torus_file_buffer *buffer, const void *data,
+                           size_t bytes) {
+  if (bytes > buffer->capacity - buffer->bytes) {
+    size_t capacity = buffer->capacity ? buffer->capacity : 4096;
+    while (capacity - buffer->bytes < bytes) capacity *= 2;
+    unsigned char *grown = torus_alloc(capacity);
+    if (!grown) return false;
+    if (buffer->bytes > 0) memcpy(grown, buffer->data, buffer->bytes);
+    torus_free(buffer->data);
+    buffer->data = grown;
+    buffer->capacity = capacity;
+  }
+  if (bytes > 0) memcpy(buffer->data + buffer->bytes, data, bytes);
+  buffer->bytes += bytes;
+  return true;
+}
+
+void torus_file_buffer_clear(torus_file_buffer *buffer) {
+  torus_free(buffer->data);
+  *buffer = (torus_file_buffer){0};
+}
