@@ -1,0 +1,65 @@
+/* Adaptive Dormand-Prince 5(4) in float64 for a batch of initial value
+ * problems dy/dt = f(t, y), every trajectory with its own step size.
+ *
+ * Trajectories advance side by side in lanes: arrays are (size, lanes), so
+ * that the compiler turns each operation into vector code. What happens in
+ * one lane never depends on its neighbours, so a trajectory has the same
+ * bits wherever it stands in a batch and for any number of threads.
+ *
+ * Owns nothing; the scratch memory of a call is released before it returns.
+ * Functions that can fail fill the status and return false. */
+#ifndef TORUS_HAMILTONIAN_RK45_H
+#define TORUS_HAMILTONIAN_RK45_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/status.h"
+
+/* Lanes that a field is called with, unless it takes the whole batch. */
+#define TORUS_RK45_LANES 16
+
+typedef struct torus_field torus_field;
+
+/* dy = f(t, y). t: (lanes), y and dy: (size, lanes). Called from several
+ * threads at once, unless whole_batch. Only a field that calls out of the
+ * engine fails; the solution then stops with its status. */
+typedef bool torus_field_fn(const torus_field *field, int64_t lanes,
+                            const double *t, const double *y, double *dy,
+                            torus_status *status);
+
+struct torus_field {
+  torus_field_fn *fn;
+  int64_t size; /* numbers in a state: q and then p */
+  const double *constants;
+  int64_t constant_count;
+  bool whole_batch; /* lanes = the batch, on the caller's thread */
+  void *context;
+};
+
+typedef struct torus_rk45_options {
+  double rtol;       /* allowed error per step: atol + rtol |y|, in the */
+  double atol;       /* root mean square over the state's numbers */
+  double first_step; /* 0: chosen from f and its change */
+  double max_step;   /* 0: no bound */
+  int64_t max_steps; /* of one trajectory, rejected ones included */
+} torus_rk45_options;
+
+typedef struct torus_rk45_stats {
+  int64_t steps; /* accepted, over all trajectories */
+  int64_t rejected;
+} torus_rk45_stats;
+
+torus_rk45_options torus_rk45_defaults(void);
+
+/* Solves from y0 (count, size), the states at times[0], and writes the states
+ * at each of times (samples), which rise or fall throughout, to
+ * out (count, samples, size). Between steps a fourth-order interpolant gives
+ * the states. When a trajectory fails, the status names the first one, from
+ * 1; `out` is then undefined. stats may be NULL. */
+bool torus_rk45_solve(const torus_field *field, int64_t count, const double *y0,
+                      int64_t samples, const double *times, double *out,
+                      const torus_rk45_options *options,
+                      torus_rk45_stats *stats, torus_status *status);
+
+#endif

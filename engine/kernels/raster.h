@@ -1,0 +1,31 @@
+/* Pictures of soft discs, channels last.
+ *
+ * The canvas is the square [-half_width, half_width]^2 of the world, y up;
+ * pixel centres divide its side from 0 to 1, both included, and row 0 is at
+ * the top. At a distance d from its centre a disc of radius R, both in units
+ * of the side, covers the share sigmoid(sharpness (R - d)) of what is there,
+ * or nothing where that is below 2^-25. Discs are laid in their order.
+ *
+ * An image depends on its own positions alone: the same ones give the same
+ * bits anywhere in a batch and for any number of threads. Owns nothing. */
+#ifndef TORUS_KERNELS_RASTER_H
+#define TORUS_KERNELS_RASTER_H
+
+#include <stdint.h>
+
+typedef struct torus_raster_scene {
+  int64_t resolution; /* pixels along a side */
+  int64_t bodies;
+  float half_width; /* of the canvas, in world units */
+  float sharpness;
+  float background[3];
+  const float *colours; /* (bodies, 3) */
+  const float *radii;   /* (bodies), in world units */
+} torus_raster_scene;
+
+/* positions: (images, bodies, 2), x and y in world units.
+ * out: (images, resolution, resolution, 3). */
+void torus_raster_discs(const torus_raster_scene *scene, int64_t images,
+                        const float *positions, float *out);
+
+#endif

@@ -1,0 +1,116 @@
+#!/usr/bin/python3
+"""Writes data/trajectories/<system>.npy, which the specs compare with.
+
+100 random initial states of each system, solved by SciPy's DOP853 with
+rtol = atol = 1e-12: float64 (100, 31, 2 d), a state being q and then p, at
+times 0, 0.125 .. 3.75. Written from the formulas alone, apart from the
+engine. Made with Debian 12's python3-scipy 1.10.1 and python3-numpy 1.24.2:
+
+    /usr/bin/python3 spec/support/make_trajectories.py
+"""
+import os
+
+import numpy as np
+from scipy.integrate import solve_ivp
+
+COUNT, STEPS, DT = 100, 30, 0.125
+FOLDER = os.path.join(os.path.dirname(__file__), "../../data/trajectories")
+
+
+def mass_spring(t, y, k=2.0, m=0.5):
+    return [y[1] / m, -k * y[0]]
+
+
+def pendulum(t, y, g=3.0, m=0.5, l=1.0):
+    return [y[1] / (m * l * l), -2 * m * g * l * np.sin(y[0])]
+
+
+def n_body(t, y, g=1.0):
+    n = len(y) // 4
+    q, p = y[: 2 * n].reshape(n, 2), y[2 * n :]
+    gap = q[None] - q[:, None]
+    cube = (gap**2).sum(-1) ** 1.5 + np.eye(n)
+    return np.concatenate([p, (g * gap / cube[..., None]).sum(1).ravel()])
+
+
+def double_pendulum(t, y, g=3.0, m1=0.5, m2=0.5, l1=1.0, l2=1.0):
+    # By velocities from the mass matrix M(q) v = p, and dT/dq = -v M' v / 2.
+    q, p = y[:2], y[2:]
+    s, c = np.sin(q[0] - q[1]), np.cos(q[0] - q[1])
+    e = m2 * l1 * l2
+    mass = np.array([[(m1 + m2) * l1 * l1, e * c], [e * c, m2 * l2 * l2]])
+    v = np.linalg.solve(mass, p)
+    turn = e * s * v[0] * v[1]
+    return [
+        v[0],
+        v[1],
+        -turn - (m1 + m2) * g * l1 * np.sin(q[0]),
+        turn - m2 * g * l2 * np.sin(q[1]),
+    ]
+
+
+def henon_heiles(t, y):
+    return [y[2], y[3], -y[0] - 2 * y[0] * y[1], -y[1] - y[0] ** 2 + y[1] ** 2]
+
+
+def circle(rng, low, high):
+    r, angle = rng.uniform(low, high), rng.uniform(0, 2 * np.pi)
+    return r * np.array([np.cos(angle), np.sin(angle)])
+
+
+def orbit(rng, n, low, high, speed):
+    r, phase = rng.uniform(low, high), rng.uniform(0, 2 * np.pi)
+    angle = phase + 2 * np.pi * np.arange(n) / n
+    q = r * np.stack([np.cos(angle), np.sin(angle)], 1)
+    p = speed(r) * np.stack([-np.sin(angle), np.cos(angle)], 1)
+    p *= 1 + 0.05 * rng.standard_normal(p.shape)
+    p -= p.mean(0)
+    return np.concatenate([q.ravel(), p.ravel()])
+
+
+def sphere(rng, low, high):
+    direction = rng.standard_normal(4)
+    return rng.uniform(low, high) * direction / np.linalg.norm(direction)
+
+
+SYSTEMS = {
+    "mass_spring": (mass_spring, lambda r: circle(r, 0.1, 1.0)),
+    "pendulum": (pendulum, lambda r: circle(r, 1.3, 2.3)),
+    "two_body": (n_body, lambda r: orbit(r, 2, 0.5, 1.5, lambda x: 0.5 / x**0.5)),
+    "three_body": (
+        n_body,
+        lambda r: orbit(r, 3, 0.9, 1.2, lambda x: (3**0.5 * x) ** -0.5),
+    ),
+    "double_pendulum": (
+        double_pendulum,
+        lambda r: np.concatenate([circle(r, 0.5, 2.0), np.zeros(2)]),
+    ),
+    "henon_heiles": (henon_heiles, lambda r: sphere(r, 0.1, 0.4)),
+}
+
+
+def main():
+    os.makedirs(FOLDER, exist_ok=True)
+    times = DT * np.arange(STEPS + 1)
+    for seed, (name, (field, sample)) in enumerate(SYSTEMS.items()):
+        rng = np.random.default_rng(seed)
+        rows = []
+        for _ in range(COUNT):
+            solution = solve_ivp(
+                field,
+                (0, times[-1]),
+                sample(rng),
+                method="DOP853",
+                rtol=1e-12,
+                atol=1e-12,
+                t_eval=times,
+            )
+            assert solution.success
+            rows.append(solution.y.T)
+        states = np.stack(rows)
+        np.save(os.path.join(FOLDER, name + ".npy"), states)
+        print(name, states.shape, "largest", np.abs(states).max())
+
+
+if __name__ == "__main__":
+    main()
