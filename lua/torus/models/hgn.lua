@@ -1,0 +1,422 @@
+--- The Hamiltonian Generative Network: a variational auto-encoder of image
+-- sequences whose latent state moves by a learned Hamiltonian.
+--
+--     local model = torus.models.hgn{ width = 32 }
+--     local q, p = model:infer(frames)          -- (batch, size, size, state)
+--     local way = model:rollout(q, p, { dt = -0.125 })
+--     local images = model:decode(way.q)        -- (31, batch, 32, 32, 3)
+--
+-- Frames are (batch, frames, height, width, 3) in [0, 1]; a rollout has time
+-- first, as torus.integrate returns it.
+-- @module torus.models.hgn
+local torus = require "torus"
+local integrate = require "torus.integrate"
+local options = require "torus.options"
+local Module = require "torus.nn.module"
+local initialise = require "torus.nn.initialise"
+local parts = require "torus.models.parts"
+
+local HGN = Module.class("HGN")
+
+local M = {}
+
+--- What a configuration may say. `z` is the number of latent channels (twice
+-- `state` without f_psi), `state` the channels of q, and as many of p;
+-- `energy_gain` scales the initial weights of the Hamiltonian; `background`
+-- are the colours that the untrained decoder's output starts near. `method`
+-- replaces the integrator that the variant names.
+M.rules = {
+  variant = { default = "leapfrog",
+    choices = { "leapfrog", "euler", "determ", "no_fpsi" } },
+  method = { choices = integrate.methods },
+  hamiltonian = { default = "separable", choices = { "separable", "joint" } },
+  resolution = { default = 32, type = "integer", min = 8 },
+  channels = { default = 3, type = "integer", min = 1 },
+  frames = { default = 31, type = "integer", min = 2 },
+  dt = { default = 0.125, type = "number" },
+  width = { default = 64, type = "integer", min = 2 },
+  z = { type = "integer", min = 1 },
+  state = { default = 16, type = "integer", min = 1 },
+  energy_layers = { default = 6, type = "integer", min = 1 },
+  closing = { default = "none",
+    choices = { "none", "sigmoid", "leaky_relu", "tanh" } },
+  skip = { default = true, type = "boolean" },
+  init = { default = "default", choices = initialise.schemes },
+  energy_gain = { default = 1, type = "number", above = 0 },
+  background = { type = "table" },
+  dtype = { default = "float32", choices = { "float32", "float64" } },
+}
+
+-- Three halvings bring 32x32 to 4x4; 64x64 takes four.
+local function halvings(resolution)
+  return resolution >= 64 and 4 or 3
+end
+
+local function check_config(c)
+  local factor = 1 << halvings(c.resolution)
+  if c.resolution % factor ~= 0 then
+    options.raise("hgn: expected a resolution that is a multiple of %d, "
+      .. "got %d", factor, c.resolution)
+  end
+  local none = c.variant == "no_fpsi"
+  c.z = c.z or (none and 2 * c.state or 48)
+  if none and c.z ~= 2 * c.state then
+    options.raise("hgn: without f_psi z is the state itself: expected z = %d "
+      .. "(twice state), got %d", 2 * c.state, c.z)
+  end
+  c.method = c.method or (c.variant == "euler" and "euler" or "leapfrog")
+  if c.hamiltonian == "joint" and c.method ~= "euler" and c.method ~= "rk4"
+  then
+    options.raise("hgn: %s needs a separable Hamiltonian; a joint one takes "
+      .. "method euler or rk4", c.method)
+  end
+end
+
+-- The strides of the eight layers of the encoder.
+local function encoder_strides(resolution)
+  if halvings(resolution) == 4 then return { 2, 2, 1, 2, 1, 2, 1, 1 } end
+  return { 1, 2, 1, 2, 1, 2, 1, 1 }
+end
+
+--- @tparam[opt] table config see rules; the defaults are the paper's
+-- @tparam[opt] generator generator draws the initial weights
+-- @treturn Module
+function M.new(config, generator)
+  local c = options.resolve("hgn", config, M.rules)
+  check_config(c)
+  local self = Module.instance(HGN, { config = c })
+  self.steps = c.frames - 1
+  self.size = c.resolution >> halvings(c.resolution)
+  local w = c.width
+  local layer = { dtype = c.dtype, init = c.init, generator = generator }
+  self:register("encoder", parts.stack(
+    { c.frames * c.channels, w // 2, w, w, w, w, w, w, 2 * c.z },
+    { activation = "relu", strides = encoder_strides(c.resolution),
+      layer = layer }))
+  if c.variant ~= "no_fpsi" then
+    self:register("f_psi", parts.stack({ c.z, w, w, 2 * c.state },
+      { activation = "relu", layer = layer }))
+  end
+  local energy = { width = w, layers = c.energy_layers, size = self.size,
+    layer = { dtype = c.dtype, generator = generator } }
+  if c.hamiltonian == "joint" then
+    self.hamiltonian = self:register("H", parts.joint_energy(c.state, energy))
+    parts.scale_weights(self.H, c.energy_gain)
+  else
+    self:register("K", parts.energy(c.state, energy))
+    self:register("V", parts.energy(c.state, energy))
+    parts.scale_weights(self.K, c.energy_gain)
+    parts.scale_weights(self.V, c.energy_gain)
+    self.hamiltonian = integrate.separable(self.K, self.V)
+  end
+  self:register("decoder", parts.decoder(c.state, {
+    blocks = halvings(c.resolution), width = w, channels = c.channels,
+    skip = c.skip, closing = c.closing, layer = layer,
+    background = c.background,
+  }))
+  return self
+end
+
+-- --- the pieces of a forward pass -------------------------------------------
+
+local function check_frames(self, frames)
+  local c = self.config
+  local shape = frames.shape
+  local expected = { c.frames, c.resolution, c.resolution, c.channels }
+  local fits = #shape == 5
+  for i = 1, 4 do fits = fits and shape[i + 1] == expected[i] end
+  if not fits then
+    options.raise("hgn: expected frames of shape (batch,%s), got (%s)",
+      table.concat(expected, ","), table.concat(shape, ","))
+  end
+end
+
+--- The posterior over z.
+-- @tparam tensor frames (batch, frames, height, width, channels)
+-- @treturn tensor mean (batch, size, size, z)
+-- @treturn tensor logarithm of the variance, the same shape
+function HGN:encode(frames)
+  check_frames(self, frames)
+  local c = self.config
+  local stacked = frames:permute { 1, 3, 4, 2, 5 }
+    :reshape(frames:size(1), c.resolution, c.resolution, -1)
+  local out = self.encoder(stacked)
+  return out:narrow(-1, 1, c.z), out:narrow(-1, c.z + 1, c.z)
+end
+
+--- The initial state of a latent z.
+-- @tparam tensor z (batch, size, size, z)
+-- @treturn tensor q (batch, size, size, state)
+-- @treturn tensor p, the same shape
+function HGN:state_of(z)
+  local s = self.f_psi and self.f_psi(z) or z
+  local n = self.config.state
+  return s:narrow(-1, 1, n), s:narrow(-1, n + 1, n)
+end
+
+--- The most likely initial state of a sequence.
+-- @tparam tensor frames as encode's
+-- @treturn tensor q
+-- @treturn tensor p
+function HGN:infer(frames)
+  return self:state_of((self:encode(frames)))
+end
+
+--- @tparam tensor q (batch, size, size, state)
+-- @tparam tensor p the same shape
+-- @tparam[opt] table opts steps (default: frames - 1), dt (the model's),
+-- method, fused: as torus.integrate's
+-- @treturn table q and p, (steps + 1, batch, size, size, state)
+function HGN:rollout(q, p, opts)
+  opts = opts or {}
+  return integrate.integrate { H = self.hamiltonian, q = q, p = p,
+    steps = opts.steps or self.steps, dt = opts.dt or self.config.dt,
+    method = opts.method or self.config.method, fused = opts.fused }
+end
+
+--- Images of states.
+-- @tparam tensor q (..., size, size, state)
+-- @tparam[opt] integer chunk images per call of the network when no gradient
+-- is recorded; the default does all at once
+-- @treturn tensor (..., height, width, channels) in (0, 1)
+function HGN:decode(q, chunk)
+  local lead = {}
+  for i = 1, q:dim() - 3 do lead[i] = q:size(i) end
+  local flat = q:reshape(-1, q:size(-3), q:size(-2), q:size(-1))
+  local count = flat:size(1)
+  local images
+  if chunk and chunk < count then
+    local pieces = {}
+    for first = 1, count, chunk do
+      pieces[#pieces + 1] = self.decoder(
+        flat:narrow(1, first, math.min(chunk, count - first + 1)))
+    end
+    images = torus.cat(pieces, 1)
+  else
+    images = self.decoder(flat)
+  end
+  local shape = images.shape
+  table.move(shape, 2, 4, #lead + 1, lead)
+  return images:reshape(lead)
+end
+
+--- @tparam tensor q (batch, size, size, state)
+-- @tparam tensor p the same shape
+-- @treturn tensor energy per sample (batch)
+function HGN:energy(q, p)
+  return self.hamiltonian(q, p)
+end
+
+-- --- objective --------------------------------------------------------------
+
+-- KL(N(mean, exp logvar) || N(0, 1)), summed over z, averaged over the batch.
+local function divergence(mean, logvar)
+  local each = mean * mean + logvar:exp() - logvar - 1
+  return each:sum() * (0.5 / mean:size(1))
+end
+
+-- z, and the divergence or nil.
+local function draw(self, frames, opts)
+  local mean, logvar = self:encode(frames)
+  if self.config.variant == "determ" then return mean, nil end
+  local epsilon = opts.epsilon
+    or torus.randn(mean.shape, { dtype = mean.dtype,
+      generator = opts.generator })
+  return mean + epsilon * (logvar * 0.5):exp(), divergence(mean, logvar)
+end
+
+local LOSS_RULES = {
+  epsilon = {}, generator = {},
+  multiplier = { default = 1, type = "number" },
+  kl_weight = { default = 1, type = "number" },
+  chunk = { default = 4, type = "integer", min = 1 },
+  decode_frames = { type = "integer", min = 1 },
+  fused = { type = "boolean" },
+}
+
+-- The divergence is put on the scale of a mean over the numbers of a frame:
+-- with a multiplier of 1/2 the loss is eq. (4) divided by that many.
+local function divergence_scale(self, o)
+  local c = self.config
+  return o.kl_weight / (c.resolution * c.resolution * c.channels)
+end
+
+--- The loss in one piece, for gradients of any order:
+-- multiplier * mean squared error + kl_weight * KL / (numbers in a frame).
+-- @tparam tensor frames (batch, frames, height, width, channels)
+-- @tparam[opt] table opts epsilon (the noise of the posterior sample) or
+-- generator; multiplier=1; kl_weight=1
+-- @treturn tensor loss
+-- @treturn table mse and kl (nil for determ), tensors, and the rollout's q, p
+function HGN:loss(frames, opts)
+  local o = options.resolve("hgn.loss", opts, LOSS_RULES)
+  local z, kl = draw(self, frames, o)
+  local q, p = self:state_of(z)
+  local way = self:rollout(q, p, { fused = o.fused })
+  local difference = self:decode(way.q) - frames:transpose(1, 2)
+  local mse = (difference * difference):mean()
+  local loss = mse * o.multiplier
+  if kl then loss = loss + kl * divergence_scale(self, o) end
+  return loss, { mse = mse, kl = kl, q = way.q, p = way.p }
+end
+
+-- Decoder forward, error and backward of a few images at a time, from a copy
+-- of their states that is off the tape. Adds the decoder's gradients to
+-- `sums`, writes those of the states to `state_grads`; returns the sum of
+-- squared errors.
+local function decode_backward(self, states, targets, weight, chunk, sums,
+    state_grads)
+  local wanted = table.move(self.decoder:parameters(), 1, #sums, 2)
+  local count, total = states:size(1), 0
+  for first = 1, count, chunk do
+    local n = math.min(chunk, count - first + 1)
+    local q = torus.leaf(states:narrow(1, first, n))
+    wanted[1] = q
+    local difference = self.decoder(q) - targets:narrow(1, first, n)
+    local squares = (difference * difference):sum()
+    local grads = torus.grad(squares * weight, wanted)
+    total = total + squares:item()
+    state_grads:narrow(1, first, n):copy_(grads[1])
+    for i, sum in ipairs(sums) do sum:add_(grads[i + 1]) end
+  end
+  return total
+end
+
+-- Which frames to decode: nil for all, or places drawn at random.
+local function choose_frames(self, o)
+  local frames = self.config.frames
+  if not o.decode_frames or o.decode_frames >= frames then return nil end
+  return torus.randperm(frames, { generator = o.generator })
+    :narrow(1, 1, o.decode_frames)
+end
+
+--- The gradients of the loss, with little memory: the decoder is run over a
+-- few images at a time, then one sweep goes through rollout and encoder.
+-- @tparam tensor frames as loss's
+-- @tparam[opt] table opts as loss's, and chunk=4 images per piece;
+-- decode_frames: how many frames, drawn at random, the error is taken over
+-- (an unbiased estimate; default: all)
+-- @treturn {tensor, ...} in the order of parameters()
+-- @treturn table numbers: loss, mse, kl
+function HGN:gradients(frames, opts)
+  local o = options.resolve("hgn.gradients", opts, LOSS_RULES)
+  local z, kl = draw(self, frames, o)
+  local q, p = self:state_of(z)
+  local states = self:rollout(q, p, { fused = o.fused }).q
+  local targets = frames:transpose(1, 2)
+  local chosen = choose_frames(self, o)
+  if chosen then
+    states = states:index_select(1, chosen)
+    targets = targets:index_select(1, chosen)
+  end
+  local shape = states.shape
+  local flat = states:detach():reshape(-1, shape[3], shape[4], shape[5])
+  targets = targets:reshape(-1, table.unpack(frames.shape, 3, 5))
+
+  local decoder_grads = {}
+  for i, parameter in ipairs(self.decoder:parameters()) do
+    decoder_grads[i] = torus.zeros_like(parameter)
+  end
+  local state_grads = torus.zeros_like(flat)
+  local numbers = targets:numel()
+  local mse = decode_backward(self, flat, targets, o.multiplier / numbers,
+    o.chunk, decoder_grads, state_grads) / numbers
+
+  local pulled = (states * state_grads:reshape(shape)):sum()
+  local loss, kl_value = o.multiplier * mse, 0
+  if kl then
+    local scale = divergence_scale(self, o)
+    kl_value = kl:item()
+    loss = loss + scale * kl_value
+    pulled = pulled + kl * scale
+  end
+  local others = {}
+  for _, entry in ipairs(self:named_parameters()) do
+    if not entry[1]:match("^decoder%.") then
+      others[#others + 1] = entry[2]
+    end
+  end
+  local grads = torus.grad(pulled, others)
+  table.move(decoder_grads, 1, #decoder_grads, #grads + 1, grads)
+  return grads, { loss = loss, mse = mse, kl = kl_value }
+end
+
+-- --- use --------------------------------------------------------------------
+
+--- Sequences as the model sees them, from the mean of the posterior; nothing
+-- is recorded.
+-- @tparam tensor frames as encode's
+-- @tparam[opt] table opts steps, dt as rollout's; chunk=64 images per call of
+-- the decoder
+-- @treturn tensor (batch, steps + 1, height, width, channels)
+-- @treturn table the rollout: q and p with time first
+function HGN:reconstruct(frames, opts)
+  opts = opts or {}
+  return torus.no_grad(function()
+    local q, p = self:infer(frames)
+    local way = self:rollout(q, p, { steps = opts.steps, dt = opts.dt })
+    return self:decode(way.q, opts.chunk or 64):transpose(1, 2), way
+  end)
+end
+
+--- New sequences: z ~ N(0, 1), f_psi, rollout, decode.
+-- @tparam integer count
+-- @tparam[opt] table opts generator; steps, dt, chunk as reconstruct's
+-- @treturn tensor (count, steps + 1, height, width, channels)
+-- @treturn table the rollout
+function HGN:sample(count, opts)
+  opts = opts or {}
+  return torus.no_grad(function()
+    local z = torus.randn({ count, self.size, self.size, self.config.z },
+      { dtype = self.config.dtype, generator = opts.generator })
+    local q, p = self:state_of(z)
+    local way = self:rollout(q, p, { steps = opts.steps, dt = opts.dt })
+    return self:decode(way.q, opts.chunk or 64):transpose(1, 2), way
+  end)
+end
+
+local function is_finite(x)
+  return (x * 0):sum():item() == 0
+end
+
+--- The first tensor of a forward pass that holds a NaN or an infinity.
+-- @tparam tensor frames as encode's
+-- @tparam[opt] table opts epsilon or generator
+-- @treturn ?string its name, or nil when all is well
+function HGN:first_bad(frames, opts)
+  return torus.no_grad(function()
+    for _, entry in ipairs(self:named_parameters()) do
+      if not is_finite(entry[2]) then return entry[1] end
+    end
+    if not is_finite(frames) then return "the frames" end
+    local mean, logvar = self:encode(frames)
+    if not is_finite(mean) then return "the mean of z" end
+    if not is_finite(logvar) then return "the log-variance of z" end
+    local z = draw(self, frames, opts or {})
+    if not is_finite(z) then return "z" end
+    local q, p = self:state_of(z)
+    local way = self:rollout(q, p)
+    for t = 1, way.q:size(1) do
+      if not is_finite(way.q[t]) then return "q at frame " .. t end
+      if not is_finite(way.p[t]) then return "p at frame " .. t end
+    end
+    for t = 1, way.q:size(1) do
+      if not is_finite(self:decode(way.q[t])) then
+        return "the decoded frame " .. t
+      end
+    end
+    return nil
+  end)
+end
+
+function HGN:describe()
+  local c = self.config
+  return string.format("HGN(%s, %s, %d frames of %dx%d, width %d)", c.variant,
+    c.hamiltonian, c.frames, c.resolution, c.resolution, c.width)
+end
+
+M.is_finite = is_finite
+
+return setmetatable(M, { __call = function(_, config, generator)
+  return M.new(config, generator)
+end })

@@ -1,0 +1,157 @@
+--- The networks that an HGN is made of. Images and feature maps have their
+-- channels last.
+-- @module torus.models.parts
+local torus = require "torus"
+local Module = require "torus.nn.module"
+local Conv2d = require "torus.nn.conv2d"
+local activation = require "torus.nn.activation"
+
+local M = {}
+
+-- --- a stack of convolutions ----------------------------------------------
+
+local Stack = Module.class("Stack")
+
+--- 3x3 convolutions with an activation between them, not after the last.
+-- @tparam {integer, ...} channels of the input, then of every layer
+-- @tparam table opts activation (a name); strides, one per layer, or all 1;
+-- layer: options of every Conv2d
+-- @treturn Module members 1, 2, ...
+function M.stack(channels, opts)
+  local self = Module.instance(Stack, {
+    depth = #channels - 1,
+    activation = activation.get(opts.activation, "stack"),
+  })
+  for i = 1, self.depth do
+    local layer = { stride = opts.strides and opts.strides[i] }
+    for key, value in pairs(opts.layer or {}) do layer[key] = value end
+    self:register(i, Conv2d.new(channels[i], channels[i + 1], layer))
+  end
+  return self
+end
+
+function Stack:forward(x)
+  for i = 1, self.depth do
+    x = self[i](x)
+    if i < self.depth then x = self.activation(x) end
+  end
+  return x
+end
+
+-- --- energy ---------------------------------------------------------------
+
+local Energy = Module.class("Energy")
+
+--- A convolutional energy: a stack with softplus after each layer, then a
+-- linear read-out to one number per sample. The read-out has no bias: a
+-- constant moves nothing and would never get a gradient.
+-- @tparam integer inputs channels
+-- @tparam table opts width, layers, size of the feature map, layer as in stack
+-- @treturn Module (batch, size, size, inputs) -> (batch)
+function M.energy(inputs, opts)
+  local self = Module.instance(Energy, { layers = opts.layers })
+  for i = 1, opts.layers do
+    self:register(i, Conv2d.new(i == 1 and inputs or opts.width, opts.width,
+      opts.layer))
+  end
+  self:register("readout", Conv2d.new(opts.width, 1, { kernel = opts.size,
+    padding = 0, bias = false, dtype = opts.layer.dtype,
+    generator = opts.layer.generator }))
+  return self
+end
+
+function Energy:forward(x)
+  for i = 1, self.layers do x = self[i](x):softplus() end
+  return self.readout(x):reshape(-1)
+end
+
+--- A joint energy of q and p, which are put side by side as channels.
+local Joint = Module.class("JointEnergy")
+
+--- @tparam integer inputs channels of q; p has as many
+-- @tparam table opts as energy's
+-- @treturn Module (q, p) -> (batch)
+function M.joint_energy(inputs, opts)
+  local self = M.energy(2 * inputs, opts)
+  return setmetatable(self, Joint)
+end
+
+function Joint:forward(q, p)
+  return Energy.forward(self, torus.cat({ q, p }, -1))
+end
+
+-- --- decoder --------------------------------------------------------------
+
+local Block = Module.class("Block")
+
+-- Doubles the resolution; residual unless the model has no skips. The 1x1
+-- convolution of the skip is done before the upsampling, where it gives the
+-- same numbers from a quarter of the pixels.
+local function block(inputs, opts)
+  local self = Module.instance(Block, { skips = opts.skip,
+    closing = activation.get(
+      opts.closing == "none" and "identity" or opts.closing, "decoder") })
+  self:register("conv1", Conv2d.new(inputs, opts.width, opts.layer))
+  self:register("conv2", Conv2d.new(opts.width, opts.width, opts.layer))
+  if opts.skip and inputs ~= opts.width then
+    local layer = { kernel = 1 }
+    for key, value in pairs(opts.layer) do layer[key] = value end
+    self:register("skip", Conv2d.new(inputs, opts.width, layer))
+  end
+  return self
+end
+
+function Block:forward(x)
+  local h = self.conv1(x:upsample(2)):leaky_relu(0.2)
+  h = self.conv2(h):leaky_relu(0.2)
+  if self.skips then
+    h = h + (self.skip and self.skip(x) or x):upsample(2)
+  end
+  return self.closing(h)
+end
+
+local Decoder = Module.class("Decoder")
+
+--- Blocks that double the resolution, one convolution to colours, a sigmoid.
+-- @tparam integer inputs channels of q
+-- @tparam table opts blocks, width, channels of the frames, skip, closing,
+-- layer, background (colours that the untrained output starts near, or nil)
+-- @treturn Module (images, size, size, inputs) -> frames
+function M.decoder(inputs, opts)
+  local self = Module.instance(Decoder, { blocks = opts.blocks })
+  for i = 1, opts.blocks do
+    self:register(i, block(i == 1 and inputs or opts.width, opts))
+  end
+  local output = self:register("output",
+    Conv2d.new(opts.width, opts.channels, opts.layer))
+  if opts.background then
+    local logits = {}
+    for i = 1, opts.channels do
+      local value = opts.background[i]
+      logits[i] = math.log(value / (1 - value))
+    end
+    torus.no_grad(function()
+      output.bias:copy_(torus.tensor(logits, { dtype = opts.layer.dtype }))
+    end)
+  end
+  return self
+end
+
+function Decoder:forward(q)
+  for i = 1, self.blocks do q = self[i](q) end
+  return self.output(q):sigmoid()
+end
+
+--- Multiplies every weight of a module, not its biases.
+-- @tparam Module module
+-- @tparam number gain
+function M.scale_weights(module, gain)
+  if gain == 1 then return end
+  torus.no_grad(function()
+    for _, entry in ipairs(module:named_parameters()) do
+      if entry[1]:match("weight$") then entry[2]:mul_(gain) end
+    end
+  end)
+end
+
+return M

@@ -1,0 +1,61 @@
+--- A convolution over images with channels last.
+-- @module torus.nn.conv2d
+local torus = require "torus"
+local Module = require "torus.nn.module"
+local initialise = require "torus.nn.initialise"
+local options = require "torus.options"
+
+local Conv2d = Module.class("Conv2d")
+
+local RULES = {
+  kernel = { default = 3 },
+  stride = { default = 1, type = "integer", min = 1 },
+  padding = { type = "integer", min = 0 },
+  bias = { default = true, type = "boolean" },
+  dtype = { default = "float32", choices = { "float32", "float64" } },
+  generator = {},
+  init = { default = "default", choices = initialise.schemes },
+}
+
+--- Weights (out, in, kh, kw) start uniform within 1/sqrt(in kh kw), biases
+-- too.
+-- @tparam integer inputs channels
+-- @tparam integer outputs channels
+-- @tparam[opt] table opts kernel=3 (or {height, width}), stride=1,
+-- padding=kernel//2, bias=true, dtype="float32", generator, init="default" or
+-- "kaiming"
+-- @treturn Module
+function Conv2d.new(inputs, outputs, opts)
+  opts = options.resolve("Conv2d", opts, RULES)
+  local kernel = opts.kernel
+  if type(kernel) == "number" then kernel = { kernel, kernel } end
+  local self = Module.instance(Conv2d, {
+    inputs = inputs, outputs = outputs, kernel = kernel,
+    stride = opts.stride, padding = opts.padding or kernel[1] // 2,
+  })
+  local fan_in = inputs * kernel[1] * kernel[2]
+  self:register("weight", initialise.uniform(
+    { outputs, inputs, kernel[1], kernel[2] },
+    initialise.bound(opts.init, fan_in), opts))
+  if opts.bias then
+    self:register("bias", initialise.uniform({ outputs },
+      initialise.bias_bound(opts.init, fan_in), opts))
+  end
+  return self
+end
+
+--- @tparam tensor x (images, height, width, inputs)
+-- @treturn tensor (images, height', width', outputs)
+function Conv2d:forward(x)
+  local y = torus.conv2d(x, self.weight,
+    { stride = self.stride, padding = self.padding })
+  return self.bias and y + self.bias or y
+end
+
+function Conv2d:describe()
+  return string.format("Conv2d(%d, %d, kernel=%dx%d, stride=%d, padding=%d%s)",
+    self.inputs, self.outputs, self.kernel[1], self.kernel[2], self.stride,
+    self.padding, self.bias and "" or ", bias=false")
+end
+
+return Conv2d

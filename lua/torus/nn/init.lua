@@ -1,0 +1,29 @@
+--- Modules: layers with parameters, and how to put them together.
+-- @module torus.nn
+local Module = require "torus.nn.module"
+local Linear = require "torus.nn.linear"
+local Conv2d = require "torus.nn.conv2d"
+local Sequential = require "torus.nn.sequential"
+local MLP = require "torus.nn.mlp"
+local activation = require "torus.nn.activation"
+local initialise = require "torus.nn.initialise"
+
+local M = {
+  Module = Module,
+  Linear = Linear.new,
+  Conv2d = Conv2d.new,
+  Sequential = Sequential.new,
+  MLP = MLP.new,
+  activation = activation.get,
+  initialise = initialise,
+}
+
+--- Activations as modules, for a Sequential.
+function M.ReLU() return activation.module("relu") end
+function M.Softplus() return activation.module("softplus") end
+function M.Sigmoid() return activation.module("sigmoid") end
+function M.Tanh() return activation.module("tanh") end
+--- @tparam[opt=0.01] number slope below zero
+function M.LeakyReLU(slope) return activation.module("leaky_relu", slope) end
+
+return M

@@ -1,0 +1,52 @@
+--- A dense layer.
+-- @module torus.nn.linear
+local Module = require "torus.nn.module"
+local initialise = require "torus.nn.initialise"
+local options = require "torus.options"
+
+local Linear = Module.class("Linear")
+
+local RULES = {
+  bias = { default = true, type = "boolean" },
+  dtype = { default = "float32", choices = { "float32", "float64" } },
+  generator = {},
+  init = { default = "default", choices = initialise.schemes },
+}
+
+--- y = x W^T + b over the last dimension of x. Weights (out, in) start uniform
+-- within 1/sqrt(inputs), biases too.
+-- @tparam integer inputs
+-- @tparam integer outputs
+-- @tparam[opt] table opts bias=true, dtype="float32", generator,
+-- init="default" or "kaiming"
+-- @treturn Module
+function Linear.new(inputs, outputs, opts)
+  opts = options.resolve("Linear", opts, RULES)
+  local self = Module.instance(Linear, { inputs = inputs, outputs = outputs })
+  self:register("weight", initialise.uniform({ outputs, inputs },
+    initialise.bound(opts.init, inputs), opts))
+  if opts.bias then
+    self:register("bias", initialise.uniform({ outputs },
+      initialise.bias_bound(opts.init, inputs), opts))
+  end
+  return self
+end
+
+--- @tparam tensor x (..., inputs)
+-- @treturn tensor (..., outputs)
+function Linear:forward(x)
+  local given = x:size(-1)
+  if given ~= self.inputs then
+    options.raise("Linear: expected a last dimension of %d, got shape "
+      .. "(%s)", self.inputs, table.concat(x.shape, ","))
+  end
+  local y = x:matmul(self.weight:transpose(1, 2))
+  return self.bias and y + self.bias or y
+end
+
+function Linear:describe()
+  return string.format("Linear(%d, %d%s)", self.inputs, self.outputs,
+    self.bias and "" or ", bias=false")
+end
+
+return Linear

@@ -1,0 +1,65 @@
+--- A chain of dense layers with one activation between them.
+-- @module torus.nn.mlp
+local Module = require "torus.nn.module"
+local Linear = require "torus.nn.linear"
+local activation = require "torus.nn.activation"
+local initialise = require "torus.nn.initialise"
+local options = require "torus.options"
+
+local MLP = Module.class("MLP")
+
+local RULES = {
+  sizes = { required = true, type = "table" },
+  activation = { default = "tanh" },
+  output = { default = "identity" },
+  scalar = { default = false, type = "boolean" },
+  bias = { default = true, type = "boolean" },
+  dtype = { default = "float32", choices = { "float32", "float64" } },
+  generator = {},
+  init = { default = "default", choices = initialise.schemes },
+}
+
+--- @tparam table opts sizes={inputs, hidden, ..., outputs},
+-- activation="tanh" (name or function), output="identity" (after the last
+-- layer), scalar=false (true drops the last dimension, which must be 1: an
+-- energy per sample), bias, dtype, generator, init as in Linear
+-- @treturn Module
+function MLP.new(opts)
+  opts = options.resolve("MLP", opts, RULES)
+  local sizes = opts.sizes
+  if #sizes < 2 then
+    options.raise("MLP: expected at least two sizes, got " .. #sizes)
+  end
+  if opts.scalar and sizes[#sizes] ~= 1 then
+    options.raise("MLP: scalar needs a last size of 1, got %d",
+      sizes[#sizes])
+  end
+  local self = Module.instance(MLP, {
+    sizes = sizes, scalar = opts.scalar, activation_name = opts.activation,
+    activation = activation.get(opts.activation, "MLP"),
+    output = activation.get(opts.output, "MLP"),
+  })
+  for i = 1, #sizes - 1 do
+    self:register(i, Linear.new(sizes[i], sizes[i + 1], { bias = opts.bias,
+      dtype = opts.dtype, generator = opts.generator, init = opts.init }))
+  end
+  return self
+end
+
+--- @tparam tensor x (..., inputs)
+-- @treturn tensor (..., outputs), or (...) when scalar
+function MLP:forward(x)
+  local last = #self.sizes - 1
+  for i = 1, last do
+    x = self[i](x)
+    x = (i < last and self.activation or self.output)(x)
+  end
+  return self.scalar and x:squeeze(-1) or x
+end
+
+function MLP:describe()
+  return string.format("MLP(%s, %s)", table.concat(self.sizes, " "),
+    tostring(self.activation_name))
+end
+
+return MLP

@@ -1,0 +1,190 @@
+--- The base of everything with parameters.
+--
+-- A class is made with `Module.class("Name")`; its instances keep parameters
+-- and sub-modules in the order in which they were registered, which fixes the
+-- order of `parameters()` and the dotted names (`encoder.3.weight`).
+-- @module torus.nn.module
+local torus = require "torus"
+
+local Module = {}
+Module.__index = Module
+
+local function is_module(value)
+  local meta = getmetatable(value)
+  return type(value) == "table" and meta ~= nil and meta.is_module == true
+end
+
+Module.is_module = is_module
+
+--- A new class below Module. Define `forward(self, ...)` on it, and
+-- `describe(self)` for a one-line description.
+-- @tparam string name
+-- @treturn table
+function Module.class(name)
+  local class = setmetatable({}, Module)
+  class.__index = class
+  class.__name = name
+  class.is_module = true
+  class.__call = function(self, ...) return self:forward(...) end
+  class.__tostring = Module.__tostring
+  return class
+end
+
+--- Makes an instance of a class.
+-- @tparam table class
+-- @tparam ?table fields
+function Module.instance(class, fields)
+  local self = fields or {}
+  self.members = {}
+  return setmetatable(self, class)
+end
+
+--- Adds a parameter or a sub-module; it is also set as a field.
+-- @tparam string|integer name integers for the members of a list
+-- @param value tensor or module
+-- @return value
+function Module:register(name, value)
+  self.members[#self.members + 1] = { tostring(name), value, name }
+  self[name] = value
+  return value
+end
+
+local function collect(self, prefix, found)
+  for _, member in ipairs(self.members) do
+    local name, value = prefix .. member[1], member[2]
+    if is_module(value) then
+      collect(value, name .. ".", found)
+    elseif type(value) ~= "function" then
+      found[#found + 1] = { name, value }
+    end
+  end
+  return found
+end
+
+--- @treturn {{string, tensor}, ...} dotted names and parameters, in a fixed
+-- order
+function Module:named_parameters()
+  return collect(self, "", {})
+end
+
+--- @treturn {tensor, ...} in the order of named_parameters
+function Module:parameters()
+  local list = {}
+  for i, entry in ipairs(self:named_parameters()) do list[i] = entry[2] end
+  return list
+end
+
+--- @treturn table parameters by dotted name
+function Module:named()
+  local table_ = {}
+  for _, entry in ipairs(self:named_parameters()) do
+    table_[entry[1]] = entry[2]
+  end
+  return table_
+end
+
+--- @treturn integer how many numbers the module learns
+function Module:count()
+  local total = 0
+  for _, p in ipairs(self:parameters()) do total = total + p:numel() end
+  return total
+end
+
+local function shape_text(shape)
+  return "(" .. table.concat(shape, ",") .. ")"
+end
+
+--- Copies values into the parameters. All are checked before the first is
+-- written.
+-- @tparam {[string]=tensor} values by dotted name; names that begin otherwise
+-- than with the prefix are left aside
+-- @tparam[opt=""] string prefix put before every name
+-- @treturn ?boolean true
+-- @treturn ?string what does not fit
+function Module:load_parameters(values, prefix)
+  prefix = prefix or ""
+  local known = {}
+  local entries = self:named_parameters()
+  for _, entry in ipairs(entries) do
+    local name = prefix .. entry[1]
+    local value = values[name]
+    known[name] = true
+    if value == nil then
+      return nil, string.format("load_parameters: %s is missing", name)
+    end
+    local expected, got = shape_text(entry[2].shape), shape_text(value.shape)
+    if expected ~= got then
+      return nil, string.format(
+        "load_parameters: %s: expected shape %s, got %s", name, expected, got)
+    end
+  end
+  for name in pairs(values) do
+    if name:sub(1, #prefix) == prefix and not known[name] then
+      return nil, string.format(
+        "load_parameters: there is no parameter %s here", name)
+    end
+  end
+  torus.no_grad(function()
+    for _, entry in ipairs(entries) do
+      local value = values[prefix .. entry[1]]
+      entry[2]:copy_(value:to(entry[2].dtype))
+    end
+  end)
+  return true
+end
+
+local function replace(self, convert)
+  for _, member in ipairs(self.members) do
+    local value = member[2]
+    if is_module(value) then
+      replace(value, convert)
+    elseif type(value) ~= "function" then
+      member[2] = convert(value)
+      self[member[3]] = member[2]
+    end
+  end
+end
+
+--- Converts every parameter, in place; they become new leaves, so convert
+-- before an optimiser takes them.
+-- @tparam string dtype
+-- @return self
+function Module:to(dtype)
+  replace(self, function(value)
+    local leaf = torus.zeros(value.shape, { dtype = dtype,
+      requires_grad = true })
+    torus.no_grad(function() leaf:copy_(value:to(dtype)) end)
+    return leaf
+  end)
+  return self
+end
+
+--- Sets every gradient to nil.
+function Module:zero_grad()
+  for _, p in ipairs(self:parameters()) do p.grad = nil end
+end
+
+--- One line about this module itself, without its members.
+function Module:describe()
+  return getmetatable(self).__name
+end
+
+local function lines(self, name, indent, out)
+  out[#out + 1] = indent .. name .. self:describe()
+  for _, member in ipairs(self.members) do
+    if is_module(member[2]) then
+      lines(member[2], member[1] .. ": ", indent .. "  ", out)
+    end
+  end
+  return out
+end
+
+function Module:__tostring()
+  local out = lines(self, "", "", {})
+  if #out > 1 then
+    out[1] = string.format("%s, %d parameters", out[1], self:count())
+  end
+  return table.concat(out, "\n")
+end
+
+return Module

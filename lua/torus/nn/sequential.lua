@@ -1,0 +1,27 @@
+--- Modules and functions, one after the other.
+-- @module torus.nn.sequential
+local Module = require "torus.nn.module"
+local options = require "torus.options"
+
+local Sequential = Module.class("Sequential")
+
+--- @tparam {Module|function, ...} layers named by their places: 1, 2, ...
+-- @treturn Module
+function Sequential.new(layers)
+  local self = Module.instance(Sequential)
+  for i, layer in ipairs(layers) do
+    if not Module.is_module(layer) and type(layer) ~= "function" then
+      options.raise("Sequential: expected a module or a function at "
+        .. "place %d, got %s", i, tostring(layer))
+    end
+    self:register(i, layer)
+  end
+  return self
+end
+
+function Sequential:forward(x)
+  for _, layer in ipairs(self) do x = layer(x) end
+  return x
+end
+
+return Sequential

@@ -1,0 +1,117 @@
+--- Adam (Kingma & Ba 2015), with PyTorch's conventions: weight decay is added
+-- to the gradient, and epsilon to the root of the corrected second moment.
+-- @module torus.optim.adam
+local torus = require "torus"
+local core = require "torus.core"
+local options = require "torus.options"
+
+local Adam = {}
+Adam.__index = Adam
+Adam.__name = "torus.optim.adam"
+
+local RULES = {
+  lr = { default = 1e-3, type = "number", min = 0 },
+  betas = { type = "table" },
+  eps = { default = 1e-8, type = "number", min = 0 },
+  weight_decay = { default = 0, type = "number", min = 0 },
+}
+
+--- @tparam {tensor, ...} params leaves, updated in place
+-- @tparam[opt] table opts lr=1e-3, betas={0.9, 0.999}, eps=1e-8,
+-- weight_decay=0
+-- @treturn Adam
+function Adam.new(params, opts)
+  opts = options.resolve("adam", opts, RULES)
+  local betas = opts.betas or { 0.9, 0.999 }
+  for i = 1, 2 do
+    local problem = options.check(betas[i], { type = "number", min = 0 })
+    if problem or betas[i] >= 1 then
+      options.raise("adam: option \"betas\": expected two numbers in "
+        .. "[0, 1), got %s, %s", tostring(betas[1]), tostring(betas[2]))
+    end
+  end
+  if type(params) ~= "table" or #params == 0 then
+    options.raise("adam: expected a list of at least one tensor")
+  end
+  local self = setmetatable({ params = params, first = {}, second = {},
+    steps = 0, lr = opts.lr, beta1 = betas[1], beta2 = betas[2],
+    eps = opts.eps, weight_decay = opts.weight_decay }, Adam)
+  for i, p in ipairs(params) do
+    self.first[i] = torus.zeros_like(p)
+    self.second[i] = torus.zeros_like(p)
+  end
+  return self
+end
+
+-- The general path: one parameter at a time with ordinary operations.
+local function update(p, g, m, v, o)
+  if o.weight_decay ~= 0 then g = g + p * o.weight_decay end
+  m:mul_(o.beta1):add_(g, 1 - o.beta1)
+  v:mul_(o.beta2):add_(g * g, 1 - o.beta2)
+  local correction1 = 1 - o.beta1 ^ o.step
+  local correction2 = 1 - o.beta2 ^ o.step
+  local denominator = v:sqrt() / math.sqrt(correction2) + o.eps
+  p:add_(m / denominator, -o.lr / correction1)
+end
+
+--- One update. Parameters without a gradient stay as they are, as do their
+-- moments.
+-- @tparam ?{tensor, ...} grads in the order of the parameters; without it
+-- every parameter's own .grad
+function Adam:step(grads)
+  self.steps = self.steps + 1
+  local params, given, first, second = {}, {}, {}, {}
+  for i, p in ipairs(self.params) do
+    local g
+    if grads then g = grads[i] else g = p.grad end
+    if g then
+      local n = #params + 1
+      params[n], given[n] = p, g
+      first[n], second[n] = self.first[i], self.second[i]
+    end
+  end
+  local o = { lr = self.lr, beta1 = self.beta1, beta2 = self.beta2,
+    eps = self.eps, weight_decay = self.weight_decay, step = self.steps }
+  if core.adam_step then
+    core.adam_step(params, given, first, second, o)
+    return
+  end
+  torus.no_grad(function()
+    for i, p in ipairs(params) do
+      update(p, given[i], first[i], second[i], o)
+    end
+  end)
+end
+
+--- Sets every gradient to nil.
+function Adam:zero_grad()
+  for _, p in ipairs(self.params) do p.grad = nil end
+end
+
+--- @treturn table {steps=, first={tensor, ...}, second={tensor, ...}}, the
+-- tensors themselves, not copies
+function Adam:state()
+  return { steps = self.steps, first = self.first, second = self.second }
+end
+
+--- @tparam table state what state() returned, or tensors of the same shapes
+function Adam:load_state(state)
+  if #state.first ~= #self.params or #state.second ~= #self.params then
+    options.raise("adam: expected the moments of %d parameters, got %d",
+      #self.params, #state.first)
+  end
+  torus.no_grad(function()
+    for i in ipairs(self.params) do
+      self.first[i]:copy_(state.first[i])
+      self.second[i]:copy_(state.second[i])
+    end
+  end)
+  self.steps = state.steps
+end
+
+function Adam:__tostring()
+  return string.format("adam(%d tensors, lr=%g, step %d)", #self.params,
+    self.lr, self.steps)
+end
+
+return Adam

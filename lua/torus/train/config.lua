@@ -1,0 +1,140 @@
+--- The configuration of a training run: one flat table of plain values, what
+-- each may be, presets, and changes from a command line.
+-- @module torus.train.config
+local hgn = require "torus.models.hgn"
+local options = require "torus.options"
+
+local M = {}
+
+-- What a run needs beside its model. Steps and frames are counts, lr is
+-- Adam's; a `tolerance` makes GECO adapt the multiplier of the error.
+local TRAINING = {
+  model = { default = "hgn", choices = { "hgn" } },
+  system = { default = "mass_spring", type = "string" },
+  data = { type = "string" },
+  noise = { type = "number", min = 0 },
+  train_size = { default = 50000, type = "integer", min = 1 },
+  test_size = { default = 10000, type = "integer", min = 1 },
+  data_seed = { default = 1, type = "integer", min = 0 },
+  seed = { default = 1, type = "integer", min = 0 },
+  batch = { default = 16, type = "integer", min = 1 },
+  steps = { default = 10000, type = "integer", min = 0 },
+  lr = { default = 1.5e-4, type = "number", min = 0 },
+  lr_decay = { default = "none", choices = { "none", "cosine" } },
+  warmup = { default = 0, type = "integer", min = 0 },
+  max_gradient = { type = "number", above = 0 },
+  kl_weight = { default = 1, type = "number", min = 0 },
+  multiplier = { default = 1, type = "number", above = 0 },
+  tolerance = { type = "number", min = 0 },
+  geco_rate = { default = 1, type = "number", min = 0 },
+  geco_bound = { default = 0.02, type = "number", min = 0 },
+  geco_decay = { default = 0.99, type = "number", min = 0, max = 1 },
+  multiplier_max = { default = 1e6, type = "number", above = 0 },
+  chunk = { default = 4, type = "integer", min = 1 },
+  decode_frames = { type = "integer", min = 1 },
+  save_every = { default = 500, type = "integer", min = 1 },
+  log_every = { default = 10, type = "integer", min = 1 },
+  evaluate_every = { default = 500, type = "integer", min = 1 },
+  evaluate_count = { default = 64, type = "integer", min = 1 },
+}
+
+--- Every key of a run's configuration with its rule, as in torus.options.
+M.rules = {}
+for key, rule in pairs(hgn.rules) do M.rules[key] = rule end
+for key, rule in pairs(TRAINING) do M.rules[key] = rule end
+
+--- Named changes to the defaults. `full` is the paper's model; `small` is
+-- narrow, decodes some of the frames at a step, and starts from weights with
+-- which the rollout moves from the first step on.
+M.presets = {
+  full = { tolerance = 4e-4 },
+  small = { width = 32 },
+}
+
+--- The names of the presets, sorted.
+function M.preset_names()
+  local names = {}
+  for name in pairs(M.presets) do names[#names + 1] = name end
+  table.sort(names)
+  return names
+end
+
+local function known_keys()
+  local keys = {}
+  for key in pairs(M.rules) do keys[#keys + 1] = key end
+  table.sort(keys)
+  return table.concat(keys, ", ")
+end
+
+local BOOLEANS = { ["true"] = true, ["false"] = false }
+
+-- Text as the type that a rule asks for. A rule without a type has choices,
+-- which are strings.
+local function parse(text, rule)
+  local kind = rule.type
+  if kind == "boolean" then return BOOLEANS[text] end
+  if kind == "integer" or kind == "number" then return tonumber(text) end
+  if kind == "table" then
+    local list = {}
+    for item in text:gmatch("[^,%s]+") do
+      list[#list + 1] = tonumber(item)
+    end
+    return #list > 0 and list or nil
+  end
+  return text
+end
+
+--- Reads one change of the form key=value.
+-- @tparam string text
+-- @treturn ?string key
+-- @return value of the key's type, or the message when key is nil
+function M.parse_override(text)
+  local key, value = text:match("^([%w_]+)=(.*)$")
+  if not key then
+    return nil, string.format("expected key=value, got %q", text)
+  end
+  local rule = M.rules[key]
+  if not rule then
+    return nil, string.format("unknown key %q (known: %s)", key, known_keys())
+  end
+  local parsed = parse(value, rule)
+  if parsed == nil then
+    return nil, string.format("%s: expected a %s, got %q", key, rule.type,
+      value)
+  end
+  local problem, checked = options.check(parsed, rule)
+  if problem then return nil, key .. ": " .. problem end
+  return key, checked
+end
+
+--- A full configuration: the defaults, a preset, then changes.
+-- @tparam ?string preset
+-- @tparam ?{[string]=any} changes
+-- @treturn ?table
+-- @treturn ?string message
+function M.make(preset, changes)
+  local given = {}
+  if preset then
+    local values = M.presets[preset]
+    if not values then
+      return nil, string.format("unknown preset %q (known: %s)", preset,
+        table.concat(M.preset_names(), ", "))
+    end
+    for key, value in pairs(values) do given[key] = value end
+  end
+  for key, value in pairs(changes or {}) do given[key] = value end
+  local ok, result = pcall(options.resolve, "config", given, M.rules)
+  if not ok then return nil, (tostring(result):gsub("^[^:]+:%d+: ", "")) end
+  return result
+end
+
+--- The part of a configuration that the model takes.
+-- @tparam table config
+-- @treturn table
+function M.model_part(config)
+  local part = {}
+  for key in pairs(hgn.rules) do part[key] = config[key] end
+  return part
+end
+
+return M

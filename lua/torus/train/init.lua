@@ -1,0 +1,23 @@
+--- Training: runs, checkpoints, measures.
+-- @module torus.train
+local checkpoint = require "torus.train.checkpoint"
+local config = require "torus.train.config"
+local folder = require "torus.train.folder"
+local hgn_task = require "torus.train.hgn_task"
+local log = require "torus.train.log"
+local measure = require "torus.train.measure"
+local progress = require "torus.train.progress"
+local trainer = require "torus.train.trainer"
+
+return {
+  run = trainer.run,
+  checkpoint = checkpoint,
+  config = config,
+  folder = folder,
+  hgn_task = hgn_task.new,
+  learning_rate = hgn_task.learning_rate,
+  log = log,
+  measure = measure.measure,
+  energy_along = measure.energy_along,
+  progress = progress.new,
+}
