@@ -1,0 +1,190 @@
+--- The prompt: `scripts/torus` without a script.
+--
+-- Values print by themselves, input may take several lines, Tab completes,
+-- errors end nothing, and what is made with `local` stays for the next line.
+-- @module torus.repl
+local complete = require "torus.repl.complete"
+local show = require "torus.repl.show"
+
+local M = {}
+
+local PROMPT, MORE = "> ", ">> "
+local CHUNK = "=prompt"
+
+-- The text asks for more when Lua stumbles over its very end.
+local function is_incomplete(message)
+  return message:find("<eof>", -5, true) ~= nil
+end
+
+-- Each input is a chunk of its own, in which a local would be lost: at the
+-- start of one, `local` is left out. A `<const>` stands only after `local`.
+local function without_local(text)
+  local rest = text:match("^%s*local(%s+[%a_].*)$")
+  if not rest or rest:match("^[%s%w_,]*<") then return text end
+  return rest
+end
+
+-- An expression is asked for its value. Returns nil, message and whether the
+-- text is only incomplete, if it is no Lua.
+local function compile(text, environment)
+  local incomplete = false
+  local message
+  for _, form in ipairs { "return " .. text, without_local(text), text } do
+    local chunk
+    chunk, message = load(form, CHUNK, "t", environment)
+    if chunk then return chunk end
+    incomplete = incomplete or is_incomplete(message)
+  end
+  return nil, message, incomplete
+end
+
+-- The message and, if calls led there, the way from the prompt to it.
+local function trace(message)
+  if type(message) ~= "string" then
+    local meta = debug.getmetatable(message)
+    local speaks = type(meta) == "table" and meta.__tostring
+    message = speaks and tostring(message)
+      or "error value: " .. show.show(message)
+  end
+  -- Frames of the prompt itself and of `error` tell nothing.
+  local lines = {}
+  for line in debug.traceback("", 2):gmatch("\n(\t[^\n]*)") do
+    if line:find("in function 'xpcall'", 1, true) then break end
+    if not line:find("in main chunk", 1, true)
+      and not line:find("in function 'error'", 1, true)
+      and not line:find("(...tail calls...)", 1, true) then
+      lines[#lines + 1] = line
+    end
+  end
+  local called = table.concat(lines, "\n")
+  return called:find("%w:%d+: in ") and message .. "\n" .. called or message
+end
+
+local Session = {}
+Session.__index = Session
+
+--- A conversation.
+-- @tparam table io_functions
+-- `read(prompt)` gives a line, or nil at the end; its second result is true
+-- when the user gave the input up. `write(text)` and `complain(text)` take
+-- values and errors; `interrupts(on)`, optional, is told when code runs.
+-- @tparam[opt=_G] table environment
+-- @treturn Session
+function M.session(io_functions, environment)
+  return setmetatable({
+    io = io_functions,
+    environment = environment or _G,
+    failures = 0,
+  }, Session)
+end
+
+function Session:fail(message)
+  self.failures = self.failures + 1
+  self.io.complain(message .. "\n")
+end
+
+-- Reads until a chunk is whole. Returns it; false if there is nothing to run;
+-- nil at the end of the input.
+function Session:next_chunk()
+  local text
+  while true do
+    local line, given_up = self.io.read(text and MORE or PROMPT)
+    if given_up then return false end
+    if not line then
+      if not text then return nil end
+      local _, message = compile(text, self.environment)
+      self:fail(message)
+      return nil
+    end
+    if not text and line:match("^%s*$") then return false end
+    if not text and (line == "exit" or line == "quit") then return nil end
+    text = text and text .. "\n" .. line or line
+    local chunk, message, incomplete = compile(text, self.environment)
+    if chunk then return chunk end
+    if not incomplete then
+      self:fail(message)
+      return false
+    end
+  end
+end
+
+function Session:execute(chunk)
+  local interrupts = self.io.interrupts or function() end
+  interrupts(true)
+  local results = table.pack(xpcall(chunk, trace))
+  interrupts(false)
+  if not results[1] then
+    self:fail(results[2])
+    return
+  end
+  for i = 2, results.n do
+    self.io.write(show.show(results[i]) .. "\n")
+  end
+  if results[2] ~= nil then self.environment._ = results[2] end
+end
+
+--- Reads, runs and prints until the input ends.
+-- @treturn integer how many inputs failed
+function Session:run()
+  while true do
+    local chunk = self:next_chunk()
+    if chunk == nil then return self.failures end
+    if chunk then self:execute(chunk) end
+  end
+end
+
+local function history_path()
+  local state, home = os.getenv("XDG_STATE_HOME"), os.getenv("HOME")
+  if state and state ~= "" then return state .. "/torus_history" end
+  return home and home .. "/.torus_history"
+end
+
+local function write(text) io.stdout:write(text) end
+local function complain(text)
+  io.stdout:flush()
+  io.stderr:write(text)
+end
+
+local function read_plainly(prompt, visible)
+  if visible then
+    io.stdout:write(prompt)
+    io.stdout:flush()
+  end
+  return io.read("l")
+end
+
+--- The program: `torus` as a global, a prompt if a terminal listens.
+-- From a pipe it runs quietly, and the status tells whether all went well.
+-- @treturn integer exit status
+function M.main()
+  _G.torus = require "torus"
+  local has_edit, edit = pcall(require, "torus.edit")
+  local interactive
+  if has_edit then
+    interactive = edit.interactive()
+  else
+    interactive = os.execute("test -t 0 && test -t 1") == true
+  end
+  local functions = { write = write, complain = complain }
+  local editor
+  if interactive and has_edit then
+    editor = edit.open { history = history_path(), complete = complete.complete }
+    functions.read = function(prompt) return editor:read(prompt) end
+    functions.interrupts = edit.interrupts
+    edit.interrupts(false)
+  else
+    functions.read = function(prompt) return read_plainly(prompt, interactive) end
+  end
+  if interactive then
+    write(("torus on %s. `torus` is loaded; Tab completes, Ctrl-D leaves.\n"):format(_VERSION))
+  end
+  local failures = M.session(functions):run()
+  if editor then editor:close() end
+  if interactive then
+    write("\n")
+    return 0
+  end
+  return failures == 0 and 0 or 1
+end
+
+return M

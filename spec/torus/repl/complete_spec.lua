@@ -1,0 +1,84 @@
+local complete = require "torus.repl.complete"
+
+describe("repl.complete", function()
+  local called
+  local class = { method = function() called = true end, size = 3 }
+  class.__index = class
+  local environment = {
+    alpha = { beta = { gamma = 1, _hidden = 2 }, list = { { inner = 1 } } },
+    alpine = 1,
+    object = setmetatable({ field = 1 }, { __index = setmetatable({ own = print }, class) }),
+    text = "a string",
+    fun = function() called = true end,
+  }
+
+  local function candidates(before)
+    return (complete.candidates(before, environment))
+  end
+
+  it("finds globals and keywords", function()
+    assert.same({ "alpha", "alpine" }, candidates("x = al"))
+    assert.same({ "repeat", "return" }, candidates("re"))
+    assert.same({}, candidates("nothing_like_it"))
+  end)
+
+  it("follows fields and list items", function()
+    assert.same({ "beta", "list" }, candidates("print(alpha."))
+    assert.same({ "gamma" }, candidates("alpha.beta.g"))
+    assert.same({ "inner" }, candidates("alpha.list[1].i"))
+    assert.same({ "gamma" }, candidates('"a"..alpha.beta.'))
+    assert.same({}, candidates("alpha.list[2].i"))
+  end)
+
+  it("keeps names with an underscore for who asks", function()
+    assert.same({ "gamma" }, candidates("alpha.beta."))
+    assert.same({ "_hidden" }, candidates("alpha.beta._"))
+  end)
+
+  it("follows metatables, and after a colon offers what can be called", function()
+    assert.same({ "field", "method", "own", "size" }, candidates("object."))
+    assert.same({ "method", "own" }, candidates("object:"))
+    assert.same({ "upper" }, candidates("text:up"))
+  end)
+
+  it("finds the methods of a class whose __index is a function", function()
+    local meta = { sum = print, dtype_of = 1, __fields = { "shape" } }
+    meta.__index = function(_, key) return rawget(meta, key) end
+    environment.tensor = setmetatable({}, meta)
+    assert.same({ "sum" }, candidates("tensor:s"))
+    assert.same({ "shape", "sum" }, candidates("tensor.s"))
+  end)
+
+  it("calls nothing that is typed", function()
+    assert.same({}, candidates("fun()."))
+    assert.same({}, candidates("fun().x"))
+    assert.same({}, candidates("nosuch.a.b"))
+    assert.falsy(called)
+  end)
+
+  it("survives a value that fails when indexed", function()
+    environment.broken = setmetatable({}, { __index = function() error("boo") end })
+    assert.same({}, candidates("broken.x.y"))
+    assert.same({}, candidates("broken."))
+  end)
+
+  it("inserts what all have in common, then lists", function()
+    assert.equal("p", (complete.complete("al", environment)))
+    local insert, listing = complete.complete("alp", environment)
+    assert.equal("", insert)
+    assert.equal("alpha   alpine", listing)
+    assert.equal("mma", (complete.complete("alpha.beta.ga", environment)))
+  end)
+
+  it("indents an empty line", function()
+    assert.equal("  ", (complete.complete("", environment)))
+    assert.equal("  ", (complete.complete("  ", environment)))
+  end)
+
+  it("writes columns that are read downwards", function()
+    local names = {}
+    for i = 1, 9 do names[i] = ("n"):rep(20) .. i end
+    local first = complete.columns(names):match("^[^\n]*")
+    assert.equal(names[1] .. "  " .. names[4] .. "  " .. names[7], first)
+  end)
+end)

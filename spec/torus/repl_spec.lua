@@ -1,0 +1,167 @@
+local repl = require "torus.repl"
+
+-- Runs lines through a session; returns what it wrote, what it complained
+-- about, the prompts, its environment and the number of failures.
+local function converse(lines, environment)
+  local out, complaints, prompts = {}, {}, {}
+  local at = 0
+  environment = environment or setmetatable({}, { __index = _G })
+  local session = repl.session({
+    read = function(prompt)
+      prompts[#prompts + 1] = prompt
+      at = at + 1
+      if lines[at] == "^C" then return "", true end
+      return lines[at]
+    end,
+    write = function(text) out[#out + 1] = text end,
+    complain = function(text) complaints[#complaints + 1] = text end,
+  }, environment)
+  local failures = session:run()
+  return {
+    out = table.concat(out), complaints = table.concat(complaints),
+    prompts = table.concat(prompts), environment = environment,
+    failures = failures,
+  }
+end
+
+describe("repl", function()
+  it("prints the values of expressions", function()
+    assert.equal('3\n"a"\n{1, 2}\n', converse({ "1 + 2", '"a"', "{1, 2}" }).out)
+    assert.equal("1\nnil\n2\n", converse({ "1, nil, 2" }).out)
+    assert.equal("nil\n", converse({ "nothing" }).out)
+  end)
+
+  it("runs statements silently", function()
+    local talk = converse { "x = 4", "if x then y = x + 1 end" }
+    assert.equal("", talk.out)
+    assert.equal(5, talk.environment.y)
+  end)
+
+  it("keeps the last value in _", function()
+    assert.equal("7\n8\n", converse({ "7", "_ + 1" }).out)
+  end)
+
+  it("keeps what local declares", function()
+    local talk = converse {
+      "local x = 2", "local function f() return x * 2 end", "f()",
+      "local a, b = 3, 4", "a + b", "local c <const> = 5",
+    }
+    assert.equal("4\n7\n", talk.out)
+    assert.equal("", talk.complaints)
+  end)
+
+  it("asks for more until the input is whole", function()
+    local talk = converse { "for i = 1, 2 do", "  total = (total or 0) + i", "end", "total" }
+    assert.equal("3\n", talk.out)
+    assert.equal("> >> >> > > ", talk.prompts)
+    assert.equal("{1, 2}\n", converse({ "{", "1,", "2}" }).out)
+    assert.equal('"a\\nb"\n', converse({ "[[a", "b]]" }).out)
+  end)
+
+  it("goes on after errors of every kind", function()
+    local talk = converse {
+      "x = = 1", "error('boo')", "nothing.field", "error{code = 3}", "1 + 1",
+    }
+    assert.equal("2\n", talk.out)
+    assert.equal(4, talk.failures)
+    assert.truthy(talk.complaints:find("prompt:1: unexpected symbol near '='", 1, true))
+    assert.truthy(talk.complaints:find("prompt:1: boo\n", 1, true))
+    assert.truthy(talk.complaints:find("global 'nothing'", 1, true))
+    assert.truthy(talk.complaints:find("error value: {code = 3}", 1, true))
+  end)
+
+  it("shows the calls that led to an error, without its own", function()
+    local talk = converse { "function f() error('deep') end", "function g() f() end", "g()" }
+    assert.truthy(talk.complaints:find("in %a+ 'f'"))
+    assert.falsy(talk.complaints:find("xpcall", 1, true))
+    assert.falsy(talk.complaints:find("repl.lua", 1, true))
+    assert.falsy(talk.complaints:find("main chunk", 1, true))
+  end)
+
+  it("reports input that ends in the middle", function()
+    local talk = converse { "x = (" }
+    assert.equal(1, talk.failures)
+    assert.truthy(talk.complaints:find("<eof>", 1, true))
+  end)
+
+  it("drops what the user gives up", function()
+    local talk = converse { "x = (", "^C", "1" }
+    assert.equal("1\n", talk.out)
+    assert.equal(0, talk.failures)
+  end)
+
+  it("leaves at exit and quit", function()
+    assert.equal("1\n", converse({ "1", "exit", "2" }).out)
+    assert.equal("1\n", converse({ "1", "quit", "2" }).out)
+  end)
+end)
+
+describe("scripts/torus", function()
+  -- The whole output and the exit status of a shell command.
+  local function run(command)
+    local pipe = io.popen("{ " .. command .. "\n} 2>&1; echo \"status $?\"")
+    local text = pipe:read("a")
+    pipe:close()
+    local output, status = text:match("^(.*)status (%d+)\n$")
+    return output, tonumber(status)
+  end
+
+  it("reads from a pipe without prompts, torus at hand", function()
+    local output, status = run("printf 'torus ~= nil\\n1 + 1\\n' | scripts/torus")
+    assert.equal("true\n2\n", output)
+    assert.equal(0, status)
+  end)
+
+  it("tells by its status that an input failed, and goes on", function()
+    local output, status = run("printf 'error(\"boo\", 0)\\n5\\n' | scripts/torus")
+    assert.equal("boo\n5\n", output)
+    assert.equal(1, status)
+  end)
+
+  it("runs a script with arguments from anywhere", function()
+    local script = os.tmpname()
+    local file = assert(io.open(script, "w"))
+    file:write([[assert(require "torus"); assert(torus == nil); print(...); os.exit(3)]])
+    file:close()
+    local here = run("pwd"):gsub("\n", "")
+    local output, status = run(("cd / && '%s/scripts/torus' %s a 'b c'"):format(here, script))
+    os.remove(script)
+    assert.equal("a\tb c\n", output)
+    assert.equal(3, status)
+  end)
+
+  it("works through a symbolic link", function()
+    local link = os.tmpname()
+    os.remove(link)
+    run(("ln -s \"$PWD/scripts/torus\" %s"):format(link))
+    local output = run(("cd / && %s -e 'print(require(\"torus\") ~= nil)'"):format(link))
+    os.remove(link)
+    assert.equal("true\n", output)
+  end)
+
+  it("says what to do when nothing is built", function()
+    local output, status = run("TORUS_BUILD=/nonexistent scripts/torus -e ''")
+    assert.equal("torus: /nonexistent/torus/core.so is missing: run make first\n", output)
+    assert.equal(1, status)
+  end)
+
+  local _, has_script = run("command -v script")
+  local has_edit = pcall(require, "torus.edit")
+  local on_terminal = has_script == 0 and has_edit and it or pending
+  on_terminal("edits, completes and keeps a history on a terminal", function()
+    local home = os.tmpname()
+    os.remove(home)
+    run("mkdir " .. home)
+    -- Each key in its time: what comes before the prompt is lost.
+    local output = run(([[
+      { sleep 0.6; printf 'half = tor\t.ze\t'; sleep 0.3; printf '\025'
+        printf '6 * 7\n'; sleep 0.3; printf '\004'; sleep 0.2; } |
+      env -u XDG_STATE_HOME HOME=%s TERM=vt100 script -qec scripts/torus /dev/null
+    ]]):format(home))
+    local history = run("cat " .. home .. "/.torus_history")
+    run("rm -r " .. home)
+    assert.truthy(output:find("half = torus.zeros", 1, true), output)
+    assert.truthy(output:find("\n42\r?\n"), output)
+    assert.truthy(history:find("7\\012", 1, true), history)
+  end)
+end)
