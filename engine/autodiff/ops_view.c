@@ -71,6 +71,33 @@ static bool infer_shape(const torus_call *call, torus_shape *shape) {
   return torus_shape_count(shape) == count;
 }
 
+/* The strides under which x can be seen in another shape without a copy:
+ * runs of dimensions that lie evenly in memory are cut up anew. */
+static bool view_strides(const torus_tensor *x, const torus_shape *shape,
+                         int64_t *strides) {
+  torus_layout old = torus_tensor_layout(x);
+  if (torus_tensor_count(x) == 0) {
+    torus_shape_strides(shape, strides);
+    return true;
+  }
+  torus_layout_merge(&old);
+  int run = old.ndim - 1;
+  int64_t left = old.size[run], step = old.stride[run];
+  for (int d = shape->ndim - 1; d >= 0; d--) {
+    int64_t size = shape->size[d];
+    if (left == 1 && size != 1 && run > 0) {
+      run--;
+      left = old.size[run];
+      step = old.stride[run];
+    }
+    if (left % size != 0) return false;
+    strides[d] = step;
+    step *= size;
+    left /= size;
+  }
+  return left == 1 && run == 0;
+}
+
 static torus_tensor *reshape_forward(torus_scope *scope,
                                      const torus_call *call) {
   char a[TORUS_SHAPE_TEXT], b[TORUS_SHAPE_TEXT];
@@ -83,12 +110,12 @@ static torus_tensor *reshape_forward(torus_scope *scope,
                             torus_shape_format(&x->shape, a));
   }
   int64_t strides[TORUS_MAX_DIMS];
-  torus_shape_strides(&shape, strides);
-  if (torus_tensor_is_contiguous(x)) {
+  if (view_strides(x, &shape, strides)) {
     return torus_tensor_view(x, &shape, strides, x->offset, &scope->status);
   }
   torus_tensor *copy = copy_of(scope, x);
   if (!copy) return NULL;
+  torus_shape_strides(&shape, strides);
   torus_tensor *view =
       torus_tensor_view(copy, &shape, strides, 0, &scope->status);
   torus_tensor_release(copy);

@@ -1,0 +1,85 @@
+/* The Lua module torus.core: the only part of the engine that knows Lua.
+ *
+ * A call goes: check the arguments, create the empty userdata of the result,
+ * run the engine, fill the userdata, clear the scope, and only then raise.
+ * Lua's errors jump, so nothing may be owned by C when one can happen. */
+#ifndef TORUS_BINDING_H
+#define TORUS_BINDING_H
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "core/scope.h"
+
+/* --- errors -----------------------------------------------------------------
+ */
+
+/* Raises the message on top of the stack at the line of the script, not of
+ * the library's own Lua files. */
+int torus_raise(lua_State *L);
+__attribute__((format(printf, 2, 3))) int
+torus_raise_text(lua_State *L, const char *format, ...);
+
+/* --- tensors as values ------------------------------------------------------
+ */
+
+/* The tensor at index; raises when it is none or was released. what: the
+ * function, for the message. */
+torus_tensor *torus_check_tensor(lua_State *L, int index, const char *what);
+/* NULL when the value at index is no live tensor. */
+torus_tensor *torus_to_tensor(lua_State *L, int index);
+
+/* Pushes an empty tensor userdata, to be filled. */
+torus_tensor **torus_push_box(lua_State *L);
+/* Pushes a tensor (retaining it); the userdata is made first. */
+void torus_push_tensor(lua_State *L, torus_tensor *tensor);
+
+/* Runs fn, which computes in the scope and returns a borrowed result, and
+ * pushes that. When memory is exhausted it collects garbage and runs fn once
+ * more. Raises the scope's error. */
+typedef torus_tensor *torus_compute_fn(torus_scope *scope, void *arg);
+int torus_push_result(lua_State *L, torus_compute_fn *fn, void *arg);
+/* The same without a result. */
+void torus_run(lua_State *L, torus_compute_fn *fn, void *arg);
+
+/* Whether operations note their history now. */
+bool torus_recording(void);
+bool torus_set_recording(bool record);
+
+/* Tells the collector how much memory it can't see. */
+void torus_feed_collector(lua_State *L);
+
+/* --- arguments
+ * ---------------------------------------------------------------- */
+
+/* A whole number, else an error that names what it is for. */
+int64_t torus_check_whole(lua_State *L, int index, const char *what,
+                          const char *name);
+/* Whole numbers in a table, or the numbers from index on; returns how many
+ * arguments were read. */
+int torus_check_list(lua_State *L, int index, const char *what,
+                     const char *name, torus_shape *list);
+/* A dimension from 1 or from the end, as a place from 0. */
+int torus_check_dim(lua_State *L, int index, const char *what, int ndim);
+torus_dtype torus_check_dtype(lua_State *L, int index, const char *what);
+/* The options table at index (none and nil are allowed) holds no keys but
+ * these, which end with NULL. */
+void torus_check_keys(lua_State *L, int index, const char *what,
+                      const char *const *keys);
+
+/* The generator at index of the options' field, or the default one. */
+struct torus_rng *torus_option_generator(lua_State *L, int index,
+                                         const char *what);
+
+/* --- parts of the module; each adds its functions to the table on top --------
+ */
+
+void torus_open_tensor(lua_State *L);
+void torus_open_create(lua_State *L);
+void torus_open_ops(lua_State *L);
+void torus_open_grad(lua_State *L);
+void torus_open_random(lua_State *L);
+void torus_open_system(lua_State *L);
+void torus_open_optim(lua_State *L);
+
+#endif

@@ -1,0 +1,375 @@
+/* New tensors: from tables, filled, random, from bytes. */
+#include "autodiff/build.h"
+#include "binding/binding.h"
+#include "core/rng.h"
+#include "kernels/move.h"
+
+#include <math.h>
+#include <string.h>
+
+typedef struct creation {
+  const char *what;
+  torus_dtype dtype;
+  bool requires_grad;
+  torus_shape shape;
+  double a, b; /* value; first and step */
+  torus_rng *rng;
+  int kind;
+  const char *bytes;
+} creation;
+
+enum { FULL, RAND, RANDN, RAMP, EYE, RANDPERM, BYTES };
+
+/* Reads {dtype =, requires_grad =, generator =} at index. */
+static void read_options(lua_State *L, int index, creation *c) {
+  static const char *const keys[] = {"dtype", "requires_grad", "generator",
+                                     NULL};
+  torus_check_keys(L, index, c->what, keys);
+  c->rng = torus_option_generator(L, index, c->what);
+  if (lua_type(L, index) != LUA_TTABLE) return;
+  if (lua_getfield(L, index, "dtype") != LUA_TNIL) {
+    c->dtype = torus_check_dtype(L, lua_gettop(L), c->what);
+  }
+  lua_getfield(L, index, "requires_grad");
+  c->requires_grad = lua_toboolean(L, -1);
+  lua_pop(L, 2);
+  if (c->requires_grad && !torus_dtype_is_float(c->dtype)) {
+    torus_raise_text(L, "%s: a %s tensor has no gradient", c->what,
+                     torus_dtype_name(c->dtype));
+  }
+}
+
+static void check_shape(lua_State *L, const creation *c) {
+  for (int d = 0; d < c->shape.ndim; d++) {
+    if (c->shape.size[d] < 0) {
+      torus_raise_text(L, "%s: a size can't be negative, got %lld", c->what,
+                       (long long)c->shape.size[d]);
+    }
+  }
+}
+
+/* A shape as a table or as numbers; returns the index after it. */
+static int read_shape(lua_State *L, int index, creation *c) {
+  if (lua_isnoneornil(L, index)) return index;
+  index += torus_check_list(L, index, c->what, "the shape", &c->shape);
+  check_shape(L, c);
+  return index;
+}
+
+static void need_float(lua_State *L, const creation *c) {
+  if (!torus_dtype_is_float(c->dtype)) {
+    torus_raise_text(L, "%s: expected float32 or float64, got %s", c->what,
+                     torus_dtype_name(c->dtype));
+  }
+}
+
+static void fill_random(const creation *c, torus_tensor *out) {
+  void *data = torus_tensor_data(out);
+  int64_t count = torus_tensor_count(out);
+  bool f32 = out->dtype == TORUS_FLOAT32;
+  if (c->kind == RANDPERM) {
+    torus_rng_permutation(c->rng, data, count, 1);
+  } else if (c->kind == RAND) {
+    if (f32) {
+      torus_rng_uniform_f32(c->rng, data, count);
+    } else {
+      torus_rng_uniform_f64(c->rng, data, count);
+    }
+  } else if (f32) {
+    torus_rng_normal_f32(c->rng, data, count);
+  } else {
+    torus_rng_normal_f64(c->rng, data, count);
+  }
+}
+
+/* Element i is a + b i. */
+static torus_tensor *ramp(torus_scope *scope, const creation *c) {
+  torus_tensor *wide =
+      torus_tensor_new(TORUS_FLOAT64, &c->shape, &scope->status);
+  if (!torus_scope_own(scope, wide)) return NULL;
+  double *data = torus_tensor_data(wide);
+  int64_t count = torus_tensor_count(wide);
+  for (int64_t i = 0; i < count; i++) data[i] = c->a + c->b * (double)i;
+  return torus_to(scope, wide, c->dtype);
+}
+
+static torus_tensor *eye_of(torus_scope *scope, const creation *c) {
+  torus_tensor *out = torus_filled(scope, c->dtype, &c->shape, 0);
+  if (!out) return NULL;
+  int64_t n = c->shape.size[0];
+  torus_layout diagonal = {1, {n}, {n + 1}};
+  torus_move_fill(c->dtype, torus_tensor_data(out), &diagonal, 1);
+  return out;
+}
+
+static torus_tensor *create(torus_scope *scope, void *arg) {
+  const creation *c = arg;
+  scope->record = false;
+  torus_tensor *out = NULL;
+  if (c->kind == FULL) {
+    out = torus_filled(scope, c->dtype, &c->shape, c->a);
+  } else if (c->kind == RAMP) {
+    out = ramp(scope, c);
+  } else if (c->kind == EYE) {
+    out = eye_of(scope, c);
+  } else {
+    out = torus_tensor_new(c->dtype, &c->shape, &scope->status);
+    out = torus_scope_own(scope, out);
+    if (out && c->kind == BYTES) {
+      memcpy(torus_tensor_data(out), c->bytes, out->storage->bytes);
+    } else if (out) {
+      fill_random(c, out);
+    }
+  }
+  if (out) out->requires_grad = c->requires_grad;
+  return out;
+}
+
+static int push_created(lua_State *L, creation *c) {
+  return torus_push_result(L, create, c);
+}
+
+/* f(shape[, options]) */
+static int shaped(lua_State *L, creation *c) {
+  int options = read_shape(L, 1, c);
+  read_options(L, options, c);
+  if (c->kind != FULL) need_float(L, c);
+  return push_created(L, c);
+}
+
+static int zeros(lua_State *L) {
+  return shaped(L, &(creation){.what = "zeros", .kind = FULL});
+}
+
+static int ones(lua_State *L) {
+  return shaped(L, &(creation){.what = "ones", .kind = FULL, .a = 1});
+}
+
+static int rand_(lua_State *L) {
+  return shaped(L, &(creation){.what = "rand", .kind = RAND});
+}
+
+static int randn(lua_State *L) {
+  return shaped(L, &(creation){.what = "randn", .kind = RANDN});
+}
+
+static double check_number(lua_State *L, int index, const char *what) {
+  if (lua_type(L, index) != LUA_TNUMBER) {
+    torus_raise_text(L, "%s: expected a number as argument %d, got %s", what,
+                     index, luaL_typename(L, index));
+  }
+  return lua_tonumber(L, index);
+}
+
+/* full(shape, value[, options]) */
+static int full(lua_State *L) {
+  creation c = {.what = "full", .kind = FULL};
+  torus_check_list(L, 1, c.what, "the shape", &c.shape);
+  if (lua_type(L, 1) != LUA_TTABLE) {
+    return torus_raise_text(L, "full: expected the shape as a table");
+  }
+  check_shape(L, &c);
+  c.a = check_number(L, 2, c.what);
+  read_options(L, 3, &c);
+  return push_created(L, &c);
+}
+
+/* arange(last), arange(first, last[, step]): both ends included */
+static int arange(lua_State *L) {
+  creation c = {.what = "arange", .kind = RAMP, .a = 1, .b = 1};
+  int numbers = 0;
+  while (numbers < 3 && lua_type(L, numbers + 1) == LUA_TNUMBER) numbers++;
+  double last = check_number(L, numbers > 1 ? 2 : 1, c.what);
+  if (numbers > 1) c.a = lua_tonumber(L, 1);
+  if (numbers > 2) c.b = lua_tonumber(L, 3);
+  read_options(L, numbers + 1, &c);
+  double count = floor((last - c.a) / c.b * (1 + 1e-15) + 1e-9) + 1;
+  if (c.b == 0 || !isfinite(count) || count > 0x1p48) {
+    return torus_raise_text(L, "arange: bad range from %g to %g by %g", c.a,
+                            last, c.b);
+  }
+  c.shape = (torus_shape){1, {count > 0 ? (int64_t)count : 0}};
+  return push_created(L, &c);
+}
+
+/* linspace(first, last, count) */
+static int linspace(lua_State *L) {
+  creation c = {.what = "linspace", .kind = RAMP};
+  c.a = check_number(L, 1, c.what);
+  double last = check_number(L, 2, c.what);
+  int64_t count = torus_check_whole(L, 3, c.what, "the count");
+  read_options(L, 4, &c);
+  c.shape = (torus_shape){1, {count}};
+  check_shape(L, &c);
+  c.b = count > 1 ? (last - c.a) / (double)(count - 1) : 0;
+  return push_created(L, &c);
+}
+
+/* eye(n[, options]) */
+static int eye(lua_State *L) {
+  creation c = {.what = "eye", .kind = EYE};
+  int64_t n = torus_check_whole(L, 1, c.what, "the size");
+  c.shape = (torus_shape){2, {n, n}};
+  check_shape(L, &c);
+  read_options(L, 2, &c);
+  return push_created(L, &c);
+}
+
+/* randperm(n[, {generator =}]): 1..n in random order, int64 */
+static int randperm(lua_State *L) {
+  creation c = {.what = "randperm", .kind = RANDPERM, .dtype = TORUS_INT64};
+  c.shape = (torus_shape){1, {torus_check_whole(L, 1, c.what, "the count")}};
+  check_shape(L, &c);
+  read_options(L, 2, &c);
+  if (c.dtype != TORUS_INT64 || c.requires_grad) {
+    return torus_raise_text(L, "randperm: the result is int64");
+  }
+  return push_created(L, &c);
+}
+
+/* from_bytes(string, dtype, shape[, first byte]): little-endian raw data */
+static int from_bytes(lua_State *L) {
+  creation c = {.what = "from_bytes", .kind = BYTES};
+  size_t length;
+  c.bytes = luaL_checklstring(L, 1, &length);
+  c.dtype = torus_check_dtype(L, 2, c.what);
+  torus_check_list(L, 3, c.what, "the shape", &c.shape);
+  check_shape(L, &c);
+  lua_Integer first = luaL_optinteger(L, 4, 1);
+  size_t bytes = torus_dtype_size(c.dtype);
+  bool fits = first >= 1 && (size_t)first <= length + 1;
+  for (int d = 0; d < c.shape.ndim; d++) {
+    fits =
+        fits && !__builtin_mul_overflow(bytes, (size_t)c.shape.size[d], &bytes);
+  }
+  if (!fits || bytes > length + 1 - (size_t)first) {
+    return torus_raise_text(L, "from_bytes: the string is too short for the "
+                               "shape");
+  }
+  c.bytes += first - 1;
+  return push_created(L, &c);
+}
+
+static torus_tensor *dense(torus_scope *scope, void *arg) {
+  scope->record = false;
+  return torus_contiguous(scope, arg);
+}
+
+/* to_bytes(x): the elements in row-major order, little-endian */
+static int to_bytes(lua_State *L) {
+  torus_tensor *x = torus_check_tensor(L, 1, "to_bytes");
+  torus_push_result(L, dense, x);
+  x = torus_to_tensor(L, -1);
+  size_t bytes = (size_t)torus_tensor_count(x) * torus_dtype_size(x->dtype);
+  lua_pushlstring(L, torus_tensor_data(x), bytes);
+  return 1;
+}
+
+/* --- nested tables
+ * ---------------------------------------------------------------- */
+
+/* The shape that a table has, judged by its first elements. */
+static void read_nesting(lua_State *L, int index, creation *c) {
+  lua_pushvalue(L, index);
+  int depth = 0;
+  while (lua_type(L, -1) == LUA_TTABLE) {
+    if (c->shape.ndim == TORUS_MAX_DIMS) {
+      torus_raise_text(L, "tensor: more than %d dimensions", TORUS_MAX_DIMS);
+    }
+    luaL_checkstack(L, 4, NULL);
+    lua_Integer count = luaL_len(L, -1);
+    c->shape.size[c->shape.ndim++] = count;
+    depth++;
+    lua_geti(L, -1, 1);
+    if (count == 0) break;
+  }
+  lua_pop(L, depth + 1);
+}
+
+static void store(lua_State *L, torus_tensor *out, int64_t i) {
+  if (lua_type(L, -1) != LUA_TNUMBER) {
+    torus_raise_text(L, "tensor: expected numbers, got %s",
+                     luaL_typename(L, -1));
+  }
+  void *data = torus_tensor_data(out);
+  switch (out->dtype) {
+  case TORUS_FLOAT32:
+    ((float *)data)[i] = (float)lua_tonumber(L, -1);
+    break;
+  case TORUS_FLOAT64:
+    ((double *)data)[i] = lua_tonumber(L, -1);
+    break;
+  case TORUS_INT64:
+    ((int64_t *)data)[i] =
+        torus_check_whole(L, lua_gettop(L), "tensor", "an int64 element");
+    break;
+  default: {
+    int64_t v =
+        torus_check_whole(L, lua_gettop(L), "tensor", "a uint8 element");
+    if (v < 0 || v > 255) {
+      torus_raise_text(L, "tensor: %lld is outside 0..255", (long long)v);
+    }
+    ((uint8_t *)data)[i] = (uint8_t)v;
+  }
+  }
+}
+
+/* Copies the table on top of the stack; returns the next element's place. */
+static int64_t store_nested(lua_State *L, torus_tensor *out, int dim,
+                            int64_t at) {
+  if (dim == out->shape.ndim) {
+    store(L, out, at);
+    return at + 1;
+  }
+  lua_Integer expected = out->shape.size[dim];
+  lua_Integer got = lua_type(L, -1) == LUA_TTABLE ? luaL_len(L, -1) : -1;
+  if (got != expected) {
+    torus_raise_text(L,
+                     "tensor: the table is not regular: expected %lld "
+                     "elements in dimension %d, got %lld",
+                     (long long)expected, dim + 1,
+                     (long long)(got < 0 ? 0 : got));
+  }
+  for (lua_Integer i = 1; i <= expected; i++) {
+    lua_geti(L, -1, i);
+    at = store_nested(L, out, dim + 1, at);
+    lua_pop(L, 1);
+  }
+  return at;
+}
+
+/* tensor(number or nested table[, options]) */
+static int tensor(lua_State *L) {
+  creation c = {.what = "tensor", .kind = FULL};
+  if (lua_type(L, 1) != LUA_TTABLE && lua_type(L, 1) != LUA_TNUMBER) {
+    return torus_raise_text(L,
+                            "tensor: expected a number or a table of numbers, "
+                            "got %s",
+                            luaL_typename(L, 1));
+  }
+  read_options(L, 2, &c);
+  read_nesting(L, 1, &c);
+  push_created(L, &c);
+  torus_tensor *out = torus_to_tensor(L, -1);
+  lua_pushvalue(L, 1);
+  store_nested(L, out, 0, 0);
+  lua_pop(L, 1);
+  return 1;
+}
+
+void torus_open_create(lua_State *L) {
+  static const luaL_Reg functions[] = {{"tensor", tensor},
+                                       {"zeros", zeros},
+                                       {"ones", ones},
+                                       {"full", full},
+                                       {"rand", rand_},
+                                       {"randn", randn},
+                                       {"arange", arange},
+                                       {"linspace", linspace},
+                                       {"eye", eye},
+                                       {"randperm", randperm},
+                                       {"from_bytes", from_bytes},
+                                       {"to_bytes", to_bytes},
+                                       {NULL, NULL}};
+  luaL_setfuncs(L, functions, 0);
+}

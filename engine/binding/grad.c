@@ -1,0 +1,199 @@
+/* Differentiation: grad, backward, and what decides what is recorded. */
+#include "autodiff/build.h"
+#include "autodiff/op.h"
+#include "binding/binding.h"
+
+typedef struct request {
+  torus_tensor *y;
+  torus_tensor **targets;
+  torus_tensor ***boxes; /* of the results */
+  int count;
+  bool backward, allow_unused;
+  torus_sweep_options options;
+} request;
+
+static torus_tensor *compute(torus_scope *scope, void *arg) {
+  const request *r = arg;
+  if (r->backward) {
+    torus_backward(scope, r->y, &r->options);
+    return NULL;
+  }
+  torus_tensor *few[16];
+  torus_tensor **out = few;
+  torus_shape length = {1, {r->count}};
+  if (r->count > 16) { /* room for pointers that the scope frees */
+    torus_tensor *room = torus_tensor_new(TORUS_INT64, &length, &scope->status);
+    if (!torus_scope_own(scope, room)) return NULL;
+    out = torus_tensor_data(room);
+  }
+  if (!torus_grad(scope, r->y, r->targets, r->count, &r->options, out)) {
+    return NULL;
+  }
+  for (int i = 0; i < r->count; i++) {
+    torus_tensor *g = out[i];
+    if (!g && !r->allow_unused) {
+      return torus_scope_fail(scope, TORUS_EINVAL,
+                              "grad: y does not depend on input %d; pass "
+                              "allow_unused = true to get nil for it",
+                              i + 1);
+    }
+    *r->boxes[i] = torus_tensor_retain(g);
+  }
+  return NULL;
+}
+
+/* Reads {create_graph =, retain_graph =, grad_output =, allow_unused =}. */
+static void read_options(lua_State *L, int index, const char *what,
+                         request *r) {
+  static const char *const keys[] = {"create_graph", "retain_graph",
+                                     "grad_output", "allow_unused", NULL};
+  torus_check_keys(L, index, what, keys);
+  if (lua_type(L, index) != LUA_TTABLE) return;
+  lua_getfield(L, index, "create_graph");
+  r->options.create_graph = lua_toboolean(L, -1);
+  lua_getfield(L, index, "retain_graph");
+  r->options.retain_graph =
+      lua_isnil(L, -1) ? r->options.create_graph : lua_toboolean(L, -1);
+  lua_getfield(L, index, "allow_unused");
+  r->allow_unused = lua_toboolean(L, -1);
+  lua_getfield(L, index, "grad_output");
+  if (!lua_isnil(L, -1)) {
+    if (!torus_to_tensor(L, -1)) {
+      torus_raise_text(L, "%s: grad_output must be a tensor, got %s", what,
+                       luaL_typename(L, -1));
+    }
+    r->options.grad_output = torus_to_tensor(L, -1); /* the options hold it */
+  }
+  lua_pop(L, 4);
+}
+
+/* Pushes an array of count pointers that lives as a Lua value. */
+static void *push_array(lua_State *L, int count) {
+  return lua_newuserdatauv(L, (size_t)(count + 1) * sizeof(void *), 0);
+}
+
+/* Results that stayed empty become nil. */
+static void fill_list(lua_State *L, const request *r, int list) {
+  for (int i = 0; i < r->count; i++) {
+    if (*r->boxes[i]) continue;
+    lua_pushnil(L);
+    lua_seti(L, list, i + 1);
+  }
+}
+
+/* grad(y, x or list[, options]) -> tensor or list */
+static int grad(lua_State *L) {
+  request r = {.y = torus_check_tensor(L, 1, "grad")};
+  bool one = lua_type(L, 2) == LUA_TUSERDATA;
+  lua_settop(L, 3);
+  read_options(L, 3, "grad", &r);
+  if (one) {
+    lua_createtable(L, 1, 0);
+    torus_check_tensor(L, 2, "grad");
+    lua_pushvalue(L, 2);
+    lua_seti(L, -2, 1);
+    lua_replace(L, 2);
+  } else if (lua_type(L, 2) != LUA_TTABLE) {
+    return torus_raise_text(L,
+                            "grad: expected a tensor or a list of tensors "
+                            "to differentiate by, got %s",
+                            luaL_typename(L, 2));
+  }
+  r.count = (int)luaL_len(L, 2);
+  r.targets = push_array(L, r.count);
+  r.boxes = push_array(L, r.count);
+  lua_createtable(L, r.count, 0);
+  int list = lua_gettop(L);
+  for (int i = 0; i < r.count; i++) {
+    lua_geti(L, 2, i + 1);
+    r.targets[i] = torus_to_tensor(L, -1);
+    if (!r.targets[i]) {
+      return torus_raise_text(L, "grad: input %d is no tensor but a %s", i + 1,
+                              luaL_typename(L, -1));
+    }
+    if (!r.targets[i]->requires_grad && !r.allow_unused) {
+      return torus_raise_text(L, "grad: input %d does not require a gradient",
+                              i + 1);
+    }
+    lua_pop(L, 1);
+    r.boxes[i] = torus_push_box(L);
+    lua_seti(L, list, i + 1);
+  }
+  torus_run(L, compute, &r);
+  fill_list(L, &r, list);
+  if (one) lua_geti(L, list, 1);
+  return 1;
+}
+
+/* backward(y[, options]) */
+static int backward(lua_State *L) {
+  request r = {.y = torus_check_tensor(L, 1, "backward"), .backward = true};
+  read_options(L, 2, "backward", &r);
+  torus_run(L, compute, &r);
+  return 0;
+}
+
+static torus_tensor *detached(torus_scope *scope, void *arg) {
+  torus_tensor *x = arg;
+  torus_tensor *view =
+      torus_tensor_view(x, &x->shape, x->strides, x->offset, &scope->status);
+  return torus_scope_own(scope, view);
+}
+
+/* detach(x): the same memory, outside of any graph */
+static int detach(lua_State *L) {
+  return torus_push_result(L, detached, torus_check_tensor(L, 1, "detach"));
+}
+
+static torus_tensor *variable_of(torus_scope *scope, void *arg) {
+  torus_tensor *x = arg;
+  if (scope->record && x->requires_grad) {
+    return torus_apply(scope, torus_op_find("alias"), &x, 1, NULL);
+  }
+  torus_tensor *leaf = detached(scope, x);
+  if (leaf) leaf->requires_grad = true;
+  return leaf;
+}
+
+/* variable(x): x's value as a tensor to differentiate by. A derivative with
+ * respect to it holds everything else fixed, also what x was computed from;
+ * gradients still flow through it back to x. */
+static int variable(lua_State *L) {
+  torus_tensor *x = torus_check_tensor(L, 1, "variable");
+  if (!torus_dtype_is_float(x->dtype)) {
+    return torus_raise_text(L, "variable: a %s tensor has no gradient",
+                            torus_dtype_name(x->dtype));
+  }
+  return torus_push_result(L, variable_of, x);
+}
+
+static int with_recording(lua_State *L, bool record) {
+  luaL_checkany(L, 1);
+  bool before = torus_set_recording(record);
+  int status = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
+  torus_set_recording(before);
+  return status == LUA_OK ? lua_gettop(L) : lua_error(L);
+}
+
+/* no_grad(f, ...): f's results, computed without noting any history */
+static int no_grad(lua_State *L) { return with_recording(L, false); }
+
+/* enable_grad(f, ...): the contrary, also inside no_grad */
+static int enable_grad(lua_State *L) { return with_recording(L, true); }
+
+static int is_recording(lua_State *L) {
+  lua_pushboolean(L, torus_recording());
+  return 1;
+}
+
+void torus_open_grad(lua_State *L) {
+  static const luaL_Reg functions[] = {{"grad", grad},
+                                       {"backward", backward},
+                                       {"detach", detach},
+                                       {"variable", variable},
+                                       {"no_grad", no_grad},
+                                       {"enable_grad", enable_grad},
+                                       {"is_recording", is_recording},
+                                       {NULL, NULL}};
+  luaL_setfuncs(L, functions, 0);
+}

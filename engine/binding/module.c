@@ -1,0 +1,16 @@
+/* The entry of torus.core; lua/torus/init.lua makes `torus` from it. */
+#include "binding/binding.h"
+
+LUALIB_API int luaopen_torus_core(lua_State *L);
+
+LUALIB_API int luaopen_torus_core(lua_State *L) {
+  lua_newtable(L);
+  torus_open_tensor(L);
+  torus_open_create(L);
+  torus_open_ops(L);
+  torus_open_grad(L);
+  torus_open_random(L);
+  torus_open_optim(L);
+  torus_open_system(L);
+  return 1;
+}

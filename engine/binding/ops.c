@@ -1,0 +1,288 @@
+/* Every registered operation as a Lua function, read from its descriptor.
+ *
+ *   core.ops.sum(x, {1, 2}, true)    core.ops.sum(x, {dim = 1})
+ *
+ * Inputs come first, as tensors or numbers (which take the first tensor's
+ * dtype), then the parameters, by position or in one table by name. */
+#include "autodiff/build.h"
+#include "autodiff/op.h"
+#include "binding/binding.h"
+
+#include <string.h>
+
+#define FEW 8
+
+typedef struct invocation {
+  const torus_op *op;
+  torus_attrs attrs;
+  int inputs;
+  torus_tensor **in;
+  torus_tensor *few[FEW];
+  double numbers[FEW]; /* where an input is a number, few[i] is NULL */
+  torus_dtype dtype;
+  int ndim; /* of the first input */
+} invocation;
+
+static torus_tensor *compute(torus_scope *scope, void *arg) {
+  invocation *v = arg;
+  if (v->in != v->few) {
+    return torus_apply(scope, v->op, v->in, v->inputs, &v->attrs);
+  }
+  torus_tensor *in[FEW];
+  for (int i = 0; i < v->inputs; i++) {
+    in[i] =
+        v->few[i] ? v->few[i] : torus_scalar(scope, v->dtype, v->numbers[i]);
+  }
+  return torus_apply(scope, v->op, in, v->inputs, &v->attrs);
+}
+
+/* --- inputs
+ * -------------------------------------------------------------------- */
+
+/* Inputs as one list: {x, y, ...}. The array lives as a userdata. */
+static int read_input_list(lua_State *L, invocation *v) {
+  const char *what = v->op->name;
+  luaL_argexpected(L, lua_type(L, 1) == LUA_TTABLE, 1, "list of tensors");
+  lua_Integer count = luaL_len(L, 1);
+  if (count < 1) torus_raise_text(L, "%s: expected at least one tensor", what);
+  v->inputs = (int)count;
+  v->in = lua_newuserdatauv(L, (size_t)count * sizeof *v->in, 0);
+  lua_insert(L, 2); /* keeps it alive, below the parameters */
+  for (lua_Integer i = 1; i <= count; i++) {
+    lua_geti(L, 1, i);
+    v->in[i - 1] = torus_to_tensor(L, -1);
+    if (!v->in[i - 1]) {
+      torus_raise_text(L, "%s: expected a tensor at place %d, got %s", what,
+                       (int)i, luaL_typename(L, -1));
+    }
+    lua_pop(L, 1);
+  }
+  v->ndim = v->in[0]->shape.ndim;
+  return 3;
+}
+
+static void read_input(lua_State *L, invocation *v, int i) {
+  if (lua_type(L, i + 1) == LUA_TNUMBER) {
+    v->few[i] = NULL;
+    v->numbers[i] = lua_tonumber(L, i + 1);
+  } else {
+    v->few[i] = torus_check_tensor(L, i + 1, v->op->name);
+  }
+}
+
+/* Reads the inputs and returns the index of the first parameter. */
+static int read_inputs(lua_State *L, invocation *v) {
+  const torus_op *op = v->op;
+  v->in = v->few;
+  if (op->optional_inputs < 0) return read_input_list(L, v);
+  for (v->inputs = 0; v->inputs < op->inputs; v->inputs++) {
+    read_input(L, v, v->inputs);
+  }
+  for (int more = 0; more < op->optional_inputs; more++) {
+    if (!luaL_testudata(L, v->inputs + 1, "torus.tensor")) break;
+    read_input(L, v, v->inputs++);
+  }
+  const torus_tensor *first = NULL;
+  for (int i = 0; i < v->inputs && !first; i++) first = v->few[i];
+  if (!first) {
+    torus_raise_text(L, "%s: expected a tensor, got only numbers", op->name);
+  }
+  v->dtype = first->dtype;
+  v->ndim = v->few[0] ? v->few[0]->shape.ndim : 0;
+  return v->inputs + 1;
+}
+
+/* --- parameters
+ * ---------------------------------------------------------------- */
+
+typedef struct slots {
+  int ints, floats, lists;
+} slots;
+
+static void check_distinct(lua_State *L, const invocation *v,
+                           const torus_shape *dims) {
+  for (int i = 0; i < dims->ndim; i++) {
+    for (int k = 0; k < i; k++) {
+      if (dims->size[i] == dims->size[k]) {
+        torus_raise_text(L, "%s: dimension %d is named twice", v->op->name,
+                         (int)dims->size[i] + 1);
+      }
+    }
+  }
+}
+
+static void read_dims(lua_State *L, invocation *v, torus_shape *dims) {
+  for (int i = 0; i < dims->ndim; i++) {
+    lua_pushinteger(L, dims->size[i]);
+    dims->size[i] = torus_check_dim(L, lua_gettop(L), v->op->name, v->ndim);
+    lua_pop(L, 1);
+  }
+  check_distinct(L, v, dims);
+}
+
+static void all_dims(const invocation *v, torus_shape *dims) {
+  dims->ndim = v->ndim;
+  for (int d = 0; d < v->ndim; d++) dims->size[d] = d;
+}
+
+/* Reads one parameter at index and returns how many arguments it took. */
+static int read_param(lua_State *L, invocation *v, const torus_param *p,
+                      slots *s, int index) {
+  const char *what = v->op->name;
+  bool absent = lua_isnoneornil(L, index);
+  if (absent && !p->optional) {
+    torus_raise_text(L, "%s: missing %s", what, p->name);
+  }
+  int64_t *whole = &v->attrs.i[s->ints];
+  torus_shape *list = &v->attrs.list[s->lists];
+  int read = 1;
+  switch (p->kind) {
+  case TORUS_PARAM_FLOAT:
+    if (!absent && lua_type(L, index) != LUA_TNUMBER) {
+      torus_raise_text(L, "%s: expected a number for %s, got %s", what, p->name,
+                       luaL_typename(L, index));
+    }
+    v->attrs.f[s->floats++] = absent ? p->value : lua_tonumber(L, index);
+    return 1;
+  case TORUS_PARAM_INT:
+    *whole =
+        absent ? (int64_t)p->value : torus_check_whole(L, index, what, p->name);
+    break;
+  case TORUS_PARAM_BOOL:
+    if (!absent && lua_type(L, index) != LUA_TBOOLEAN) {
+      torus_raise_text(L, "%s: expected true or false for %s, got %s", what,
+                       p->name, luaL_typename(L, index));
+    }
+    *whole = absent ? p->value != 0 : lua_toboolean(L, index);
+    break;
+  case TORUS_PARAM_DTYPE:
+    *whole = torus_check_dtype(L, index, what);
+    break;
+  case TORUS_PARAM_DIM:
+    *whole = absent ? (int64_t)p->value - 1
+                    : torus_check_dim(L, index, what, v->ndim);
+    break;
+  case TORUS_PARAM_DIMS:
+    if (absent) {
+      all_dims(v, list);
+    } else {
+      read = torus_check_list(L, index, what, p->name, list);
+      read_dims(L, v, list);
+    }
+    s->lists++;
+    return read;
+  case TORUS_PARAM_LIST:
+    read = torus_check_list(L, index, what, p->name, list);
+    s->lists++;
+    return read;
+  }
+  s->ints++;
+  return 1;
+}
+
+static bool has_names(lua_State *L, int index) {
+  if (lua_type(L, index) != LUA_TTABLE) return false;
+  lua_pushnil(L);
+  while (lua_next(L, index)) {
+    lua_pop(L, 1);
+    if (lua_type(L, -1) == LUA_TSTRING) {
+      lua_pop(L, 1);
+      return true;
+    }
+  }
+  return false;
+}
+
+static void read_params(lua_State *L, invocation *v, int index) {
+  const torus_op *op = v->op;
+  slots s = {0, 0, 0};
+  bool named = lua_gettop(L) == index && has_names(L, index);
+  if (named) {
+    const char *keys[TORUS_MAX_PARAMS + 1] = {NULL};
+    for (int i = 0; i < TORUS_MAX_PARAMS; i++) keys[i] = op->params[i].name;
+    torus_check_keys(L, index, op->name, keys);
+  }
+  for (int i = 0; i < TORUS_MAX_PARAMS && op->params[i].name; i++) {
+    if (named) {
+      lua_getfield(L, index, op->params[i].name);
+      read_param(L, v, &op->params[i], &s, lua_gettop(L));
+    } else {
+      index += read_param(L, v, &op->params[i], &s, index);
+    }
+  }
+  if (!named && index <= lua_gettop(L) && !lua_isnil(L, index)) {
+    torus_raise_text(L,
+                     "%s: too many arguments, the first one too many is a %s",
+                     op->name, luaL_typename(L, index));
+  }
+}
+
+static int call_op(lua_State *L) {
+  invocation v = {.op = lua_touserdata(L, lua_upvalueindex(1))};
+  int params = read_inputs(L, &v);
+  read_params(L, &v, params);
+  return torus_push_result(L, compute, &v);
+}
+
+/* --- the list for specs and docs ---------------------------------------------
+ */
+
+static const char *kind_name(torus_param_kind kind) {
+  static const char *const names[] = {"int", "number", "boolean", "dtype",
+                                      "dim", "dims",   "list"};
+  return names[kind];
+}
+
+static void push_params(lua_State *L, const torus_op *op) {
+  lua_newtable(L);
+  for (int i = 0; i < TORUS_MAX_PARAMS && op->params[i].name; i++) {
+    const torus_param *p = &op->params[i];
+    lua_createtable(L, 0, 4);
+    lua_pushstring(L, p->name);
+    lua_setfield(L, -2, "name");
+    lua_pushstring(L, kind_name(p->kind));
+    lua_setfield(L, -2, "kind");
+    lua_pushboolean(L, p->optional);
+    lua_setfield(L, -2, "optional");
+    lua_pushnumber(L, p->value);
+    lua_setfield(L, -2, "default");
+    lua_seti(L, -2, i + 1);
+  }
+}
+
+/* registry() -> list of {name, inputs, optional_inputs, params, constant, doc}
+ */
+static int registry(lua_State *L) {
+  lua_newtable(L);
+  for (int i = 0; i < torus_op_count(); i++) {
+    const torus_op *op = torus_op_at(i);
+    lua_createtable(L, 0, 6);
+    lua_pushstring(L, op->name);
+    lua_setfield(L, -2, "name");
+    lua_pushinteger(L, op->inputs);
+    lua_setfield(L, -2, "inputs");
+    lua_pushinteger(L, op->optional_inputs);
+    lua_setfield(L, -2, "optional_inputs");
+    lua_pushboolean(L, op->constant);
+    lua_setfield(L, -2, "constant");
+    lua_pushstring(L, op->doc);
+    lua_setfield(L, -2, "doc");
+    push_params(L, op);
+    lua_setfield(L, -2, "params");
+    lua_seti(L, -2, i + 1);
+  }
+  return 1;
+}
+
+void torus_open_ops(lua_State *L) {
+  lua_newtable(L);
+  for (int i = 0; i < torus_op_count(); i++) {
+    const torus_op *op = torus_op_at(i);
+    lua_pushlightuserdata(L, (void *)op);
+    lua_pushcclosure(L, call_op, 1);
+    lua_setfield(L, -2, op->name);
+  }
+  lua_setfield(L, -2, "ops");
+  lua_pushcfunction(L, registry);
+  lua_setfield(L, -2, "registry");
+}

@@ -1,0 +1,86 @@
+/* Generators of random numbers as Lua objects, and samples from them. */
+#include "binding/binding.h"
+#include "core/rng.h"
+
+static torus_rng default_generator = {0, 0};
+
+static torus_rng *check_generator(lua_State *L, int index, const char *what) {
+  torus_rng *rng = luaL_testudata(L, index, "torus.generator");
+  if (!rng) {
+    torus_raise_text(L, "%s: expected a generator, got %s", what,
+                     luaL_typename(L, index));
+  }
+  return rng;
+}
+
+torus_rng *torus_option_generator(lua_State *L, int index, const char *what) {
+  torus_rng *rng = &default_generator;
+  if (lua_type(L, index) != LUA_TTABLE) return rng;
+  if (lua_getfield(L, index, "generator") != LUA_TNIL) {
+    rng = check_generator(L, lua_gettop(L), what);
+  }
+  lua_pop(L, 1); /* the options keep it alive */
+  return rng;
+}
+
+/* generator(seed): a stream of random numbers of its own. */
+static int generator(lua_State *L) {
+  int64_t seed = torus_check_whole(L, 1, "generator", "the seed");
+  torus_rng *rng = lua_newuserdatauv(L, sizeof *rng, 0);
+  *rng = (torus_rng){(uint64_t)seed, 0};
+  luaL_setmetatable(L, "torus.generator");
+  return 1;
+}
+
+/* manual_seed(n): starts the default stream anew. */
+static int manual_seed(lua_State *L) {
+  int64_t seed = torus_check_whole(L, 1, "manual_seed", "the seed");
+  default_generator = (torus_rng){(uint64_t)seed, 0};
+  return 0;
+}
+
+static torus_rng *self_or_default(lua_State *L, const char *what) {
+  return lua_isnoneornil(L, 1) ? &default_generator
+                               : check_generator(L, 1, what);
+}
+
+/* state(g) -> seed, position. Without g: of the default generator. */
+static int state(lua_State *L) {
+  const torus_rng *rng = self_or_default(L, "state");
+  lua_pushinteger(L, (lua_Integer)rng->seed);
+  lua_pushinteger(L, (lua_Integer)rng->position);
+  return 2;
+}
+
+/* set_state(g, seed, position) */
+static int set_state(lua_State *L) {
+  torus_rng *rng = self_or_default(L, "set_state");
+  rng->seed = (uint64_t)torus_check_whole(L, 2, "set_state", "the seed");
+  rng->position =
+      (uint64_t)torus_check_whole(L, 3, "set_state", "the position");
+  return 0;
+}
+
+static int describe(lua_State *L) {
+  const torus_rng *rng = check_generator(L, 1, "tostring");
+  lua_pushfstring(L, "generator(seed %I, position %I)", (LUAI_UACINT)rng->seed,
+                  (LUAI_UACINT)rng->position);
+  return 1;
+}
+
+void torus_open_random(lua_State *L) {
+  static const luaL_Reg functions[] = {{"generator", generator},
+                                       {"manual_seed", manual_seed},
+                                       {"random_state", state},
+                                       {"set_random_state", set_state},
+                                       {NULL, NULL}};
+  static const luaL_Reg methods[] = {
+      {"state", state}, {"set_state", set_state}, {NULL, NULL}};
+  luaL_newmetatable(L, "torus.generator");
+  luaL_newlib(L, methods);
+  lua_setfield(L, -2, "__index");
+  lua_pushcfunction(L, describe);
+  lua_setfield(L, -2, "__tostring");
+  lua_pop(L, 1);
+  luaL_setfuncs(L, functions, 0);
+}

@@ -1,0 +1,251 @@
+/* What all parts of the binding share: errors, boxes, argument checks. */
+#include "binding/binding.h"
+#include "core/alloc.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static bool recording = true;
+
+bool torus_recording(void) { return recording; }
+
+bool torus_set_recording(bool record) {
+  bool before = recording;
+  recording = record;
+  return before;
+}
+
+/* --- errors -----------------------------------------------------------------
+ */
+
+/* Chunks of the library have names that begin so; set by torus/init.lua. */
+#define LIBRARY_KEY "torus.library"
+
+static bool is_library(lua_State *L, const lua_Debug *frame) {
+  if (*frame->what == 'C') return true;
+  if (lua_getfield(L, LUA_REGISTRYINDEX, LIBRARY_KEY) != LUA_TSTRING) {
+    lua_pop(L, 1);
+    return false;
+  }
+  size_t length;
+  const char *prefix = lua_tolstring(L, -1, &length);
+  bool inside = strncmp(frame->source, prefix, length) == 0;
+  lua_pop(L, 1);
+  return inside;
+}
+
+int torus_raise(lua_State *L) {
+  lua_Debug frame;
+  luaL_checkstack(L, 4, NULL);
+  for (int level = 1; lua_getstack(L, level, &frame); level++) {
+    lua_getinfo(L, "Sl", &frame);
+    if (is_library(L, &frame)) continue;
+    if (frame.currentline > 0) {
+      lua_pushfstring(L, "%s:%d: %s", frame.short_src, frame.currentline,
+                      lua_tostring(L, -1));
+    }
+    break;
+  }
+  return lua_error(L);
+}
+
+int torus_raise_text(lua_State *L, const char *format, ...) {
+  char message[TORUS_MESSAGE_MAX];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(message, sizeof message, format, args);
+  va_end(args);
+  lua_pushstring(L, message);
+  return torus_raise(L);
+}
+
+/* --- the collector
+ * ------------------------------------------------------------ */
+
+/* Lua sees a tensor as a few bytes. Once tensors' memory has grown by this
+ * much (or by half) since the last full collection, another one is due. */
+#define COLLECT_STEP ((size_t)32 << 20)
+
+static size_t collect_at = COLLECT_STEP;
+
+static void collect(lua_State *L) {
+  lua_gc(L, LUA_GCCOLLECT);
+  size_t live = torus_alloc_get_stats().live_bytes;
+  collect_at = live + (live / 2 > COLLECT_STEP ? live / 2 : COLLECT_STEP);
+}
+
+void torus_feed_collector(lua_State *L) {
+  if (torus_alloc_get_stats().live_bytes > collect_at) collect(L);
+}
+
+/* --- boxes
+ * ---------------------------------------------------------------------- */
+
+torus_tensor **torus_push_box(lua_State *L) {
+  torus_feed_collector(L);
+  torus_tensor **box = lua_newuserdatauv(L, sizeof *box, 0);
+  *box = NULL;
+  luaL_setmetatable(L, "torus.tensor");
+  return box;
+}
+
+void torus_push_tensor(lua_State *L, torus_tensor *tensor) {
+  torus_tensor **box = torus_push_box(L);
+  *box = torus_tensor_retain(tensor);
+}
+
+torus_tensor *torus_to_tensor(lua_State *L, int index) {
+  torus_tensor **box = luaL_testudata(L, index, "torus.tensor");
+  return box ? *box : NULL;
+}
+
+torus_tensor *torus_check_tensor(lua_State *L, int index, const char *what) {
+  torus_tensor **box = luaL_testudata(L, index, "torus.tensor");
+  if (!box) {
+    torus_raise_text(L, "%s: expected a tensor as argument %d, got %s", what,
+                     index, luaL_typename(L, index));
+    return NULL;
+  }
+  if (!*box) torus_raise_text(L, "%s: the tensor was released", what);
+  return *box;
+}
+
+static int raise_status(lua_State *L, const torus_status *status) {
+  lua_pushstring(L, status->message);
+  return torus_raise(L);
+}
+
+/* One try; the result, if any, goes to the box. */
+static torus_status attempt(torus_compute_fn *fn, void *arg,
+                            torus_tensor **box) {
+  torus_scope scope;
+  torus_scope_init(&scope, recording);
+  torus_tensor *result = fn(&scope, arg);
+  if (box && scope.status.code == TORUS_OK) {
+    *box = torus_tensor_retain(result);
+  }
+  torus_scope_clear(&scope);
+  return scope.status;
+}
+
+static void run_twice(lua_State *L, torus_compute_fn *fn, void *arg,
+                      torus_tensor **box) {
+  torus_status status = attempt(fn, arg, box);
+  if (status.code == TORUS_ENOMEM) {
+    collect(L);
+    torus_alloc_trim();
+    status = attempt(fn, arg, box);
+  }
+  if (status.code != TORUS_OK) raise_status(L, &status);
+}
+
+int torus_push_result(lua_State *L, torus_compute_fn *fn, void *arg) {
+  torus_tensor **box = torus_push_box(L);
+  run_twice(L, fn, arg, box);
+  return 1;
+}
+
+void torus_run(lua_State *L, torus_compute_fn *fn, void *arg) {
+  run_twice(L, fn, arg, NULL);
+}
+
+/* --- arguments
+ * ---------------------------------------------------------------- */
+
+int64_t torus_check_whole(lua_State *L, int index, const char *what,
+                          const char *name) {
+  int whole;
+  lua_Integer value = lua_tointegerx(L, index, &whole);
+  if (lua_type(L, index) == LUA_TNUMBER && whole) return value;
+  if (lua_type(L, index) == LUA_TNUMBER) {
+    return torus_raise_text(L, "%s: expected a whole number for %s, got %g",
+                            what, name, lua_tonumber(L, index));
+  }
+  return torus_raise_text(L, "%s: expected a whole number for %s, got %s", what,
+                          name, luaL_typename(L, index));
+}
+
+static void append_size(lua_State *L, const char *what, const char *name,
+                        torus_shape *list) {
+  if (list->ndim == TORUS_MAX_DIMS) {
+    torus_raise_text(L, "%s: %s has more than %d entries", what, name,
+                     TORUS_MAX_DIMS);
+  }
+  list->size[list->ndim++] = torus_check_whole(L, -1, what, name);
+}
+
+int torus_check_list(lua_State *L, int index, const char *what,
+                     const char *name, torus_shape *list) {
+  list->ndim = 0;
+  if (lua_type(L, index) == LUA_TTABLE) {
+    lua_Integer count = luaL_len(L, index);
+    for (lua_Integer i = 1; i <= count; i++) {
+      lua_geti(L, index, i);
+      append_size(L, what, name, list);
+      lua_pop(L, 1);
+    }
+    return 1;
+  }
+  int read = 0;
+  for (; lua_type(L, index + read) == LUA_TNUMBER; read++) {
+    lua_pushvalue(L, index + read);
+    append_size(L, what, name, list);
+    lua_pop(L, 1);
+  }
+  if (read == 0) {
+    torus_raise_text(L, "%s: expected a list of whole numbers for %s, got %s",
+                     what, name, luaL_typename(L, index));
+  }
+  return read;
+}
+
+static int dim_from_end(lua_State *L, int64_t dim, const char *what, int ndim) {
+  if (dim >= 1 && dim <= ndim) return (int)dim - 1;
+  if (dim <= -1 && dim >= -ndim) return (int)(ndim + dim);
+  return torus_raise_text(
+      L, "%s: dimension %" PRId64 " is outside of a tensor with %d dimension%s",
+      what, dim, ndim, ndim == 1 ? "" : "s");
+}
+
+int torus_check_dim(lua_State *L, int index, const char *what, int ndim) {
+  return dim_from_end(L, torus_check_whole(L, index, what, "a dimension"), what,
+                      ndim);
+}
+
+torus_dtype torus_check_dtype(lua_State *L, int index, const char *what) {
+  torus_dtype dtype = TORUS_FLOAT32;
+  const char *name = lua_type(L, index) == LUA_TSTRING
+                         ? lua_tostring(L, index)
+                         : luaL_typename(L, index);
+  if (lua_type(L, index) != LUA_TSTRING || !torus_dtype_parse(name, &dtype)) {
+    torus_raise_text(L,
+                     "%s: expected the dtype \"float32\", \"float64\", "
+                     "\"int64\" or \"uint8\", got %s",
+                     what, name);
+  }
+  return dtype;
+}
+
+void torus_check_keys(lua_State *L, int index, const char *what,
+                      const char *const *keys) {
+  if (lua_isnoneornil(L, index)) return;
+  if (lua_type(L, index) != LUA_TTABLE) {
+    torus_raise_text(L, "%s: expected a table of options, got %s", what,
+                     luaL_typename(L, index));
+  }
+  lua_pushnil(L);
+  while (lua_next(L, index)) {
+    lua_pop(L, 1);
+    if (lua_type(L, -1) != LUA_TSTRING) {
+      torus_raise_text(L, "%s: options are named, got one that is a %s", what,
+                       luaL_typename(L, -1));
+    }
+    const char *key = lua_tostring(L, -1);
+    bool known = false;
+    for (int i = 0; keys[i]; i++) known |= strcmp(key, keys[i]) == 0;
+    if (!known) torus_raise_text(L, "%s: unknown option '%s'", what, key);
+  }
+}

@@ -1,0 +1,449 @@
+/* Tensors as Lua values: properties, indexing, in-place writes, numbers in
+ * and out. Methods live in a table that torus/init.lua completes. */
+#include "autodiff/build.h"
+#include "binding/binding.h"
+#include "core/alloc.h"
+#include "kernels/move.h"
+
+#include <string.h>
+
+/* --- elements as Lua numbers
+ * --------------------------------------------------- */
+
+static void push_element(lua_State *L, const torus_tensor *x, int64_t offset) {
+  const char *data = torus_tensor_data(x);
+  switch (x->dtype) {
+  case TORUS_FLOAT32:
+    lua_pushnumber(L, (double)((const float *)data)[offset]);
+    break;
+  case TORUS_FLOAT64:
+    lua_pushnumber(L, ((const double *)data)[offset]);
+    break;
+  case TORUS_INT64:
+    lua_pushinteger(L, ((const int64_t *)data)[offset]);
+    break;
+  default:
+    lua_pushinteger(L, ((const uint8_t *)data)[offset]);
+    break;
+  }
+}
+
+/* item(x): the one element of x as a number. */
+static int item(lua_State *L) {
+  char text[TORUS_SHAPE_TEXT];
+  torus_tensor *x = torus_check_tensor(L, 1, "item");
+  if (torus_tensor_count(x) != 1) {
+    return torus_raise_text(L, "item: expected one element, got shape %s",
+                            torus_shape_format(&x->shape, text));
+  }
+  push_element(L, x, 0);
+  return 1;
+}
+
+static void push_nested(lua_State *L, const torus_tensor *x, int dim,
+                        int64_t offset) {
+  if (dim == x->shape.ndim) {
+    push_element(L, x, offset);
+    return;
+  }
+  luaL_checkstack(L, 3, "totable: too deep");
+  int64_t size = x->shape.size[dim];
+  lua_createtable(L, size < 1 << 20 ? (int)size : 0, 0);
+  for (int64_t i = 0; i < size; i++) {
+    push_nested(L, x, dim + 1, offset + i * x->strides[dim]);
+    lua_seti(L, -2, i + 1);
+  }
+}
+
+/* totable(x): nested tables, or a number for a scalar. */
+static int totable(lua_State *L) {
+  push_nested(L, torus_check_tensor(L, 1, "totable"), 0, 0);
+  return 1;
+}
+
+/* --- properties
+ * ---------------------------------------------------------------- */
+
+static int push_sizes(lua_State *L, const torus_shape *shape) {
+  lua_createtable(L, shape->ndim, 0);
+  for (int d = 0; d < shape->ndim; d++) {
+    lua_pushinteger(L, shape->size[d]);
+    lua_seti(L, -2, d + 1);
+  }
+  return 1;
+}
+
+/* Pushes a property, or returns 0. */
+static int push_property(lua_State *L, torus_tensor *x, const char *key) {
+  if (strcmp(key, "shape") == 0) return push_sizes(L, &x->shape);
+  if (strcmp(key, "dtype") == 0) {
+    lua_pushstring(L, torus_dtype_name(x->dtype));
+  } else if (strcmp(key, "requires_grad") == 0) {
+    lua_pushboolean(L, x->requires_grad);
+  } else if (strcmp(key, "is_leaf") == 0) {
+    lua_pushboolean(L, x->node == NULL);
+  } else if (strcmp(key, "grad") == 0) {
+    if (x->grad) {
+      torus_push_tensor(L, x->grad);
+    } else {
+      lua_pushnil(L);
+    }
+  } else {
+    return 0;
+  }
+  return 1;
+}
+
+static int size(lua_State *L) {
+  torus_tensor *x = torus_check_tensor(L, 1, "size");
+  if (lua_isnoneornil(L, 2)) return push_sizes(L, &x->shape);
+  int dim = torus_check_dim(L, 2, "size", x->shape.ndim);
+  lua_pushinteger(L, x->shape.size[dim]);
+  return 1;
+}
+
+static int dim(lua_State *L) {
+  lua_pushinteger(L, torus_check_tensor(L, 1, "dim")->shape.ndim);
+  return 1;
+}
+
+static int numel(lua_State *L) {
+  lua_pushinteger(L, torus_tensor_count(torus_check_tensor(L, 1, "numel")));
+  return 1;
+}
+
+static int is_contiguous(lua_State *L) {
+  torus_tensor *x = torus_check_tensor(L, 1, "is_contiguous");
+  lua_pushboolean(L, torus_tensor_is_contiguous(x));
+  return 1;
+}
+
+static int length(lua_State *L) {
+  torus_tensor *x = torus_check_tensor(L, 1, "#");
+  if (x->shape.ndim == 0) {
+    return torus_raise_text(L, "#: a scalar has no length");
+  }
+  lua_pushinteger(L, x->shape.size[0]);
+  return 1;
+}
+
+/* --- indexing
+ * ------------------------------------------------------------------- */
+
+/* A place or a range in each dimension: start, size, step, and the shape
+ * without the dimensions that a single place was chosen of. */
+typedef struct slicing {
+  torus_tensor *x;
+  torus_tensor *value; /* to write; NULL: the number */
+  double number;
+  torus_shape start, size, step, kept;
+} slicing;
+
+static int64_t place(lua_State *L, const slicing *s, int d, int index) {
+  int64_t i = torus_check_whole(L, index, "index", "a place");
+  int64_t n = s->x->shape.size[d];
+  int64_t from_one = i < 0 ? n + 1 + i : i;
+  if (from_one < 1 || from_one > n) {
+    char text[TORUS_SHAPE_TEXT];
+    torus_raise_text(L,
+                     "index: %lld is outside 1..%lld in dimension %d of a "
+                     "tensor of shape %s",
+                     (long long)i, (long long)n, d + 1,
+                     torus_shape_format(&s->x->shape, text));
+  }
+  return from_one;
+}
+
+/* {} is all, {first, last}, {first, last, step} a range; ends included. */
+static void read_range(lua_State *L, slicing *s, int d, int index) {
+  lua_Integer entries = luaL_len(L, index);
+  int64_t first = 1, last = s->x->shape.size[d], step = 1;
+  if (entries == 1 || entries > 3) {
+    torus_raise_text(L,
+                     "index: expected {}, {first, last} or {first, last, "
+                     "step}, got %d entries",
+                     (int)entries);
+  }
+  if (entries >= 2) {
+    lua_geti(L, index, 1);
+    lua_geti(L, index, 2);
+    first = place(L, s, d, lua_gettop(L) - 1);
+    last = place(L, s, d, lua_gettop(L));
+    lua_pop(L, 2);
+  }
+  if (entries == 3) {
+    lua_geti(L, index, 3);
+    step = torus_check_whole(L, lua_gettop(L), "index", "a step");
+    lua_pop(L, 1);
+    if (step < 1) torus_raise_text(L, "index: a step must be positive");
+  }
+  s->start.size[d] = first;
+  s->step.size[d] = step;
+  s->size.size[d] = last < first ? 0 : (last - first) / step + 1;
+  s->kept.size[s->kept.ndim++] = s->size.size[d];
+}
+
+static void read_place(lua_State *L, slicing *s, int d, int index) {
+  if (lua_type(L, index) == LUA_TTABLE) {
+    read_range(L, s, d, index);
+    return;
+  }
+  s->start.size[d] = place(L, s, d, index);
+  s->size.size[d] = s->step.size[d] = 1;
+}
+
+static void read_slicing(lua_State *L, slicing *s, int index) {
+  char text[TORUS_SHAPE_TEXT];
+  int ndim = s->x->shape.ndim;
+  bool list = lua_type(L, index) == LUA_TTABLE;
+  lua_Integer given = list ? luaL_len(L, index) : 1;
+  if (given > ndim) {
+    torus_raise_text(L, "index: %d places for a tensor of shape %s", (int)given,
+                     torus_shape_format(&s->x->shape, text));
+  }
+  s->start.ndim = s->size.ndim = s->step.ndim = ndim;
+  s->kept.ndim = 0;
+  for (int d = 0; d < ndim; d++) {
+    if (d >= given) {
+      s->start.size[d] = s->step.size[d] = 1;
+      s->kept.size[s->kept.ndim++] = s->size.size[d] = s->x->shape.size[d];
+    } else if (list) {
+      lua_geti(L, index, d + 1);
+      read_place(L, s, d, lua_gettop(L));
+      lua_pop(L, 1);
+    } else {
+      read_place(L, s, d, index);
+    }
+  }
+}
+
+static torus_tensor *take_slice(torus_scope *scope, void *arg) {
+  slicing *s = arg;
+  torus_tensor *part = torus_slice(scope, s->x, &s->start, &s->size, &s->step);
+  return part ? torus_reshape(scope, part, &s->kept) : NULL;
+}
+
+/* x[i], x[{...}], properties and methods (upvalue 1). */
+static int index_tensor(lua_State *L) {
+  if (lua_type(L, 2) == LUA_TSTRING) {
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
+    const char *key = lua_tostring(L, 2);
+    torus_tensor *x = torus_check_tensor(L, 1, key);
+    if (push_property(L, x, key)) return 1;
+    return torus_raise_text(L, "a tensor has no field '%s'", key);
+  }
+  slicing s = {.x = torus_check_tensor(L, 1, "index")};
+  read_slicing(L, &s, 2);
+  return torus_push_result(L, take_slice, &s);
+}
+
+/* --- in-place writes
+ * -------------------------------------------------------------- */
+
+/* Writes may not change what a recorded history was computed from; a leaf
+ * that requires gradients is written with recording off. */
+static void check_writable(lua_State *L, const torus_tensor *x,
+                           const char *what) {
+  if (x->node || (x->requires_grad && torus_recording())) {
+    torus_raise_text(L,
+                     "%s: the tensor is part of a graph; write to it inside "
+                     "torus.no_grad or to x:detach()",
+                     what);
+  }
+}
+
+/* into = value, broadcast; value has the same dtype. */
+static bool write(torus_scope *scope, torus_tensor *into,
+                  const torus_tensor *value, const char *what) {
+  char a[TORUS_SHAPE_TEXT], b[TORUS_SHAPE_TEXT];
+  torus_shape joint;
+  if (!torus_shape_broadcast(&into->shape, &value->shape, &joint) ||
+      !torus_shape_equal(&joint, &into->shape)) {
+    return torus_status_fail(&scope->status, TORUS_EINVAL,
+                             "%s: a value of shape %s does not fit into %s",
+                             what, torus_shape_format(&value->shape, a),
+                             torus_shape_format(&into->shape, b));
+  }
+  torus_layout to = torus_tensor_layout(into);
+  torus_layout from = torus_tensor_broadcast_layout(value, &into->shape);
+  torus_move_copy(torus_dtype_size(into->dtype), torus_tensor_data(value),
+                  &from, torus_tensor_data(into), &to);
+  into->storage->version++;
+  return true;
+}
+
+typedef struct update {
+  const char *what;
+  torus_tensor *x, *value;
+  double number; /* where value is NULL */
+  double alpha;
+  torus_tensor *(*op)(torus_scope *, torus_tensor *, torus_tensor *);
+} update;
+
+static torus_tensor *run_update(torus_scope *scope, void *arg) {
+  const update *u = arg;
+  scope->record = false;
+  torus_tensor *x = u->x, *value = u->value;
+  if (!value) value = torus_scalar(scope, x->dtype, u->number);
+  if (value && value->dtype != x->dtype) {
+    return torus_scope_fail(scope, TORUS_EINVAL, "%s: dtypes differ, %s and %s",
+                            u->what, torus_dtype_name(x->dtype),
+                            torus_dtype_name(value->dtype));
+  }
+  if (u->alpha != 1) {
+    value = torus_mul(scope, value, torus_scalar(scope, x->dtype, u->alpha));
+  }
+  if (u->op) {
+    value = u->op(scope, x, value);
+  } else if (value && value->storage == x->storage) {
+    torus_attrs none = {.i = {0}};
+    value = torus_apply(scope, torus_op_find("copy"), &value, 1, &none);
+  }
+  if (value) write(scope, x, value, u->what);
+  return NULL;
+}
+
+static int update_in_place(lua_State *L, update *u) {
+  u->x = torus_check_tensor(L, 1, u->what);
+  u->alpha = luaL_optnumber(L, 3, 1);
+  if (lua_type(L, 2) == LUA_TNUMBER) {
+    u->number = lua_tonumber(L, 2);
+  } else {
+    u->value = torus_check_tensor(L, 2, u->what);
+  }
+  check_writable(L, u->x, u->what);
+  torus_run(L, run_update, u);
+  lua_settop(L, 1);
+  return 1;
+}
+
+static int copy_(lua_State *L) {
+  update u = {.what = "copy_"};
+  lua_settop(L, 2);
+  return update_in_place(L, &u);
+}
+
+static int fill_(lua_State *L) {
+  update u = {.what = "fill_"};
+  lua_settop(L, 2);
+  return update_in_place(L, &u);
+}
+
+static int zero_(lua_State *L) {
+  update u = {.what = "zero_"};
+  lua_settop(L, 1);
+  lua_pushinteger(L, 0);
+  return update_in_place(L, &u);
+}
+
+/* add_(x, y[, alpha]): x += alpha y */
+static int add_(lua_State *L) {
+  update u = {.what = "add_", .op = torus_add};
+  return update_in_place(L, &u);
+}
+
+static int mul_(lua_State *L) {
+  update u = {.what = "mul_", .op = torus_mul};
+  lua_settop(L, 2);
+  return update_in_place(L, &u);
+}
+
+static torus_tensor *assign_slice(torus_scope *scope, void *arg) {
+  slicing *s = arg;
+  scope->record = false;
+  torus_tensor *part = take_slice(scope, s);
+  update u = {.what = "index",
+              .x = part,
+              .value = s->value,
+              .number = s->number,
+              .alpha = 1};
+  return part ? run_update(scope, &u) : NULL;
+}
+
+static int set_property(lua_State *L, torus_tensor *x, const char *key) {
+  if (strcmp(key, "requires_grad") == 0) {
+    bool on = lua_toboolean(L, 3);
+    if (x->node && !on) {
+      return torus_raise_text(L, "requires_grad: only a leaf can be switched "
+                                 "off; use x:detach()");
+    }
+    if (on && !torus_dtype_is_float(x->dtype)) {
+      return torus_raise_text(L, "requires_grad: a %s tensor has no gradient",
+                              torus_dtype_name(x->dtype));
+    }
+    x->requires_grad = on;
+  } else if (strcmp(key, "grad") == 0) {
+    torus_tensor *g = lua_isnil(L, 3) ? NULL : torus_check_tensor(L, 3, "grad");
+    if (g &&
+        (g->dtype != x->dtype || !torus_shape_equal(&g->shape, &x->shape))) {
+      return torus_raise_text(L, "grad: shape or dtype differs from the "
+                                 "tensor's");
+    }
+    torus_tensor *old = x->grad;
+    x->grad = torus_tensor_retain(g);
+    torus_tensor_release(old);
+  } else {
+    return torus_raise_text(L, "a tensor has no field '%s' to set", key);
+  }
+  return 0;
+}
+
+static int newindex_tensor(lua_State *L) {
+  torus_tensor *x = torus_check_tensor(L, 1, "index");
+  if (lua_type(L, 2) == LUA_TSTRING) {
+    return set_property(L, x, lua_tostring(L, 2));
+  }
+  slicing s = {.x = x};
+  read_slicing(L, &s, 2);
+  check_writable(L, x, "index");
+  if (lua_type(L, 3) == LUA_TNUMBER) {
+    s.number = lua_tonumber(L, 3);
+  } else {
+    s.value = torus_check_tensor(L, 3, "index");
+  }
+  torus_run(L, assign_slice, &s);
+  return 0;
+}
+
+/* --- the end
+ * --------------------------------------------------------------------- */
+
+/* release(x), __gc, __close: idempotent. */
+static int release(lua_State *L) {
+  torus_tensor **box = luaL_checkudata(L, 1, "torus.tensor");
+  torus_tensor *tensor = *box;
+  *box = NULL;
+  torus_tensor_release(tensor);
+  return 0;
+}
+
+/* x == y: whether both are the same tensor. */
+static int same(lua_State *L) {
+  torus_tensor *x = torus_to_tensor(L, 1);
+  lua_pushboolean(L, x && x == torus_to_tensor(L, 2));
+  return 1;
+}
+
+void torus_open_tensor(lua_State *L) {
+  static const luaL_Reg methods[] = {
+      {"item", item},   {"totable", totable}, {"size", size},
+      {"dim", dim},     {"numel", numel},     {"is_contiguous", is_contiguous},
+      {"copy_", copy_}, {"fill_", fill_},     {"zero_", zero_},
+      {"add_", add_},   {"mul_", mul_},       {"release", release},
+      {NULL, NULL}};
+  static const luaL_Reg meta[] = {{"__newindex", newindex_tensor},
+                                  {"__len", length},
+                                  {"__eq", same},
+                                  {"__gc", release},
+                                  {"__close", release},
+                                  {NULL, NULL}};
+  luaL_newmetatable(L, "torus.tensor");
+  luaL_setfuncs(L, meta, 0);
+  luaL_newlib(L, methods);
+  lua_pushvalue(L, -1);
+  lua_pushcclosure(L, index_tensor, 1);
+  lua_setfield(L, -3, "__index");
+  lua_setfield(L, -3, "methods");   /* core.methods */
+  lua_setfield(L, -2, "metatable"); /* core.metatable */
+}

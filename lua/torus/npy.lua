@@ -1,0 +1,140 @@
+--- Arrays in NumPy's .npy format, versions 1 and 2.
+-- @module torus.npy
+
+local core = require "torus.core"
+
+local M = {}
+
+local descriptions = {
+  float32 = "<f4", float64 = "<f8", int64 = "<i8", uint8 = "|u1",
+}
+local dtypes = { ["<u1"] = "uint8", ["u1"] = "uint8" }
+for dtype, text in pairs(descriptions) do dtypes[text] = dtype end
+local bytes_of = { float32 = 4, float64 = 8, int64 = 8, uint8 = 1 }
+
+local MAGIC = "\x93NUMPY"
+local MAX_HEADER = 1024 * 1024
+
+--- Writes a tensor to a file, whole or not at all.
+-- @tparam string path
+-- @tparam tensor x
+-- @treturn[1] boolean true
+-- @treturn[2] nil
+-- @treturn[2] string what failed
+function M.save(path, x)
+  if getmetatable(x) ~= core.metatable then
+    core.raise(("npy.save: expected a tensor, got %s"):format(type(x)))
+  end
+  local shape = table.concat(x.shape, ", ")
+  if x:dim() == 1 then shape = shape .. "," end
+  local header = ("{'descr': '%s', 'fortran_order': False, 'shape': (%s), }")
+    :format(descriptions[x.dtype], shape)
+  header = header .. (" "):rep(-(#header + 11) % 64) .. "\n"
+  return core.write_file(path, {
+    MAGIC .. "\1\0" .. ("<I2"):pack(#header), header, x:detach():contiguous(),
+  })
+end
+
+local function read_header(file)
+  if file:read(6) ~= MAGIC then return nil, "it does not begin like one" end
+  local version = file:read(2)
+  local major = version and #version == 2 and version:byte(1)
+  if major ~= 1 and major ~= 2 and major ~= 3 then
+    return nil, "its version is unknown"
+  end
+  local width = major == 1 and 2 or 4
+  local prefix = file:read(width)
+  if not prefix or #prefix < width then return nil, "it ends in its header" end
+  local length = ("<I" .. width):unpack(prefix)
+  if length > MAX_HEADER then
+    return nil, ("its header claims %d bytes"):format(length)
+  end
+  local text = file:read(length)
+  if not text or #text < length then return nil, "it ends in its header" end
+  return text
+end
+
+local function parse_header(text)
+  local description = text:match("['\"]descr['\"]%s*:%s*['\"]([^'\"]*)['\"]")
+  local order = text:match("['\"]fortran_order['\"]%s*:%s*(%a+)")
+  local sizes = text:match("['\"]shape['\"]%s*:%s*%(([%d%s,L]*)%)")
+  if not (order and sizes) then return nil, "its header can't be understood" end
+  if not dtypes[description] then
+    return nil, ("its dtype is %s; expected little-endian float32, float64, "
+      .. "int64 or uint8"):format(description or "a structure")
+  end
+  local shape, count = {}, 1
+  for size in sizes:gmatch("%d+") do
+    local n = math.tointeger(tonumber(size))
+    if not n or #size > 15 or #shape == 8 then
+      return nil, "its shape is too large: (" .. sizes:sub(1, 80) .. ")"
+    end
+    shape[#shape + 1], count = n, count * n
+    if count > 2 ^ 50 then return nil, "its shape is too large" end
+  end
+  return { dtype = dtypes[description], shape = shape, count = math.tointeger(count),
+           fortran = order == "True" }
+end
+
+-- In Fortran order the first index runs fastest: read with the sizes reversed,
+-- then turn the dimensions round.
+local function from_data(data, header)
+  local shape = header.shape
+  if not header.fortran then
+    return core.from_bytes(data, header.dtype, shape)
+  end
+  local reversed, dims = {}, {}
+  for d = 1, #shape do
+    reversed[d], dims[d] = shape[#shape + 1 - d], #shape + 1 - d
+  end
+  local x = core.from_bytes(data, header.dtype, reversed)
+  return #shape > 1 and core.ops.copy(core.ops.permute(x, dims)) or x
+end
+
+--- Reads what a file holds, without its data.
+-- @tparam string path
+-- @treturn[1] table `{dtype=, shape=, count=, fortran=, offset=}`; offset: the
+-- bytes in front of the data
+-- @treturn[2] nil
+-- @treturn[2] string what is wrong with the file
+function M.info(path)
+  local file, message = io.open(path, "rb")
+  if not file then return nil, "npy.load: " .. message end
+  local text, problem = read_header(file)
+  local offset, size = file:seek(), file:seek("end")
+  file:close()
+  local parsed
+  if text then parsed, problem = parse_header(text) end
+  if not parsed then
+    return nil, ("npy.load: %s is no .npy array: %s"):format(path, problem)
+  end
+  parsed.offset = offset
+  local needed = parsed.count * bytes_of[parsed.dtype]
+  if not size or size - offset < needed then
+    return nil, ("npy.load: %s is truncated: its shape (%s) needs %d bytes, it has %d")
+      :format(path, table.concat(parsed.shape, ","), needed, (size or offset) - offset)
+  end
+  return parsed
+end
+
+--- Reads an array.
+-- @tparam string path
+-- @treturn[1] tensor
+-- @treturn[2] nil
+-- @treturn[2] string what is wrong with the file
+function M.load(path)
+  if type(path) ~= "string" then core.raise("npy.load: expected a path") end
+  local header, message = M.info(path)
+  if not header then return nil, message end
+  local file = assert(io.open(path, "rb"))
+  file:seek("set", header.offset)
+  local needed = header.count * bytes_of[header.dtype]
+  local data = needed == 0 and "" or file:read(needed)
+  file:close()
+  if not data or #data < needed then
+    return nil, ("npy.load: %s can't be read"):format(path)
+  end
+  return from_data(data, header)
+end
+
+return M

@@ -1,0 +1,179 @@
+--- Named tensors in a file: the safetensors format.
+--
+-- Eight bytes of little-endian header length, a JSON header with dtype, shape
+-- and byte range of every tensor, then the raw data. A file is written whole,
+-- under a temporary name, and renamed: a crash leaves the old one.
+-- @module torus.safetensors
+
+local core = require "torus.core"
+local json = require "dkjson"
+
+local M = {}
+
+local names = { float32 = "F32", float64 = "F64", int64 = "I64", uint8 = "U8" }
+local dtypes, bytes_of = {}, { F32 = 4, F64 = 8, I64 = 8, U8 = 1 }
+for dtype, name in pairs(names) do dtypes[name] = dtype end
+
+-- The format's own bound on the header.
+local MAX_HEADER = 100 * 1024 * 1024
+
+local function sorted_keys(t)
+  local keys = {}
+  for key in pairs(t) do
+    if type(key) ~= "string" then
+      core.raise("save: tensors are named by strings, got a " .. type(key))
+    end
+    keys[#keys + 1] = key
+  end
+  table.sort(keys)
+  return keys
+end
+
+local function check_metadata(metadata)
+  for key, value in pairs(metadata) do
+    if type(key) ~= "string" or type(value) ~= "string" then
+      core.raise("save: metadata holds strings, got " .. type(value)
+        .. " for " .. tostring(key))
+    end
+  end
+end
+
+--- Writes tensors to a file.
+-- @tparam string path
+-- @tparam {[string]=tensor,...} tensors
+-- @tparam[opt] {[string]=string,...} metadata
+-- @treturn[1] boolean true
+-- @treturn[2] nil
+-- @treturn[2] string what failed
+function M.save(path, tensors, metadata)
+  local header, parts, offset = {}, { "", "" }, 0
+  local order = sorted_keys(tensors)
+  for _, name in ipairs(order) do
+    local x = tensors[name]
+    if getmetatable(x) ~= core.metatable then
+      core.raise(("save: expected a tensor for '%s', got %s"):format(name, type(x)))
+    end
+    x = x:detach():contiguous()
+    local length = x:numel() * bytes_of[names[x.dtype]]
+    header[name] = {
+      dtype = names[x.dtype],
+      shape = setmetatable(x.shape, { __jsontype = "array" }),
+      data_offsets = { offset, offset + length },
+    }
+    offset = offset + length
+    parts[#parts + 1] = x
+  end
+  if metadata then
+    check_metadata(metadata)
+    header.__metadata__ = metadata
+    table.insert(order, 1, "__metadata__")
+  end
+  local text = json.encode(header, { keyorder = order })
+  text = text .. (" "):rep(-#text % 8) -- the data starts aligned
+  parts[1], parts[2] = ("<I8"):pack(#text), text
+  return core.write_file(path, parts)
+end
+
+-- Reads n bytes; fewer are an error.
+local function read(file, n)
+  if n == 0 then return "" end
+  local text = file:read(n)
+  return text and #text == n and text or nil
+end
+
+local function read_header(file, size)
+  local prefix = read(file, 8)
+  if not prefix then return nil, "it is shorter than 8 bytes" end
+  local length = ("<I8"):unpack(prefix)
+  if length < 2 or length > MAX_HEADER or length > size - 8 then
+    return nil, ("its header claims %s bytes of %d"):format(
+      ("%u"):format(length < 0 and 0 or length), size - 8)
+  end
+  local text = read(file, length)
+  local header = text and json.decode(text, 1, nil)
+  if type(header) ~= "table" then return nil, "its header is no JSON object" end
+  return header, length
+end
+
+-- The bytes that a shape takes, or nil for a shape that is none.
+local function byte_count(entry)
+  local count = bytes_of[entry.dtype]
+  if #entry.shape > 8 then return nil end
+  for _, size in ipairs(entry.shape) do
+    if math.type(size) ~= "integer" or size < 0 or size > 2 ^ 48 then return nil end
+    count = count * size
+    if count > 2 ^ 52 then return nil end
+  end
+  return count
+end
+
+local function check_entry(name, entry, available)
+  if type(entry) ~= "table" or type(entry.shape) ~= "table"
+    or type(entry.data_offsets) ~= "table" or not dtypes[entry.dtype] then
+    return nil, ("tensor '%s' has a bad entry or an unknown dtype"):format(name)
+  end
+  local first, last = entry.data_offsets[1], entry.data_offsets[2]
+  local count = byte_count(entry)
+  if math.type(first) ~= "integer" or math.type(last) ~= "integer"
+    or first < 0 or last < first or last - first ~= count then
+    return nil, ("the byte range of tensor '%s' does not fit its shape"):format(name)
+  end
+  if last > available then
+    return nil, ("it is truncated: tensor '%s' ends at byte %d of %d"):format(
+      name, last, available)
+  end
+  return true
+end
+
+local function read_tensors(file, size)
+  local header, length = read_header(file, size)
+  if not header then return nil, length end
+  local metadata = header.__metadata__ or {}
+  header.__metadata__ = nil
+  if type(metadata) ~= "table" then return nil, "its metadata is no object" end
+  local tensors, total = {}, 0
+  for name, entry in pairs(header) do
+    local ok, message = check_entry(name, entry, size - 8 - length)
+    if not ok then return nil, message end
+    total = total + entry.data_offsets[2] - entry.data_offsets[1]
+  end
+  if total ~= size - 8 - length then
+    return nil, ("it holds %d bytes of data, its header names %d"):format(
+      size - 8 - length, total)
+  end
+  for name, entry in pairs(header) do
+    local first, last = entry.data_offsets[1], entry.data_offsets[2]
+    file:seek("set", 8 + length + first)
+    local data = read(file, last - first)
+    if not data then return nil, ("tensor '%s' can't be read"):format(name) end
+    tensors[name] = core.from_bytes(data, dtypes[entry.dtype],
+      setmetatable(entry.shape, nil))
+  end
+  return tensors, metadata
+end
+
+--- Reads a file of named tensors.
+-- @tparam string path
+-- @treturn[1] {[string]=tensor,...} the tensors
+-- @treturn[1] {[string]=string,...} the metadata
+-- @treturn[2] nil
+-- @treturn[2] string what is wrong with the file
+function M.load(path)
+  if type(path) ~= "string" then core.raise("load: expected a path") end
+  local file, message = io.open(path, "rb")
+  if not file then return nil, "load: " .. message end
+  local size = file:seek("end")
+  if not size then
+    file:close()
+    return nil, ("load: %s is no regular file"):format(path)
+  end
+  file:seek("set", 0)
+  local tensors, metadata = read_tensors(file, size)
+  file:close()
+  if not tensors then
+    return nil, ("load: %s is no safetensors file: %s"):format(path, metadata)
+  end
+  return tensors, metadata
+end
+
+return M

@@ -1,0 +1,322 @@
+--- Tensors: what the engine's operations don't already give.
+--
+-- Every function here is part of `torus` and, where its first argument is a
+-- tensor, a method too: `torus.narrow(x, 1, 2, 3)` is `x:narrow(1, 2, 3)`.
+-- @module torus.tensor
+
+local core = require "torus.core"
+local format = require "torus.format"
+
+local ops, methods, meta = core.ops, core.methods, core.metatable
+local raise = core.raise
+
+local M = {}
+
+--- Whether a value is a tensor.
+-- @param x anything
+-- @treturn boolean
+function M.is_tensor(x)
+  return getmetatable(x) == meta
+end
+
+-- A dimension as a place from 1; `room` more are allowed at the end.
+local function place(what, x, dim, room)
+  local n = x:dim() + (room or 0)
+  if math.type(dim) ~= "integer" then
+    raise(("%s: expected a dimension, got %s"):format(what, tostring(dim)))
+  end
+  local d = dim < 0 and n + 1 + dim or dim
+  if d < 1 or d > n then
+    raise(("%s: dimension %d is outside of a tensor with %d dimensions")
+      :format(what, dim, x:dim()))
+  end
+  return d
+end
+
+local function whole(what, name, value)
+  local n = math.tointeger(value)
+  if not n or type(value) ~= "number" then
+    raise(("%s: expected a whole number for %s, got %s")
+      :format(what, name, tostring(value)))
+  end
+  return n
+end
+
+local function check(what, x)
+  if not M.is_tensor(x) then
+    raise(("%s: expected a tensor, got %s"):format(what, type(x)))
+  end
+end
+
+--- Exchanges two dimensions; a view.
+-- @tparam tensor x
+-- @tparam[opt=-2] int a
+-- @tparam[opt=-1] int b
+-- @treturn tensor
+function M.transpose(x, a, b)
+  check("transpose", x)
+  a, b = place("transpose", x, a or -2), place("transpose", x, b or -1)
+  local dims = {}
+  for d = 1, x:dim() do dims[d] = d end
+  dims[a], dims[b] = b, a
+  return ops.permute(x, dims)
+end
+
+--- Drops dimensions of size 1: the one named, or all.
+-- @tparam tensor x
+-- @tparam[opt] int dim an error when its size is not 1
+-- @treturn tensor a view
+function M.squeeze(x, dim)
+  check("squeeze", x)
+  local shape = {}
+  local chosen = dim and place("squeeze", x, dim)
+  for d, size in ipairs(x.shape) do
+    if chosen == d and size ~= 1 then
+      raise(("squeeze: dimension %d has size %d, not 1"):format(d, size))
+    end
+    if not (chosen == d or (not chosen and size == 1)) then
+      shape[#shape + 1] = size
+    end
+  end
+  return ops.reshape(x, shape)
+end
+
+--- Adds a dimension of size 1 before place `dim`.
+-- @tparam tensor x
+-- @tparam int dim
+-- @treturn tensor a view
+function M.unsqueeze(x, dim)
+  check("unsqueeze", x)
+  local shape = x.shape
+  table.insert(shape, place("unsqueeze", x, dim, 1), 1)
+  return ops.reshape(x, shape)
+end
+
+--- Joins the dimensions from `first` to `last` into one.
+-- @tparam tensor x
+-- @tparam[opt=1] int first
+-- @tparam[opt=-1] int last
+-- @treturn tensor
+function M.flatten(x, first, last)
+  check("flatten", x)
+  if x:dim() == 0 then return ops.reshape(x, 1) end
+  first, last = place("flatten", x, first or 1), place("flatten", x, last or -1)
+  local shape, joined = {}, 1
+  for d, size in ipairs(x.shape) do
+    if d >= first and d <= last then
+      joined = joined * size
+      if d == last then shape[#shape + 1] = joined end
+    else
+      shape[#shape + 1] = size
+    end
+  end
+  return ops.reshape(x, shape)
+end
+
+--- `length` elements of a dimension from `start` on; a view.
+-- @tparam tensor x
+-- @tparam int dim
+-- @tparam int start from 1, or negative from the end
+-- @tparam int length
+-- @treturn tensor
+function M.narrow(x, dim, start, length)
+  check("narrow", x)
+  dim = place("narrow", x, dim)
+  start, length = whole("narrow", "start", start), whole("narrow", "length", length)
+  local from, size, step = {}, x.shape, {}
+  if start < 0 then start = size[dim] + 1 + start end
+  if start < 1 or length < 0 or start + length - 1 > size[dim] then
+    raise(("narrow: %d elements from %d lie outside of dimension %d with size %d")
+      :format(length, start, dim, size[dim]))
+  end
+  for d = 1, #size do from[d], step[d] = 1, 1 end
+  from[dim], size[dim] = start, length
+  return ops.slice(x, from, size, step)
+end
+
+--- Place `i` of a dimension, without that dimension; a view.
+-- @tparam tensor x
+-- @tparam int dim
+-- @tparam int i
+-- @treturn tensor
+function M.select(x, dim, i)
+  check("select", x)
+  local where = {}
+  dim = place("select", x, dim)
+  for d = 1, dim - 1 do where[d] = {} end
+  where[dim] = i
+  return x[where]
+end
+
+--- x itself where its elements lie in row-major order, else a copy.
+-- @tparam tensor x
+-- @treturn tensor
+function M.contiguous(x)
+  check("contiguous", x)
+  return x:is_contiguous() and x or ops.copy(x)
+end
+
+--- Zeros around a tensor.
+-- @tparam tensor x
+-- @tparam {{int,int},...} amounts how many before and after, one pair for
+-- each dimension
+-- @treturn tensor
+function M.pad(x, amounts)
+  check("pad", x)
+  if type(amounts) ~= "table" or #amounts ~= x:dim() then
+    raise(("pad: expected %d pairs {before, after}"):format(x:dim()))
+  end
+  local start, shape, step = {}, x.shape, {}
+  for d, pair in ipairs(amounts) do
+    local before = whole("pad", "an amount", type(pair) == "table" and pair[1])
+    local after = whole("pad", "an amount", pair[2])
+    if before < 0 or after < 0 then raise("pad: an amount can't be negative") end
+    start[d], step[d] = before + 1, 1
+    shape[d] = shape[d] + before + after
+  end
+  return ops.embed(x, start, shape, step)
+end
+
+--- Tensors of one shape joined along a new dimension.
+-- @tparam {tensor,...} list
+-- @tparam[opt=1] int dim place of the new dimension
+-- @treturn tensor
+function M.stack(list, dim)
+  if type(list) ~= "table" or #list == 0 then
+    raise("stack: expected a list of tensors")
+  end
+  local parts = {}
+  for i, x in ipairs(list) do parts[i] = M.unsqueeze(x, dim or 1) end
+  return ops.cat(parts, dim or 1)
+end
+
+--- Equal parts of a dimension.
+-- @tparam tensor x
+-- @tparam int parts how many; must divide the size
+-- @tparam[opt=1] int dim
+-- @treturn tensor,... views
+function M.chunk(x, parts, dim)
+  check("chunk", x)
+  dim = place("chunk", x, dim or 1)
+  local size = x:size(dim)
+  if math.type(parts) ~= "integer" or parts < 1 or size % parts ~= 0 then
+    raise(("chunk: a dimension of size %d has no %s equal parts")
+      :format(size, tostring(parts)))
+  end
+  local list = {}
+  for i = 1, parts do
+    list[i] = M.narrow(x, dim, (i - 1) * (size // parts) + 1, size // parts)
+  end
+  return table.unpack(list)
+end
+
+local function index_tensor(index)
+  if type(index) == "table" then
+    return core.tensor(index, { dtype = "int64" })
+  end
+  return index
+end
+
+--- The rows of a dimension at a list of places.
+-- @tparam tensor x
+-- @tparam int dim
+-- @tparam tensor|{int,...} index int64, (n)
+-- @treturn tensor
+function M.index_select(x, dim, index)
+  return ops.index_select(x, index_tensor(index), dim)
+end
+
+--- `out[..., i, ...] = x[..., index[..., i, ...], ...]` along a dimension.
+-- @tparam tensor x
+-- @tparam int dim
+-- @tparam tensor|table index int64, like x but for the size of `dim`
+-- @treturn tensor shaped like index
+function M.gather(x, dim, index)
+  return ops.gather(x, index_tensor(index), dim)
+end
+
+--- A dimension in reverse order.
+-- @tparam tensor x
+-- @tparam int dim
+-- @treturn tensor
+function M.flip(x, dim)
+  check("flip", x)
+  dim = place("flip", x, dim)
+  local index = core.arange(x:size(dim), 1, -1, { dtype = "int64" })
+  return ops.index_select(x, index, dim)
+end
+
+-- Matrices from vectors: a leading row or a trailing column, dropped again.
+--- Matrix product: (m,k) x (k,n), batched over leading dimensions; a vector
+-- counts as a row on the left and as a column on the right.
+-- @tparam tensor a
+-- @tparam tensor b
+-- @treturn tensor
+function M.matmul(a, b)
+  check("matmul", a)
+  check("matmul", b)
+  local row, column = a:dim() == 1, b:dim() == 1
+  if row then a = M.unsqueeze(a, 1) end
+  if column then b = M.unsqueeze(b, 2) end
+  local y = ops.matmul(a, b)
+  if column then y = M.squeeze(y, -1) end
+  if row then y = M.squeeze(y, column and -1 or -2) end
+  return y
+end
+
+--- e^x normalised over a dimension.
+-- @tparam tensor x
+-- @tparam int dim
+-- @treturn tensor
+function M.softmax(x, dim)
+  return ops.exp(x - ops.logsumexp(x, dim, true))
+end
+
+--- Population variance over dimensions.
+-- @tparam tensor x
+-- @tparam[opt] int|{int,...} dim default: all
+-- @tparam[opt=false] boolean keepdim
+-- @treturn tensor
+function M.var(x, dim, keepdim)
+  return ops.mean(ops.square(x - ops.mean(x, dim, true)), dim, keepdim)
+end
+
+--- Square root of the sum of squares.
+-- @tparam tensor x
+-- @tparam[opt] int|{int,...} dim default: all
+-- @tparam[opt=false] boolean keepdim
+-- @treturn tensor
+function M.norm(x, dim, keepdim)
+  return ops.sqrt(ops.sum(ops.square(x), dim, keepdim))
+end
+
+--- Converted to float32.
+function M.float(x) return ops.to(x, "float32") end
+
+--- Converted to float64.
+function M.double(x) return ops.to(x, "float64") end
+
+for _, name in ipairs { "zeros", "ones", "randn", "rand" } do
+  --- New tensors with the shape and dtype of another.
+  M[name .. "_like"] = function(x, opts)
+    check(name .. "_like", x)
+    local with = { dtype = x.dtype }
+    for key, value in pairs(opts or {}) do with[key] = value end
+    return core[name](x.shape, with)
+  end
+end
+
+for name, f in pairs(ops) do methods[name] = f end
+for name, f in pairs(M) do methods[name] = f end
+methods.view = ops.reshape
+methods.backward = core.backward
+methods.detach = core.detach
+M.detach = core.detach
+M.stack, methods.stack, methods.is_tensor = M.stack, nil, nil
+
+meta.__add, meta.__sub, meta.__mul, meta.__div = ops.add, ops.sub, ops.mul, ops.div
+meta.__pow, meta.__unm = ops.pow, function(x) return ops.neg(x) end
+meta.__tostring = format.tensor
+meta.__name = "tensor"
+
+return M
