@@ -24,7 +24,7 @@ log=$(mktemp)
 trap 'rm -f "$log" "$log.err"' EXIT
 # Reads "N passed, N failed" from the last line; anything else is a failure.
 count() { # count NAME EXIT-STATUS
-  line=$(tail -n 1 "$log" | grep -E '^[0-9]+ passed, [0-9]+ failed$')
+  line=$(tail -n 1 "$log" | grep -a -E '^[0-9]+ passed, [0-9]+ failed$')
   p=${line%% *}
   f=${line#*, }
   f=${f%% *}
@@ -82,7 +82,7 @@ if [ "$mode" != valgrind ] && [ -n "$specs" ]; then
   status=$?
   cat "$log"
   # busted: "3 successes / 0 failures / 1 error / 0 pending : 0.1 seconds"
-  result=$(grep -E '^[0-9]+ success(es)? / [0-9]+ failures? / ' "$log" |
+  result=$(grep -a -E '^[0-9]+ success(es)? / [0-9]+ failures? / ' "$log" |
     tail -n 1 | awk '{ print $1 " passed, " $4 + $7 " failed" }')
   echo "$result" >"$log"
   count "busted" $status

@@ -3,6 +3,8 @@
 -- Follows what stands before the cursor, `a.b[1]:c`, through tables and the
 -- `__index` of metatables, without calling anything that was typed.
 -- @module torus.repl.complete
+local core = require "torus.core"
+
 local M = {}
 
 local KEYWORDS = {
@@ -11,6 +13,8 @@ local KEYWORDS = {
   "true", "until", "while",
 }
 local WIDTH = 78
+-- What a tensor knows beside its methods.
+local PROPERTIES = { "dtype", "grad", "is_leaf", "requires_grad", "shape" }
 -- Longest chain of metatables that is followed.
 local MAX_DEPTH = 10
 
@@ -47,13 +51,9 @@ local function names_of(value)
     if type(meta) ~= "table" then return end
     if type(meta.__index) == "table" then
       visit(meta.__index, depth + 1)
-    elseif type(meta.__index) == "function" then
-      -- What such a function knows cannot be asked; by custom the methods
-      -- stand in the metatable, and fields in a list beside them.
-      collect(meta, add)
-      for _, key in ipairs(type(meta.__fields) == "table" and meta.__fields or {}) do
-        add(key, false)
-      end
+    elseif meta == core.metatable then
+      collect(core.methods, add)
+      for _, key in ipairs(PROPERTIES) do add(key, false) end
     end
   end
   visit(value, 1)

@@ -1,3 +1,4 @@
+local torus = require "torus"
 local complete = require "torus.repl.complete"
 
 describe("repl.complete", function()
@@ -41,12 +42,12 @@ describe("repl.complete", function()
     assert.same({ "upper" }, candidates("text:up"))
   end)
 
-  it("finds the methods of a class whose __index is a function", function()
-    local meta = { sum = print, dtype_of = 1, __fields = { "shape" } }
-    meta.__index = function(_, key) return rawget(meta, key) end
-    environment.tensor = setmetatable({}, meta)
-    assert.same({ "sum" }, candidates("tensor:s"))
-    assert.same({ "shape", "sum" }, candidates("tensor.s"))
+  it("knows a tensor's methods and properties", function()
+    environment.tensor = torus.zeros(2)
+    assert.same({ "logsumexp" }, candidates("tensor:logs"))
+    assert.same({ "sigmoid", "sign", "sin", "size" }, candidates("tensor:si"))
+    assert.same({ "shape" }, candidates("tensor.sha"))
+    assert.same({}, candidates("tensor:sha"))
   end)
 
   it("calls nothing that is typed", function()
