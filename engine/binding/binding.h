@@ -81,5 +81,6 @@ void torus_open_grad(lua_State *L);
 void torus_open_random(lua_State *L);
 void torus_open_system(lua_State *L);
 void torus_open_optim(lua_State *L);
+void torus_open_physics(lua_State *L);
 
 #endif
