@@ -173,8 +173,10 @@ $(BUILD)/libtorus.a: $(engine_o)
 	@rm -f $@ && $(AR) rcs $@ $(engine_o)
 
 # Only the luaopen functions leave the module: the engine's names stay its own.
+# Lua unloads modules when it ends, which would take the code of OpenMP's
+# waiting threads from under them: hence nodelete.
 link_module = @mkdir -p $(@D) && echo "  LD   $@" && \
-  $(CC) $(ALL_CFLAGS) -shared -Wl,--exclude-libs,ALL
+  $(CC) $(ALL_CFLAGS) -shared -Wl,--exclude-libs,ALL -Wl,-z,nodelete
 
 $(BUILD)/torus/core.so: $(binding_o) $(BUILD)/libtorus.a
 	$(link_module) -o $@ $^ $(LIBS)
