@@ -36,6 +36,7 @@ local parts = {
   systems = "torus.systems", data = "torus.data", train = "torus.train",
   image = "torus.image", plot = "torus.plot", npy = "torus.npy",
   integrate = "torus.integrate", separable = "torus.integrate",
+  rk45 = "torus.rk45",
   save = "torus.safetensors", load = "torus.safetensors",
 }
 

@@ -1,0 +1,168 @@
+--- Adaptive integration: Dormand-Prince 5(4) in float64, every trajectory of
+-- the batch with its own step size.
+--
+--     local way = torus.rk45{ H = H, q = q, p = p, dt = 0.125, steps = 30 }
+--     way.q   -- (steps + 1, batch, ...), the initial state first
+--
+-- H is a joint H(q, p), a torus.separable(K, V) or a module, as in
+-- torus.integrate, and is differentiated at every stage; for the systems that
+-- the engine knows, `field` names a kernel instead, which is hundreds of times
+-- faster. Nothing is recorded: gradients don't flow through it.
+-- @module torus.rk45
+local core = require "torus.core"
+local options = require "torus.options"
+local torus = require "torus"
+
+local M = {}
+
+local RULES = {
+  H = { type = "callable" },
+  field = { type = "table" },
+  q = { required = true },
+  p = { required = true },
+  times = {},
+  dt = { type = "number" },
+  steps = { type = "integer", min = 0 },
+  rtol = { default = 1e-10, type = "number", min = 0 },
+  atol = { default = 1e-12, type = "number", min = 0 },
+  first_step = { default = 0, type = "number", min = 0 },
+  max_step = { default = 0, type = "number", min = 0 },
+  max_steps = { default = 1000000, type = "integer", min = 1 },
+}
+
+local function shape_text(x) return "(" .. table.concat(x.shape, ",") .. ")" end
+
+local function check_state(o)
+  for _, name in ipairs { "q", "p" } do
+    if not torus.is_tensor(o[name]) then
+      options.raise("rk45: expected a tensor as %s, got %s", name,
+        tostring(o[name]))
+    end
+  end
+  if o.q:dim() < 1 or shape_text(o.q) ~= shape_text(o.p)
+    or o.q.dtype ~= o.p.dtype then
+    options.raise("rk45: expected q and p of one shape (batch, ...) and "
+      .. "dtype, got %s %s and %s %s", shape_text(o.q), o.q.dtype,
+      shape_text(o.p), o.p.dtype)
+  end
+end
+
+-- The sample times as a list of numbers, the time of the given state first.
+local function sample_times(o)
+  if not o.times then
+    local dt, times = o.dt or 0.125, {}
+    if dt == 0 then options.raise("rk45: dt can't be 0") end
+    for i = 0, o.steps or 30 do times[i + 1] = i * dt end
+    return times
+  end
+  if o.dt or o.steps then
+    options.raise("rk45: give either times or dt and steps")
+  end
+  local times = torus.is_tensor(o.times) and o.times:totable() or o.times
+  if type(times) ~= "table" or #times == 0 then
+    options.raise("rk45: expected times as a list of numbers, got %s",
+      tostring(o.times))
+  end
+  for i, t in ipairs(times) do
+    if type(t) ~= "number" then
+      options.raise("rk45: expected times as a list of numbers, got %s at %d",
+        tostring(t), i)
+    end
+  end
+  return times
+end
+
+-- The slopes of H at states (batch, 2 d), as (batch, 2 d): dH/dp, -dH/dq.
+local function vector_field(H, shape, dtype)
+  local batch = shape[1]
+  return function(states)
+    local d = states:size(2) // 2
+    return torus.enable_grad(function()
+      local q = torus.variable(states:narrow(2, 1, d):to(dtype):reshape(shape))
+      local p = torus.variable(
+        states:narrow(2, d + 1, d):to(dtype):reshape(shape))
+      local energy = H(q, p)
+      if not torus.is_tensor(energy) or energy:dim() ~= 1
+        or energy:size(1) ~= batch then
+        options.raise("rk45: H must give one energy per sample, shape (%d); "
+          .. "got %s", batch,
+          torus.is_tensor(energy) and shape_text(energy) or tostring(energy))
+      end
+      local g = torus.grad(energy:sum(), { q, p }, { allow_unused = true })
+      if not g[1] and not g[2] then
+        options.raise("rk45: H depends neither on q nor on p; an energy must "
+          .. "be computed with differentiable operations")
+      end
+      local dq, dp = g[1] or q * 0, g[2] or p * 0
+      return torus.cat({ dp:reshape(batch, d), -dq:reshape(batch, d) }, 2)
+        :detach():to("float64")
+    end)
+  end
+end
+
+-- An error of H comes back as it was raised, not through the engine.
+local function guarded(field)
+  local raised
+  return function(states)
+    local ok, result = pcall(field, states)
+    if ok then return result end
+    raised = result
+    error(result, 0)
+  end, function() return raised end
+end
+
+--- Solves for a batch of states: the form that data sets are made with.
+-- @tparam table|function field {name, constants} of an engine kernel, or a
+-- function of states (batch, 2 d) that returns their time derivatives
+-- @tparam tensor states (batch, 2 d) float64, q and then p
+-- @tparam {number,...} times the first is that of the given states
+-- @tparam table o rtol, atol, first_step, max_step, max_steps
+-- @treturn tensor (batch, #times, 2 d) float64
+-- @treturn table steps taken and rejected, over all trajectories
+function M.states(field, states, times, o)
+  local settings = { rtol = o.rtol, atol = o.atol, first_step = o.first_step,
+    max_step = o.max_step, max_steps = o.max_steps }
+  local out, taken, rejected
+  if type(field) == "function" then
+    local call, raised = guarded(field)
+    local ok, a, b, c = pcall(core.rk45, call, states, times, settings)
+    if not ok then error(raised() or a, 0) end
+    out, taken, rejected = a, b, c
+  else
+    out, taken, rejected = core.rk45(field, states, times, settings)
+  end
+  return out, { steps = taken, rejected = rejected }
+end
+
+--- @tparam table opts H or field = {name, {constant, ...}}; q and p of shape
+-- (batch, ...); times (a list or tensor, the first being that of q and p,
+-- rising or falling) or dt=0.125 and steps=30; rtol=1e-10, atol=1e-12,
+-- first_step, max_step, max_steps=1000000 (of one trajectory)
+-- @treturn table q and p, each (times, batch, ...) float64; steps and
+-- rejected, how many were taken over all trajectories
+function M.solve(opts)
+  local o = options.resolve("rk45", opts, RULES)
+  check_state(o)
+  if (o.H == nil) == (o.field == nil) then
+    options.raise("rk45: give either H or field")
+  end
+  local times, shape = sample_times(o), o.q.shape
+  local batch = shape[1]
+  local d = batch > 0 and o.q:numel() // batch or 0
+  return torus.no_grad(function()
+    local states = torus.cat({ o.q:detach():reshape(batch, d),
+      o.p:detach():reshape(batch, d) }, 2):to("float64")
+    local out, counts = M.states(
+      o.field or vector_field(o.H, shape, o.q.dtype), states, times, o)
+    local whole = { #times, table.unpack(shape) }
+    out = out:transpose(1, 2)
+    return {
+      q = out:narrow(3, 1, d):contiguous():reshape(whole),
+      p = out:narrow(3, d + 1, d):contiguous():reshape(whole),
+      steps = counts.steps,
+      rejected = counts.rejected,
+    }
+  end)
+end
+
+return setmetatable(M, { __call = function(_, opts) return M.solve(opts) end })

@@ -1,0 +1,122 @@
+--- Physical systems: the paper's four, two more, and the user's own.
+--
+--     local pendulum = torus.systems.pendulum
+--     local q, p = pendulum:sample{ count = 100, seed = 1 }
+--     local way = pendulum:solve(q, p)          -- way.q: (31, 100, 1)
+--     local frames = pendulum:render(way.q)     -- (31, 100, 32, 32, 3)
+--
+--     torus.systems.define {
+--       name = "quartic", dimension = 1, constants = { k = 1 },
+--       kinetic = function(p) return (p * p):sum(2) / 2 end,
+--       potential = function(q, c) return (q ^ 4):sum(2) * (c.k / 4) end,
+--       uniforms = 2,
+--       sample = function(u) return u:narrow(2, 1, 1), u:narrow(2, 2, 1) end,
+--       positions = function(q) return torus.stack({ q, q * 0 }, 3) end,
+--       radii = { 0.2 }, half_width = 1.5,
+--     }
+-- @module torus.systems
+local options = require "torus.options"
+local System = require "torus.systems.system"
+
+local M = {}
+
+local BUILT_IN = { "mass_spring", "pendulum", "two_body", "three_body",
+  "double_pendulum", "henon_heiles" }
+
+local known = {} -- by name, made when first asked for
+
+local function is_built_in(name)
+  for _, built_in in ipairs(BUILT_IN) do
+    if built_in == name then return true end
+  end
+  return false
+end
+
+--- The names of all systems: the built-in ones, then the user's, sorted.
+-- @treturn {string,...}
+function M.names()
+  local names, own = {}, {}
+  for i, name in ipairs(BUILT_IN) do names[i] = name end
+  for name in pairs(known) do
+    if not is_built_in(name) then own[#own + 1] = name end
+  end
+  table.sort(own)
+  table.move(own, 1, #own, #names + 1, names)
+  return names
+end
+
+--- A system by its name, or nil.
+-- @tparam string name
+-- @treturn ?System
+function M.find(name)
+  if not known[name] and is_built_in(name) then
+    known[name] = System.new(require("torus.systems." .. name))
+  end
+  return known[name]
+end
+
+--- A system by its name; an unknown one is an error.
+-- @tparam string name
+-- @treturn System
+function M.get(name)
+  local system = M.find(name)
+  if not system then
+    options.raise("systems: no system is named %q (known: %s)", tostring(name),
+      table.concat(M.names(), ", "))
+  end
+  return system
+end
+
+--- Defines a system and makes it torus.systems.<name>. Everything is tried
+-- out at once, with three initial states.
+--
+-- `kinetic(p, c)` and `potential(q, c)`, or a joint `energy(q, p, c)`, take
+-- tensors (batch, dimension) and the constants, and give (batch).
+-- `sample(u, z, c)` makes initial states from random numbers: u has `uniforms`
+-- columns in [0, 1), z has `normals` ones, float64, a row for each trajectory;
+-- it gives q and p, (rows, dimension). `positions(q, c)` gives (batch, bodies,
+-- 2), in a world from -half_width to half_width, y up. Radii default to
+-- sqrt(m / pi) of `masses`, half_width to `extent` plus the largest radius;
+-- each of the four may be a function of the constants. `noise`, `dt` and
+-- `steps` are defaults for data. `field(c)`, optional, names a kernel of the
+-- engine and its constants.
+-- @tparam table definition name, dimension, constants={}, kinetic and
+-- potential or energy, uniforms=0, normals=0, sample, positions, masses or
+-- radii, extent or half_width, colours, noise=0, dt=0.125, steps=30, field
+-- @treturn System
+function M.define(definition)
+  local system = System.new(definition)
+  if is_built_in(system.name) then
+    options.raise("systems: %q is a built-in system; choose another name",
+      system.name)
+  end
+  if not system.name:match("^[%a_][%w_]*$") or rawget(M, system.name) then
+    options.raise("systems: %q can't be a system's name", system.name)
+  end
+  known[system.name] = system
+  return system
+end
+
+--- Reads a system from a Lua file that returns a definition or a System.
+-- @tparam string path
+-- @treturn ?System
+-- @treturn ?string message
+function M.load(path)
+  local chunk, message = loadfile(path)
+  if not chunk then return nil, message end
+  local ok, definition = pcall(chunk)
+  if not ok then return nil, tostring(definition) end
+  if getmetatable(definition) == System then return definition end
+  if type(definition) ~= "table" then
+    return nil, string.format("%s: expected it to return the table of a "
+      .. "system's definition, got %s", path, tostring(definition))
+  end
+  local made, system = pcall(M.define, definition)
+  if not made then return nil, path .. ": " .. tostring(system) end
+  return system
+end
+
+--- Whether a value is a system.
+function M.is_system(value) return getmetatable(value) == System end
+
+return setmetatable(M, { __index = function(_, name) return M.find(name) end })

@@ -1,0 +1,20 @@
+--- A mass on a spring without friction: H = k q^2/2 + p^2/(2m). The mass
+-- moves on the vertical line; the spring is invisible.
+-- @module torus.systems.mass_spring
+local torus = require "torus"
+local samplers = require "torus.systems.samplers"
+
+return {
+  name = "mass_spring",
+  dimension = 1,
+  constants = { k = 2, m = 0.5, r_min = 0.1, r_max = 1 },
+  kinetic = function(p, c) return (p * p):sum(2) * (1 / (2 * c.m)) end,
+  potential = function(q, c) return (q * q):sum(2) * (c.k / 2) end,
+  field = function(c) return "mass_spring", { c.k, c.m } end,
+  uniforms = 2,
+  sample = function(u, _, c) return samplers.circle(u, c.r_min, c.r_max) end,
+  positions = function(q) return torus.stack({ q * 0, q }, 3) end,
+  masses = function(c) return { c.m } end,
+  extent = function(c) return c.r_max end,
+  noise = 0.1,
+}

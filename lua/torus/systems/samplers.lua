@@ -1,0 +1,63 @@
+--- Initial states from random numbers, shared by the systems.
+--
+-- A sampler gets `u`, uniform in [0, 1), and `z`, normal: float64 tensors with
+-- one row for each trajectory. It returns q and p, (rows, dimension) each.
+-- @module torus.systems.samplers
+local torus = require "torus"
+
+local M = {}
+
+local function column(x, i) return x:narrow(2, i, 1) end
+
+--- Uniform between two limits.
+-- @tparam tensor u (rows, 1)
+function M.between(u, low, high) return u * (high - low) + low end
+
+--- (q, p) on the circle of radius r ~ U(low, high), at a uniform angle.
+-- @tparam tensor u (rows, 2)
+-- @treturn tensor q (rows, 1)
+-- @treturn tensor p (rows, 1)
+function M.circle(u, low, high)
+  local r = M.between(column(u, 1), low, high)
+  local angle = column(u, 2) * (2 * math.pi)
+  return r * angle:cos(), r * angle:sin()
+end
+
+--- A point of a sphere of radius r ~ U(low, high) around 0, in a uniform
+-- direction.
+-- @tparam tensor u (rows, 1)
+-- @tparam tensor z (rows, n), normal
+-- @treturn tensor (rows, n)
+function M.sphere(u, z, low, high)
+  local r = M.between(column(u, 1), low, high)
+  return z * (r / (z * z):sum(2, true):sqrt())
+end
+
+--- Equal bodies at the corners of a regular polygon around their centre of
+-- mass, at a distance r ~ U(low, high) and a uniform phase, on a circular
+-- orbit. Each component of each velocity is then changed by the factor
+-- 1 + perturbation z, and the centre of mass put at rest again.
+-- @tparam tensor u (rows, 2)
+-- @tparam tensor z (rows, 2 bodies), normal
+-- @tparam table o bodies, low, high, mass, perturbation and
+-- speed(r) -> the circular speed, a tensor like r
+-- @treturn tensor q (rows, 2 bodies): x1, y1, x2, y2 ...
+-- @treturn tensor p (rows, 2 bodies)
+function M.orbit(u, z, o)
+  local r = M.between(column(u, 1), o.low, o.high)
+  local phase = column(u, 2) * (2 * math.pi)
+  local speed = o.speed(r) * o.mass
+  local q, p = {}, {}
+  for i = 1, o.bodies do
+    local angle = phase + 2 * math.pi * (i - 1) / o.bodies
+    q[2 * i - 1], q[2 * i] = r * angle:cos(), r * angle:sin()
+    p[2 * i - 1], p[2 * i] = -speed * angle:sin(), speed * angle:cos()
+  end
+  local momenta = torus.cat(p, 2) * (z * o.perturbation + 1)
+  local rows = momenta:size(1)
+  local bodies = momenta:reshape(rows, o.bodies, 2)
+  local rest = bodies - bodies:mean(2, true)
+  return torus.cat(q, 2), rest:reshape(rows, 2 * o.bodies)
+end
+
+return M

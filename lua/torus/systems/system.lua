@@ -1,0 +1,294 @@
+--- A physical system: constants, energy, initial states, drawing.
+-- @classmod torus.systems.system
+local integrate = require "torus.integrate"
+local options = require "torus.options"
+local render = require "torus.systems.render"
+local rk45 = require "torus.rk45"
+local stream = require "torus.systems.stream"
+local torus = require "torus"
+
+local System = {}
+System.__index = System
+System.__name = "torus.system"
+
+local RULES = {
+  name = { required = true, type = "string" },
+  dimension = { required = true, type = "integer", min = 1 },
+  constants = { default = {}, type = "table" },
+  kinetic = { type = "callable" },
+  potential = { type = "callable" },
+  energy = { type = "callable" },
+  field = { type = "callable" },
+  uniforms = { default = 0, type = "integer", min = 0 },
+  normals = { default = 0, type = "integer", min = 0 },
+  sample = { required = true, type = "callable" },
+  positions = { type = "callable" },
+  masses = {},
+  radii = {},
+  colours = { type = "table" },
+  extent = {},
+  half_width = {},
+  noise = { default = 0, type = "number", min = 0 },
+  dt = { default = 0.125, type = "number" },
+  steps = { default = 30, type = "integer", min = 1 },
+}
+
+-- Initial states are made in whole blocks of this many, so that each has the
+-- same bits however many are asked for.
+local BLOCK = 1024
+
+local function shape_text(x)
+  return torus.is_tensor(x) and "(" .. table.concat(x.shape, ",") .. ")"
+    or tostring(x)
+end
+
+-- --- definition -----------------------------------------------------------
+
+local function complain(o, message, ...)
+  options.raise("system %s: " .. message, o.name, ...)
+end
+
+local function check_energies(o)
+  if o.energy and (o.kinetic or o.potential) then
+    complain(o, "give either energy or kinetic and potential")
+  end
+  if not o.energy and not (o.kinetic and o.potential) then
+    complain(o, "expected energy(q, p, constants), or kinetic(p, constants) "
+      .. "and potential(q, constants)")
+  end
+end
+
+local function evaluated(value, constants)
+  if type(value) == "function" then return value(constants) end
+  return value
+end
+
+-- Radii and the width of the canvas follow from constants.
+local function resolve_drawing(self)
+  local o = self.definition
+  if not o.positions then return end
+  local radii = evaluated(o.radii, self.constants)
+  if not radii then
+    local masses = evaluated(o.masses, self.constants)
+    if type(masses) ~= "table" then
+      complain(o, "drawing needs radii or masses, a list with one for each "
+        .. "body")
+    end
+    radii = {}
+    for i, m in ipairs(masses) do radii[i] = math.sqrt(m / math.pi) end
+  end
+  local width = evaluated(o.half_width, self.constants)
+  if not width then
+    local extent = evaluated(o.extent, self.constants)
+    if type(extent) ~= "number" then
+      complain(o, "drawing needs half_width, or extent, the largest distance "
+        .. "from the centre")
+    end
+    width = extent + math.max(table.unpack(radii))
+  end
+  self.bodies = #radii
+  self.drawing = { radii = radii, half_width = width, colours = o.colours }
+end
+
+local function check_rows(o, what, x, ...)
+  local want = { ... }
+  local same = torus.is_tensor(x) and x:dim() == #want
+  for i = 1, same and #want or 0 do same = same and x:size(i) == want[i] end
+  if not same then
+    complain(o, "%s: expected a tensor of shape (%s), got %s", what,
+      table.concat(want, ","), shape_text(x))
+  end
+end
+
+-- Calls everything once: a mistake shows where the system is defined.
+local function try_out(self)
+  local o, d = self.definition, self.dimension
+  local q, p = self:sample { count = 3 }
+  check_rows(o, "energy", self:energy(q, p), 3)
+  if o.kinetic then
+    check_rows(o, "kinetic", o.kinetic(p, self.constants), 3)
+    check_rows(o, "potential", o.potential(q, self.constants), 3)
+  end
+  if o.positions then
+    check_rows(o, "positions", o.positions(q, self.constants), 3, self.bodies, 2)
+  end
+  check_rows(o, "q", q, 3, d)
+end
+
+--- A system from its definition; see torus.systems.define for the fields.
+-- @tparam table definition
+-- @treturn System
+function System.new(definition)
+  local o = options.resolve("system", definition, RULES)
+  check_energies(o)
+  local constants = {}
+  for key, value in pairs(o.constants) do
+    if type(key) ~= "string" or type(value) ~= "number" then
+      complain(o, "expected constants as named numbers, got %s = %s",
+        tostring(key), tostring(value))
+    end
+    constants[key] = value
+  end
+  local self = setmetatable({ definition = o, constants = constants }, System)
+  for _, key in ipairs { "name", "dimension", "noise", "dt", "steps" } do
+    self[key] = o[key]
+  end
+  resolve_drawing(self)
+  try_out(self)
+  return self
+end
+
+local WITH = { constants = { type = "table" }, noise = RULES.noise,
+  dt = RULES.dt, steps = RULES.steps, half_width = RULES.half_width,
+  radii = RULES.radii, colours = RULES.colours }
+
+--- The same system with other constants, noise, dt, steps, half_width, radii
+-- or colours.
+-- @tparam table changes constants that are not named keep their values
+-- @treturn System
+function System:with(changes)
+  local rules = {}
+  for key, rule in pairs(WITH) do rules[key] = { type = rule.type, min = rule.min } end
+  local given = options.resolve("system:with", changes, rules)
+  local definition = {}
+  for key, value in pairs(self.definition) do definition[key] = value end
+  for key, value in pairs(given) do definition[key] = value end
+  definition.constants = {}
+  for key, value in pairs(self.constants) do definition.constants[key] = value end
+  for key, value in pairs(given.constants or {}) do
+    if self.constants[key] == nil then
+      complain(self, "has no constant %q", tostring(key))
+    end
+    definition.constants[key] = value
+  end
+  return System.new(definition)
+end
+
+-- --- physics --------------------------------------------------------------
+
+--- @tparam tensor q (batch, d)
+-- @tparam tensor p (batch, d)
+-- @treturn tensor (batch), differentiable
+function System:energy(q, p)
+  local o = self.definition
+  if o.energy then return o.energy(q, p, self.constants) end
+  return o.kinetic(p, self.constants) + o.potential(q, self.constants)
+end
+
+--- The Hamiltonian as torus.integrate and torus.rk45 take it.
+-- @treturn table|function torus.separable(K, V), or a function of q and p
+function System:hamiltonian()
+  local o, constants = self.definition, self.constants
+  if o.energy then
+    return function(q, p) return o.energy(q, p, constants) end
+  end
+  return integrate.separable(
+    function(p) return o.kinetic(p, constants) end,
+    function(q) return o.potential(q, constants) end)
+end
+
+--- The engine's kernel for the vector field, {name, {constant, ...}}, or nil.
+function System:field()
+  local field = self.definition.field
+  if not field then return nil end
+  return { field(self.constants) }
+end
+
+local SAMPLE = {
+  count = { required = true, type = "integer", min = 0 },
+  seed = { default = 0, type = "integer" },
+  split = { default = "train", type = "string" },
+  first = { default = 1, type = "integer", min = 1 },
+}
+
+local function sample_block(self, o, block)
+  local d, first = self.definition, (block - 1) * BLOCK + 1
+  local u = stream.rows(torus.rand, stream.key(o.seed, o.split, "uniform"),
+    first, BLOCK, d.uniforms)
+  local z = stream.rows(torus.randn, stream.key(o.seed, o.split, "normal"),
+    first, BLOCK, d.normals)
+  local q, p = d.sample(u, z, self.constants)
+  check_rows(d, "sample: q", q, BLOCK, d.dimension)
+  check_rows(d, "sample: p", p, BLOCK, d.dimension)
+  return q:to("float64"), p:to("float64")
+end
+
+--- Initial states. State i depends on the seed, the split and i alone.
+-- @tparam table opts count; seed=0; split="train", any word; first=1
+-- @treturn tensor q (count, d) float64
+-- @treturn tensor p (count, d) float64
+function System:sample(opts)
+  local o = options.resolve("system:sample", opts, SAMPLE)
+  return torus.no_grad(function()
+    local qs, ps = {}, {}
+    local first, last = o.first, o.first + o.count - 1
+    for block = (first - 1) // BLOCK + 1, (last - 1) // BLOCK + 1 do
+      local q, p = sample_block(self, o, block)
+      local start = (block - 1) * BLOCK
+      local from = math.max(first - start, 1)
+      local to = math.min(last - start, BLOCK)
+      if to >= from then
+        qs[#qs + 1] = q:narrow(1, from, to - from + 1)
+        ps[#ps + 1] = p:narrow(1, from, to - from + 1)
+      end
+    end
+    if #qs == 0 then
+      local none = torus.zeros({ 0, self.dimension }, { dtype = "float64" })
+      return none, none
+    end
+    return torus.cat(qs, 1), torus.cat(ps, 1)
+  end)
+end
+
+--- The exact motion from q and p, by rk45.
+-- @tparam tensor q (batch, d)
+-- @tparam tensor p (batch, d)
+-- @tparam ?table opts as of torus.rk45: times, or dt and steps (default: the
+-- system's), and tolerances
+-- @treturn table q and p, each (times, batch, d) float64
+function System:solve(q, p, opts)
+  local o = {}
+  for key, value in pairs(opts or {}) do o[key] = value end
+  if not o.times then o.dt, o.steps = o.dt or self.dt, o.steps or self.steps end
+  o.q, o.p, o.field = q, p, self:field()
+  if not o.field then o.H = self:hamiltonian() end
+  return rk45.solve(o)
+end
+
+-- --- pictures -------------------------------------------------------------
+
+--- Draws the bodies at q.
+-- @tparam tensor q (..., d)
+-- @tparam ?table opts resolution=32, background, sharpness=80, colours,
+-- radii (in the world's units), half_width
+-- @treturn tensor (..., resolution, resolution, 3) float32 in [0, 1]
+function System:render(q, opts)
+  local o = self.definition
+  if not self.drawing then complain(o, "has no positions to draw") end
+  local shape = torus.is_tensor(q) and q.shape or {}
+  if shape[#shape] ~= self.dimension then
+    complain(o, "render: expected q of shape (..., %d), got %s",
+      self.dimension, shape_text(q))
+  end
+  local scene = render.scene(self.drawing, self.bodies, opts)
+  return torus.no_grad(function()
+    local rows = q:detach():reshape(q:numel() // self.dimension, self.dimension)
+    local frames = render.discs(render.positions(
+      function(x) return o.positions(x, self.constants) end, rows), scene)
+    shape[#shape] = scene.resolution
+    shape[#shape + 1], shape[#shape + 2] = scene.resolution, 3
+    return frames:reshape(shape)
+  end)
+end
+
+function System:__tostring()
+  local constants = {}
+  for key, value in pairs(self.constants) do
+    constants[#constants + 1] = string.format("%s=%.14g", key, value)
+  end
+  table.sort(constants)
+  return string.format("system %s (d=%d, %s)", self.name, self.dimension,
+    table.concat(constants, " "))
+end
+
+return System
