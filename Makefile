@@ -46,6 +46,11 @@ ALL_CFLAGS := -std=gnu11 $(OPTIMIZE) -g -fno-math-errno -fopenmp -fPIC \
 mvec := $(if $(filter x86_64,$(shell uname -m)),-lmvec)
 LIBS := $(or $(call pkg,--libs,openblas),-lopenblas) -lgif $(mvec) -lm -lpthread
 
+# Only the luaopen functions leave a module: the engine's names stay its own.
+# It is never unloaded: OpenMP's threads would wake up in code that is gone
+# when Lua closes its state.
+MODULE_LDFLAGS := -shared -Wl,--exclude-libs,ALL -Wl,-z,nodelete
+
 # --- what there is ---------------------------------------------------------
 
 engine_c := $(sort $(filter-out engine/binding/%,\
@@ -149,11 +154,11 @@ clean:
 build: $(BUILD)/libtorus.a $(modules) ; @:
 specs: $(specs) ; @:
 
-# Objects are stale when the command that made them was another one.
+# What was made by another command is stale.
+commands := $(CC) $(ALL_CFLAGS) $(WARNINGS) $(MODULE_LDFLAGS) $(LIBS)
 $(BUILD)/flags: force
 	@mkdir -p $(BUILD)
-	@echo '$(CC) $(ALL_CFLAGS) $(WARNINGS)' | cmp -s - $@ || \
-	  echo '$(CC) $(ALL_CFLAGS) $(WARNINGS)' >$@
+	@echo '$(commands)' | cmp -s - $@ || echo '$(commands)' >$@
 
 compile = @mkdir -p $(@D) && echo "  CC   $<" && \
   $(CC) $(ALL_CFLAGS) $(WARNINGS) -MMD -MP -Iengine $(dependency_cflags)
@@ -172,11 +177,8 @@ $(BUILD)/libtorus.a: $(engine_o)
 	@echo "  AR   $@"
 	@rm -f $@ && $(AR) rcs $@ $(engine_o)
 
-# Only the luaopen functions leave the module: the engine's names stay its own.
-# Lua unloads modules when it ends, which would take the code of OpenMP's
-# waiting threads from under them: hence nodelete.
 link_module = @mkdir -p $(@D) && echo "  LD   $@" && \
-  $(CC) $(ALL_CFLAGS) -shared -Wl,--exclude-libs,ALL -Wl,-z,nodelete
+  $(CC) $(ALL_CFLAGS) $(MODULE_LDFLAGS)
 
 $(BUILD)/torus/core.so: $(binding_o) $(BUILD)/libtorus.a
 	$(link_module) -o $@ $^ $(LIBS)

@@ -27,16 +27,19 @@ done)
 includes="-Iengine -Ispec/support $(pkg-config --cflags \
   lua5.4 openblas stb libedit | sed 's/-I/-isystem /g')"
 clang_check() {
-  clang -fsyntax-only -std=gnu11 -fopenmp -Wall -Wextra -Wdouble-promotion \
-    -Werror $includes $c_units
+  clang -fsyntax-only -std=gnu11 -fopenmp -Wall -Wextra -Werror \
+     $includes $c_units
 }
 
 check clang-format clang-format --dry-run -Werror $c_all
+# What raises a Lua error does not return, which cppcheck cannot know; nor does
+# it matter in specs.
 check cppcheck cppcheck --quiet --std=c11 --language=c -Iengine \
   -Ispec/support --enable=warning,performance,portability --inline-suppr \
   --library=posix,gnu --suppress=missingIncludeSystem \
-  --suppress=invalidPointerCast "--suppress=nullPointerRedundantCheck:spec/*" \
-  --error-exitcode=1 $c_units
+  --suppress=invalidPointerCast --suppress=readdirCalled \
+  "--suppress=nullPointerRedundantCheck:engine/binding/*" \
+  "--suppress=nullPointerRedundantCheck:spec/*" --error-exitcode=1 $c_units
 if command -v clang >/dev/null; then check clang clang_check; fi
 check luacheck luacheck --quiet --no-color --config .luacheckrc $lua_dirs
 check house lua5.4 scripts/dev/house.lua
