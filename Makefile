@@ -40,7 +40,7 @@ lua_cflags := $(patsubst -I%,-isystem %,$(call pkg,--cflags-only-I,lua5.4))
 edit_libs := $(call pkg,--libs,libedit)
 
 CFLAGS ?=
-ALL_CFLAGS := -std=gnu11 $(OPTIMIZE) -g -fno-math-errno -fopenmp -fPIC \
+ALL_CFLAGS := -std=gnu11 $(OPTIMIZE) -g -fno-math-errno -fPIC -pthread \
   $(SANITIZE) $(CFLAGS)
 # libmvec holds the vector math of glibc on x86-64.
 mvec := $(if $(filter x86_64,$(shell uname -m)),-lmvec)

@@ -1,42 +1,163 @@
+/* A pool of our own instead of OpenMP's: its threads sleep soon after work
+ * ends, and a job never waits for a thread that has not joined it, so that a
+ * busy machine slows a job down no more than its share. */
 #define _GNU_SOURCE
 #include "core/threads.h"
 
+#include <pthread.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 
-#ifdef _OPENMP
-#include <omp.h>
-#endif
+/* How often a waiting thread looks for news before it sleeps: a few tens of
+ * microseconds, the distance between operations of a training step. */
+#define SPINS 4000
+
+typedef struct job {
+  torus_piece_fn *fn;
+  void *arg;
+  int64_t pieces;
+  int workers; /* how many may join */
+} job;
+
+static struct {
+  pthread_mutex_t lock;
+  pthread_cond_t work, done;
+  job job;
+  bool open;                   /* the job takes workers */
+  _Atomic int64_t next;        /* piece to take */
+  _Atomic uint64_t generation; /* counts jobs */
+  _Atomic int inside;          /* workers in the job */
+  int sleeping, started;
+} pool = {.lock = PTHREAD_MUTEX_INITIALIZER,
+          .work = PTHREAD_COND_INITIALIZER,
+          .done = PTHREAD_COND_INITIALIZER};
 
 static int configured;
+static _Thread_local bool in_piece;
 
 static int clamp(long threads) {
   if (threads < 1) return 1;
   return threads > TORUS_MAX_THREADS ? TORUS_MAX_THREADS : (int)threads;
 }
 
+static int processors(void) {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;
+  return CPU_COUNT(&set);
+}
+
 int torus_threads(void) {
   if (configured == 0) {
     const char *text = getenv("TORUS_THREADS");
     long threads = text ? strtol(text, NULL, 10) : 0;
-#ifdef _OPENMP
-    if (threads <= 0) threads = omp_get_num_procs();
-#endif
-    configured = clamp(threads);
+    configured = clamp(threads > 0 ? threads : processors());
   }
   return configured;
 }
 
 void torus_set_threads(int threads) { configured = clamp(threads); }
 
+static void pause_briefly(void) {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+static void run_pieces(const job *j, int thread) {
+  in_piece = true;
+  for (;;) {
+    int64_t piece = atomic_fetch_add(&pool.next, 1);
+    if (piece >= j->pieces) break;
+    j->fn(j->arg, piece, thread);
+  }
+  in_piece = false;
+}
+
+/* Looks for a job that is not the one seen, awake for a while, then asleep.
+ * Returns with the lock held. */
+static void await_job(uint64_t seen) {
+  for (int i = 0; i < SPINS; i++) {
+    if (atomic_load(&pool.generation) != seen) break;
+    pause_briefly();
+  }
+  pthread_mutex_lock(&pool.lock);
+  while (atomic_load(&pool.generation) == seen) {
+    pool.sleeping++;
+    pthread_cond_wait(&pool.work, &pool.lock);
+    pool.sleeping--;
+  }
+}
+
+static void *worker(void *arg) {
+  int id = (int)(intptr_t)arg; /* from 1; the caller of a job is 0 */
+  uint64_t seen = 0;
+  for (;;) {
+    await_job(seen);
+    seen = atomic_load(&pool.generation);
+    bool join = pool.open && id <= pool.job.workers;
+    job mine = pool.job;
+    if (join) atomic_fetch_add(&pool.inside, 1);
+    pthread_mutex_unlock(&pool.lock);
+    if (!join) continue;
+    run_pieces(&mine, id);
+    pthread_mutex_lock(&pool.lock);
+    if (atomic_fetch_sub(&pool.inside, 1) == 1) {
+      pthread_cond_signal(&pool.done);
+    }
+    pthread_mutex_unlock(&pool.lock);
+  }
+  return NULL;
+}
+
+/* With the lock held. A thread that can't be started is done without. */
+static void start_workers(int count) {
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  while (pool.started < count) {
+    pthread_t thread;
+    void *id = (void *)(intptr_t)(pool.started + 1);
+    if (pthread_create(&thread, &attributes, worker, id) != 0) break;
+    pool.started++;
+  }
+  pthread_attr_destroy(&attributes);
+}
+
+static void await_workers(void) {
+  for (int i = 0; i < SPINS && atomic_load(&pool.inside) > 0; i++) {
+    pause_briefly();
+  }
+  pthread_mutex_lock(&pool.lock);
+  while (atomic_load(&pool.inside) > 0) {
+    pthread_cond_wait(&pool.done, &pool.lock);
+  }
+  pthread_mutex_unlock(&pool.lock);
+}
+
+static void run_shared(const job *j) {
+  pthread_mutex_lock(&pool.lock);
+  start_workers(j->workers);
+  pool.job = *j;
+  pool.open = true;
+  atomic_store(&pool.next, 0);
+  atomic_fetch_add(&pool.generation, 1);
+  if (pool.sleeping > 0) pthread_cond_broadcast(&pool.work);
+  pthread_mutex_unlock(&pool.lock);
+  run_pieces(j, 0);
+  pthread_mutex_lock(&pool.lock);
+  pool.open = false;
+  pthread_mutex_unlock(&pool.lock);
+  await_workers();
+}
+
 void torus_parallel(int64_t pieces, torus_piece_fn *fn, void *arg) {
-#ifdef _OPENMP
   int threads = torus_threads();
   if (threads > pieces) threads = (int)pieces;
-  if (threads > 1 && !omp_in_parallel()) {
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
-    for (int64_t i = 0; i < pieces; i++) fn(arg, i, omp_get_thread_num());
+  if (threads > 1 && !in_piece) {
+    run_shared(&(job){fn, arg, pieces, threads - 1});
     return;
   }
-#endif
   for (int64_t i = 0; i < pieces; i++) fn(arg, i, 0);
 }
