@@ -133,7 +133,7 @@ coverage:
 	@$(MAKE) build specs BUILD=build/coverage OPTIMIZE=-O1 SANITIZE=--coverage
 	@BUILD=build/coverage scripts/dev/test.sh '$(TESTS)'
 	@gcovr --root . --filter engine/ --object-directory build/coverage \
-	  --sort-uncovered --print-summary
+	  --sort-uncovered --print-summary | cut -c 1-72
 
 docs:
 	@scripts/dev/setup.sh docs
