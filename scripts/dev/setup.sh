@@ -98,7 +98,7 @@ give_up() {
 }
 
 if [ "$check_only" = yes ]; then
-  give_up "some packages are missing: run make setup, or"
+  give_up "some packages are missing: run make setup"
 fi
 command -v apt-get >/dev/null ||
   give_up "there is no apt-get here; install these by your system's means"
