@@ -113,7 +113,7 @@ local function slope(name, part, x, recording)
     local v = torus.variable(x)
     local energy = part(v)
     check_energy(name, energy, x)
-    local g = torus.grad(energy:sum(), v,
+    local g = energy.requires_grad and torus.grad(energy:sum(), v,
       { create_graph = recording, allow_unused = true })
     if not g then
       options.raise("integrate: %s does not depend on its argument; an "
@@ -133,8 +133,8 @@ local function slopes(H, q, p, recording)
     local vq, vp = torus.variable(q), torus.variable(p)
     local energy = H(vq, vp)
     check_energy("H", energy, q)
-    local g = torus.grad(energy:sum(), { vq, vp },
-      { create_graph = recording, allow_unused = true })
+    local g = energy.requires_grad and torus.grad(energy:sum(), { vq, vp },
+      { create_graph = recording, allow_unused = true }) or {}
     if not g[1] and not g[2] then
       options.raise("integrate: H depends neither on q nor on p; an energy "
         .. "must be computed with differentiable operations")
@@ -189,7 +189,7 @@ local function runge_kutta(problem, recording)
 end
 
 local function general(problem)
-  local recording = torus.is_grad_enabled()
+  local recording = torus.is_recording()
   local run = SPLITTING[problem.method] and splitting or runge_kutta
   local qs, ps = run(problem, recording)
   return torus.stack(qs, 1), torus.stack(ps, 1)

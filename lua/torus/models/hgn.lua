@@ -270,7 +270,7 @@ local function decode_backward(self, states, targets, weight, chunk, sums,
   local count, total = states:size(1), 0
   for first = 1, count, chunk do
     local n = math.min(chunk, count - first + 1)
-    local q = torus.leaf(states:narrow(1, first, n))
+    local q = torus.variable(states:narrow(1, first, n))
     wanted[1] = q
     local difference = self.decoder(q) - targets:narrow(1, first, n)
     local squares = (difference * difference):sum()

@@ -26,7 +26,7 @@ function Progress.new(total, done, opts)
   opts = opts or {}
   local active = opts.active
   if active == nil then active = core.isatty(2) end
-  local now = opts.now or core.now
+  local now = opts.now or core.clock
   return setmetatable({ total = total, done = done or 0, start = now(),
     shown = nil, active = active, out = opts.out or io.stderr,
     now = now, length = 0 }, Progress)

@@ -151,7 +151,7 @@ local function report(run, numbers, norm, rate)
     return true
   end
   local row = { step = run.step, gradient = norm, lr = rate,
-    seconds = core.now() - run.started }
+    seconds = core.clock() - run.started }
   for key, value in pairs(numbers) do row[key] = value end
   if is_due(run, run.evaluate_every) and run.task.evaluate then
     for key, value in pairs(run.task:evaluate()) do row[key] = value end
@@ -239,7 +239,7 @@ function M.run(opts)
   local ok, message = prepare(run)
   if not ok then return nil, message end
   local first = run.step
-  run.started = core.now()
+  run.started = core.clock()
   run.progress = run.progress or Progress.new(run.steps, first)
   -- Without a checkpoint to fall back on an early stop would lose everything.
   if not run.saved_step then ok, message = save(run) end

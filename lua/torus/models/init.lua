@@ -1,0 +1,15 @@
+--- Models, each loaded when it is first used: torus.models.hgn, ...
+-- @module torus.models
+return setmetatable({}, {
+  __index = function(models, name)
+    local found, model = pcall(require, "torus.models." .. name)
+    if not found then
+      if package.searchpath("torus.models." .. name, package.path) then
+        error(model, 0)
+      end
+      return nil
+    end
+    rawset(models, name, model)
+    return model
+  end,
+})

@@ -1,0 +1,199 @@
+local torus = require "torus"
+local f64 = { dtype = "float64" }
+
+-- The pendulum with m = 0.5, l = 1, g = 3, and a joint Hamiltonian; where
+-- they are after two units of time is from scipy's DOP853 at rtol 1e-13.
+local function kinetic(p) return (p * p):sum(2) end
+local function potential(q) return (3 - q:cos() * 3):sum(2) end
+local function joint(q, p)
+  return ((q * q + 1) * p * p * 0.5 + q * q * 0.5 + q * p * 0.1):sum(2)
+end
+
+local PENDULUM = { H = torus.separable(kinetic, potential), q = 1.2, p = 0.5,
+  end_q = -0.850937921487537, end_p = 1.0680643133968826 }
+local JOINT = { H = joint, q = 0.8, p = 0.3,
+  end_q = -0.2484546917286976, end_p = -0.8306625828013774 }
+
+local ORDERS = { euler = 1, symplectic_euler = 1, leapfrog = 2, rk4 = 4,
+  yoshida4 = 4 }
+-- Steps fine enough for the leading term of the error to rule.
+local STEPS = { euler = 4096, symplectic_euler = 4096, leapfrog = 256,
+  rk4 = 128, yoshida4 = 256 }
+
+local function leaf(value)
+  return torus.tensor({ { value } }, { dtype = "float64",
+    requires_grad = true })
+end
+
+local function run(case, method, steps)
+  return torus.integrate { H = case.H, q = leaf(case.q), p = leaf(case.p),
+    dt = 2 / math.max(steps, 1), steps = steps, method = method, fused = false }
+end
+
+local function error_at_end(case, method, steps)
+  local way = run(case, method, steps)
+  local q, p = way.q[steps + 1]:item(), way.p[steps + 1]:item()
+  return math.sqrt((q - case.end_q) ^ 2 + (p - case.end_p) ^ 2)
+end
+
+local function fitted_order(case, method)
+  local steps = STEPS[method]
+  return math.log(error_at_end(case, method, steps // 2)
+    / error_at_end(case, method, steps), 2)
+end
+
+-- det d(q_T, p_T) / d(q_0, p_0) of one degree of freedom.
+local function jacobian_determinant(case, method, steps)
+  local q, p = leaf(case.q), leaf(case.p)
+  local way = torus.integrate { H = case.H, q = q, p = p, dt = 0.125,
+    steps = steps, method = method, fused = false }
+  local dq = torus.grad(way.q[steps + 1]:sum(), { q, p },
+    { retain_graph = true })
+  local dp = torus.grad(way.p[steps + 1]:sum(), { q, p })
+  return dq[1]:item() * dp[2]:item() - dq[2]:item() * dp[1]:item()
+end
+
+describe("torus.integrate", function()
+  for _, method in ipairs(torus.integrate.methods) do
+    it(method .. " has its order on the pendulum, recording", function()
+      assert.is_near(ORDERS[method], fitted_order(PENDULUM, method), 0.1)
+    end)
+  end
+
+  for _, method in ipairs { "euler", "rk4" } do
+    it(method .. " has its order on a joint Hamiltonian", function()
+      assert.is_near(ORDERS[method], fitted_order(JOINT, method), 0.1)
+    end)
+  end
+
+  it("takes partial derivatives when p is made from q", function()
+    -- leapfrog falls to first order if p's dependence on q leaks in
+    local function error_of(steps)
+      local q = leaf(1.2)
+      local way = torus.integrate { H = PENDULUM.H, q = q, p = q * (0.5 / 1.2),
+        dt = 2 / steps, steps = steps, fused = false }
+      return math.abs(way.q[steps + 1]:item() - PENDULUM.end_q)
+    end
+    assert.is_near(2, math.log(error_of(64) / error_of(128), 2), 0.1)
+  end)
+
+  it("retraces its steps with leapfrog over 1,000 steps", function()
+    torus.no_grad(function()
+      local there = torus.integrate { H = PENDULUM.H, q = leaf(1.2),
+        p = leaf(0.5), dt = 0.125, steps = 1000, fused = false }
+      local back = torus.integrate { H = PENDULUM.H, q = there.q[1001],
+        p = there.p[1001], dt = -0.125, steps = 1000, fused = false }
+      -- rounding of 2,000 steps, far above it anything systematic
+      assert.is_near(1.2, back.q[1001]:item(), 1e-10)
+      assert.is_near(0.5, back.p[1001]:item(), 1e-10)
+    end)
+  end)
+
+  for _, method in ipairs { "symplectic_euler", "leapfrog", "yoshida4" } do
+    it(method .. " keeps volume", function()
+      assert.is_near(1, jacobian_determinant(PENDULUM, method, 30), 1e-9)
+    end)
+  end
+
+  it("does not keep volume with euler", function()
+    assert.is_true(
+      math.abs(jacobian_determinant(PENDULUM, "euler", 30) - 1) > 0.1)
+  end)
+
+  it("gives gradients to the state and to the Hamiltonian", function()
+    local function final(q0, p0, k0)
+      local q, p, k = leaf(q0), leaf(p0), leaf(k0)
+      local H = torus.separable(kinetic, function(x)
+        return (x * x * k * 0.5):sum(2)
+      end)
+      local way = torus.integrate { H = H, q = q, p = p, dt = 0.1, steps = 7,
+        fused = false }
+      return way.q[8]:sum() + way.p[4]:sum() * 2, { q, p, k }
+    end
+    local at, h = { 0.7, -0.2, 1.5 }, 1e-6
+    local y, leaves = final(table.unpack(at))
+    local grads = torus.grad(y, leaves)
+    for i = 1, 3 do
+      local up, down = { table.unpack(at) }, { table.unpack(at) }
+      up[i], down[i] = up[i] + h, down[i] - h
+      local difference = (final(table.unpack(up)):item()
+        - final(table.unpack(down)):item()) / (2 * h)
+      assert.is_near(difference, grads[i]:item(), 1e-8)
+    end
+  end)
+
+  it("gives the same numbers whether or not it records", function()
+    for _, method in ipairs(torus.integrate.methods) do
+      local recorded = run(PENDULUM, method, 8)
+      local plain = torus.no_grad(run, PENDULUM, method, 8)
+      assert.is_true(recorded.q.requires_grad)
+      assert.is_false(plain.q.requires_grad)
+      assert.are.same(recorded.q:totable(), plain.q:totable())
+      assert.are.same(recorded.p:totable(), plain.p:totable())
+    end
+  end)
+
+  it("returns the start alone for zero steps", function()
+    local way = run(PENDULUM, "leapfrog", 0)
+    assert.are.same({ 1, 1, 1 }, way.q.shape)
+    assert.are.equal(1.2, way.q:item())
+  end)
+
+  it("keeps the shape of the state", function()
+    local q = torus.zeros({ 2, 3, 4 }, f64)
+    local function square(x) return (x * x):sum { 2, 3 } end
+    local way = torus.integrate { H = torus.separable(square, square), q = q,
+      p = q + 1, steps = 5, fused = false }
+    assert.are.same({ 6, 2, 3, 4 }, way.q.shape)
+    assert.are.same({ 6, 2, 3, 4 }, way.p.shape)
+  end)
+
+  describe("refuses", function()
+    local function fails(message, change)
+      local o = { H = PENDULUM.H, q = leaf(1), p = leaf(0) }
+      for key, value in pairs(change) do o[key] = value end
+      assert.error_matches(function() torus.integrate(o) end, message)
+    end
+
+    it("unknown options, naming the known ones", function()
+      fails("unknown option \"stepz\" %(known: .*steps", { stepz = 3 })
+    end)
+    it("unknown methods", function()
+      fails("option \"method\": expected one of .*leapfrog", { method = "x" })
+    end)
+    it("a fractional or negative number of steps", function()
+      fails("\"steps\": expected an integer, got 2.5", { steps = 2.5 })
+      fails("\"steps\": expected at least 0, got %-1", { steps = -1 })
+    end)
+    it("a step that is not a number", function()
+      fails("\"dt\": expected a number", { dt = 0 / 0 })
+    end)
+    it("a joint Hamiltonian with a splitting scheme", function()
+      fails("leapfrog needs a separable Hamiltonian", { H = joint })
+      fails("yoshida4 needs a separable", { H = joint, method = "yoshida4" })
+    end)
+    it("states that do not fit", function()
+      fails("q and p differ: %(1,1%) float64 and %(2,1%) float64",
+        { p = torus.zeros({ 2, 1 }, f64) })
+      fails("q and p differ", { p = torus.zeros(1, 1) })
+      fails("expected a tensor as q", { q = 3 })
+    end)
+    it("an energy of the wrong shape", function()
+      fails("V must give one energy per sample, shape %(1%); got %(1,1%)",
+        { H = torus.separable(kinetic, function(q) return q * q end) })
+    end)
+    it("an energy that does not depend on the state", function()
+      fails("V does not depend on its argument",
+        { H = torus.separable(kinetic, function(q)
+          return (q:detach() * 2):sum(2)
+        end) })
+    end)
+    it("at the caller's line", function()
+      local ok, message = pcall(function()
+        torus.integrate { H = joint, q = leaf(1), p = leaf(0) }
+      end)
+      assert.is_false(ok)
+      assert.matches("integrate_spec.lua:%d+: integrate: ", message)
+    end)
+  end)
+end)

@@ -1,0 +1,238 @@
+local torus = require "torus"
+local hgn = torus.models.hgn
+
+local function small(changes)
+  local config = { width = 4, z = 3, state = 2, resolution = 16, frames = 4,
+    energy_layers = 2, dtype = "float64" }
+  for key, value in pairs(changes or {}) do config[key] = value end
+  return hgn(config, torus.generator(1))
+end
+
+local function some_frames(model, batch)
+  local c = model.config
+  return torus.rand({ batch or 2, c.frames, c.resolution, c.resolution, 3 },
+    { dtype = c.dtype, generator = torus.generator(2) })
+end
+
+local function largest_difference(a, b)
+  return (a:detach() - b:detach()):abs():max():item()
+end
+
+-- A training step of a small model, as PyTorch did it
+-- (spec/support/make_reference.py).
+local function reference(name, dtype)
+  local t, meta = torus.load("data/reference/" .. name .. ".safetensors")
+  local config = { dtype = dtype }
+  for _, key in ipairs { "variant", "hamiltonian", "closing" } do
+    config[key] = meta[key]
+  end
+  for _, key in ipairs { "width", "z", "resolution", "frames" } do
+    config[key] = math.tointeger(tonumber(meta[key]))
+  end
+  config.state = math.tointeger(tonumber(meta.n))
+  config.skip = meta.skip == "true"
+  local model = hgn(config)
+  local weights = {}
+  for key, value in pairs(t) do
+    local weight = key:match("^weight%.(.*)$")
+    if weight then weights[weight] = value end
+  end
+  assert(model:load_parameters(weights))
+  return model, t, { epsilon = t.epsilon:to(dtype),
+    multiplier = tonumber(meta.multiplier) }
+end
+
+local function check_reference(name, dtype, tolerance, step)
+  local model, t, o = reference(name, dtype)
+  local loss, grads = step(model, t.frames:to(dtype), o)
+  assert.is_near(t.loss:item(), loss, tolerance)
+  for i, entry in ipairs(model:named_parameters()) do
+    local expected = t["grad." .. entry[1]]
+    local scale = math.max(1e-3, expected:abs():max():item())
+    local off = largest_difference(expected, grads[i]:to("float64"))
+    assert.is_true(off <= tolerance * scale,
+      string.format("%s: off by %g of %g", entry[1], off, scale))
+  end
+end
+
+local function in_one_piece(model, frames, o)
+  local loss = model:loss(frames, o)
+  return loss:item(), torus.grad(loss, model:parameters())
+end
+
+local function in_chunks(model, frames, o)
+  o.chunk = 3
+  local grads, numbers = model:gradients(frames, o)
+  return numbers.loss, grads
+end
+
+describe("HGN", function()
+  for _, name in ipairs { "hgn_leapfrog", "hgn_euler" } do
+    it("does PyTorch's step of " .. name .. " in float64", function()
+      check_reference(name, "float64", 1e-9, in_one_piece)
+    end)
+    it("does the same in chunks", function()
+      check_reference(name, "float64", 1e-9, in_chunks)
+    end)
+    it("does the same in float32", function()
+      -- a leaky ReLU at zero may choose its other side: 1e-4 is for the rest
+      check_reference(name, "float32", 1e-4, in_chunks)
+    end)
+  end
+
+  it("rolls out the states that PyTorch has", function()
+    local model, t, o = reference("hgn_leapfrog", "float64")
+    local _, parts = model:loss(t.frames:to("float64"), o)
+    assert.is_true(largest_difference(t.q, parts.q:transpose(1, 2)) < 1e-12)
+  end)
+
+  it("has the paper's sizes by default", function()
+    local model = hgn()
+    local shapes = {}
+    for _, entry in ipairs(model:named_parameters()) do
+      shapes[entry[1]] = table.concat(entry[2].shape, " ")
+    end
+    assert.are.equal("32 93 3 3", shapes["encoder.1.weight"])
+    assert.are.equal("64 32 3 3", shapes["encoder.2.weight"])
+    assert.are.equal("96 64 3 3", shapes["encoder.8.weight"])
+    assert.are.equal("64 48 3 3", shapes["f_psi.1.weight"])
+    assert.are.equal("32 64 3 3", shapes["f_psi.3.weight"])
+    assert.are.equal("64 16 3 3", shapes["K.1.weight"])
+    assert.are.equal("1 64 4 4", shapes["V.readout.weight"])
+    assert.are.equal("64 16 1 1", shapes["decoder.1.skip.weight"])
+    assert.are.equal("3 64 3 3", shapes["decoder.output.weight"])
+    -- the peer in PyTorch has this many and the two constants of K and V
+    assert.are.equal(955077 - 2, model:count())
+  end)
+
+  it("takes 64x64 frames with one more halving and one more block", function()
+    local model = small { resolution = 64 }
+    local q = model:infer(some_frames(model, 1))
+    assert.are.same({ 1, 4, 4, 2 }, q.shape)
+    assert.are.same({ 1, 64, 64, 3 }, model:decode(q).shape)
+  end)
+
+  for _, change in ipairs { { variant = "euler" }, { variant = "determ" },
+    { variant = "no_fpsi", z = 4 }, { method = "rk4", hamiltonian = "joint" },
+    { closing = "sigmoid", skip = false }, { method = "yoshida4" } } do
+    local key, value = next(change)
+    it("learns as " .. key .. " " .. tostring(value), function()
+      local model = small(change)
+      local frames = some_frames(model)
+      local o = { epsilon = torus.randn({ 2, 2, 2, model.config.z },
+        { dtype = "float64", generator = torus.generator(3) }) }
+      local loss, grads = in_one_piece(model, frames, o)
+      local chunked, chunked_grads = in_chunks(model, frames, o)
+      assert.is_near(loss, chunked, 1e-12)
+      for i, entry in ipairs(model:named_parameters()) do
+        assert.is_true(largest_difference(grads[i], chunked_grads[i]) < 1e-12,
+          entry[1])
+      end
+    end)
+  end
+
+  it("gives the same gradients for every size of chunk", function()
+    local model = small()
+    local frames = some_frames(model)
+    local function with(chunk)
+      return (model:gradients(frames, { chunk = chunk,
+        generator = torus.generator(4) }))
+    end
+    local all = with(100)
+    for _, chunk in ipairs { 1, 2, 5 } do
+      for i, g in ipairs(with(chunk)) do
+        assert.is_true(largest_difference(all[i], g) < 1e-12)
+      end
+    end
+  end)
+
+  it("estimates the error from some of the frames", function()
+    local model = small()
+    local frames, generator = some_frames(model), torus.generator(5)
+    local _, all = model:gradients(frames, { generator = torus.generator(6) })
+    local _, every = model:gradients(frames, { decode_frames = 4,
+      generator = torus.generator(6) })
+    assert.are.equal(all.mse, every.mse)
+    local sum = 0
+    for _ = 1, 200 do
+      local _, some = model:gradients(frames, { decode_frames = 1,
+        generator = generator })
+      sum = sum + some.mse
+    end
+    -- the errors of single frames differ by about 5%
+    assert.is_near(all.mse, sum / 200, 0.02 * all.mse)
+  end)
+
+  it("goes forward, back, faster and slower", function()
+    local model = small()
+    local q, p = model:infer(some_frames(model))
+    local there = model:rollout(q, p)
+    assert.are.same({ 4, 2, 2, 2, 2 }, there.q.shape)
+    local back = model:rollout(there.q[4], there.p[4], { dt = -0.125 })
+    assert.is_true(largest_difference(q, back.q[4]) < 1e-12)
+    local slow = model:rollout(q, p, { dt = 0.125 / 64, steps = 3 * 64 })
+    assert.is_true(largest_difference(slow.q[193], there.q[4]) < 1e-2)
+  end)
+
+  it("samples sequences from a seed", function()
+    local model = small()
+    local a = model:sample(2, { generator = torus.generator(7), steps = 5 })
+    local b = model:sample(2, { generator = torus.generator(7), steps = 5 })
+    assert.are.same({ 2, 6, 16, 16, 3 }, a.shape)
+    assert.are.same(a:totable(), b:totable())
+    assert.is_true(a:min():item() > 0 and a:max():item() < 1)
+    assert.is_false(a.requires_grad)
+  end)
+
+  it("decodes in pieces what it decodes at once", function()
+    local model = small()
+    local q = torus.randn({ 3, 2, 2, 2, 2 }, { dtype = "float64",
+      generator = torus.generator(8) })
+    local whole, pieces = model:decode(q), model:decode(q, 4)
+    assert.are.same({ 3, 2, 16, 16, 3 }, whole.shape)
+    assert.is_true(largest_difference(whole, pieces) < 1e-15)
+  end)
+
+  it("names the first tensor that is not finite", function()
+    local model = small()
+    local frames = some_frames(model)
+    assert.is_nil(model:first_bad(frames))
+    local bad = frames:contiguous() * 1
+    bad[{ 1, 1, 1, 1, 1 }] = 0 / 0
+    assert.are.equal("the frames", model:first_bad(bad))
+    torus.no_grad(function() model.f_psi[2].weight:mul_(0 / 0) end)
+    assert.are.equal("f_psi.2.weight", model:first_bad(frames))
+  end)
+
+  it("starts near the background it is told", function()
+    local model = small { background = { 0.3, 0.4, 0.5 } }
+    torus.no_grad(function() model.decoder.output.weight:zero_() end)
+    local image = model:decode(torus.zeros({ 1, 2, 2, 2 },
+      { dtype = "float64" }))
+    assert.is_near(0.4, image[{ 1, 3, 3, 2 }]:item(), 1e-12)
+  end)
+
+  describe("refuses", function()
+    it("unknown keys, naming the known ones", function()
+      assert.error_matches(function() hgn { widht = 3 } end,
+        "hgn: unknown option \"widht\" %(known: background, channels")
+    end)
+    it("a joint Hamiltonian with leapfrog", function()
+      assert.error_matches(function() hgn { hamiltonian = "joint" } end,
+        "hgn: leapfrog needs a separable Hamiltonian")
+    end)
+    it("a z that is no state, without f_psi", function()
+      assert.error_matches(function() hgn { variant = "no_fpsi", z = 48 } end,
+        "expected z = 32 %(twice state%), got 48")
+    end)
+    it("a resolution that the strides do not divide", function()
+      assert.error_matches(function() hgn { resolution = 30 } end,
+        "a multiple of 8, got 30")
+    end)
+    it("frames of another shape", function()
+      local model = small()
+      assert.error_matches(function() model:encode(torus.zeros(2, 4, 8, 8, 3))
+        end, "expected frames of shape %(batch,4,16,16,3%), got %(2,4,8,8,3%)")
+    end)
+  end)
+end)

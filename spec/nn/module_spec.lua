@@ -1,0 +1,145 @@
+local torus = require "torus"
+local nn = torus.nn
+local Module = require "torus.nn.module"
+
+local function names(module)
+  local list = {}
+  for i, entry in ipairs(module:named_parameters()) do list[i] = entry[1] end
+  return table.concat(list, " ")
+end
+
+local function net()
+  return nn.Sequential { nn.Linear(3, 4), nn.Tanh(),
+    nn.Sequential { nn.Linear(4, 2, { bias = false }) } }
+end
+
+describe("torus.nn modules", function()
+  it("name their parameters by their path, in a fixed order", function()
+    assert.are.equal("1.weight 1.bias 3.1.weight", names(net()))
+    assert.are.equal(3, #net():parameters())
+    assert.are.equal(3 * 4 + 4 + 8, net():count())
+  end)
+
+  it("print their structure", function()
+    assert.are.equal("Sequential, 24 parameters\n  1: Linear(3, 4)\n"
+      .. "  2: tanh\n  3: Sequential\n    1: Linear(4, 2, bias=false)",
+      tostring(net()))
+  end)
+
+  it("give the same weights for the same seed", function()
+    local a = nn.Linear(3, 4, { generator = torus.generator(5) })
+    local b = nn.Linear(3, 4, { generator = torus.generator(5) })
+    local c = nn.Linear(3, 4, { generator = torus.generator(6) })
+    assert.are.same(a.weight:totable(), b.weight:totable())
+    assert.are_not.same(a.weight:totable(), c.weight:totable())
+  end)
+
+  it("start uniform within one over the root of the inputs", function()
+    local w = nn.Conv2d(5, 40, { generator = torus.generator(1) }).weight
+    local bound = 1 / math.sqrt(45)
+    assert.is_true(w:max():item() <= bound and w:max():item() > 0.98 * bound)
+    assert.is_true(w:min():item() >= -bound)
+    -- variance of a uniform number: bound^2 / 3; 1,800 of them give 3%
+    local variance = (w * w):mean():item() / (bound * bound)
+    assert.is_near(1 / 3, variance, 0.03)
+  end)
+
+  it("load values by name", function()
+    local from, to = net(), net()
+    assert.is_true(to:load_parameters(from:named()))
+    assert.are.same(from[1].weight:totable(), to[1].weight:totable())
+    assert.are.same(from[3][1].weight:totable(), to[3][1].weight:totable())
+    assert.is_true(to[1].weight.requires_grad)
+  end)
+
+  it("load nothing when something does not fit", function()
+    local m, values = net(), net():named()
+    local before = m[1].weight:totable()
+    values["3.1.weight"] = torus.zeros(2, 3)
+    local ok, message = m:load_parameters(values)
+    assert.is_nil(ok)
+    assert.matches("3.1.weight: expected shape %(2,4%), got %(2,3%)", message)
+    values["3.1.weight"] = nil
+    ok, message = m:load_parameters(values)
+    assert.is_nil(ok)
+    assert.matches("3.1.weight is missing", message)
+    values = net():named()
+    values.extra = torus.zeros(1)
+    ok, message = m:load_parameters(values)
+    assert.is_nil(ok)
+    assert.matches("there is no parameter extra here", message)
+    assert.are.same(before, m[1].weight:totable())
+  end)
+
+  it("load below a prefix and leave other names aside", function()
+    local from, values = net(), { other = torus.zeros(1) }
+    for name, value in pairs(from:named()) do values["net." .. name] = value end
+    local to = net()
+    assert.is_true(to:load_parameters(values, "net."))
+    assert.are.same(from[1].bias:totable(), to[1].bias:totable())
+  end)
+
+  it("convert to float64 with the same values", function()
+    local m = net()
+    local before = m[1].weight:totable()
+    m:to("float64")
+    assert.are.equal("float64", m[1].weight.dtype)
+    assert.are.same(before, m[1].weight:totable())
+    assert.are.equal("1.weight 1.bias 3.1.weight", names(m))
+    assert.is_true(m:parameters()[3].requires_grad)
+  end)
+
+  it("can be written by a user", function()
+    local Scale = Module.class("Scale")
+    function Scale:forward(x) return x * self.factor end
+    local m = Module.instance(Scale)
+    m:register("factor", torus.full({ 1 }, 3, { requires_grad = true }))
+    assert.are.equal(6, m(torus.full({ 1 }, 2)):item())
+    assert.are.equal("factor", names(nn.Sequential { m }):sub(3))
+  end)
+end)
+
+describe("layers", function()
+  it("Linear works on any leading dimensions", function()
+    local m = nn.Linear(3, 2)
+    assert.are.same({ 4, 5, 2 }, m(torus.zeros(4, 5, 3)).shape)
+    assert.are.same({ 2 }, m(torus.zeros(3)).shape)
+  end)
+
+  it("Linear is x W^T + b", function()
+    local m = nn.Linear(2, 2, { dtype = "float64" })
+    m:load_parameters { weight = torus.tensor { { 1, 2 }, { 3, 4 } },
+      bias = torus.tensor { 10, 20 } }
+    local y = m(torus.tensor({ { 5, 6 } }, { dtype = "float64" }))
+    assert.are.same({ { 5 + 12 + 10, 15 + 24 + 20 } }, y:totable())
+  end)
+
+  it("Conv2d keeps the size by default and halves it with stride 2",
+    function()
+      assert.are.same({ 2, 6, 6, 4 }, nn.Conv2d(3, 4)(
+        torus.zeros(2, 6, 6, 3)).shape)
+      assert.are.same({ 2, 3, 3, 4 }, nn.Conv2d(3, 4, { stride = 2 })(
+        torus.zeros(2, 6, 6, 3)).shape)
+    end)
+
+  it("MLP ends in a number per sample when scalar", function()
+    local m = nn.MLP { sizes = { 2, 8, 1 }, activation = "softplus",
+      scalar = true }
+    assert.are.same({ 5 }, m(torus.zeros(5, 2)).shape)
+    assert.are.equal("MLP(2 8 1, softplus)", m:describe())
+  end)
+
+  it("refuse what makes no sense", function()
+    assert.error_matches(function() nn.Linear(2, 3, { biass = true }) end,
+      "Linear: unknown option \"biass\" %(known: bias, dtype")
+    assert.error_matches(function() nn.Linear(3, 2)(torus.zeros(4, 2)) end,
+      "Linear: expected a last dimension of 3, got shape %(4,2%)")
+    assert.error_matches(function() nn.MLP { sizes = { 3 } } end,
+      "MLP: expected at least two sizes")
+    assert.error_matches(function()
+      nn.MLP { sizes = { 3, 1 }, activation = "swish" }
+    end, "unknown activation \"swish\"")
+    assert.error_matches(function() nn.Sequential { 3 } end,
+      "Sequential: expected a module or a function at place 1, got 3")
+  end)
+end)

@@ -1,0 +1,119 @@
+local torus = require "torus"
+local optim = torus.optim
+
+local function option(meta, name) return tonumber(meta[name]) end
+
+-- Six steps of PyTorch's Adam (spec/support/make_reference.py), through
+-- `advance(optimiser, params, grads)`.
+local function follow(dtype, tolerance, advance)
+  local t, meta = torus.load("data/reference/adam.safetensors")
+  local params = {}
+  for i = 1, option(meta, "params") do
+    params[i] = torus.variable(t[i .. ".start"]:to(dtype))
+  end
+  local adam = optim.adam(params, { lr = option(meta, "lr"),
+    betas = { option(meta, "beta1"), option(meta, "beta2") },
+    eps = option(meta, "eps"), weight_decay = option(meta, "weight_decay") })
+  for step = 1, option(meta, "steps") do
+    local grads = {}
+    for i = 1, #params do grads[i] = t[i .. ".grad." .. step]:to(dtype) end
+    advance(adam, params, grads)
+    for i, p in ipairs(params) do
+      local off = (p:detach():to("float64") - t[i .. ".value." .. step])
+        :abs():max():item()
+      assert.is_true(off <= tolerance, "off by " .. off)
+    end
+  end
+end
+
+describe("torus.optim.adam", function()
+  it("takes PyTorch's steps", function()
+    follow("float64", 1e-12, function(adam, _, grads) adam:step(grads) end)
+    follow("float32", 1e-5, function(adam, _, grads) adam:step(grads) end)
+  end)
+
+  it("reads the gradients that backward left", function()
+    follow("float64", 1e-12, function(adam, params, grads)
+      adam:zero_grad()
+      for i, p in ipairs(params) do (p * grads[i]):sum():backward() end
+      adam:step()
+    end)
+  end)
+
+  it("continues from a saved state with the same bits", function()
+    local function train(p, adam, from, to)
+      for step = from, to do
+        adam:step { (p - step):detach() * 0.3 }
+      end
+    end
+    local a = torus.variable(torus.tensor { 1, 2, 3 })
+    local adam_a = optim.adam({ a }, { lr = 0.1 })
+    train(a, adam_a, 1, 3)
+    local b = torus.variable(a:detach() + 0)
+    local adam_b = optim.adam({ b }, { lr = 0.1 })
+    adam_b:load_state(adam_a:state())
+    train(a, adam_a, 4, 8)
+    train(b, adam_b, 4, 8)
+    assert.are.same(a:totable(), b:totable())
+  end)
+
+  it("leaves parameters without a gradient alone", function()
+    local a, b = torus.variable(torus.ones(2)), torus.variable(torus.ones(2))
+    local adam = optim.adam({ a, b })
+    local y = (a * 2):sum()
+    y:backward()
+    adam:step()
+    assert.are.same({ 1, 1 }, b:totable())
+    assert.is_true(a:totable()[1] < 1)
+  end)
+
+  it("refuses unknown options and impossible values", function()
+    local p = { torus.variable(torus.ones(1)) }
+    assert.error_matches(function() optim.adam(p, { rate = 1 }) end,
+      "adam: unknown option \"rate\" %(known: betas, eps, lr, weight_decay%)")
+    assert.error_matches(function() optim.adam(p, { lr = -1 }) end,
+      "\"lr\": expected at least 0, got %-1")
+    assert.error_matches(function()
+      optim.adam(p, { betas = { 0.9, 1 } })
+    end, "\"betas\": expected two numbers")
+    assert.error_matches(function() optim.adam {} end,
+      "expected a list of at least one tensor")
+  end)
+end)
+
+describe("torus.optim.geco", function()
+  it("raises the multiplier above the tolerance, lowers it below", function()
+    local geco = optim.geco { tolerance = 0.1, decay = 0 }
+    assert.are.equal(1, geco:multiplier())
+    local high = geco:update(0.11)
+    assert.is_near(math.exp(0.01), high, 1e-12)
+    assert.is_true(geco:update(0.05) < high)
+  end)
+
+  it("bounds each update", function()
+    local geco = optim.geco { tolerance = 0, bound = 0.5, max = 3 }
+    assert.is_near(math.exp(0.5), geco:update(1000), 1e-12)
+    for _ = 1, 10 do geco:update(1000) end
+    assert.is_near(3, geco:multiplier(), 1e-12)
+  end)
+
+  it("follows the moving average of the error", function()
+    local geco = optim.geco { tolerance = 0, decay = 0.9 }
+    geco:update(1)
+    geco:update(2)
+    assert.is_near(0.9 * 1 + 0.1 * 2, geco:state().moving, 1e-15)
+  end)
+
+  it("continues from its state", function()
+    local a = optim.geco { tolerance = 0.2 }
+    a:update(0.3)
+    local b = optim.geco { tolerance = 0.2 }
+    b:load_state(a:state())
+    assert.are.equal(a:update(0.25), b:update(0.25))
+  end)
+
+  it("needs a tolerance", function()
+    assert.error_matches(function() optim.geco {} end,
+      "geco: option \"tolerance\" is missing")
+  end)
+end)
