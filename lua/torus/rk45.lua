@@ -73,10 +73,11 @@ local function sample_times(o)
 end
 
 -- The slopes of H at states (batch, 2 d), as (batch, 2 d): dH/dp, -dH/dq.
-local function vector_field(H, shape, dtype)
-  local batch = shape[1]
+-- tail: the sizes of q after the first, batch, one.
+local function vector_field(H, tail, dtype)
   return function(states)
-    local d = states:size(2) // 2
+    local batch, d = states:size(1), states:size(2) // 2
+    local shape = { batch, table.unpack(tail) }
     return torus.enable_grad(function()
       local q = torus.variable(states:narrow(2, 1, d):to(dtype):reshape(shape))
       local p = torus.variable(
@@ -110,6 +111,12 @@ local function guarded(field)
     error(result, 0)
   end, function() return raised end
 end
+
+--- The vector field of a Hamiltonian, for states().
+-- @tparam function H of q and p (batch, d) float64, gives (batch)
+-- @tparam integer d
+-- @treturn function
+function M.field_of(H, d) return vector_field(H, { d }, "float64") end
 
 --- Solves for a batch of states: the form that data sets are made with.
 -- @tparam table|function field {name, constants} of an engine kernel, or a
@@ -153,7 +160,8 @@ function M.solve(opts)
     local states = torus.cat({ o.q:detach():reshape(batch, d),
       o.p:detach():reshape(batch, d) }, 2):to("float64")
     local out, counts = M.states(
-      o.field or vector_field(o.H, shape, o.q.dtype), states, times, o)
+      o.field or vector_field(o.H, { table.unpack(shape, 2) }, o.q.dtype),
+      states, times, o)
     local whole = { #times, table.unpack(shape) }
     out = out:transpose(1, 2)
     return {

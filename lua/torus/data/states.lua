@@ -1,0 +1,113 @@
+--- Trajectories of a system: initial states, exact motion, noise.
+-- @module torus.data.states
+local options = require "torus.options"
+local rk45 = require "torus.rk45"
+local stream = require "torus.systems.stream"
+local systems = require "torus.systems"
+local torus = require "torus"
+
+local M = {}
+
+local RULES = {
+  system = { required = true },
+  count = { required = true, type = "integer", min = 0 },
+  split = { default = "train", type = "string" },
+  seed = { default = 0, type = "integer" },
+  first = { default = 1, type = "integer", min = 1 },
+  steps = { type = "integer", min = 1 },
+  dt = { type = "number" },
+  noise = { type = "number", min = 0 },
+  progress = { type = "callable" },
+}
+
+-- Trajectories solved at a time. Those whose vector field is a Lua function
+-- are solved in whole blocks, so that a trajectory's bits don't depend on how
+-- many others are asked for; the engine's kernels keep them by themselves.
+local CHUNK, BLOCK = 4096, 256
+
+local TOLERANCES = { rtol = 1e-10, atol = 1e-12, first_step = 0, max_step = 0,
+  max_steps = 1000000 }
+
+-- The part of a failure's message that counts trajectories, counted from the
+-- data set's first one.
+local function renumbered(message, first)
+  return (tostring(message):gsub("trajectory (%d+)", function(n)
+    return "trajectory " .. math.tointeger(tonumber(n)) + first - 1
+  end, 1):gsub("^[^:]+:%d+: ", ""))
+end
+
+-- (count, times, 2 d) float64, trajectories first .. first + count - 1.
+local function solve(o, field, times, first, count)
+  local q, p = o.system:sample { count = count, seed = o.seed,
+    split = o.split, first = first }
+  local ok, states = pcall(rk45.states, field, torus.cat({ q, p }, 2), times,
+    TOLERANCES)
+  if not ok then
+    options.raise("data: %s, split %q, seed %d: %s", o.system.name, o.split,
+      o.seed, renumbered(states, first))
+  end
+  return states
+end
+
+local function chunks(o, field)
+  if type(field) ~= "function" then
+    return CHUNK, function(times, first, count)
+      return solve(o, field, times, first, count)
+    end
+  end
+  return BLOCK, function(times, first, count)
+    local start = (first - 1) // BLOCK * BLOCK + 1
+    return solve(o, field, times, start, BLOCK)
+      :narrow(1, first - start + 1, count)
+  end
+end
+
+--- Trajectories. Trajectory i, its noise included, depends on the seed, the
+-- split, i and the physics alone: not on the count, the first one asked for,
+-- or the number of threads.
+-- @tparam table opts system, a name or a System; count; split="train";
+-- seed=0; first=1; steps, dt and noise (standard deviation) by default the
+-- system's; progress(done, count), called now and then
+-- @treturn tensor noisy states (count, steps + 1, 2, d) float32, q and p
+-- @treturn tensor clean states, the same tensor when noise is 0
+function M.make(opts)
+  local o = options.resolve("data.trajectories", opts, RULES)
+  if type(o.system) == "string" then o.system = systems.get(o.system) end
+  if not systems.is_system(o.system) then
+    options.raise("data.trajectories: expected a system or its name, got %s",
+      tostring(o.system))
+  end
+  local system, d = o.system, o.system.dimension
+  local steps, dt = o.steps or system.steps, o.dt or system.dt
+  local sigma = o.noise or system.noise
+  if dt == 0 then options.raise("data.trajectories: dt can't be 0") end
+  local times = {}
+  for i = 0, steps do times[i + 1] = i * dt end
+  local field = system:field() or rk45.field_of(system:hamiltonian(), d)
+  local chunk, solved = chunks(o, field)
+  local noise_key = stream.key(o.seed, o.split, "noise")
+  return torus.no_grad(function()
+    local shape = { o.count, steps + 1, 2, d }
+    local clean = torus.zeros(shape)
+    local noisy = sigma == 0 and clean or torus.zeros(shape)
+    local done = 0
+    while done < o.count do
+      local first = o.first + done
+      -- Up to the next boundary of a block.
+      local n = math.min(o.count - done, chunk - (first - 1) % chunk)
+      local states = solved(times, first, n):reshape(n, steps + 1, 2, d)
+      clean:narrow(1, done + 1, n):copy_(states:to("float32"))
+      if sigma ~= 0 then
+        local z = stream.rows(torus.randn, noise_key, first, n,
+          (steps + 1) * 2 * d)
+        noisy:narrow(1, done + 1, n):copy_(
+          (states + z:reshape(n, steps + 1, 2, d) * sigma):to("float32"))
+      end
+      done = done + n
+      if o.progress then o.progress(done, o.count) end
+    end
+    return noisy, clean
+  end)
+end
+
+return M

@@ -1,0 +1,165 @@
+--- Frames of the user's own: an array (sequences, length, height, width, 3),
+-- uint8 from 0 to 255 or float32 from 0 to 1, in a .npy file or a tensor.
+-- Sequences are read from the file when they are asked for, so that it may be
+-- larger than memory.
+-- @module torus.data.video
+local npy = require "torus.npy"
+local torus = require "torus"
+
+local M = {}
+
+local BYTES = { uint8 = 1, float32 = 4 }
+
+-- nil, or what is wrong with frames of this shape and dtype.
+local function problem(shape, dtype)
+  local text = "(" .. table.concat(shape, ",") .. ")"
+  if #shape ~= 5 or shape[5] ~= 3 then
+    return "expected the shape (sequences, length, height, width, 3), got "
+      .. text
+  end
+  if not BYTES[dtype] then
+    return "expected uint8 from 0 to 255 or float32 from 0 to 1, got " .. dtype
+  end
+  for i = 1, 4 do
+    if shape[i] == 0 then return "there are no frames in " .. text end
+  end
+end
+
+-- nil, or what is wrong with the numbers of one sequence.
+local function bad_numbers(frames, place)
+  if frames.dtype == "uint8" then return nil end
+  local low, high = frames:min():item(), frames:max():item()
+  local sum = frames:sum():item() -- min and max may pass over a NaN
+  if low >= 0 and high <= 1 and sum == sum then return nil end
+  return string.format("expected float32 from 0 to 1, got %s to %s in "
+    .. "sequence %d; divide by the largest value, or save as uint8",
+    sum == sum and tostring(low) or "nan", tostring(high), place)
+end
+
+-- --- a file ---------------------------------------------------------------------
+
+local File = {}
+File.__index = File
+
+function File:row(place)
+  self.handle:seek("set", self.offset + (place - 1) * self.row_bytes)
+  local data = self.handle:read(self.row_bytes)
+  if not data or #data < self.row_bytes then
+    return nil, string.format("%s: sequence %d can't be read", self.path, place)
+  end
+  return torus.from_bytes(data, self.dtype, self.row_shape)
+end
+
+function File:rows(places)
+  local rows = {}
+  for i, place in ipairs(places) do
+    local row, message = self:row(place)
+    if not row then error(message, 0) end
+    rows[i] = row
+  end
+  return torus.cat(rows, 1)
+end
+
+--- @tparam string path of a .npy file
+-- @treturn ?table a source for torus.data.split
+-- @treturn ?string message
+function M.open(path)
+  local header, message = npy.info(path)
+  if not header then return nil, message end
+  local wrong = problem(header.shape, header.dtype)
+  if not wrong and header.fortran then
+    wrong = "it is in Fortran order; save numpy.ascontiguousarray(frames)"
+  end
+  if wrong then return nil, path .. ": " .. wrong end
+  local handle
+  handle, message = io.open(path, "rb")
+  if not handle then return nil, message end
+  local _, length, height, width = table.unpack(header.shape)
+  local self = setmetatable({ path = path, handle = handle,
+    shape = header.shape, dtype = header.dtype, offset = header.offset,
+    row_shape = { 1, length, height, width, 3 },
+    row_bytes = length * height * width * 3 * BYTES[header.dtype] }, File)
+  for place = 1, header.dtype == "float32" and header.shape[1] or 0 do
+    local row
+    row, message = self:row(place)
+    wrong = row and bad_numbers(row, place)
+    if not row then return nil, message end
+    if wrong then return nil, path .. ": " .. wrong end
+  end
+  return self
+end
+
+-- --- a tensor -------------------------------------------------------------------
+
+local Tensor = {}
+Tensor.__index = Tensor
+
+function Tensor:rows(places)
+  return self.frames:index_select(1, torus.tensor(places, { dtype = "int64" }))
+end
+
+--- @tparam tensor frames
+-- @treturn ?table a source for torus.data.split
+-- @treturn ?string message
+function M.from_tensor(frames)
+  local wrong = problem(frames.shape, frames.dtype)
+  for place = 1, not wrong and frames:size(1) or 0 do
+    wrong = wrong or bad_numbers(frames:select(1, place), place)
+  end
+  if wrong then return nil, "frames: " .. wrong end
+  return setmetatable({ frames = frames, shape = frames.shape,
+    dtype = frames.dtype }, Tensor)
+end
+
+-- --- writing --------------------------------------------------------------------
+
+local function header_of(descr, shape)
+  local text = string.format(
+    "{'descr': '%s', 'fortran_order': False, 'shape': (%s), }", descr,
+    table.concat(shape, ", "))
+  text = text .. (" "):rep(-(#text + 11) % 64) .. "\n"
+  return "\x93NUMPY\1\0" .. string.pack("<I2", #text) .. text
+end
+
+local DESCRIPTIONS = { uint8 = "|u1", float32 = "<f4" }
+
+local function write_rows(handle, split, o)
+  for first = 1, o.count, 16 do
+    local n = math.min(16, o.count - first + 1)
+    local frames = split:batch(torus.arange(first, first + n - 1,
+      { dtype = "int64" }))
+    if o.dtype == "uint8" then
+      frames = (frames * 255 + 0.5):floor():to("uint8")
+    end
+    local ok, message = handle:write(torus.to_bytes(frames))
+    if not ok then return nil, message end
+    if o.progress then o.progress(first + n - 1, o.count) end
+  end
+  return handle:close()
+end
+
+--- Writes the frames of a split to a .npy file, a few sequences at a time:
+-- under a temporary name, renamed when it is whole.
+-- @tparam string path
+-- @tparam table split States or Frames
+-- @tparam table o dtype, "uint8" or "float32"; count of sequences; progress
+-- @treturn ?boolean true
+-- @treturn ?string message
+function M.export(path, split, o)
+  local temporary = path .. ".part"
+  local handle, message = io.open(temporary, "wb")
+  if not handle then return nil, message end
+  local shape = split:batch { 1 }.shape
+  shape[1] = o.count
+  local ok
+  ok, message = handle:write(header_of(DESCRIPTIONS[o.dtype], shape))
+  if ok then ok, message = write_rows(handle, split, o) end
+  if ok then ok, message = os.rename(temporary, path) end
+  if not ok then
+    os.remove(temporary)
+    return nil, string.format("cannot write %s: %s", path, message)
+  end
+  return true
+end
+
+return M
