@@ -10,6 +10,9 @@ local M = {}
 
 local PROMPT, MORE = "> ", ">> "
 local CHUNK = "=prompt"
+local LIBRARY = debug.getinfo(1, "S").source:gsub("repl%.lua$", "")
+-- Calls that an error message goes back at most.
+local MAX_CALLS = 40
 
 -- The text asks for more when Lua stumbles over its very end.
 local function is_incomplete(message)
@@ -24,13 +27,17 @@ local function without_local(text)
   return rest
 end
 
--- An expression is asked for its value. Returns nil, message and whether the
--- text is only incomplete, if it is no Lua.
+-- An expression is asked for its value. As an argument a call is no tail call,
+-- which would take the prompt's line out of messages. Returns nil, message and
+-- whether the text is only incomplete, if it is no Lua.
 local function compile(text, environment)
-  local incomplete = false
-  local message
-  for _, form in ipairs { "return " .. text, without_local(text), text } do
-    local chunk
+  local chunk, message = load("return " .. text, CHUNK, "t", environment)
+  if chunk then
+    local as_argument = "return (function(...) return ... end)(" .. text .. "\n)"
+    return load(as_argument, CHUNK, "t", environment) or chunk
+  end
+  local incomplete = is_incomplete(message)
+  for _, form in ipairs { without_local(text), text } do
     chunk, message = load(form, CHUNK, "t", environment)
     if chunk then return chunk end
     incomplete = incomplete or is_incomplete(message)
@@ -38,26 +45,33 @@ local function compile(text, environment)
   return nil, message, incomplete
 end
 
--- The message and, if calls led there, the way from the prompt to it.
+local function describe(message)
+  if type(message) == "string" then return message end
+  local meta = debug.getmetatable(message)
+  if type(meta) == "table" and meta.__tostring then return tostring(message) end
+  return "error value: " .. show.show(message)
+end
+
+-- The message and the calls that led from the prompt to it. The library's own
+-- stay out, unless the error is one of its own.
 local function trace(message)
-  if type(message) ~= "string" then
-    local meta = debug.getmetatable(message)
-    local speaks = type(meta) == "table" and meta.__tostring
-    message = speaks and tostring(message)
-      or "error value: " .. show.show(message)
-  end
-  -- Frames of the prompt itself and of `error` tell nothing.
+  message = describe(message)
   local lines = {}
-  for line in debug.traceback("", 2):gmatch("\n(\t[^\n]*)") do
-    if line:find("in function 'xpcall'", 1, true) then break end
-    if not line:find("in main chunk", 1, true)
-      and not line:find("in function 'error'", 1, true)
-      and not line:find("(...tail calls...)", 1, true) then
-      lines[#lines + 1] = line
+  local all
+  for level = 2, MAX_CALLS do
+    local call = debug.getinfo(level, "Sln")
+    if not call or (call.what == "main" and call.source == CHUNK) then break end
+    local ours = call.source:sub(1, #LIBRARY) == LIBRARY
+    if all == nil and call.what ~= "C" then
+      all = ours and message:sub(1, #call.short_src) == call.short_src
+    end
+    if call.what ~= "C" and (all or not ours) then
+      local name = call.what == "main" and "main chunk"
+        or call.name and ("function '%s'"):format(call.name) or "a function"
+      lines[#lines + 1] = ("\n    %s:%d: in %s"):format(call.short_src, call.currentline, name)
     end
   end
-  local called = table.concat(lines, "\n")
-  return called:find("%w:%d+: in ") and message .. "\n" .. called or message
+  return message .. table.concat(lines)
 end
 
 local Session = {}

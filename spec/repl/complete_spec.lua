@@ -42,6 +42,11 @@ describe("repl.complete", function()
     assert.same({ "upper" }, candidates("text:up"))
   end)
 
+  it("offers what a module would load", function()
+    environment.module = setmetatable({ here = 1 }, { __parts = { there = "x.there" } })
+    assert.same({ "here", "there" }, candidates("module."))
+  end)
+
   it("knows a tensor's methods and properties", function()
     environment.tensor = torus.zeros(2)
     assert.same({ "logsumexp" }, candidates("tensor:logs"))

@@ -25,14 +25,6 @@ local function is_callable(value)
 end
 
 local function collect(source, add)
-  local meta = debug.getmetatable(source)
-  local pairs_of = type(meta) == "table" and meta.__pairs and pairs or nil
-  if pairs_of then
-    -- A module that loads its parts when they are used lists them itself.
-    pcall(function()
-      for key, value in pairs_of(source) do add(key, value) end
-    end)
-  end
   for key, value in next, source do add(key, value) end
 end
 
@@ -49,6 +41,8 @@ local function names_of(value)
     if type(source) == "table" then collect(source, add) end
     local meta = debug.getmetatable(source)
     if type(meta) ~= "table" then return end
+    -- What a module loads when it is first used.
+    if type(meta.__parts) == "table" then collect(meta.__parts, add) end
     if type(meta.__index) == "table" then
       visit(meta.__index, depth + 1)
     elseif meta == core.metatable then
