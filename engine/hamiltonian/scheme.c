@@ -5,7 +5,7 @@
 
 /* Yoshida's triple jump: leapfrog steps of lengths w, 1 - 2w, w with
  * 2 w^3 + (1 - 2w)^3 = 0, so w = 1 / (2 - 2^(1/3)). */
-#define OUTER 1.3512071919596577718
+#define OUTER 1.3512071919596576340
 #define INNER (1 - 2 * OUTER)
 
 static const torus_scheme schemes[] = {
