@@ -1,0 +1,228 @@
+--- Pictures: PNG and GIF files, film strips, enlargement.
+--
+-- An image is (height, width, 3) or, in grey, (height, width, 1); a film is
+-- (frames, height, width, 3). Numbers are floats from 0 to 1 (what lies
+-- outside is clipped) or uint8.
+-- @module torus.image
+local core = require "torus.core"
+local font = require "torus.image.font"
+local options = require "torus.options"
+local torus = require "torus"
+
+local M = {}
+
+local function shape_text(x)
+  return torus.is_tensor(x) and "(" .. table.concat(x.shape, ",") .. ")"
+    or tostring(x)
+end
+
+local function check_pixels(where, x, ndim, wanted)
+  local channels = torus.is_tensor(x) and x:dim() == ndim and x:size(ndim)
+  if channels ~= 3 and not (channels == 1 and ndim == 3) then
+    options.raise("%s: expected %s, got %s", where, wanted, shape_text(x))
+  end
+  if x.dtype == "int64" then
+    options.raise("%s: expected floats from 0 to 1 or uint8, got int64", where)
+  end
+end
+
+-- As dense uint8; NaN becomes 0.
+local function to_bytes(x)
+  if x.dtype == "uint8" then return x:contiguous() end
+  return torus.no_grad(function()
+    local clipped = torus.minimum(torus.maximum(x:detach(), 0), 1)
+    clipped = torus.where(clipped:eq(clipped), clipped, clipped * 0)
+    clipped = torus.where(clipped:ge(0), clipped, torus.zeros_like(clipped))
+    return (clipped * 255 + 0.5):floor():to("uint8"):contiguous()
+  end)
+end
+
+-- As float32 from 0 to 1.
+local function to_floats(x)
+  x = x:detach()
+  if x.dtype == "uint8" then return x:to("float32") / 255 end
+  return x:to("float32")
+end
+
+--- Writes a PNG.
+-- @tparam string path
+-- @tparam tensor x (height, width, 3) or (height, width, 1)
+-- @treturn ?boolean true
+-- @treturn ?string message
+function M.write(path, x)
+  check_pixels("image.write", x, 3, "an image (height, width, 3)")
+  return core.write_png(path, to_bytes(x))
+end
+
+--- Writes an animated GIF that repeats for ever.
+-- @tparam string path
+-- @tparam tensor film (frames, height, width, 3)
+-- @tparam ?table opts delay_ms=100 between frames; scale=1, enlargement
+-- @treturn ?boolean true
+-- @treturn ?string message
+function M.gif(path, film, opts)
+  local o = options.resolve("image.gif", opts, {
+    delay_ms = { default = 100, type = "integer", min = 10, max = 655350 },
+    scale = { default = 1, type = "integer", min = 1, max = 64 },
+  })
+  check_pixels("image.gif", film, 4, "a film (frames, height, width, 3)")
+  return core.write_gif(path, to_bytes(M.upscale(film, o.scale)), o.delay_ms)
+end
+
+--- Enlarges by a whole factor: every pixel becomes a square.
+-- @tparam tensor x (..., height, width, channels)
+-- @tparam integer factor
+-- @treturn tensor
+function M.upscale(x, factor)
+  if not torus.is_tensor(x) or x:dim() < 3 then
+    options.raise("image.upscale: expected (..., height, width, channels), "
+      .. "got %s", shape_text(x))
+  end
+  if math.type(factor) ~= "integer" or factor < 1 then
+    options.raise("image.upscale: expected a whole factor above 0, got %s",
+      tostring(factor))
+  end
+  if factor == 1 then return x end
+  local shape, n = x.shape, x:dim()
+  local h, w, c = shape[n - 2], shape[n - 1], shape[n]
+  local rows = h > 0 and w > 0 and c > 0 and x:numel() // (h * w * c) or 0
+  local big = x:reshape(rows, h, 1, w, 1, c)
+    :expand(rows, h, factor, w, factor, c):contiguous()
+  shape[n - 2], shape[n - 1] = h * factor, w * factor
+  return big:reshape(shape)
+end
+
+--- One line of text as an image of zeros and ones.
+-- @tparam string text shown in capitals; letters, digits and .,-+=()/:%_*?!'<>^#[]|
+-- @tparam ?integer scale 1; a letter is 5 by 7 pixels
+-- @treturn tensor (7 scale, width, 1) float32
+function M.text(text, scale)
+  local rows = font.pixels(text)
+  local width = #rows[1]
+  if width == 0 then return torus.zeros(font.height * (scale or 1), 0, 1) end
+  return M.upscale(torus.tensor(rows):reshape(font.height, width, 1),
+    scale or 1)
+end
+
+-- --- film strips ------------------------------------------------------------
+
+local STRIP = {
+  rows = { required = true, type = "table" },
+  every = { type = "integer", min = 1 },
+  scale = { default = 2, type = "integer", min = 1, max = 64 },
+  gap = { default = 2, type = "integer", min = 0 },
+  background = { default = 1, type = "number", min = 0, max = 1 },
+}
+
+local function check_rows(rows)
+  if #rows == 0 then options.raise("image.strip: expected at least one row") end
+  local first = rows[1].frames
+  for i, row in ipairs(rows) do
+    local name = "image.strip: row " .. i
+    if type(row) ~= "table" then
+      options.raise("%s: expected {label =, frames =}, got %s", name,
+        tostring(row))
+    end
+    check_pixels(name, row.frames, 4, "frames (frames, height, width, 3)")
+    if row.frames:size(2) ~= first:size(2)
+      or row.frames:size(3) ~= first:size(3) then
+      options.raise("%s: its frames are %s, those of row 1 %s", name,
+        shape_text(row.frames), shape_text(first))
+    end
+  end
+end
+
+-- Writes an image into a canvas with its top left corner at row y, column x.
+local function put(canvas, image, y, x)
+  if image:size(1) == 0 or image:size(2) == 0 then return end
+  canvas[{ { y, y + image:size(1) - 1 }, { x, x + image:size(2) - 1 }, {} }] =
+    image
+end
+
+-- Text in black, or white on a dark ground.
+local function label_image(text, background)
+  local mask = M.text(text):expand(font.height, #font.pixels(text)[1], 3)
+  local ink = background > 0.5 and 0 or 1
+  return mask * (ink - background) + background
+end
+
+--- Sequences under each other, time to the right, as one image.
+-- @tparam table opts rows = {{label =, frames = (frames, height, width, 3)},
+-- ...}; every, show each such frame (default: at most 16 of the longest row);
+-- scale=2; gap=2 pixels between frames; background=1, a grey
+-- @treturn tensor (height, width, 3) float32
+function M.strip(opts)
+  local o = options.resolve("image.strip", opts, STRIP)
+  check_rows(o.rows)
+  local longest, label_width = 0, 0
+  for _, row in ipairs(o.rows) do
+    longest = math.max(longest, row.frames:size(1))
+    label_width = math.max(label_width, #font.pixels(row.label or "")[1])
+  end
+  local every = o.every or math.max(1, (longest + 15) // 16)
+  local columns = (longest + every - 1) // every
+  local h = o.rows[1].frames:size(2) * o.scale
+  local w = o.rows[1].frames:size(3) * o.scale
+  local left = label_width > 0 and label_width + 2 * o.gap + 2 or o.gap
+  local row_height = math.max(h, font.height) + o.gap
+  return torus.no_grad(function()
+    local canvas = torus.full({ #o.rows * row_height + o.gap,
+      left + columns * (w + o.gap), 3 }, o.background)
+    for i, row in ipairs(o.rows) do
+      local y = (i - 1) * row_height + o.gap + 1
+      if row.label and #row.label > 0 then
+        put(canvas, label_image(row.label, o.background),
+          y + (row_height - o.gap - font.height) // 2, o.gap + 1)
+      end
+      for column = 1, (row.frames:size(1) + every - 1) // every do
+        local frame = row.frames:select(1, (column - 1) * every + 1)
+        put(canvas, M.upscale(to_floats(frame), o.scale), y,
+          left + (column - 1) * (w + o.gap) + 1)
+      end
+    end
+    return canvas
+  end)
+end
+
+--- Films side by side as one, for an animation; a shorter one stays at its
+-- last frame.
+-- @tparam {tensor,...} films (frames, height, width, 3), equally high
+-- @tparam ?table opts gap=2 pixels; background=1
+-- @treturn tensor (frames, height, width, 3) float32
+function M.beside(films, opts)
+  local o = options.resolve("image.beside", opts, { gap = STRIP.gap,
+    background = STRIP.background })
+  if type(films) ~= "table" or #films == 0 then
+    options.raise("image.beside: expected a list of films")
+  end
+  local longest = 0
+  for i, film in ipairs(films) do
+    check_pixels("image.beside: film " .. i, film, 4,
+      "(frames, height, width, 3)")
+    if film:size(2) ~= films[1]:size(2) then
+      options.raise("image.beside: film %d is %d high, film 1 %d", i,
+        film:size(2), films[1]:size(2))
+    end
+    longest = math.max(longest, film:size(1))
+  end
+  return torus.no_grad(function()
+    local parts = {}
+    for i, film in ipairs(films) do
+      film = to_floats(film)
+      local missing = longest - film:size(1)
+      if missing > 0 then
+        local last = film:narrow(1, film:size(1), 1)
+        film = torus.cat({ film, last:expand(missing, film:size(2),
+          film:size(3), 3) }, 1)
+      end
+      if i > 1 and o.gap > 0 then
+        parts[#parts + 1] = torus.full({ longest, film:size(2), o.gap, 3 },
+          o.background)
+      end
+      parts[#parts + 1] = film
+    end
+    return torus.cat(parts, 3)
+  end)
+end
+
+return M
