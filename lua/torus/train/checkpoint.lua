@@ -34,7 +34,7 @@ end
 --- Writes a checkpoint; the file appears whole or not at all.
 -- @tparam string path
 -- @tparam table state parameters ({{name, tensor}, ...}), optimiser (an Adam),
--- step, config (a table of plain values), numbers ({[string]=number}: the
+-- step, config (its text), numbers ({[string]=number}: the
 -- state of everything else)
 -- @treturn ?boolean true
 -- @treturn ?string message
@@ -52,7 +52,7 @@ function M.save(path, state)
     format = FORMAT,
     step = exact(state.step),
     adam_steps = moments and exact(moments.steps) or nil,
-    config = json.encode(state.config, { indent = false }),
+    config = state.config,
     numbers = encode_numbers(state.numbers or {}),
   })
 end
@@ -68,13 +68,13 @@ function M.load(path)
     return nil, string.format("%s: expected a %s, got a file of format %s",
       path, FORMAT, tostring(metadata.format))
   end
-  local config = json.decode(metadata.config or "")
   local numbers = decode_numbers(metadata.numbers or "")
   local step = math.tointeger(tonumber(metadata.step))
-  if type(config) ~= "table" or not numbers or not step then
+  if not metadata.config or not numbers or not step then
     return nil, path .. ": the metadata of this checkpoint is damaged"
   end
-  return { tensors = tensors, step = step, config = config, numbers = numbers,
+  return { tensors = tensors, step = step, config = metadata.config,
+    numbers = numbers,
     adam_steps = math.tointeger(tonumber(metadata.adam_steps)) }
 end
 

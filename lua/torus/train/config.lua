@@ -1,21 +1,23 @@
 --- The configuration of a training run: one flat table of plain values, what
 -- each may be, presets, and changes from a command line.
 -- @module torus.train.config
+local json = require "dkjson"
 local hgn = require "torus.models.hgn"
 local options = require "torus.options"
 
 local M = {}
 
--- What a run needs beside its model. Steps and frames are counts, lr is
--- Adam's; a `tolerance` makes GECO adapt the multiplier of the error.
+-- What a run needs beside its model. `data` is a folder or a .npy file and
+-- takes the place of `system`; noise and sizes are by default the data's own.
+-- A `tolerance` makes GECO adapt the multiplier of the error.
 local TRAINING = {
   model = { default = "hgn", choices = { "hgn" } },
   system = { default = "mass_spring", type = "string" },
   data = { type = "string" },
   noise = { type = "number", min = 0 },
-  train_size = { default = 50000, type = "integer", min = 1 },
-  test_size = { default = 10000, type = "integer", min = 1 },
-  data_seed = { default = 1, type = "integer", min = 0 },
+  train_size = { type = "integer", min = 1 },
+  test_size = { type = "integer", min = 1 },
+  data_seed = { default = 0, type = "integer", min = 0 },
   seed = { default = 1, type = "integer", min = 0 },
   batch = { default = 16, type = "integer", min = 1 },
   steps = { default = 10000, type = "integer", min = 0 },
@@ -126,6 +128,49 @@ function M.make(preset, changes)
   local ok, result = pcall(options.resolve, "config", given, M.rules)
   if not ok then return nil, (tostring(result):gsub("^[^:]+:%d+: ", "")) end
   return result
+end
+
+-- The shortest decimal text that reads back as the same number.
+local function exact(value)
+  if math.type(value) == "integer" then return tostring(value) end
+  for digits = 15, 17 do
+    local text = string.format("%." .. digits .. "g", value)
+    if tonumber(text) == value then return text end
+  end
+end
+
+local function encode_value(value)
+  if type(value) == "number" then return exact(value) end
+  if type(value) ~= "table" then return json.encode(value) end
+  local items = {}
+  for i, item in ipairs(value) do items[i] = encode_value(item) end
+  return "[" .. table.concat(items, ", ") .. "]"
+end
+
+--- A configuration as JSON: keys in order, numbers exact.
+-- @tparam table config plain values and lists of them
+-- @treturn string
+function M.encode(config)
+  local keys, lines = {}, {}
+  for key in pairs(config) do keys[#keys + 1] = key end
+  table.sort(keys)
+  for i, key in ipairs(keys) do
+    lines[i] = string.format("  %s: %s", json.encode(key),
+      encode_value(config[key]))
+  end
+  return "{\n" .. table.concat(lines, ",\n") .. "\n}\n"
+end
+
+--- The contrary of encode, checked like any other configuration.
+-- @tparam string text
+-- @treturn ?table
+-- @treturn ?string message
+function M.decode(text)
+  local given, _, message = json.decode(text)
+  if type(given) ~= "table" then
+    return nil, "the configuration is damaged: " .. tostring(message)
+  end
+  return M.make(nil, setmetatable(given, nil))
 end
 
 --- The part of a configuration that the model takes.

@@ -1,6 +1,8 @@
 --- Training an HGN: what the trainer asks of a task.
 -- @module torus.train.hgn_task
 local torus = require "torus"
+local Order = require "torus.data.order"
+local datasets = require "torus.data"
 local adam = require "torus.optim.adam"
 local geco = require "torus.optim.geco"
 local hgn = require "torus.models.hgn"
@@ -9,14 +11,39 @@ local run_config = require "torus.train.config"
 local Task = {}
 Task.__index = Task
 
+--- Opens the data that a configuration asks for: a folder or a .npy file
+-- (`data`), else a simulated system.
+-- @tparam table config as torus.train.config makes it
+-- @treturn ?Dataset
+-- @treturn ?string message
+function Task.open_data(config)
+  local set, message = datasets.open(config.data or config.system, {
+    train = config.train_size, test = config.test_size,
+    seed = config.data_seed, noise = config.noise, dt = config.dt,
+    steps = config.frames - 1, resolution = config.resolution,
+  })
+  if not set then return nil, message end
+  local shape = set.train:batch({ 1 }).shape
+  local expected = { 1, config.frames, config.resolution, config.resolution,
+    config.channels }
+  local want, got = table.concat(expected, ",", 2), table.concat(shape, ",", 2)
+  if want ~= got then
+    return nil, string.format("%s: the model wants sequences of shape (%s), "
+      .. "these have (%s); set frames and resolution to match",
+      config.data or config.system, want, got)
+  end
+  return set
+end
+
 --- @tparam table config as torus.train.config makes it
--- @tparam table data train and test: each with `size` and batch(indices) ->
--- frames; test also with clean(indices)
+-- @tparam Dataset data train and test, as torus.data gives them
 -- @treturn Task
 function Task.new(config, data)
   local self = setmetatable({ config = config, data = data }, Task)
   self.generator = torus.generator(config.seed)
   self.model = hgn.new(run_config.model_part(config), self.generator)
+  self.order = Order.new { count = data.train.size, batch = config.batch,
+    seed = config.seed }
   self.parameters = self.model:named_parameters()
   self.optimiser = adam.new(self.model:parameters(), { lr = config.lr })
   if config.tolerance and config.variant ~= "determ" then
@@ -29,27 +56,12 @@ function Task.new(config, data)
   return self
 end
 
---- Places of sequences, uniform with replacement.
--- @tparam integer size how many there are
--- @tparam integer count
--- @tparam generator generator
--- @treturn {integer, ...}
-function Task.draw_indices(size, count, generator)
-  local places = (torus.rand({ count },
-    { dtype = "float64", generator = generator }) * size):floor():totable()
-  for i, place in ipairs(places) do
-    places[i] = math.min(math.tointeger(place), size - 1) + 1
-  end
-  return places
-end
-
 --- The gradients of one batch.
 -- @treturn {tensor, ...} gradients
 -- @treturn table numbers for the log
 function Task:step()
   local c = self.config
-  local frames = self.data.train:batch(
-    Task.draw_indices(self.data.train.size, c.batch, self.generator))
+  local frames = self.data.train:batch((self.order:next()))
   -- Kept until the next step, to find out where a NaN came from.
   self.frames = frames
   local multiplier = self.geco and self.geco:multiplier() or c.multiplier
@@ -70,7 +82,9 @@ end
 --- All state beside weights and moments.
 function Task:numbers()
   local seed, position = self.generator:state()
-  local numbers = { rng_seed = seed, rng_position = position }
+  local order = self.order:state()
+  local numbers = { rng_seed = seed, rng_position = position,
+    epoch = order.epoch, epoch_used = order.used }
   if self.geco then
     for key, value in pairs(self.geco:state()) do
       numbers["geco_" .. key] = value
@@ -82,6 +96,7 @@ end
 --- @tparam table numbers what numbers() returned
 function Task:load_numbers(numbers)
   self.generator:set_state(numbers.rng_seed, numbers.rng_position)
+  self.order:set_state { epoch = numbers.epoch, used = numbers.epoch_used }
   if self.geco and numbers.geco_exponent then
     self.geco:load_state { exponent = numbers.geco_exponent,
       moving = numbers.geco_moving }

@@ -7,14 +7,19 @@ local hgn_task = require "torus.train.hgn_task"
 local log = require "torus.train.log"
 local measure = require "torus.train.measure"
 local progress = require "torus.train.progress"
+local run = require "torus.train.run"
 local trainer = require "torus.train.trainer"
 
 return {
-  run = trainer.run,
+  loop = trainer.run,
+  run = run.train,
+  open = run.open,
+  run_config = run.config,
   checkpoint = checkpoint,
   config = config,
   folder = folder,
   hgn_task = hgn_task.new,
+  open_data = hgn_task.open_data,
   learning_rate = hgn_task.learning_rate,
   log = log,
   measure = measure.measure,

@@ -17,18 +17,17 @@
 -- @module torus.train.trainer
 local checkpoint = require "torus.train.checkpoint"
 local folder = require "torus.train.folder"
-local json = require "dkjson"
 local Log = require "torus.train.log"
 local options = require "torus.options"
 local Progress = require "torus.train.progress"
-local core = require "torus.core"
+local torus = require "torus"
 
 local M = {}
 
 local RULES = {
   folder = { required = true, type = "string" },
   task = { required = true, type = "table" },
-  config = { required = true, type = "table" },
+  config = { required = true, type = "string" },
   steps = { required = true, type = "integer", min = 0 },
   save_every = { default = 100, type = "integer", min = 1 },
   log_every = { default = 10, type = "integer", min = 1 },
@@ -60,15 +59,6 @@ end
 local function clip(gradients, norm, limit)
   if not limit or norm <= limit then return end
   for i in pairs(gradients) do gradients[i]:mul_(limit / norm) end
-end
-
--- The keys in order, so that equal configurations give equal files.
-local function write_config(path, config)
-  local keys = {}
-  for key in pairs(config) do keys[#keys + 1] = key end
-  table.sort(keys)
-  return folder.write(path, json.encode(config,
-    { indent = true, keyorder = keys }) .. "\n")
 end
 
 local function save(run)
@@ -104,9 +94,11 @@ local function load_checkpoint(run)
   ok, message = checkpoint.restore_optimiser(stored, run.task.optimiser,
     run.task.parameters)
   if not ok then return nil, run.checkpoint_path .. ": " .. message end
-  for _, entry in ipairs(run.task.parameters) do
-    entry[2]:copy_(known[entry[1]])
-  end
+  torus.no_grad(function()
+    for _, entry in ipairs(run.task.parameters) do
+      entry[2]:copy_(known[entry[1]])
+    end
+  end)
   run.task:load_numbers(stored.numbers)
   run.step, run.numbers = stored.step, stored.numbers
   run.saved_step = stored.step
@@ -124,7 +116,7 @@ local function prepare(run)
     return nil, string.format("%s holds a run already: resume it, or choose "
       .. "another folder", run.folder)
   end
-  ok, message = write_config(run.folder .. "/config.json", run.config)
+  ok, message = folder.write(run.folder .. "/config.json", run.config)
   if not ok then return nil, message end
   run.log, message = Log.open(run.folder .. "/log.csv", run.columns, run.step)
   if not run.log then return nil, message end
@@ -151,7 +143,7 @@ local function report(run, numbers, norm, rate)
     return true
   end
   local row = { step = run.step, gradient = norm, lr = rate,
-    seconds = core.clock() - run.started }
+    seconds = torus.clock() - run.started }
   for key, value in pairs(numbers) do row[key] = value end
   if is_due(run, run.evaluate_every) and run.task.evaluate then
     for key, value in pairs(run.task:evaluate()) do row[key] = value end
@@ -218,8 +210,8 @@ local function finish_interrupted(run)
 end
 
 --- Trains.
--- @tparam table opts folder; task; config (plain values, kept in config.json
--- and in every checkpoint); steps, in all; save_every=100, log_every=10,
+-- @tparam table opts folder; task; config (a text, kept in config.json and in
+-- every checkpoint); steps, in all; save_every=100, log_every=10,
 -- evaluate_every steps; learning_rate (a function of the step); max_gradient
 -- (norm to which gradients are scaled down); resume=false (true continues
 -- from the folder's checkpoint, if there is one); progress (a Progress);
@@ -239,7 +231,7 @@ function M.run(opts)
   local ok, message = prepare(run)
   if not ok then return nil, message end
   local first = run.step
-  run.started = core.clock()
+  run.started = torus.clock()
   run.progress = run.progress or Progress.new(run.steps, first)
   -- Without a checkpoint to fall back on an early stop would lose everything.
   if not run.saved_step then ok, message = save(run) end

@@ -1,0 +1,77 @@
+--- A run folder as a whole: starting one, opening what it holds.
+-- @module torus.train.run
+local checkpoint = require "torus.train.checkpoint"
+local folder = require "torus.train.folder"
+local hgn_task = require "torus.train.hgn_task"
+local hgn = require "torus.models.hgn"
+local run_config = require "torus.train.config"
+local trainer = require "torus.train.trainer"
+
+local M = {}
+
+--- Trains what a configuration describes.
+-- @tparam string path of the run folder
+-- @tparam table config as torus.train.config makes it
+-- @tparam[opt] table opts resume, progress, data (a Dataset, instead of the
+-- one that the configuration names), after_step
+-- @treturn ?table as trainer's, and task
+-- @treturn ?string message
+function M.train(path, config, opts)
+  opts = opts or {}
+  local data, message = opts.data
+  if not data then
+    data, message = hgn_task.open_data(config)
+    if not data then return nil, message end
+  end
+  local task = hgn_task.new(config, data)
+  local result
+  result, message = trainer.run {
+    folder = path, task = task, config = run_config.encode(config),
+    steps = config.steps, save_every = config.save_every,
+    log_every = config.log_every, evaluate_every = config.evaluate_every,
+    max_gradient = config.max_gradient,
+    learning_rate = hgn_task.learning_rate(config),
+    resume = opts.resume, progress = opts.progress,
+    after_step = opts.after_step,
+  }
+  if not result then return nil, message end
+  result.task = task
+  return result
+end
+
+--- The configuration that a run was started with.
+-- @tparam string path of the run folder
+-- @treturn ?table
+-- @treturn ?string message
+function M.config(path)
+  local text, message = folder.read(path .. "/config.json")
+  if not text then return nil, message end
+  local config
+  config, message = run_config.decode(text)
+  if not config then return nil, path .. "/config.json: " .. message end
+  return config
+end
+
+--- Loads the model of a run.
+-- @tparam string path of the run folder, or of a checkpoint
+-- @treturn ?Module
+-- @treturn ?table config
+-- @treturn ?integer step of the checkpoint
+function M.open(path)
+  local file = path
+  if not path:match("%.safetensors$") then
+    file = path .. "/checkpoint.safetensors"
+  end
+  local stored, message = checkpoint.load(file)
+  if not stored then return nil, message end
+  local config
+  config, message = run_config.decode(stored.config)
+  if not config then return nil, file .. ": " .. message end
+  local model = hgn.new(run_config.model_part(config))
+  local ok
+  ok, message = model:load_parameters(checkpoint.weights(stored))
+  if not ok then return nil, file .. ": " .. message end
+  return model, config, stored.step
+end
+
+return M
