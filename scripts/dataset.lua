@@ -1,0 +1,190 @@
+--- Makes data sets, tells what is in one, exports its frames.
+local argparse = require "argparse"
+local data = require "torus.data"
+local folder = require "torus.train.folder"
+local lfs = require "lfs"
+local Progress = require "torus.train.progress"
+local systems = require "torus.systems"
+local torus = require "torus"
+
+local parser = argparse("dataset.lua", "Makes data sets of physical systems.")
+  :epilog [[
+Examples:
+  dataset.lua pendulum --out data/pendulum
+  dataset.lua two_body --train 1000 --test 100 --noise 0 --out data/clean
+  dataset.lua my_system.lua --out data/mine
+  dataset.lua data/pendulum --info
+  dataset.lua data/pendulum --export-frames uint8 --export-count 1000
+]]
+parser:argument("source", "A system (" .. table.concat(systems.names(), ", ")
+  .. "), a Lua file that returns the definition of one, or a data set: a "
+  .. "folder or a .npy file of frames.")
+parser:option("--out", "Folder to save to; it is made."):argname("<dir>")
+parser:option("--train", "Training trajectories (default 50000).")
+  :convert(tonumber)
+parser:option("--test", "Test trajectories (default 10000).")
+  :convert(tonumber)
+parser:option("--seed", "Seed (default 0)."):convert(tonumber)
+parser:option("--noise", "Standard deviation of the noise on every "
+  .. "coordinate (default: the system's)."):convert(tonumber)
+parser:option("--dt", "Time between frames (default: the system's, 0.125).")
+  :convert(tonumber)
+parser:option("--steps", "Steps after the first frame (default: the "
+  .. "system's, 30)."):convert(tonumber)
+parser:option("--resolution", "Pixels along a side (default 32).")
+  :convert(tonumber)
+parser:option("--constant", "Another constant of the system, as name=value.")
+  :count("*"):argname("<name=value>")
+parser:option("--system", "Lua file with the system of a folder that is not "
+  .. "built in."):argname("<file>")
+parser:option("--export-frames", "Also write train.npy and test.npy with "
+  .. "the frames, into --out or the folder.")
+  :choices { "uint8", "float32" }
+parser:option("--export-count", "Export only so many sequences of each part.")
+  :convert(tonumber)
+parser:option("--threads", "Threads (default: all)."):convert(tonumber)
+parser:flag("--info", "Tell what is in the data set, with the errors that a "
+  .. "model's are to be compared with.")
+parser:option("--info-count", "Sequences to measure on.", "1000")
+  :convert(tonumber)
+local args = parser:parse()
+
+local function fail(message, ...)
+  io.stderr:write("dataset.lua: ",
+    select("#", ...) > 0 and message:format(...) or message, "\n")
+  os.exit(1)
+end
+
+local function check(value, message)
+  if value == nil then fail("%s", message) end
+  return value
+end
+
+-- Errors of the library are the user's input here: no traceback.
+local function guarded(f, ...)
+  local results = table.pack(pcall(f, ...))
+  if not results[1] then
+    fail("%s", (tostring(results[2]):gsub("^[^:\n]+:%d+: ", "")))
+  end
+  return table.unpack(results, 2, results.n)
+end
+
+local function with_constants(system)
+  local constants = {}
+  for _, text in ipairs(args.constant) do
+    local name, value = text:match("^([%w_]+)=(.+)$")
+    if not tonumber(value) then
+      fail("--constant: expected name=value, got %q", text)
+    end
+    constants[name] = tonumber(value)
+  end
+  if not next(constants) then return system end
+  return guarded(system.with, system, { constants = constants })
+end
+
+-- The system that `source` names, or nil.
+local function system_of(source)
+  local system = systems.find(source)
+  if source:match("%.lua$") then system = check(systems.load(source)) end
+  return system and with_constants(system)
+end
+
+local function simulate(system)
+  local bars = {}
+  local set = guarded(data.simulate, system, {
+    train = args.train, test = args.test, seed = args.seed,
+    noise = args.noise, dt = args.dt, steps = args.steps,
+    resolution = args.resolution,
+    progress = function(split, done, count)
+      bars[split] = bars[split] or Progress.new(count)
+      bars[split]:update(done)
+      if done == count then bars[split]:finish() end
+    end,
+  })
+  return set
+end
+
+local function open(source)
+  if #args.constant > 0 then
+    fail("--constant is for a system, and %s is none", source)
+  end
+  local opts = { train = args.train, test = args.test, seed = args.seed,
+    noise = args.noise, dt = args.dt, steps = args.steps,
+    resolution = args.resolution }
+  if args.system then opts.system = check(systems.load(args.system)) end
+  local set, message = guarded(data.open, source, opts)
+  return check(set, message)
+end
+
+local function bytes_of(path)
+  local size = lfs.attributes(path, "size")
+  return size or 0
+end
+
+local function save(set, seconds)
+  check(folder.make(args.out))
+  local start = torus.clock()
+  check(set:save(args.out))
+  local written = torus.clock() - start
+  local bytes = bytes_of(args.out .. "/train.safetensors")
+    + bytes_of(args.out .. "/test.safetensors")
+  print(string.format("%s: %d + %d trajectories in %.2f s on %d threads, "
+    .. "%.1f MB written in %.2f s, peak memory %.0f MB", args.out,
+    set.train.size, set.test.size, seconds, torus.threads(), bytes / 1e6,
+    written, torus.memory().peak_resident_bytes / 1e6))
+end
+
+local function export(set, to)
+  check(folder.make(to))
+  for _, name in ipairs { "train", "test" } do
+    local path = to .. "/" .. name .. ".npy"
+    local count = math.min(args.export_count or set[name].size, set[name].size)
+    local bar = Progress.new(count)
+    check(guarded(data.export, path, set[name], {
+      dtype = args.export_frames, count = count,
+      progress = function(done) bar:update(done) end }))
+    bar:finish()
+    print(string.format("%s: %d sequences of frames, %s, %.1f MB", path, count,
+      args.export_frames, bytes_of(path) / 1e6))
+  end
+end
+
+local function shape_of(split) return table.concat(split:batch({ 1 }).shape, " x ", 2) end
+
+local function inform(set)
+  if set.system then
+    print(set.system)
+    print(string.format("seed %d, noise %g", set.seed, set.noise))
+  end
+  print(string.format("%d train and %d test sequences, %d steps of %g, frames "
+    .. "of %s", set.train.size, set.test.size, set.steps, set.dt,
+    shape_of(set.train)))
+  for _, name in ipairs { "train", "test" } do
+    local m = guarded(set[name].measure, set[name], { count = args.info_count })
+    print(string.format("%-5s mean squared pixel errors x 1e4 over %d "
+      .. "sequences: noise floor %s, each sequence's mean image %.1f, one "
+      .. "constant image %.1f", name, m.count,
+      m.floor and string.format("%.2f", m.floor * 1e4) or "unknown",
+      m.own_mean * 1e4, m.constant * 1e4))
+  end
+end
+
+if args.threads then guarded(torus.set_threads, args.threads) end
+if not (args.out or args.info or args.export_frames) then
+  fail("nothing to do: give --out, --info or --export-frames")
+end
+local system = system_of(args.source)
+local start = torus.clock()
+local set = system and simulate(system) or open(args.source)
+local seconds = torus.clock() - start
+if args.out then
+  if set.system then save(set, seconds)
+  elseif not args.export_frames then
+    fail("--out: %s holds frames already; give --export-frames", args.source)
+  end
+end
+if args.export_frames then
+  export(set, args.out or set.system and set.path
+    or fail("--export-frames needs --out"))
+end
+if args.info then inform(set) end
