@@ -1,24 +1,16 @@
 --- Option tables: one declaration of what is allowed gives the defaults, the
 -- checks and the messages.
 -- @module torus.options
-local M = {}
+local core = require "torus.core"
 
--- The folder of the library, as it appears in the sources of its functions.
-local LIBRARY = debug.getinfo(1, "S").source:match("^(.*)options%.lua$")
+local M = {}
 
 --- Raises an error at the line that called into the library, however many of
 -- the library's own functions lie between.
 -- @tparam string message a format when more arguments follow
 function M.raise(message, ...)
   if select("#", ...) > 0 then message = string.format(message, ...) end
-  local level = 2
-  while true do
-    local info = debug.getinfo(level, "S")
-    if not info then error(message, 0) end
-    local own = info.source:sub(1, #LIBRARY) == LIBRARY
-    if not own and info.what ~= "C" then error(message, level) end
-    level = level + 1
-  end
+  core.raise(message)
 end
 
 local function sorted_keys(t)
