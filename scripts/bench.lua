@@ -1,0 +1,166 @@
+--- Measures torus, and a PyTorch peer beside it, in one run.
+--
+-- Every figure comes from a process of its own, so that memory peaks are the
+-- job's; rounds of torus and its peer alternate, so that what else the machine
+-- does hits both. Ratios are taken within a round.
+local argparse = require "argparse"
+local json = require "dkjson"
+local rows = require "torus.bench.rows"
+
+local parser = argparse("bench.lua",
+  "Times the jobs that torus is made for; with --peer beside PyTorch.")
+parser:option("--only", "Rows to run, by name."):args("+"):argname("<row>")
+parser:option("--rounds", "Rounds of every row.", "5"):convert(tonumber)
+parser:option("--threads", "Threads of torus (default: all)."):convert(tonumber)
+parser:option("--batch", "Another batch size."):convert(tonumber)
+parser:option("--peer", "Folder with the peer's scripts."):argname("<dir>")
+parser:option("--python", "Python that has PyTorch.", "/usr/bin/python3")
+parser:option("--json", "Also write the figures to a file."):argname("<file>")
+parser:flag("--profile", "Time by part of each job.")
+parser:flag("--list", "Names the rows and ends.")
+parser:option("--child"):hidden(true)
+local args = parser:parse()
+
+local here = arg[0]:match("^(.*)/[^/]*$") or "."
+
+local function fail(message, ...)
+  io.stderr:write("bench.lua: ", message:format(...), "\n")
+  os.exit(1)
+end
+
+local function quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
+
+local function output_of(command)
+  local pipe = assert(io.popen(command .. " 2>&1"))
+  local text = pipe:read("a")
+  local ok = pipe:close()
+  return text, ok
+end
+
+local function child_command(row)
+  local words = { quote(here .. "/torus"), quote(arg[0]), "--child", row.name }
+  if args.profile then words[#words + 1] = "--profile" end
+  if args.batch then words[#words + 1] = "--batch " .. args.batch end
+  if args.threads then
+    table.insert(words, 1, "TORUS_THREADS=" .. args.threads)
+  end
+  return table.concat(words, " ")
+end
+
+local function measure_own(row)
+  local text, ok = output_of(child_command(row))
+  local figures = ok and json.decode(text)
+  if not figures then fail("row %s failed:\n%s", row.name, text) end
+  return figures
+end
+
+-- PyTorch's best setting here: the better thread count, and for large steps a
+-- malloc that keeps its memory.
+local function measure_peer(row)
+  local peer = row.peer
+  local folder = peer.own and here .. "/../spec/support" or args.peer
+  local best, memory
+  for _, threads in ipairs(peer.threads or { 2 }) do
+    local command = ("%s %s %s %s --threads %d"):format(
+      peer.malloc and "MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=-1 "
+        .. "MALLOC_TOP_PAD_=268435456" or "",
+      quote(args.python), quote(folder .. "/" .. peer.script), peer.args, threads)
+    local text = output_of(command)
+    local value = tonumber(text:match(peer.pattern))
+    if not value then fail("the peer of %s failed:\n%s", row.name, text) end
+    best = math.min(best or math.huge, value * peer.scale)
+    memory = tonumber(text:match("peak ([%d.]+) GB"))
+  end
+  return best, memory
+end
+
+local function time_text(seconds)
+  if seconds >= 1 then return ("%.2f s"):format(seconds) end
+  if seconds >= 1e-3 then return ("%.2f ms"):format(seconds * 1e3) end
+  return ("%.1f us"):format(seconds * 1e6)
+end
+
+local function run_row(row)
+  local own, peers, ratios, peak, parts = {}, {}, {}, 0, nil
+  local threads
+  for round = 1, args.rounds do
+    local figures = measure_own(row)
+    own[round], parts, threads = figures.seconds, figures.parts, figures.threads
+    peak = math.max(peak, figures.peak_bytes)
+    if args.peer and row.peer then
+      peers[round] = measure_peer(row)
+      ratios[round] = peers[round] / own[round]
+    end
+  end
+  local result = { row = row.name, what = row.what, rounds = args.rounds,
+    threads = threads, seconds = rows.median(own), least = own[1],
+    most = own[#own], peak_bytes = peak, parts = parts, goal = row.goal }
+  if #ratios > 0 then
+    result.peer_seconds, result.ratio = rows.median(peers), rows.median(ratios)
+    result.ratio_least, result.ratio_most = ratios[1], ratios[#ratios]
+  end
+  return result
+end
+
+local function print_row(r)
+  local line = ("| %s | %s (%s to %s) | %.2f GB |"):format(r.what,
+    time_text(r.seconds), time_text(r.least), time_text(r.most),
+    r.peak_bytes / 1e9)
+  if r.ratio then
+    line = line .. (" %s | %.2f (%.2f to %.2f) |"):format(
+      time_text(r.peer_seconds), r.ratio, r.ratio_least, r.ratio_most)
+  end
+  print(line)
+  if args.profile then
+    for _, part in ipairs(r.parts) do
+      print(("|   %s | %s | %.0f%% |"):format(part.name, time_text(part.seconds),
+        100 * part.seconds / r.seconds))
+    end
+  end
+  io.stdout:flush()
+end
+
+local function machine()
+  local file = io.open("/proc/cpuinfo")
+  local text = file and file:read("a") or ""
+  if file then file:close() end
+  return text:match("model name%s*:%s*([^\n]*)") or "unknown processor"
+end
+
+local function chosen()
+  if not args.only then return rows.rows end
+  local list = {}
+  for i, name in ipairs(args.only) do
+    list[i] = rows.find(name) or fail("no row is named '%s'; see --list", name)
+  end
+  return list
+end
+
+if args.child then
+  local row = rows.find(args.child) or fail("no row is named '%s'", args.child)
+  io.write(json.encode(rows.measure(row, args)))
+  return
+end
+
+if args.list then
+  for _, row in ipairs(rows.rows) do print(row.name, row.what) end
+  return
+end
+
+local results = { machine = machine() }
+print(("%s, medians of %d rounds (least to most)"):format(results.machine,
+  args.rounds))
+print("| work | torus | peak memory |"
+  .. (args.peer and " PyTorch | times faster |" or ""))
+print("| --- | --- | --- |" .. (args.peer and " --- | --- |" or ""))
+for i, row in ipairs(chosen()) do
+  results[i] = run_row(row)
+  print_row(results[i])
+end
+if args.json then
+  local file, message = io.open(args.json, "w")
+  if not file then fail("%s", message) end
+  file:write(json.encode({ machine = results.machine, rows = { table.unpack(results) } },
+    { indent = true }), "\n")
+  file:close()
+end
