@@ -45,12 +45,21 @@ M.rules = {}
 for key, rule in pairs(hgn.rules) do M.rules[key] = rule end
 for key, rule in pairs(TRAINING) do M.rules[key] = rule end
 
---- Named changes to the defaults. `full` is the paper's model; `small` is
--- narrow, decodes some of the frames at a step, and starts from weights with
--- which the rollout moves from the first step on.
+-- The colours of the frames' background.
+local GREY = { 0.321, 0.349, 0.368 }
+
+--- Named changes to the defaults. `full` is the paper's model, with a
+-- tolerance for GECO; `small` is narrow and decodes some of the frames at a
+-- step; `demo` is the training of scripts/demo.lua: `small`, noise-free, with
+-- a schedule for a thousand steps.
 M.presets = {
   full = { tolerance = 4e-4 },
-  small = { width = 32 },
+  small = { width = 32, skip = false, background = GREY, decode_frames = 8,
+    lr = 1e-3, warmup = 30, steps = 5000 },
+  demo = { width = 32, skip = false, background = GREY, decode_frames = 8,
+    lr = 1e-3, warmup = 30, lr_decay = "cosine", steps = 1000, noise = 0,
+    train_size = 2000, test_size = 256, energy_gain = 2, kl_weight = 0.1,
+    save_every = 100, evaluate_every = 100 },
 }
 
 --- The names of the presets, sorted.
@@ -101,8 +110,8 @@ function M.parse_override(text)
   end
   local parsed = parse(value, rule)
   if parsed == nil then
-    return nil, string.format("%s: expected a %s, got %q", key, rule.type,
-      value)
+    return nil, string.format("%s: expected %s %s, got %q", key,
+      rule.type == "integer" and "an" or "a", rule.type, value)
   end
   local problem, checked = options.check(parsed, rule)
   if problem then return nil, key .. ": " .. problem end

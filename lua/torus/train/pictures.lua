@@ -1,0 +1,140 @@
+--- Pictures of what a trained HGN does, for a run folder.
+-- @module torus.train.pictures
+local image = require "torus.image"
+local Log = require "torus.train.log"
+local measure = require "torus.train.measure"
+local plot = require "torus.plot"
+local torus = require "torus"
+
+local M = {}
+
+-- One sequence's frames at (steps + 1) moments dt apart, from a state.
+local function film_from(model, q, p, steps, dt)
+  local way = model:rollout(q, p, { steps = steps, dt = dt })
+  return model:decode(way.q, 64):select(2, 1), way
+end
+
+--- The rows of a film strip: the sequence, its reconstruction, what follows,
+-- the way back from the end, half and double speed. All have as many frames.
+-- @tparam Module model an HGN
+-- @tparam tensor frames (1, frames, height, width, 3), as the model sees them
+-- @tparam[opt] tensor clean the same without noise, shown as the truth
+-- @treturn {table, ...} {label=, frames=}, as torus.image.strip takes them
+function M.rows(model, frames, clean)
+  return torus.no_grad(function()
+    local steps, dt = model.steps, model.config.dt
+    local q, p = model:infer(frames)
+    local seen, way = film_from(model, q, p, steps, dt)
+    local last_q, last_p = way.q[steps + 1], way.p[steps + 1]
+    return {
+      { label = "truth", frames = (clean or frames):select(1, 1) },
+      { label = "reconstruction", frames = seen },
+      { label = "forward", frames =
+        (film_from(model, last_q, last_p, steps, dt)) },
+      { label = "reversed", frames =
+        (film_from(model, last_q, last_p, steps, -dt)) },
+      { label = "half speed", frames =
+        (film_from(model, q, p, steps, dt / 2)) },
+      { label = "double speed", frames =
+        (film_from(model, q, p, steps, 2 * dt)) },
+    }
+  end)
+end
+
+--- New sequences as the rows of a film strip.
+-- @tparam Module model an HGN
+-- @tparam integer count
+-- @tparam integer seed
+-- @treturn {table, ...}
+function M.sample_rows(model, count, seed)
+  local films = model:sample(count, { generator = torus.generator(seed) })
+  local rows = {}
+  for i = 1, count do
+    rows[i] = { label = "sample " .. i, frames = films:select(1, i) }
+  end
+  return rows
+end
+
+local function films_of(rows)
+  local films = {}
+  for i, row in ipairs(rows) do films[i] = row.frames end
+  return films
+end
+
+--- Writes rows as a film strip and as an animation.
+-- @tparam string path without an ending: .png and .gif are added
+-- @tparam {table, ...} rows
+-- @tparam number dt time between frames, in units of 1 s for the animation
+-- @treturn ?{string, ...} the files
+-- @treturn ?string message
+function M.write(path, rows, dt)
+  local ok, message = image.write(path .. ".png", image.strip { rows = rows })
+  if not ok then return nil, message end
+  ok, message = image.gif(path .. ".gif", image.beside(films_of(rows)),
+    { delay_ms = math.max(20, math.floor(math.abs(dt) * 500 + 0.5)),
+      scale = 2 })
+  if not ok then return nil, message end
+  return { path .. ".png", path .. ".gif" }
+end
+
+--- The curves of a run's log: error and divergence by step.
+-- @tparam string folder of the run
+-- @tparam ?number still error of each sequence's own mean image, for scale
+-- @treturn ?{string, ...} the files
+-- @treturn ?string message
+function M.loss_curve(folder, still)
+  local log, message = Log.read(folder .. "/log.csv")
+  if not log then return nil, message end
+  local steps, mse, kl = {}, {}, {}
+  local tested, test_mse = {}, {}
+  for i, row in ipairs(log.rows) do
+    steps[i], mse[i], kl[i] = row.step, row.mse, row.kl
+    if row.test_mse then
+      tested[#tested + 1], test_mse[#test_mse + 1] = row.step, row.test_mse
+    end
+  end
+  local errors = {
+    { x = steps, y = mse, label = "training batch", width = 1 },
+    { x = tested, y = test_mse, label = "held-out, clean",
+      style = "linespoints" },
+  }
+  if still and #steps > 0 then
+    errors[3] = { x = { steps[1], steps[#steps] }, y = { still, still },
+      label = "own mean image", style = "dashes" }
+  end
+  local path = folder .. "/loss.png"
+  local ok
+  ok, message = plot.figure { path = path, columns = 2, height = 420, panels = {
+    { title = "squared error of a pixel", xlabel = "step", log = "y",
+      series = errors },
+    { title = "KL(q(z|x) || p(z)), nats", xlabel = "step",
+      series = { { x = steps, y = kl, width = 1 } } },
+  } }
+  if not ok then return nil, message end
+  return { path }
+end
+
+--- The learned energy along rollouts three times as long as the sequences.
+-- @tparam string path of a .png
+-- @tparam Module model an HGN
+-- @tparam tensor frames (batch, frames, height, width, 3)
+-- @treturn ?{string, ...} the files
+-- @treturn ?string message
+function M.energy_plot(path, model, frames)
+  local steps, dt = 3 * model.steps, model.config.dt
+  local energy = measure.energy_along(model, frames, { steps = steps })
+  local times = {}
+  for i = 0, steps do times[i + 1] = i * dt end
+  local series = {}
+  for i = 1, energy:size(2) do
+    series[i] = { x = times, y = energy:select(2, i),
+      label = "sequence " .. i }
+  end
+  local ok, message = plot.lines { path = path, series = series,
+    title = "learned energy along rollouts", xlabel = "time",
+    ylabel = "H(q, p)", legend = "outside" }
+  if not ok then return nil, message end
+  return { path }
+end
+
+return M

@@ -1,0 +1,91 @@
+--- The demonstration: a small HGN learns a mass on a spring from pixels.
+local argparse = require "argparse"
+local command = require "torus.train.command"
+local folder = require "torus.train.folder"
+local pictures = require "torus.train.pictures"
+local torus = require "torus"
+local train = require "torus.train"
+
+local parser = argparse("demo.lua",
+  "Trains the preset `demo` of HGN on noise-free frames of a mass on a spring "
+  .. "and writes what it has learned into a run folder: film strips, "
+  .. "animations, curves, log and checkpoint. Started again it goes on where "
+  .. "it was stopped.")
+parser:option("--out", "Run folder.", "runs/demo"):argname("DIR")
+parser:option("--steps", "Training steps, for a quick look."):argname("N")
+  :convert(command.whole)
+command.common(parser)
+
+local function minutes(seconds)
+  return string.format("%d:%02d minutes", seconds // 60, seconds % 60 // 1)
+end
+
+local function configuration(args)
+  local config = command.check(train.config.make("demo",
+    { steps = args.steps }))
+  if not folder.exists(args.out .. "/config.json") then return config end
+  local earlier = command.check(train.run_config(args.out))
+  if train.config.encode(earlier) ~= train.config.encode(config) then
+    command.die(args.out .. " holds a run with another configuration: remove "
+      .. "it, or name another folder with --out")
+  end
+  return config
+end
+
+-- Pictures are worth having without gnuplot too.
+local function optional(files, message)
+  if not files then io.stderr:write(message, "\n") end
+  return files or {}
+end
+
+local function draw(out, model, config, data, still)
+  local test, written = data.test, {}
+  local function add(files)
+    table.move(files, 1, #files, #written + 1, written)
+  end
+  for i = 1, 2 do
+    add(command.check(pictures.write(out .. "/strip-" .. i, pictures.rows(
+      model, test:batch { i }, test:clean { i }), config.dt)))
+  end
+  add(command.check(pictures.write(out .. "/samples",
+    pictures.sample_rows(model, 6, config.seed), config.dt)))
+  add(optional(pictures.loss_curve(out, still)))
+  add(optional(pictures.energy_plot(out .. "/energy.png", model,
+    test:batch { 1, 2, 3, 4 })))
+  for _, name in ipairs { "log.csv", "config.json",
+    "checkpoint.safetensors" } do
+    add { out .. "/" .. name }
+  end
+  return written
+end
+
+local function main()
+  local args = parser:parse()
+  command.apply_common(args)
+  local start = torus.clock()
+  local config = configuration(args)
+  local data = command.check(train.open_data(config))
+  print(string.format("HGN, width %d, on frames of a mass on a spring: %d "
+    .. "steps of %d sequences, %d threads", config.width, config.steps,
+    config.batch, torus.threads()))
+  local result = command.check(train.run(args.out, config,
+    { resume = true, data = data }))
+  local model = result.task.model
+  local measured = train.measure(model, data.test, { count = 256 })
+  local files = draw(args.out, model, config, data, measured.mse_still)
+  command.print_rows {
+    { "time", minutes(torus.clock() - start) },
+    { "held-out MSE", string.format("%.2fe-4", measured.mse_clean * 1e4) },
+    { "each sequence's mean image", string.format("%.2fe-4",
+      measured.mse_still * 1e4) },
+    { "ratio", string.format("%.3f", measured.ratio) },
+    { "energy, variance in a rollout", string.format("%.2g (between "
+      .. "sequences %.2g)", measured.energy_variance,
+      measured.energy_spread ^ 2) },
+    { "forward and back", string.format("%.1g", measured.reversal) },
+  }
+  print("made:")
+  for _, path in ipairs(files) do print("  " .. path) end
+end
+
+main()

@@ -1,0 +1,60 @@
+--- Measures a trained model on sequences that it has not seen.
+local argparse = require "argparse"
+local command = require "torus.train.command"
+local json = require "dkjson"
+local train = require "torus.train"
+
+local parser = argparse("evaluate.lua",
+  "Measures a trained HGN on test sequences: errors against the frames shown "
+  .. "and against clean ones, beside the noise floor and each sequence's own "
+  .. "mean image; energy along rollouts; reversibility.")
+parser:argument("run", "Run folder, or a checkpoint.")
+parser:option("--count", "Test sequences.", "256"):argname("N")
+  :convert(command.whole)
+parser:option("--split", "test or train.", "test"):choices { "test", "train" }
+parser:flag("--json", "Print all numbers as JSON.")
+command.common(parser)
+
+local function scientific(x)
+  return string.format("%.2fe-4", x * 1e4)
+end
+
+local function with_spread(result, key)
+  return scientific(result[key]) .. " +- "
+    .. scientific(result[key .. "_spread"])
+end
+
+local function show(result)
+  command.print_rows {
+    { "sequences", tostring(result.count) },
+    { "MSE against the frames shown", with_spread(result, "mse_given") },
+    { "MSE against clean frames", with_spread(result, "mse_clean") },
+    { "noise floor", scientific(result.mse_noise) },
+    { "each sequence's mean image", with_spread(result, "mse_still") },
+    { "clean MSE / mean image", string.format("%.3f", result.ratio) },
+    { "energy, mean over rollouts", string.format("%.6g +- %.3g",
+      result.energy_mean, result.energy_spread) },
+    { "energy, variance in a rollout", string.format("%.3g",
+      result.energy_variance) },
+    { "forward and back, relative", string.format("%.2g", result.reversal) },
+  }
+end
+
+local function main()
+  local args = parser:parse()
+  command.apply_common(args)
+  local model, config, step = train.open(args.run)
+  command.check(model, config)
+  local data = command.check(train.open_data(config))
+  local result = train.measure(model, data[args.split], { count = args.count })
+  result.step = step
+  if args.json then
+    print(json.encode(result, { indent = true }))
+  else
+    print(string.format("%s, step %d, on %s of %s", args.run, step, args.split,
+      config.data or config.system))
+    show(result)
+  end
+end
+
+main()
