@@ -41,6 +41,7 @@ local parts = {
 }
 
 return setmetatable(M, {
+  __parts = parts, -- for the prompt's completion
   __index = function(t, key)
     local name = parts[key]
     if not name then return nil end

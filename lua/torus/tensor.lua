@@ -296,8 +296,13 @@ function M.float(x) return ops.to(x, "float32") end
 --- Converted to float64.
 function M.double(x) return ops.to(x, "float64") end
 
+--- New tensors with the shape and dtype of another: `zeros_like(x, opts)`,
+-- and alike for ones, rand and randn.
+-- @function zeros_like
+-- @tparam tensor x
+-- @tparam[opt] table opts as of zeros
+-- @treturn tensor
 for _, name in ipairs { "zeros", "ones", "randn", "rand" } do
-  --- New tensors with the shape and dtype of another.
   M[name .. "_like"] = function(x, opts)
     check(name .. "_like", x)
     local with = { dtype = x.dtype }
