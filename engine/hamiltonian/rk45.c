@@ -6,36 +6,12 @@
 
 #include "core/alloc.h"
 #include "core/threads.h"
+#include "hamiltonian/rk45_step.h"
 #include "kernels/clones.h"
 
 /* Trajectories in a piece of parallel work: many times the lanes, so that
  * a lane whose trajectory is done takes the next one. */
 #define PIECE 256
-
-#define INLINE static inline __attribute__((always_inline))
-
-/* The tableau of Dormand and Prince (1980). The last stage is the first of
- * the next step; e is the fifth-order weights less the fourth-order ones, d
- * the weights of Hairer's continuous extension. */
-static const double c2 = 1.0 / 5, c3 = 3.0 / 10, c4 = 4.0 / 5, c5 = 8.0 / 9;
-static const double a21 = 1.0 / 5;
-static const double a31 = 3.0 / 40, a32 = 9.0 / 40;
-static const double a41 = 44.0 / 45, a42 = -56.0 / 15, a43 = 32.0 / 9;
-static const double a51 = 19372.0 / 6561, a52 = -25360.0 / 2187,
-                    a53 = 64448.0 / 6561, a54 = -212.0 / 729;
-static const double a61 = 9017.0 / 3168, a62 = -355.0 / 33,
-                    a63 = 46732.0 / 5247, a64 = 49.0 / 176,
-                    a65 = -5103.0 / 18656;
-static const double b1 = 35.0 / 384, b3 = 500.0 / 1113, b4 = 125.0 / 192,
-                    b5 = -2187.0 / 6784, b6 = 11.0 / 84;
-static const double e1 = 71.0 / 57600, e3 = -71.0 / 16695, e4 = 71.0 / 1920,
-                    e5 = -17253.0 / 339200, e6 = 22.0 / 525, e7 = -1.0 / 40;
-static const double d1 = -12715105075.0 / 11282082432.0,
-                    d3 = 87487479700.0 / 32700410799.0,
-                    d4 = -10690763975.0 / 1880347072.0,
-                    d5 = 701980252875.0 / 199316789632.0,
-                    d6 = -1453857185.0 / 822651844.0,
-                    d7 = 69997945.0 / 29380423.0;
 
 typedef enum reason { FINE, UNDERFLOW_STEP, NOT_FINITE, TOO_MANY } reason;
 
@@ -61,147 +37,6 @@ typedef struct job {
   torus_rk45_stats *stats; /* one per piece */
   torus_status *status;    /* one per piece: of fields that call out */
 } job;
-
-/* Working arrays of one thread. */
-typedef struct work {
-  double *y, *ynew, *ystage, *k[7];        /* (size, lanes) */
-  double *t, *tstage, *h, *error, *factor; /* (lanes) */
-  int64_t *accepted, *trajectory, *sample, *steps, *shrunk;
-  double *start_k; /* (piece, size): f at the initial states */
-  double *start_h; /* (piece): first steps */
-} work;
-
-static int64_t work_numbers(int64_t size, int64_t lanes, int64_t piece) {
-  return 10 * size * lanes + 10 * lanes + piece * size + piece;
-}
-
-static work work_at(void *memory, int64_t size, int64_t lanes, int64_t piece) {
-  double *next = memory;
-  work w;
-  w.y = next, next += size * lanes;
-  w.ynew = next, next += size * lanes;
-  w.ystage = next, next += size * lanes;
-  for (int i = 0; i < 7; i++) w.k[i] = next, next += size * lanes;
-  w.t = next, next += lanes;
-  w.tstage = next, next += lanes;
-  w.h = next, next += lanes;
-  w.error = next, next += lanes;
-  w.factor = next, next += lanes;
-  w.start_k = next, next += piece * size;
-  w.start_h = next, next += piece;
-  int64_t *integers = (int64_t *)next;
-  w.accepted = integers;
-  w.trajectory = integers + lanes;
-  w.sample = integers + 2 * lanes;
-  w.steps = integers + 3 * lanes;
-  w.shrunk = integers + 4 * lanes;
-  return w;
-}
-
-/* --- one step of all lanes ------------------------------------------------ */
-
-INLINE void stage_times(const work *w, double c, int64_t lanes) {
-  for (int64_t l = 0; l < lanes; l++) w->tstage[l] = w->t[l] + c * w->h[l];
-}
-
-/* ystage = y + h (a1 k1 + ... + a5 k5); absent stages have weight zero and
- * `stages` says how many are read. */
-INLINE void stage_states(const work *w, int stages, double a1, double a2,
-                         double a3, double a4, double a5, int64_t size,
-                         int64_t lanes) {
-  for (int64_t d = 0; d < size; d++) {
-    int64_t row = d * lanes;
-    const double *restrict y = w->y + row, *restrict h = w->h;
-    const double *restrict k1 = w->k[0] + row, *restrict k2 = w->k[1] + row;
-    const double *restrict k3 = w->k[2] + row, *restrict k4 = w->k[3] + row;
-    const double *restrict k5 = w->k[4] + row;
-    double *restrict to = w->ystage + row;
-    for (int64_t l = 0; l < lanes; l++) {
-      double slope = a1 * k1[l];
-      if (stages > 1) slope += a2 * k2[l];
-      if (stages > 2) slope += a3 * k3[l];
-      if (stages > 3) slope += a4 * k4[l];
-      if (stages > 4) slope += a5 * k5[l];
-      to[l] = y[l] + h[l] * slope;
-    }
-  }
-}
-
-INLINE void new_states(const work *w, int64_t size, int64_t lanes) {
-  for (int64_t d = 0; d < size; d++) {
-    int64_t row = d * lanes;
-    const double *restrict y = w->y + row, *restrict h = w->h;
-    const double *restrict k1 = w->k[0] + row, *restrict k3 = w->k[2] + row;
-    const double *restrict k4 = w->k[3] + row, *restrict k5 = w->k[4] + row;
-    const double *restrict k6 = w->k[5] + row;
-    double *restrict to = w->ynew + row;
-    for (int64_t l = 0; l < lanes; l++)
-      to[l] = y[l] + h[l] * (b1 * k1[l] + b3 * k3[l] + b4 * k4[l] + b5 * k5[l] +
-                             b6 * k6[l]);
-  }
-}
-
-/* x^(-1/10) to about 1e-3 for x in [1e-20, 1e20]: a guess from the exponent
- * bits and two Newton steps. A call of pow per lane would cost more than the
- * rest of a step. */
-INLINE double inverse_tenth_root(double x) {
-  union {
-    float number;
-    int32_t bits;
-  } u = {.number = (float)x};
-  u.bits = 1171876250 - (int32_t)(0.1F * (float)u.bits);
-  double z = (double)u.number;
-  for (int i = 0; i < 2; i++) {
-    double z2 = z * z, z4 = z2 * z2;
-    z *= 1.1 - 0.1 * x * z4 * z4 * z2;
-  }
-  return z;
-}
-
-/* error: mean square of the step's error over what is allowed; factor: by
- * which the step should change. */
-INLINE void step_errors(const work *w, const torus_rk45_options *o,
-                        int64_t size, int64_t lanes) {
-  double *restrict error = w->error, *restrict factor = w->factor;
-  const double *restrict h = w->h;
-  for (int64_t l = 0; l < lanes; l++) error[l] = 0;
-  for (int64_t d = 0; d < size; d++) {
-    int64_t row = d * lanes;
-    const double *restrict y = w->y + row, *restrict z = w->ynew + row;
-    const double *restrict k1 = w->k[0] + row, *restrict k3 = w->k[2] + row;
-    const double *restrict k4 = w->k[3] + row, *restrict k5 = w->k[4] + row;
-    const double *restrict k6 = w->k[5] + row, *restrict k7 = w->k[6] + row;
-    for (int64_t l = 0; l < lanes; l++) {
-      double e = h[l] * (e1 * k1[l] + e3 * k3[l] + e4 * k4[l] + e5 * k5[l] +
-                         e6 * k6[l] + e7 * k7[l]);
-      double from = fabs(y[l]), to = fabs(z[l]);
-      e /= o->atol + o->rtol * (from > to ? from : to);
-      error[l] += e * e;
-    }
-  }
-  for (int64_t l = 0; l < lanes; l++) {
-    error[l] /= (double)size;
-    /* False for NaN too: the step is then far too long. */
-    double x = error[l] < 1e20 ? error[l] : 1e20;
-    x = x > 1e-20 ? x : 1e-20;
-    double f = 0.9 * inverse_tenth_root(x);
-    f = f < 10 ? f : 10;
-    factor[l] = f > 0.2 ? f : 0.2;
-  }
-}
-
-INLINE void keep_accepted(const work *w, int64_t size, int64_t lanes) {
-  const int64_t *restrict accepted = w->accepted;
-  for (int64_t d = 0; d < size; d++) {
-    double *restrict y = w->y + d * lanes, *restrict k1 = w->k[0] + d * lanes;
-    const double *restrict ynew = w->ynew + d * lanes;
-    const double *restrict k7 = w->k[6] + d * lanes;
-    for (int64_t l = 0; l < lanes; l++) {
-      y[l] = accepted[l] ? ynew[l] : y[l];
-      k1[l] = accepted[l] ? k7[l] : k1[l];
-    }
-  }
-}
 
 INLINE bool field_at(const torus_field *field, int64_t lanes, const double *t,
                      const double *y, double *dy, torus_status *status) {
@@ -236,26 +71,97 @@ INLINE bool try_step(const job *j, const work *w, int64_t lanes,
 INLINE double larger(double a, double b) { return a > b ? a : b; }
 INLINE double smaller(double a, double b) { return a < b ? a : b; }
 
-static double least_step(const job *j, double t) {
-  double span = fabs(j->times[j->samples - 1] - j->times[0]);
+/* Times of a step from t to end that are this close are the same one. */
+INLINE double rounding(double t, double end) {
+  return 4 * DBL_EPSILON * larger(fabs(t), fabs(end));
+}
+
+/* A step below this is none. */
+INLINE double least_step(double t, double span) {
   return 16 * DBL_EPSILON * larger(fabs(t), span);
 }
 
-static void fail(failure *f, reason why, int64_t trajectory, double t,
-                 int64_t steps) {
-  if (f->reason != FINE && f->trajectory <= trajectory) return;
-  *f = (failure){why, trajectory, t, steps};
+INLINE double span_of(const job *j) {
+  return fabs(j->times[j->samples - 1] - j->times[0]);
 }
 
-/* Shortens a step that passes samples to end on the last of them: a sample
- * per step or fewer, as is usual, and none is interpolated. */
-static double to_sample(const job *j, double t, double h, int64_t sample) {
-  double end = t + h;
-  if ((j->times[sample] - end) * j->direction >= 0) return h;
+/* Decides on every lane's step: accepted, t_next, h_next, and special where a
+ * sample is reached or the trajectory fails. True when any lane is special. */
+INLINE bool decide(const job *j, const work *w, int64_t lanes) {
+  const double *restrict ts = w->t, *restrict hs = w->h, *restrict due = w->due;
+  const double *restrict errors = w->error, *restrict factors = w->factor;
+  const double *restrict active = w->active;
+  double *restrict t_nexts = w->t_next, *restrict h_nexts = w->h_next;
+  double *restrict steps = w->steps, *restrict taken = w->taken;
+  double *restrict accepts = w->accepted, *restrict shrunk = w->shrunk;
+  double *restrict specials = w->special;
+  double direction = j->direction, any = 0;
+  double most = j->options->max_step > 0 ? j->options->max_step : DBL_MAX;
+  double longest = direction * most;
+  double max_steps = (double)j->options->max_steps, span = span_of(j);
+  for (int64_t l = 0; l < lanes; l++) {
+    double t = ts[l], h = hs[l], end = t + h, factor = factors[l];
+    double accepted = errors[l] <= 1 ? 1 : 0;
+    double t_next = accepted > 0 ? end : t;
+    double limit = accepted > shrunk[l] ? factor : 1;
+    double next = h * smaller(factor, limit), size = fabs(next);
+    double reached =
+        (due[l] - end) * direction <= rounding(t, end) ? accepted : 0;
+    double fails = size < least_step(t_next, span) ? 1 : 0;
+    double spent = steps[l] + 1 >= max_steps ? 1 : 0;
+    double special = active[l] * (reached + fails + spent);
+    steps[l] += 1;
+    taken[l] += accepted;
+    accepts[l] = accepted;
+    shrunk[l] = 1 - accepted;
+    specials[l] = special;
+    t_nexts[l] = t_next;
+    h_nexts[l] = size > most ? longest : next;
+    any += special;
+  }
+  return any > 0;
+}
+
+/* The part of shorten() for lanes whose step passes several samples. */
+static void shorten_far(const job *j, const work *w, int64_t l) {
+  double end = w->t_next[l] + w->h_next[l];
+  int64_t sample = w->sample[l];
   while (sample + 1 < j->samples &&
          (j->times[sample + 1] - end) * j->direction <= 0)
     sample++;
-  return j->times[sample] - t;
+  w->h_next[l] = j->times[sample] - w->t_next[l];
+}
+
+/* Steps that pass samples end on the last of them: where there is a sample
+ * per step or fewer, as is usual, none is interpolated. */
+INLINE void shorten(const job *j, const work *w, int64_t lanes) {
+  const double *restrict ts = w->t_next, *restrict due = w->due;
+  const double *restrict after = w->after;
+  double *restrict hs = w->h_next, *restrict special = w->special;
+  double direction = j->direction, any = 0;
+  for (int64_t l = 0; l < lanes; l++) {
+    double end = ts[l] + hs[l];
+    double far = (after[l] - end) * direction <= 0 ? 1 : 0;
+    double near = (due[l] - end) * direction < 0 ? 1 : 0;
+    special[l] = far;
+    hs[l] = near > far ? due[l] - ts[l] : hs[l];
+    any += far;
+  }
+  for (int64_t l = 0; any > 0 && l < lanes; l++)
+    if (special[l] > 0) shorten_far(j, w, l);
+}
+
+static void set_due(const job *j, const work *w, int64_t l) {
+  int64_t sample = w->sample[l];
+  double never = j->direction * HUGE_VAL;
+  w->due[l] = sample < j->samples ? j->times[sample] : never;
+  w->after[l] = sample + 1 < j->samples ? j->times[sample + 1] : never;
+}
+
+static void fail(failure *f, reason why, int64_t trajectory, double t,
+                 double steps) {
+  if (f->reason != FINE && f->trajectory <= trajectory) return;
+  *f = (failure){why, trajectory, t, (int64_t)steps};
 }
 
 /* Puts trajectory `index` of the piece that starts at `first` into a lane. */
@@ -267,76 +173,98 @@ static void lane_start(const job *j, const work *w, int64_t lanes, int64_t l,
     w->k[0][d * lanes + l] = w->start_k[index * n + d];
   }
   memcpy(j->out + at * j->samples * n, j->y0 + at * n, sizeof(double) * n);
-  w->t[l] = j->times[0];
-  w->h[l] = to_sample(j, w->t[l], w->start_h[index], 1);
   w->trajectory[l] = at;
   w->sample[l] = 1;
-  w->steps[l] = 0;
-  w->shrunk[l] = 0;
+  w->active[l] = 1;
+  w->steps[l] = w->taken[l] = w->shrunk[l] = 0;
+  set_due(j, w, l);
+  w->t[l] = w->t_next[l] = j->times[0];
+  w->h_next[l] = w->start_h[index];
+  if ((w->due[l] - (w->t[l] + w->h_next[l])) * j->direction <= 0)
+    shorten_far(j, w, l);
+  w->h[l] = w->h_next[l];
 }
 
-/* Writes the samples within the accepted step of lane l and moves its time
- * on, to the last sample itself where the two differ by rounding. */
+/* Leaves a lane without a trajectory. */
+static void lane_stop(const job *j, const work *w, int64_t l,
+                      torus_rk45_stats *stats) {
+  stats->steps += (int64_t)w->taken[l];
+  stats->rejected += (int64_t)(w->steps[l] - w->taken[l]);
+  w->active[l] = w->accepted[l] = 0;
+  w->due[l] = w->after[l] = j->direction * HUGE_VAL;
+  w->t_next[l] = w->t[l];
+  w->h_next[l] = 0;
+}
+
+/* The state of lane l at a share x of its step, by Hairer's extension. */
+static void interpolate(const work *w, int64_t size, int64_t lanes, int64_t l,
+                        double x, double *to) {
+  double h = w->h[l];
+  for (int64_t d = 0; d < size; d++) {
+    int64_t i = d * lanes + l;
+    double rise = w->ynew[i] - w->y[i];
+    double bend = h * w->k[0][i] - rise;
+    double end = rise - h * w->k[6][i] - bend;
+    double last = h * (d1 * w->k[0][i] + d3 * w->k[2][i] + d4 * w->k[3][i] +
+                       d5 * w->k[4][i] + d6 * w->k[5][i] + d7 * w->k[6][i]);
+    to[d] =
+        w->y[i] + x * (rise + (1 - x) * (bend + x * (end + (1 - x) * last)));
+  }
+}
+
+/* Writes the samples within the accepted step of lane l; a time that differs
+ * from the last one's by rounding becomes that. */
 static void lane_samples(const job *j, const work *w, int64_t lanes,
                          int64_t l) {
   int64_t n = j->field->size, sample = w->sample[l];
-  double t = w->t[l], h = w->h[l], end = t + h;
-  double slack = 4 * DBL_EPSILON * larger(fabs(t), fabs(end));
-  while (sample < j->samples &&
-         (j->times[sample] - end) * j->direction <= slack) {
-    double x = (j->times[sample] - t) / h;
-    if (fabs(j->times[sample] - end) <= slack) {
-      end = j->times[sample];
-      x = 1;
-    }
+  double t = w->t[l], end = t + w->h[l];
+  double slack = rounding(t, end);
+  for (;
+       sample < j->samples && (j->times[sample] - end) * j->direction <= slack;
+       sample++) {
     double *to = j->out + (w->trajectory[l] * j->samples + sample) * n;
-    for (int64_t d = 0; d < n; d++) {
-      int64_t i = d * lanes + l;
-      double rise = w->ynew[i] - w->y[i];
-      double bend = h * w->k[0][i] - rise;
-      double end = rise - h * w->k[6][i] - bend;
-      double last = h * (d1 * w->k[0][i] + d3 * w->k[2][i] + d4 * w->k[3][i] +
-                         d5 * w->k[4][i] + d6 * w->k[5][i] + d7 * w->k[6][i]);
-      to[d] =
-          w->y[i] + x * (rise + (1 - x) * (bend + x * (end + (1 - x) * last)));
+    if (fabs(j->times[sample] - end) > slack) {
+      interpolate(w, n, lanes, l, (j->times[sample] - t) / w->h[l], to);
+      continue;
     }
-    sample++;
+    w->t_next[l] = j->times[sample];
+    for (int64_t d = 0; d < n; d++) to[d] = w->ynew[d * lanes + l];
   }
   w->sample[l] = sample;
-  w->t[l] = end;
+  set_due(j, w, l);
 }
 
-/* Accepts or rejects the step that lane l tried. False when its trajectory is
- * done or has failed. */
-static bool lane_advance(const job *j, const work *w, int64_t lanes, int64_t l,
-                         failure *failed, torus_rk45_stats *stats) {
-  double h = w->h[l], factor = w->factor[l];
-  w->steps[l]++;
-  w->accepted[l] = w->error[l] <= 1;
-  if (w->accepted[l]) {
-    stats->steps++;
-    lane_samples(j, w, lanes, l);
-    if (w->sample[l] == j->samples) return false;
-    if (w->shrunk[l] && factor > 1) factor = 1;
-    w->shrunk[l] = 0;
-  } else {
-    stats->rejected++;
-    w->shrunk[l] = 1;
-  }
-  h *= factor;
-  if (j->options->max_step > 0 && fabs(h) > j->options->max_step)
-    h = j->direction * j->options->max_step;
+/* What decide() can't do. False when lane l is through, for better or worse. */
+static bool lane_special(const job *j, const work *w, int64_t lanes, int64_t l,
+                         failure *failed) {
+  if (w->accepted[l] > 0) lane_samples(j, w, lanes, l);
+  if (w->sample[l] == j->samples) return false;
   reason why = FINE;
-  if (fabs(h) < least_step(j, w->t[l]))
+  if (fabs(w->h_next[l]) < least_step(w->t_next[l], span_of(j)))
     why = isfinite(w->error[l]) ? UNDERFLOW_STEP : NOT_FINITE;
-  else if (w->steps[l] >= j->options->max_steps)
+  else if (w->steps[l] >= (double)j->options->max_steps)
     why = TOO_MANY;
-  if (why != FINE) {
-    fail(failed, why, w->trajectory[l], w->t[l], w->steps[l]);
-    return false;
+  if (why == FINE) return true;
+  fail(failed, why, w->trajectory[l], w->t_next[l], w->steps[l]);
+  return false;
+}
+
+/* Takes over the accepted steps and the next times and step sizes. */
+INLINE void commit(const work *w, int64_t size, int64_t lanes) {
+  const double *restrict accepted = w->accepted;
+  for (int64_t d = 0; d < size; d++) {
+    double *restrict y = w->y + d * lanes, *restrict k1 = w->k[0] + d * lanes;
+    const double *restrict ynew = w->ynew + d * lanes;
+    const double *restrict k7 = w->k[6] + d * lanes;
+    for (int64_t l = 0; l < lanes; l++) {
+      y[l] = accepted[l] > 0 ? ynew[l] : y[l];
+      k1[l] = accepted[l] > 0 ? k7[l] : k1[l];
+    }
   }
-  w->h[l] = to_sample(j, w->t[l], h, w->sample[l]);
-  return true;
+  for (int64_t l = 0; l < lanes; l++) {
+    w->t[l] = w->t_next[l];
+    w->h[l] = w->h_next[l];
+  }
 }
 
 /* --- first steps ---------------------------------------------------------- */
@@ -361,7 +289,7 @@ INLINE bool start_block(const job *j, const work *w, int64_t lanes,
                         failure *failed, torus_status *status) {
   const torus_rk45_options *o = j->options;
   int64_t n = j->field->size;
-  double span = fabs(j->times[j->samples - 1] - j->times[0]);
+  double span = span_of(j);
   for (int64_t l = 0; l < lanes; l++) {
     /* Lanes to spare repeat the last trajectory. */
     int64_t at = first + index + (l < block ? l : block - 1);
@@ -409,30 +337,29 @@ INLINE bool solve(const job *j, const work *w, int64_t lanes, int64_t first,
       return false;
   }
   if (failed->reason != FINE) return true;
-  /* A lane without a trajectory stands still: h = 0. */
   int64_t next = 0, active = 0;
   for (int64_t l = 0; l < lanes; l++) {
     lane_start(j, w, lanes, l, first, next < count ? next : count - 1);
-    if (next < count)
+    if (next < count) {
       next++, active++;
-    else
-      w->h[l] = 0, w->trajectory[l] = -1;
+      continue;
+    }
+    lane_stop(j, w, l, stats);
+    w->h[l] = 0;
   }
   while (active > 0) {
     if (!try_step(j, w, lanes, status)) return false;
-    bool done = false;
-    for (int64_t l = 0; l < lanes; l++) {
-      w->accepted[l] = 0;
-      if (w->trajectory[l] < 0) continue;
-      if (lane_advance(j, w, lanes, l, failed, stats)) continue;
-      w->accepted[l] = 0;
-      w->h[l] = 0;
-      w->trajectory[l] = -1;
-      active--, done = true;
+    int64_t before = active;
+    bool special = decide(j, w, lanes);
+    for (int64_t l = 0; special && l < lanes; l++) {
+      if (w->special[l] == 0 || lane_special(j, w, lanes, l, failed)) continue;
+      lane_stop(j, w, l, stats);
+      active--;
     }
-    keep_accepted(w, j->field->size, lanes);
-    for (int64_t l = 0; done && l < lanes && next < count; l++)
-      if (w->trajectory[l] < 0)
+    shorten(j, w, lanes);
+    commit(w, j->field->size, lanes);
+    for (int64_t l = 0; active < before && l < lanes && next < count; l++)
+      if (w->active[l] == 0)
         lane_start(j, w, lanes, l, first, next++), active++;
   }
   return true;
