@@ -231,6 +231,7 @@ local LOSS_RULES = {
   kl_weight = { default = 1, type = "number" },
   chunk = { default = 4, type = "integer", min = 1 },
   decode_frames = { type = "integer", min = 1 },
+  horizon = { type = "integer", min = 0 },
   fused = { type = "boolean" },
 }
 
@@ -282,9 +283,8 @@ local function decode_backward(self, states, targets, weight, chunk, sums,
   return total
 end
 
--- Which frames to decode: nil for all, or places drawn at random.
-local function choose_frames(self, o)
-  local frames = self.config.frames
+-- Which of the frames to decode: nil for all, or places drawn at random.
+local function choose_frames(frames, o)
   if not o.decode_frames or o.decode_frames >= frames then return nil end
   return torus.randperm(frames, { generator = o.generator })
     :narrow(1, 1, o.decode_frames)
@@ -295,16 +295,18 @@ end
 -- @tparam tensor frames as loss's
 -- @tparam[opt] table opts as loss's, and chunk=4 images per piece;
 -- decode_frames: how many frames, drawn at random, the error is taken over
--- (an unbiased estimate; default: all)
+-- (an unbiased estimate; default: all); horizon: steps of the rollout, where
+-- only the first horizon + 1 frames are to be explained (default: all)
 -- @treturn {tensor, ...} in the order of parameters()
 -- @treturn table numbers: loss, mse, kl
 function HGN:gradients(frames, opts)
   local o = options.resolve("hgn.gradients", opts, LOSS_RULES)
   local z, kl = draw(self, frames, o)
   local q, p = self:state_of(z)
-  local states = self:rollout(q, p, { fused = o.fused }).q
-  local targets = frames:transpose(1, 2)
-  local chosen = choose_frames(self, o)
+  local steps = math.min(o.horizon or self.steps, self.steps)
+  local states = self:rollout(q, p, { steps = steps, fused = o.fused }).q
+  local targets = frames:transpose(1, 2):narrow(1, 1, steps + 1)
+  local chosen = choose_frames(steps + 1, o)
   if chosen then
     states = states:index_select(1, chosen)
     targets = targets:index_select(1, chosen)

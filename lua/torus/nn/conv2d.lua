@@ -47,9 +47,9 @@ end
 --- @tparam tensor x (images, height, width, inputs)
 -- @treturn tensor (images, height', width', outputs)
 function Conv2d:forward(x)
-  local y = torus.conv2d(x, self.weight,
-    { stride = self.stride, padding = self.padding })
-  return self.bias and y + self.bias or y
+  local o = { stride = self.stride, padding = self.padding }
+  if self.bias then return torus.conv2d(x, self.weight, self.bias, o) end
+  return torus.conv2d(x, self.weight, o)
 end
 
 function Conv2d:describe()

@@ -34,6 +34,8 @@ local TRAINING = {
   multiplier_max = { default = 1e6, type = "number", above = 0 },
   chunk = { default = 4, type = "integer", min = 1 },
   decode_frames = { type = "integer", min = 1 },
+  horizon_start = { default = 2, type = "integer", min = 0 },
+  horizon_steps = { default = 0, type = "integer", min = 0 },
   save_every = { default = 500, type = "integer", min = 1 },
   log_every = { default = 10, type = "integer", min = 1 },
   evaluate_every = { default = 500, type = "integer", min = 1 },

@@ -56,10 +56,20 @@ function Task.new(config, data)
   return self
 end
 
+-- How many steps of the rollout a training step looks at: all, or a number
+-- that grows over the first `horizon_steps` steps of the training.
+local function horizon(config, step)
+  local last = config.frames - 1
+  if step >= config.horizon_steps then return last end
+  local first = math.min(config.horizon_start, last)
+  return first + math.floor((last - first) * step / config.horizon_steps)
+end
+
 --- The gradients of one batch.
+-- @tparam integer step of the training, from 1
 -- @treturn {tensor, ...} gradients
 -- @treturn table numbers for the log
-function Task:step()
+function Task:step(step)
   local c = self.config
   local frames = self.data.train:batch((self.order:next()))
   -- Kept until the next step, to find out where a NaN came from.
@@ -68,7 +78,7 @@ function Task:step()
   local gradients, numbers = self.model:gradients(frames, {
     generator = self.generator, multiplier = multiplier,
     kl_weight = c.kl_weight, chunk = c.chunk,
-    decode_frames = c.decode_frames,
+    decode_frames = c.decode_frames, horizon = horizon(c, step),
   })
   numbers.multiplier = multiplier
   return gradients, numbers
