@@ -72,6 +72,7 @@ static bool note_history(torus_scope *scope, const torus_call *call) {
   *node = (torus_node){.op = call->op,
                        .attrs = *call->attrs,
                        .out_version = call->out->storage->version,
+                       .saved = *call->saved,
                        .inputs = call->inputs};
   for (int i = 0; i < call->inputs; i++) {
     node->input[i].tensor = torus_tensor_retain(call->in[i]);
@@ -98,16 +99,23 @@ torus_tensor *torus_apply(torus_scope *scope, const torus_op *op,
     if (!in[i]) return NULL;
   }
   if (!check_inputs(scope, op, in, inputs)) return NULL;
-  torus_call call = {op, attrs ? attrs : &none, inputs, in, NULL};
+  torus_tensor *saved = NULL;
+  torus_call call = {.op = op,
+                     .attrs = attrs ? attrs : &none,
+                     .inputs = inputs,
+                     .in = in,
+                     .saved = &saved};
+  call.record = scope->record && !op->constant && any_requires_grad(&call);
   call.out = op->forward(scope, &call);
-  if (!call.out) return NULL;
-  if (scope->record && !op->constant && torus_dtype_is_float(call.out->dtype) &&
-      any_requires_grad(&call)) {
-    if (!note_history(scope, &call)) {
+  bool noted = false;
+  if (call.out && call.record && torus_dtype_is_float(call.out->dtype)) {
+    noted = note_history(scope, &call);
+    if (!noted) {
       torus_tensor_release(call.out);
-      return NULL;
+      call.out = NULL;
     }
   }
+  if (!noted) torus_tensor_release(saved);
   return torus_scope_own(scope, call.out);
 }
 

@@ -16,6 +16,10 @@ typedef struct torus_call {
   int inputs;
   torus_tensor *const *in;
   torus_tensor *out;
+  bool record; /* a gradient may be asked for later */
+  /* What forward keeps for the gradient beside inputs and output: it may put
+   * one owned tensor there when `record` is set. */
+  torus_tensor **saved;
 } torus_call;
 
 /* How the parameters of an operation are read from a script. Each takes the
@@ -52,6 +56,10 @@ struct torus_op {
    * the operation has no derivative and says so when asked for one. */
   torus_tensor *(*gradient)(torus_scope *scope, const torus_call *call, int i,
                             torus_tensor *g);
+  /* Instead of `gradient`, where the inputs' gradients come together: fills
+   * out[i], borrowed from the scope, for every input with wanted[i]. */
+  bool (*gradients)(torus_scope *scope, const torus_call *call, torus_tensor *g,
+                    const bool *wanted, torus_tensor **out);
   /* Locally constant: the result is never part of a graph. */
   bool constant;
   bool any_dtype;

@@ -171,41 +171,70 @@ static bool check_versions(sweep *s, const torus_tensor *tensor) {
                            node->op->name);
 }
 
-static bool pass_on_to(sweep *s, torus_scope *inner, const torus_call *call,
-                       int i, torus_tensor *g) {
-  torus_tensor *input = call->in[i];
-  entry *to = &s->order[input->mark];
-  if (!call->op->gradient) {
+/* Gradients of the wanted inputs, one by one or together. */
+static bool gradients_of(torus_scope *inner, const torus_call *call,
+                         torus_tensor *g, const bool *wanted,
+                         torus_tensor **out) {
+  const torus_op *op = call->op;
+  if (op->gradients) return op->gradients(inner, call, g, wanted, out);
+  if (!op->gradient) {
     return torus_status_fail(&inner->status, TORUS_EINVAL,
-                             "grad: %s has no derivative", call->op->name);
+                             "grad: %s has no derivative", op->name);
   }
-  torus_tensor *gi = call->op->gradient(inner, call, i, g);
-  return accumulate(s, inner, to, torus_sum_to(inner, gi, &input->shape));
+  for (int i = 0; i < call->inputs; i++) {
+    if (wanted[i] && !(out[i] = op->gradient(inner, call, i, g))) return false;
+  }
+  return true;
+}
+
+/* Room for one entry per input of a node. */
+typedef struct inputs {
+  torus_tensor **in, **gradient;
+  bool *wanted;
+} inputs;
+
+#define FEW 8
+
+static bool hand_on(sweep *s, const entry *e, const inputs *x) {
+  torus_node *node = e->tensor->node;
+  for (int i = 0; i < node->inputs; i++) {
+    torus_tensor *input = x->in[i] = node->input[i].tensor;
+    x->gradient[i] = NULL;
+    x->wanted[i] = input->requires_grad && leads_to_target(s, input);
+  }
+  torus_call call = {.op = node->op,
+                     .attrs = &node->attrs,
+                     .inputs = node->inputs,
+                     .in = x->in,
+                     .out = e->tensor,
+                     .saved = &node->saved};
+  torus_scope inner;
+  torus_scope_init(&inner, s->options->create_graph);
+  bool ok = gradients_of(&inner, &call, e->grad, x->wanted, x->gradient);
+  for (int i = 0; ok && i < call.inputs; i++) {
+    if (!x->wanted[i]) continue;
+    torus_tensor *g = torus_sum_to(&inner, x->gradient[i], &x->in[i]->shape);
+    ok = accumulate(s, &inner, &s->order[x->in[i]->mark], g);
+  }
+  torus_scope_clear(&inner);
+  torus_scope_pass_error(s->scope, &inner);
+  return ok;
 }
 
 /* Hands a tensor's gradient to the inputs of its operation. */
 static bool pass_on(sweep *s, const entry *e) {
-  torus_node *node = e->tensor->node;
+  int count = e->tensor->node->inputs;
   if (!check_versions(s, e->tensor)) return false;
-  torus_tensor *few[8];
-  torus_tensor **in = few;
-  if (node->inputs > 8) {
-    in = torus_scratch(s->scope, (size_t)node->inputs * sizeof *in);
-    if (!in) return false;
-  }
-  for (int i = 0; i < node->inputs; i++) in[i] = node->input[i].tensor;
-  torus_call call = {node->op, &node->attrs, node->inputs, in, e->tensor};
-  torus_scope inner;
-  torus_scope_init(&inner, s->options->create_graph);
-  bool ok = true;
-  for (int i = 0; ok && i < node->inputs; i++) {
-    if (in[i]->requires_grad && leads_to_target(s, in[i])) {
-      ok = pass_on_to(s, &inner, &call, i, e->grad);
-    }
-  }
-  torus_scope_clear(&inner);
-  torus_scope_pass_error(s->scope, &inner);
-  if (in != few) torus_free(in);
+  torus_tensor *in[FEW], *gradient[FEW];
+  bool wanted[FEW];
+  if (count <= FEW) return hand_on(s, e, &(inputs){in, gradient, wanted});
+  size_t pointers = (size_t)count * sizeof *in;
+  char *room = torus_scratch(s->scope, 2 * pointers + (size_t)count);
+  if (!room) return false;
+  inputs many = {(torus_tensor **)room, (torus_tensor **)(room + pointers),
+                 (bool *)(room + 2 * pointers)};
+  bool ok = hand_on(s, e, &many);
+  torus_free(room);
   return ok;
 }
 

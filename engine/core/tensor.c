@@ -102,6 +102,8 @@ static void drop(torus_tensor *tensor, torus_tensor **dying) {
 
 static void drop_inputs(torus_node *node, torus_tensor **dying) {
   for (int i = 0; i < node->inputs; i++) drop(node->input[i].tensor, dying);
+  if (node->saved) drop(node->saved, dying);
+  node->saved = NULL;
   node->inputs = 0;
   node->freed = true;
 }

@@ -44,6 +44,7 @@ typedef struct torus_node {
   torus_attrs attrs;
   bool freed;          /* a backward sweep has used and dropped the inputs */
   int64_t out_version; /* of the result's storage when recorded */
+  torus_tensor *saved; /* owned; what the operation kept, or NULL */
   int inputs;
   torus_input input[];
 } torus_node;
