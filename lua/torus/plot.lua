@@ -111,7 +111,8 @@ local function series_commands(script, where, given, flat)
   end
   commands[#commands + 1] = string.format("%s using 1:2%s with %s%s%s %s",
     block, flat and ":(0)" or "", STYLES[s.style],
-    HAS_WIDTH[s.style] and " lw " .. number(s.width) or "", colour, s.label and "title " .. quoted(s.label) or "notitle")
+    HAS_WIDTH[s.style] and " lw " .. number(s.width) or "", colour,
+    s.label and "title " .. quoted(s.label) or "notitle")
   return commands
 end
 

@@ -89,11 +89,11 @@ local function vector_field(H, tail, dtype)
           .. "got %s", batch,
           torus.is_tensor(energy) and shape_text(energy) or tostring(energy))
       end
-      local g = torus.grad(energy:sum(), { q, p }, { allow_unused = true })
-      if not g[1] and not g[2] then
+      if not energy.requires_grad then
         options.raise("rk45: H depends neither on q nor on p; an energy must "
           .. "be computed with differentiable operations")
       end
+      local g = torus.grad(energy:sum(), { q, p }, { allow_unused = true })
       local dq, dp = g[1] or q * 0, g[2] or p * 0
       return torus.cat({ dp:reshape(batch, d), -dq:reshape(batch, d) }, 2)
         :detach():to("float64")

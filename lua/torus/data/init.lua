@@ -134,17 +134,19 @@ function M.load(path, opts)
     noise = found.noise, dt = found.dt, path = path,
     steps = found.train.noisy:size(2) - 1 }, Dataset)
   for _, name in ipairs { "train", "test" } do
-    local noisy, clean = found[name].noisy, found[name].clean
+    local noisy = found[name].noisy
     if noisy:size(4) ~= system.dimension then
       return nil, string.format("%s: its states have %d coordinates, %s has "
         .. "%d", path, noisy:size(4), system.name, system.dimension)
     end
     set[name] = { size = noisy:size(1) }
-    message = conflict(o, set)
-    if message then return nil, path .. ": " .. message end
-    local n = o[name] or noisy:size(1)
-    set[name] = splits.states(system, noisy:narrow(1, 1, n),
-      clean:narrow(1, 1, n), drawing_of(o))
+  end
+  message = conflict(o, set)
+  if message then return nil, path .. ": " .. message end
+  for _, name in ipairs { "train", "test" } do
+    local n = o[name] or set[name].size
+    set[name] = splits.states(system, found[name].noisy:narrow(1, 1, n),
+      found[name].clean:narrow(1, 1, n), drawing_of(o))
   end
   return set
 end

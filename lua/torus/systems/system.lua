@@ -1,6 +1,5 @@
 --- A physical system: constants, energy, initial states, drawing.
 -- @classmod torus.systems.system
-local integrate = require "torus.integrate"
 local options = require "torus.options"
 local render = require "torus.systems.render"
 local rk45 = require "torus.rk45"
@@ -182,9 +181,22 @@ function System:hamiltonian()
   if o.energy then
     return function(q, p) return o.energy(q, p, constants) end
   end
-  return integrate.separable(
+  return torus.separable(
     function(p) return o.kinetic(p, constants) end,
     function(q) return o.potential(q, constants) end)
+end
+
+--- The exact time derivatives (dH/dp, -dH/dq) at states.
+-- @tparam tensor q (batch, d)
+-- @tparam tensor p (batch, d)
+-- @treturn tensor dq/dt (batch, d) float64
+-- @treturn tensor dp/dt (batch, d) float64
+function System:derivatives(q, p)
+  local d = self.dimension
+  local field = rk45.field_of(self:hamiltonian(), d)
+  local slopes = field(torus.cat({ q:detach(), p:detach() }, 2):to("float64"))
+  return slopes:narrow(2, 1, d):contiguous(),
+    slopes:narrow(2, d + 1, d):contiguous()
 end
 
 --- The engine's kernel for the vector field, {name, {constant, ...}}, or nil.

@@ -1,0 +1,96 @@
+local lfs = require "lfs"
+local torus = require "torus"
+
+local base
+
+local function read(path)
+  local file = assert(io.open(path, "rb"))
+  local text = file:read("a")
+  file:close()
+  return text
+end
+
+local function script(arguments)
+  local out, err = base .. "/out", base .. "/err"
+  local _, _, status = os.execute(string.format(
+    "scripts/torus scripts/dataset.lua %s >%s 2>%s", arguments, out, err))
+  return status, read(out), read(err)
+end
+
+local function succeeds(arguments)
+  local status, out, err = script(arguments)
+  assert.are.equal("", err)
+  assert.are.equal(0, status)
+  return out
+end
+
+local function fails(pattern, arguments)
+  local status, _, err = script(arguments)
+  assert.are_not.equal(0, status)
+  assert.matches(pattern, err)
+  assert.is_nil(err:find("stack traceback", 1, true))
+end
+
+describe("dataset.lua", function()
+  setup(function()
+    base = os.tmpname()
+    os.remove(base)
+    assert(lfs.mkdir(base))
+  end)
+
+  teardown(function() os.execute("rm -r '" .. base .. "'") end)
+
+  it("explains itself", function()
+    assert.matches("Usage: dataset.lua", succeeds("--help"))
+  end)
+
+  it("makes a set, tells what is in it and exports its frames", function()
+    local path = base .. "/deep/set"
+    local made = succeeds("two_body --train 12 --test 3 --seed 5 --noise 0.1 "
+      .. "--constant g=2 --steps 7 --out " .. path)
+    assert.matches("12 %+ 3 trajectories in %d+%.%d+ s on %d+ threads, 0%.0 MB written",
+      made)
+    local set = assert(torus.data.load(path))
+    assert.are.same({ 12, 3, 5, 0.1, 2, 7 }, { set.train.size, set.test.size,
+      set.seed, set.noise, set.system.constants.g, set.steps })
+    local told = succeeds(path .. " --info")
+    assert.matches("system two_body %(d=4, g=2 m=1", told)
+    assert.matches("12 train and 3 test sequences, 7 steps of 0.125, frames of "
+      .. "8 x 32 x 32 x 3", told)
+    assert.matches("noise floor %d+%.%d%d,", told)
+    succeeds(path .. " --export-frames uint8 --export-count 4 --resolution 16")
+    local frames = assert(torus.npy.load(path .. "/train.npy"))
+    assert.are.same({ 4, 8, 16, 16, 3 }, frames.shape)
+    assert.matches("noise floor unknown", succeeds(path .. "/train.npy --info"))
+  end)
+
+  it("takes a system of the user's", function()
+    local file = assert(io.open(base .. "/free.lua", "w"))
+    file:write [[
+      return { name = "free", dimension = 1, normals = 2,
+        energy = function(q, p) return (p * p + q * 0):sum(2) / 2 end,
+        sample = function(_, z) return z:narrow(2, 1, 1), z:narrow(2, 2, 1) end,
+        positions = function(q) return require("torus").stack({ q, q * 0 }, 3) end,
+        radii = { 0.3 }, half_width = 4 }]]
+    file:close()
+    succeeds(base .. "/free.lua --train 2 --test 1 --out " .. base .. "/free")
+    fails('its system "free" is not known here', base .. "/free --info")
+    assert.matches("system free", succeeds(base .. "/free --info --system "
+      .. base .. "/free.lua"))
+  end)
+
+  it("gives one message for what it can't do", function()
+    fails("nothing to do: give %-%-out", "pendulum")
+    fails('"planets" is no system', "planets --info")
+    fails("system pendulum: has no constant", "pendulum --constant x=1 --info")
+    fails("expected name=value", "pendulum --constant g --info")
+    fails('option "train": expected an integer, got 1.5',
+      "pendulum --train 1.5 --out " .. base .. "/x")
+    fails("unknown option '%-%-trian'", "pendulum --trian 3 --info")
+    fails("cannot make the folder /proc/x", "pendulum --train 1 --test 1 --out /proc/x")
+    fails("%-%-export%-frames needs %-%-out",
+      "pendulum --train 1 --test 1 --export-frames uint8")
+    fails("No such file", base .. "/none.npy --info")
+    fails("cannot open", base .. "/none.lua --info")
+  end)
+end)

@@ -1,0 +1,93 @@
+local torus = require "torus"
+
+local plot = torus.plot
+local has_gnuplot = os.execute("command -v gnuplot >/dev/null 2>&1")
+
+local function size_of(path)
+  local file = assert(io.open(path, "rb"))
+  local bytes = file:read("a")
+  file:close()
+  assert.are.equal("\x89PNG\r\n\x1a\n", bytes:sub(1, 8))
+  return { string.unpack(">I4I4", bytes, 17) }
+end
+
+describe("torus.plot", function()
+  local path
+
+  before_each(function() path = os.tmpname() end)
+  after_each(function() os.remove(path) end)
+
+  if has_gnuplot then
+    it("draws lines, points, bands, gaps and odd names", function()
+      assert(plot.lines { path = path, title = "it's \"fine\" {a_b} \\n", log = "y",
+        xlabel = "step", ylabel = "loss", width = 300, height = 200,
+        series = {
+          { y = { 1, 10, 0 / 0, 1000 }, label = "it's", style = "linespoints" },
+          { x = torus.arange(4), y = torus.rand(4) + 1, low = { 1, 1, 1, 1 },
+            high = { 3, 3, 3, 3 }, colour = "#ff0000", style = "dashes" },
+          { y = {} },
+        } })
+      assert.are.same({ 300, 200 }, { table.unpack(size_of(path), 1, 2) })
+      assert(plot.scatter { path = path, square = true, xrange = { -1, 1 },
+        yrange = { -1, 1 }, series = { { x = torus.randn(50), y = torus.randn(50) } } })
+    end)
+
+    it("draws contours, surfaces and several panels", function()
+      local x, y = torus.linspace(-1, 1, 7), torus.linspace(0, 2, 5)
+      local z = y:reshape(5, 1) * x:reshape(1, 7)
+      assert(plot.contour { path = path, x = x, y = y, z = z,
+        series = { { x = { -1, 1 }, y = { 0, 2 } } } })
+      assert(plot.surface { path = path, x = x, y = y, z = z })
+      assert(plot.figure { path = path, columns = 2, width = 640, height = 480,
+        title = "all", panels = {
+          { kind = "contour", x = x, y = y, z = z, title = "a" },
+          { kind = "surface", x = x, y = y, z = z },
+          { series = { { y = { 1, 2 } } } } } })
+      assert.are.same({ 640, 480 }, { table.unpack(size_of(path), 1, 2) })
+    end)
+
+    it("leaves nothing when it fails", function()
+      local none, message = plot.lines { path = "/nonexistent/a.png",
+        series = { { y = { 1 } } } }
+      assert.is_nil(none)
+      assert.matches("^plot: cannot write /nonexistent/a.png", message)
+      none, message = plot.lines { path = path, log = "y",
+        series = { { y = { -1, -2 } } } }
+      assert.is_true(none == true or message:find("^plot: gnuplot failed: ") == 1)
+      assert.is_nil(io.open(path .. ".part"))
+    end)
+  end
+
+  it("says how to get gnuplot where it is missing", function()
+    local program = plot.program
+    plot.program = "no-such-gnuplot"
+    local none, message = plot.lines { path = path, series = { { y = { 1 } } } }
+    plot.program = program
+    assert.is_nil(none)
+    assert.are.equal("plot: gnuplot is not installed (apt-get install gnuplot-nox)",
+      message)
+  end)
+
+  it("says what it expected", function()
+    for pattern, opts in pairs {
+      ['unknown option "colour"'] = { colour = "red" },
+      ["plot: there are no series"] = { series = {} },
+      ["series 1: x has 1 numbers, y has 2"] = { series = { { x = { 1 }, y = { 1, 2 } } } },
+      ["series 1: y: expected numbers, got a at 1"] = { series = { { y = { "a" } } } },
+      ["series 1: y: expected a list of numbers or a tensor, got 3"] =
+        { series = { { y = 3 } } },
+      ['series 1: option "style": expected one of'] =
+        { series = { { y = { 1 }, style = "wavy" } } },
+      ["low and high come together"] = { series = { { y = { 1 }, low = { 0 } } } },
+      ["expected two numbers as xrange"] = { xrange = { 1 }, series = { { y = { 1 } } } },
+      ["expected a place like"] = { legend = "x; system", series = { { y = { 1 } } } },
+    } do
+      opts.path = path
+      assert.error_matches(function() plot.lines(opts) end, pattern)
+    end
+    assert.error_matches(function() plot.lines {} end, 'option "path" is missing')
+    assert.error_matches(function()
+      plot.contour { path = path, x = { 1, 2 }, y = { 1, 2 }, z = torus.zeros(2, 3) }
+    end, "z is %(2,3%), y has 2 numbers and x 2")
+  end)
+end)

@@ -1,0 +1,138 @@
+local torus = require "torus"
+
+local function f64(values) return torus.tensor(values, { dtype = "float64" }) end
+local function largest(x) return x:abs():max():item() end
+local function spring(q, p) return ((q * q + p * p) / 2):sum(2) end
+
+describe("torus.rk45", function()
+  it("gives the states at any times, rising or falling", function()
+    local q, p = f64 { { 1 }, { 0.5 } }, f64 { { 0 }, { 1 } }
+    for _, times in ipairs { { 0, 0.01, 0.02, 3, 3.5, 10 }, { 2, 1, -3 } } do
+      local way = torus.rk45 { H = spring, q = q, p = p, times = times }
+      for i, t in ipairs(times) do
+        local c, s = math.cos(t - times[1]), math.sin(t - times[1])
+        assert.is_true(largest(way.q[i] - (q * c + p * s)) < 1e-9)
+        assert.is_true(largest(way.p[i] - (p * c - q * s)) < 1e-9)
+      end
+    end
+  end)
+
+  it("takes steps of dt, and 30 of 0.125 without being told", function()
+    local q = f64 { { 1 } }
+    local way = torus.rk45 { H = spring, q = q, p = q }
+    assert.are.same({ 31, 1, 1 }, way.q.shape)
+    local back = torus.rk45 { H = spring, q = way.q[31], p = way.p[31],
+      dt = -3.75, steps = 1 }
+    assert.is_true(largest(back.q[2] - q) < 1e-9)
+  end)
+
+  it("keeps the shape of q and takes separable and joint energies", function()
+    local q = torus.randn({ 3, 2, 2 }, { dtype = "float64",
+      generator = torus.generator(1) })
+    local function half(x) return (x * x):sum { 2, 3 } / 2 end
+    local way = torus.rk45 { H = torus.separable(half, half), q = q, p = q * 0,
+      times = { 0, math.pi } }
+    assert.are.same({ 2, 3, 2, 2 }, way.q.shape)
+    assert.is_true(largest(way.q[2] + q) < 1e-9)
+  end)
+
+  it("differentiates in the dtype of q and steps in float64", function()
+    local net = torus.nn.MLP { sizes = { 1, 8, 1 }, activation = "tanh",
+      generator = torus.generator(1) }
+    local H = torus.separable(function(p) return (p * p):sum(2) / 2 end,
+      function(q) return net(q):sum(2) end)
+    local q = torus.tensor { { 0.3 }, { -0.2 } }
+    local way = torus.rk45 { H = H, q = q, p = q, rtol = 1e-5, atol = 1e-6 }
+    assert.are.equal("float64", way.q.dtype)
+    local fixed = torus.integrate { H = H, q = q, p = q, method = "rk4",
+      dt = 0.0625, steps = 60 }
+    assert.is_true(largest(way.q[31]:to("float32") - fixed.q[61]) < 1e-4)
+    assert.is_false(way.q.requires_grad)
+  end)
+
+  it("is as exact as it is told to be", function()
+    local q = f64 { { 1 } }
+    local last = 1
+    for _, rtol in ipairs { 1e-4, 1e-7, 1e-10 } do
+      local way = torus.rk45 { H = spring, q = q, p = q * 0, rtol = rtol,
+        atol = rtol, times = { 0, 2 * math.pi } }
+      local error = largest(way.q[2] - q)
+      assert.is_true(error < 30 * rtol and error < last / 100)
+      last = error
+    end
+  end)
+
+  it("passes the error of an energy on as it was", function()
+    local q = f64 { { 1 } }
+    assert.error_matches(function()
+      torus.rk45 { H = function() error("no energy today", 0) end, q = q, p = q }
+    end, "^no energy today$")
+    local thrown = { code = 7 }
+    local ok, caught = pcall(torus.rk45, { H = function() error(thrown) end,
+      q = q, p = q })
+    assert.is_false(ok)
+    assert.are.equal(thrown, caught)
+  end)
+
+  it("names the trajectory that fails", function()
+    local q = f64 { { 1, 0, -1, 0 }, { 1, 0, -1, 0 } }
+    local p = f64 { { 0, 0.5, 0, -0.5 }, { 0, 0, 0, 0 } }
+    assert.error_matches(function()
+      torus.systems.two_body:solve(q, p)
+    end, "rk45: trajectory 2 failed at t = 2%.22%d+ after %d+ steps: its step "
+      .. "size fell below the resolution of time")
+    assert.error_matches(function()
+      torus.rk45 { H = spring, q = q, p = q, max_steps = 5 }
+    end, "trajectory 1 failed at t = %S+ after 5 steps: it needs more than")
+    assert.error_matches(function()
+      torus.rk45 { H = spring, q = f64 { { 0 / 0 } }, p = f64 { { 1 } } }
+    end, "its vector field is not finite")
+  end)
+
+  it("says what it expected", function()
+    local q = f64 { { 1 } }
+    for pattern, opts in pairs {
+      ["rk45: give either H or field"] = {},
+      ['unknown option "Q"'] = { H = spring, Q = q },
+      ["expected q and p of one shape"] = { H = spring, p = f64 { 1 } },
+      ["give either times or dt and steps"] = { H = spring, times = { 0 }, dt = 1 },
+      ["dt can't be 0"] = { H = spring, dt = 0 },
+      ["times that rise or fall throughout, got 1 after 2 at 3"] =
+        { H = spring, times = { 0, 2, 1 } },
+      ["expected times as a list of numbers, got x at 2"] =
+        { H = spring, times = { 0, "x" } },
+      ["H must give one energy per sample, shape %(1%); got %(1,1%)"] =
+        { H = function(x) return x end },
+      ["H must give one energy per sample, shape %(1%); got 3"] =
+        { H = function() return 3 end },
+      ["H depends neither on q nor on p"] =
+        { H = function() return f64 { 1 } end },
+      ["no vector field is named 'planets'"] = { field = { "planets", {} } },
+      ["pendulum: expected 3 constants, got 1"] = { field = { "pendulum", { 1 } } },
+      ["pendulum: expected states of 2 numbers, got 4"] =
+        { field = { "pendulum", { 1, 1, 1 } }, q = f64 { { 1, 1 } },
+          p = f64 { { 1, 1 } } },
+      ['option "rtol": expected at least 0'] = { H = spring, rtol = -1 },
+    } do
+      opts.q, opts.p = opts.q or q, opts.p or q
+      assert.error_matches(function() torus.rk45(opts) end, pattern)
+    end
+  end)
+
+  it("measures the fixed-step schemes: their error falls by their order", function()
+    local system = torus.systems.pendulum
+    local q, p = system:sample { count = 20 }
+    local truth = system:solve(q, p, { times = { 0, 2 } }).q[2]
+    for method, order in pairs { euler = 1, symplectic_euler = 1, leapfrog = 2,
+      rk4 = 4, yoshida4 = 4 } do
+      local function error(steps)
+        local way = torus.integrate { H = system:hamiltonian(), q = q, p = p,
+          dt = 2 / steps, steps = steps, method = method }
+        return largest(way.q[steps + 1] - truth)
+      end
+      local fine = order == 1 and 512 or 64
+      local fitted = math.log(error(fine) / error(2 * fine), 2)
+      assert.is_true(math.abs(fitted - order) < 0.2, method .. " " .. fitted)
+    end
+  end)
+end)
