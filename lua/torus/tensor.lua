@@ -321,6 +321,14 @@ M.stack, methods.stack, methods.is_tensor = M.stack, nil, nil
 
 meta.__add, meta.__sub, meta.__mul, meta.__div = ops.add, ops.sub, ops.mul, ops.div
 meta.__pow, meta.__unm = ops.pow, function(x) return ops.neg(x) end
+-- Lua turns what these return into true or false, so they can't compare
+-- elements.
+for name, sign in pairs { lt = "<", le = "<=" } do
+  meta["__" .. name] = function()
+    raise(("%s gives a single true or false in Lua: compare elements with "
+      .. "x:lt(y), le, gt or ge, numbers with x:item()"):format(sign))
+  end
+end
 meta.__tostring = format.tensor
 meta.__name = "tensor"
 
