@@ -1,5 +1,5 @@
 --- How tensors print: values aligned in columns, the corners of large ones,
--- then shape and dtype.
+-- then dtype and shape; all on one line where there is only one.
 -- @module torus.format
 
 local core = require "torus.core"
@@ -123,6 +123,7 @@ function M.tensor(x)
   -- A gap in an outer dimension is a string among tables: keep rows uniform.
   local lines = {}
   render(nested, width, 0, lines, "", "")
+  if #lines == 1 then return lines[1] .. "  " .. tail(x) end
   lines[#lines + 1] = tail(x)
   return table.concat(lines, "\n")
 end

@@ -1,0 +1,116 @@
+--- Integrators: a pendulum by five schemes, and a picture of what they do.
+--
+--     scripts/torus examples/04_integrators.lua
+--
+-- Pictures go to runs/examples/ (they need gnuplot; the rest does not).
+local torus = require "torus"
+
+local function section(title) print("\n--- " .. title) end
+
+-- A pendulum of unit mass and length, H = K(p) + V(q). Energies take a batch
+-- of states (batch, 1) and give one number for each, (batch).
+local pendulum = torus.separable(
+  function(p) return (p ^ 2 / 2):sum(2) end,
+  function(q) return (1 - q:cos()):sum(2) end)
+
+-- It starts at rest, close to the top: a swing of 150 degrees either way.
+local q0 = torus.tensor({ { 2.6 } }, { dtype = "float64" })
+local p0 = torus.zeros_like(q0)
+
+-- A trajectory is kept for gradients unless we say that we want none.
+local function roll(options)
+  options.H = pendulum
+  options.q, options.p = options.q or q0, options.p or p0
+  return torus.no_grad(torus.integrate, options)
+end
+
+section("a trajectory")
+local way = roll { dt = 0.5, steps = 8, method = "leapfrog" }
+print("q, by step and sample:", table.concat(way.q.shape, " x "))
+print("angle:", way.q:reshape(-1))
+
+section("the order of each scheme")
+-- With half the step the error at a fixed time falls by 2^order. The exact
+-- motion comes from adaptive steps (rk45 with a tolerance of 1e-12).
+local exact = torus.rk45.solve { H = pendulum, q = q0, p = p0, dt = 4,
+  steps = 1, rtol = 1e-12, atol = 1e-12 }.q[2]:item()
+print("scheme              error(1/32)   error(1/64)   order")
+for _, method in ipairs(torus.integrate.methods) do
+  local errors = {}
+  for i, n in ipairs { 32, 64 } do
+    local q = roll { method = method, dt = 1 / n, steps = 4 * n }.q[-1]
+    errors[i] = math.abs(q:item() - exact)
+  end
+  print(("%-17s   %.3e     %.3e     %.2f"):format(method, errors[1], errors[2],
+    math.log(errors[1] / errors[2], 2)))
+end
+
+section("energy over a long time")
+-- Order is not everything. Over 50 swings the symplectic schemes (leapfrog,
+-- symplectic_euler, yoshida4) keep the energy near its true value; the error of
+-- the others grows with time: Euler's pendulum soon goes over the top, and
+-- RK4's loses energy slowly.
+local long = {}
+print("scheme              largest error, first tenth and whole time")
+for _, method in ipairs(torus.integrate.methods) do
+  local w = roll { method = method, dt = 0.25, steps = 2000 }
+  local n = w.q:size(1)
+  local energy = torus.no_grad(pendulum, w.q:reshape(n, 1), w.p:reshape(n, 1))
+  local error = (energy - energy[1]):abs()
+  long[method] = { way = w, error = error }
+  print(("%-17s   %.3e   %.3e"):format(method,
+    error:narrow(1, 1, n // 10):max():item(), error:max():item()))
+end
+
+section("there and back")
+-- A negative dt runs time backwards. Leapfrog and Yoshida's scheme retrace
+-- their own steps, up to rounding.
+for _, method in ipairs { "leapfrog", "yoshida4", "rk4", "euler" } do
+  local there = roll { method = method, dt = 0.1, steps = 100 }
+  local back = roll { method = method, dt = -0.1, steps = 100,
+    q = there.q[-1], p = there.p[-1] }
+  print(("%-17s   misses the start by %.1e"):format(method,
+    (back.q[-1] - q0):abs():item()))
+end
+
+section("gradients through time: hitting a target")
+-- Which push brings the pendulum from the bottom to the angle 1.5 at time 2?
+-- The trajectory is a differentiable function of its start: Newton's method.
+local push = torus.tensor({ { 1 } },
+  { dtype = "float64", requires_grad = true })
+for attempt = 1, 5 do
+  local q = torus.integrate { H = pendulum, q = torus.zeros_like(push),
+    p = push, dt = 0.1, steps = 20, method = "yoshida4" }.q[-1]
+  local slope = torus.grad(q, push)
+  print(("try %d: push %.6f, angle %.6f"):format(attempt, push:item(), q:item()))
+  torus.no_grad(function() push:add_((1.5 - q) / slope) end)
+end
+
+section("a picture")
+os.execute("mkdir -p runs/examples")
+local orbits, errors = {}, {}
+for _, method in ipairs { "euler", "symplectic_euler", "leapfrog" } do
+  local w = roll { method = method, dt = 0.25, steps = 60 }
+  orbits[#orbits + 1] = { x = w.q, y = w.p, label = method,
+    style = "linespoints" }
+end
+for _, method in ipairs { "symplectic_euler", "leapfrog", "rk4", "yoshida4" } do
+  -- Every tenth step, none of them at an error of zero: the axis has powers.
+  local e = long[method].error
+  local times, values = {}, {}
+  for i = 11, e:size(1), 10 do
+    times[#times + 1] = (i - 1) * 0.25
+    values[#values + 1] = math.max(e[i]:item(), 1e-12)
+  end
+  errors[#errors + 1] = { x = times, y = values, label = method, width = 1 }
+end
+local ok, message = torus.plot.figure {
+  path = "runs/examples/04_integrators.png", columns = 2, width = 1200,
+  panels = {
+    { title = "sixty steps of 0.25 in phase space", xlabel = "q", ylabel = "p",
+      series = orbits, legend = "bottom left" },
+    { title = "error of the energy", xlabel = "time", log = "xy",
+      series = errors, legend = "bottom right" },
+  },
+}
+print(ok and "see runs/examples/04_integrators.png" or message)
