@@ -1,6 +1,8 @@
 local torus = require "torus"
 
 local plot = torus.plot
+-- A preloaded sanitizer is for torus alone.
+plot.program = "env -u LD_PRELOAD gnuplot"
 local has_gnuplot = os.execute("command -v gnuplot >/dev/null 2>&1")
 
 local function size_of(path)
