@@ -10,6 +10,7 @@
 -- first, as torus.integrate returns it.
 -- @module torus.models.hgn
 local torus = require "torus"
+local hamiltonian = require "torus.hamiltonian"
 local integrate = require "torus.integrate"
 local options = require "torus.options"
 local Module = require "torus.nn.module"
@@ -107,7 +108,7 @@ function M.new(config, generator)
     self:register("V", parts.energy(c.state, energy))
     parts.scale_weights(self.K, c.energy_gain)
     parts.scale_weights(self.V, c.energy_gain)
-    self.hamiltonian = integrate.separable(self.K, self.V)
+    self.hamiltonian = hamiltonian.separable(self.K, self.V)
   end
   self:register("decoder", parts.decoder(c.state, {
     blocks = halvings(c.resolution), width = w, channels = c.channels,
@@ -283,18 +284,42 @@ local function decode_backward(self, states, targets, weight, chunk, sums,
   return total
 end
 
--- Which of the frames to decode: nil for all, or places drawn at random.
-local function choose_frames(frames, o)
-  if not o.decode_frames or o.decode_frames >= frames then return nil end
-  return torus.randperm(frames, { generator = o.generator })
-    :narrow(1, 1, o.decode_frames)
+-- Which images to decode: `count` frames of every sequence, drawn at random.
+-- Places among the states, time first, and among the frames, sequence first.
+local function choose_images(count, steps, frames, generator)
+  local batch, length = frames:size(1), frames:size(2)
+  local of_states, of_frames = {}, {}
+  for b = 1, batch do
+    local times = torus.randperm(steps + 1, { generator = generator })
+    for _, t in ipairs(times:narrow(1, 1, count):totable()) do
+      of_states[#of_states + 1] = (t - 1) * batch + b
+      of_frames[#of_frames + 1] = (b - 1) * length + t
+    end
+  end
+  return of_states, of_frames
+end
+
+-- States and the frames they are to explain, (images, ...) both.
+local function images(states, frames, o)
+  local steps = states:size(1) - 1
+  local flat = states:reshape(-1, table.unpack(states.shape, 3))
+  local count = o.decode_frames
+  if not count or count > steps then
+    return flat, frames:transpose(1, 2):narrow(1, 1, steps + 1)
+      :reshape(-1, table.unpack(frames.shape, 3))
+  end
+  local of_states, of_frames = choose_images(count, steps, frames,
+    o.generator)
+  return flat:index_select(1, of_states),
+    frames:reshape(-1, table.unpack(frames.shape, 3))
+      :index_select(1, of_frames)
 end
 
 --- The gradients of the loss, with little memory: the decoder is run over a
 -- few images at a time, then one sweep goes through rollout and encoder.
 -- @tparam tensor frames as loss's
 -- @tparam[opt] table opts as loss's, and chunk=4 images per piece;
--- decode_frames: how many frames, drawn at random, the error is taken over
+-- decode_frames: how many frames of each, drawn at random, the error is over
 -- (an unbiased estimate; default: all); horizon: steps of the rollout, where
 -- only the first horizon + 1 frames are to be explained (default: all)
 -- @treturn {tensor, ...} in the order of parameters()
@@ -304,27 +329,19 @@ function HGN:gradients(frames, opts)
   local z, kl = draw(self, frames, o)
   local q, p = self:state_of(z)
   local steps = math.min(o.horizon or self.steps, self.steps)
-  local states = self:rollout(q, p, { steps = steps, fused = o.fused }).q
-  local targets = frames:transpose(1, 2):narrow(1, 1, steps + 1)
-  local chosen = choose_frames(steps + 1, o)
-  if chosen then
-    states = states:index_select(1, chosen)
-    targets = targets:index_select(1, chosen)
-  end
-  local shape = states.shape
-  local flat = states:detach():reshape(-1, shape[3], shape[4], shape[5])
-  targets = targets:reshape(-1, table.unpack(frames.shape, 3, 5))
+  local states, targets = images(
+    self:rollout(q, p, { steps = steps, fused = o.fused }).q, frames, o)
 
   local decoder_grads = {}
   for i, parameter in ipairs(self.decoder:parameters()) do
     decoder_grads[i] = torus.zeros_like(parameter)
   end
-  local state_grads = torus.zeros_like(flat)
+  local state_grads = torus.zeros_like(states)
   local numbers = targets:numel()
-  local mse = decode_backward(self, flat, targets, o.multiplier / numbers,
+  local mse = decode_backward(self, states:detach(), targets, o.multiplier / numbers,
     o.chunk, decoder_grads, state_grads) / numbers
 
-  local pulled = (states * state_grads:reshape(shape)):sum()
+  local pulled = (states * state_grads):sum()
   local loss, kl_value = o.multiplier * mse, 0
   if kl then
     local scale = divergence_scale(self, o)
