@@ -35,9 +35,15 @@ local parts = {
   nn = "torus.nn", optim = "torus.optim", models = "torus.models",
   systems = "torus.systems", data = "torus.data", train = "torus.train",
   image = "torus.image", plot = "torus.plot", npy = "torus.npy",
-  integrate = "torus.integrate", separable = "torus.integrate",
+  integrate = "torus.integrate", separable = "torus.hamiltonian",
+  joint = "torus.hamiltonian", field = "torus.fused",
   rk45 = "torus.rk45",
   save = "torus.safetensors", load = "torus.safetensors",
+}
+
+-- Those of them that are one function of a file.
+local members = {
+  save = true, load = true, separable = true, joint = true, field = true,
 }
 
 return setmetatable(M, {
@@ -47,9 +53,7 @@ return setmetatable(M, {
     if not name then return nil end
     local part = require(name)
     local value = part
-    if key == "save" or key == "load" or key == "separable" then
-      value = part[key]
-    end
+    if members[key] then value = part[key] end
     rawset(t, key, value)
     return value
   end,

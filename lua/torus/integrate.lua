@@ -11,36 +11,23 @@
 -- derivative into a total one. Gradients still flow through the whole rollout
 -- to the initial state and to the Hamiltonian's parameters.
 -- @module torus.integrate
-local torus = require "torus"
+local core = require "torus.core"
+local hamiltonian = require "torus.hamiltonian"
+local fused = require "torus.fused"
 local options = require "torus.options"
+local torus = require "torus"
 
 local M = {}
 
--- Splitting schemes: kicks p -= c dt dV/dq and drifts q += c dt dK/dp in
--- turn. A kick at the end of a step and one at the start of the next use the
--- same dV/dq, which is computed once.
--- The outer and inner steps of Yoshida's triple jump; 2 outer + inner = 1.
-local outer = 1 / (2 - 2 ^ (1 / 3))
-local inner = 1 - 2 * outer
+local is_separable, slope = hamiltonian.is_separable, hamiltonian.slope
+local slopes = hamiltonian.slopes
 
-local SPLITTING = {
-  symplectic_euler = { { "kick", 1 }, { "drift", 1 } },
-  leapfrog = { { "kick", 0.5 }, { "drift", 1 }, { "kick", 0.5 } },
-  yoshida4 = {
-    { "kick", outer / 2 }, { "drift", outer },
-    { "kick", (outer + inner) / 2 }, { "drift", inner },
-    { "kick", (outer + inner) / 2 }, { "drift", outer },
-    { "kick", outer / 2 },
-  },
-}
-
--- Runge-Kutta schemes: every stage is the last one's slope times `reach` away
--- from the start of the step; the step is the weighted mean of the slopes.
-local RUNGE_KUTTA = {
-  euler = { reach = { 0 }, weights = { 1 } },
-  rk4 = { reach = { 0, 0.5, 0.5, 1 },
-    weights = { 1 / 6, 1 / 3, 1 / 3, 1 / 6 } },
-}
+-- The schemes, as rows of coefficients that the fused kernels read too.
+-- Splitting ones: kicks p -= kick[i] dt dV/dq and drifts q += drift[i] dt dK/dp
+-- in turn; a kick at the end of a step and one at the start of the next use
+-- the same dV/dq. Runge-Kutta ones: stages a, weights b.
+local SCHEMES = {}
+for _, scheme in ipairs(core.schemes()) do SCHEMES[scheme.name] = scheme end
 
 --- The names that option `method` takes.
 M.methods = { "leapfrog", "euler", "symplectic_euler", "rk4", "yoshida4" }
@@ -49,153 +36,85 @@ local RULES = {
   H = { required = true },
   q = { required = true },
   p = { required = true },
-  dt = { default = 0.125, type = "number" },
+  dt = { default = 0.125 },
   steps = { default = 30, type = "integer", min = 0 },
   method = { default = "leapfrog", choices = M.methods },
-  backprop = { default = "stored", choices = { "stored" } },
+  backprop = { default = "stored", choices = { "stored", "reversible" } },
+  energies = { default = false, type = "boolean" },
   fused = { type = "boolean" },
 }
-
---- Faster ways to do particular problems, asked in order. Each is a function
--- of {H, q, p, dt, steps, method, backprop} that returns the trajectories
--- (steps + 1, batch, ...) of q and p, or nil where it does not apply. The
--- results must be those of the general path.
-M.fast_paths = {}
-
--- --- Hamiltonians ---------------------------------------------------------
-
-local Separable = {}
-Separable.__index = Separable
-Separable.__name = "torus.separable"
-
-function Separable:__call(q, p) return self.K(p) + self.V(q) end
-
-function Separable:__tostring()
-  return string.format("separable(%s, %s)", tostring(self.K),
-    tostring(self.V))
-end
-
-local function is_callable(value)
-  local meta = getmetatable(value)
-  return type(value) == "function" or meta ~= nil and meta.__call ~= nil
-end
-
---- H(q, p) = K(p) + V(q).
--- @tparam function|Module K of p (batch, ...), gives (batch)
--- @tparam function|Module V of q (batch, ...), gives (batch)
--- @treturn table can be called with q and p; fields K and V
-function M.separable(K, V)
-  for name, value in pairs { K = K, V = V } do
-    if not is_callable(value) then
-      options.raise("separable: expected a function or a module as %s, "
-        .. "got %s", name, tostring(value))
-    end
-  end
-  return setmetatable({ K = K, V = V }, Separable)
-end
-
-local function is_separable(H) return getmetatable(H) == Separable end
-
-local function shape_text(x)
-  return "(" .. table.concat(x.shape, ",") .. ")"
-end
-
-local function check_energy(name, energy, x)
-  if energy:dim() ~= 1 or energy:size(1) ~= x:size(1) then
-    options.raise("integrate: %s must give one energy per sample, "
-      .. "shape (%d); got %s", name, x:size(1), shape_text(energy))
-  end
-end
-
--- dE/dx of a part of the energy that depends on x alone.
-local function slope(name, part, x, recording)
-  return torus.enable_grad(function()
-    local v = torus.variable(x)
-    local energy = part(v)
-    check_energy(name, energy, x)
-    local g = energy.requires_grad and torus.grad(energy:sum(), v,
-      { create_graph = recording, allow_unused = true })
-    if not g then
-      options.raise("integrate: %s does not depend on its argument; an "
-        .. "energy must be computed with differentiable operations", name)
-    end
-    return g
-  end)
-end
-
--- dH/dq and dH/dp in one sweep; a coordinate that a joint H leaves out has a
--- slope of zero.
-local function slopes(H, q, p, recording)
-  if is_separable(H) then
-    return slope("V", H.V, q, recording), slope("K", H.K, p, recording)
-  end
-  return torus.enable_grad(function()
-    local vq, vp = torus.variable(q), torus.variable(p)
-    local energy = H(vq, vp)
-    check_energy("H", energy, q)
-    local g = energy.requires_grad and torus.grad(energy:sum(), { vq, vp },
-      { create_graph = recording, allow_unused = true }) or {}
-    if not g[1] and not g[2] then
-      options.raise("integrate: H depends neither on q nor on p; an energy "
-        .. "must be computed with differentiable operations")
-    end
-    return g[1] or torus.zeros_like(q), g[2] or torus.zeros_like(p)
-  end)
-end
 
 -- --- steps ----------------------------------------------------------------
 
 local function splitting(problem, recording)
   local H, dt = problem.H, problem.dt
-  local stages = SPLITTING[problem.method]
+  local scheme = SCHEMES[problem.method]
   local q, p = problem.q, problem.p
   local qs, ps = { q }, { p }
   local force -- dV/dq at the present q, once it is known
+  local function kick(c)
+    if c == 0 then return end
+    force = force or slope("V", H.V, q, recording)
+    p = p - force * (dt * c)
+  end
   for step = 1, problem.steps do
-    for _, stage in ipairs(stages) do
-      if stage[1] == "kick" then
-        force = force or slope("V", H.V, q, recording)
-        p = p - force * (stage[2] * dt)
-      else
-        q = q + slope("K", H.K, p, recording) * (stage[2] * dt)
-        force = nil
-      end
+    for i, c in ipairs(scheme.drift) do
+      kick(scheme.kick[i])
+      q = q + slope("K", H.K, p, recording) * (dt * c)
+      force = nil
     end
+    kick(scheme.kick[#scheme.drift + 1])
     qs[step + 1], ps[step + 1] = q, p
   end
   return qs, ps
+end
+
+-- x + dt sum of c[i] slopes[i]
+local function advance(x, dt, c, found)
+  for i, s in ipairs(found) do
+    if c[i] ~= 0 then x = x + s * (dt * c[i]) end
+  end
+  return x
 end
 
 local function runge_kutta(problem, recording)
   local H, dt = problem.H, problem.dt
-  local scheme = RUNGE_KUTTA[problem.method]
+  local scheme = SCHEMES[problem.method]
   local q, p = problem.q, problem.p
   local qs, ps = { q }, { p }
   for step = 1, problem.steps do
-    local next_q, next_p, dq, dp = q, p, nil, nil
-    for i, reach in ipairs(scheme.reach) do
-      local at_q, at_p = q, p
-      if reach ~= 0 then
-        at_q, at_p = q + dp * (reach * dt), p - dq * (reach * dt)
-      end
-      dq, dp = slopes(H, at_q, at_p, recording)
-      local weight = scheme.weights[i] * dt
-      next_q, next_p = next_q + dp * weight, next_p - dq * weight
+    local dq, dp = {}, {}
+    for _, row in ipairs(scheme.a) do
+      local at_q = advance(q, dt, row, dq)
+      local at_p = advance(p, dt, row, dp)
+      local gq, gp = slopes(H, at_q, at_p, recording)
+      dq[#dq + 1], dp[#dp + 1] = gp, -gq
     end
-    q, p = next_q, next_p
+    q, p = advance(q, dt, scheme.b, dq), advance(p, dt, scheme.b, dp)
     qs[step + 1], ps[step + 1] = q, p
   end
   return qs, ps
 end
 
+-- H at every state of a trajectory: (states, batch)
+local function energies_of(H, q, p)
+  local flat = { -1, table.unpack(q.shape, 3) }
+  return H(q:reshape(flat), p:reshape(flat)):reshape(q:size(1), q:size(2))
+end
+
 local function general(problem)
-  local recording = torus.is_recording()
-  local run = SPLITTING[problem.method] and splitting or runge_kutta
-  local qs, ps = run(problem, recording)
-  return torus.stack(qs, 1), torus.stack(ps, 1)
+  local run = SCHEMES[problem.method].splitting and splitting or runge_kutta
+  local qs, ps = run(problem, torus.is_recording())
+  local way = { q = torus.stack(qs, 1), p = torus.stack(ps, 1) }
+  if problem.energies then way.energy = energies_of(problem.H, way.q, way.p) end
+  return way
 end
 
 -- --- entry ----------------------------------------------------------------
+
+local function shape_text(x)
+  return "(" .. table.concat(x.shape, ",") .. ")"
+end
 
 local function check_state(o)
   for _, name in ipairs { "q", "p" } do
@@ -213,12 +132,19 @@ local function check_state(o)
   end
 end
 
+local function check_step(dt)
+  local scalar = torus.is_tensor(dt) and dt:numel() == 1
+  if not scalar and (type(dt) ~= "number" or dt ~= dt) then
+    options.raise("integrate: expected a number as dt, got %s", tostring(dt))
+  end
+end
+
 local function check_hamiltonian(o)
-  if not is_callable(o.H) then
+  if not hamiltonian.is_callable(o.H) then
     options.raise("integrate: expected a function, a module or "
       .. "torus.separable(K, V) as H, got %s", tostring(o.H))
   end
-  if SPLITTING[o.method] and not is_separable(o.H) then
+  if SCHEMES[o.method].splitting and not is_separable(o.H) then
     options.raise("integrate: %s needs a separable Hamiltonian, "
       .. "torus.separable(K, V), and got a joint one (euler and rk4 take "
       .. "either)", o.method)
@@ -226,28 +152,35 @@ local function check_hamiltonian(o)
 end
 
 --- Integrates from q, p.
+--
+-- A Hamiltonian made of networks that the engine knows (dense softplus or tanh
+-- stacks, HGN's convolutional energies) runs as one fused operation with
+-- first-order gradients; anything else, or fused = false, by the operations
+-- of tensors, with gradients of any order and the same result.
 -- @tparam table opts H; q and p of shape (batch, ...); dt=0.125, of either
--- sign; steps=30; method="leapfrog", "euler", "symplectic_euler", "rk4" or
--- "yoshida4" (euler and rk4 take a joint H, the others need a separable one);
--- backprop="stored" keeps the tape of the whole rollout; fused=false forces
--- the general path, true insists on a fast one
--- @treturn table q and p, each (steps + 1, batch, ...)
+-- sign, a number or a scalar tensor; steps=30; method="leapfrog", "euler",
+-- "symplectic_euler", "rk4" or "yoshida4" (euler and rk4 take a joint H, the
+-- others need a separable one); backprop="stored" keeps what the gradient
+-- needs, "reversible" integrates backwards for it in constant memory (fused
+-- leapfrog and yoshida4); energies=false; fused=false forces the general
+-- path, true insists on the fused one
+-- @treturn table q and p, each (steps + 1, batch, ...), and with energies
+-- the energy (steps + 1, batch)
 function M.integrate(opts)
   local o = options.resolve("integrate", opts, RULES)
   check_state(o)
+  check_step(o.dt)
   check_hamiltonian(o)
-  if o.fused ~= false then
-    for _, path in ipairs(M.fast_paths) do
-      local q, p = path(o)
-      if q then return { q = q, p = p } end
-    end
-    if o.fused then
-      options.raise("integrate: there is no fused path for this Hamiltonian "
-        .. "and method")
-    end
+  local networks = o.fused ~= false and fused.networks(o.H)
+  if networks then return fused.rollout(networks, o, SCHEMES[o.method]) end
+  if o.fused then
+    options.raise("integrate: there is no fused kernel for this Hamiltonian")
   end
-  local q, p = general(o)
-  return { q = q, p = p }
+  if o.backprop == "reversible" then
+    options.raise("integrate: backprop = \"reversible\" needs a Hamiltonian "
+      .. "that has a fused kernel")
+  end
+  return general(o)
 end
 
 return setmetatable(M, { __call = function(_, opts)

@@ -68,16 +68,17 @@ end
 
 local function hnn(o)
   torus.manual_seed(0)
-  local H = torus.nn.MLP { sizes = { 2, 200, 200, 1 }, activation = "tanh" }
-  local optimiser = torus.optim.adam(H:parameters(), { lr = 1e-3 })
+  local net = torus.nn.MLP { sizes = { 2, 200, 200, 1 }, activation = "tanh",
+    scalar = true }
+  local H, parameters = torus.joint(net), net:parameters()
+  local optimiser = torus.optim.adam(parameters, { lr = 1e-3 })
   local x = torus.randn(o.batch or 750, 2)
   local q, p = x:narrow(2, 1, 1), x:narrow(2, 2, 1)
   local dq, dp = p * 2, q * -2
-  local field = require "torus.models.field"
   return function()
-    local gq, gp = field.slopes(H, q, p)
+    local gq, gp = torus.field(H, q, p)
     local loss = ((gp - dq):square() + (gq + dp):square()):mean() * 0.5
-    optimiser:step(torus.grad(loss, H:parameters()))
+    optimiser:step(torus.grad(loss, parameters, { allow_unused = true }))
   end
 end
 
@@ -85,7 +86,8 @@ local function rollout(batch)
   return function(o)
     torus.manual_seed(0)
     local function net()
-      return torus.nn.MLP { sizes = { 2, 128, 128, 1 }, activation = "softplus" }
+      return torus.nn.MLP { sizes = { 2, 128, 128, 1 },
+        activation = "softplus", scalar = true }
     end
     local H = torus.separable(net(), net())
     local n, steps = o.batch or batch, 200

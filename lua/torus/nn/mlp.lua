@@ -38,6 +38,7 @@ function MLP.new(opts)
     sizes = sizes, scalar = opts.scalar, activation_name = opts.activation,
     activation = activation.get(opts.activation, "MLP"),
     output = activation.get(opts.output, "MLP"),
+    plain = opts.bias and opts.output == "identity",
   })
   for i = 1, #sizes - 1 do
     self:register(i, Linear.new(sizes[i], sizes[i + 1], { bias = opts.bias,
@@ -55,6 +56,18 @@ function MLP:forward(x)
     x = (i < last and self.activation or self.output)(x)
   end
   return self.scalar and x:squeeze(-1) or x
+end
+
+--- What the fused kernels need to know, where they know such a network: an
+-- energy per sample from softplus or tanh layers.
+function MLP:network()
+  local name = self.activation_name
+  if not self.scalar or not self.plain or #self.sizes < 3
+    or name ~= "softplus" and name ~= "tanh" then
+    return nil
+  end
+  return { kind = "dense", activation = name, layers = #self.sizes - 2,
+    readout_bias = true, parameters = self:parameters() }
 end
 
 function MLP:describe()

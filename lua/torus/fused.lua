@@ -1,0 +1,84 @@
+--- The fused kernels: rollouts and fields of Hamiltonians made of networks
+-- that the engine knows, as single operations.
+--
+-- A network tells what it is by a method `network()`, which gives `{kind =
+-- "dense" | "conv", activation = "softplus" | "tanh", layers = how many hidden
+-- ones, readout_bias = boolean, parameters = {weight, bias, ..., read-out}}`,
+-- or nil.
+-- @module torus.fused
+local core = require "torus.core"
+local hamiltonian = require "torus.hamiltonian"
+local options = require "torus.options"
+
+local M = {}
+
+local function network_of(part)
+  local method = type(part) == "table" and part.network
+  return method and part:network() or nil
+end
+
+--- The networks of a Hamiltonian: {K, V}, or {joint}, or nil where the kernels
+-- don't know one of them.
+-- @param H a separable pair or a joint module
+-- @treturn ?{table,...}
+function M.networks(H)
+  if hamiltonian.is_separable(H) then
+    local K, V = network_of(H.K), network_of(H.V)
+    if K and V and K.kind == V.kind then return { K, V } end
+    return nil
+  end
+  local joint = network_of(H)
+  return joint and { joint }
+end
+
+-- Part number i (from 0) of a flat result, in a shape.
+local function part(flat, first, shape)
+  local count = 1
+  for _, size in ipairs(shape) do count = count * size end
+  return flat:narrow(1, first + 1, count):reshape(shape), first + count
+end
+
+--- A whole rollout as one operation.
+-- @tparam {table,...} networks what networks() gave
+-- @tparam table o q, p, dt, steps, method, backprop, energies as integrate's
+-- @tparam table scheme the row of the method
+-- @treturn table q, p and perhaps energy
+function M.rollout(networks, o, scheme)
+  local reversible = o.backprop == "reversible"
+  if reversible and not (scheme.splitting and scheme.symmetric) then
+    options.raise("integrate: backprop = \"reversible\" needs a scheme that a "
+      .. "step of -dt undoes (leapfrog, yoshida4), got %s", o.method)
+  end
+  local flat = core.rollout(o.q, o.p, { networks = networks, dt = o.dt,
+    steps = o.steps, method = o.method, energies = o.energies,
+    reversible = reversible })
+  local shape, way, at = o.q.shape, {}, 0
+  local batch = shape[1]
+  table.insert(shape, 1, o.steps + 1)
+  way.q, at = part(flat, at, shape)
+  way.p, at = part(flat, at, shape)
+  if o.energies then way.energy = part(flat, at, { o.steps + 1, batch }) end
+  return way
+end
+
+--- dH/dq, dH/dp and the energy, with first-order gradients; by the general
+-- path, with any order, where the kernels don't know the Hamiltonian.
+-- @param H a separable pair or a joint module
+-- @tparam tensor q (batch, ...)
+-- @tparam tensor p like q
+-- @tparam[opt] table opts fused=false forces the general path
+-- @treturn tensor dH/dq
+-- @treturn tensor dH/dp
+function M.field(H, q, p, opts)
+  local networks = not (opts and opts.fused == false) and M.networks(H)
+  if not networks then
+    return hamiltonian.slopes(H, q, p, core.is_recording())
+  end
+  local flat, at = core.field(q, p, { networks = networks }), 0
+  local dq, dp
+  dq, at = part(flat, at, q.shape)
+  dp = part(flat, at, q.shape)
+  return dq, dp
+end
+
+return M
