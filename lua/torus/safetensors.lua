@@ -38,6 +38,24 @@ local function check_metadata(metadata)
   end
 end
 
+-- The order of all keys in the header, each named once. One that is left out
+-- would come at a place that changes from run to run.
+local function key_order(names_of_tensors, metadata)
+  local order, seen = {}, {}
+  for _, keys in ipairs {
+    { "__metadata__" }, names_of_tensors, sorted_keys(metadata or {}),
+    { "dtype", "shape", "data_offsets" },
+  } do
+    for _, key in ipairs(keys) do
+      if not seen[key] then
+        seen[key] = true
+        order[#order + 1] = key
+      end
+    end
+  end
+  return order
+end
+
 --- Writes tensors to a file.
 -- @tparam string path
 -- @tparam {[string]=tensor,...} tensors
@@ -66,9 +84,8 @@ function M.save(path, tensors, metadata)
   if metadata then
     check_metadata(metadata)
     header.__metadata__ = metadata
-    table.insert(order, 1, "__metadata__")
   end
-  local text = json.encode(header, { keyorder = order })
+  local text = json.encode(header, { keyorder = key_order(order, metadata) })
   text = text .. (" "):rep(-#text % 8) -- the data starts aligned
   parts[1], parts[2] = ("<I8"):pack(#text), text
   return core.write_file(path, parts)
