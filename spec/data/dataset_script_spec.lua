@@ -64,6 +64,16 @@ describe("dataset.lua", function()
     assert.matches("noise floor unknown", succeeds(path .. "/train.npy --info"))
   end)
 
+  it("writes the same bytes every time, with any number of threads", function()
+    local texts = {}
+    for threads = 1, 3 do
+      local path = base .. "/threads" .. threads
+      succeeds("two_body --train 600 --test 2 --threads " .. threads .. " --out " .. path)
+      texts[threads] = read(path .. "/train.safetensors")
+    end
+    assert.is_true(texts[1] == texts[2] and texts[1] == texts[3])
+  end)
+
   it("takes a system of the user's", function()
     local file = assert(io.open(base .. "/free.lua", "w"))
     file:write [[
