@@ -30,6 +30,8 @@ static struct {
   _Atomic uint64_t generation; /* counts jobs */
   _Atomic int inside;          /* workers in the job */
   int sleeping, started;
+  _Atomic bool stop; /* the process ends */
+  pthread_t threads[TORUS_MAX_THREADS];
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER,
           .work = PTHREAD_COND_INITIALIZER,
           .done = PTHREAD_COND_INITIALIZER};
@@ -83,7 +85,7 @@ static void await_job(uint64_t seen) {
     pause_briefly();
   }
   pthread_mutex_lock(&pool.lock);
-  while (atomic_load(&pool.generation) == seen) {
+  while (atomic_load(&pool.generation) == seen && !atomic_load(&pool.stop)) {
     pool.sleeping++;
     pthread_cond_wait(&pool.work, &pool.lock);
     pool.sleeping--;
@@ -95,6 +97,7 @@ static void *worker(void *arg) {
   uint64_t seen = 0;
   for (;;) {
     await_job(seen);
+    if (atomic_load(&pool.stop)) break;
     seen = atomic_load(&pool.generation);
     bool join = pool.open && id <= pool.job.workers;
     job mine = pool.job;
@@ -108,21 +111,31 @@ static void *worker(void *arg) {
     }
     pthread_mutex_unlock(&pool.lock);
   }
+  pthread_mutex_unlock(&pool.lock);
   return NULL;
+}
+
+/* At the end of the process, so that no thread is left for leak checkers and
+ * unloading libraries to trip over. */
+static void stop_workers(void) {
+  pthread_mutex_lock(&pool.lock);
+  atomic_store(&pool.stop, true);
+  pthread_cond_broadcast(&pool.work);
+  pthread_mutex_unlock(&pool.lock);
+  for (int i = 0; i < pool.started; i++) pthread_join(pool.threads[i], NULL);
+  pool.started = 0;
 }
 
 /* With the lock held. A thread that can't be started is done without. */
 static void start_workers(int count) {
-  pthread_attr_t attributes;
-  pthread_attr_init(&attributes);
-  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-  while (pool.started < count) {
-    pthread_t thread;
+  if (pool.started == 0) atexit(stop_workers);
+  while (pool.started < count && !atomic_load(&pool.stop)) {
     void *id = (void *)(intptr_t)(pool.started + 1);
-    if (pthread_create(&thread, &attributes, worker, id) != 0) break;
+    if (pthread_create(&pool.threads[pool.started], NULL, worker, id) != 0) {
+      break;
+    }
     pool.started++;
   }
-  pthread_attr_destroy(&attributes);
 }
 
 static void await_workers(void) {
