@@ -79,6 +79,7 @@ void torus_open_create(lua_State *L);
 void torus_open_ops(lua_State *L);
 void torus_open_grad(lua_State *L);
 void torus_open_random(lua_State *L);
+void torus_open_decoder(lua_State *L);
 void torus_open_rollout(lua_State *L);
 void torus_open_system(lua_State *L);
 void torus_open_optim(lua_State *L);

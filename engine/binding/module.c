@@ -12,6 +12,7 @@ LUALIB_API int luaopen_torus_core(lua_State *L) {
   torus_open_random(L);
   torus_open_optim(L);
   torus_open_physics(L);
+  torus_open_decoder(L);
   torus_open_rollout(L);
   torus_open_system(L);
   return 1;

@@ -9,6 +9,7 @@
 -- Frames are (batch, frames, height, width, 3) in [0, 1]; a rollout has time
 -- first, as torus.integrate returns it.
 -- @module torus.models.hgn
+local core = require "torus.core"
 local torus = require "torus"
 local hamiltonian = require "torus.hamiltonian"
 local integrate = require "torus.integrate"
@@ -234,6 +235,7 @@ local LOSS_RULES = {
   decode_frames = { type = "integer", min = 1 },
   horizon = { type = "integer", min = 0 },
   fused = { type = "boolean" },
+  mark = { default = function() end, type = "callable" },
 }
 
 -- The divergence is put on the scale of a mean over the numbers of a frame:
@@ -262,13 +264,22 @@ function HGN:loss(frames, opts)
   return loss, { mse = mse, kl = kl, q = way.q, p = way.p }
 end
 
--- Decoder forward, error and backward of a few images at a time, from a copy
--- of their states that is off the tape. Adds the decoder's gradients to
--- `sums`, writes those of the states to `state_grads`; returns the sum of
--- squared errors.
-local function decode_backward(self, states, targets, weight, chunk, sums,
-    state_grads)
-  local wanted = table.move(self.decoder:parameters(), 1, #sums, 2)
+-- The fused kernel knows decoders whose blocks are not closed by anything.
+local function fused_decoder(self, states, targets, weight)
+  local c = self.config
+  return core.decoder_gradients(states:contiguous(), targets:contiguous(),
+    self.decoder:parameters(), { blocks = self.decoder.blocks,
+      width = c.width, skip = c.skip, slope = parts.SLOPE, weight = weight })
+end
+
+-- Any decoder, a few images at a time, by the operations of tensors.
+local function general_decoder(self, states, targets, weight, chunk)
+  local parameters = self.decoder:parameters()
+  local sums, state_grads = {}, torus.zeros_like(states)
+  for i, parameter in ipairs(parameters) do
+    sums[i] = torus.zeros_like(parameter)
+  end
+  local wanted = table.move(parameters, 1, #parameters, 2, {})
   local count, total = states:size(1), 0
   for first = 1, count, chunk do
     local n = math.min(chunk, count - first + 1)
@@ -281,7 +292,25 @@ local function decode_backward(self, states, targets, weight, chunk, sums,
     state_grads:narrow(1, first, n):copy_(grads[1])
     for i, sum in ipairs(sums) do sum:add_(grads[i + 1]) end
   end
-  return total
+  return total, state_grads, sums
+end
+
+--- Decodes states and compares with images: forward, error and backward of a
+-- few images at a time, so that memory does not grow with their number.
+-- @tparam tensor states (images, size, size, state), off the tape
+-- @tparam tensor targets (images, height, width, channels)
+-- @tparam number weight of the sum of squared errors in the loss
+-- @tparam[opt] table opts chunk=4 images per piece of the general path;
+-- fused=false forces that
+-- @treturn number sum of squared errors
+-- @treturn tensor gradient of the states
+-- @treturn {tensor,...} gradients in the order of decoder:parameters()
+function HGN:decoder_gradients(states, targets, weight, opts)
+  opts = opts or {}
+  if opts.fused ~= false and self.config.closing == "none" then
+    return fused_decoder(self, states, targets, weight)
+  end
+  return general_decoder(self, states, targets, weight, opts.chunk or 4)
 end
 
 -- Which images to decode: `count` frames of every sequence, drawn at random.
@@ -321,8 +350,9 @@ end
 -- @tparam[opt] table opts as loss's, and chunk=4 images per piece;
 -- decode_frames: how many frames of each, drawn at random, the error is over
 -- (an unbiased estimate; default: all); horizon: steps of the rollout, where
--- only the first horizon + 1 frames are to be explained (default: all)
--- @treturn {tensor, ...} in the order of parameters()
+-- only the first horizon + 1 frames are to be explained (default: all); mark:
+-- called with the name of each part of the work when it is done
+-- @treturn {tensor,...} in the order of parameters()
 -- @treturn table numbers: loss, mse, kl
 function HGN:gradients(frames, opts)
   local o = options.resolve("hgn.gradients", opts, LOSS_RULES)
@@ -332,14 +362,12 @@ function HGN:gradients(frames, opts)
   local states, targets = images(
     self:rollout(q, p, { steps = steps, fused = o.fused }).q, frames, o)
 
-  local decoder_grads = {}
-  for i, parameter in ipairs(self.decoder:parameters()) do
-    decoder_grads[i] = torus.zeros_like(parameter)
-  end
-  local state_grads = torus.zeros_like(states)
+  o.mark("forward to the states")
   local numbers = targets:numel()
-  local mse = decode_backward(self, states:detach(), targets, o.multiplier / numbers,
-    o.chunk, decoder_grads, state_grads) / numbers
+  local squares, state_grads, decoder_grads = self:decoder_gradients(
+    states:detach(), targets, o.multiplier / numbers, o)
+  local mse = squares / numbers
+  o.mark("decoder, forward and backward")
 
   local pulled = (states * state_grads):sum()
   local loss, kl_value = o.multiplier * mse, 0
@@ -356,6 +384,7 @@ function HGN:gradients(frames, opts)
     end
   end
   local grads = torus.grad(pulled, others)
+  o.mark("backward from the states")
   table.move(decoder_grads, 1, #decoder_grads, #grads + 1, grads)
   return grads, { loss = loss, mse = mse, kl = kl_value }
 end

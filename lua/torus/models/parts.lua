@@ -80,6 +80,9 @@ function Joint:forward(q, p)
   return Energy.forward(self, torus.cat({ q, p }, -1))
 end
 
+--- Of the decoder's leaky ReLUs below zero.
+M.SLOPE = 0.2
+
 -- --- decoder --------------------------------------------------------------
 
 local Block = Module.class("Block")
@@ -102,8 +105,8 @@ local function block(inputs, opts)
 end
 
 function Block:forward(x)
-  local h = self.conv1(x:upsample(2)):leaky_relu(0.2)
-  h = self.conv2(h):leaky_relu(0.2)
+  local h = self.conv1(x:upsample(2)):leaky_relu(M.SLOPE)
+  h = self.conv2(h):leaky_relu(M.SLOPE)
   if self.skips then
     h = h + (self.skip and self.skip(x) or x):upsample(2)
   end

@@ -1,0 +1,156 @@
+/* HGN's decoder with error and gradients as one call. */
+#include <string.h>
+
+#include "binding/binding.h"
+#include "core/alloc.h"
+#include "kernels/decoder.h"
+
+typedef struct request {
+  torus_decoder decoder;
+  torus_decoder_job job;
+  int parameters;
+  const void *data[TORUS_DECODER_PARAMETERS];
+  void *grads[TORUS_DECODER_PARAMETERS];
+} request;
+
+static int64_t whole_field(lua_State *L, int index, const char *name) {
+  lua_getfield(L, index, name);
+  int64_t value =
+      torus_check_whole(L, lua_gettop(L), "decoder_gradients", name);
+  lua_pop(L, 1);
+  return value;
+}
+
+static void read_decoder(lua_State *L, int index, request *r) {
+  static const char *const keys[] = {"blocks", "width",  "skip",
+                                     "slope",  "weight", NULL};
+  torus_check_keys(L, index, "decoder_gradients", keys);
+  torus_decoder *d = &r->decoder;
+  d->blocks = (int)whole_field(L, index, "blocks");
+  d->width = whole_field(L, index, "width");
+  lua_getfield(L, index, "skip");
+  d->skip = lua_toboolean(L, -1);
+  lua_getfield(L, index, "slope");
+  d->slope = luaL_checknumber(L, -1);
+  lua_getfield(L, index, "weight");
+  r->job.weight = luaL_checknumber(L, -1);
+  lua_pop(L, 3);
+  if (d->blocks < 1 || d->blocks > TORUS_DECODER_BLOCKS || d->width < 1) {
+    torus_raise_text(L,
+                     "decoder_gradients: expected 1 to %d blocks of a "
+                     "positive width",
+                     TORUS_DECODER_BLOCKS);
+  }
+}
+
+static torus_tensor *dense_input(lua_State *L, int index, const char *name) {
+  torus_tensor *x = torus_check_tensor(L, index, "decoder_gradients");
+  if (!torus_tensor_is_contiguous(x) || !torus_dtype_is_float(x->dtype)) {
+    torus_raise_text(L,
+                     "decoder_gradients: %s must be a contiguous floating "
+                     "tensor",
+                     name);
+  }
+  return x;
+}
+
+/* q: (n, s, s, state), targets: (n, s << blocks, s << blocks, channels) */
+static void check_images(lua_State *L, request *r, const torus_tensor *q,
+                         const torus_tensor *targets) {
+  char a[TORUS_SHAPE_TEXT], b[TORUS_SHAPE_TEXT];
+  const int64_t *s = q->shape.size, *t = targets->shape.size;
+  torus_decoder *d = &r->decoder;
+  bool fits = q->shape.ndim == 4 && targets->shape.ndim == 4;
+  fits = fits && s[1] == s[2] && s[1] > 0 && s[3] > 0 && t[3] > 0 &&
+         t[0] == s[0] && t[1] == s[1] << d->blocks && t[2] == t[1] &&
+         q->dtype == targets->dtype;
+  if (!fits) {
+    torus_raise_text(
+        L,
+        "decoder_gradients: expected states (n,s,s,c) and images of %d times "
+        "the side, of one dtype, got %s and %s",
+        1 << d->blocks, torus_shape_format(&q->shape, a),
+        torus_shape_format(&targets->shape, b));
+  }
+  d->size = s[1];
+  d->state = s[3];
+  d->channels = t[3];
+  r->job.images = s[0];
+  r->job.dtype = q->dtype;
+  r->job.q = torus_tensor_data(q);
+  r->job.targets = torus_tensor_data(targets);
+}
+
+static void check_parameters(lua_State *L, int index, request *r) {
+  int64_t counts[TORUS_DECODER_PARAMETERS];
+  r->parameters = torus_decoder_parameters(&r->decoder, counts);
+  if (luaL_len(L, index) != r->parameters) {
+    torus_raise_text(L, "decoder_gradients: expected %d parameters, got %d",
+                     r->parameters, (int)luaL_len(L, index));
+  }
+  for (int i = 0; i < r->parameters; i++) {
+    lua_geti(L, index, i + 1);
+    torus_tensor *w = dense_input(L, lua_gettop(L), "a parameter");
+    if (torus_tensor_count(w) != counts[i] || w->dtype != r->job.dtype) {
+      torus_raise_text(L, "decoder_gradients: parameter %d does not fit",
+                       i + 1);
+    }
+    r->data[i] = torus_tensor_data(w);
+    lua_pop(L, 1); /* the list keeps it alive */
+  }
+  r->job.parameters = r->data;
+  r->job.grads = r->grads;
+}
+
+static torus_tensor *new_like(torus_scope *scope, void *arg) {
+  torus_tensor *x = arg;
+  return torus_scope_own(scope,
+                         torus_tensor_new(x->dtype, &x->shape, &scope->status));
+}
+
+static torus_tensor *run(torus_scope *scope, void *arg) {
+  request *r = arg;
+  size_t bytes =
+      torus_decoder_scratch(&r->decoder, r->job.dtype, r->job.images);
+  void *scratch = torus_alloc(bytes);
+  if (!scratch) {
+    return torus_scope_fail(scope, TORUS_ENOMEM,
+                            "decoder_gradients: out of memory");
+  }
+  torus_decoder_run(&r->decoder, &r->job, scratch);
+  torus_free(scratch);
+  return NULL;
+}
+
+/* decoder_gradients(q, targets, parameters, {blocks =, width =, skip =,
+ * slope =, weight =}) -> sum of squares, gradient of q, list of gradients */
+static int decoder_gradients(lua_State *L) {
+  request r;
+  memset(&r, 0, sizeof r);
+  lua_settop(L, 4);
+  luaL_checktype(L, 3, LUA_TTABLE);
+  luaL_checktype(L, 4, LUA_TTABLE);
+  read_decoder(L, 4, &r);
+  torus_tensor *q = dense_input(L, 1, "q");
+  check_images(L, &r, q, dense_input(L, 2, "targets"));
+  check_parameters(L, 3, &r);
+  torus_push_result(L, new_like, q); /* 5 */
+  r.job.q_grad = torus_tensor_data(torus_to_tensor(L, 5));
+  lua_createtable(L, r.parameters, 0); /* 6 */
+  for (int i = 0; i < r.parameters; i++) {
+    lua_geti(L, 3, i + 1);
+    torus_push_result(L, new_like, torus_to_tensor(L, -1));
+    r.grads[i] = torus_tensor_data(torus_to_tensor(L, -1));
+    lua_seti(L, 6, i + 1);
+    lua_pop(L, 1);
+  }
+  torus_run(L, run, &r);
+  lua_pushnumber(L, r.job.squares);
+  lua_insert(L, 5);
+  return 3;
+}
+
+void torus_open_decoder(lua_State *L) {
+  lua_pushcfunction(L, decoder_gradients);
+  lua_setfield(L, -2, "decoder_gradients");
+}
