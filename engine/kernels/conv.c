@@ -1,6 +1,7 @@
 #include "kernels/conv.h"
 
 #include "kernels/conv_paths.h"
+#include "kernels/conv_winograd.h"
 
 bool torus_conv_init(torus_conv *conv, int64_t n, int64_t h, int64_t w,
                      int64_t c, int64_t k, int64_t kh, int64_t kw,
@@ -18,25 +19,101 @@ bool torus_conv_init(torus_conv *conv, int64_t n, int64_t h, int64_t w,
   return true;
 }
 
+/* Whether tiles of 4 x 4 pixels with 36 products each are fewer products than
+ * there are pixels times 9, by enough to pay for the transforms. */
+static bool tiles_pay(const torus_conv *v, const conv_kernels *kernels) {
+  if (v->kh != 3 || v->kw != 3 || v->stride != 1 || v->pad != 1) return false;
+  if (v->c < kernels->lanes || v->k < kernels->lanes) return false;
+  int64_t tiles = (v->h + 3) / 4 * ((v->w + 3) / 4);
+  return v->n > 0 && 3 * v->h * v->w >= 16 * tiles;
+}
+
+static conv_tiles image_tiles(const torus_conv *v, int64_t channels,
+                              int64_t border) {
+  conv_view view = {v->h, v->w, v->h * v->w * channels, v->w * channels,
+                    channels};
+  return conv_tiles_of(view, border, border);
+}
+
+static conv_correlation forward_job(const torus_conv *v) {
+  conv_correlation job = {.kernels = conv_kernels_chosen(), .taps = 3};
+  job.jobs = job.sources = 1;
+  job.n = v->n;
+  job.c = v->c;
+  job.k = v->k;
+  job.in[0] = image_tiles(v, v->c, 1);
+  job.out[0] = image_tiles(v, v->k, 0);
+  job.filter[0] = (conv_filter){.from = 9, .to = 9 * v->c};
+  job.slope = 1;
+  return job;
+}
+
+/* The same with the channels' roles exchanged and the taps turned round. */
+static conv_correlation input_grad_job(const torus_conv *v) {
+  torus_conv back = *v;
+  back.c = v->k;
+  back.k = v->c;
+  conv_correlation job = forward_job(&back);
+  job.filter[0] = (conv_filter){.from = 9 * v->c, .to = 9, .flip = true};
+  return job;
+}
+
+static conv_weight_sum weight_grad_job(const torus_conv *v) {
+  conv_correlation f = forward_job(v);
+  conv_weight_sum job = {.kernels = f.kernels, .taps = 3, .jobs = 1};
+  job.n = v->n;
+  job.c = v->c;
+  job.k = v->k;
+  job.in[0] = f.in[0];
+  job.out[0] = f.out[0];
+  return job;
+}
+
+static bool by_tiles(const torus_conv *conv, torus_dtype dtype) {
+  return dtype == TORUS_FLOAT32 && tiles_pay(conv, conv_kernels_chosen());
+}
+
 size_t torus_conv_forward_scratch(const torus_conv *conv, int threads,
                                   torus_dtype dtype) {
+  if (by_tiles(conv, dtype)) {
+    conv_correlation job = forward_job(conv);
+    return conv_correlation_scratch(&job, threads);
+  }
   return conv_general_forward_scratch(conv, threads, dtype);
 }
 
 size_t torus_conv_input_grad_scratch(const torus_conv *conv, int threads,
                                      torus_dtype dtype) {
+  if (by_tiles(conv, dtype)) {
+    conv_correlation job = input_grad_job(conv);
+    return conv_correlation_scratch(&job, threads);
+  }
   return conv_general_input_grad_scratch(conv, threads, dtype);
 }
 
 size_t torus_conv_weight_grad_scratch(const torus_conv *conv, int threads,
                                       torus_dtype dtype) {
+  if (by_tiles(conv, dtype)) {
+    conv_weight_sum job = weight_grad_job(conv);
+    return conv_weight_sum_scratch(&job, threads);
+  }
   return conv_general_weight_grad_scratch(conv, threads, dtype);
 }
 
 void torus_conv_forward_f32(const torus_conv *conv, const float *x,
                             const float *w, const float *bias, float slope,
                             float *y, void *scratch) {
-  conv_general_forward_f32(conv, x, w, bias, slope, y, scratch);
+  if (!by_tiles(conv, TORUS_FLOAT32)) {
+    conv_general_forward_f32(conv, x, w, bias, slope, y, scratch);
+    return;
+  }
+  conv_correlation job = forward_job(conv);
+  job.x[0] = x;
+  job.filter[0].w = w;
+  job.bias = bias;
+  job.slope = slope;
+  job.y[0] = y;
+  conv_correlation_run(&job, scratch);
 }
 
 void torus_conv_forward_f64(const torus_conv *conv, const double *x,
@@ -47,7 +124,15 @@ void torus_conv_forward_f64(const torus_conv *conv, const double *x,
 
 void torus_conv_input_grad_f32(const torus_conv *conv, const float *gy,
                                const float *w, float *gx, void *scratch) {
-  conv_general_input_grad_f32(conv, gy, w, gx, scratch);
+  if (!by_tiles(conv, TORUS_FLOAT32)) {
+    conv_general_input_grad_f32(conv, gy, w, gx, scratch);
+    return;
+  }
+  conv_correlation job = input_grad_job(conv);
+  job.x[0] = gy;
+  job.filter[0].w = w;
+  job.y[0] = gx;
+  conv_correlation_run(&job, scratch);
 }
 
 void torus_conv_input_grad_f64(const torus_conv *conv, const double *gy,
@@ -57,7 +142,15 @@ void torus_conv_input_grad_f64(const torus_conv *conv, const double *gy,
 
 void torus_conv_weight_grad_f32(const torus_conv *conv, const float *x,
                                 const float *gy, float *gw, void *scratch) {
-  conv_general_weight_grad_f32(conv, x, gy, gw, scratch);
+  if (!by_tiles(conv, TORUS_FLOAT32)) {
+    conv_general_weight_grad_f32(conv, x, gy, gw, scratch);
+    return;
+  }
+  conv_weight_sum job = weight_grad_job(conv);
+  job.x[0] = x;
+  job.gy[0] = gy;
+  job.gw = gw;
+  conv_weight_sum_run(&job, scratch);
 }
 
 void torus_conv_weight_grad_f64(const torus_conv *conv, const double *x,

@@ -1,0 +1,90 @@
+/* Internal to the convolution kernels: Winograd's minimal filtering on tiles
+ * of 4 x 4 pixels, float32.
+ *
+ * A correlation with t x t taps, t = 3 or 2, of a window d of p x p pixels,
+ * p = t + 3, to a tile of 4 x 4 pixels is
+ *
+ *   y = A' [ (G w G') . (B' d B) ] A
+ *
+ * with a product for each of the p x p positions: 36 instead of 144 for 3 x 3
+ * taps, 25 instead of 64 for 2 x 2. With channels, the products at one
+ * position are one matrix product V U over all tiles: V (tiles, c) from the
+ * windows, U (c, k) from the weights, M (tiles, k) to the tiles of y. The
+ * gradient with respect to the weights is the transpose,
+ *
+ *   gw = G' [ sum over tiles (B' d B) . (A gy A') ] G.
+ *
+ * This header is the inner loops' interface; they are compiled once for each
+ * instruction set. Channels are vectors: c and k are at least `lanes`. */
+#ifndef TORUS_KERNELS_CONV_TILES_H
+#define TORUS_KERNELS_CONV_TILES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define TILE 4
+#define PARTS 3
+
+/* Images inside a larger array: distances in elements. */
+typedef struct conv_view {
+  int64_t h, w;
+  int64_t image, row, pixel;
+} conv_view;
+
+/* All tiles of the images of a view, numbered row by row through the images;
+ * the window of tile (i, j) has its first pixel at (4 i - top, 4 j - left).
+ * Pixels outside the view are zero. */
+typedef struct conv_tiles {
+  conv_view view;
+  int64_t rows, columns; /* of tiles, in an image */
+  int64_t top, left;
+} conv_tiles;
+
+/* A run of tiles with a matrix (count, channels) for each position: element
+ * (position, tile, channel) is at position * slot + tile * line + channel. */
+typedef struct conv_run {
+  const conv_tiles *tiles;
+  int64_t first, count;
+  int64_t slot, line;
+} conv_run;
+
+/* The transforms for one number of taps. Positions are numbered row by row of
+ * V, U and M; part p of them, p < 3, are rows 2 p and 2 p + 1. */
+typedef struct conv_transforms {
+  int64_t side; /* p: taps + 3 */
+  /* Parts [begin, end) of V = B' d B, of c channels of x; v: where their
+   * first position goes. zeros: 6 view.pixel zeros. */
+  void (*input)(const conv_run *run, int begin, int end, int64_t c,
+                const float *x, const float *zeros, float *v);
+  /* y = leaky(A' M A + bias) for the channels [begin, end) of y and of M. */
+  void (*output)(const conv_run *run, int64_t begin, int64_t end,
+                 const float *m, const float *bias, float slope, float *y);
+  /* One part of A gy A' for the channels [begin, end); m as v above. zeros:
+   * 4 view.pixel zeros. */
+  void (*output_grad)(const conv_run *run, int part, int64_t begin, int64_t end,
+                      const float *gy, const float *zeros, float *m);
+  /* U = G w G' elementwise over count numbers (a multiple of the lanes):
+   * tap t of w begins at w + t * tap, position p of u at u + p * slot. */
+  void (*weights)(int64_t count, const float *w, int64_t tap, float *u,
+                  int64_t slot);
+  /* gw += G' gu G, the same the other way. */
+  void (*weight_sums)(int64_t count, const float *gu, int64_t slot, double *gw,
+                      int64_t tap);
+} conv_transforms;
+
+typedef struct conv_kernels {
+  const char *name;
+  int64_t lanes;
+  int64_t panel; /* columns of a product that are computed together */
+  /* c (m, n) = a b, or += with add; element (i, p) of a at a + i * row
+   * + p * step; b is (depth, n), rows ldb apart; n a multiple of the lanes. */
+  void (*product)(int64_t m, int64_t n, int64_t depth, const float *a,
+                  int64_t row, int64_t step, const float *b, int64_t ldb,
+                  float *c, int64_t ldc, bool add);
+  conv_transforms taps2, taps3;
+} conv_kernels;
+
+/* The best set that this machine has and TORUS_ISA allows. */
+const conv_kernels *conv_kernels_chosen(void);
+
+#endif

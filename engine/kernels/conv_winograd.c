@@ -1,0 +1,444 @@
+#include "kernels/conv_winograd.h"
+
+#include <string.h>
+
+#include "core/threads.h"
+#include "kernels/conv_paths.h"
+
+/* Bytes of V and M of a block of tiles: they share the second-level cache
+ * with U. */
+#define BLOCK_BYTES 250000
+/* Blocks are dealt to at most so many pieces, if there are enough each piece
+ * gets some: it can ask for the pixels of the next one ahead of time. */
+#define RUNS 64
+#define RUN_BLOCKS 4
+/* So few tiles are not worth sharing U between threads: each piece makes the
+ * columns of U that it uses itself and goes through all tiles. */
+#define FEW_TILES 48
+#define GROUP 32
+/* Channels of the weights that are packed at a time. */
+#define CHUNK 8
+
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
+static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
+static int64_t parts(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/* Matrices of all positions: apart by an odd number of cache lines times
+ * four, so that the same element of each falls into different cache sets. */
+static int64_t slot_of(int64_t size) { return parts(size, 64) / 2 * 128 + 64; }
+
+conv_tiles conv_tiles_of(conv_view view, int64_t top, int64_t left) {
+  return (conv_tiles){.view = view,
+                      .rows = parts(view.h, TILE),
+                      .columns = parts(view.w, TILE),
+                      .top = top,
+                      .left = left};
+}
+
+static int64_t tiles_in(const conv_tiles *t, int64_t n) {
+  return n * t->rows * t->columns;
+}
+
+static const conv_transforms *transforms_of(const conv_kernels *kernels,
+                                            int taps) {
+  return taps == 2 ? &kernels->taps2 : &kernels->taps3;
+}
+
+/* Columns of a product in groups: all in one, or GROUP in each and the rest
+ * in the last. */
+typedef struct groups {
+  int64_t count, columns; /* columns: k rounded up to vectors */
+} groups;
+
+static groups groups_of(const conv_kernels *kernels, int64_t k, bool few) {
+  groups g = {1, parts(k, kernels->lanes) * kernels->lanes};
+  if (few) g.count = most(1, g.columns / GROUP);
+  return g;
+}
+
+static int64_t group_begin(groups g, int64_t group) {
+  return group == g.count ? g.columns : group * GROUP;
+}
+
+static int64_t group_width(groups g, int64_t group) {
+  return group_begin(g, group + 1) - group_begin(g, group);
+}
+
+/* What the transforms take for rows outside an image. */
+static size_t zeros_bytes(const conv_tiles *in, const conv_tiles *out) {
+  int64_t pixel = most(in->view.pixel, out->view.pixel);
+  return (size_t)(6 * pixel) * sizeof(float);
+}
+
+/* Asks for the channels [begin, end) of the pixels of tiles [first, last), to
+ * be brought into the second-level cache. Inline, because gcc drops calls of
+ * functions that only prefetch. */
+static inline __attribute__((always_inline)) void
+prefetch(const conv_tiles *t, int64_t first, int64_t last, const float *x,
+         int64_t begin, int64_t end) {
+  const conv_view *g = &t->view;
+  for (; first < last; first++) {
+    int64_t top = first / t->columns % t->rows * TILE;
+    int64_t left = first % t->columns * TILE;
+    const float *image = x + first / (t->rows * t->columns) * g->image;
+    for (int64_t i = top; i < least(top + TILE, g->h); i++) {
+      for (int64_t j = left; j < least(left + TILE, g->w); j++) {
+        const float *pixel = image + i * g->row + j * g->pixel;
+        for (int64_t c = begin; c < end; c += 16) {
+          __builtin_prefetch(pixel + c, 0, 2);
+        }
+      }
+    }
+  }
+}
+
+/* Which of the filter's taps the weight t = 3 r + s takes part in. */
+static int tap_of(const conv_filter *f, int t) {
+  int last = f->phase ? 3 : 8, to = t;
+  /* Upsampled pixels with remainder 0 see rows -1, 0, 0 of the small image
+   * under the rows of the 3 x 3 kernel, those with remainder 1 rows 0, 0, 1. */
+  if (f->phase) to = (t / 3 > f->row) * 2 + (t % 3 > f->column);
+  return f->flip ? last - to : to;
+}
+
+/* Packs channels [first, first + count) and columns [begin, end) of a filter
+ * to (taps, count, end - begin), columns from k on zero. */
+static void pack(const conv_filter *f, int taps, int64_t first, int64_t count,
+                 int64_t begin, int64_t end, int64_t k, float *to) {
+  int64_t width = end - begin, tap = count * width;
+  int64_t used = least(end, k) - begin;
+  memset(to, 0, (size_t)(taps * taps * tap) * sizeof(float));
+  for (int t = 0; t < 9; t++) {
+    for (int64_t i = 0; i < count; i++) {
+      const float *from = f->w + (first + i) * f->from + begin * f->to + t;
+      float *line = to + tap_of(f, t) * tap + i * width;
+      for (int64_t o = 0; o < used; o++) line[o] += from[o * f->to];
+    }
+  }
+}
+
+/* How a correlation is cut. V and M lie in one array of positions + 1 slots:
+ * V's matrix of a position one slot behind M's, which is written when V's in
+ * the same slot has been used. */
+typedef struct plan {
+  const conv_correlation *job;
+  const conv_transforms *transforms;
+  bool few;
+  groups groups;
+  int64_t positions;
+  int64_t tiles, block, blocks, runs; /* tiles in a block, blocks, pieces */
+  int64_t depth, line, slot;
+  int64_t u_size, chunks; /* of a job; of a source */
+  float *u;               /* (job, group, position in slots, depth, columns) */
+  float *zeros;
+  char *scratch;
+  size_t room;
+} plan;
+
+static int64_t block_of(int64_t tiles, int64_t most_tiles) {
+  /* Enough pieces to share, not so small that U is read too often. */
+  int64_t block = parts(parts(tiles, 8), 6) * 6;
+  return most(12, least(block, most_tiles / 6 * 6));
+}
+
+/* The distance of a group's positions in U, and where it begins. */
+static int64_t u_slot(const plan *p, int64_t group) {
+  return slot_of(p->depth * group_width(p->groups, group));
+}
+
+static int64_t u_begin(const plan *p, int64_t group) {
+  int64_t before = 0;
+  for (int64_t i = 0; i < group; i++) before += p->positions * u_slot(p, i);
+  return before;
+}
+
+static plan plan_of(const conv_correlation *job) {
+  plan p = {.job = job, .transforms = transforms_of(job->kernels, job->taps)};
+  int64_t positions = p.transforms->side * p.transforms->side;
+  p.positions = positions;
+  p.tiles = tiles_in(&job->out[0], job->n);
+  p.few = p.tiles <= FEW_TILES;
+  p.groups = groups_of(job->kernels, job->k, p.few && job->jobs == 1);
+  p.depth = job->sources * job->c;
+  p.line = parts(p.depth, 16) * 16;
+  int64_t widest = most(p.line, p.groups.columns);
+  int64_t fits = BLOCK_BYTES / 4 / ((positions + 1) * widest);
+  p.block = p.few ? p.tiles : block_of(p.tiles, fits);
+  p.blocks = p.tiles == 0 ? 0 : parts(p.tiles, p.block);
+  p.runs = least(RUNS, most(least(p.blocks, 8), p.blocks / RUN_BLOCKS));
+  p.slot = slot_of(p.block * widest);
+  p.u_size = u_begin(&p, p.groups.count);
+  p.chunks = parts(job->c, CHUNK);
+  p.room = conv_room((size_t)((positions + 1) * p.slot) * sizeof(float)) +
+           conv_room((size_t)(9 * CHUNK * p.groups.columns) * sizeof(float));
+  return p;
+}
+
+size_t conv_correlation_scratch(const conv_correlation *job, int threads) {
+  plan p = plan_of(job);
+  return conv_room((size_t)(job->jobs * p.u_size) * sizeof(float)) +
+         conv_room(zeros_bytes(job->in, job->out)) + (size_t)threads * p.room;
+}
+
+/* U of one chunk of channels of a source and one group of columns. */
+static void make_u(const plan *p, int64_t job, int64_t source, int64_t chunk,
+                   int64_t group, float *packed) {
+  const conv_correlation *j = p->job;
+  int64_t begin = group_begin(p->groups, group);
+  int64_t width = group_width(p->groups, group), end = begin + width;
+  int64_t first = chunk * CHUNK, count = least(CHUNK, j->c - first);
+  pack(&j->filter[job * j->sources + source], j->taps, first, count, begin, end,
+       j->k, packed);
+  float *u = p->u + job * p->u_size + u_begin(p, group) +
+             (source * j->c + first) * width;
+  p->transforms->weights(count * width, packed, count * width, u,
+                         u_slot(p, group));
+}
+
+static char *thread_scratch(const plan *p, int thread, float **packed) {
+  char *at = p->scratch + (size_t)thread * p->room;
+  size_t bytes = (size_t)(9 * CHUNK * p->groups.columns) * sizeof(float);
+  *packed = conv_take(&at, bytes);
+  return at;
+}
+
+static void weights_piece(void *arg, int64_t piece, int thread) {
+  const plan *p = arg;
+  float *packed;
+  thread_scratch(p, thread, &packed);
+  int64_t source = piece / p->chunks; /* of all jobs */
+  make_u(p, source / p->job->sources, source % p->job->sources,
+         piece % p->chunks, 0, packed);
+}
+
+/* One block of tiles of a job and a group of columns. Memory is slower than
+ * this arithmetic: while the products run, the pixels of the `ahead` tiles
+ * after the block and of its own results are brought nearer. */
+static void tiles_block(const plan *p, int64_t job, int64_t group,
+                        int64_t first, int64_t count, int64_t ahead, float *m) {
+  const conv_correlation *j = p->job;
+  const conv_transforms *t = p->transforms;
+  int64_t begin = group_begin(p->groups, group);
+  int64_t width = group_width(p->groups, group);
+  int64_t end = least(begin + width, j->k), columns = p->groups.columns;
+  float *v = m + p->slot;
+  const conv_tiles *in = j->in + job * j->sources, *out = &j->out[job];
+  const float *const *x = j->x + job * j->sources;
+  for (int64_t s = 0; s < j->sources; s++) {
+    conv_run run = {&in[s], first, count, p->slot, p->line};
+    t->input(&run, 0, PARTS, j->c, x[s], p->zeros, v + s * j->c);
+  }
+  const float *u = p->u + job * p->u_size + u_begin(p, group);
+  int64_t slot = u_slot(p, group);
+  for (int64_t i = 0; i < p->positions; i++) {
+    j->kernels->product(count, width, p->depth, v + i * p->slot, p->line, 1,
+                        u + i * slot, width, m + i * p->slot + begin, columns,
+                        false);
+    int64_t from = i * count / p->positions;
+    int64_t to = (i + 1) * count / p->positions;
+    for (int64_t s = 0; s < j->sources; s++) {
+      prefetch(&in[s], first + count + from, first + least(ahead, count + to),
+               x[s], 0, j->c);
+    }
+    prefetch(out, first + from, first + to, j->y[job], begin, end);
+  }
+  conv_run run = {out, first, count, p->slot, columns};
+  t->output(&run, begin, end, m, j->bias, j->slope, j->y[job]);
+}
+
+static void tiles_piece(void *arg, int64_t piece, int thread) {
+  const plan *p = arg;
+  float *packed;
+  float *m = (float *)(void *)thread_scratch(p, thread, &packed);
+  int64_t group = piece / p->runs % p->groups.count;
+  int64_t job = piece / (p->runs * p->groups.count);
+  for (int64_t s = 0; p->few && s < p->job->sources; s++) {
+    for (int64_t c = 0; c < p->chunks; c++) {
+      make_u(p, job, s, c, group, packed);
+    }
+  }
+  int64_t run = piece % p->runs;
+  int64_t first = run * p->blocks / p->runs * p->block;
+  int64_t end = least((run + 1) * p->blocks / p->runs * p->block, p->tiles);
+  for (; first < end; first += p->block) {
+    int64_t count = least(p->block, end - first);
+    tiles_block(p, job, group, first, count, end - first, m);
+  }
+}
+
+void conv_correlation_run(const conv_correlation *job, void *scratch) {
+  plan p = plan_of(job);
+  char *at = scratch;
+  if (p.tiles == 0) return;
+  p.u = conv_take(&at, (size_t)(job->jobs * p.u_size) * sizeof(float));
+  size_t zeros = zeros_bytes(job->in, job->out);
+  p.zeros = conv_take(&at, zeros);
+  memset(p.zeros, 0, zeros);
+  p.scratch = at;
+  if (!p.few) {
+    torus_parallel(job->jobs * job->sources * p.chunks, weights_piece, &p);
+  }
+  torus_parallel(job->jobs * p.groups.count * p.runs, tiles_piece, &p);
+}
+
+/* Tiles between flushes of the weight gradient to double, most partial sums,
+ * and fewest tiles that are worth one. */
+#define FLUSH_TILES 512
+#define PARTIALS 8
+#define PARTIAL_TILES 128
+/* Bytes of V and M of one part of a block of tiles. */
+#define PART_BYTES 300000
+
+/* How a weight gradient is cut: the partial sums of a job are runs of tiles
+ * or, when there are few, groups of columns. In a block of tiles one part of
+ * the positions follows the other, so that V and M need little room beside
+ * the sums. */
+typedef struct sum_plan {
+  const conv_weight_sum *job;
+  const conv_transforms *transforms;
+  groups groups;
+  int64_t taps, tiles, partials, block;
+  int64_t positions, part; /* all, and those of a part */
+  int64_t v_line, v_slot, m_slot, u_slot;
+  int64_t sum_size; /* of a partial sum: (group, taps, c, columns) */
+  double *sums;     /* (job, partial) */
+  float *zeros;
+  char *scratch;
+  size_t room;
+} sum_plan;
+
+static sum_plan sum_plan_of(const conv_weight_sum *job) {
+  sum_plan p = {.job = job};
+  p.transforms = transforms_of(job->kernels, job->taps);
+  p.positions = p.transforms->side * p.transforms->side;
+  p.part = 2 * p.transforms->side;
+  p.taps = job->taps * job->taps;
+  p.tiles = tiles_in(&job->out[0], job->n);
+  bool few = p.tiles < PARTIAL_TILES && job->jobs == 1;
+  p.groups = groups_of(job->kernels, job->k, few);
+  p.partials = least(PARTIALS, parts(p.tiles, PARTIAL_TILES));
+  p.v_line = parts(job->c, 16) * 16;
+  int64_t line = p.v_line + p.groups.columns;
+  p.block = most(12, PART_BYTES / 4 / (p.part * line) / 4 * 4);
+  p.v_slot = slot_of(p.block * p.v_line);
+  p.m_slot = slot_of(p.block * p.groups.columns);
+  p.u_slot = slot_of(job->c * p.groups.columns);
+  p.sum_size = p.taps * job->c * p.groups.columns;
+  int64_t floats = p.part * (p.v_slot + p.m_slot) + p.positions * p.u_slot;
+  p.room = conv_room((size_t)floats * sizeof(float));
+  return p;
+}
+
+static size_t sums_bytes(const sum_plan *p) {
+  return (size_t)(p->job->jobs * p->partials * p->sum_size) * sizeof(double);
+}
+
+size_t conv_weight_sum_scratch(const conv_weight_sum *job, int threads) {
+  sum_plan p = sum_plan_of(job);
+  return conv_room(sums_bytes(&p)) + conv_room(zeros_bytes(job->in, job->out)) +
+         (size_t)threads * p.room;
+}
+
+/* Adds one part's products of a block of tiles to u, or sets u. Meanwhile
+ * pixels of the next block are asked for, of tiles up to `last`. */
+static void sum_block(const sum_plan *p, int64_t job, int64_t group, int part,
+                      int64_t first, int64_t count, int64_t last, bool add,
+                      float *v, float *u) {
+  const conv_weight_sum *j = p->job;
+  int64_t begin = group_begin(p->groups, group), columns = p->groups.columns;
+  int64_t width = group_width(p->groups, group);
+  int64_t end = least(begin + width, j->k);
+  float *m = v + p->part * p->v_slot;
+  conv_run in = {&j->in[job], first, count, p->v_slot, p->v_line};
+  conv_run out = {&j->out[job], first, count, p->m_slot, columns};
+  p->transforms->input(&in, part, part + 1, j->c, j->x[job], p->zeros, v);
+  p->transforms->output_grad(&out, part, begin, end, j->gy[job], p->zeros, m);
+  int64_t positions = least(p->part, p->positions - part * p->part);
+  u += part * p->part * p->u_slot;
+  for (int64_t i = 0; i < positions; i++) {
+    j->kernels->product(j->c, width, count, v + i * p->v_slot, 1, p->v_line,
+                        m + i * p->m_slot + begin, columns, u + i * p->u_slot,
+                        width, add);
+    int64_t done = part * p->part + i, ahead = first + count;
+    int64_t from = ahead + done * p->block / p->positions;
+    int64_t to = ahead + (done + 1) * p->block / p->positions;
+    if (to > last) to = last;
+    prefetch(in.tiles, from, to, j->x[job], 0, j->c);
+    prefetch(out.tiles, from, to, j->gy[job], begin, end);
+  }
+}
+
+static void sum_piece(void *arg, int64_t piece, int thread) {
+  const sum_plan *p = arg;
+  const conv_weight_sum *j = p->job;
+  float *v = (float *)(void *)(p->scratch + (size_t)thread * p->room);
+  float *m = v + p->part * p->v_slot, *u = m + p->part * p->m_slot;
+  int64_t group = piece % p->groups.count;
+  int64_t partial = piece / p->groups.count % p->partials;
+  int64_t job = piece / (p->groups.count * p->partials);
+  int64_t begin = group_begin(p->groups, group);
+  int64_t size = j->c * group_width(p->groups, group);
+  double *sum = p->sums + (job * p->partials + partial) * p->sum_size +
+                begin * p->taps * j->c;
+  memset(sum, 0, (size_t)(p->taps * size) * sizeof(double));
+  /* Columns beyond k are multiplied too. */
+  if (p->groups.columns > j->k) {
+    memset(m, 0, (size_t)(p->part * p->m_slot) * sizeof(float));
+  }
+  int64_t first = partial * p->tiles / p->partials, held = 0;
+  int64_t end = (partial + 1) * p->tiles / p->partials;
+  for (; first < end; first += p->block) {
+    int64_t count = least(p->block, end - first);
+    for (int part = 0; part < PARTS; part++) {
+      sum_block(p, job, group, part, first, count, end, held > 0, v, u);
+    }
+    held += count;
+    if (held < FLUSH_TILES && first + count < end) continue;
+    p->transforms->weight_sums(size, u, p->u_slot, sum, size);
+    held = 0;
+  }
+}
+
+/* Adds the partial sums of CHUNK channels of x and turns them round. */
+static void combine_piece(void *arg, int64_t piece, int thread) {
+  const sum_plan *p = arg;
+  const conv_weight_sum *j = p->job;
+  double *total = (double *)(void *)(p->scratch + (size_t)thread * p->room);
+  int64_t first = piece * CHUNK, count = least(CHUNK, j->c - first);
+  for (int64_t group = 0; group < p->groups.count; group++) {
+    int64_t begin = group_begin(p->groups, group);
+    int64_t width = group_width(p->groups, group);
+    int64_t used = least(begin + width, j->k) - begin, size = count * width;
+    memset(total, 0, (size_t)(9 * size) * sizeof(double));
+    for (int64_t part = 0; part < j->jobs * p->partials; part++) {
+      const double *sums = p->sums + part * p->sum_size +
+                           (begin * p->taps * j->c + first * width);
+      for (int t = 0; t < 9; t++) {
+        int tap = tap_of(&j->filter[part / p->partials], t);
+        const double *sum = sums + tap * j->c * width;
+        double *to = total + t * size;
+        for (int64_t e = 0; e < size; e++) to[e] += sum[e];
+      }
+    }
+    for (int64_t o = 0; o < used; o++) {
+      float *to = j->gw + ((begin + o) * j->c + first) * 9;
+      for (int64_t i = 0; i < count; i++) {
+        for (int t = 0; t < 9; t++) {
+          *to++ = (float)total[t * size + i * width + o];
+        }
+      }
+    }
+  }
+}
+
+void conv_weight_sum_run(const conv_weight_sum *job, void *scratch) {
+  sum_plan p = sum_plan_of(job);
+  char *at = scratch;
+  p.sums = conv_take(&at, sums_bytes(&p));
+  size_t zeros = zeros_bytes(job->in, job->out);
+  p.zeros = conv_take(&at, zeros);
+  memset(p.zeros, 0, zeros);
+  p.scratch = at;
+  torus_parallel(job->jobs * p.partials * p.groups.count, sum_piece, &p);
+  torus_parallel(parts(job->c, CHUNK), combine_piece, &p);
+}
