@@ -57,6 +57,7 @@ torus_tensor *torus_embed(torus_scope *scope, torus_tensor *x,
                           const torus_shape *shape, const torus_shape *start,
                           const torus_shape *step);
 torus_tensor *torus_to(torus_scope *scope, torus_tensor *x, torus_dtype dtype);
+torus_tensor *torus_copy(torus_scope *scope, torus_tensor *x);
 /* x itself when it is contiguous, else a copy. */
 torus_tensor *torus_contiguous(torus_scope *scope, torus_tensor *x);
 /* The last two dimensions exchanged. */

@@ -9,9 +9,12 @@
 #include "kernels/conv.h"
 #include "kernels/upsample.h"
 
+#include <inttypes.h>
+
 /* i[0] stride, i[1] padding; the gradients also need the sizes of their
  * results: i[2] and i[3], height and width of the image or the kernel. */
 enum { STRIDE, PADDING, HEIGHT, WIDTH };
+#define MAX_SIZE ((int64_t)1 << 40)
 
 enum { CONV2D, INPUT_GRAD, WEIGHT_GRAD, UPSAMPLE, UPSAMPLE_GRAD };
 
@@ -33,12 +36,13 @@ static bool fail_shapes(torus_scope *scope, const torus_call *call) {
       [CONV2D] = "images (n,h,w,in) and weights (out,in,kh,kw)",
       [INPUT_GRAD] = "gradients (n,oh,ow,out) and weights (out,in,kh,kw)",
       [WEIGHT_GRAD] = "images (n,h,w,in) and gradients (n,oh,ow,out)"};
-  return torus_status_fail(
-      &scope->status, TORUS_EINVAL,
-      "%s: expected %s that fit with stride %d and padding %d, got %s and %s",
-      call->op->name, expected[call->op->code], (int)call->attrs->i[STRIDE],
-      (int)call->attrs->i[PADDING], torus_shape_format(&call->in[0]->shape, s),
-      torus_shape_format(&call->in[1]->shape, t));
+  return torus_status_fail(&scope->status, TORUS_EINVAL,
+                           "%s: expected %s that fit with stride %" PRId64
+                           " and padding %" PRId64 ", got %s and %s",
+                           call->op->name, expected[call->op->code],
+                           call->attrs->i[STRIDE], call->attrs->i[PADDING],
+                           torus_shape_format(&call->in[0]->shape, s),
+                           torus_shape_format(&call->in[1]->shape, t));
 }
 
 /* The geometry from the two inputs; false when they don't fit. */
@@ -46,6 +50,9 @@ static bool geometry(const torus_call *call, torus_conv *conv) {
   const torus_shape *a = &call->in[0]->shape, *b = &call->in[1]->shape;
   const int64_t *i = call->attrs->i;
   if (a->ndim != 4 || b->ndim != 4) return false;
+  for (int k = 0; k <= WIDTH; k++) { /* far from overflow */
+    if (i[k] < 0 || i[k] > MAX_SIZE) return false;
+  }
   const int64_t *s = a->size, *t = b->size;
   switch (call->op->code) {
   case CONV2D:
@@ -128,8 +135,11 @@ static torus_tensor *conv_forward(torus_scope *scope, const torus_call *call) {
   w.a = torus_contiguous(&w.inner, x);
   w.b = torus_contiguous(&w.inner, call->in[1]);
   if (call->inputs > 2) w.bias = torus_contiguous(&w.inner, call->in[2]);
-  w.scratch = torus_scratch(&w.inner, scratch_bytes(code, &w.conv, x->dtype));
+  /* The result first: one too large fails before it makes scratch overflow. */
   w.out = torus_tensor_new(x->dtype, &shape, &w.inner.status);
+  if (w.out) {
+    w.scratch = torus_scratch(&w.inner, scratch_bytes(code, &w.conv, x->dtype));
+  }
   if (w.inner.status.code == TORUS_OK) {
     (x->dtype == TORUS_FLOAT32 ? run_f32 : run_f64)(&w, code);
   } else {
@@ -176,7 +186,7 @@ static torus_tensor *upsample_forward(torus_scope *scope,
   bool down = call->op->code == UPSAMPLE_GRAD;
   int64_t factor = call->attrs->i[0];
   torus_shape shape = call->in[0]->shape;
-  bool fits = shape.ndim == 4 && factor > 0;
+  bool fits = shape.ndim == 4 && factor > 0 && factor < MAX_SIZE;
   if (fits && down) {
     fits = shape.size[1] % factor == 0 && shape.size[2] % factor == 0;
   }
@@ -184,11 +194,15 @@ static torus_tensor *upsample_forward(torus_scope *scope,
     return torus_scope_fail(
         scope, TORUS_EINVAL,
         "%s: expected images (n,h,w,c) and a factor that fits, got shape %s "
-        "and factor %d",
-        call->op->name, torus_shape_format(&shape, s), (int)factor);
+        "and factor %" PRId64,
+        call->op->name, torus_shape_format(&shape, s), factor);
   }
   for (int d = 1; d < 3; d++) {
-    shape.size[d] = down ? shape.size[d] / factor : shape.size[d] * factor;
+    if (down) {
+      shape.size[d] /= factor;
+    } else if (__builtin_mul_overflow(shape.size[d], factor, &shape.size[d])) {
+      shape.size[d] = INT64_MAX; /* refused below */
+    }
   }
   torus_scope inner;
   torus_scope_init(&inner, false);

@@ -58,17 +58,16 @@ static bool infer_shape(const torus_call *call, torus_shape *shape) {
   for (int d = 0; d < shape->ndim; d++) {
     if (shape->size[d] == -1 && open < 0) {
       open = d;
-    } else if (shape->size[d] < 0) {
+    } else if (shape->size[d] < 0 ||
+               __builtin_mul_overflow(known, shape->size[d], &known)) {
       return false;
-    } else {
-      known *= shape->size[d];
     }
   }
   if (open >= 0) {
     if (known == 0 || count % known != 0) return false;
     shape->size[open] = count / known;
   }
-  return torus_shape_count(shape) == count;
+  return torus_shape_is_valid(shape) && torus_shape_count(shape) == count;
 }
 
 /* The strides under which x can be seen in another shape without a copy:
@@ -202,11 +201,13 @@ static bool fits_steps(const torus_shape *shape, const torus_shape *start,
     return false;
   }
   for (int d = 0; d < shape->ndim; d++) {
-    if (start->size[d] < 1 || size->size[d] < 0 || step->size[d] < 1) {
+    int64_t n = size->size[d], s = step->size[d], last;
+    if (start->size[d] < 1 || n < 0 || s < 1) return false;
+    int64_t room = shape->size[d] - start->size[d]; /* after the first one */
+    if (room < -1) return false;
+    if (n > 0 && (__builtin_mul_overflow(n - 1, s, &last) || last > room)) {
       return false;
     }
-    int64_t last = start->size[d] - 1 + (size->size[d] - 1) * step->size[d];
-    if (size->size[d] > 0 && last >= shape->size[d]) return false;
   }
   return true;
 }
@@ -216,8 +217,10 @@ static int64_t slice_strides(const torus_tensor *x, const torus_attrs *attrs,
                              int64_t *strides) {
   int64_t offset = x->offset;
   for (int d = 0; d < x->shape.ndim; d++) {
+    int64_t step = attrs->list[2].size[d], size = x->shape.size[d];
     offset += (attrs->list[0].size[d] - 1) * x->strides[d];
-    strides[d] = attrs->list[2].size[d] * x->strides[d];
+    /* A step beyond the end has nothing to step to. */
+    strides[d] = (step < size ? step : size) * x->strides[d];
   }
   return offset;
 }
@@ -464,7 +467,10 @@ torus_tensor *torus_to(torus_scope *scope, torus_tensor *x, torus_dtype dtype) {
 }
 
 torus_tensor *torus_contiguous(torus_scope *scope, torus_tensor *x) {
-  if (x && torus_tensor_is_contiguous(x)) return x;
+  return x && torus_tensor_is_contiguous(x) ? x : torus_copy(scope, x);
+}
+
+torus_tensor *torus_copy(torus_scope *scope, torus_tensor *x) {
   return torus_apply(scope, &ops[CONTIGUOUS], &x, 1, NULL);
 }
 

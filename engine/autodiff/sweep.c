@@ -32,6 +32,7 @@ typedef struct sweep {
   torus_scope *scope;
   const torus_sweep_options *options;
   bool leaves;     /* every leaf that requires a gradient is a target */
+  bool spent;      /* some history is freed already */
   uint64_t oldest; /* nothing made before this one leads to a target */
   entry *order;
   int64_t count, capacity;
@@ -131,30 +132,37 @@ static bool is_own(const torus_tensor *g) {
          torus_tensor_is_contiguous(g);
 }
 
-/* acc += g in place, where acc is the sweep's own. */
-static bool add_in_place(torus_tensor *acc, torus_tensor *g) {
-  if (!is_own(acc) || acc->node || acc == g) return false;
+static bool can_add_in_place(const torus_tensor *acc, const torus_tensor *g) {
+  return is_own(acc) && !acc->node && acc != g;
+}
+
+/* acc += g */
+static void add_in_place(torus_tensor *acc, const torus_tensor *g) {
   torus_layout layouts[2] = {torus_tensor_layout(acc), torus_tensor_layout(g)};
   const void *in[2] = {torus_tensor_data(acc), torus_tensor_data(g)};
   const double numbers[2] = {0, 0};
   torus_elementwise_run(TORUS_EW_add, acc->dtype, 2, in, layouts,
                         torus_tensor_data(acc), torus_tensor_count(acc),
                         numbers);
+}
+
+/* Makes g, borrowed, the entry's gradient. */
+static bool replace(entry *e, torus_tensor *g) {
+  if (!g) return false;
+  torus_tensor_retain(g);
+  torus_tensor_release(e->grad);
+  e->grad = g;
   return true;
 }
 
 static bool accumulate(sweep *s, torus_scope *inner, entry *e,
                        torus_tensor *g) {
   if (!g) return false;
-  if (e->grad && !s->options->create_graph && add_in_place(e->grad, g)) {
+  if (e->grad && !s->options->create_graph && can_add_in_place(e->grad, g)) {
+    add_in_place(e->grad, g);
     return true;
   }
-  torus_tensor *sum = e->grad ? torus_add(inner, e->grad, g) : g;
-  if (!sum) return false;
-  torus_tensor_retain(sum);
-  torus_tensor_release(e->grad);
-  e->grad = sum;
-  return true;
+  return replace(e, e->grad ? torus_add(inner, e->grad, g) : g);
 }
 
 static bool check_versions(sweep *s, const torus_tensor *tensor) {
@@ -245,7 +253,10 @@ static bool run(sweep *s) {
     bool inside = tensor->node && tensor->id > s->oldest;
     if (e->grad && e->needed && inside) {
       if (!pass_on(s, e)) return false;
-      if (!s->options->retain_graph) torus_node_free_inputs(tensor->node);
+      if (!s->options->retain_graph) {
+        s->spent = true;
+        torus_node_free_inputs(tensor->node);
+      }
     }
     if (!e->target) {
       torus_tensor_release(e->grad);
@@ -282,6 +293,7 @@ static bool start(sweep *s, torus_tensor *y) {
 }
 
 static void finish(sweep *s) {
+  torus_status *status = &s->scope->status;
   for (int64_t i = 0; i < s->count; i++) {
     entry *e = &s->order[i];
     if (!e->tensor) continue;
@@ -291,6 +303,7 @@ static void finish(sweep *s) {
   }
   torus_free(s->order);
   torus_free(s->stack);
+  if (s->spent && status->code == TORUS_ENOMEM) status->code = TORUS_ESPENT;
 }
 
 static bool check_y(torus_scope *scope, const torus_tensor *y) {
@@ -300,53 +313,83 @@ static bool check_y(torus_scope *scope, const torus_tensor *y) {
                            "requires a gradient");
 }
 
+/* A gradient to give out: writing to it must change no other tensor. One that
+ * is part of a graph is not written to. */
+static torus_tensor *own_gradient(torus_scope *scope, torus_tensor *g) {
+  return (g->node && scope->record) || is_own(g) ? g : torus_copy(scope, g);
+}
+
+static bool collect(sweep *s, torus_tensor *const *targets, int count,
+                    torus_tensor **out) {
+  for (int i = 0; i < count; i++) {
+    torus_tensor *g = NULL;
+    if (targets[i]->mark >= 0) g = s->order[targets[i]->mark].grad;
+    if (!g) continue;
+    g = torus_tensor_retain(own_gradient(s->scope, g));
+    out[i] = torus_scope_own(s->scope, g);
+    if (!out[i]) return false;
+  }
+  return true;
+}
+
 bool torus_grad(torus_scope *scope, torus_tensor *y,
                 torus_tensor *const *targets, int count,
                 const torus_sweep_options *options, torus_tensor **out) {
   if (!check_y(scope, y)) return false;
   sweep s = {.scope = scope, .options = options, .oldest = UINT64_MAX};
+  bool record = scope->record;
+  scope->record = options->create_graph;
   for (int i = 0; i < count; i++) {
     out[i] = NULL;
     if (targets[i]->id < s.oldest) s.oldest = targets[i]->id;
     targets[i]->mark = MARK_TARGET;
   }
-  bool ok = find_order(&s, y) && start(&s, y) && run(&s);
-  for (int i = 0; ok && i < count; i++) {
-    if (targets[i]->mark < 0) continue;
-    torus_tensor *g = s.order[targets[i]->mark].grad;
-    out[i] = torus_scope_own(scope, torus_tensor_retain(g));
-    ok = !g || out[i];
-  }
+  bool ok = find_order(&s, y) && start(&s, y) && run(&s) &&
+            collect(&s, targets, count, out);
   finish(&s);
   for (int i = 0; i < count; i++) targets[i]->mark = MARK_NONE;
+  scope->record = record;
   return ok;
+}
+
+/* Makes each entry's gradient what its leaf shall have, except where it is
+ * added in place: what can fail comes before the first leaf is changed. */
+static bool prepare(sweep *s) {
+  for (int64_t i = 0; i < s->count; i++) {
+    entry *e = &s->order[i];
+    if (!e->grad) continue;
+    if (!replace(e, own_gradient(s->scope, e->grad))) return false;
+    torus_tensor *old = e->tensor->grad;
+    if (!old || can_add_in_place(old, e->grad)) continue;
+    if (!replace(e, torus_add(s->scope, old, e->grad))) return false;
+    e->needed = false; /* it holds the sum */
+  }
+  return true;
+}
+
+static void hand_over(sweep *s) {
+  for (int64_t i = 0; i < s->count; i++) {
+    entry *e = &s->order[i];
+    if (!e->grad) continue;
+    torus_tensor *old = e->tensor->grad;
+    if (old && e->needed) {
+      add_in_place(old, e->grad);
+    } else {
+      e->tensor->grad = torus_tensor_retain(e->grad);
+      torus_tensor_release(old);
+    }
+  }
 }
 
 bool torus_backward(torus_scope *scope, torus_tensor *y,
                     const torus_sweep_options *options) {
   if (!check_y(scope, y)) return false;
   sweep s = {.scope = scope, .options = options, .leaves = true};
-  bool ok = find_order(&s, y) && start(&s, y) && run(&s);
-  for (int64_t i = 0; ok && i < s.count; i++) {
-    entry *e = &s.order[i];
-    if (!e->tensor || !e->target || !e->grad) continue;
-    if (!is_own(e->grad)) {
-      torus_tensor *copy =
-          torus_add(scope, e->grad, torus_scalar(scope, e->grad->dtype, 0));
-      if (!copy) {
-        ok = false;
-        break;
-      }
-      torus_tensor_release(e->grad);
-      e->grad = torus_tensor_retain(copy);
-    }
-    entry total = {.grad = torus_tensor_retain(e->tensor->grad)};
-    torus_tensor *old = e->tensor->grad;
-    e->tensor->grad = NULL;
-    torus_tensor_release(old);
-    ok = accumulate(&s, scope, &total, e->grad);
-    e->tensor->grad = total.grad;
-  }
+  bool record = scope->record;
+  scope->record = options->create_graph;
+  bool ok = find_order(&s, y) && start(&s, y) && run(&s) && prepare(&s);
+  if (ok) hand_over(&s);
   finish(&s);
+  scope->record = record;
   return ok;
 }

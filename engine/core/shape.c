@@ -3,6 +3,16 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+bool torus_shape_is_valid(const torus_shape *shape) {
+  int64_t count = 1;
+  for (int i = 0; i < shape->ndim; i++) {
+    int64_t size = shape->size[i];
+    if (size < 0 || size > TORUS_MAX_COUNT / count) return false;
+    if (size > 0) count *= size;
+  }
+  return true;
+}
+
 int64_t torus_shape_count(const torus_shape *shape) {
   int64_t count = 1;
   for (int i = 0; i < shape->ndim; i++) count *= shape->size[i];

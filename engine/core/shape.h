@@ -15,6 +15,12 @@ typedef struct torus_shape {
   int64_t size[TORUS_MAX_DIMS];
 } torus_shape;
 
+/* No tensor has more elements: sizes in bytes stay far from overflow. */
+#define TORUS_MAX_COUNT ((int64_t)1 << 56)
+
+/* Whether a tensor can have this shape: no negative size, and so few elements
+ * that neither their number nor a stride overflows, even beside a size 0. */
+bool torus_shape_is_valid(const torus_shape *shape);
 /* The number of elements; 1 for a scalar (no dimensions). */
 int64_t torus_shape_count(const torus_shape *shape);
 bool torus_shape_equal(const torus_shape *a, const torus_shape *b);

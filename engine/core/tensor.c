@@ -10,16 +10,12 @@ static uint64_t last_id;
 
 int64_t torus_tensor_live(void) { return live; }
 
-static bool storage_bytes(torus_dtype dtype, const torus_shape *shape,
-                          size_t *bytes) {
-  size_t count = torus_dtype_size(dtype);
-  for (int i = 0; i < shape->ndim; i++) {
-    if (__builtin_mul_overflow(count, (size_t)shape->size[i], &count)) {
-      return false;
-    }
-  }
-  *bytes = count;
-  return true;
+static bool check_shape(const torus_shape *shape, torus_status *status) {
+  char text[TORUS_SHAPE_TEXT];
+  if (torus_shape_is_valid(shape)) return true;
+  return torus_status_fail(status, TORUS_EINVAL,
+                           "a tensor can't have the shape %s",
+                           torus_shape_format(shape, text));
 }
 
 static torus_storage *storage_new(size_t bytes) {
@@ -57,9 +53,9 @@ static torus_tensor *tensor_around(torus_storage *storage, torus_dtype dtype,
 torus_tensor *torus_tensor_new(torus_dtype dtype, const torus_shape *shape,
                                torus_status *status) {
   char text[TORUS_SHAPE_TEXT];
-  size_t bytes = 0;
-  torus_storage *storage = NULL;
-  if (storage_bytes(dtype, shape, &bytes)) storage = storage_new(bytes);
+  if (!check_shape(shape, status)) return NULL;
+  size_t bytes = (size_t)torus_shape_count(shape) * torus_dtype_size(dtype);
+  torus_storage *storage = storage_new(bytes);
   torus_tensor *tensor = storage ? tensor_around(storage, dtype, shape) : NULL;
   if (!tensor) {
     if (storage) storage_release(storage);
@@ -75,6 +71,7 @@ torus_tensor *torus_tensor_new(torus_dtype dtype, const torus_shape *shape,
 torus_tensor *torus_tensor_view(torus_tensor *base, const torus_shape *shape,
                                 const int64_t *strides, int64_t offset,
                                 torus_status *status) {
+  if (!check_shape(shape, status)) return NULL;
   torus_tensor *view = tensor_around(base->storage, base->dtype, shape);
   if (!view) {
     torus_status_fail(status, TORUS_ENOMEM,
