@@ -6,6 +6,7 @@
 -- Numbers come as lists or tensors. Every function returns true, or nil and a
 -- message when gnuplot is missing or refuses.
 -- @module torus.plot
+local image = require "torus.image"
 local options = require "torus.options"
 local torus = require "torus"
 
@@ -54,8 +55,11 @@ end
 
 -- --- panels -----------------------------------------------------------------
 
+local FRAME = "set grid lc rgb '#e0e0e0'\nset border 31 lc rgb '#606060'"
+
 local PANEL = {
-  kind = { default = "lines", choices = { "lines", "contour", "surface" } },
+  kind = { default = "lines",
+    choices = { "lines", "contour", "surface", "image" } },
   title = { type = "string" },
   xlabel = { type = "string" },
   ylabel = { type = "string" },
@@ -67,21 +71,27 @@ local PANEL = {
   square = { default = false, type = "boolean" },
   x = {}, y = {}, z = {},
   levels = { default = 12, type = "integer", min = 1, max = 200 },
+  labels = { default = {}, type = "table" },
+  image = {},
 }
 
 local SERIES = {
   x = {}, y = { required = true }, low = {}, high = {},
   label = { type = "string" },
   style = { default = "lines",
-    choices = { "lines", "points", "linespoints", "dots", "dashes" } },
+    choices = { "lines", "points", "linespoints", "dots", "dashes",
+      "filled" } },
   colour = { type = "string" },
   width = { default = 1.5, type = "number", above = 0 },
 }
 
 local STYLES = { lines = "lines", points = "points pt 7 ps 0.7",
   linespoints = "linespoints pt 7 ps 0.6", dots = "dots",
-  dashes = "lines dashtype 2" }
+  dashes = "lines dashtype 2",
+  filled = "filledcurves closed" }
 local HAS_WIDTH = { lines = true, linespoints = true, dashes = true }
+-- After the colour: what follows "border" would be the colour of that alone.
+local FILL = { filled = " fs transparent solid 0.35 border" }
 
 -- The part of a plot command that draws a series; its band, from low to high,
 -- comes first.
@@ -109,9 +119,10 @@ local function series_commands(script, where, given, flat)
     commands[1] = block .. " using 1:3:4 with filledcurves fs transparent "
       .. "solid 0.2 noborder" .. colour .. " notitle"
   end
-  commands[#commands + 1] = string.format("%s using 1:2%s with %s%s%s %s",
+  commands[#commands + 1] = string.format("%s using 1:2%s with %s%s%s%s %s",
     block, flat and ":(0)" or "", STYLES[s.style],
     HAS_WIDTH[s.style] and " lw " .. number(s.width) or "", colour,
+    FILL[s.style] or "",
     s.label and "title " .. quoted(s.label) or "notitle")
   return commands
 end
@@ -123,6 +134,23 @@ local function all_series(script, panel, where, flat)
     table.move(own, 1, #own, #commands + 1, commands)
   end
   return commands
+end
+
+local LABEL = {
+  x = { required = true, type = "number" },
+  y = { required = true, type = "number" },
+  text = { required = true, type = "string" },
+  align = { default = "left", choices = { "left", "center", "right" } },
+  colour = { default = "#303030", type = "string" },
+}
+
+local function add_labels(script, panel, where)
+  add(script, "unset label")
+  for i, given in ipairs(panel.labels) do
+    local l = options.resolve(where .. ": label " .. i, given, LABEL)
+    add(script, "set label %d %s at %s,%s %s front tc rgb %s", i,
+      quoted(l.text), number(l.x), number(l.y), l.align, quoted(l.colour))
+  end
 end
 
 local function add_axes(script, panel, where)
@@ -201,7 +229,26 @@ local function add_surface(script, panel, where)
   add(script, "unset hidden3d")
 end
 
-local ADD = { lines = add_lines, contour = add_contour, surface = add_surface }
+-- The picture reaches gnuplot as a file, which is there while it runs.
+local function add_image(script, panel, where)
+  local x = panel.image
+  if not torus.is_tensor(x) or x:dim() ~= 3 or x:size(3) ~= 3 then
+    options.raise("%s: expected image as a tensor (height, width, 3), got %s",
+      where, torus.is_tensor(x) and "(" .. table.concat(x.shape, ",") .. ")"
+        or tostring(x))
+  end
+  local path = string.format("%s.image%d", script.path, #script.images + 1)
+  script.images[#script.images + 1] = { path = path, pixels = x }
+  add(script, "set size ratio -1\nunset border\nunset tics\nunset grid")
+  add(script, "set lmargin 0\nset rmargin 0\nset bmargin 0")
+  add(script, "plot %s binary filetype=png with rgbimage notitle",
+    quoted(path))
+  add(script, "unset lmargin\nunset rmargin\nunset bmargin\nset tics")
+  add(script, FRAME)
+end
+
+local ADD = { lines = add_lines, contour = add_contour, surface = add_surface,
+  image = add_image }
 
 -- --- running gnuplot --------------------------------------------------------
 
@@ -217,14 +264,22 @@ end
 
 M.program = "gnuplot"
 
---- Runs a gnuplot script whose output goes to a file, whole or not at all.
-local function run(script, path)
-  local part = path .. ".part"
-  local file, message = io.open(part, "w")
-  if not file then return nil, "plot: cannot write " .. message end
-  file:close()
+local function remove_images(script)
+  for _, one in ipairs(script.images) do os.remove(one.path) end
+end
+
+local function write_images(script)
+  for _, one in ipairs(script.images) do
+    local ok, message = image.write(one.path, one.pixels)
+    if not ok then return nil, message end
+  end
+  return true
+end
+
+-- Runs gnuplot, whose output goes to the file `part`.
+local function execute(script, part)
   local source, errors = os.tmpname(), os.tmpname()
-  file, message = io.open(source, "w")
+  local file, message = io.open(source, "w")
   if not file then return nil, "plot: " .. message end
   file:write("set output ", quoted(part), "\n", table.concat(script, "\n"),
     "\nset output\n")
@@ -234,16 +289,30 @@ local function run(script, path)
   local said = read_all(errors):gsub("^%s+", ""):gsub("%s+", " ")
   os.remove(source)
   os.remove(errors)
+  if ok then return true end
+  if status == 127 then
+    return nil, "plot: gnuplot is not installed (apt-get install gnuplot-nox)"
+  end
+  return nil, "plot: gnuplot failed: " .. said
+end
+
+-- Makes the picture, whole or not at all.
+local function run(script)
+  local path = script.path
+  local part = path .. ".part"
+  local file, message = io.open(part, "w")
+  if not file then return nil, "plot: cannot write " .. message end
+  file:close()
+  local ok
+  ok, message = write_images(script)
+  if ok then ok, message = execute(script, part) end
+  remove_images(script)
   if not ok then
     os.remove(part)
-    if status == 127 then
-      return nil, "plot: gnuplot is not installed (apt-get install gnuplot-nox)"
-    end
-    return nil, "plot: gnuplot failed: " .. said
+    return nil, message
   end
-  local renamed
-  renamed, message = os.rename(part, path)
-  if not renamed then return nil, "plot: cannot write " .. message end
+  ok, message = os.rename(part, path)
+  if not ok then return nil, "plot: cannot write " .. message end
   return true
 end
 
@@ -251,42 +320,71 @@ local FIGURE = {
   path = { required = true, type = "string" },
   panels = { required = true, type = "table" },
   columns = { type = "integer", min = 1 },
+  widths = { type = "table" },
   title = { type = "string" },
   width = { type = "integer", min = 50, max = 16384 },
   height = { type = "integer", min = 50, max = 16384 },
   font_size = { default = 11, type = "integer", min = 4, max = 72 },
 }
 
+local TITLE = 0.04 -- the part of a figure's height that its title takes
+
+-- Places panel i where its column is as wide as `widths` says.
+local function place(script, o, i, rows)
+  local columns, total, left = #o.widths, 0, 0
+  local column = (i - 1) % columns + 1
+  for c, width in ipairs(list_of("plot.figure: widths", o.widths)) do
+    if c < column then left = left + width end
+    total = total + width
+  end
+  local height = (1 - (o.title and TITLE or 0)) / rows
+  add(script, "set origin %.6g,%.6g", left / total,
+    (rows - 1 - (i - 1) // columns) * height)
+  add(script, "set size %.6g,%.6g", o.widths[column] / total, height)
+end
+
+local function begin(script, o, rows, columns)
+  add(script, "set terminal pngcairo noenhanced size %d,%d font ',%d'",
+    o.width or (columns == 1 and 720 or 480 * columns),
+    o.height or (rows == 1 and 480 or 400 * rows), o.font_size)
+  add(script, "set encoding utf8\nset datafile missing 'NaN'")
+  add(script, "set palette defined (0 '#352a87', 1 '#0f5cdd', 2 '#1481d6', "
+    .. "3 '#06a4ca', 4 '#2eb7a4', 5 '#87bf77', 6 '#d1bb59', 7 '#fec832', "
+    .. "8 '#f9fb0e')")
+  add(script, FRAME)
+  local layout = o.widths and ""
+    or string.format("layout %d,%d ", rows, columns)
+  add(script, "set multiplot %stitle %s", layout, quoted(o.title or ""))
+end
+
 --- Several plots in one picture.
 -- @tparam table opts path; panels, a list of what lines, contour or surface
--- take, with kind = "lines", "contour" or "surface"; columns, by default
--- about a square; title; width and height in pixels; font_size=11
+-- take, with kind = "lines", "contour", "surface" or "image" (a picture, as
+-- image = (height, width, 3)); columns, by default about a square, or widths,
+-- a list of how wide the columns are relative to each other; title; width and
+-- height in pixels; font_size=11
 -- @treturn ?boolean true
 -- @treturn ?string message
 function M.figure(opts)
   local o = options.resolve("plot.figure", opts, FIGURE)
   local count = #o.panels
   if count == 0 then options.raise("plot.figure: there are no panels") end
-  local columns = o.columns or math.ceil(math.sqrt(count))
+  local columns = o.widths and #o.widths or o.columns
+    or math.ceil(math.sqrt(count))
+  if columns == 0 then options.raise("plot.figure: widths is empty") end
   local rows = (count + columns - 1) // columns
-  local script = {}
-  add(script, "set terminal pngcairo noenhanced size %d,%d font ',%d'",
-    o.width or (columns == 1 and 720 or 480 * columns),
-    o.height or (rows == 1 and 480 or 400 * rows), o.font_size)
-  add(script, "set encoding utf8\nset datafile missing 'NaN'\nset grid lc "
-    .. "rgb '#e0e0e0'\nset border lc rgb '#606060'\nset palette defined "
-    .. "(0 '#352a87', 1 '#0f5cdd', 2 '#1481d6', 3 '#06a4ca', 4 '#2eb7a4', "
-    .. "5 '#87bf77', 6 '#d1bb59', 7 '#fec832', 8 '#f9fb0e')")
-  add(script, "set multiplot layout %d,%d title %s", rows, columns,
-    quoted(o.title or ""))
+  local script = { path = o.path, images = {} }
+  begin(script, o, rows, columns)
   for i, given in ipairs(o.panels) do
     local where = count == 1 and "plot" or "plot: panel " .. i
     local panel = options.resolve(where, given, PANEL)
+    if o.widths then place(script, o, i, rows) end
     add_axes(script, panel, where)
+    add_labels(script, panel, where)
     ADD[panel.kind](script, panel, where)
   end
   add(script, "unset multiplot")
-  return run(script, o.path)
+  return run(script)
 end
 
 -- Splits options into those of the figure and those of its one panel.
@@ -305,10 +403,12 @@ end
 --- Lines, points, and bands around lines.
 -- @function lines
 -- @tparam table opts path; series = {{y =, x = 1.., label =, style = "lines",
--- "points", "linespoints", "dots" or "dashes", colour = "#rrggbb" or a name,
--- width=1.5, low =, high = (a band)}, ...}; title, xlabel, ylabel; log = "x",
--- "y" or "xy"; xrange, yrange = {low, high}; legend = "top right"; square,
--- equal units on both axes; width, height in pixels; font_size
+-- "points", "linespoints", "dots", "dashes" or "filled" (a polygon), colour =
+-- "#rrggbb" or a name, width=1.5, low =, high = (a band)}, ...}; labels =
+-- {{x =, y =, text =, align = "left", "center" or "right", colour =}, ...};
+-- title, xlabel, ylabel; log = "x", "y" or "xy"; xrange, yrange = {low, high};
+-- legend = "top right"; square, equal units on both axes; width, height in
+-- pixels; font_size
 M.lines = single("lines")
 
 --- Points: lines with style = "points" where a series has none.
