@@ -48,6 +48,22 @@ static torus_tensor *share_of(torus_scope *s, torus_tensor *x,
   return torus_add(s, torus_gt(s, x, y), tie);
 }
 
+/* y where the condition is not zero, else the number. */
+static torus_tensor *where_else(torus_scope *s, torus_tensor *condition,
+                                torus_tensor *y, double value) {
+  torus_tensor *z = y ? torus_scalar(s, y->dtype, value) : NULL;
+  return torus_where(s, condition, y, z);
+}
+
+/* y - 1, the exponent in the slope y x^(y - 1) of x^y; where both are 0 it
+ * stays 0, or the slope were 0 times infinity. */
+static torus_tensor *exponent_less_one(torus_scope *s, torus_tensor *x,
+                                       torus_tensor *y) {
+  torus_tensor *some = torus_add(s, with_scalar(s, x, 0, torus_ne),
+                                 with_scalar(s, y, 0, torus_ne));
+  return torus_where(s, some, with_scalar(s, y, -1, torus_add), y);
+}
+
 #define X (call->in[0])
 #define Y (call->in[1])
 #define OUT (call->out)
@@ -64,8 +80,9 @@ static torus_tensor *share_of(torus_scope *s, torus_tensor *x,
 #define add1(x, v) with_scalar(s, x, v, torus_add)
 #define mul1(x, v) with_scalar(s, x, v, torus_mul)
 #define gt1(x, v) with_scalar(s, x, v, torus_gt)
-#define where(c, x, y) torus_where(s, c, x, y)
-#define where1(c, x, v) torus_where(s, c, x, torus_scalar(s, (x)->dtype, v))
+#define where1(c, x, v) where_else(s, c, x, v)
+#define where0(c, x) torus_where(s, c, torus_scalar(s, (x)->dtype, 0), x)
+#define less_one(x, y) exponent_less_one(s, x, y)
 #define square(x) torus_square(s, x)
 #define log(x) torus_log(s, x)
 #define sin(x) torus_sin(s, x)
