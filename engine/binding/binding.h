@@ -55,6 +55,15 @@ void torus_feed_collector(lua_State *L);
 /* A whole number, else an error that names what it is for. */
 int64_t torus_check_whole(lua_State *L, int index, const char *what,
                           const char *name);
+double torus_check_number(lua_State *L, int index, const char *what,
+                          const char *name);
+/* A number that the dtype holds exactly, up to a float's rounding. */
+double torus_check_element(lua_State *L, int index, const char *what,
+                           torus_dtype dtype);
+/* The table at index has no keys beside its places: {dim = 1} where {1} is
+ * expected is a mistake. */
+void torus_check_plain(lua_State *L, int index, const char *what,
+                       const char *name);
 /* Whole numbers in a table, or the numbers from index on; returns how many
  * arguments were read. */
 int torus_check_list(lua_State *L, int index, const char *what,

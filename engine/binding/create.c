@@ -13,18 +13,25 @@ typedef struct creation {
   bool requires_grad;
   torus_shape shape;
   double a, b; /* value; first and step */
+  double last; /* of linspace, free of rounding */
   torus_rng *rng;
   int kind;
   const char *bytes;
 } creation;
 
-enum { FULL, RAND, RANDN, RAMP, EYE, RANDPERM, BYTES };
+enum { FULL, RAND, RANDN, RAMP, LINSPACE, EYE, RANDPERM, BYTES };
 
 /* Reads {dtype =, requires_grad =, generator =} at index. */
 static void read_options(lua_State *L, int index, creation *c) {
   static const char *const keys[] = {"dtype", "requires_grad", "generator",
                                      NULL};
   torus_check_keys(L, index, c->what, keys);
+  if (!lua_isnoneornil(L, index + 1)) {
+    torus_raise_text(L,
+                     "%s: too many arguments, the first one too many is a "
+                     "%s",
+                     c->what, luaL_typename(L, index + 1));
+  }
   c->rng = torus_option_generator(L, index, c->what);
   if (lua_type(L, index) != LUA_TTABLE) return;
   if (lua_getfield(L, index, "dtype") != LUA_TNIL) {
@@ -90,6 +97,7 @@ static torus_tensor *ramp(torus_scope *scope, const creation *c) {
   double *data = torus_tensor_data(wide);
   int64_t count = torus_tensor_count(wide);
   for (int64_t i = 0; i < count; i++) data[i] = c->a + c->b * (double)i;
+  if (c->kind == LINSPACE && count > 1) data[count - 1] = c->last;
   return torus_to(scope, wide, c->dtype);
 }
 
@@ -108,7 +116,7 @@ static torus_tensor *create(torus_scope *scope, void *arg) {
   torus_tensor *out = NULL;
   if (c->kind == FULL) {
     out = torus_filled(scope, c->dtype, &c->shape, c->a);
-  } else if (c->kind == RAMP) {
+  } else if (c->kind == RAMP || c->kind == LINSPACE) {
     out = ramp(scope, c);
   } else if (c->kind == EYE) {
     out = eye_of(scope, c);
@@ -153,14 +161,6 @@ static int randn(lua_State *L) {
   return shaped(L, &(creation){.what = "randn", .kind = RANDN});
 }
 
-static double check_number(lua_State *L, int index, const char *what) {
-  if (lua_type(L, index) != LUA_TNUMBER) {
-    torus_raise_text(L, "%s: expected a number as argument %d, got %s", what,
-                     index, luaL_typename(L, index));
-  }
-  return lua_tonumber(L, index);
-}
-
 /* full(shape, value[, options]) */
 static int full(lua_State *L) {
   creation c = {.what = "full", .kind = FULL};
@@ -169,8 +169,9 @@ static int full(lua_State *L) {
     return torus_raise_text(L, "full: expected the shape as a table");
   }
   check_shape(L, &c);
-  c.a = check_number(L, 2, c.what);
+  torus_check_number(L, 2, c.what, "the value");
   read_options(L, 3, &c);
+  c.a = torus_check_element(L, 2, c.what, c.dtype);
   return push_created(L, &c);
 }
 
@@ -179,7 +180,8 @@ static int arange(lua_State *L) {
   creation c = {.what = "arange", .kind = RAMP, .a = 1, .b = 1};
   int numbers = 0;
   while (numbers < 3 && lua_type(L, numbers + 1) == LUA_TNUMBER) numbers++;
-  double last = check_number(L, numbers > 1 ? 2 : 1, c.what);
+  double last =
+      torus_check_number(L, numbers > 1 ? 2 : 1, c.what, "the last one");
   if (numbers > 1) c.a = lua_tonumber(L, 1);
   if (numbers > 2) c.b = lua_tonumber(L, 3);
   read_options(L, numbers + 1, &c);
@@ -194,14 +196,14 @@ static int arange(lua_State *L) {
 
 /* linspace(first, last, count) */
 static int linspace(lua_State *L) {
-  creation c = {.what = "linspace", .kind = RAMP};
-  c.a = check_number(L, 1, c.what);
-  double last = check_number(L, 2, c.what);
+  creation c = {.what = "linspace", .kind = LINSPACE};
+  c.a = torus_check_number(L, 1, c.what, "the first one");
+  c.last = torus_check_number(L, 2, c.what, "the last one");
   int64_t count = torus_check_whole(L, 3, c.what, "the count");
   read_options(L, 4, &c);
   c.shape = (torus_shape){1, {count}};
   check_shape(L, &c);
-  c.b = count > 1 ? (last - c.a) / (double)(count - 1) : 0;
+  c.b = count > 1 ? (c.last - c.a) / (double)(count - 1) : 0;
   return push_created(L, &c);
 }
 
@@ -231,11 +233,18 @@ static int randperm(lua_State *L) {
 static int from_bytes(lua_State *L) {
   creation c = {.what = "from_bytes", .kind = BYTES};
   size_t length;
-  c.bytes = luaL_checklstring(L, 1, &length);
+  if (lua_type(L, 1) != LUA_TSTRING) {
+    return torus_raise_text(L, "from_bytes: expected a string, got %s",
+                            luaL_typename(L, 1));
+  }
+  c.bytes = lua_tolstring(L, 1, &length);
   c.dtype = torus_check_dtype(L, 2, c.what);
   torus_check_list(L, 3, c.what, "the shape", &c.shape);
   check_shape(L, &c);
-  lua_Integer first = luaL_optinteger(L, 4, 1);
+  lua_Integer first = 1;
+  if (!lua_isnoneornil(L, 4)) {
+    first = torus_check_whole(L, 4, c.what, "the first byte");
+  }
   size_t bytes = torus_dtype_size(c.dtype);
   bool fits = first >= 1 && (size_t)first <= length + 1;
   for (int d = 0; d < c.shape.ndim; d++) {
@@ -277,10 +286,10 @@ static void read_nesting(lua_State *L, int index, creation *c) {
       torus_raise_text(L, "tensor: more than %d dimensions", TORUS_MAX_DIMS);
     }
     luaL_checkstack(L, 4, NULL);
-    lua_Integer count = luaL_len(L, -1);
+    lua_Integer count = (lua_Integer)lua_rawlen(L, -1);
     c->shape.size[c->shape.ndim++] = count;
     depth++;
-    lua_geti(L, -1, 1);
+    lua_rawgeti(L, -1, 1);
     if (count == 0) break;
   }
   lua_pop(L, depth + 1);
@@ -301,16 +310,11 @@ static void store(lua_State *L, torus_tensor *out, int64_t i) {
     break;
   case TORUS_INT64:
     ((int64_t *)data)[i] =
-        torus_check_whole(L, lua_gettop(L), "tensor", "an int64 element");
+        torus_check_whole(L, lua_gettop(L), "tensor", "an element of int64");
     break;
-  default: {
-    int64_t v =
-        torus_check_whole(L, lua_gettop(L), "tensor", "a uint8 element");
-    if (v < 0 || v > 255) {
-      torus_raise_text(L, "tensor: %lld is outside 0..255", (long long)v);
-    }
-    ((uint8_t *)data)[i] = (uint8_t)v;
-  }
+  default:
+    ((uint8_t *)data)[i] =
+        (uint8_t)torus_check_element(L, lua_gettop(L), "tensor", out->dtype);
   }
 }
 
@@ -322,7 +326,8 @@ static int64_t store_nested(lua_State *L, torus_tensor *out, int dim,
     return at + 1;
   }
   lua_Integer expected = out->shape.size[dim];
-  lua_Integer got = lua_type(L, -1) == LUA_TTABLE ? luaL_len(L, -1) : -1;
+  lua_Integer got =
+      lua_type(L, -1) == LUA_TTABLE ? (lua_Integer)lua_rawlen(L, -1) : -1;
   if (got != expected) {
     torus_raise_text(L,
                      "tensor: the table is not regular: expected %lld "
@@ -331,7 +336,7 @@ static int64_t store_nested(lua_State *L, torus_tensor *out, int dim,
                      (long long)(got < 0 ? 0 : got));
   }
   for (lua_Integer i = 1; i <= expected; i++) {
-    lua_geti(L, -1, i);
+    lua_rawgeti(L, -1, i);
     at = store_nested(L, out, dim + 1, at);
     lua_pop(L, 1);
   }
@@ -348,6 +353,9 @@ static int tensor(lua_State *L) {
                             luaL_typename(L, 1));
   }
   read_options(L, 2, &c);
+  if (lua_type(L, 1) == LUA_TTABLE) {
+    torus_check_plain(L, 1, c.what, "the elements");
+  }
   read_nesting(L, 1, &c);
   push_created(L, &c);
   torus_tensor *out = torus_to_tensor(L, -1);

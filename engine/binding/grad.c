@@ -99,13 +99,13 @@ static int grad(lua_State *L) {
                             "to differentiate by, got %s",
                             luaL_typename(L, 2));
   }
-  r.count = (int)luaL_len(L, 2);
+  r.count = (int)lua_rawlen(L, 2);
   r.targets = push_array(L, r.count);
   r.boxes = push_array(L, r.count);
   lua_createtable(L, r.count, 0);
   int list = lua_gettop(L);
   for (int i = 0; i < r.count; i++) {
-    lua_geti(L, 2, i + 1);
+    lua_rawgeti(L, 2, i + 1);
     r.targets[i] = torus_to_tensor(L, -1);
     if (!r.targets[i]) {
       return torus_raise_text(L, "grad: input %d is no tensor but a %s", i + 1,
@@ -129,6 +129,11 @@ static int grad(lua_State *L) {
 static int backward(lua_State *L) {
   request r = {.y = torus_check_tensor(L, 1, "backward"), .backward = true};
   read_options(L, 2, "backward", &r);
+  if (r.options.create_graph) {
+    return torus_raise_text(L, "backward: a .grad with a history would hold "
+                               "its own tensor; use torus.grad with "
+                               "create_graph");
+  }
   torus_run(L, compute, &r);
   return 0;
 }
@@ -168,7 +173,11 @@ static int variable(lua_State *L) {
 }
 
 static int with_recording(lua_State *L, bool record) {
-  luaL_checkany(L, 1);
+  if (lua_isnoneornil(L, 1)) {
+    return torus_raise_text(L, "%s: expected a function, got %s",
+                            record ? "enable_grad" : "no_grad",
+                            luaL_typename(L, 1));
+  }
   bool before = torus_set_recording(record);
   int status = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
   torus_set_recording(before);

@@ -42,14 +42,17 @@ static torus_tensor *compute(torus_scope *scope, void *arg) {
 /* Inputs as one list: {x, y, ...}. The array lives as a userdata. */
 static int read_input_list(lua_State *L, invocation *v) {
   const char *what = v->op->name;
-  luaL_argexpected(L, lua_type(L, 1) == LUA_TTABLE, 1, "list of tensors");
-  lua_Integer count = luaL_len(L, 1);
+  if (lua_type(L, 1) != LUA_TTABLE) {
+    torus_raise_text(L, "%s: expected a list of tensors, got %s", what,
+                     luaL_typename(L, 1));
+  }
+  lua_Integer count = (lua_Integer)lua_rawlen(L, 1);
   if (count < 1) torus_raise_text(L, "%s: expected at least one tensor", what);
   v->inputs = (int)count;
   v->in = lua_newuserdatauv(L, (size_t)count * sizeof *v->in, 0);
   lua_insert(L, 2); /* keeps it alive, below the parameters */
   for (lua_Integer i = 1; i <= count; i++) {
-    lua_geti(L, 1, i);
+    lua_rawgeti(L, 1, i);
     v->in[i - 1] = torus_to_tensor(L, -1);
     if (!v->in[i - 1]) {
       torus_raise_text(L, "%s: expected a tensor at place %d, got %s", what,
@@ -159,8 +162,12 @@ static int read_param(lua_State *L, invocation *v, const torus_param *p,
     *whole = torus_check_dtype(L, index, what);
     break;
   case TORUS_PARAM_DIM:
-    *whole = absent ? (int64_t)p->value - 1
-                    : torus_check_dim(L, index, what, v->ndim);
+    if (absent) { /* a default, too, must be one of the tensor's */
+      lua_pushinteger(L, (lua_Integer)p->value);
+      index = lua_gettop(L);
+    }
+    *whole = torus_check_dim(L, index, what, v->ndim);
+    if (absent) lua_pop(L, 1);
     break;
   case TORUS_PARAM_DIMS:
     if (absent) {

@@ -39,26 +39,40 @@ static int manual_seed(lua_State *L) {
   return 0;
 }
 
-static torus_rng *self_or_default(lua_State *L, const char *what) {
-  return lua_isnoneornil(L, 1) ? &default_generator
-                               : check_generator(L, 1, what);
-}
-
-/* state(g) -> seed, position. Without g: of the default generator. */
-static int state(lua_State *L) {
-  const torus_rng *rng = self_or_default(L, "state");
+static int push_state(lua_State *L, const torus_rng *rng) {
   lua_pushinteger(L, (lua_Integer)rng->seed);
   lua_pushinteger(L, (lua_Integer)rng->position);
   return 2;
 }
 
-/* set_state(g, seed, position) */
-static int set_state(lua_State *L) {
-  torus_rng *rng = self_or_default(L, "set_state");
-  rng->seed = (uint64_t)torus_check_whole(L, 2, "set_state", "the seed");
-  rng->position =
-      (uint64_t)torus_check_whole(L, 3, "set_state", "the position");
+static int read_state(lua_State *L, int index, const char *what,
+                      torus_rng *rng) {
+  uint64_t seed = (uint64_t)torus_check_whole(L, index, what, "the seed");
+  uint64_t position =
+      (uint64_t)torus_check_whole(L, index + 1, what, "the position");
+  *rng = (torus_rng){seed, position};
   return 0;
+}
+
+/* g:state() -> seed, position */
+static int state(lua_State *L) {
+  return push_state(L, check_generator(L, 1, "state"));
+}
+
+/* g:set_state(seed, position) */
+static int set_state(lua_State *L) {
+  torus_rng *rng = check_generator(L, 1, "set_state");
+  return read_state(L, 2, "set_state", rng);
+}
+
+/* random_state() -> seed, position of the default generator */
+static int random_state(lua_State *L) {
+  return push_state(L, &default_generator);
+}
+
+/* set_random_state(seed, position) */
+static int set_random_state(lua_State *L) {
+  return read_state(L, 1, "set_random_state", &default_generator);
 }
 
 static int describe(lua_State *L) {
@@ -71,8 +85,8 @@ static int describe(lua_State *L) {
 void torus_open_random(lua_State *L) {
   static const luaL_Reg functions[] = {{"generator", generator},
                                        {"manual_seed", manual_seed},
-                                       {"random_state", state},
-                                       {"set_random_state", set_state},
+                                       {"random_state", random_state},
+                                       {"set_random_state", set_random_state},
                                        {NULL, NULL}};
   static const luaL_Reg methods[] = {
       {"state", state}, {"set_state", set_state}, {NULL, NULL}};

@@ -152,6 +152,9 @@ void torus_run(lua_State *L, torus_compute_fn *fn, void *arg) {
   run_twice(L, fn, arg, NULL);
 }
 
+/* Doubles hold every whole number up to this one. */
+#define EXACT ((int64_t)1 << 53)
+
 /* --- arguments
  * ---------------------------------------------------------------- */
 
@@ -168,6 +171,32 @@ int64_t torus_check_whole(lua_State *L, int index, const char *what,
                           name, luaL_typename(L, index));
 }
 
+double torus_check_number(lua_State *L, int index, const char *what,
+                          const char *name) {
+  if (lua_type(L, index) != LUA_TNUMBER) {
+    torus_raise_text(L, "%s: expected a number for %s, got %s", what, name,
+                     luaL_typename(L, index));
+  }
+  return lua_tonumber(L, index);
+}
+
+double torus_check_element(lua_State *L, int index, const char *what,
+                           torus_dtype dtype) {
+  double value = torus_check_number(L, index, what, "an element");
+  if (torus_dtype_is_float(dtype)) return value;
+  char name[32];
+  snprintf(name, sizeof name, "an element of %s", torus_dtype_name(dtype));
+  int64_t whole = torus_check_whole(L, index, what, name);
+  bool fits = dtype == TORUS_UINT8 ? whole >= 0 && whole <= 255
+                                   : whole >= -EXACT && whole <= EXACT;
+  if (!fits) {
+    torus_raise_text(L, "%s: expected %s, %s, got %" PRId64, what, name,
+                     dtype == TORUS_UINT8 ? "0..255" : "at most 2^53 in size",
+                     whole);
+  }
+  return (double)whole;
+}
+
 static void append_size(lua_State *L, const char *what, const char *name,
                         torus_shape *list) {
   if (list->ndim == TORUS_MAX_DIMS) {
@@ -177,13 +206,27 @@ static void append_size(lua_State *L, const char *what, const char *name,
   list->size[list->ndim++] = torus_check_whole(L, -1, what, name);
 }
 
+void torus_check_plain(lua_State *L, int index, const char *what,
+                       const char *name) {
+  lua_pushnil(L);
+  while (lua_next(L, index)) {
+    lua_pop(L, 1);
+    if (lua_isinteger(L, -1)) continue;
+    torus_raise_text(L,
+                     "%s: expected a plain list as %s, got one with the key "
+                     "'%s'",
+                     what, name, luaL_tolstring(L, -1, NULL));
+  }
+}
+
 int torus_check_list(lua_State *L, int index, const char *what,
                      const char *name, torus_shape *list) {
   list->ndim = 0;
   if (lua_type(L, index) == LUA_TTABLE) {
-    lua_Integer count = luaL_len(L, index);
+    torus_check_plain(L, index, what, name);
+    lua_Integer count = (lua_Integer)lua_rawlen(L, index);
     for (lua_Integer i = 1; i <= count; i++) {
-      lua_geti(L, index, i);
+      lua_rawgeti(L, index, i);
       append_size(L, what, name, list);
       lua_pop(L, 1);
     }

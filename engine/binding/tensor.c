@@ -156,7 +156,8 @@ static int64_t place(lua_State *L, const slicing *s, int d, int index) {
 
 /* {} is all, {first, last}, {first, last, step} a range; ends included. */
 static void read_range(lua_State *L, slicing *s, int d, int index) {
-  lua_Integer entries = luaL_len(L, index);
+  torus_check_plain(L, index, "index", "a range");
+  lua_Integer entries = (lua_Integer)lua_rawlen(L, index);
   int64_t first = 1, last = s->x->shape.size[d], step = 1;
   if (entries == 1 || entries > 3) {
     torus_raise_text(L,
@@ -165,14 +166,14 @@ static void read_range(lua_State *L, slicing *s, int d, int index) {
                      (int)entries);
   }
   if (entries >= 2) {
-    lua_geti(L, index, 1);
-    lua_geti(L, index, 2);
+    lua_rawgeti(L, index, 1);
+    lua_rawgeti(L, index, 2);
     first = place(L, s, d, lua_gettop(L) - 1);
     last = place(L, s, d, lua_gettop(L));
     lua_pop(L, 2);
   }
   if (entries == 3) {
-    lua_geti(L, index, 3);
+    lua_rawgeti(L, index, 3);
     step = torus_check_whole(L, lua_gettop(L), "index", "a step");
     lua_pop(L, 1);
     if (step < 1) torus_raise_text(L, "index: a step must be positive");
@@ -196,7 +197,8 @@ static void read_slicing(lua_State *L, slicing *s, int index) {
   char text[TORUS_SHAPE_TEXT];
   int ndim = s->x->shape.ndim;
   bool list = lua_type(L, index) == LUA_TTABLE;
-  lua_Integer given = list ? luaL_len(L, index) : 1;
+  if (list) torus_check_plain(L, index, "index", "the places");
+  lua_Integer given = list ? (lua_Integer)lua_rawlen(L, index) : 1;
   if (given > ndim) {
     torus_raise_text(L, "index: %d places for a tensor of shape %s", (int)given,
                      torus_shape_format(&s->x->shape, text));
@@ -208,7 +210,7 @@ static void read_slicing(lua_State *L, slicing *s, int index) {
       s->start.size[d] = s->step.size[d] = 1;
       s->kept.size[s->kept.ndim++] = s->size.size[d] = s->x->shape.size[d];
     } else if (list) {
-      lua_geti(L, index, d + 1);
+      lua_rawgeti(L, index, d + 1);
       read_place(L, s, d, lua_gettop(L));
       lua_pop(L, 1);
     } else {
@@ -251,6 +253,30 @@ static void check_writable(lua_State *L, const torus_tensor *x,
                      "torus.no_grad or to x:detach()",
                      what);
   }
+  for (int d = 0; d < x->shape.ndim; d++) {
+    if (x->strides[d] != 0 || x->shape.size[d] < 2) continue;
+    torus_raise_text(L,
+                     "%s: the tensor repeats elements along dimension %d; "
+                     "write to x:copy()",
+                     what, d + 1);
+  }
+}
+
+/* The value to write; its history would be lost. */
+static torus_tensor *check_value(lua_State *L, int index, const char *what) {
+  if (lua_type(L, index) != LUA_TUSERDATA) {
+    torus_raise_text(L, "%s: expected a number or a tensor to write, got %s",
+                     what, luaL_typename(L, index));
+  }
+  torus_tensor *value = torus_check_tensor(L, index, what);
+  if (value->requires_grad && torus_recording()) {
+    torus_raise_text(L,
+                     "%s: writing is not recorded, and the value requires a "
+                     "gradient; join tensors with torus.cat or torus.stack, "
+                     "or write value:detach()",
+                     what);
+  }
+  return value;
 }
 
 /* into = value, broadcast; value has the same dtype. */
@@ -306,11 +332,14 @@ static torus_tensor *run_update(torus_scope *scope, void *arg) {
 
 static int update_in_place(lua_State *L, update *u) {
   u->x = torus_check_tensor(L, 1, u->what);
-  u->alpha = luaL_optnumber(L, 3, 1);
+  u->alpha = 1;
+  if (!lua_isnoneornil(L, 3)) {
+    u->alpha = torus_check_number(L, 3, u->what, "alpha");
+  }
   if (lua_type(L, 2) == LUA_TNUMBER) {
-    u->number = lua_tonumber(L, 2);
+    u->number = torus_check_element(L, 2, u->what, u->x->dtype);
   } else {
-    u->value = torus_check_tensor(L, 2, u->what);
+    u->value = check_value(L, 2, u->what);
   }
   check_writable(L, u->x, u->what);
   torus_run(L, run_update, u);
@@ -398,9 +427,9 @@ static int newindex_tensor(lua_State *L) {
   read_slicing(L, &s, 2);
   check_writable(L, x, "index");
   if (lua_type(L, 3) == LUA_TNUMBER) {
-    s.number = lua_tonumber(L, 3);
+    s.number = torus_check_element(L, 3, "index", x->dtype);
   } else {
-    s.value = torus_check_tensor(L, 3, "index");
+    s.value = check_value(L, 3, "index");
   }
   torus_run(L, assign_slice, &s);
   return 0;
@@ -411,7 +440,11 @@ static int newindex_tensor(lua_State *L) {
 
 /* release(x), __gc, __close: idempotent. */
 static int release(lua_State *L) {
-  torus_tensor **box = luaL_checkudata(L, 1, "torus.tensor");
+  torus_tensor **box = luaL_testudata(L, 1, "torus.tensor");
+  if (!box) {
+    return torus_raise_text(L, "release: expected a tensor, got %s",
+                            luaL_typename(L, 1));
+  }
   torus_tensor *tensor = *box;
   *box = NULL;
   torus_tensor_release(tensor);
