@@ -82,14 +82,15 @@ local function hnn(o)
   end
 end
 
+local function energy_net()
+  return torus.nn.MLP { sizes = { 2, 128, 128, 1 }, activation = "softplus",
+    scalar = true }
+end
+
 local function rollout(batch)
   return function(o)
     torus.manual_seed(0)
-    local function net()
-      return torus.nn.MLP { sizes = { 2, 128, 128, 1 },
-        activation = "softplus", scalar = true }
-    end
-    local H = torus.separable(net(), net())
+    local H = torus.separable(energy_net(), energy_net())
     local n, steps = o.batch or batch, 200
     local q, p = torus.randn(n, 2), torus.randn(n, 2)
     return function()
@@ -97,6 +98,27 @@ local function rollout(batch)
         torus.integrate { H = H, q = q, p = p, dt = 0.1, steps = steps }
       end)
     end, steps
+  end
+end
+
+-- A rollout's gradient to states and weights; what it needs is memory.
+local function rollout_gradient(steps, backprop)
+  return function(o)
+    torus.manual_seed(0)
+    local K, V = energy_net(), energy_net()
+    local H, n = torus.separable(K, V), o.batch or 64
+    local q, p = torus.randn(n, 2), torus.randn(n, 2)
+    local wanted = K:parameters()
+    table.move(V:parameters(), 1, #wanted, #wanted + 1, wanted)
+    return function(mark)
+      local vq, vp = torus.variable(q), torus.variable(p)
+      local way = torus.integrate { H = H, q = vq, p = vp, dt = 0.1,
+        steps = steps, backprop = backprop }
+      mark("forward")
+      local all = { vq, vp, table.unpack(wanted) }
+      torus.grad((way.q * way.q + way.p * way.p):sum(), all)
+      mark("backward")
+    end
   end
 end
 
@@ -130,6 +152,15 @@ M.rows = {
     peer = { script = "hamiltonian_torch.py", args = "--steps 3", own = true,
       malloc = true, pattern = "step ([%d.]+)s", scale = 1 } },
 }
+
+for _, backprop in ipairs { "stored", "reversible" } do
+  for _, steps in ipairs { 30, 300, 3000 } do
+    M.rows[#M.rows + 1] = { name = ("gradient_%s_%d"):format(backprop, steps),
+      what = ("gradient of %d leapfrog steps, batch 64, %s"):format(steps,
+        backprop),
+      setup = rollout_gradient(steps, backprop), repeats = 3 }
+  end
+end
 
 --- A row by its name, or nil.
 -- @tparam string name
