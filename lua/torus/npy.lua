@@ -22,6 +22,7 @@ local MAX_HEADER = 1024 * 1024
 -- @treturn[2] nil
 -- @treturn[2] string what failed
 function M.save(path, x)
+  if type(path) ~= "string" then core.raise("npy.save: expected a path") end
   if getmetatable(x) ~= core.metatable then
     core.raise(("npy.save: expected a tensor, got %s"):format(type(x)))
   end
@@ -63,16 +64,16 @@ local function parse_header(text)
     return nil, ("its dtype is %s; expected little-endian float32, float64, "
       .. "int64 or uint8"):format(description or "a structure")
   end
-  local shape, count = {}, 1
+  local shape, count, bound = {}, 1, 1.0
   for size in sizes:gmatch("%d+") do
-    local n = math.tointeger(tonumber(size))
-    if not n or #size > 15 or #shape == 8 then
+    bound = bound * math.max(tonumber(size), 1) -- a float, can't wrap around
+    if bound > 2 ^ 50 or #shape == 8 then
       return nil, "its shape is too large: (" .. sizes:sub(1, 80) .. ")"
     end
+    local n = math.tointeger(tonumber(size))
     shape[#shape + 1], count = n, count * n
-    if count > 2 ^ 50 then return nil, "its shape is too large" end
   end
-  return { dtype = dtypes[description], shape = shape, count = math.tointeger(count),
+  return { dtype = dtypes[description], shape = shape, count = count,
            fortran = order == "True" }
 end
 
@@ -98,6 +99,7 @@ end
 -- @treturn[2] nil
 -- @treturn[2] string what is wrong with the file
 function M.info(path)
+  if type(path) ~= "string" then core.raise("npy: expected a path") end
   local file, message = io.open(path, "rb")
   if not file then return nil, "npy.load: " .. message end
   local text, problem = read_header(file)
@@ -108,11 +110,14 @@ function M.info(path)
   if not parsed then
     return nil, ("npy.load: %s is no .npy array: %s"):format(path, problem)
   end
+  if not offset or not size then
+    return nil, ("npy.load: %s is no regular file"):format(path)
+  end
   parsed.offset = offset
   local needed = parsed.count * bytes_of[parsed.dtype]
-  if not size or size - offset < needed then
+  if size - offset < needed then
     return nil, ("npy.load: %s is truncated: its shape (%s) needs %d bytes, it has %d")
-      :format(path, table.concat(parsed.shape, ","), needed, (size or offset) - offset)
+      :format(path, table.concat(parsed.shape, ","), needed, size - offset)
   end
   return parsed
 end
@@ -123,7 +128,6 @@ end
 -- @treturn[2] nil
 -- @treturn[2] string what is wrong with the file
 function M.load(path)
-  if type(path) ~= "string" then core.raise("npy.load: expected a path") end
   local header, message = M.info(path)
   if not header then return nil, message end
   local file = assert(io.open(path, "rb"))

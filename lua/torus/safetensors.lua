@@ -29,7 +29,14 @@ local function sorted_keys(t)
   return keys
 end
 
+local function check_table(what, value)
+  if type(value) ~= "table" then
+    core.raise(("save: expected a table of %s, got %s"):format(what, type(value)))
+  end
+end
+
 local function check_metadata(metadata)
+  check_table("metadata", metadata)
   for key, value in pairs(metadata) do
     if type(key) ~= "string" or type(value) ~= "string" then
       core.raise("save: metadata holds strings, got " .. type(value)
@@ -64,12 +71,18 @@ end
 -- @treturn[2] nil
 -- @treturn[2] string what failed
 function M.save(path, tensors, metadata)
+  if type(path) ~= "string" then core.raise("save: expected a path") end
+  check_table("tensors", tensors)
+  if metadata then check_metadata(metadata) end
   local header, parts, offset = {}, { "", "" }, 0
   local order = sorted_keys(tensors)
   for _, name in ipairs(order) do
     local x = tensors[name]
     if getmetatable(x) ~= core.metatable then
       core.raise(("save: expected a tensor for '%s', got %s"):format(name, type(x)))
+    end
+    if name == "__metadata__" then
+      core.raise("save: the name __metadata__ is taken by the format")
     end
     x = x:detach():contiguous()
     local length = x:numel() * bytes_of[names[x.dtype]]
@@ -81,10 +94,7 @@ function M.save(path, tensors, metadata)
     offset = offset + length
     parts[#parts + 1] = x
   end
-  if metadata then
-    check_metadata(metadata)
-    header.__metadata__ = metadata
-  end
+  header.__metadata__ = metadata
   local text = json.encode(header, { keyorder = key_order(order, metadata) })
   text = text .. (" "):rep(-#text % 8) -- the data starts aligned
   parts[1], parts[2] = ("<I8"):pack(#text), text
@@ -98,6 +108,12 @@ local function read(file, n)
   return text and #text == n and text or nil
 end
 
+-- Whether a value came from a JSON "object" or "array".
+local function is_json(value, kind)
+  local meta = type(value) == "table" and getmetatable(value)
+  return meta and meta.__jsontype == kind
+end
+
 local function read_header(file, size)
   local prefix = read(file, 8)
   if not prefix then return nil, "it is shorter than 8 bytes" end
@@ -107,26 +123,33 @@ local function read_header(file, size)
       ("%u"):format(length < 0 and 0 or length), size - 8)
   end
   local text = read(file, length)
-  local header = text and json.decode(text, 1, nil)
-  if type(header) ~= "table" then return nil, "its header is no JSON object" end
+  if not text then return nil, "its header can't be read" end
+  -- Nested too deep, it overflows Lua's stack: an error, not a crash.
+  local ok, header, stop = pcall(json.decode, text, 1, nil)
+  if not ok or not is_json(header, "object") or text:find("%S", stop) then
+    return nil, "its header is no JSON object"
+  end
   return header, length
 end
 
 -- The bytes that a shape takes, or nil for a shape that is none.
 local function byte_count(entry)
-  local count = bytes_of[entry.dtype]
+  local count, bound = bytes_of[entry.dtype], 1.0
   if #entry.shape > 8 then return nil end
-  for _, size in ipairs(entry.shape) do
-    if math.type(size) ~= "integer" or size < 0 or size > 2 ^ 48 then return nil end
+  for i = 1, #entry.shape do
+    local size = entry.shape[i]
+    if math.type(size) ~= "integer" or size < 0 then return nil end
+    bound = bound * math.max(size, 1) -- a float, which can't wrap around
+    if bound > 2 ^ 50 then return nil end
     count = count * size
-    if count > 2 ^ 52 then return nil end
   end
   return count
 end
 
 local function check_entry(name, entry, available)
-  if type(entry) ~= "table" or type(entry.shape) ~= "table"
-    or type(entry.data_offsets) ~= "table" or not dtypes[entry.dtype] then
+  if not is_json(entry, "object") or not is_json(entry.shape, "array")
+    or not is_json(entry.data_offsets, "array") or #entry.data_offsets ~= 2
+    or not dtypes[entry.dtype] then
     return nil, ("tensor '%s' has a bad entry or an unknown dtype"):format(name)
   end
   local first, last = entry.data_offsets[1], entry.data_offsets[2]
@@ -139,32 +162,63 @@ local function check_entry(name, entry, available)
     return nil, ("it is truncated: tensor '%s' ends at byte %d of %d"):format(
       name, last, available)
   end
-  return true
+  return { name = name, first = first, last = last, dtype = dtypes[entry.dtype],
+           shape = setmetatable(entry.shape, nil) }
+end
+
+-- The entries by their place in the file, where each byte belongs to one.
+local function check_entries(header, available)
+  local list = {}
+  for _, name in ipairs(sorted_keys(header)) do
+    local entry, message = check_entry(name, header[name], available)
+    if not entry then return nil, message end
+    list[#list + 1] = entry
+  end
+  table.sort(list, function(a, b)
+    if a.first ~= b.first then return a.first < b.first end
+    if a.last ~= b.last then return a.last < b.last end
+    return a.name < b.name
+  end)
+  local at = 0
+  for _, entry in ipairs(list) do
+    if entry.first ~= at then
+      return nil, ("tensor '%s' begins at byte %d, expected %d"):format(
+        entry.name, entry.first, at)
+    end
+    at = entry.last
+  end
+  if at ~= available then
+    return nil, ("it holds %d bytes of data, its header names %d"):format(
+      available, at)
+  end
+  return list
+end
+
+local function check_strings(metadata)
+  if metadata == nil then return {} end
+  if not is_json(metadata, "object") then return nil end
+  for _, value in pairs(metadata) do
+    if type(value) ~= "string" then return nil end
+  end
+  return setmetatable(metadata, nil)
 end
 
 local function read_tensors(file, size)
   local header, length = read_header(file, size)
   if not header then return nil, length end
-  local metadata = header.__metadata__ or {}
+  local metadata = check_strings(header.__metadata__)
+  if not metadata then return nil, "its metadata is no table of strings" end
   header.__metadata__ = nil
-  if type(metadata) ~= "table" then return nil, "its metadata is no object" end
-  local tensors, total = {}, 0
-  for name, entry in pairs(header) do
-    local ok, message = check_entry(name, entry, size - 8 - length)
-    if not ok then return nil, message end
-    total = total + entry.data_offsets[2] - entry.data_offsets[1]
-  end
-  if total ~= size - 8 - length then
-    return nil, ("it holds %d bytes of data, its header names %d"):format(
-      size - 8 - length, total)
-  end
-  for name, entry in pairs(header) do
-    local first, last = entry.data_offsets[1], entry.data_offsets[2]
-    file:seek("set", 8 + length + first)
-    local data = read(file, last - first)
-    if not data then return nil, ("tensor '%s' can't be read"):format(name) end
-    tensors[name] = core.from_bytes(data, dtypes[entry.dtype],
-      setmetatable(entry.shape, nil))
+  local list, message = check_entries(header, size - 8 - length)
+  if not list then return nil, message end
+  local tensors = {}
+  for _, entry in ipairs(list) do
+    file:seek("set", 8 + length + entry.first)
+    local data = read(file, entry.last - entry.first)
+    if not data then
+      return nil, ("tensor '%s' can't be read"):format(entry.name)
+    end
+    tensors[entry.name] = core.from_bytes(data, entry.dtype, entry.shape)
   end
   return tensors, metadata
 end

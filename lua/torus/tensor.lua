@@ -305,6 +305,9 @@ function M.double(x) return ops.to(x, "float64") end
 for _, name in ipairs { "zeros", "ones", "randn", "rand" } do
   M[name .. "_like"] = function(x, opts)
     check(name .. "_like", x)
+    if type(opts or {}) ~= "table" then
+      raise(("%s_like: expected a table of options, got %s"):format(name, type(opts)))
+    end
     local with = { dtype = x.dtype }
     for key, value in pairs(opts or {}) do with[key] = value end
     return core[name](x.shape, with)
