@@ -207,8 +207,18 @@ local function add_grid(script, panel, where)
   return add_block(script, lines)
 end
 
+-- Axes that end where the grid does.
+local function add_range(script, panel, where, axis)
+  if panel[axis .. "range"] then return end
+  local values = list_of(where .. ": " .. axis, panel[axis])
+  add(script, "set %srange [%s:%s]", axis, number(values[1]),
+    number(values[#values]))
+end
+
 local function add_contour(script, panel, where)
   local grid = add_grid(script, panel, where)
+  add_range(script, panel, where, "x")
+  add_range(script, panel, where, "y")
   local commands = all_series(script, panel, where, true)
   table.insert(commands, 1, grid .. " using 1:2:3 with lines lw 0.7 lc rgb "
     .. "'#404040' nosurface notitle")
@@ -327,7 +337,8 @@ local FIGURE = {
   font_size = { default = 11, type = "integer", min = 4, max = 72 },
 }
 
-local TITLE = 0.04 -- the part of a figure's height that its title takes
+local TITLE = 0.03 -- the part of a figure's height that its title takes
+local INSET = 0.04 -- of a column's width: gnuplot's maps leave none for labels
 
 -- Places panel i where its column is as wide as `widths` says.
 local function place(script, o, i, rows)
@@ -338,9 +349,10 @@ local function place(script, o, i, rows)
     total = total + width
   end
   local height = (1 - (o.title and TITLE or 0)) / rows
-  add(script, "set origin %.6g,%.6g", left / total,
+  local width = o.widths[column] / total
+  add(script, "set origin %.6g,%.6g", left / total + INSET * width,
     (rows - 1 - (i - 1) // columns) * height)
-  add(script, "set size %.6g,%.6g", o.widths[column] / total, height)
+  add(script, "set size %.6g,%.6g", (1 - INSET) * width, height)
 end
 
 local function begin(script, o, rows, columns)

@@ -1,0 +1,148 @@
+--- The fixed-step schemes against rk45: the true Hamiltonian's rollout by each
+-- of them over the length of the paper's sequences, for several dt.
+-- @module torus.figures.integrators
+local integrate = require "torus.integrate"
+local options = require "torus.options"
+local plot = require "torus.plot"
+local settings = require "torus.figures.settings"
+local systems = require "torus.systems"
+local torus = require "torus"
+
+local M = {}
+
+M.what = "the error of every fixed-step scheme by dt, as plots and as a "
+  .. "table (--set count=32, dt=0.25, halvings=5)"
+
+--- The systems that are measured.
+M.systems = { "pendulum", "three_body" }
+
+local RULES = {
+  count = { default = 32, type = "integer", min = 1 },
+  dt = { default = 0.25, type = "number", above = 0 },
+  halvings = { default = 5, type = "integer", min = 1, max = 12 },
+  duration = { default = 3.75, type = "number", above = 0 },
+  seed = { default = 1, type = "integer" },
+}
+
+local function rms(x) return math.sqrt((x * x):mean():item()) end
+
+-- Root mean square over trajectories, coordinates and the times that the
+-- coarsest rollout has.
+local function error_of(system, start, truth, method, dt, stride)
+  local steps = (truth.q:size(1) - 1) * stride
+  local way = integrate { H = system:hamiltonian(), q = start.q, p = start.p,
+    dt = dt, steps = steps, method = method }
+  local picked = torus.arange(1, steps + 1, stride, { dtype = "int64" })
+  return rms(torus.cat({ way.q:index_select(1, picked) - truth.q,
+    way.p:index_select(1, picked) - truth.p }, 1))
+end
+
+--- Errors of rollouts against rk45, in float64.
+-- @tparam string|System system a separable one
+-- @tparam[opt] table opts count=32 initial states; dt=0.25, the largest;
+-- halvings=5 of it; duration=3.75, a multiple of dt; seed=1 of the states
+-- @treturn table dts, a list; errors by scheme, a list like dts; order by
+-- scheme, from the last two
+function M.measure(system, opts)
+  local o = options.resolve("integrators", opts, RULES)
+  if type(system) == "string" then system = systems.get(system) end
+  local coarse = math.floor(o.duration / o.dt + 0.5)
+  if coarse < 1 or math.abs(coarse * o.dt - o.duration) > 1e-9 * o.duration then
+    options.raise("integrators: duration %g is no multiple of dt %g",
+      o.duration, o.dt)
+  end
+  return torus.no_grad(function()
+    local q, p = system:sample { count = o.count, seed = o.seed }
+    local truth = system:solve(q, p, { dt = o.dt, steps = coarse })
+    local found = { dts = {}, errors = {}, order = {} }
+    for h = 0, o.halvings do found.dts[h + 1] = o.dt / 2 ^ h end
+    for _, method in ipairs(integrate.methods) do
+      local errors = {}
+      for h, dt in ipairs(found.dts) do
+        errors[h] = error_of(system, { q = q, p = p }, truth, method, dt,
+          1 << (h - 1))
+      end
+      found.errors[method] = errors
+      found.order[method] = math.log(errors[#errors - 1] / errors[#errors], 2)
+    end
+    return found
+  end)
+end
+
+--- The errors as a table in Markdown.
+-- @tparam string title of its first column
+-- @tparam table found what measure gave
+-- @treturn string
+function M.markdown(title, found)
+  local head, rule = { title }, { "---" }
+  for i, dt in ipairs(found.dts) do
+    head[i + 1], rule[i + 1] = string.format("dt = %g", dt), "---"
+  end
+  head[#head + 1], rule[#rule + 1] = "order", "---"
+  local lines = { head, rule }
+  for _, method in ipairs(integrate.methods) do
+    local cells = { method }
+    for i, e in ipairs(found.errors[method]) do
+      cells[i + 1] = string.format("%.1e", e)
+    end
+    cells[#cells + 1] = string.format("%.2f", found.order[method])
+    lines[#lines + 1] = cells
+  end
+  for i, cells in ipairs(lines) do
+    lines[i] = "| " .. table.concat(cells, " | ") .. " |"
+  end
+  return table.concat(lines, "\n")
+end
+
+local COLOURS = { "#1f6fd0", "#d04a1f", "#e0a010", "#2a9d5c", "#8040b0" }
+
+local function panel_of(name, found, duration)
+  local series = {}
+  for i, method in ipairs(integrate.methods) do
+    series[i] = { x = found.dts, y = found.errors[method], style = "linespoints",
+      colour = COLOURS[i],
+      label = string.format("%s, order %.2f", method, found.order[method]) }
+  end
+  return { title = string.format("%s: error of the state over %g", name,
+    duration), xlabel = "dt", ylabel = "root mean square against rk45",
+    log = "xy", series = series, legend = "bottom right" }
+end
+
+--- Measures, draws integrators.png and writes the tables, integrators.md.
+-- @tparam string folder
+-- @tparam[opt] table opts as of measure
+-- @treturn ?{string,...} files
+-- @treturn ?string message, or with files the tables
+function M.draw(folder, opts)
+  local o = options.resolve("integrators", opts, RULES)
+  local panels, tables = {}, {}
+  for i, name in ipairs(M.systems) do
+    local found = M.measure(name, o)
+    panels[i] = panel_of(name, found, o.duration)
+    tables[i] = M.markdown(name, found)
+  end
+  local text = table.concat(tables, "\n\n")
+  local paths = { folder .. "/integrators.png", folder .. "/integrators.md" }
+  local ok, message = plot.figure { path = paths[1], columns = #panels,
+    width = 1200, height = 560, panels = panels }
+  if not ok then return nil, message end
+  local file
+  file, message = io.open(paths[2], "w")
+  if not file then return nil, message end
+  file:write(text, "\n")
+  file:close()
+  return paths, text
+end
+
+--- For scripts/figures.lua.
+-- @tparam table given out, seed; settings: count, dt, halvings, duration
+-- @treturn ?{string,...} files
+-- @treturn ?string message, or with files the tables
+function M.make(given)
+  local o, message = settings.resolve("integrators", given.settings, RULES)
+  if not o then return nil, message end
+  o.seed = given.settings.seed or given.seed or o.seed
+  return M.draw(given.out, o)
+end
+
+return M
