@@ -48,6 +48,17 @@ describe("torus.plot", function()
       assert.are.same({ 640, 480 }, { table.unpack(size_of(path), 1, 2) })
     end)
 
+    it("puts pictures beside plots, filled outlines and labels", function()
+      assert(plot.figure { path = path, widths = { 1, 2.5 }, width = 600,
+        height = 200, panels = {
+          { series = { { x = { 0, 1, 1, 0 }, y = { 0, 0, 1, 0 },
+            style = "filled", colour = "#0000ff" } },
+            labels = { { x = 0.5, y = 0.5, text = "it's", align = "center" } } },
+          { kind = "image", image = torus.rand(4, 6, 3), title = "noise" } } })
+      assert.are.same({ 600, 200 }, { table.unpack(size_of(path), 1, 2) })
+      assert.is_nil(io.open(path .. ".image1"))
+    end)
+
     it("leaves nothing when it fails", function()
       local none, message = plot.lines { path = "/nonexistent/a.png",
         series = { { y = { 1 } } } }
@@ -87,6 +98,21 @@ describe("torus.plot", function()
       opts.path = path
       assert.error_matches(function() plot.lines(opts) end, pattern)
     end
+    for pattern, panel in pairs {
+      ["expected image as a tensor %(height, width, 3%), got %(4,4%)"] =
+        { kind = "image", image = torus.zeros(4, 4) },
+      ["expected image as a tensor %(height, width, 3%), got nil"] =
+        { kind = "image" },
+      ['label 1: option "text" is missing'] =
+        { series = { { y = { 1 } } }, labels = { { x = 1, y = 1 } } },
+    } do
+      assert.error_matches(function()
+        plot.figure { path = path, panels = { panel } }
+      end, pattern)
+    end
+    assert.error_matches(function()
+      plot.figure { path = path, widths = { "a" }, panels = { { } } }
+    end, "widths: expected numbers, got a at 1")
     assert.error_matches(function() plot.lines {} end, 'option "path" is missing')
     assert.error_matches(function()
       plot.contour { path = path, x = { 1, 2 }, y = { 1, 2 }, z = torus.zeros(2, 3) }

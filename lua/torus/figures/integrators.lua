@@ -24,6 +24,16 @@ local RULES = {
   seed = { default = 1, type = "integer" },
 }
 
+-- The number of the largest steps, or nil and what is wrong.
+local function steps_of(o)
+  local steps = math.floor(o.duration / o.dt + 0.5)
+  if steps >= 1 and math.abs(steps * o.dt - o.duration) < 1e-9 * o.duration then
+    return steps
+  end
+  return nil, string.format("integrators: expected as duration a multiple of "
+    .. "dt, %g, got %g", o.dt, o.duration)
+end
+
 local function rms(x) return math.sqrt((x * x):mean():item()) end
 
 -- Root mean square over trajectories, coordinates and the times that the
@@ -46,14 +56,13 @@ end
 function M.measure(system, opts)
   local o = options.resolve("integrators", opts, RULES)
   if type(system) == "string" then system = systems.get(system) end
-  local coarse = math.floor(o.duration / o.dt + 0.5)
-  if coarse < 1 or math.abs(coarse * o.dt - o.duration) > 1e-9 * o.duration then
-    options.raise("integrators: duration %g is no multiple of dt %g",
-      o.duration, o.dt)
-  end
+  local coarse, message = steps_of(o)
+  if not coarse then options.raise("%s", message) end
   return torus.no_grad(function()
     local q, p = system:sample { count = o.count, seed = o.seed }
-    local truth = system:solve(q, p, { dt = o.dt, steps = coarse })
+    -- Beyond what the schemes reach at the smallest dt.
+    local truth = system:solve(q, p, { dt = o.dt, steps = coarse,
+      rtol = 1e-13, atol = 1e-14 })
     local found = { dts = {}, errors = {}, order = {} }
     for h = 0, o.halvings do found.dts[h + 1] = o.dt / 2 ^ h end
     for _, method in ipairs(integrate.methods) do
@@ -141,6 +150,9 @@ end
 function M.make(given)
   local o, message = settings.resolve("integrators", given.settings, RULES)
   if not o then return nil, message end
+  local steps
+  steps, message = steps_of(o)
+  if not steps then return nil, message end
   o.seed = given.settings.seed or given.seed or o.seed
   return M.draw(given.out, o)
 end

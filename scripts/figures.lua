@@ -1,0 +1,54 @@
+--- Makes the paper's figures, each by a file of lua/torus/figures.
+local argparse = require "argparse"
+local command = require "torus.train.command"
+local figures = require "torus.figures"
+local folder = require "torus.train.folder"
+
+local function list()
+  local lines = {}
+  for i, number in ipairs(figures.numbers()) do
+    lines[i] = string.format("  %-11s %s", number, figures.get(number).what)
+  end
+  return table.concat(lines, "\n")
+end
+
+local parser = argparse("figures.lua",
+  "Makes figures of the paper. What they need is trained first, into the "
+  .. "output folder, where that was not done yet; so a figure that was "
+  .. "interrupted goes on.", "Figures:\n" .. list())
+parser:argument("number", "Which figures."):args("+")
+parser:option("--out", "Where they go.", "runs/figures"):argname("DIR")
+parser:option("--steps", "Training steps, for a quick look."):argname("N")
+  :convert(command.whole)
+parser:option("--seed", "Seed of trainings and samples.", "1"):argname("N")
+  :convert(command.number)
+parser:option("--set", "An option of the figure; repeatable.")
+  :argname("KEY=VALUE"):count("*")
+command.common(parser)
+
+-- Texts key=value as they are; each figure knows what it takes.
+local function settings(texts)
+  local found = {}
+  for _, text in ipairs(texts) do
+    local key, value = text:match("^([%w_]+)=(.*)$")
+    if not key then command.die("--set: expected key=value, got " .. text) end
+    found[key] = value
+  end
+  return found
+end
+
+local function main()
+  local args = parser:parse()
+  command.apply_common(args)
+  command.check(folder.make(args.out))
+  for _, number in ipairs(args.number) do
+    local figure = command.check(figures.get(number))
+    local files, text = figure.make { out = args.out, steps = args.steps,
+      seed = math.tointeger(args.seed), settings = settings(args.set) }
+    command.check(files, text)
+    for _, path in ipairs(files) do print(path) end
+    if text then print(text) end
+  end
+end
+
+main()

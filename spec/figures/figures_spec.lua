@@ -1,0 +1,217 @@
+local figures = require "torus.figures"
+local figure5 = require "torus.figures.figure5"
+local figure10 = require "torus.figures.figure10"
+local integrators = require "torus.figures.integrators"
+local lfs = require "lfs"
+local torus = require "torus"
+
+-- A preloaded sanitizer is for torus alone.
+torus.plot.program = "env -u LD_PRELOAD gnuplot"
+local has_gnuplot = os.execute("command -v gnuplot >/dev/null 2>&1")
+
+local DOUBLE = { dtype = "float64" }
+
+local function near(wanted, got, tolerance)
+  assert.is_true(math.abs(wanted - got) <= tolerance,
+    string.format("expected %.15g, got %.15g", wanted, got))
+end
+
+describe("figure 10", function()
+  it("measures areas by the shoelace formula", function()
+    local function area(q, p)
+      return figure10.area(torus.tensor(q, DOUBLE), torus.tensor(p, DOUBLE))
+    end
+    assert.equal(6, area({ 0, 4, 0 }, { 0, 0, 3 }):item())
+    assert.equal(6, area({ 0, 0, 4 }, { 0, 3, 0 }):item()) -- the other way round
+    assert.same({ 4, 1 }, area({ { 0, 2, 2, 0 }, { 5, 6, 6, 5 } },
+      { { 1, 1, 3, 3 }, { 0, 0, 1, 1 } }):totable())
+  end)
+
+  -- Each area is a sum of products of a few numbers of the size of the
+  -- coordinates: rounding stays at some 1e-15 of these, squared.
+  it("has a volume that leapfrog keeps and euler blows up by 1 + k dt^2/m",
+    function()
+      local k, m = 2, 0.5
+      for _, dt in ipairs { 0.125, 0.5 } do
+        local kept = figure10.follow("leapfrog", dt, 40).area
+        local grown = figure10.follow("euler", dt, 40).area
+        for step = 0, 40 do
+          near(0.25, kept[step + 1]:item(), 1e-13)
+          local closed = 0.25 * (1 + k * dt * dt / m) ^ step
+          near(closed, grown[step + 1]:item(), 1e-12 * closed)
+        end
+      end
+    end)
+
+  it("has a volume that rk4 shrinks by the determinant of its step", function()
+    -- exp(x J) cut off after its fourth power, J^2 = -1, x = dt sqrt(k/m).
+    for _, dt in ipairs { 0.125, 0.5 } do
+      local x = dt * 2
+      local even, odd = 1 - x ^ 2 / 2 + x ^ 4 / 24, x - x ^ 3 / 6
+      local area = figure10.follow("rk4", dt, 40).area
+      for step = 0, 40 do
+        near(0.25 * (even ^ 2 + odd ^ 2) ^ step, area[step + 1]:item(), 1e-13)
+      end
+      near(even ^ 2 + odd ^ 2, figure10.determinant("rk4", dt), 1e-15)
+    end
+  end)
+end)
+
+describe("figure 5", function()
+  it("draws the Hamiltonians of one body in their phase planes", function()
+    local energies = {
+      mass_spring = function(q, p) return q * q + p * p end,
+      pendulum = function(q, p) return 3 * (1 - math.cos(q)) + p * p end,
+    }
+    for name, energy in pairs(energies) do
+      local panel = figure5.landscape(name, { points = 9 })
+      for _, i in ipairs { 1, 4, 9 } do
+        for _, j in ipairs { 1, 3, 9 } do
+          near(energy(panel.x[j]:item(), panel.y[i]:item()),
+            panel.z[i][j]:item(), 1e-13)
+        end
+      end
+    end
+  end)
+
+  it("draws that of two bodies at an angular momentum", function()
+    local system = torus.systems.two_body
+    local q, p = system:sample { count = 1, seed = 1 }
+    local r, p_r, spin = figure5.relative(q, p)
+    local panel = figure5.landscape("two_body", { points = 9, seed = 1 })
+    local L = spin[1]:item()
+    for _, i in ipairs { 1, 5, 9 } do
+      for j = 1, 9 do
+        local x, y = panel.x[j]:item(), panel.y[i]:item()
+        near(math.min(0, y * y + L * L / (x * x) - 1 / x), panel.z[i][j]:item(),
+          1e-14)
+      end
+    end
+    -- The plane goes through the sequence itself, turned to the x axis.
+    near(system:energy(q, p)[1]:item(),
+      system:energy(figure5.apart(r:reshape(1, 1), p_r:reshape(1, 1), L))[1]:item(),
+      1e-14)
+  end)
+
+  it("draws that of three bodies by the place of one", function()
+    local panel = figure5.landscape("three_body", { points = 9, seed = 1 })
+    local q, p = torus.systems.three_body:sample { count = 1, seed = 1 }
+    q, p = q[1]:totable(), p[1]:totable()
+    local kinetic = 0
+    for _, one in ipairs(p) do kinetic = kinetic + one * one / 2 end
+    local function distance(x, y, body)
+      return math.sqrt((x - q[2 * body - 1]) ^ 2 + (y - q[2 * body]) ^ 2)
+    end
+    local x, y = panel.x[9]:item(), panel.y[9]:item()
+    near(kinetic - 1 / distance(q[1], q[2], 2) - 1 / distance(x, y, 1)
+      - 1 / distance(x, y, 2), panel.z[9][9]:item(), 1e-14)
+  end)
+end)
+
+describe("the integrators' errors", function()
+  it("fall by their orders", function()
+    -- By the last two of three dt: leading terms, not limits.
+    local orders = { leapfrog = 2, euler = 1, symplectic_euler = 1, rk4 = 4,
+      yoshida4 = 4 }
+    for _, name in ipairs(integrators.systems) do
+      local found = integrators.measure(name, { count = 4, dt = 0.125,
+        halvings = 2, duration = 1 })
+      assert.same({ 0.125, 0.0625, 0.03125 }, found.dts)
+      for method, order in pairs(orders) do
+        near(order, found.order[method], 0.05)
+      end
+    end
+  end)
+
+  it("are euler's to the last digit for a free particle in one step", function()
+    local free = torus.systems.define { name = "quadratic_for_errors",
+      dimension = 1, uniforms = 1,
+      kinetic = function(p) return (p * p):sum(2) / 2 end,
+      potential = function(q) return q:sum(2) end,
+      sample = function(u) return u, u * 0 end }
+    -- q falls by dt^2/2 where euler leaves it: the mean over q and p of two
+    -- times, of which one coordinate is off.
+    local found = integrators.measure(free, { count = 3, dt = 0.5,
+      halvings = 1, duration = 0.5 })
+    near(math.sqrt((0.5 ^ 2 / 2) ^ 2 / 4), found.errors.euler[1], 1e-12)
+    near(0, found.errors.leapfrog[1], 1e-12)
+  end)
+
+  it("come as a table", function()
+    local text = integrators.markdown("pendulum", { dts = { 0.5, 0.25 },
+      errors = { leapfrog = { 1, 0.25 }, euler = { 1, 0.5 },
+        symplectic_euler = { 1, 0.5 }, rk4 = { 1, 1 / 16 },
+        yoshida4 = { 1, 1 / 16 } },
+      order = { leapfrog = 2, euler = 1, symplectic_euler = 1, rk4 = 4,
+        yoshida4 = 4 } })
+    assert.matches("^| pendulum | dt = 0.5 | dt = 0.25 | order |\n"
+      .. "| %-%-%- | %-%-%- | %-%-%- | %-%-%- |\n"
+      .. "| leapfrog | 1.0e%+00 | 2.5e%-01 | 2.00 |\n", text)
+  end)
+end)
+
+describe("figures.lua", function()
+  local base
+
+  setup(function()
+    base = os.tmpname()
+    os.remove(base)
+    assert(lfs.mkdir(base))
+  end)
+
+  teardown(function() os.execute("rm -r '" .. base .. "'") end)
+
+  local function script(arguments)
+    local _, _, status = os.execute(string.format(
+      "scripts/torus scripts/figures.lua %s >%s/said 2>&1", arguments, base))
+    local file = assert(io.open(base .. "/said"))
+    local text = file:read("a")
+    file:close()
+    return status, text
+  end
+
+  it("knows its figures", function()
+    assert.is_true(#figures.numbers() >= 3)
+    for _, name in ipairs(figures.numbers()) do
+      local figure = figures.get(name)
+      assert.is_true(#figure.what > 0 and type(figure.make) == "function")
+    end
+    local status, text = script("11")
+    assert.is_true(status ~= 0)
+    assert.matches("there is no figure 11 %(known: 5,", text)
+  end)
+
+  it("names a setting that is none or can't be", function()
+    for arguments, wanted in pairs {
+      ["10 --set foo=2"] = 'figure10: unknown option "foo"',
+      ["5 --set points=one"] = 'option "points": expected an integer, got "one"',
+      ["integrators --set duration=0.3"] = "expected as duration a multiple",
+    } do
+      local status, text = script(arguments .. " --out " .. base)
+      assert.equal(1, status)
+      assert.truthy(text:find(wanted, 1, true))
+      assert.is_nil(text:find("traceback", 1, true))
+    end
+  end)
+
+  if has_gnuplot then
+    it("draws", function()
+      for _, one in ipairs {
+        { figures.get(5), { sequences = "1", points = "9", resolution = "8" },
+          { "figure5.png" } },
+        { figures.get(10), { steps = "6" },
+          { "figure10.png", "figure10-areas.png" } },
+        { figures.get("integrators"), { count = "2", halvings = "1" },
+          { "integrators.png", "integrators.md" } },
+      } do
+        local figure, settings, names = table.unpack(one)
+        local paths = assert(figure.make { out = base, seed = 2,
+          settings = settings })
+        for i, name in ipairs(names) do
+          assert.equal(base .. "/" .. name, paths[i])
+          assert.is_true(lfs.attributes(paths[i], "size") > 300)
+        end
+      end
+    end)
+  end
+end)
