@@ -1,7 +1,9 @@
 --- Measures a trained model on sequences that it has not seen.
 local argparse = require "argparse"
 local command = require "torus.train.command"
+local folder = require "torus.train.folder"
 local json = require "dkjson"
+local kinds = require "torus.train.kinds"
 local train = require "torus.train"
 
 local parser = argparse("evaluate.lua",
@@ -12,6 +14,8 @@ parser:argument("run", "Run folder, or a checkpoint.")
 parser:option("--count", "Test sequences.", "256"):argname("N")
   :convert(command.whole)
 parser:option("--split", "test or train.", "test"):choices { "test", "train" }
+parser:flag("--pictures", "Write pictures into the run folder too (hnn, "
+  .. "pixel_hnn, nhf; for hgn see rollout.lua).")
 parser:flag("--json", "Print all numbers as JSON.")
 command.common(parser)
 
@@ -40,11 +44,32 @@ local function show(result)
   }
 end
 
+-- Models with a report of their own.
+local function other(args, model, config, step, report)
+  local out = args.run:gsub("/?[^/]*%.safetensors$", "")
+  if out == "" then out = "." end
+  if args.pictures then command.check(folder.make(out)) end
+  local result = command.check(report(model, config,
+    { count = args.count, split = args.split,
+      pictures = args.pictures and out or nil }))
+  if args.json then
+    result.numbers.step = step
+    print(json.encode(result.numbers, { indent = true }))
+    return
+  end
+  print(string.format("%s, step %d, %s of %s", args.run, step, config.model,
+    config.data or config.target or config.system))
+  command.print_rows(result.rows)
+  for _, path in ipairs(result.files) do print(path) end
+end
+
 local function main()
   local args = parser:parse()
   command.apply_common(args)
   local model, config, step = train.open(args.run)
   command.check(model, config)
+  local report = kinds.task(config.model).report
+  if report then return other(args, model, config, step, report) end
   local data = command.check(train.open_data(config))
   local result = train.measure(model, data[args.split], { count = args.count })
   result.step = step

@@ -1,29 +1,40 @@
---- Trains a model on a system's frames, into a run folder.
+--- Trains a model, into a run folder.
 local argparse = require "argparse"
 local command = require "torus.train.command"
 local folder = require "torus.train.folder"
+local kinds = require "torus.train.kinds"
 local run = require "torus.train.run"
 local run_config = require "torus.train.config"
 
+-- What --set and --preset take, a paragraph for each model.
 local function known_keys()
-  local keys = {}
-  for key in pairs(run_config.rules) do keys[#keys + 1] = key end
-  table.sort(keys)
-  return table.concat(keys, " ")
+  local lines = {}
+  for _, model in ipairs(kinds.names) do
+    local keys = {}
+    for key in pairs(run_config.rules_of(model)) do keys[#keys + 1] = key end
+    table.sort(keys)
+    lines[#lines + 1] = string.format("Keys of --set for %s: %s. Presets: %s.",
+      model, table.concat(keys, " "),
+      table.concat(run_config.preset_names(model), ", "))
+  end
+  return table.concat(lines, "\n\n")
 end
 
 local parser = argparse("train.lua",
-  "Trains a model on frames of a physical system. The run folder holds "
+  "Trains a model: hgn or pixel_hnn on frames of a physical system, hnn on "
+  .. "its states, nhf on samples of a density. The run folder holds "
   .. "config.json, log.csv and checkpoint.safetensors; an interrupted run "
   .. "goes on with --resume and ends with the same bits.",
-  "Keys of --set: " .. known_keys())
-parser:argument("model", "hgn"):default("hgn"):choices { "hgn" }
+  known_keys())
+parser:argument("model", table.concat(kinds.names, ", ")):default("hgn")
+  :choices(kinds.names)
 parser:option("--system", "mass_spring, pendulum, two_body, three_body, or one "
   .. "of your own."):argname("NAME")
 parser:option("--data", "A folder of trajectories or a .npy file of frames, "
-  .. "instead of --system."):argname("PATH")
-parser:option("--preset", "A named configuration: "
-  .. table.concat(run_config.preset_names(), ", ") .. " (default: full).")
+  .. "instead of --system; for nhf a .npy file of samples."):argname("PATH")
+parser:option("--target", "nhf: the density to learn."):argname("NAME")
+parser:option("--prior", "nhf: normal or soft_uniform."):argname("NAME")
+parser:option("--preset", "A named configuration (default: full).")
   :argname("NAME")
 parser:option("--set", "Change a value of the configuration; repeatable.")
   :argname("KEY=VALUE"):count("*")
@@ -36,18 +47,24 @@ parser:flag("--resume", "Go on from the folder's checkpoint, with its "
   .. "configuration; --steps and --set may change it.")
 command.common(parser)
 
+-- The model's name comes from the command line or from the run's own
+-- configuration.
 local function configuration(args, path)
-  local changes = command.changes(args.set)
+  local earlier = args.resume and command.check(run.config(path)) or nil
+  local model = earlier and earlier.model or args.model
+  local changes = command.changes(args.set, model)
   changes.steps = args.steps or changes.steps
   changes.seed = args.seed or changes.seed
   changes.system = args.system or changes.system
   changes.data = args.data or changes.data
+  changes.target = args.target or changes.target
+  changes.prior = args.prior or changes.prior
   if not args.resume then
     changes.model = args.model
     return command.check(run_config.make(args.preset or "full", changes))
   end
   if args.preset then command.die("--preset cannot be changed by --resume") end
-  local config = command.check(run.config(path))
+  local config = earlier
   for key, value in pairs(changes) do config[key] = value end
   return command.check(run_config.make(nil, config))
 end
@@ -56,15 +73,16 @@ local function main()
   local args = parser:parse()
   command.apply_common(args)
   local path = args.out or string.format("runs/%s-%s", args.model,
-    args.system or "mass_spring")
+    args.target or args.system
+    or run_config.make(nil, { model = args.model }).target or "mass_spring")
   local resume = args.resume
   if resume and not folder.exists(path .. "/config.json") then
     command.die(path .. ": there is no run to resume")
   end
   local config = configuration(args, path)
-  print(string.format("%s on %s: %d steps of %d sequences, into %s",
-    args.model, config.data or config.system, config.steps, config.batch,
-    path))
+  print(string.format("%s on %s: %d steps, batch %s, into %s", config.model,
+    config.data or config.target or config.system, config.steps,
+    config.batch == 0 and "of all" or config.batch, path))
   local result = command.check(run.train(path, config, { resume = resume }))
   if result.started_at == config.steps then
     print(string.format("%s is at step %d already", path, result.step))

@@ -55,11 +55,12 @@ end
 
 --- A list of key=value as changes to a configuration.
 -- @tparam {string, ...} texts
+-- @tparam[opt="hgn"] string model
 -- @treturn table
-function M.changes(texts)
+function M.changes(texts, model)
   local changes = {}
   for _, text in ipairs(texts) do
-    local key, value = run_config.parse_override(text)
+    local key, value = run_config.parse_override(text, model)
     if not key then M.die("--set: " .. value) end
     changes[key] = value
   end

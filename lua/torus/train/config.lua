@@ -3,6 +3,7 @@
 -- @module torus.train.config
 local json = require "dkjson"
 local hgn = require "torus.models.hgn"
+local kinds = require "torus.train.kinds"
 local options = require "torus.options"
 
 local M = {}
@@ -64,17 +65,36 @@ M.presets = {
     save_every = 100, evaluate_every = 100 },
 }
 
+-- What may be said about a kind of model; HGN's is what M holds itself.
+local function declared(model)
+  if (model or "hgn") == "hgn" then return M end
+  local task, message = kinds.task(model)
+  if not task then return nil, message end
+  return task
+end
+
+--- The rules of a kind of model, as in torus.options.
+-- @tparam[opt="hgn"] string model
+-- @treturn ?table
+-- @treturn ?string message
+function M.rules_of(model)
+  local kind, message = declared(model)
+  if not kind then return nil, message end
+  return kind.rules
+end
+
 --- The names of the presets, sorted.
-function M.preset_names()
+-- @tparam[opt="hgn"] string model
+function M.preset_names(model)
   local names = {}
-  for name in pairs(M.presets) do names[#names + 1] = name end
+  for name in pairs(declared(model).presets) do names[#names + 1] = name end
   table.sort(names)
   return names
 end
 
-local function known_keys()
+local function known_keys(rules)
   local keys = {}
-  for key in pairs(M.rules) do keys[#keys + 1] = key end
+  for key in pairs(rules) do keys[#keys + 1] = key end
   table.sort(keys)
   return table.concat(keys, ", ")
 end
@@ -99,16 +119,19 @@ end
 
 --- Reads one change of the form key=value.
 -- @tparam string text
+-- @tparam[opt="hgn"] string model whose key it is
 -- @treturn ?string key
 -- @return value of the key's type, or the message when key is nil
-function M.parse_override(text)
+function M.parse_override(text, model)
+  local rules = M.rules_of(model)
   local key, value = text:match("^([%w_]+)=(.*)$")
   if not key then
     return nil, string.format("expected key=value, got %q", text)
   end
-  local rule = M.rules[key]
+  local rule = rules[key]
   if not rule then
-    return nil, string.format("unknown key %q (known: %s)", key, known_keys())
+    return nil, string.format("unknown key %q (known: %s)", key,
+      known_keys(rules))
   end
   local parsed = parse(value, rule)
   if parsed == nil then
@@ -127,17 +150,20 @@ end
 -- @treturn ?string message
 function M.make(preset, changes)
   local given = {}
+  local kind, unknown = declared(changes and changes.model)
+  if not kind then return nil, unknown end
   if preset then
-    local values = M.presets[preset]
+    local values = kind.presets[preset]
     if not values then
       return nil, string.format("unknown preset %q (known: %s)", preset,
-        table.concat(M.preset_names(), ", "))
+        table.concat(M.preset_names(changes and changes.model), ", "))
     end
     for key, value in pairs(values) do given[key] = value end
   end
   for key, value in pairs(changes or {}) do given[key] = value end
-  local ok, result = pcall(options.resolve, "config", given, M.rules)
+  local ok, result = pcall(options.resolve, "config", given, kind.rules)
   if not ok then return nil, (tostring(result):gsub("^[^:]+:%d+: ", "")) end
+  if kind.complete then kind.complete(result) end
   return result
 end
 

@@ -35,13 +35,21 @@ function Task.open_data(config)
   return set
 end
 
+--- The model that a configuration describes, before any training.
+-- @tparam table config as torus.train.config makes it
+-- @tparam[opt] generator generator draws the initial weights
+-- @treturn Module
+function Task.model(config, generator)
+  return hgn.new(run_config.model_part(config), generator)
+end
+
 --- @tparam table config as torus.train.config makes it
 -- @tparam Dataset data train and test, as torus.data gives them
 -- @treturn Task
 function Task.new(config, data)
   local self = setmetatable({ config = config, data = data }, Task)
   self.generator = torus.generator(config.seed)
-  self.model = hgn.new(run_config.model_part(config), self.generator)
+  self.model = Task.model(config, self.generator)
   self.order = Order.new { count = data.train.size, batch = config.batch,
     seed = config.seed }
   self.parameters = self.model:named_parameters()

@@ -2,8 +2,7 @@
 -- @module torus.train.run
 local checkpoint = require "torus.train.checkpoint"
 local folder = require "torus.train.folder"
-local hgn_task = require "torus.train.hgn_task"
-local hgn = require "torus.models.hgn"
+local kinds = require "torus.train.kinds"
 local run_config = require "torus.train.config"
 local trainer = require "torus.train.trainer"
 
@@ -18,19 +17,21 @@ local M = {}
 -- @treturn ?string message
 function M.train(path, config, opts)
   opts = opts or {}
-  local data, message = opts.data
+  local kind, message = kinds.task(config.model)
+  if not kind then return nil, message end
+  local data = opts.data
   if not data then
-    data, message = hgn_task.open_data(config)
+    data, message = kind.open_data(config)
     if not data then return nil, message end
   end
-  local task = hgn_task.new(config, data)
+  local task = kind.new(config, data)
   local result
   result, message = trainer.run {
     folder = path, task = task, config = run_config.encode(config),
     steps = config.steps, save_every = config.save_every,
     log_every = config.log_every, evaluate_every = config.evaluate_every,
     max_gradient = config.max_gradient,
-    learning_rate = hgn_task.learning_rate(config),
+    learning_rate = kind.learning_rate(config),
     resume = opts.resume, progress = opts.progress,
     after_step = opts.after_step,
   }
@@ -67,7 +68,7 @@ function M.open(path)
   local config
   config, message = run_config.decode(stored.config)
   if not config then return nil, file .. ": " .. message end
-  local model = hgn.new(run_config.model_part(config))
+  local model = kinds.task(config.model).model(config)
   local ok
   ok, message = model:load_parameters(checkpoint.weights(stored))
   if not ok then return nil, file .. ": " .. message end

@@ -1,0 +1,323 @@
+--- Densities to learn: mixtures with any number of modes in any dimension,
+-- the usual set in the plane, and a user's own samples.
+--
+--     local target = torus.data.targets.get("rings")
+--     local x = target:sample(512, torus.generator(1))   -- (512, 2)
+--     local nats = target:log_density(x)                 -- (512), float64
+--
+-- All lie within about [-4, 4] in each coordinate.
+-- @module torus.data.targets
+local npy = require "torus.npy"
+local options = require "torus.options"
+local torus = require "torus"
+
+local M = {}
+
+local Target = {}
+Target.__index = Target
+Target.__name = "torus.data.target"
+
+local LOG_2PI = math.log(2 * math.pi)
+local F64 = { dtype = "float64" }
+
+local function uniform(shape, generator)
+  return torus.rand(shape, { dtype = "float64", generator = generator })
+end
+
+local function normal(shape, generator)
+  return torus.randn(shape, { dtype = "float64", generator = generator })
+end
+
+-- Numbers 1..n, equally likely: (count) int64.
+local function pick(count, n, generator)
+  return ((uniform({ count }, generator) * n):floor() + 1):to("int64")
+end
+
+-- log of the mean of normal densities around `centres` (k, d), of standard
+-- deviation s, at x (n, d): (n).
+local function log_mixture(x, centres, s)
+  local k, d = centres:size(1), centres:size(2)
+  local parts = {}
+  local rows = math.max(1, 1000000 // k)
+  for first = 1, x:size(1), rows do
+    local part = x:narrow(1, first, math.min(rows, x:size(1) - first + 1))
+    local squares = nil
+    for i = 1, d do
+      local gap = part:narrow(2, i, 1) - centres:select(2, i):reshape(1, k)
+      local square = gap * gap
+      squares = squares and squares + square or square
+    end
+    parts[#parts + 1] = (squares * (-0.5 / (s * s))):logsumexp(2)
+  end
+  return torus.cat(parts, 1)
+    - (math.log(k) + d * (math.log(s) + 0.5 * LOG_2PI))
+end
+
+-- --- mixtures -----------------------------------------------------------------
+
+-- Modes at equal distances: on a line for d = 1, on a circle for d = 2, in
+-- more dimensions in random corners of a cube.
+local function centres_of(modes, d, radius, seed)
+  local rows, generator = {}, torus.generator(seed)
+  local corners = d > 2 and (torus.rand({ modes, d }, { dtype = "float64",
+    generator = generator }) - 0.5):sign():totable()
+  for k = 1, modes do
+    local row = {}
+    if d == 1 then
+      row[1] = modes == 1 and 0 or radius * (2 * (k - 1) / (modes - 1) - 1)
+    elseif d == 2 then
+      local angle = 2 * math.pi * (k - 1) / modes
+      row[1], row[2] = radius * math.cos(angle), radius * math.sin(angle)
+    else
+      for i = 1, d do row[i] = corners[k][i] * radius / math.sqrt(d) end
+    end
+    rows[k] = row
+  end
+  return torus.tensor(rows, F64)
+end
+
+local MIXTURE = {
+  modes = { default = 4, type = "integer", min = 1 },
+  dimension = { default = 2, type = "integer", min = 1 },
+  radius = { type = "number", min = 0 },
+  std = { default = 0.4, type = "number", above = 0 },
+  seed = { default = 1, type = "integer" },
+  centres = {},
+}
+
+--- A mixture of equally likely normal densities with one standard deviation.
+-- @tparam[opt] table opts modes=4; dimension=2; radius, the distance of the
+-- modes from the origin (default 2.5; sqrt(dimension) times 1.5 above two
+-- dimensions, where they are random corners of a cube, by seed=1); std=0.4;
+-- or centres, a tensor (modes, dimension)
+-- @treturn Target
+function M.mixture(opts)
+  local o = options.resolve("targets.mixture", opts, MIXTURE)
+  local d = o.dimension
+  local radius = o.radius or (d > 2 and 1.5 * math.sqrt(d) or 2.5)
+  local centres = o.centres and o.centres:to("float64")
+    or centres_of(o.modes, d, radius, o.seed)
+  return setmetatable({ name = "mixture", dimension = centres:size(2),
+    modes = centres, std = o.std,
+    draw = function(count, generator)
+      return centres:index_select(1, pick(count, centres:size(1), generator))
+        + normal({ count, centres:size(2) }, generator) * o.std
+    end,
+    log = function(x) return log_mixture(x, centres, o.std) end }, Target)
+end
+
+-- --- curves with normal noise -----------------------------------------------
+
+-- Points along several curves, with noise of standard deviation s. curve(i, t)
+-- gives x and y of curve i at t, tensors in [0, 1), for as many draws.
+local NODES = 800
+
+local function curves(name, count_of, s, curve)
+  local function points(index, t)
+    local x, y = curve(index, t)
+    return torus.stack({ x, y }, 2)
+  end
+  local nodes = {}
+  local t = (torus.arange(NODES, F64) - 0.5) / NODES
+  for i = 1, count_of do nodes[i] = points(torus.full({ NODES }, i, F64), t) end
+  nodes = torus.cat(nodes, 1)
+  return setmetatable({ name = name, dimension = 2,
+    draw = function(count, generator)
+      local index = pick(count, count_of, generator):to("float64")
+      return points(index, uniform({ count }, generator))
+        + normal({ count, 2 }, generator) * s
+    end,
+    log = function(x) return log_mixture(x, nodes, s) end }, Target)
+end
+
+local function rings()
+  return curves("rings", 2, 0.15, function(i, t)
+    local r, angle = i * 1.25, t * (2 * math.pi)
+    return r * angle:cos(), r * angle:sin()
+  end)
+end
+
+-- Two half circles that reach into each other.
+local function moons()
+  return curves("moons", 2, 0.15, function(i, t)
+    local side, angle = 3 - i * 2, t * math.pi -- 1 and -1
+    return (angle:cos() * 1.5 - 0.75) * side,
+      (angle:sin() * 1.5 - 0.375) * side
+  end)
+end
+
+-- Two arms, one and a quarter turns each.
+local function spirals()
+  return curves("spirals", 2, 0.12, function(i, t)
+    local length = t:sqrt()
+    local angle = length * (2.5 * math.pi) + i * math.pi
+    return length * 3 * angle:cos(), length * 3 * angle:sin()
+  end)
+end
+
+-- --- others -------------------------------------------------------------------
+
+-- Black squares of side 1.5 of a board over [-3, 3]^2.
+local function checkerboard()
+  local side, area = 1.5, 8 * 1.5 ^ 2
+  return setmetatable({ name = "checkerboard", dimension = 2,
+    known_entropy = math.log(area),
+    draw = function(count, generator)
+      local column = (uniform({ count }, generator) * 4):floor()
+      local pair = (uniform({ count }, generator) * 2):floor() * 2
+      local odd = column - (column / 2):floor() * 2
+      local corner = torus.stack({ column, pair + odd }, 2) - 2
+      return (corner + uniform({ count, 2 }, generator)) * side
+    end,
+    log = function(x)
+      local cell = (x / side):floor()
+      local sum = cell:sum(2)
+      local even = (sum - (sum / 2):floor() * 2):eq(0)
+      local inside = x:abs():max(2):lt(2 * side)
+      return torus.where(even * inside, torus.full({ x:size(1) },
+        -math.log(area), F64), torus.full({ x:size(1) }, -math.huge, F64))
+    end }, Target)
+end
+
+-- Turns points about the origin by angles (n).
+local function turned(x, angle)
+  local a, b = x:select(2, 1), x:select(2, 2)
+  local c, s = angle:cos(), angle:sin()
+  return torus.stack({ a * c - b * s, a * s + b * c }, 2)
+end
+
+-- Five arms, drawn out from the centre and turned by an angle that grows with
+-- the radius; such a turn keeps areas.
+local function pinwheel()
+  local arms, along, across, centre, rate = 5, 0.55, 0.15, 1.8, 0.6
+  return setmetatable({ name = "pinwheel", dimension = 2,
+    draw = function(count, generator)
+      local z = normal({ count, 2 }, generator)
+      local x = torus.stack({ z:select(2, 1) * along + centre,
+        z:select(2, 2) * across }, 2)
+      local arm = pick(count, arms, generator):to("float64")
+      local radius = (x * x):sum(2):sqrt()
+      return turned(x, arm * (2 * math.pi / arms) + radius * rate)
+    end,
+    log = function(x)
+      local radius, terms = (x * x):sum(2):sqrt(), {}
+      for arm = 1, arms do
+        local y = turned(x, radius * -rate - arm * (2 * math.pi / arms))
+        terms[arm] = (y:select(2, 1) - centre):square() * (-0.5 / along ^ 2)
+          + y:select(2, 2):square() * (-0.5 / across ^ 2)
+      end
+      return torus.stack(terms, 2):logsumexp(2)
+        - (math.log(arms * along * across) + LOG_2PI)
+    end }, Target)
+end
+
+local PLANE = { rings = rings, moons = moons, spirals = spirals,
+  checkerboard = checkerboard, pinwheel = pinwheel }
+
+--- The names that get takes, beside "mixture".
+M.names = { "mixture", "rings", "moons", "checkerboard", "spirals", "pinwheel" }
+
+--- A target by its name.
+-- @tparam string name "mixture" or one of the plane's
+-- @tparam[opt] table opts of a mixture
+-- @treturn ?Target
+-- @treturn ?string message
+function M.get(name, opts)
+  if name == "mixture" then return M.mixture(opts) end
+  local make = PLANE[name]
+  if not make then
+    return nil, string.format("%q is no target (known: %s)", tostring(name),
+      table.concat(M.names, ", "))
+  end
+  return make()
+end
+
+-- --- a user's samples -----------------------------------------------------------
+
+--- Samples from a .npy file or a tensor (samples, d), drawn with replacement.
+-- @tparam string|tensor source
+-- @treturn ?Target
+-- @treturn ?string message
+function M.samples(source)
+  local x, message = source, nil
+  if not torus.is_tensor(source) then
+    x, message = npy.load(source)
+    if not x then return nil, message end
+  end
+  local where = torus.is_tensor(source) and "samples" or source
+  if x:dim() == 1 then x = x:reshape(-1, 1) end
+  if x:dim() ~= 2 or x:size(1) < 2 then
+    return nil, string.format("%s: expected samples of shape (n, d), got (%s)",
+      where, table.concat(x.shape, ","))
+  end
+  x = x:to("float64")
+  if (x * 0):sum():item() ~= 0 then
+    return nil, where .. ": there are samples that are not finite"
+  end
+  return setmetatable({ name = "samples", dimension = x:size(2), rows = x,
+    draw = function(count, generator)
+      return x:index_select(1, pick(count, x:size(1), generator))
+    end }, Target)
+end
+
+-- --- what a target can do ---------------------------------------------------------
+
+--- Draws samples.
+-- @tparam integer count
+-- @tparam[opt] generator generator
+-- @tparam[opt="float32"] string dtype
+-- @treturn tensor (count, d)
+function Target:sample(count, generator, dtype)
+  return torus.no_grad(function()
+    return self.draw(count, generator):to(dtype or "float32")
+  end)
+end
+
+--- The logarithm of the density in nats; nil for a user's samples.
+-- @tparam tensor x (n, d)
+-- @treturn ?tensor (n) float64
+function Target:log_density(x)
+  if not self.log then return nil end
+  return torus.no_grad(function() return self.log(x:to("float64")) end)
+end
+
+--- The entropy in nats, from samples where there is no closed form.
+-- @tparam[opt=20000] integer count of samples
+-- @treturn ?number
+-- @treturn ?number its standard error
+function Target:entropy(count)
+  if self.known_entropy then return self.known_entropy, 0 end
+  if not self.log then return nil end
+  local x = self:sample(count or 20000, torus.generator(0), "float64")
+  local nats = self:log_density(x)
+  local mean = nats:mean():item()
+  local variance = (nats - mean):square():mean():item()
+  return -mean, math.sqrt(variance / nats:numel())
+end
+
+--- The share of samples that lie nearest to each mode of a mixture.
+-- @tparam tensor x (n, d)
+-- @treturn ?{number, ...} by mode
+function Target:shares(x)
+  if not self.modes then return nil end
+  return torus.no_grad(function()
+    x = x:to("float64")
+    local k, distances = self.modes:size(1), {}
+    for i = 1, k do
+      distances[i] = (x - self.modes:narrow(1, i, 1)):square():sum(2)
+    end
+    local nearest = torus.stack(distances, 2):argmin(2):to("float64")
+    local shares = {}
+    for i = 1, k do
+      shares[i] = nearest:eq(i):mean():item()
+    end
+    return shares
+  end)
+end
+
+function Target:__tostring()
+  return string.format("target %s (d=%d%s)", self.name, self.dimension,
+    self.modes and ", " .. self.modes:size(1) .. " modes" or "")
+end
+
+return M

@@ -1,0 +1,33 @@
+--- The vector field of a Hamiltonian, for models that are trained on it.
+-- @module torus.models.field
+local fused = require "torus.fused"
+
+local M = {}
+
+--- dH/dq and dH/dp, one per coordinate, from one sweep. While gradients are
+-- recorded the result is differentiable (create_graph), to first order where
+-- the engine knows H's networks and to any order otherwise.
+-- @param H torus.separable(K, V), torus.joint(net), or a function of q and p,
+-- with one energy per sample
+-- @tparam tensor q (batch, d)
+-- @tparam tensor p (batch, d)
+-- @tparam[opt] table opts fused=false forces the path of any order
+-- @treturn tensor dH/dq (batch, d)
+-- @treturn tensor dH/dp (batch, d)
+function M.slopes(H, q, p, opts)
+  return fused.field(H, q, p, opts)
+end
+
+--- Hamilton's equations (3): dq/dt = dH/dp and dp/dt = -dH/dq.
+-- @param H as of slopes
+-- @tparam tensor q (batch, d)
+-- @tparam tensor p (batch, d)
+-- @tparam[opt] table opts as of slopes
+-- @treturn tensor dq/dt (batch, d)
+-- @treturn tensor dp/dt (batch, d)
+function M.motion(H, q, p, opts)
+  local dq, dp = M.slopes(H, q, p, opts)
+  return dp, -dq
+end
+
+return M

@@ -1,0 +1,79 @@
+--- What a flow starts from: densities of s_0 = (q, p) with independent
+-- coordinates.
+--
+-- The soft-uniform density of the paper's section 4,
+-- pi(s) ~ f(beta (s + sigma/2)) f(-beta (s - sigma/2)) with the sigmoid f, is
+-- the difference of two sigmoids: that of a uniform number in
+-- [-sigma/2, sigma/2] plus a logistic one of scale 1/beta. So it has a closed
+-- normalisation, sigma / (1 - exp(-beta sigma)), and exact samples.
+-- @module torus.models.nhf_prior
+local torus = require "torus"
+
+local M = {}
+
+local Prior = {}
+Prior.__index = Prior
+
+local LOG_2PI = math.log(2 * math.pi)
+
+--- @tparam table c prior, prior_width, prior_sharpness, dimension, dtype
+-- @treturn Prior
+function M.new(c)
+  return setmetatable({ kind = c.prior, width = c.prior_width,
+    sharpness = c.prior_sharpness, dimension = c.dimension,
+    dtype = c.dtype }, Prior)
+end
+
+-- Of one part of the state: (batch).
+local function log_part(self, x)
+  if self.kind == "normal" then
+    return x:square():sum(2) * -0.5 - 0.5 * LOG_2PI * x:size(2)
+  end
+  local beta, half = self.sharpness, self.width / 2
+  local outside = ((x + half) * -beta):softplus()
+    + ((x - half) * beta):softplus()
+  local constant = math.log(self.width / (1 - math.exp(-beta * self.width)))
+  return -outside:sum(2) - constant * x:size(2)
+end
+
+--- ln pi(q, p).
+-- @tparam tensor q (batch, d)
+-- @tparam tensor p (batch, d)
+-- @treturn tensor (batch), nats
+function Prior:log_density(q, p)
+  return log_part(self, q) + log_part(self, p)
+end
+
+local function draw(self, count, generator)
+  local shape = { count, self.dimension }
+  local o = { dtype = self.dtype, generator = generator }
+  if self.kind == "normal" then return torus.randn(shape, o) end
+  local inside = (torus.rand(shape, o) - 0.5) * self.width
+  -- The logistic number by the inverse of its distribution, off the ends.
+  local u = torus.rand(shape, o) * (1 - 2e-7) + 1e-7
+  return inside + (u:log() - (1 - u):log()) / self.sharpness
+end
+
+--- @tparam integer count
+-- @tparam[opt] generator generator
+-- @treturn tensor q (count, d)
+-- @treturn tensor p (count, d)
+function Prior:sample(count, generator)
+  return draw(self, count, generator), draw(self, count, generator)
+end
+
+--- The entropy of the whole state, nats: closed for the normal density, by
+-- quadrature of one coordinate for the soft-uniform one.
+-- @treturn number
+function Prior:entropy()
+  local n = 2 * self.dimension
+  if self.kind == "normal" then return 0.5 * (LOG_2PI + 1) * n end
+  local reach = self.width / 2 + 40 / self.sharpness
+  local count = 20001
+  local x = torus.linspace(-reach, reach, count, { dtype = "float64" })
+    :reshape(-1, 1)
+  local nats = log_part(self, x)
+  return -n * (nats * nats:exp()):sum():item() * 2 * reach / (count - 1)
+end
+
+return M

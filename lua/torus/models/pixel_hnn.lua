@@ -1,0 +1,235 @@
+--- PixelHNN: an HNN on the latent space of an auto-encoder of frame pairs
+-- (appendix A.3 of the paper, eqs. (12)-(15)).
+--
+--     local model = torus.models.pixel_hnn{ latent = 2 }
+--     local z = model:encode(pairs)       -- (batch, 2): q, then p
+--     local film = model:film(pairs, { steps = 100 })
+--
+-- A pair is (batch, 2, height, width, channels), two frames in a row; the
+-- unit of time is the distance of frames, as eq. (13) makes the momentum the
+-- change of position from frame to frame.
+-- @module torus.models.pixel_hnn
+local Linear = require "torus.nn.linear"
+local MLP = require "torus.nn.mlp"
+local Module = require "torus.nn.module"
+local field = require "torus.models.field"
+local hamiltonian = require "torus.hamiltonian"
+local integrate = require "torus.integrate"
+local options = require "torus.options"
+local parts = require "torus.models.parts"
+local torus = require "torus"
+
+local M = {}
+
+--- What a configuration may say. kind "mlp" has dense encoder and decoder of
+-- four layers; "conv" HGN's, of `conv_width` channels, with a linear layer on
+-- either side of the latent vector. `latent` is the size of (q, p) together.
+-- `step`: the latent motion that L_HNN compares is "euler", the derivative by
+-- finite differences as in the original, or one step of "rk4".
+M.rules = {
+  kind = { default = "mlp", choices = { "mlp", "conv" } },
+  latent = { default = 2, type = "integer", min = 2 },
+  resolution = { default = 32, type = "integer", min = 8 },
+  channels = { default = 3, type = "integer", min = 1 },
+  width = { default = 200, type = "integer", min = 1 },
+  conv_width = { default = 64, type = "integer", min = 2 },
+  hnn_weight = { default = 0.1, type = "number", min = 0 },
+  cc_weight = { default = 1, type = "number", min = 0 },
+  step = { default = "euler", choices = { "euler", "rk4" } },
+  dtype = { default = "float32", choices = { "float32", "float64" } },
+}
+
+local PixelHNN = Module.class("PixelHNN")
+
+-- Channels of q as HGN's decoder takes them, and of the encoder's last layer.
+local STATE, Z = 16, 48
+
+local function register_dense(self, c, o)
+  local pixels = 2 * c.resolution * c.resolution * c.channels
+  local w = c.width
+  self:register("encoder", MLP.new { sizes = { pixels, w, w, w, c.latent },
+    activation = "relu", dtype = o.dtype, generator = o.generator })
+  self:register("decoder", MLP.new { sizes = { c.latent, w, w, w, pixels },
+    activation = "relu", dtype = o.dtype, generator = o.generator })
+end
+
+local function register_conv(self, c, o)
+  local halvings = c.resolution >= 64 and 4 or 3
+  if c.resolution % (1 << halvings) ~= 0 then
+    options.raise("pixel_hnn: expected a resolution that is a multiple of %d, "
+      .. "got %d", 1 << halvings, c.resolution)
+  end
+  self.size = c.resolution >> halvings
+  local w, cells = c.conv_width, self.size * self.size
+  self:register("encoder", parts.stack(
+    { 2 * c.channels, w // 2, w, w, w, w, w, w, Z },
+    { activation = "relu", layer = o, strides = halvings == 4
+      and { 2, 2, 1, 2, 1, 2, 1, 1 } or { 1, 2, 1, 2, 1, 2, 1, 1 } }))
+  self:register("to_latent", Linear.new(cells * Z, c.latent, o))
+  self:register("from_latent", Linear.new(c.latent, cells * STATE, o))
+  self:register("decoder", parts.decoder(STATE, { blocks = halvings,
+    width = w, channels = 2 * c.channels, skip = true, closing = "none",
+    layer = o }))
+end
+
+--- @tparam[opt] table config see rules; kind="mlp", latent=2, resolution=32,
+-- channels=3, width=200, conv_width=64, hnn_weight=0.1, cc_weight=1,
+-- step="euler", dtype="float32"
+-- @tparam[opt] generator generator draws the initial weights
+-- @treturn Module
+function M.new(config, generator)
+  local c = options.resolve("pixel_hnn", config, M.rules)
+  if c.latent % 2 ~= 0 then
+    options.raise("pixel_hnn: expected an even latent size, half of it q and "
+      .. "half p, got %d", c.latent)
+  end
+  local self = Module.instance(PixelHNN, { config = c })
+  local o = { dtype = c.dtype, generator = generator }
+  if c.kind == "mlp" then register_dense(self, c, o)
+  else register_conv(self, c, o) end
+  self:register("energy_net", MLP.new {
+    sizes = { c.latent, c.width, c.width, 1 }, activation = "tanh",
+    scalar = true, dtype = c.dtype, generator = generator })
+  self.hamiltonian = hamiltonian.joint(self.energy_net)
+  return self
+end
+
+local function check_frames(self, frames, count)
+  local c = self.config
+  local expected = { count, c.resolution, c.resolution, c.channels }
+  local shape = torus.is_tensor(frames) and frames.shape or {}
+  local fits = #shape == 5
+  for i = 1, 4 do fits = fits and shape[i + 1] == expected[i] end
+  if not fits then
+    options.raise("pixel_hnn: expected frames of shape (batch,%s), got (%s)",
+      table.concat(expected, ","), table.concat(shape, ","))
+  end
+end
+
+--- The latent state of pairs of frames.
+-- @tparam tensor pairs (batch, 2, height, width, channels)
+-- @treturn tensor (batch, latent), the first half q, the other p
+function PixelHNN:encode(pairs)
+  check_frames(self, pairs, 2)
+  local batch = pairs:size(1)
+  if self.config.kind == "mlp" then
+    return self.encoder(pairs:reshape(batch, -1))
+  end
+  local c = self.config
+  local stacked = pairs:permute { 1, 3, 4, 2, 5 }:reshape(batch, c.resolution,
+    c.resolution, 2 * c.channels)
+  return self.to_latent(self.encoder(stacked):reshape(batch, -1))
+end
+
+--- Pairs of frames from latent states.
+-- @tparam tensor z (batch, latent)
+-- @treturn tensor (batch, 2, height, width, channels)
+function PixelHNN:decode(z)
+  local c, batch = self.config, z:size(1)
+  local side = c.resolution
+  if c.kind == "mlp" then
+    return self.decoder(z):reshape(batch, 2, side, side, c.channels)
+  end
+  local maps = self.from_latent(z):reshape(batch, self.size, self.size, STATE)
+  return self.decoder(maps):reshape(batch, side, side, 2, c.channels)
+    :permute { 1, 4, 2, 3, 5 }
+end
+
+--- @tparam tensor z (batch, latent)
+-- @treturn tensor q (batch, latent / 2)
+-- @treturn tensor p (batch, latent / 2)
+function PixelHNN:split(z)
+  local half = self.config.latent // 2
+  return z:narrow(2, 1, half), z:narrow(2, half + 1, half)
+end
+
+-- Where the HNN takes a latent state in one frame's time.
+local function advanced(self, z)
+  local q, p = self:split(z)
+  if self.config.step == "rk4" then
+    local way = integrate { H = self.hamiltonian, q = q, p = p, dt = 1,
+      steps = 1, method = "rk4" }
+    return torus.cat({ way.q[2], way.p[2] }, 2)
+  end
+  local dq, dp = field.motion(self.hamiltonian, q, p)
+  return z + torus.cat({ dq, dp }, 2)
+end
+
+--- The losses on three frames in a row; every one is a mean over the batch
+-- and over numbers.
+-- @tparam tensor frames (batch, 3, height, width, channels)
+-- @treturn table autoencoder, eq. (14) for both pairs; canonical, eq. (13);
+-- hnn, eq. (12) with finite differences; total, eq. (15) without the weight
+-- decay, which is the optimiser's
+function PixelHNN:losses(frames)
+  check_frames(self, frames, 3)
+  local batch = frames:size(1)
+  local first, second = frames:narrow(2, 1, 2), frames:narrow(2, 2, 2)
+  local both = torus.cat({ first, second }, 1)
+  local z = self:encode(both)
+  local now, next_ = z:narrow(1, 1, batch), z:narrow(1, batch + 1, batch)
+  local losses = { autoencoder = (self:decode(z) - both):square():mean() }
+  local q, p = self:split(now)
+  local next_q = self:split(next_)
+  losses.canonical = (p - (next_q - q)):square():mean()
+  losses.hnn = (next_ - advanced(self, now)):square():mean()
+  losses.total = losses.autoencoder
+    + losses.canonical * self.config.cc_weight
+    + losses.hnn * self.config.hnn_weight
+  return losses
+end
+
+local ROLLOUT = {
+  steps = { default = 30, type = "integer", min = 0 },
+  substeps = { default = 2, type = "integer", min = 1 },
+  dt = { default = 1, type = "number" },
+}
+
+--- The latent motion, by Runge-Kutta 4.
+-- @tparam tensor z (batch, latent)
+-- @tparam[opt] table opts steps=30, one for each frame; substeps=2 in each;
+-- dt=1 frame, of either sign
+-- @treturn table q and p (steps + 1, batch, latent / 2)
+function PixelHNN:rollout(z, opts)
+  local o = options.resolve("pixel_hnn:rollout", opts, ROLLOUT)
+  local q, p = self:split(z)
+  local way = integrate { H = self.hamiltonian, q = q, p = p,
+    dt = o.dt / o.substeps, steps = o.steps * o.substeps, method = "rk4" }
+  if o.substeps == 1 then return way end
+  local places = torus.arange(1, o.steps * o.substeps + 1, o.substeps,
+    { dtype = "int64" })
+  return { q = way.q:index_select(1, places),
+    p = way.p:index_select(1, places) }
+end
+
+--- The frames that follow a pair, the pair's first one included: the first
+-- frame of every decoded pair.
+-- @tparam tensor pairs (batch, 2, height, width, channels)
+-- @tparam[opt] table opts as of rollout
+-- @treturn tensor (batch, steps + 1, height, width, channels)
+-- @treturn table the rollout
+function PixelHNN:film(pairs, opts)
+  return torus.no_grad(function()
+    local way = self:rollout(self:encode(pairs), opts)
+    local frames = {}
+    for t = 1, way.q:size(1) do
+      frames[t] = self:decode(torus.cat({ way.q[t], way.p[t] }, 2)):select(2, 1)
+    end
+    return torus.stack(frames, 2), way
+  end)
+end
+
+--- The learned energy of latent states.
+-- @tparam tensor z (batch, latent)
+-- @treturn tensor (batch)
+function PixelHNN:energy(z) return self.energy_net(z) end
+
+function PixelHNN:describe()
+  local c = self.config
+  return string.format("PixelHNN(%s, %dx%d, latent %d)", c.kind, c.resolution,
+    c.resolution, c.latent)
+end
+
+return setmetatable(M, { __call = function(_, config, generator)
+  return M.new(config, generator)
+end })

@@ -1,0 +1,101 @@
+--- What the tasks of the smaller models share.
+-- @module torus.train.common
+local hgn_task = require "torus.train.hgn_task"
+local torus = require "torus"
+
+local M = {}
+
+-- Rules that every run has, beside its model's and its data's.
+local RULES = {
+  seed = { default = 1, type = "integer", min = 0 },
+  lr_decay = { default = "none", choices = { "none", "cosine" } },
+  warmup = { default = 0, type = "integer", min = 0 },
+  max_gradient = { type = "number", above = 0 },
+  save_every = { default = 500, type = "integer", min = 1 },
+  log_every = { default = 10, type = "integer", min = 1 },
+  evaluate_every = { default = 500, type = "integer", min = 1 },
+}
+
+--- The rules of a kind: those of every run, the model's, and more.
+-- @tparam table model_rules
+-- @tparam table more
+-- @treturn table
+function M.rules(model_rules, more)
+  local rules = {}
+  for _, part in ipairs { RULES, model_rules, more } do
+    for key, rule in pairs(part) do rules[key] = rule end
+  end
+  return rules
+end
+
+--- The part of a configuration that has a rule.
+-- @tparam table config
+-- @tparam table rules
+-- @treturn table
+function M.part(config, rules)
+  local part = {}
+  for key in pairs(rules) do part[key] = config[key] end
+  return part
+end
+
+--- The learning rate of a step; see torus.train.hgn_task.
+M.learning_rate = hgn_task.learning_rate
+
+--- Gradients of a loss; nil for parameters that it does not depend on.
+-- @tparam tensor loss scalar
+-- @tparam {tensor, ...} parameters
+-- @treturn {tensor, ...}
+function M.gradients(loss, parameters)
+  return torus.grad(loss, parameters, { allow_unused = true })
+end
+
+--- The state of a generator and an order as numbers.
+-- @tparam generator generator
+-- @tparam[opt] Order order
+-- @treturn {[string]=number}
+function M.numbers(generator, order)
+  local seed, position = generator:state()
+  local numbers = { rng_seed = seed, rng_position = position }
+  if order then
+    local state = order:state()
+    numbers.epoch, numbers.epoch_used = state.epoch, state.used
+  end
+  return numbers
+end
+
+--- The contrary of numbers.
+-- @tparam {[string]=number} numbers
+-- @tparam generator generator
+-- @tparam[opt] Order order
+function M.load_numbers(numbers, generator, order)
+  generator:set_state(numbers.rng_seed, numbers.rng_position)
+  if order then
+    order:set_state { epoch = numbers.epoch, used = numbers.epoch_used }
+  end
+end
+
+--- The first tensor that holds a NaN or an infinity.
+-- @tparam {{string, tensor}, ...} named
+-- @treturn ?string its name
+function M.first_bad(named)
+  return torus.no_grad(function()
+    for _, entry in ipairs(named) do
+      if (entry[2] * 0):sum():item() ~= 0 then return entry[1] end
+    end
+    return nil
+  end)
+end
+
+--- Mean and standard deviation of a list.
+-- @tparam {number, ...} list
+-- @treturn number mean
+-- @treturn number spread, 0 of a single number
+function M.mean_and_spread(list)
+  local sum, squares = 0, 0
+  for _, value in ipairs(list) do sum = sum + value end
+  local mean = sum / #list
+  for _, value in ipairs(list) do squares = squares + (value - mean) ^ 2 end
+  return mean, math.sqrt(squares / math.max(1, #list - 1))
+end
+
+return M

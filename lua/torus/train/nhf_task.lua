@@ -1,0 +1,149 @@
+--- Training a Neural Hamiltonian Flow on samples of a density.
+-- @module torus.train.nhf_task
+local adam = require "torus.optim.adam"
+local common = require "torus.train.common"
+local geco = require "torus.optim.geco"
+local nhf = require "torus.models.nhf"
+local targets = require "torus.data.targets"
+local torus = require "torus"
+
+local Task = {}
+Task.__index = Task
+
+-- `data`, a .npy file of samples, takes the place of `target`. objective
+-- "elbo" maximises eq. (6). "geco" minimises E[ln f] - the negative entropy of
+-- the momenta - subject to E[-ln pi(s_0)] <= tolerance, by default the prior's
+-- own entropy, which a perfect flow attains.
+local MORE = {
+  model = { default = "nhf", choices = { "nhf" } },
+  target = { default = "mixture", choices = targets.names },
+  data = { type = "string" },
+  modes = { default = 4, type = "integer", min = 1 },
+  radius = { type = "number", min = 0 },
+  std = { default = 0.4, type = "number", above = 0 },
+  objective = { default = "elbo", choices = { "elbo", "geco" } },
+  tolerance = { type = "number" },
+  geco_rate = { default = 1, type = "number", min = 0 },
+  geco_bound = { default = 0.02, type = "number", min = 0 },
+  geco_decay = { default = 0.99, type = "number", min = 0, max = 1 },
+  batch = { default = 512, type = "integer", min = 1 },
+  steps = { default = 10000, type = "integer", min = 0 },
+  lr = { default = 3e-4, type = "number", min = 0 },
+  evaluate_count = { default = 2048, type = "integer", min = 1 },
+}
+
+Task.rules = common.rules(nhf.rules, MORE)
+
+--- `full` is the paper's; `small` learns faster, with a schedule.
+Task.presets = {
+  full = {},
+  small = { steps = 2000, batch = 256, lr = 2e-3, lr_decay = "cosine",
+    warmup = 20, energy_gain = 2, max_gradient = 10 },
+}
+
+--- Fills in the dimension of the user's samples.
+-- @tparam table config
+function Task.complete(config)
+  if config.data then
+    local target = targets.samples(config.data)
+    if target then config.dimension = target.dimension end
+  elseif config.target ~= "mixture" then
+    config.dimension = 2
+  end
+end
+
+--- @tparam table config
+-- @treturn ?Target
+-- @treturn ?string message
+function Task.open_data(config)
+  if config.data then return targets.samples(config.data) end
+  if config.target ~= "mixture" then return targets.get(config.target) end
+  return targets.get("mixture", { modes = config.modes, radius = config.radius,
+    std = config.std, dimension = config.dimension })
+end
+
+--- @tparam table config
+-- @tparam[opt] generator generator
+-- @treturn Module
+function Task.model(config, generator)
+  return nhf.new(common.part(config, nhf.rules), generator)
+end
+
+--- @tparam table config
+-- @tparam Target data
+-- @treturn Task
+function Task.new(config, data)
+  local self = setmetatable({ config = config, data = data }, Task)
+  self.generator = torus.generator(config.seed)
+  self.model = Task.model(config, self.generator)
+  self.parameters = self.model:named_parameters()
+  self.weights = self.model:parameters()
+  self.optimiser = adam.new(self.weights, { lr = config.lr })
+  self.columns = { "loss", "elbo", "cross_entropy", "multiplier", "test_elbo" }
+  if config.objective == "geco" then
+    self.geco = geco.new { tolerance = config.tolerance
+      or self.model.prior:entropy(), rate = config.geco_rate,
+      bound = config.geco_bound, decay = config.geco_decay }
+  end
+  return self
+end
+
+--- @treturn {tensor, ...} gradients
+-- @treturn table numbers for the log
+function Task:step()
+  local c = self.config
+  self.rows = self.data:sample(c.batch, self.generator, c.dtype)
+  local log_pi, log_f = self.model:terms(self.rows,
+    { generator = self.generator })
+  local fit, entropy = -log_pi:mean(), log_f:mean()
+  local multiplier = self.geco and self.geco:multiplier() or 1
+  local loss = fit * multiplier + entropy
+  local gradients = common.gradients(loss, self.weights)
+  local cross_entropy = fit:item()
+  return gradients, { loss = loss:item(), multiplier = multiplier,
+    cross_entropy = cross_entropy, elbo = -cross_entropy - entropy:item() }
+end
+
+--- What follows an update of the weights.
+function Task:after_update(numbers)
+  if self.geco then self.geco:update(numbers.cross_entropy) end
+end
+
+function Task:numbers()
+  local numbers = common.numbers(self.generator)
+  for key, value in pairs(self.geco and self.geco:state() or {}) do
+    numbers["geco_" .. key] = value
+  end
+  return numbers
+end
+
+function Task:load_numbers(numbers)
+  common.load_numbers(numbers, self.generator)
+  if self.geco and numbers.geco_exponent then
+    self.geco:load_state { exponent = numbers.geco_exponent,
+      moving = numbers.geco_moving }
+  end
+end
+
+function Task:first_bad()
+  return common.first_bad(self.parameters)
+    or self.rows and common.first_bad { { "the samples", self.rows } }
+end
+
+--- The bound on fresh samples, the same every time.
+function Task:evaluate()
+  local c, generator = self.config, torus.generator(123456789)
+  local x = self.data:sample(c.evaluate_count, generator, c.dtype)
+  return { test_elbo = torus.no_grad(function()
+    return self.model:elbo(x, { generator = generator }):mean():item()
+  end) }
+end
+
+Task.learning_rate = common.learning_rate
+
+--- What a trained flow is worth; see torus.train.nhf_report.
+function Task.report(...)
+  return require("torus.train.nhf_report").report(...)
+end
+
+return Task

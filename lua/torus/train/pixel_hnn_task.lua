@@ -1,0 +1,186 @@
+--- Training a PixelHNN on frames.
+-- @module torus.train.pixel_hnn_task
+local Order = require "torus.data.order"
+local adam = require "torus.optim.adam"
+local common = require "torus.train.common"
+local datasets = require "torus.data"
+local pixel_hnn = require "torus.models.pixel_hnn"
+local restricted = require "torus.data.restricted"
+local systems = require "torus.systems"
+local torus = require "torus"
+
+local Task = {}
+Task.__index = Task
+
+-- Every step takes as many sequences as the batch says, and of each three
+-- frames in a row from a random place. What is left open follows from the
+-- system and the kind of model.
+local MORE = {
+  model = { default = "pixel_hnn", choices = { "pixel_hnn" } },
+  system = { default = "restricted_pendulum", type = "string" },
+  data = { type = "string" },
+  latent = { type = "integer", min = 2 },
+  noise = { type = "number", min = 0 },
+  dt = { type = "number" },
+  frames = { type = "integer", min = 3 },
+  train_size = { default = 2000, type = "integer", min = 1 },
+  test_size = { default = 200, type = "integer", min = 1 },
+  data_seed = { default = 0, type = "integer", min = 0 },
+  batch = { default = 64, type = "integer", min = 1 },
+  steps = { default = 15000, type = "integer", min = 0 },
+  lr = { type = "number", min = 0 },
+  weight_decay = { default = 1e-5, type = "number", min = 0 },
+  evaluate_count = { default = 32, type = "integer", min = 1 },
+}
+
+Task.rules = common.rules(pixel_hnn.rules, MORE)
+
+--- `full` is the paper's; `small` a narrower, shorter one.
+Task.presets = {
+  full = {},
+  small = { steps = 2000, conv_width = 16, lr_decay = "cosine" },
+}
+
+local function system_of(name)
+  if name == "restricted_pendulum" then return restricted.pendulum() end
+  return systems.find(name)
+end
+
+--- Fills in the latent size (that of the true phase space), the frames and
+-- the learning rate (1e-3; HGN's 1.5e-4 for the convolutional kind).
+-- @tparam table config
+function Task.complete(config)
+  local system = not config.data and system_of(config.system)
+  if system then
+    config.latent = config.latent or 2 * system.dimension
+    config.frames = config.frames or system.steps + 1
+    config.dt = config.dt or system.dt
+    config.noise = config.noise or system.noise
+  end
+  config.latent, config.frames = config.latent or 2, config.frames or 31
+  config.lr = config.lr or (config.kind == "conv" and 1.5e-4 or 1e-3)
+end
+
+--- @tparam table config
+-- @treturn ?Dataset
+-- @treturn ?string message
+function Task.open_data(config)
+  local source = config.data or system_of(config.system)
+  if not source then
+    return nil, string.format("%q is no system (known: restricted_pendulum, "
+      .. "%s)", config.system, table.concat(systems.names(), ", "))
+  end
+  return datasets.open(source, { train = config.train_size,
+    test = config.test_size, seed = config.data_seed, noise = config.noise,
+    dt = config.dt, steps = config.frames - 1,
+    resolution = config.resolution })
+end
+
+--- @tparam table config
+-- @tparam[opt] generator generator
+-- @treturn Module
+function Task.model(config, generator)
+  return pixel_hnn.new(common.part(config, pixel_hnn.rules), generator)
+end
+
+--- @tparam table config
+-- @tparam Dataset data
+-- @treturn Task
+function Task.new(config, data)
+  local self = setmetatable({ config = config, data = data }, Task)
+  self.generator = torus.generator(config.seed)
+  self.model = Task.model(config, self.generator)
+  self.order = Order.new { count = data.train.size,
+    batch = math.min(config.batch, data.train.size), seed = config.seed }
+  self.parameters = self.model:named_parameters()
+  self.weights = self.model:parameters()
+  self.optimiser = adam.new(self.weights, { lr = config.lr,
+    weight_decay = config.weight_decay })
+  self.columns = { "loss", "autoencoder", "canonical", "hnn", "test_mse" }
+  return self
+end
+
+-- Rows of (n, length, ...) from `starts` on, `count` of each.
+local function cut(x, starts, count)
+  local n, length, rest = x:size(1), x:size(2), { table.unpack(x.shape, 3) }
+  local places = {}
+  for i = 1, n do
+    for k = 0, count - 1 do
+      places[#places + 1] = (i - 1) * length + starts[i] + k
+    end
+  end
+  return x:reshape(n * length, table.unpack(rest))
+    :index_select(1, torus.tensor(places, { dtype = "int64" }))
+    :reshape(n, count, table.unpack(rest))
+end
+
+--- Frames of sequences of a split from given places on; only these are
+-- rendered.
+-- @tparam table split
+-- @tparam tensor|table places of the sequences
+-- @tparam {integer, ...} starts the first frame of each, from 1
+-- @tparam integer count of frames
+-- @treturn tensor (batch, count, height, width, channels)
+function Task.windows(split, places, starts, count)
+  if not split.states then return cut(split:batch(places), starts, count) end
+  local states = cut(split:states(places), starts, count)
+  return split.system:render(states:select(3, 1), split.drawing)
+end
+
+--- @treturn {tensor, ...} gradients
+-- @treturn table numbers for the log
+function Task:step()
+  local c, split = self.config, self.data.train
+  local places = self.order:next()
+  local drawn = torus.rand({ places:numel() }, { generator = self.generator,
+    dtype = "float64" }):totable()
+  local starts = {}
+  for i, u in ipairs(drawn) do
+    starts[i] = 1 + math.floor(u * (split.length - 2))
+  end
+  self.frames = Task.windows(split, places, starts, 3):to(c.dtype)
+  local losses = self.model:losses(self.frames)
+  return common.gradients(losses.total, self.weights), {
+    loss = losses.total:item(), autoencoder = losses.autoencoder:item(),
+    canonical = losses.canonical:item(), hnn = losses.hnn:item() }
+end
+
+function Task:numbers() return common.numbers(self.generator, self.order) end
+
+function Task:load_numbers(numbers)
+  common.load_numbers(numbers, self.generator, self.order)
+end
+
+function Task:first_bad()
+  return common.first_bad(self.parameters)
+    or self.frames and common.first_bad { { "the frames", self.frames } }
+end
+
+--- The error of rollouts from the first pair of held-out sequences, against
+-- their clean frames.
+function Task:evaluate()
+  local split, total, numbers = self.data.test, 0, 0
+  for first = 1, math.min(self.config.evaluate_count, split.size), 16 do
+    local places = {}
+    for i = first, math.min(first + 15, self.config.evaluate_count,
+      split.size) do
+      places[#places + 1] = i
+    end
+    local frames, clean = split:batch(places), split:clean(places)
+    local seen = self.model:film(frames:narrow(2, 1, 2):to(self.config.dtype),
+      { steps = split.length - 1 })
+    local difference = seen:to("float32") - clean
+    total = total + difference:square():sum():item()
+    numbers = numbers + difference:numel()
+  end
+  return { test_mse = total / numbers }
+end
+
+Task.learning_rate = common.learning_rate
+
+--- What a trained model is worth; see torus.train.pixel_hnn_report.
+function Task.report(...)
+  return require("torus.train.pixel_hnn_report").report(...)
+end
+
+return Task
