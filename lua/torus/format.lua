@@ -1,5 +1,7 @@
 --- How tensors print: values aligned in columns, the corners of large ones,
--- then dtype and shape; all on one line where there is only one.
+-- then dtype and shape; all on one line where there is only one. Of more than
+-- three dimensions that would make a long text, the first and the last
+-- matrices, each under its index.
 -- @module torus.format
 
 local core = require "torus.core"
@@ -8,11 +10,12 @@ local M = {}
 
 local EDGE = 3 -- elements shown at either end of a long dimension
 local LONG = 8 -- a dimension longer than this is cut
+local LINES = 60 -- a text longer than this shows single matrices
 
 -- The places of a dimension to show; false stands for the gap.
-local function places(size)
+local function places(size, long)
   local list = {}
-  if size <= LONG then
+  if size <= (long or LONG) then
     for i = 1, size do list[i] = i end
     return list
   end
@@ -50,8 +53,9 @@ local function extent(values)
   return smallest, largest, whole
 end
 
--- Texts of the shown elements, row by row, and their greatest width.
-local function cells(x)
+-- Texts of the shown elements of tensors, row by row, and their greatest
+-- width. A number within rows stands for a text until all are known.
+local function cells(tensors)
   local values, width, gap = {}, 0, false
   local function collect(part)
     if part:dim() == 0 then
@@ -65,7 +69,8 @@ local function cells(x)
     end
     return row
   end
-  local nested = collect(x)
+  local nested = {}
+  for i, x in ipairs(tensors) do nested[i] = collect(x) end
   local form = style(extent(values))
   for i, v in ipairs(values) do
     values[i] = number(v, form)
@@ -102,6 +107,54 @@ local function render(node, width, depth, lines, prefix, suffix)
   end
 end
 
+-- How many lines the nested form of a shape takes.
+local function line_count(shape)
+  local lines = 1
+  for d = #shape - 1, 1, -1 do
+    local shown = 0
+    for _, i in ipairs(places(shape[d])) do shown = shown + (i and lines or 1) end
+    lines = shown
+  end
+  return lines
+end
+
+-- The indices of the matrices of a tensor by their place in order, from 1.
+local function index_of(shape, place)
+  local index, left = {}, place - 1
+  for d = #shape - 2, 1, -1 do
+    index[d], left = left % shape[d] + 1, left // shape[d]
+  end
+  return index
+end
+
+-- The first and the last matrices, each after a line with its index.
+local function add_matrices(x, shape, lines)
+  local count = x:numel() // (shape[#shape - 1] * shape[#shape])
+  local shown, indices, matrices = places(count, 2 * EDGE), {}, {}
+  for _, place in ipairs(shown) do
+    if place then
+      indices[#indices + 1] = index_of(shape, place)
+      matrices[#matrices + 1] = x[indices[#indices]]
+    end
+  end
+  local nested, width = cells(matrices)
+  local n = 0
+  for _, place in ipairs(shown) do
+    if place then
+      n = n + 1
+      lines[#lines + 1] = "[{" .. table.concat(indices[n], ",") .. "}]"
+      render(nested[n], width, 0, lines, "", "")
+    else
+      lines[#lines + 1] = "..."
+    end
+  end
+end
+
+local function add_nested(x, lines)
+  local nested, width = cells { x }
+  render(nested[1], width, 0, lines, "", "")
+end
+
 local function tail(x)
   local text = ("%s (%s)"):format(x.dtype, table.concat(x.shape, ","))
   if x.requires_grad then text = text .. " requires_grad" end
@@ -119,10 +172,12 @@ function M.tensor(x)
     return number(v, style(extent { v })) .. "  " .. tail(x)
   end
   if x:numel() == 0 then return "[]  " .. tail(x) end
-  local nested, width = core.no_grad(cells, x:detach())
-  -- A gap in an outer dimension is a string among tables: keep rows uniform.
   local lines = {}
-  render(nested, width, 0, lines, "", "")
+  if #shape > 3 and line_count(shape) > LINES then
+    core.no_grad(add_matrices, x:detach(), shape, lines)
+  else
+    core.no_grad(add_nested, x:detach(), lines)
+  end
   if #lines == 1 then return lines[1] .. "  " .. tail(x) end
   lines[#lines + 1] = tail(x)
   return table.concat(lines, "\n")

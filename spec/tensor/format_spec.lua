@@ -38,6 +38,28 @@ describe("a printed tensor", function()
     assert.equal(8, lines)
   end)
 
+  it("shows the first and last matrices of many, with their indices", function()
+    local text = tostring(torus.arange(192):reshape(8, 6, 2, 2))
+    local lines = {}
+    for line in text:gmatch("[^\n]+") do lines[#lines + 1] = line end
+    assert.equal("[{1,1}]\n[[  1.,   2.],\n [  3.,   4.]]\n[{1,2}]\n[[  5.,   6.],",
+      table.concat(lines, "\n", 1, 5))
+    assert.equal("...\n[{8,4}]", table.concat(lines, "\n", 10, 11))
+    assert.equal("[{8,6}]\n[[189., 190.],\n [191., 192.]]\nfloat32 (8,6,2,2)",
+      table.concat(lines, "\n", 17))
+  end)
+
+  it("never takes more than a screen", function()
+    for _, shape in ipairs { { 2, 31, 32, 32, 3 }, { 2, 4, 8, 8 },
+      { 9, 9, 9, 9 }, { 64, 3, 3, 64 }, { 2, 2, 2, 2, 2, 2, 2 } } do
+      local _, breaks = tostring(torus.zeros(shape)):gsub("\n", "")
+      assert.is_true(breaks < 60)
+    end
+    -- A short one keeps its brackets.
+    assert.equal("[[[[1., 2.]]],\n [[[3., 4.]]]]",
+      figures(torus.arange(4):reshape(2, 1, 1, 2)))
+  end)
+
   it("is one line where that is enough", function()
     assert.equal("3.5000  float32 ()", tostring(torus.tensor(3.5)))
     assert.equal("5.  float64 ()", tostring(torus.tensor(5, { dtype = "float64" })))
