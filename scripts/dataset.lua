@@ -1,5 +1,6 @@
 --- Makes data sets, tells what is in one, exports its frames.
 local argparse = require "argparse"
+local command = require "torus.train.command"
 local data = require "torus.data"
 local folder = require "torus.train.folder"
 local lfs = require "lfs"
@@ -21,18 +22,18 @@ parser:argument("source", "A system (" .. table.concat(systems.names(), ", ")
   .. "folder or a .npy file of frames.")
 parser:option("--out", "Folder to save to; it is made."):argname("<dir>")
 parser:option("--train", "Training trajectories (default 50000).")
-  :convert(tonumber)
+  :convert(command.number)
 parser:option("--test", "Test trajectories (default 10000).")
-  :convert(tonumber)
-parser:option("--seed", "Seed (default 0)."):convert(tonumber)
+  :convert(command.number)
+parser:option("--seed", "Seed (default 0)."):convert(command.number)
 parser:option("--noise", "Standard deviation of the noise on every "
-  .. "coordinate (default: the system's)."):convert(tonumber)
+  .. "coordinate (default: the system's)."):convert(command.number)
 parser:option("--dt", "Time between frames (default: the system's, 0.125).")
-  :convert(tonumber)
+  :convert(command.number)
 parser:option("--steps", "Steps after the first frame (default: the "
-  .. "system's, 30)."):convert(tonumber)
+  .. "system's, 30)."):convert(command.number)
 parser:option("--resolution", "Pixels along a side (default 32).")
-  :convert(tonumber)
+  :convert(command.number)
 parser:option("--constant", "Another constant of the system, as name=value.")
   :count("*"):argname("<name=value>")
 parser:option("--system", "Lua file with the system of a folder that is not "
@@ -41,13 +42,13 @@ parser:option("--export-frames", "Also write train.npy and test.npy with "
   .. "the frames, into --out or the folder.")
   :choices { "uint8", "float32" }
 parser:option("--export-count", "Export only so many sequences of each part.")
-  :convert(tonumber)
-parser:option("--threads", "Threads (default: all)."):convert(tonumber)
+  :convert(command.number)
+parser:option("--threads", "Threads (default: all)."):convert(command.number)
 parser:flag("--info", "Tell what is in the data set, with the errors that a "
   .. "model's are to be compared with.")
 parser:option("--info-count", "Sequences to measure on.", "1000")
-  :convert(tonumber)
-local args = parser:parse()
+  :convert(command.number)
+local args = parser:parse(command.arguments())
 
 local function fail(message, ...)
   io.stderr:write("dataset.lua: ",

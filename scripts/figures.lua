@@ -38,7 +38,7 @@ local function settings(texts)
 end
 
 local function main()
-  local args = parser:parse()
+  local args = parser:parse(command.arguments())
   command.apply_common(args)
   command.check(folder.make(args.out))
   for _, number in ipairs(args.number) do

@@ -96,6 +96,9 @@ describe("dataset.lua", function()
     fails("expected name=value", "pendulum --constant g --info")
     fails('option "train": expected an integer, got 1.5',
       "pendulum --train 1.5 --out " .. base .. "/x")
+    fails('option "noise": expected at least 0, got %-1',
+      "pendulum --noise -1 --info")
+    fails('expected a number, got "some"', "pendulum --noise some --info")
     fails("unknown option '%-%-trian'", "pendulum --trian 3 --info")
     fails("cannot make the folder /proc/x", "pendulum --train 1 --test 1 --out /proc/x")
     fails("%-%-export%-frames needs %-%-out",

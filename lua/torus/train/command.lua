@@ -22,6 +22,24 @@ function M.check(value, message, ...)
   return value, message, ...
 end
 
+--- The arguments of the program as a parser wants them: it takes the -1 of
+-- `--noise -1` for an option, and that of `--noise=-1` for a number.
+-- @tparam[opt] {string,...} given by default those of the script
+-- @treturn {string,...}
+function M.arguments(given)
+  local list = {}
+  for _, text in ipairs(given or arg) do
+    local before = list[#list]
+    if text:match("^%-[%d.]") and tonumber(text) and before
+      and before:match("^%-%-[%w-]+$") then
+      list[#list] = before .. "=" .. text
+    else
+      list[#list + 1] = text
+    end
+  end
+  return list
+end
+
 --- Adds the options that every script has.
 -- @param parser of argparse
 function M.common(parser)
