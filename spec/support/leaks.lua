@@ -30,6 +30,9 @@ busted.subscribe({ "file", "start" }, function() before = live() end)
 
 busted.subscribe({ "file", "end" }, function(file)
   forget(file)
+  for name in pairs(package.loaded) do -- each file loads its own, see busted
+    if name:find("^spec%.") then package.loaded[name] = nil end
+  end
   local left = live() - before
   if left > 0 then
     error(("%s: %d tensors outlive the file"):format(file.name, left), 0)

@@ -1,0 +1,196 @@
+--- Samples of every registered operation, for the generated specs: cases with
+-- the shapes of the differentiable inputs and how to call.
+--
+-- A case is {shapes, call = function(op, inputs...), low =, high =}: values lie
+-- between low and high, and away from kinks. `integers` marks results that
+-- have no gradient, as those of argmax.
+local torus = require "torus"
+
+local M = {}
+
+local function plain(op, ...) return op(...) end
+
+-- Arguments after the inputs.
+local function with(...)
+  local extra = table.pack(...)
+  return function(op, ...)
+    local args = table.pack(...)
+    table.move(extra, 1, extra.n, args.n + 1, args)
+    return op(table.unpack(args, 1, args.n + extra.n))
+  end
+end
+
+-- An index tensor between the input and the other arguments.
+local function with_index(index, ...)
+  local extra = { torus.tensor(index, { dtype = "int64" }), ... }
+  return function(op, x) return op(x, table.unpack(extra)) end
+end
+
+local function cases(list)
+  for _, case in ipairs(list) do case.call = case.call or plain end
+  return list
+end
+
+local UNARY = { { { 3, 4 } }, { {} }, { { 1 } }, { { 0, 3 } }, { { 2, 1, 3 } } }
+local BINARY = {
+  { { 3, 4 }, { 3, 4 } }, { { 2, 3 }, { 3 } }, { { 3, 1 }, { 1, 2 } },
+  { {}, { 2, 2 } }, { { 2, 1, 3 }, { 2, 1 } }, { { 0, 3 }, { 1, 3 } },
+  { { 1 }, {} },
+}
+
+local function elementwise(shapes, low, high, call)
+  local list = {}
+  for i, case in ipairs(shapes) do
+    list[i] = { case, call = call or plain, low = low, high = high }
+  end
+  return list
+end
+
+local function unary(...) return elementwise(UNARY, ...) end
+local function binary(...) return elementwise(BINARY, ...) end
+
+-- --- elementwise --------------------------------------------------------------
+
+M.neg, M.exp, M.expm1, M.square = unary(), unary(), unary(), unary()
+M.sin, M.cos, M.tanh = unary(), unary(), unary()
+M.sigmoid, M.softplus = unary(), unary()
+M.log, M.sqrt, M.reciprocal = unary(0.4, 3), unary(0.4, 3), unary(0.4, 3)
+M.log1p = unary(-0.5, 2)
+M.relu, M.abs = unary(), unary()
+M.leaky_relu = unary(nil, nil, with(0.2))
+M.clamp = unary(nil, nil, with(-0.7123, 0.9123))
+M.sign, M.step, M.floor, M.isfinite = unary(), unary(), unary(), unary()
+
+M.add, M.sub, M.mul = binary(), binary(), binary()
+M.div, M.pow = binary(0.5, 2.5), binary(0.5, 2.5)
+M.maximum, M.minimum = binary(), binary()
+M.eq, M.ne, M.lt, M.le, M.gt, M.ge =
+  binary(), binary(), binary(), binary(), binary(), binary()
+
+-- The condition is no input to differentiate by.
+local function where(condition)
+  return function(op, y, z)
+    return op(torus.tensor(condition, { dtype = "float64" }), y, z)
+  end
+end
+M.where = cases {
+  { { { 3 }, { 3 } }, call = where { 1, 0, 2 } },
+  { { { 2, 1 }, {} }, call = where { 0, 1, 1 } },
+  { { {}, { 2, 3 } }, call = where { { 1 }, { 0 } } },
+  { { { 0, 2 }, { 2 } }, call = where { 1, 0 } },
+}
+
+-- --- reductions ---------------------------------------------------------------
+
+local function reduction(...)
+  local list = {
+    { { { 3, 4 } } }, { { {} } }, { { { 2, 3, 2 } }, call = with(2) },
+    { { { 2, 3, 2 } }, call = with({ 1, 3 }, true) },
+    { { { 2, 1, 3 } }, call = with({ dim = -2, keepdim = true }) },
+    { { { 2, 0, 3 } }, call = with(1) },
+    ...,
+  }
+  return cases(list)
+end
+-- Of no element there is a sum, but no largest one.
+local of_none = { { { 2, 0, 3 } }, call = with(2) }
+M.sum, M.mean = reduction(of_none), reduction(of_none)
+M.max, M.min, M.logsumexp = reduction(), reduction(), reduction()
+
+local places = cases {
+  { { { 3, 4 } }, call = with(1) }, { { { 3, 4 } }, call = with(-1) },
+  { { { 2, 1, 3 } }, call = with(2) }, { { { 2, 0 } }, call = with(1) },
+}
+M.argmax, M.argmin = places, places
+
+-- --- views and movement -------------------------------------------------------
+
+M.alias, M.copy, M.to = unary(), unary(), unary(nil, nil, with("float64"))
+M.reshape = cases {
+  { { { 3, 4 } }, call = with(2, -1) }, { { {} }, call = with { 1, 1 } },
+  { { { 2, 1, 3 } }, call = with { 3, 2 } }, { { { 0, 3 } }, call = with(3, 0, 2) },
+  { { { 1, 1 } }, call = with {} },
+}
+M.permute = cases {
+  { { { 2, 3, 2 } }, call = with { 3, 1, 2 } }, { { {} }, call = with {} },
+  { { { 3, 2 } }, call = with(2, -2) }, { { { 0, 3 } }, call = with { 2, 1 } },
+}
+M.expand = cases {
+  { { { 3, 1 } }, call = with(3, 4) }, { { {} }, call = with(2, 2) },
+  { { { 2, 1, 3 } }, call = with { 2, -1, 2, 3 } },
+  { { { 1, 2 } }, call = with(0, 2) }, { { { 1, 1 } }, call = with(1, 1) },
+}
+M.slice = cases {
+  { { { 4, 5 } }, call = with({ 2, 1 }, { 2, 3 }, { 2, 2 }) },
+  { { {} }, call = with({}, {}, {}) },
+  { { { 3, 2 } }, call = with({ 1, 2 }, { 0, 1 }, { 1, 1 }) },
+  { { { 0, 3 } }, call = with({ 1, 1 }, { 0, 2 }, { 1, 2 }) },
+}
+M.embed = cases {
+  { { { 2, 3 } }, call = with({ 2, 1 }, { 4, 5 }, { 2, 2 }) },
+  { { {} }, call = with({}, {}, {}) },
+  { { { 0, 2 } }, call = with({ 1, 2 }, { 3, 3 }, { 1, 1 }) },
+}
+local function joined(dim)
+  return function(op, ...) return op({ ... }, dim) end
+end
+M.cat = cases {
+  { { { 2, 3 }, { 1, 3 } }, call = joined(1) },
+  { { { 2, 3 }, { 2, 1 }, { 2, 2 } }, call = joined(-1) },
+  { { { 0, 2 }, { 2, 2 } }, call = joined() },
+  { { { 2 } }, call = joined(1) },
+  { { { 1 }, { 1 }, { 1 }, { 1 }, { 1 }, { 1 }, { 1 }, { 1 }, { 1 } }, call = joined(1) },
+}
+
+-- --- by index -----------------------------------------------------------------
+
+M.index_select = cases {
+  { { { 3, 2 } }, call = with_index({ 3, 1, 3 }, 1) },
+  { { { 2, 3, 2 } }, call = with_index({ 2 }, -2) },
+  { { { 3, 2 } }, call = with_index({}, 1) },
+}
+M.index_add = cases {
+  { { { 3, 2 } }, call = with_index({ 4, 1, 4 }, 1, 5) },
+  { { { 2, 1, 2 } }, call = with_index({ 2 }, -2, 3) },
+  { { { 0, 2 } }, call = with_index({}, 1, 3) },
+}
+M.gather = cases {
+  { { { 3, 2 } }, call = with_index({ { 3, 1 }, { 1, 1 } }, 1) },
+  { { { 2, 3 } }, call = with_index({ { 3, 1, 1, 2 }, { 2, 2, 3, 1 } }, 2) },
+  { { { 2 } }, call = with_index({}, 1) },
+}
+M.scatter_add = cases {
+  { { { 2, 2 } }, call = with_index({ { 3, 1 }, { 3, 1 } }, 1, 3) },
+  { { { 2, 3 } }, call = with_index({ { 2, 1, 2 }, { 4, 4, 1 } }, 2, 4) },
+}
+
+-- --- products and images ------------------------------------------------------
+
+M.matmul = cases {
+  { { { 2, 3 }, { 3, 4 } } }, { { { 2, 2, 3 }, { 3, 2 } } },
+  { { { 2, 1, 2, 2 }, { 3, 2, 1 } } }, { { { 1, 1 }, { 1, 1 } } },
+  { { { 2, 0 }, { 0, 3 } } }, { { { 0, 2 }, { 2, 3 } } },
+}
+M.conv2d = cases {
+  { { { 2, 4, 4, 2 }, { 2, 2, 3, 3 } }, call = with { padding = 1 } },
+  { { { 1, 5, 4, 1 }, { 2, 1, 2, 3 } }, call = with(2, 1) },
+  { { { 1, 3, 3, 2 }, { 3, 2, 1, 1 }, { 3 } }, call = plain },
+  { { { 0, 3, 3, 1 }, { 1, 1, 2, 2 } }, call = plain },
+}
+M.conv2d_input_grad = cases {
+  { { { 2, 4, 4, 2 }, { 2, 2, 3, 3 } }, call = with(1, 1, 4, 4) },
+  { { { 1, 3, 2, 2 }, { 2, 1, 2, 3 } }, call = with(2, 1, 5, 4) },
+}
+M.conv2d_weight_grad = cases {
+  { { { 2, 4, 4, 2 }, { 2, 4, 4, 2 } }, call = with(1, 1, 3, 3) },
+  { { { 1, 5, 4, 1 }, { 1, 3, 2, 2 } }, call = with(2, 1, 2, 3) },
+}
+M.upsample = cases {
+  { { { 1, 2, 3, 2 } }, call = plain }, { { { 2, 1, 1, 1 } }, call = with(3) },
+  { { { 0, 2, 2, 1 } }, call = plain },
+}
+M.upsample_grad = cases {
+  { { { 1, 4, 2, 2 } }, call = plain }, { { { 2, 3, 3, 1 } }, call = with(3) },
+}
+
+return M
