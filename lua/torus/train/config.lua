@@ -27,6 +27,7 @@ local TRAINING = {
   warmup = { default = 0, type = "integer", min = 0 },
   max_gradient = { type = "number", above = 0 },
   kl_weight = { default = 1, type = "number", min = 0 },
+  kl_warmup = { default = 0, type = "integer", min = 0 },
   multiplier = { default = 1, type = "number", above = 0 },
   tolerance = { type = "number", min = 0 },
   geco_rate = { default = 1, type = "number", min = 0 },

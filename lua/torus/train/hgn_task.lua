@@ -75,7 +75,7 @@ end
 
 --- The gradients of one batch.
 -- @tparam integer step of the training, from 1
--- @treturn {tensor, ...} gradients
+-- @treturn {tensor,...} gradients
 -- @treturn table numbers for the log
 function Task:step(step)
   local c = self.config
@@ -85,7 +85,8 @@ function Task:step(step)
   local multiplier = self.geco and self.geco:multiplier() or c.multiplier
   local gradients, numbers = self.model:gradients(frames, {
     generator = self.generator, multiplier = multiplier,
-    kl_weight = c.kl_weight, chunk = c.chunk,
+    kl_weight = c.kl_weight * math.min(1, step / math.max(1, c.kl_warmup)),
+    chunk = c.chunk,
     decode_frames = c.decode_frames, horizon = horizon(c, step),
   })
   numbers.multiplier = multiplier
