@@ -10,15 +10,15 @@
  *
  * Outputs are overwritten and must not overlap inputs. Nothing here fails or
  * allocates: scratch comes from the caller, at least as long as the pass's
- * scratch function says for the number of threads that will run, 64-byte
- * aligned, any contents. That number is torus_threads(), or 1 inside a piece
- * of torus_parallel. The work is cut and summed independently of the number
- * of threads: same bits with any.
+ * scratch function says for the number of threads that will run and as many
+ * images or more, 64-byte aligned, any contents. That number is
+ * torus_threads(), or 1 inside a piece of torus_parallel. The work is cut and
+ * summed independently of the number of threads: same bits with any.
  *
  * float32 3x3 convolutions of stride 1 go by Winograd's F(4,3) where it is
  * faster, with vector instructions chosen at run time; the environment
  * variable TORUS_ISA=avx512|avx2|portable asks for a smaller set. Error
- * against float64, relative l2: at most 3e-6 (general path 1e-6). */
+ * against float64, relative l2: at most 1.5e-6 (general path 1e-6). */
 #ifndef TORUS_KERNELS_CONV_H
 #define TORUS_KERNELS_CONV_H
 

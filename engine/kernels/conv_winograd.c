@@ -16,8 +16,6 @@
  * columns of U that it uses itself and goes through all tiles. */
 #define FEW_TILES 48
 #define GROUP 32
-/* Channels of the weights that are packed at a time. */
-#define CHUNK 8
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -92,34 +90,10 @@ prefetch(const conv_tiles *t, int64_t first, int64_t last, const float *x,
   }
 }
 
-/* Which of the filter's taps the weight t = 3 r + s takes part in. */
-static int tap_of(const conv_filter *f, int t) {
-  int last = f->phase ? 3 : 8, to = t;
-  /* Upsampled pixels with remainder 0 see rows -1, 0, 0 of the small image
-   * under the rows of the 3 x 3 kernel, those with remainder 1 rows 0, 0, 1. */
-  if (f->phase) to = (t / 3 > f->row) * 2 + (t % 3 > f->column);
-  return f->flip ? last - to : to;
-}
-
-/* Packs channels [first, first + count) and columns [begin, end) of a filter
- * to (taps, count, end - begin), columns from k on zero. */
-static void pack(const conv_filter *f, int taps, int64_t first, int64_t count,
-                 int64_t begin, int64_t end, int64_t k, float *to) {
-  int64_t width = end - begin, tap = count * width;
-  int64_t used = least(end, k) - begin;
-  memset(to, 0, (size_t)(taps * taps * tap) * sizeof(float));
-  for (int t = 0; t < 9; t++) {
-    for (int64_t i = 0; i < count; i++) {
-      const float *from = f->w + (first + i) * f->from + begin * f->to + t;
-      float *line = to + tap_of(f, t) * tap + i * width;
-      for (int64_t o = 0; o < used; o++) line[o] += from[o * f->to];
-    }
-  }
-}
-
-/* How a correlation is cut. V and M lie in one array of positions + 1 slots:
- * V's matrix of a position one slot behind M's, which is written when V's in
- * the same slot has been used. */
+/* How a correlation is cut. M's matrices of all positions and V's lie in slots
+ * of one array. With one source V's matrix of a position is one slot behind
+ * M's: M's is written over that of the position before, which has been used.
+ * With more sources V begins where M ends. */
 typedef struct plan {
   const conv_correlation *job;
   const conv_transforms *transforms;
@@ -127,9 +101,9 @@ typedef struct plan {
   groups groups;
   int64_t positions;
   int64_t tiles, block, blocks, runs; /* tiles in a block, blocks, pieces */
-  int64_t depth, line, slot;
+  int64_t slots, slot, line;
   int64_t u_size, chunks; /* of a job; of a source */
-  float *u;               /* (job, group, position in slots, depth, columns) */
+  float *u; /* (job, group, source, position in slots, c, columns) */
   float *zeros;
   char *scratch;
   size_t room;
@@ -141,15 +115,15 @@ static int64_t block_of(int64_t tiles, int64_t most_tiles) {
   return most(12, least(block, most_tiles / 6 * 6));
 }
 
-/* The distance of a group's positions in U, and where it begins. */
+/* The distance of a group's positions in U, and where the group begins. */
 static int64_t u_slot(const plan *p, int64_t group) {
-  return slot_of(p->depth * group_width(p->groups, group));
+  return slot_of(p->job->c * group_width(p->groups, group));
 }
 
 static int64_t u_begin(const plan *p, int64_t group) {
   int64_t before = 0;
-  for (int64_t i = 0; i < group; i++) before += p->positions * u_slot(p, i);
-  return before;
+  for (int64_t i = 0; i < group; i++) before += u_slot(p, i);
+  return before * p->positions * p->job->sources;
 }
 
 static plan plan_of(const conv_correlation *job) {
@@ -159,25 +133,34 @@ static plan plan_of(const conv_correlation *job) {
   p.tiles = tiles_in(&job->out[0], job->n);
   p.few = p.tiles <= FEW_TILES;
   p.groups = groups_of(job->kernels, job->k, p.few && job->jobs == 1);
-  p.depth = job->sources * job->c;
-  p.line = parts(p.depth, 16) * 16;
+  p.line = parts(job->c, 16) * 16;
+  p.slots = job->sources == 1 ? positions + 1 : 2 * positions;
   int64_t widest = most(p.line, p.groups.columns);
-  int64_t fits = BLOCK_BYTES / 4 / ((positions + 1) * widest);
+  int64_t fits = BLOCK_BYTES / 4 / (p.slots * widest);
   p.block = p.few ? p.tiles : block_of(p.tiles, fits);
   p.blocks = p.tiles == 0 ? 0 : parts(p.tiles, p.block);
   p.runs = least(RUNS, most(least(p.blocks, 8), p.blocks / RUN_BLOCKS));
   p.slot = slot_of(p.block * widest);
   p.u_size = u_begin(&p, p.groups.count);
   p.chunks = parts(job->c, CHUNK);
-  p.room = conv_room((size_t)((positions + 1) * p.slot) * sizeof(float)) +
+  p.room = conv_room((size_t)(p.slots * p.slot) * sizeof(float)) +
            conv_room((size_t)(9 * CHUNK * p.groups.columns) * sizeof(float));
   return p;
 }
 
+static size_t plan_bytes(const plan *p, int threads) {
+  const conv_correlation *job = p->job;
+  return conv_room((size_t)(job->jobs * p->u_size) * sizeof(float)) +
+         conv_room(zeros_bytes(job->in, job->out)) + (size_t)threads * p->room;
+}
+
 size_t conv_correlation_scratch(const conv_correlation *job, int threads) {
-  plan p = plan_of(job);
-  return conv_room((size_t)(job->jobs * p.u_size) * sizeof(float)) +
-         conv_room(zeros_bytes(job->in, job->out)) + (size_t)threads * p.room;
+  /* Enough for fewer images too, which may be done in the other way. */
+  conv_correlation less = *job;
+  less.n = least(job->n, FEW_TILES / tiles_in(&job->out[0], 1));
+  plan all = plan_of(job), few = plan_of(&less);
+  size_t bytes = plan_bytes(&all, threads), other = plan_bytes(&few, threads);
+  return bytes > other ? bytes : other;
 }
 
 /* U of one chunk of channels of a source and one group of columns. */
@@ -187,12 +170,12 @@ static void make_u(const plan *p, int64_t job, int64_t source, int64_t chunk,
   int64_t begin = group_begin(p->groups, group);
   int64_t width = group_width(p->groups, group), end = begin + width;
   int64_t first = chunk * CHUNK, count = least(CHUNK, j->c - first);
-  pack(&j->filter[job * j->sources + source], j->taps, first, count, begin, end,
-       j->k, packed);
+  conv_filter_pack(&j->filter[job * j->sources + source], first, count, begin,
+                   end, j->k, packed);
+  int64_t slot = u_slot(p, group);
   float *u = p->u + job * p->u_size + u_begin(p, group) +
-             (source * j->c + first) * width;
-  p->transforms->weights(count * width, packed, count * width, u,
-                         u_slot(p, group));
+             source * p->positions * slot + first * width;
+  p->transforms->weights(count * width, packed, count * width, u, slot);
 }
 
 static char *thread_scratch(const plan *p, int thread, float **packed) {
@@ -221,26 +204,25 @@ static void tiles_block(const plan *p, int64_t job, int64_t group,
   int64_t begin = group_begin(p->groups, group);
   int64_t width = group_width(p->groups, group);
   int64_t end = least(begin + width, j->k), columns = p->groups.columns;
-  float *v = m + p->slot;
-  const conv_tiles *in = j->in + job * j->sources, *out = &j->out[job];
-  const float *const *x = j->x + job * j->sources;
-  for (int64_t s = 0; s < j->sources; s++) {
-    conv_run run = {&in[s], first, count, p->slot, p->line};
-    t->input(&run, 0, PARTS, j->c, x[s], p->zeros, v + s * j->c);
-  }
-  const float *u = p->u + job * p->u_size + u_begin(p, group);
+  float *v = m + (p->slots - p->positions) * p->slot;
+  const conv_tiles *out = &j->out[job];
   int64_t slot = u_slot(p, group);
-  for (int64_t i = 0; i < p->positions; i++) {
-    j->kernels->product(count, width, p->depth, v + i * p->slot, p->line, 1,
-                        u + i * slot, width, m + i * p->slot + begin, columns,
-                        false);
-    int64_t from = i * count / p->positions;
-    int64_t to = (i + 1) * count / p->positions;
-    for (int64_t s = 0; s < j->sources; s++) {
-      prefetch(&in[s], first + count + from, first + least(ahead, count + to),
-               x[s], 0, j->c);
+  const float *u = p->u + job * p->u_size + u_begin(p, group);
+  for (int64_t s = 0; s < j->sources; s++) {
+    const conv_tiles *in = &j->in[job * j->sources + s];
+    const float *x = j->x[job * j->sources + s];
+    conv_run run = {in, first, count, p->slot, p->line};
+    t->input(&run, 0, PARTS, j->c, x, p->zeros, v);
+    for (int64_t i = 0; i < p->positions; i++, u += slot) {
+      j->kernels->product(count, width, j->c, v + i * p->slot, p->line, 1, u,
+                          width, m + i * p->slot + begin, columns, s > 0);
+      int64_t from = i * count / p->positions;
+      int64_t to = (i + 1) * count / p->positions;
+      prefetch(in, first + count + from, first + least(ahead, count + to), x, 0,
+               j->c);
+      if (s > 0) continue;
+      prefetch(out, first + from, first + to, j->y[job], begin, end);
     }
-    prefetch(out, first + from, first + to, j->y[job], begin, end);
   }
   conv_run run = {out, first, count, p->slot, columns};
   t->output(&run, begin, end, m, j->bias, j->slope, j->y[job]);
@@ -403,31 +385,25 @@ static void sum_piece(void *arg, int64_t piece, int thread) {
 static void combine_piece(void *arg, int64_t piece, int thread) {
   const sum_plan *p = arg;
   const conv_weight_sum *j = p->job;
-  double *total = (double *)(void *)(p->scratch + (size_t)thread * p->room);
   int64_t first = piece * CHUNK, count = least(CHUNK, j->c - first);
+  double *total = (double *)(void *)(p->scratch + (size_t)thread * p->room);
+  float *packed = (float *)(total + count * p->groups.columns);
   for (int64_t group = 0; group < p->groups.count; group++) {
     int64_t begin = group_begin(p->groups, group);
-    int64_t width = group_width(p->groups, group);
-    int64_t used = least(begin + width, j->k) - begin, size = count * width;
-    memset(total, 0, (size_t)(9 * size) * sizeof(double));
-    for (int64_t part = 0; part < j->jobs * p->partials; part++) {
-      const double *sums = p->sums + part * p->sum_size +
-                           (begin * p->taps * j->c + first * width);
-      for (int t = 0; t < 9; t++) {
-        int tap = tap_of(&j->filter[part / p->partials], t);
-        const double *sum = sums + tap * j->c * width;
-        double *to = total + t * size;
-        for (int64_t e = 0; e < size; e++) to[e] += sum[e];
+    int64_t width = group_width(p->groups, group), size = count * width;
+    for (int t = 0; t < 9; t++) {
+      memset(total, 0, (size_t)size * sizeof(double));
+      for (int64_t part = 0; part < j->jobs * p->partials; part++) {
+        int tap = conv_filter_tap(&j->filter[part / p->partials], t);
+        const double *sum = p->sums + part * p->sum_size +
+                            begin * p->taps * j->c +
+                            (tap * j->c + first) * width;
+        for (int64_t e = 0; e < size; e++) total[e] += sum[e];
       }
+      for (int64_t e = 0; e < size; e++) packed[t * size + e] = (float)total[e];
     }
-    for (int64_t o = 0; o < used; o++) {
-      float *to = j->gw + ((begin + o) * j->c + first) * 9;
-      for (int64_t i = 0; i < count; i++) {
-        for (int t = 0; t < 9; t++) {
-          *to++ = (float)total[t * size + i * width + o];
-        }
-      }
-    }
+    conv_filter_unpack(packed, first, count, j->c, begin, begin + width, j->k,
+                       j->gw);
   }
 }
 

@@ -5,21 +5,10 @@
 
 #include <stddef.h>
 
+#include "kernels/conv_filter.h"
 #include "kernels/conv_tiles.h"
 
 #define JOBS_MAX 4
-
-/* Taps of a filter from channel i of c to channel o of k, read from w at
- * i * from + o * to. Without `phase` they are the 9 taps there. With it they
- * are the 4 that act on the small image when it is doubled by nearest
- * upsampling and the 3x3 filter's output is taken at the pixels with
- * remainders (row, column) modulo 2. `flip` turns the taps by 180 degrees. */
-typedef struct conv_filter {
-  const float *w;
-  int64_t from, to;
-  bool phase, flip;
-  int row, column;
-} conv_filter;
 
 /* y_j = leaky(sum over s of filter_js(x_js) + bias) for jobs j < jobs,
  * s < sources; element j * sources + s of the arrays, at most JOBS_MAX. All

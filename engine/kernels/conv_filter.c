@@ -1,0 +1,92 @@
+#include "kernels/conv_filter.h"
+
+#include <string.h>
+
+typedef float quad __attribute__((vector_size(16), aligned(4), may_alias));
+
+int conv_filter_tap(const conv_filter *f, int t) {
+  int last = f->phase ? 3 : 8, to = t;
+  /* Upsampled pixels with remainder 0 see rows -1, 0, 0 of the small image
+   * under the rows of the 3 x 3 kernel, those with remainder 1 rows 0, 0, 1. */
+  if (f->phase) to = (t / 3 > f->row) * 2 + (t % 3 > f->column);
+  return f->flip ? last - to : to;
+}
+
+/* Four rows become four columns. */
+static void turn(quad *v) {
+  quad a = __builtin_shufflevector(v[0], v[1], 0, 4, 1, 5);
+  quad b = __builtin_shufflevector(v[0], v[1], 2, 6, 3, 7);
+  quad c = __builtin_shufflevector(v[2], v[3], 0, 4, 1, 5);
+  quad d = __builtin_shufflevector(v[2], v[3], 2, 6, 3, 7);
+  v[0] = __builtin_shufflevector(a, c, 0, 1, 4, 5);
+  v[1] = __builtin_shufflevector(a, c, 2, 3, 6, 7);
+  v[2] = __builtin_shufflevector(b, d, 0, 1, 4, 5);
+  v[3] = __builtin_shufflevector(b, d, 2, 3, 6, 7);
+}
+
+/* to[q][o] += from[o * line + q] for q < count, o < columns. */
+static void add_run(const float *from, int64_t line, int64_t count,
+                    int64_t columns, float **to) {
+  int64_t o = 0;
+  for (; o + 4 <= columns; o += 4, from += 4 * line) {
+    int64_t q = 0;
+    for (; q + 4 <= count; q += 4) {
+      quad v[4];
+      for (int r = 0; r < 4; r++) v[r] = *(const quad *)(from + r * line + q);
+      turn(v);
+      for (int r = 0; r < 4; r++) *(quad *)(to[q + r] + o) += v[r];
+    }
+    for (; q < count; q++) {
+      for (int64_t r = 0; r < 4; r++) to[q][o + r] += from[r * line + q];
+    }
+  }
+  for (; o < columns; o++, from += line) {
+    for (int64_t q = 0; q < count; q++) to[q][o] += from[q];
+  }
+}
+
+void conv_filter_pack(const conv_filter *f, int64_t first, int64_t count,
+                      int64_t begin, int64_t end, int64_t k, float *to) {
+  int64_t width = end - begin, used = (end < k ? end : k) - begin;
+  int64_t taps = f->phase ? 4 : 9;
+  memset(to, 0, (size_t)(taps * count * width) * sizeof(float));
+  float *row[9 * CHUNK];
+  for (int64_t q = 0; q < 9 * count; q++) {
+    row[q] = to + (conv_filter_tap(f, (int)(q % 9)) * count + q / 9) * width;
+  }
+  const float *from = f->w + first * f->from + begin * f->to;
+  if (f->from == 9) {
+    add_run(from, f->to, 9 * count, used, row);
+    return;
+  }
+  for (int64_t i = 0; i < count; i++) {
+    add_run(from + i * f->from, f->to, 9, used, row + 9 * i);
+  }
+}
+
+void conv_filter_unpack(const float *packed, int64_t first, int64_t count,
+                        int64_t c, int64_t begin, int64_t end, int64_t k,
+                        float *w) {
+  int64_t width = end - begin, used = (end < k ? end : k) - begin;
+  const float *row[9 * CHUNK];
+  for (int64_t q = 0; q < 9 * count; q++) {
+    row[q] = packed + (q % 9 * count + q / 9) * width;
+  }
+  float *to = w + (begin * c + first) * 9;
+  int64_t o = 0;
+  for (; o + 4 <= used; o += 4, to += 4 * c * 9) {
+    int64_t q = 0;
+    for (; q + 4 <= 9 * count; q += 4) {
+      quad v[4];
+      for (int r = 0; r < 4; r++) v[r] = *(const quad *)(row[q + r] + o);
+      turn(v);
+      for (int r = 0; r < 4; r++) *(quad *)(to + r * c * 9 + q) = v[r];
+    }
+    for (; q < 9 * count; q++) {
+      for (int r = 0; r < 4; r++) to[r * c * 9 + q] = row[q][o + r];
+    }
+  }
+  for (; o < used; o++, to += c * 9) {
+    for (int64_t q = 0; q < 9 * count; q++) to[q] = row[q][o];
+  }
+}
