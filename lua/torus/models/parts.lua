@@ -13,7 +13,7 @@ local M = {}
 local Stack = Module.class("Stack")
 
 --- 3x3 convolutions with an activation between them, not after the last.
--- @tparam {integer, ...} channels of the input, then of every layer
+-- @tparam {integer,...} channels of the input, then of every layer
 -- @tparam table opts activation (a name); strides, one per layer, or all 1;
 -- layer: options of every Conv2d
 -- @treturn Module members 1, 2, ...

@@ -5,7 +5,7 @@ local torus = require "torus"
 local M = {}
 
 --- A new parameter, uniform within +-bound.
--- @tparam {integer, ...} shape
+-- @tparam {integer,...} shape
 -- @tparam number bound
 -- @tparam table opts dtype, generator
 -- @treturn tensor a leaf that requires a gradient

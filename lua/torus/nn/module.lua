@@ -61,13 +61,13 @@ local function collect(self, prefix, found)
   return found
 end
 
---- @treturn {{string, tensor}, ...} dotted names and parameters, in a fixed
+--- @treturn {{string,tensor},...} dotted names and parameters, in a fixed
 -- order
 function Module:named_parameters()
   return collect(self, "", {})
 end
 
---- @treturn {tensor, ...} in the order of named_parameters
+--- @treturn {tensor,...} in the order of named_parameters
 function Module:parameters()
   local list = {}
   for i, entry in ipairs(self:named_parameters()) do list[i] = entry[2] end

@@ -5,7 +5,7 @@ local options = require "torus.options"
 
 local Sequential = Module.class("Sequential")
 
---- @tparam {Module|function, ...} layers named by their places: 1, 2, ...
+--- @tparam {Module|function,...} layers named by their places: 1, 2, ...
 -- @treturn Module
 function Sequential.new(layers)
   local self = Module.instance(Sequential)

@@ -16,7 +16,7 @@ local RULES = {
   weight_decay = { default = 0, type = "number", min = 0 },
 }
 
---- @tparam {tensor, ...} params leaves, updated in place
+--- @tparam {tensor,...} params leaves, updated in place
 -- @tparam[opt] table opts lr=1e-3, betas={0.9, 0.999}, eps=1e-8,
 -- weight_decay=0
 -- @treturn Adam
@@ -56,7 +56,7 @@ end
 
 --- One update. Parameters without a gradient stay as they are, as do their
 -- moments.
--- @tparam ?{tensor, ...} grads in the order of the parameters; without it
+-- @tparam ?{tensor,...} grads in the order of the parameters; without it
 -- every parameter's own .grad
 function Adam:step(grads)
   self.steps = self.steps + 1

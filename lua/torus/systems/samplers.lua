@@ -11,10 +11,15 @@ local function column(x, i) return x:narrow(2, i, 1) end
 
 --- Uniform between two limits.
 -- @tparam tensor u (rows, 1)
+-- @tparam number low
+-- @tparam number high
+-- @treturn tensor (rows, 1)
 function M.between(u, low, high) return u * (high - low) + low end
 
 --- (q, p) on the circle of radius r ~ U(low, high), at a uniform angle.
 -- @tparam tensor u (rows, 2)
+-- @tparam number low
+-- @tparam number high
 -- @treturn tensor q (rows, 1)
 -- @treturn tensor p (rows, 1)
 function M.circle(u, low, high)
@@ -27,6 +32,8 @@ end
 -- direction.
 -- @tparam tensor u (rows, 1)
 -- @tparam tensor z (rows, n), normal
+-- @tparam number low
+-- @tparam number high
 -- @treturn tensor (rows, n)
 function M.sphere(u, z, low, high)
   local r = M.between(column(u, 1), low, high)

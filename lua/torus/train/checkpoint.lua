@@ -118,7 +118,7 @@ end
 --- Puts an optimiser back to where it was.
 -- @tparam table checkpoint what load returned
 -- @tparam Adam optimiser
--- @tparam {{string, tensor}, ...} parameters in the optimiser's order
+-- @tparam {{string,tensor},...} parameters in the optimiser's order
 -- @treturn ?boolean true
 -- @treturn ?string message
 function M.restore_optimiser(checkpoint, optimiser, parameters)

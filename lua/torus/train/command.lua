@@ -72,7 +72,7 @@ function M.number(text)
 end
 
 --- A list of key=value as changes to a configuration.
--- @tparam {string, ...} texts
+-- @tparam {string,...} texts
 -- @tparam[opt="hgn"] string model
 -- @treturn table
 function M.changes(texts, model)
@@ -86,7 +86,7 @@ function M.changes(texts, model)
 end
 
 --- Prints a table of names and values, aligned.
--- @tparam {{string, string}, ...} rows
+-- @tparam {{string,string},...} rows
 function M.print_rows(rows)
   local width = 0
   for _, row in ipairs(rows) do width = math.max(width, #row[1]) end

@@ -43,8 +43,8 @@ M.learning_rate = hgn_task.learning_rate
 
 --- Gradients of a loss; nil for parameters that it does not depend on.
 -- @tparam tensor loss scalar
--- @tparam {tensor, ...} parameters
--- @treturn {tensor, ...}
+-- @tparam {tensor,...} parameters
+-- @treturn {tensor,...}
 function M.gradients(loss, parameters)
   return torus.grad(loss, parameters, { allow_unused = true })
 end
@@ -75,7 +75,7 @@ function M.load_numbers(numbers, generator, order)
 end
 
 --- The first tensor that holds a NaN or an infinity.
--- @tparam {{string, tensor}, ...} named
+-- @tparam {{string,tensor},...} named
 -- @treturn ?string its name
 function M.first_bad(named)
   return torus.no_grad(function()
@@ -87,7 +87,7 @@ function M.first_bad(named)
 end
 
 --- Mean and standard deviation of a list.
--- @tparam {number, ...} list
+-- @tparam {number,...} list
 -- @treturn number mean
 -- @treturn number spread, 0 of a single number
 function M.mean_and_spread(list)

@@ -161,7 +161,7 @@ end
 -- @tparam table data
 -- @tparam[opt] table opts as measure's; times is by default such that rollouts
 -- last about 20 units of time
--- @treturn ?{string, ...} files
+-- @treturn ?{string,...} files
 -- @treturn ?string message
 function M.draw(path, model, data, opts)
   local o = options.resolve("hnn_report", opts, RULES)

@@ -93,7 +93,7 @@ function Task.new(config, data)
   return self
 end
 
---- @treturn {tensor, ...} gradients
+--- @treturn {tensor,...} gradients
 -- @treturn table numbers for the log
 function Task:step()
   local from = self.data.train

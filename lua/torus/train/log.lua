@@ -23,7 +23,7 @@ end
 
 --- Opens a log for appending.
 -- @tparam string path
--- @tparam {string, ...} columns the first is the step
+-- @tparam {string,...} columns the first is the step
 -- @tparam integer last_step rows after this one are dropped; 0 starts anew
 -- @treturn ?Log
 -- @treturn ?string message

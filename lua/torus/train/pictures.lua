@@ -19,7 +19,7 @@ end
 -- @tparam Module model an HGN
 -- @tparam tensor frames (1, frames, height, width, 3), as the model sees them
 -- @tparam[opt] tensor clean the same without noise, shown as the truth
--- @treturn {table, ...} {label=, frames=}, as torus.image.strip takes them
+-- @treturn {table,...} {label=, frames=}, as torus.image.strip takes them
 function M.rows(model, frames, clean)
   return torus.no_grad(function()
     local steps, dt = model.steps, model.config.dt
@@ -45,7 +45,7 @@ end
 -- @tparam Module model an HGN
 -- @tparam integer count
 -- @tparam integer seed
--- @treturn {table, ...}
+-- @treturn {table,...}
 function M.sample_rows(model, count, seed)
   local films = model:sample(count, { generator = torus.generator(seed) })
   local rows = {}
@@ -63,9 +63,9 @@ end
 
 --- Writes rows as a film strip and as an animation.
 -- @tparam string path without an ending: .png and .gif are added
--- @tparam {table, ...} rows
+-- @tparam {table,...} rows
 -- @tparam number dt time between frames, in units of 1 s for the animation
--- @treturn ?{string, ...} the files
+-- @treturn ?{string,...} the files
 -- @treturn ?string message
 function M.write(path, rows, dt)
   local ok, message = image.write(path .. ".png", image.strip { rows = rows })
@@ -80,7 +80,7 @@ end
 --- The curves of a run's log: error and divergence by step.
 -- @tparam string folder of the run
 -- @tparam ?number still error of each sequence's own mean image, for scale
--- @treturn ?{string, ...} the files
+-- @treturn ?{string,...} the files
 -- @treturn ?string message
 function M.loss_curve(folder, still)
   local log, message = Log.read(folder .. "/log.csv")
@@ -118,7 +118,7 @@ end
 -- @tparam string path of a .png
 -- @tparam Module model an HGN
 -- @tparam tensor frames (batch, frames, height, width, 3)
--- @treturn ?{string, ...} the files
+-- @treturn ?{string,...} the files
 -- @treturn ?string message
 function M.energy_plot(path, model, frames)
   local steps, dt = 3 * model.steps, model.config.dt

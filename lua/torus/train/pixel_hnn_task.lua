@@ -118,7 +118,7 @@ end
 -- rendered.
 -- @tparam table split
 -- @tparam tensor|table places of the sequences
--- @tparam {integer, ...} starts the first frame of each, from 1
+-- @tparam {integer,...} starts the first frame of each, from 1
 -- @tparam integer count of frames
 -- @treturn tensor (batch, count, height, width, channels)
 function Task.windows(split, places, starts, count)
@@ -127,7 +127,7 @@ function Task.windows(split, places, starts, count)
   return split.system:render(states:select(3, 1), split.drawing)
 end
 
---- @treturn {tensor, ...} gradients
+--- @treturn {tensor,...} gradients
 -- @treturn table numbers for the log
 function Task:step()
   local c, split = self.config, self.data.train
