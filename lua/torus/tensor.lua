@@ -246,7 +246,6 @@ function M.flip(x, dim)
   return ops.index_select(x, index, dim)
 end
 
--- Matrices from vectors: a leading row or a trailing column, dropped again.
 --- Matrix product: (m,k) x (k,n), batched over leading dimensions; a vector
 -- counts as a row on the left and as a column on the right.
 -- @tparam tensor a
@@ -255,6 +254,7 @@ end
 function M.matmul(a, b)
   check("matmul", a)
   check("matmul", b)
+  -- Matrices from vectors: a leading row or a trailing column, dropped again.
   local row, column = a:dim() == 1, b:dim() == 1
   if row then a = M.unsqueeze(a, 1) end
   if column then b = M.unsqueeze(b, 2) end
@@ -291,9 +291,13 @@ function M.norm(x, dim, keepdim)
 end
 
 --- Converted to float32.
+-- @tparam tensor x
+-- @treturn tensor
 function M.float(x) return ops.to(x, "float32") end
 
 --- Converted to float64.
+-- @tparam tensor x
+-- @treturn tensor
 function M.double(x) return ops.to(x, "float64") end
 
 --- New tensors with the shape and dtype of another: `zeros_like(x, opts)`,

@@ -112,6 +112,8 @@ local function same(a, b)
 end
 
 --- Whether a folder holds a data set.
+-- @tparam string folder
+-- @treturn boolean
 function M.exists(folder)
   local file = io.open(path_of(folder, "train"), "rb")
   if file then file:close() end

@@ -23,10 +23,14 @@ function M.potential(q, c)
   return total * (-c.g * c.m * c.m)
 end
 
---- @treturn tensor (batch, n, 2)
+--- The bodies' places.
+-- @tparam tensor q (batch, 2 n)
+-- @treturn tensor (batch, n, 2)
 function M.positions(q) return q:reshape(q:size(1), q:size(2) // 2, 2) end
 
 --- The constants of the engine's field n_body for n equal bodies.
+-- @tparam integer n
+-- @treturn function of the constants g and m
 function M.field(n)
   return function(c)
     local constants = { c.g }
@@ -36,6 +40,8 @@ function M.field(n)
 end
 
 --- n equal masses, for the radii of the discs.
+-- @tparam integer n
+-- @treturn function of the constant m
 function M.masses(n)
   return function(c)
     local masses = {}

@@ -117,6 +117,8 @@ function M.load(path)
 end
 
 --- Whether a value is a system.
+-- @param value
+-- @treturn boolean
 function M.is_system(value) return getmetatable(value) == System end
 
 return setmetatable(M, { __index = function(_, name) return M.find(name) end })

@@ -48,11 +48,15 @@ function M.common(parser)
 end
 
 --- Applies them.
+-- @tparam table args what the parser found
 function M.apply_common(args)
   if args.threads then torus.set_threads(args.threads) end
 end
 
 --- A converter for argparse: a whole number of at least 1.
+-- @tparam string text
+-- @treturn ?integer
+-- @treturn ?string message
 function M.whole(text)
   local value = math.tointeger(tonumber(text))
   if not value or value < 1 then
@@ -63,6 +67,9 @@ function M.whole(text)
 end
 
 --- A converter for argparse: a number.
+-- @tparam string text
+-- @treturn ?number
+-- @treturn ?string message
 function M.number(text)
   local value = tonumber(text)
   if not value or value ~= value then

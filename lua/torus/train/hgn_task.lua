@@ -94,6 +94,7 @@ function Task:step(step)
 end
 
 --- What follows an update of the weights.
+-- @tparam table numbers of the step
 function Task:after_update(numbers)
   if self.geco then self.geco:update(numbers.mse) end
 end
