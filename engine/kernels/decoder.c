@@ -6,17 +6,18 @@
 #include "kernels/clones.h"
 #include "kernels/conv.h"
 #include "kernels/upsample.h"
+#include "kernels/upsample_conv.h"
 #include "kernels/vecmath.h"
 
 /* Pieces of work at most; each has sums of its own for all gradients. */
 #define PIECES 16
-/* Images that go through the network together: their largest maps and the
- * gradients of these stay in the second-level cache. */
-#define CHUNK 2
+/* Images that go through the network together: enough to pay for packing the
+ * weights, few enough for the caches. */
+#define CHUNK 8
 
 typedef struct block {
   int64_t size;                  /* side of the input */
-  torus_conv conv1, conv2, skip; /* conv1 and conv2 on the doubled side */
+  torus_conv conv1, conv2, skip; /* conv1 doubles the side first */
   bool skip_conv;
   int first; /* of its parameters */
 } block;
@@ -47,7 +48,6 @@ typedef struct piece {
   void *maps[TORUS_DECODER_BLOCKS + 1]; /* input of each block, last output */
   void *a1[TORUS_DECODER_BLOCKS], *a2[TORUS_DECODER_BLOCKS];
   void *small; /* a map before upsampling */
-  void *up;    /* a block's input, upsampled */
   void *logits, *g[2], *gw, *scratch;
 } piece;
 
@@ -59,17 +59,20 @@ static torus_conv with_images(torus_conv conv, int64_t n) {
 #define T float
 #define FN(name) name##_f32
 #define CONV(pass) torus_conv_##pass##_f32
+#define UPCONV(pass) torus_upsample_conv_##pass##_f32
 #define UPSAMPLE(which) torus_upsample##which##_f32
 #define VEC(function) torus_vec_##function##_f32
 #include "kernels/decoder.inc"
 #undef T
 #undef FN
 #undef CONV
+#undef UPCONV
 #undef UPSAMPLE
 #undef VEC
 #define T double
 #define FN(name) name##_f64
 #define CONV(pass) torus_conv_##pass##_f64
+#define UPCONV(pass) torus_upsample_conv_##pass##_f64
 #define UPSAMPLE(which) torus_upsample##which##_f64
 #define VEC(function) torus_vec_##function##_f64
 #include "kernels/decoder.inc"
@@ -92,7 +95,7 @@ static void plan_network(plan *p, const torus_decoder *d) {
     k->first = p->parameters;
     k->skip_conv = d->skip && in != d->width;
     int64_t s = k->size;
-    torus_conv_init(&k->conv1, CHUNK, 2 * s, 2 * s, in, d->width, 3, 3, 1, 1);
+    torus_upsample_conv_init(&k->conv1, CHUNK, s, s, in, d->width);
     torus_conv_init(&k->conv2, CHUNK, 2 * s, 2 * s, d->width, d->width, 3, 3, 1,
                     1);
     torus_conv_init(&k->skip, CHUNK, s, s, in, d->width, 1, 1, 1, 0);
@@ -128,6 +131,14 @@ static size_t conv_scratch(const torus_conv *c, torus_dtype dtype) {
   return larger_size(bytes, torus_conv_weight_grad_scratch(c, 1, dtype));
 }
 
+static size_t upsample_conv_scratch(const torus_conv *c, torus_dtype dtype) {
+  size_t bytes = torus_upsample_conv_forward_scratch(c, 1, dtype);
+  bytes =
+      larger_size(bytes, torus_upsample_conv_input_grad_scratch(c, 1, dtype));
+  return larger_size(bytes,
+                     torus_upsample_conv_weight_grad_scratch(c, 1, dtype));
+}
+
 /* Lays out a thread's buffers; returns their length. */
 static size_t lay_out(const plan *p, piece *w, char *base) {
   const torus_decoder *d = p->decoder;
@@ -143,7 +154,6 @@ static size_t lay_out(const plan *p, piece *w, char *base) {
     w->maps[b + 1] = take(&a, map);
   }
   w->small = take(&a, (size_t)(pixels / 4 * channels) * size);
-  w->up = take(&a, (size_t)(pixels * channels) * size);
   w->logits = take(&a, (size_t)(pixels * d->channels) * size);
   w->g[0] = take(&a, (size_t)(pixels * channels) * size);
   w->g[1] = take(&a, (size_t)(pixels * channels) * size);
@@ -153,7 +163,7 @@ static size_t lay_out(const plan *p, piece *w, char *base) {
   scratch = conv_scratch(&p->output, p->dtype);
   for (int b = 0; b < d->blocks; b++) {
     const block *k = &p->block[b];
-    scratch = larger_size(scratch, conv_scratch(&k->conv1, p->dtype));
+    scratch = larger_size(scratch, upsample_conv_scratch(&k->conv1, p->dtype));
     scratch = larger_size(scratch, conv_scratch(&k->conv2, p->dtype));
     scratch = larger_size(scratch, conv_scratch(&k->skip, p->dtype));
   }
