@@ -1,0 +1,148 @@
+#include "hamiltonian/fused.h"
+
+#include "hamiltonian/fused_plan.h"
+
+/* --- checks --- */
+
+static bool check_net(const torus_net *net, const char *name,
+                      torus_status *status) {
+  if (net->layers < 1 || net->layers > TORUS_NET_LAYERS) {
+    return torus_status_fail(status, TORUS_EINVAL,
+                             "hamiltonian: expected 1 to %d hidden layers in "
+                             "%s, got %d",
+                             TORUS_NET_LAYERS, name, net->layers);
+  }
+  for (int i = 0; i <= net->layers; i++) {
+    if (net->sizes[i] > 0 && net->sizes[i] <= INT32_MAX) continue;
+    return torus_status_fail(status, TORUS_EINVAL,
+                             "hamiltonian: expected positive sizes in %s, got "
+                             "%lld",
+                             name, (long long)net->sizes[i]);
+  }
+  if (net->kind == TORUS_NET_CONV && (net->height < 1 || net->width < 1)) {
+    return torus_status_fail(status, TORUS_EINVAL,
+                             "hamiltonian: expected a map of at least 1 x 1 "
+                             "pixels in %s, got %lld x %lld",
+                             name, (long long)net->height,
+                             (long long)net->width);
+  }
+  return true;
+}
+
+bool torus_hamiltonian_check(const torus_hamiltonian *h, torus_status *status) {
+  const torus_net *k = &h->nets[0], *v = &h->nets[1];
+  if (!torus_dtype_is_float(h->dtype)) {
+    return torus_status_fail(status, TORUS_EINVAL,
+                             "hamiltonian: expected float32 or float64, got %s",
+                             torus_dtype_name(h->dtype));
+  }
+  if (!h->separable) {
+    if (!check_net(k, "H", status)) return false;
+    if (k->sizes[0] % 2 == 0) return true;
+    return torus_status_fail(status, TORUS_EINVAL,
+                             "hamiltonian: expected an even number of inputs "
+                             "to H, q and p side by side, got %lld",
+                             (long long)k->sizes[0]);
+  }
+  if (!check_net(k, "K", status) || !check_net(v, "V", status)) return false;
+  bool conv = k->kind == TORUS_NET_CONV;
+  bool same = k->kind == v->kind && k->sizes[0] == v->sizes[0];
+  if (conv) same = same && k->height == v->height && k->width == v->width;
+  if (same) return true;
+  return torus_status_fail(status, TORUS_EINVAL,
+                           "hamiltonian: expected K and V of one kind and "
+                           "input size, got %lld and %lld inputs",
+                           (long long)k->sizes[0], (long long)v->sizes[0]);
+}
+
+int64_t torus_hamiltonian_size(const torus_hamiltonian *h) {
+  const torus_net *net = &h->nets[0];
+  int64_t points = net->kind == TORUS_NET_CONV ? net->height * net->width : 1;
+  return points * net->sizes[0] / (h->separable ? 1 : 2);
+}
+
+bool torus_rollout_check(const torus_rollout *r, torus_status *status) {
+  if (!torus_hamiltonian_check(r->hamiltonian, status)) return false;
+  if (r->batch < 0 || r->steps < 0) {
+    return torus_status_fail(status, TORUS_EINVAL,
+                             "rollout: expected a batch and steps from 0, got "
+                             "%lld and %lld",
+                             (long long)r->batch, (long long)r->steps);
+  }
+  const char *name = r->scheme->name;
+  if (r->scheme->splitting && !r->hamiltonian->separable) {
+    return torus_status_fail(status, TORUS_EINVAL,
+                             "rollout: %s needs a separable Hamiltonian, "
+                             "K(p) + V(q), got a joint H(q, p)",
+                             name);
+  }
+  if (r->backprop == TORUS_BACKPROP_REVERSIBLE && !r->scheme->splitting) {
+    return torus_status_fail(status, TORUS_EINVAL,
+                             "rollout: %s can't be undone; reversible "
+                             "backpropagation needs a splitting scheme such as "
+                             "leapfrog",
+                             name);
+  }
+  return true;
+}
+
+int64_t torus_rollout_states(const torus_rollout *r) {
+  return r->last_only ? 1 : r->steps + 1;
+}
+
+/* --- by dtype --- */
+
+static bool is_f32(const torus_hamiltonian *h) {
+  return h->dtype == TORUS_FLOAT32;
+}
+
+size_t torus_hamiltonian_tape_size(const torus_hamiltonian *h, int64_t batch) {
+  return is_f32(h) ? fused_evaluation_tape_f32(h, batch)
+                   : fused_evaluation_tape_f64(h, batch);
+}
+
+bool torus_hamiltonian_forward(const torus_hamiltonian *h, int64_t batch,
+                               const void *q, const void *p, void *dq, void *dp,
+                               void *energy, void *tape, torus_status *status) {
+  return is_f32(h) ? fused_evaluation_forward_f32(h, batch, q, p, dq, dp,
+                                                  energy, tape, status)
+                   : fused_evaluation_forward_f64(h, batch, q, p, dq, dp,
+                                                  energy, tape, status);
+}
+
+bool torus_hamiltonian_backward(const torus_hamiltonian *h, int64_t batch,
+                                const void *tape, const void *u_dq,
+                                const void *u_dp, const void *u_energy,
+                                void *gq, void *gp, const torus_net_grad *grads,
+                                torus_status *status) {
+  return is_f32(h)
+             ? fused_evaluation_backward_f32(h, batch, tape, u_dq, u_dp,
+                                             u_energy, gq, gp, grads, status)
+             : fused_evaluation_backward_f64(h, batch, tape, u_dq, u_dp,
+                                             u_energy, gq, gp, grads, status);
+}
+
+size_t torus_rollout_tape_size(const torus_rollout *r) {
+  return is_f32(r->hamiltonian) ? fused_rollout_tape_f32(r)
+                                : fused_rollout_tape_f64(r);
+}
+
+bool torus_rollout_forward(const torus_rollout *r, const void *q0,
+                           const void *p0, void *q, void *p, void *energy,
+                           void *tape, torus_status *status) {
+  return is_f32(r->hamiltonian)
+             ? fused_rollout_forward_f32(r, q0, p0, q, p, energy, tape, status)
+             : fused_rollout_forward_f64(r, q0, p0, q, p, energy, tape, status);
+}
+
+bool torus_rollout_backward(const torus_rollout *r, const void *q,
+                            const void *p, const void *tape, const void *u_q,
+                            const void *u_p, const void *u_energy, void *gq0,
+                            void *gp0, double *gdt, const torus_net_grad *grads,
+                            torus_status *status) {
+  return is_f32(r->hamiltonian)
+             ? fused_rollout_backward_f32(r, q, p, tape, u_q, u_p, u_energy,
+                                          gq0, gp0, gdt, grads, status)
+             : fused_rollout_backward_f64(r, q, p, tape, u_q, u_p, u_energy,
+                                          gq0, gp0, gdt, grads, status);
+}

@@ -1,0 +1,130 @@
+#include "hamiltonian/fused_plan.h"
+
+size_t fused_tape_limit = TORUS_TAPE_LIMIT;
+
+/* What is known at a point of the rollout about either network. */
+typedef struct known {
+  bool gradient[2], energy[2];
+} known;
+
+static void emit(fused_program *program, fused_op_kind kind, int net,
+                 double c) {
+  program->ops[program->count++] = (fused_op){kind, net, c};
+  if (kind <= FUSED_ENERGY) program->evaluations++;
+}
+
+static void need_gradient(fused_program *program, known *k, int net) {
+  if (!k->gradient[net]) emit(program, FUSED_GRADIENT, net, 0);
+  k->gradient[net] = k->energy[net] = true;
+}
+
+static void forget(known *k, int net) { k->gradient[net] = k->energy[net] = 0; }
+
+/* A gradient that the step to come will use is computed rather than the
+ * energy alone. */
+static void emit_record(fused_program *program, known *k,
+                        const torus_rollout *r, bool last) {
+  bool kicks = r->scheme->kick[0] != 0;
+  for (int net = 0; r->energies && net < 2; net++) {
+    if (!last && (net == FUSED_V) == kicks) {
+      need_gradient(program, k, net);
+    } else if (!k->energy[net]) {
+      emit(program, FUSED_ENERGY, net, 0);
+      k->energy[net] = true;
+    }
+  }
+  emit(program, FUSED_RECORD, 0, 0);
+}
+
+static void emit_step(fused_program *program, known *k,
+                      const torus_rollout *r) {
+  const torus_scheme *s = r->scheme;
+  for (int i = 0; i <= s->stages; i++) {
+    if (s->kick[i] != 0) {
+      need_gradient(program, k, FUSED_V);
+      emit(program, FUSED_KICK, FUSED_V, s->kick[i]);
+      forget(k, FUSED_K);
+    }
+    if (i < s->stages && s->drift[i] != 0) {
+      need_gradient(program, k, FUSED_K);
+      emit(program, FUSED_DRIFT, FUSED_K, s->drift[i]);
+      forget(k, FUSED_V);
+    }
+  }
+  if (!r->last_only) emit_record(program, k, r, false);
+}
+
+fused_plan fused_plan_of(const torus_rollout *r) {
+  fused_plan plan = {.steps = r->steps};
+  known k = {0};
+  if (!r->last_only) emit_record(&plan.before, &k, r, r->steps == 0);
+  emit_step(&plan.first, &k, r);
+  known after_first = k;
+  emit_step(&plan.later, &k, r);
+  if (r->steps == 0) k = (known){0};
+  if (r->steps == 1) k = after_first;
+  if (r->last_only) emit_record(&plan.after, &k, r, true);
+  return plan;
+}
+
+const fused_program *fused_plan_program(const fused_plan *plan, int64_t index) {
+  if (index == 0) return &plan->before;
+  if (index > plan->steps) return &plan->after;
+  return index == 1 ? &plan->first : &plan->later;
+}
+
+int64_t fused_plan_evaluations(const fused_plan *plan, int64_t index) {
+  int64_t count = index > 0 ? plan->before.evaluations : 0;
+  int64_t steps = index - 1 < plan->steps ? index - 1 : plan->steps;
+  if (steps > 0) count += plan->first.evaluations;
+  if (steps > 1) count += (steps - 1) * plan->later.evaluations;
+  return index > plan->steps + 1 ? count + plan->after.evaluations : count;
+}
+
+int64_t fused_plan_last(const fused_plan *plan, int64_t index, int op,
+                        int net) {
+  for (; index >= 0; index--) {
+    const fused_program *program = fused_plan_program(plan, index);
+    int64_t at = fused_plan_evaluations(plan, index);
+    int64_t found = -1;
+    for (int i = 0; i < program->count && i <= op; i++) {
+      if (program->ops[i].kind > FUSED_ENERGY) continue;
+      if (program->ops[i].net == net) found = at;
+      at++;
+    }
+    if (found >= 0) return found;
+    op = FUSED_OPS_MAX;
+  }
+  return -1;
+}
+
+/* Dense tiles are small enough to give every core some, and large enough for
+ * the products; for convolutions see fused_linear.inc. Pieces are few enough
+ * to keep their gradient sums small. */
+#define DENSE_ROWS 64
+#define CONV_ROWS 32
+#define PIECES_MAX 32
+#define SUMS_MAX ((size_t)64 << 20)
+
+static int64_t parts(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+fused_cut fused_cut_of(const torus_hamiltonian *h, int64_t batch, size_t sums) {
+  fused_cut cut = {.batch = batch, .rows = CONV_ROWS};
+  if (h->nets[0].kind == TORUS_NET_DENSE) {
+    const int64_t unit = 8;
+    cut.rows = parts(parts(batch, 8), unit) * unit;
+    if (cut.rows > DENSE_ROWS) cut.rows = DENSE_ROWS;
+  }
+  if (cut.rows > batch) cut.rows = batch;
+  cut.tiles = batch == 0 ? 0 : parts(batch, cut.rows);
+  int64_t pieces = cut.tiles;
+  if (sums > 0) {
+    int64_t fit = (int64_t)(SUMS_MAX / sums);
+    if (pieces > PIECES_MAX) pieces = PIECES_MAX;
+    if (pieces > fit) pieces = fit < 4 ? (pieces < 4 ? pieces : 4) : fit;
+  }
+  /* An empty batch keeps one empty piece: its sums are zero. */
+  cut.tiles_per_piece = pieces == 0 ? 0 : parts(cut.tiles, pieces);
+  cut.pieces = pieces == 0 ? 1 : parts(cut.tiles, cut.tiles_per_piece);
+  return cut;
+}

@@ -1,0 +1,92 @@
+/* Internal to the fused Hamiltonian code: what does not depend on the dtype.
+ *
+ * A rollout by a splitting scheme is a list of programs: one before the
+ * steps, one for each step and one after them, each a short list of
+ * operations on the state (q, p) of a tile. A gradient stays good until its
+ * argument changes: kicks on either side of a step's end share one. */
+#ifndef TORUS_HAMILTONIAN_FUSED_PLAN_H
+#define TORUS_HAMILTONIAN_FUSED_PLAN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "hamiltonian/fused.h"
+
+/* Networks of a separable Hamiltonian: K takes p, V takes q. */
+enum { FUSED_K, FUSED_V };
+
+typedef enum fused_op_kind {
+  FUSED_GRADIENT, /* of `net` at its present argument, and its energy */
+  FUSED_ENERGY,   /* the energy alone */
+  FUSED_KICK,     /* p -= c dt dV/dq, of the last gradient of V */
+  FUSED_DRIFT,    /* q += c dt dK/dp */
+  FUSED_RECORD    /* the state, and the networks' last energies, are output */
+} fused_op_kind;
+
+typedef struct fused_op {
+  fused_op_kind kind;
+  int net;
+  double c;
+} fused_op;
+
+#define FUSED_OPS_MAX (4 * TORUS_STAGES_MAX + 8)
+
+typedef struct fused_program {
+  int count;
+  int evaluations;
+  fused_op ops[FUSED_OPS_MAX];
+} fused_program;
+
+typedef struct fused_plan {
+  int64_t steps;
+  fused_program before, first, later, after;
+} fused_plan;
+
+fused_plan fused_plan_of(const torus_rollout *r);
+
+/* Program 0 is `before`, 1 to steps are steps, steps + 1 is `after`. */
+const fused_program *fused_plan_program(const fused_plan *plan, int64_t index);
+
+/* Evaluations in the programs before this one. */
+int64_t fused_plan_evaluations(const fused_plan *plan, int64_t index);
+
+/* The number, counted from the rollout's start, of the evaluation that an
+ * operation's `net` was last seen in. */
+int64_t fused_plan_last(const fused_plan *plan, int64_t index, int op, int net);
+
+/* TORUS_TAPE_LIMIT, but for specs. */
+extern size_t fused_tape_limit;
+
+/* How a batch is cut: tiles of `rows` samples, consecutive tiles to pieces.
+ * Depends on the job alone. */
+typedef struct fused_cut {
+  int64_t batch, rows;
+  int64_t tiles, pieces, tiles_per_piece;
+} fused_cut;
+
+/* sums: bytes that each piece needs for gradient sums, or 0. */
+fused_cut fused_cut_of(const torus_hamiltonian *h, int64_t batch, size_t sums);
+
+/* The dtypes' own forms of the functions of fused.h; arguments checked. */
+#define FUSED_DECLARE(name, T, suffix, constant)                               \
+  size_t fused_evaluation_tape_##suffix(const torus_hamiltonian *h,            \
+                                        int64_t batch);                        \
+  bool fused_evaluation_forward_##suffix(                                      \
+      const torus_hamiltonian *h, int64_t batch, const T *q, const T *p,       \
+      T *dq, T *dp, T *energy, T *tape, torus_status *status);                 \
+  bool fused_evaluation_backward_##suffix(                                     \
+      const torus_hamiltonian *h, int64_t batch, const T *tape, const T *u_dq, \
+      const T *u_dp, const T *u_energy, T *gq, T *gp,                          \
+      const torus_net_grad *grads, torus_status *status);                      \
+  size_t fused_rollout_tape_##suffix(const torus_rollout *r);                  \
+  bool fused_rollout_forward_##suffix(const torus_rollout *r, const T *q0,     \
+                                      const T *p0, T *q, T *p, T *energy,      \
+                                      T *tape, torus_status *status);          \
+  bool fused_rollout_backward_##suffix(                                        \
+      const torus_rollout *r, const T *q, const T *p, const T *tape,           \
+      const T *u_q, const T *u_p, const T *u_energy, T *gq0, T *gp0,           \
+      double *gdt, const torus_net_grad *grads, torus_status *status);
+TORUS_FLOAT_DTYPES(FUSED_DECLARE)
+#undef FUSED_DECLARE
+
+#endif
