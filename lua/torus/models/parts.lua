@@ -65,6 +65,12 @@ function Energy:forward(x)
   return self.readout(x):reshape(-1)
 end
 
+--- What the fused kernels need to know.
+function Energy:network()
+  return { kind = "conv", activation = "softplus", layers = self.layers,
+    readout_bias = false, parameters = self:parameters() }
+end
+
 --- A joint energy of q and p, which are put side by side as channels.
 local Joint = Module.class("JointEnergy")
 
@@ -75,6 +81,8 @@ function M.joint_energy(inputs, opts)
   local self = M.energy(2 * inputs, opts)
   return setmetatable(self, Joint)
 end
+
+Joint.network = Energy.network
 
 function Joint:forward(q, p)
   return Energy.forward(self, torus.cat({ q, p }, -1))

@@ -1,0 +1,178 @@
+-- Fused rollouts and fields against the general path, whose gradients are
+-- checked against finite differences elsewhere.
+local torus = require "torus"
+
+local DOUBLE = { dtype = "float64" }
+
+local function join(...)
+  local all = {}
+  for _, list in ipairs { ... } do
+    table.move(list, 1, #list, #all + 1, all)
+  end
+  return all
+end
+
+local function dense(inputs, activation, dtype)
+  return torus.nn.MLP { sizes = { inputs, 13, 9, 1 }, activation = activation,
+    scalar = true, dtype = dtype or "float64" }
+end
+
+-- Outputs and gradients of a random linear functional of everything.
+local function run(case, fused)
+  torus.manual_seed(5)
+  local q, p = torus.variable(case.q), torus.variable(case.p)
+  local dt = torus.tensor(case.dt or 0.1,
+    { dtype = case.q.dtype, requires_grad = true })
+  local way = torus.integrate { H = case.H, q = q, p = p, dt = dt,
+    steps = case.steps or 4, method = case.method, energies = true,
+    fused = fused, backprop = fused and case.backprop or nil }
+  local functional = torus.zeros({}, { dtype = case.q.dtype })
+  for _, x in ipairs { way.q, way.p, way.energy } do
+    functional = functional + (x * torus.randn_like(x)):sum()
+  end
+  return way, torus.grad(functional, join({ q, p, dt }, case.parameters),
+    { allow_unused = true })
+end
+
+local function relative(a, b)
+  local size = b:abs():max():item()
+  return (a - b):abs():max():item() / (size + 1e-12)
+end
+
+local function compare(case, tolerance)
+  local fast, gradients = run(case, true)
+  local general, expected = run(case, false)
+  for _, key in ipairs { "q", "p", "energy" } do
+    assert.are.same(general[key].shape, fast[key].shape)
+    assert.is_true(relative(fast[key], general[key]) < tolerance, key)
+  end
+  for i = 1, 3 + #case.parameters do
+    local a, b = gradients[i], expected[i]
+    if b then
+      local error = relative(a, b)
+      assert.is_true(error < tolerance, ("gradient %d: %g"):format(i, error))
+    elseif a then -- what the general path never touched gets a plain zero
+      assert.are.equal(0, a:abs():max():item())
+    end
+  end
+end
+
+local function separable_case(changes)
+  torus.manual_seed(changes.seed or 1)
+  local activation = changes.activation or "softplus"
+  local dtype = changes.dtype or "float64"
+  local K, V = dense(2, activation, dtype), dense(2, activation, dtype)
+  local case = { H = torus.separable(K, V),
+    parameters = join(K:parameters(), V:parameters()) }
+  local batch = changes.batch or 5
+  case.q = torus.randn({ batch, 2 }, { dtype = dtype })
+  case.p = torus.randn({ batch, 2 }, { dtype = dtype })
+  for key, value in pairs(changes) do case[key] = value end
+  return case
+end
+
+local function conv_case(changes)
+  torus.manual_seed(2)
+  local model = torus.models.hgn { width = 6, z = 4, state = 3, frames = 5,
+    dtype = "float64" }
+  local shape = { changes.batch or 3, 4, 4, 3 }
+  local case = { H = model.hamiltonian,
+    parameters = join(model.K:parameters(), model.V:parameters()),
+    q = torus.randn(shape, DOUBLE), p = torus.randn(shape, DOUBLE) }
+  for key, value in pairs(changes) do case[key] = value end
+  return case
+end
+
+describe("a fused rollout", function()
+  for _, method in ipairs(torus.integrate.methods) do
+    for _, activation in ipairs { "softplus", "tanh" } do
+      it(("equals the general path: %s, %s stacks"):format(method, activation),
+        function()
+          compare(separable_case { method = method, activation = activation },
+            1e-11)
+        end)
+    end
+    it("equals the general path: " .. method .. ", convolutions", function()
+      compare(conv_case { method = method }, 1e-11)
+    end)
+  end
+
+  for _, method in ipairs { "euler", "rk4" } do
+    it("takes joint Hamiltonians: " .. method, function()
+      torus.manual_seed(3)
+      local net = dense(4, "tanh")
+      compare({ H = torus.joint(net), parameters = net:parameters(),
+        q = torus.randn({ 5, 2 }, DOUBLE), p = torus.randn({ 5, 2 }, DOUBLE),
+        method = method }, 1e-11)
+    end)
+  end
+
+  it("takes odd sizes, no steps, one step and steps backward", function()
+    for _, changes in ipairs { { batch = 1 }, { batch = 3 }, { batch = 17 },
+      { steps = 0 }, { steps = 1 }, { dt = -0.1 } } do
+      changes.method = "leapfrog"
+      compare(separable_case(changes), 1e-11)
+    end
+  end)
+
+  it("is the same in float32 up to rounding", function()
+    compare(separable_case { method = "leapfrog", dtype = "float32" }, 2e-5)
+  end)
+
+  it("gives the same gradient from no tape, over 300 steps", function()
+    for _, make in ipairs { separable_case, conv_case } do
+      local stored = make { method = "leapfrog", steps = 300, batch = 2,
+        dt = 0.05 }
+      local _, expected = run(stored, true)
+      stored.backprop = "reversible"
+      local _, found = run(stored, true)
+      for i, g in ipairs(expected) do
+        assert.is_true(relative(found[i], g) < 1e-8, "gradient " .. i)
+      end
+    end
+  end)
+
+  it("says that higher orders need the general path", function()
+    local case = separable_case { method = "leapfrog" }
+    local q = torus.variable(case.q)
+    local way = torus.integrate { H = case.H, q = q, p = case.p, steps = 2 }
+    local ok, message = pcall(torus.grad, way.q:sum(), q,
+      { create_graph = true })
+    assert.is_false(ok)
+    assert.matches("pass fused = false", message)
+  end)
+
+  it("refuses what it can't do", function()
+    local case = separable_case { method = "rk4" }
+    assert.has_error(function()
+      torus.integrate { H = case.H, q = case.q, p = case.p, method = "rk4",
+        backprop = "reversible" }
+    end)
+    local ok, message = pcall(function()
+      torus.integrate { H = function(q, p) return (q * p):sum(2) end,
+        q = case.q, p = case.p, method = "rk4", fused = true }
+    end)
+    assert.is_false(ok)
+    assert.matches("no fused kernel", message)
+  end)
+end)
+
+describe("a fused field", function()
+  it("equals the general path with its gradients", function()
+    torus.manual_seed(6)
+    local net = dense(4, "tanh")
+    local H = torus.joint(net)
+    local q, p = torus.randn({ 7, 2 }, DOUBLE), torus.randn({ 7, 2 }, DOUBLE)
+    local results = {}
+    for i, fused in ipairs { true, false } do
+      local dq, dp = torus.field(H, q, p, { fused = fused })
+      local loss = (dq * dq * 2 + dp * dp * dq):sum()
+      results[i] = join({ dq, dp },
+        torus.grad(loss, net:parameters(), { allow_unused = true }))
+    end
+    for i = 1, #net:parameters() + 1 do
+      assert.is_true(relative(results[1][i], results[2][i]) < 1e-12,
+        "result " .. i)
+    end
+  end)
+end)
