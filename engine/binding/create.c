@@ -41,7 +41,7 @@ static void read_options(lua_State *L, int index, creation *c) {
   c->requires_grad = lua_toboolean(L, -1);
   lua_pop(L, 2);
   if (c->requires_grad && !torus_dtype_is_float(c->dtype)) {
-    torus_raise_text(L, "%s: a %s tensor has no gradient", c->what,
+    torus_raise_text(L, "%s: %s tensors have no gradient", c->what,
                      torus_dtype_name(c->dtype));
   }
 }

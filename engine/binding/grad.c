@@ -166,7 +166,7 @@ static torus_tensor *variable_of(torus_scope *scope, void *arg) {
 static int variable(lua_State *L) {
   torus_tensor *x = torus_check_tensor(L, 1, "variable");
   if (!torus_dtype_is_float(x->dtype)) {
-    return torus_raise_text(L, "variable: a %s tensor has no gradient",
+    return torus_raise_text(L, "variable: %s tensors have no gradient",
                             torus_dtype_name(x->dtype));
   }
   return torus_push_result(L, variable_of, x);

@@ -398,7 +398,7 @@ static int set_property(lua_State *L, torus_tensor *x, const char *key) {
                                  "off; use x:detach()");
     }
     if (on && !torus_dtype_is_float(x->dtype)) {
-      return torus_raise_text(L, "requires_grad: a %s tensor has no gradient",
+      return torus_raise_text(L, "requires_grad: %s tensors have no gradient",
                               torus_dtype_name(x->dtype));
     }
     x->requires_grad = on;

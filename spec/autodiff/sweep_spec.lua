@@ -292,7 +292,7 @@ describe("torus.variable", function()
   end)
 
   it("is refused for whole numbers", function()
-    raises("variable: a int64 tensor has no gradient", torus.variable, torus.randperm(3))
+    raises("variable: int64 tensors have no gradient", torus.variable, torus.randperm(3))
   end)
 end)
 
@@ -370,8 +370,8 @@ describe("requires_grad", function()
     assert.is_true(y.requires_grad)
     assert.is_false(y.is_leaf)
     raises("only a leaf can be switched off", function() y.requires_grad = false end)
-    raises("a int64 tensor has no gradient", function() torus.randperm(2).requires_grad = true end)
-    raises("zeros: a uint8 tensor has no gradient", torus.zeros, { 2 },
+    raises("int64 tensors have no gradient", function() torus.randperm(2).requires_grad = true end)
+    raises("zeros: uint8 tensors have no gradient", torus.zeros, { 2 },
       { dtype = "uint8", requires_grad = true })
   end)
 
