@@ -125,7 +125,7 @@ function M.narrow(x, dim, start, length)
   start, length = whole("narrow", "start", start), whole("narrow", "length", length)
   local from, size, step = {}, x.shape, {}
   if start < 0 then start = size[dim] + 1 + start end
-  if start < 1 or length < 0 or start + length - 1 > size[dim] then
+  if start < 1 or length < 0 or length > size[dim] - start + 1 then
     raise(("narrow: %d elements from %d lie outside of dimension %d with size %d")
       :format(length, start, dim, size[dim]))
   end
