@@ -112,7 +112,7 @@ describe("the scripts", function()
     fails("train.lua hgn --system sping --out " .. base .. "/none",
       "\"sping\" is no system %(known: mass_spring, pendulum")
     fails("train.lua hgn --colour red", "unknown option '%-%-colour'")
-    fails("train.lua hnn", "must be one of 'hgn'")
+    fails("train.lua nosuch", "must be one of 'hgn'")
     fails("train.lua --steps 0", "whole number of at least 1")
   end)
 
