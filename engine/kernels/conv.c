@@ -25,7 +25,7 @@ static bool tiles_pay(const torus_conv *v, const conv_kernels *kernels) {
   if (v->kh != 3 || v->kw != 3 || v->stride != 1 || v->pad != 1) return false;
   if (v->c < kernels->lanes || v->k < kernels->lanes) return false;
   int64_t tiles = (v->h + 3) / 4 * ((v->w + 3) / 4);
-  return 3 * v->h * v->w >= 16 * tiles;
+  return v->h * v->w >= 4 * tiles;
 }
 
 static conv_tiles image_tiles(const torus_conv *v, int64_t channels,

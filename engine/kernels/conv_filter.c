@@ -68,7 +68,7 @@ void conv_filter_unpack(const float *packed, int64_t first, int64_t count,
                         int64_t c, int64_t begin, int64_t end, int64_t k,
                         float *w) {
   int64_t width = end - begin, used = (end < k ? end : k) - begin;
-  const float *row[9 * CHUNK];
+  const float *row[9 * CHUNK] = {NULL};
   for (int64_t q = 0; q < 9 * count; q++) {
     row[q] = packed + (q % 9 * count + q / 9) * width;
   }

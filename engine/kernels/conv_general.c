@@ -6,6 +6,8 @@
 #include "kernels/conv_paths.h"
 #include "kernels/gemm.h"
 
+#define INLINE static inline __attribute__((always_inline))
+
 /* Bytes of gathered windows in a block: a part of the second-level cache. */
 #define BLOCK_BYTES 262144
 #define BLOCK_ROWS 512
@@ -82,10 +84,40 @@ static windows phase_windows(const torus_conv *v, axis_phase rows,
                    rows.before,  columns.before};
 }
 
+static windows input_grad_windows(const torus_conv *v) {
+  axis_phase rows = phase_of(0, v->h, v->kh, 1, v->pad);
+  axis_phase columns = phase_of(0, v->w, v->kw, 1, v->pad);
+  return phase_windows(v, rows, columns);
+}
+
+/* Where the result has few channels, windows are many times as wide as what
+ * comes of them: then the source's pixels are multiplied by all taps first
+ * and the windows summed from that, an image and a band of rows at a time. */
+#define BAND 16
+
+static bool is_narrow(const torus_conv *v, int64_t from, int64_t to) {
+  return v->stride == 1 && 4 * to <= from && v->kh * v->kw * to <= 512;
+}
+
+static size_t band_room(const windows *g, int64_t to, size_t element) {
+  int64_t rows = at_most(BAND + g->kh - 1, g->h);
+  return conv_room((size_t)(rows * g->w * g->kh * g->kw * to) * element);
+}
+
+/* The weight gradient of such a convolution gathers windows of the gradient
+ * on the input's grid instead. */
+static bool is_swapped(const torus_conv *v) {
+  return v->stride == 1 && 2 * v->k <= v->c;
+}
+
+static windows weight_grad_windows(const torus_conv *v) {
+  return is_swapped(v) ? input_grad_windows(v) : forward_windows(v);
+}
+
 /* Weight gradient: blocks of rows are dealt to this many partial sums. */
 static int64_t partials(const torus_conv *v, const windows *g, size_t element) {
   int64_t block = block_rows(g, element);
-  return at_most((v->n * v->oh * v->ow + block - 1) / block, PARTIALS);
+  return at_most((v->n * g->gh * g->gw + block - 1) / block, PARTIALS);
 }
 
 static size_t weights_room(const torus_conv *v, size_t element) {
@@ -96,13 +128,20 @@ size_t conv_general_forward_scratch(const torus_conv *conv, int threads,
                                     torus_dtype dtype) {
   size_t element = torus_dtype_size(dtype);
   windows g = forward_windows(conv);
-  return weights_room(conv, element) +
-         (size_t)threads * block_room(&g, element);
+  size_t room = is_narrow(conv, conv->c, conv->k)
+                    ? band_room(&g, conv->k, element)
+                    : block_room(&g, element);
+  return weights_room(conv, element) + (size_t)threads * room;
 }
 
 size_t conv_general_input_grad_scratch(const torus_conv *conv, int threads,
                                        torus_dtype dtype) {
   size_t element = torus_dtype_size(dtype), most = 0;
+  if (is_narrow(conv, conv->k, conv->c)) {
+    windows g = input_grad_windows(conv);
+    return weights_room(conv, element) +
+           (size_t)threads * band_room(&g, conv->c, element);
+  }
   for (int64_t i = 0; i < conv->stride * conv->stride; i++) {
     axis_phase rows =
         phase_of(i / conv->stride, conv->h, conv->kh, conv->stride, conv->pad);
@@ -121,7 +160,7 @@ size_t conv_general_input_grad_scratch(const torus_conv *conv, int threads,
 size_t conv_general_weight_grad_scratch(const torus_conv *conv, int threads,
                                         torus_dtype dtype) {
   size_t element = torus_dtype_size(dtype);
-  windows g = forward_windows(conv);
+  windows g = weight_grad_windows(conv);
   size_t room = block_room(&g, element) + weights_room(conv, element);
   return (size_t)partials(conv, &g, element) *
              weights_room(conv, sizeof(double)) +
