@@ -61,9 +61,11 @@ describe("torus.tensor", function()
 
   it("checks its options", function()
     raises("tensor: unknown option 'dtyp'", function() torus.tensor(1, { dtyp = "float64" }) end)
-    raises("tensor: expected the dtype \"float32\"", function() torus.tensor(1, { dtype = "half" }) end)
+    raises("tensor: expected the dtype \"float32\"",
+      function() torus.tensor(1, { dtype = "half" }) end)
     raises("got number", function() torus.tensor(1, { dtype = 64 }) end)
-    raises("tensor: expected a table of options, got string", function() torus.tensor(1, "float64") end)
+    raises("tensor: expected a table of options, got string",
+      function() torus.tensor(1, "float64") end)
     raises("tensor: options are named, got one that is a number",
       function() torus.tensor(1, { "float64" }) end)
     raises("tensor: int64 tensors have no gradient",
@@ -126,7 +128,8 @@ describe("filled tensors", function()
     assert.equal("float32", torus.zeros_like(x, { dtype = "float32" }).dtype)
     assert.same({ 2, 1 }, x:randn_like().shape)
     raises("zeros_like: expected a tensor, got table", function() torus.zeros_like { 2 } end)
-    raises("ones_like: expected a table of options, got number", function() torus.ones_like(x, 3) end)
+    raises("ones_like: expected a table of options, got number",
+      function() torus.ones_like(x, 3) end)
     raises("randn: expected float32 or float64, got int64",
       function() torus.randperm(2):randn_like() end)
   end)
@@ -209,19 +212,25 @@ describe("conversions", function()
       local x = torus.tensor({ { 1, 2 }, { 3, 4 } }, { dtype = dtype })
       local bytes = torus.to_bytes(x)
       assert.same(x:totable(), torus.from_bytes(bytes, dtype, { 2, 2 }):totable())
-      assert.same({ 2, 4 }, torus.from_bytes(torus.to_bytes(x:transpose()), dtype, { 2, 2 })[2]:totable())
+      local turned = torus.from_bytes(torus.to_bytes(x:transpose()), dtype, { 2, 2 })
+      assert.same({ 2, 4 }, turned[2]:totable())
     end
     assert.equal(("<d"):pack(1.5), torus.to_bytes(torus.tensor(1.5, { dtype = "float64" })))
     assert.same({ 3 }, torus.from_bytes("\1\2\3", "uint8", { 1 }, 3):totable())
     assert.same({}, torus.from_bytes("", "uint8", { 0 }):totable())
-    raises("from_bytes: the string is too short", function() torus.from_bytes("abc", "float32", { 1 }) end)
-    raises("from_bytes: the string is too short", function() torus.from_bytes("abc", "uint8", { 1 }, 4) end)
-    raises("from_bytes: the string is too short", function() torus.from_bytes("abc", "uint8", { 1 }, 0) end)
+    raises("from_bytes: the string is too short",
+      function() torus.from_bytes("abc", "float32", { 1 }) end)
+    raises("from_bytes: the string is too short",
+      function() torus.from_bytes("abc", "uint8", { 1 }, 4) end)
+    raises("from_bytes: the string is too short",
+      function() torus.from_bytes("abc", "uint8", { 1 }, 0) end)
     raises("from_bytes: the string is too short", function()
       torus.from_bytes("abcd", "float32", { 1 << 62, 1 << 2 })
     end)
-    raises("from_bytes: expected a string, got nil", function() torus.from_bytes(nil, "uint8", { 1 }) end)
-    raises("from_bytes: a size can't be negative", function() torus.from_bytes("", "uint8", { -1 }) end)
+    raises("from_bytes: expected a string, got nil",
+      function() torus.from_bytes(nil, "uint8", { 1 }) end)
+    raises("from_bytes: a size can't be negative",
+      function() torus.from_bytes("", "uint8", { -1 }) end)
   end)
 end)
 

@@ -44,7 +44,8 @@ describe("indexing", function()
     raises("index: 0 is outside 1..4", function() return x[{ 1, { 0, 2 } }] end)
     raises("index: 9 is outside 1..4", function() return x[{ 1, { 2, 9 } }] end)
     raises("index: expected a whole number for a place, got 1.5", function() return x[1.5] end)
-    raises("index: expected a whole number for a place, got inf", function() return x[math.huge] end)
+    raises("index: expected a whole number for a place, got inf",
+      function() return x[math.huge] end)
     raises("index: expected a whole number for a place, got boolean", function() return x[true] end)
     raises("index: expected a whole number for a place, got nil", function() return x[nil] end)
     raises("index: expected a whole number for a place, got string",
@@ -114,7 +115,8 @@ describe("assignment", function()
       function() x[1] = torus.ones({ 3 }, { dtype = "float64" }) end)
     raises("index: expected a number or a tensor to write, got nil", function() x[1] = nil end)
     raises("index: expected a number or a tensor to write, got string", function() x[1] = "1" end)
-    raises("index: expected a number or a tensor to write, got table", function() x[1] = { 1, 2, 3 } end)
+    raises("index: expected a number or a tensor to write, got table",
+      function() x[1] = { 1, 2, 3 } end)
     raises("index: 3 is outside 1..2", function() x[3] = 1 end)
     raises("copy_: a value of shape (4) does not fit into (2,3)",
       function() x:copy_(torus.ones(4)) end)

@@ -35,10 +35,12 @@ describe("reshape", function()
   end)
 
   it("agrees with a copy for all layouts", function()
-    local shapes = { { 24 }, { 2, 12 }, { 12, 2 }, { 4, 3, 2 }, { 2, 2, 3, 2 }, { 1, 24, 1 }, { 8, 3 } }
+    local shapes = { { 24 }, { 2, 12 }, { 12, 2 }, { 4, 3, 2 }, { 2, 2, 3, 2 },
+      { 1, 24, 1 }, { 8, 3 } }
     local x = cube()
     local bases = { x, x:transpose(1, 2), x:transpose(), x:permute(3, 1, 2), x:permute { 2, 3, 1 },
-      x:copy():reshape(2, 3, 2, 2):permute(1, 3, 2, 4), torus.arange(3):reshape(1, 3, 1):expand(4, 3, 2) }
+      x:copy():reshape(2, 3, 2, 2):permute(1, 3, 2, 4),
+      torus.arange(3):reshape(1, 3, 1):expand(4, 3, 2) }
     for _, base in ipairs(bases) do
       local values = base:copy():reshape(24):totable()
       for _, shape in ipairs(shapes) do
@@ -109,7 +111,8 @@ describe("dimensions", function()
     assert.equal(1 << 40, torus.ones(1):expand(1 << 40):numel())
     raises("expand: a tensor of shape (2,1) can't become (3,1)", function() x:expand(3, 1) end)
     raises("expand: a tensor of shape (2,1) can't become (2)", function() x:expand(2) end)
-    raises("expand: a tensor of shape (2,1) can't become (-1,2,1)", function() x:expand(-1, 2, 1) end)
+    raises("expand: a tensor of shape (2,1) can't become (-1,2,1)",
+      function() x:expand(-1, 2, 1) end)
     raises("can't have the shape", function() torus.ones(1):expand(1 << 40, 1 << 40) end)
   end)
 
@@ -130,7 +133,8 @@ describe("dimensions", function()
       function() x:narrow(2, 3, 2) end)
     raises("narrow: 1 elements from 0", function() x:narrow(2, 0, 1) end)
     raises("narrow: expected a whole number for start, got nil", function() x:narrow(2) end)
-    raises("narrow: 9223372036854775807 elements from 2 lie outside", function() x:narrow(2, 2, math.maxinteger) end)
+    raises("narrow: 9223372036854775807 elements from 2 lie outside",
+      function() x:narrow(2, 2, math.maxinteger) end)
     raises("index: 5 is outside 1..4 in dimension 3", function() x:select(3, 5) end)
     raises("chunk: a dimension of size 3 has no 2 equal parts", function() x:chunk(2, 2) end)
     raises("slice: start (1,1), size (3,5), step (1,1) lie outside a tensor of shape (3,4)",
@@ -164,7 +168,8 @@ describe("joining", function()
     local a = torus.ones(1, 2)
     raises("cat: tensor 2, float32 (1,3), does not fit to float32 (1,2) along dimension 1",
       function() torus.cat { a, torus.ones(1, 3) } end)
-    raises("cat: tensor 2, float32 (2), does not fit", function() torus.cat { a, torus.ones(2) } end)
+    raises("cat: tensor 2, float32 (2), does not fit",
+      function() torus.cat { a, torus.ones(2) } end)
     raises("cat: expected at least one tensor", function() torus.cat {} end)
     raises("cat: expected a list of tensors, got userdata", function() torus.cat(a, a) end)
     raises("cat: expected a tensor at place 2, got number", function() torus.cat { a, 1 } end)
@@ -213,16 +218,20 @@ describe("reading by index", function()
 
   it("checks every index", function()
     local x = torus.ones(2, 3)
-    raises("index_select: index 3 is outside 1..2 of dimension 1", function() x:index_select(1, { 3 }) end)
+    raises("index_select: index 3 is outside 1..2 of dimension 1",
+      function() x:index_select(1, { 3 }) end)
     raises("index_select: index 0 is outside 1..2", function() x:index_select(1, { 0 }) end)
-    raises("gather: index -1 is outside 1..3 of dimension 2", function() x:gather(2, { { 1 }, { -1 } }) end)
+    raises("gather: index -1 is outside 1..3 of dimension 2",
+      function() x:gather(2, { { 1 }, { -1 } }) end)
     raises("gather: an index of shape (1,2) does not fit a tensor of shape (2,3) along dimension 2",
       function() x:gather(2, { { 1, 2 } }) end)
-    raises("index_select: an index of shape (1,1) does not fit", function() x:index_select(1, { { 1 } }) end)
+    raises("index_select: an index of shape (1,1) does not fit",
+      function() x:index_select(1, { { 1 } }) end)
     raises("index_select: expected an int64 tensor of indices, got float32",
       function() x:index_select(1, torus.ones(1)) end)
     raises("index_select: dimension 3 is outside", function() x:index_select(3, { 1 }) end)
-    raises("can't have the shape (2,-3)", function() torus.ones(2, 0):index_add(whole {}, 2, -3) end)
+    raises("can't have the shape (2,-3)",
+      function() torus.ones(2, 0):index_add(whole {}, 2, -3) end)
     raises("tensor: expected a whole number for an element of int64, got 1.5",
       function() x:index_select(1, { 1.5 }) end)
   end)
@@ -242,14 +251,16 @@ describe("images", function()
     raises("padding 4611686018427387904", function() x:conv2d(w, { padding = 1 << 62 }) end)
     raises("can't have the shape", function() x:conv2d(w, { padding = 1 << 39 }) end)
     raises("conv2d: unknown option 'pad'", function() x:conv2d(w, { pad = 1 }) end)
-    raises("conv2d: expected a bias of shape (3), got (2)", function() x:conv2d(w, torus.ones(2)) end)
+    raises("conv2d: expected a bias of shape (3), got (2)",
+      function() x:conv2d(w, torus.ones(2)) end)
     raises("conv2d: expected images", function() torus.ones(4, 4, 2):conv2d(w) end)
   end)
 
   it("are enlarged by whole factors", function()
     local x = torus.tensor { { { { 1 }, { 2 } } } }
     assert.same({ { 1, 1, 2, 2 }, { 1, 1, 2, 2 } }, x:upsample(2):squeeze():totable())
-    raises("upsample: expected images (n,h,w,c) and a factor that fits", function() x:upsample(0) end)
+    raises("upsample: expected images (n,h,w,c) and a factor that fits",
+      function() x:upsample(0) end)
     raises("got shape (2,2) and factor 2", function() torus.ones(2, 2):upsample(2) end)
     raises("can't have the shape", function() x:upsample(1 << 39) end)
     raises("upsample_grad: expected images", function() torus.ones(1, 3, 3, 1):upsample_grad(2) end)
@@ -265,16 +276,19 @@ describe("images", function()
     raises("matmul: expected a tensor, got number", function() torus.ones(2, 2):matmul(2) end)
     raises("add: shapes don't broadcast, (2,3) with (2)",
       function() return torus.ones(2, 3) + torus.ones(2) end)
-    raises("sum: dimension 3 is outside of a tensor with 2 dimensions", function() torus.ones(2, 3):sum(3) end)
+    raises("sum: dimension 3 is outside of a tensor with 2 dimensions",
+      function() torus.ones(2, 3):sum(3) end)
     raises("sum: dimension 1 is named twice", function() torus.ones(2, 3):sum({ 1, -2 }) end)
     raises("sum: unknown option 'dims'", function() torus.ones(2, 3):sum { dims = 1 } end)
     raises("got one with the key 'dim'", function() torus.ones(2, 3):sum({ dim = 1 }, true) end)
     raises("got one with the key 'dim'", function() torus.ones(2, 3):var { dim = 1 } end)
     raises("sum: expected true or false for keepdim, got number",
       function() torus.ones(2, 3):sum({ 1 }, 1) end)
-    raises("max: there is no element to choose, shape (2,0)", function() torus.zeros(2, 0):max(2) end)
+    raises("max: there is no element to choose, shape (2,0)",
+      function() torus.zeros(2, 0):max(2) end)
     raises("argmax: missing dim", function() torus.ones(2):argmax() end)
-    raises("leaky_relu: expected a number for slope, got string", function() torus.ones(2):leaky_relu("a") end)
+    raises("leaky_relu: expected a number for slope, got string",
+      function() torus.ones(2):leaky_relu("a") end)
     raises("exp: too many arguments", function() torus.ones(2):exp(1) end)
   end)
 end)
