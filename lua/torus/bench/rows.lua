@@ -101,6 +101,18 @@ local function rollout(batch)
   end
 end
 
+local function nhf(o)
+  torus.manual_seed(0)
+  local model = torus.models.nhf { dimension = 2, flows = 5, leaps = 2 }
+  local parameters = model:parameters()
+  local optimiser = torus.optim.adam(parameters, { lr = 3e-4 })
+  local x = torus.randn(o.batch or 512, 2)
+  return function()
+    local loss = -model:elbo(x):mean()
+    optimiser:step(torus.grad(loss, parameters, { allow_unused = true }))
+  end
+end
+
 -- A rollout's gradient to states and weights; what it needs is memory.
 local function rollout_gradient(steps, backprop)
   return function(o)
@@ -137,6 +149,10 @@ M.rows = {
   { name = "hnn_step", what = "HNN step, [2,200,200,1] tanh, batch 750",
     goal = 2.5, setup = hnn, repeats = 50,
     peer = { script = "mlp_torch.py", args = "hnn --steps 60",
+      pattern = "median ([%d.]+) ms", scale = 1e-3, threads = { 1, 2 } } },
+  { name = "nhf_step", what = "NHF step, 5 flows x 2 leapfrog steps, batch 512",
+    goal = 4, setup = nhf, repeats = 30,
+    peer = { script = "mlp_torch.py", args = "nhf --steps 30",
       pattern = "median ([%d.]+) ms", scale = 1e-3, threads = { 1, 2 } } },
   { name = "rollout_64", what = "leapfrog step, no gradient, batch 64",
     goal = 5, setup = rollout(64), repeats = 5,
