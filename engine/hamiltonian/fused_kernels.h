@@ -27,9 +27,9 @@ typedef struct fused_map {
   typedef struct fused_kernels_##suffix {                                      \
     /* c (m, n) = a b + start, where start is c itself (add), a row (bias) or  \
      * zero. Element (i, k) of a is a[i * row + k * step]. b is (depth, n)     \
-     * with rows ldb apart; packed, where ldb is 0, it is cut into panels of              \
-     * `panel` columns, each a (depth, panel) matrix, and what follows it in                 \
-     * memory is expected to be wanted next. */                                                \
+     * with rows ldb apart; packed, where ldb is 0, it is cut into panels of   \
+     * `panel` columns, each a (depth, panel) matrix, and what follows it in   \
+     * memory is expected to be wanted next. */                                \
     void (*product)(int64_t m, int64_t n, int64_t depth, const T *a,           \
                     int64_t row, int64_t step, const T *b, int64_t ldb, T *c,  \
                     int64_t ldc, const T *bias, bool add);                     \
