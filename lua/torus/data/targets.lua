@@ -239,11 +239,10 @@ end
 -- @treturn ?Target
 -- @treturn ?string message
 function M.samples(source)
-  local x, message = source, nil
-  if not torus.is_tensor(source) then
-    x, message = npy.load(source)
-    if not x then return nil, message end
-  end
+  local x, message
+  if torus.is_tensor(source) then x = source
+  else x, message = npy.load(source) end
+  if not x then return nil, message end
   local where = torus.is_tensor(source) and "samples" or source
   if x:dim() == 1 then x = x:reshape(-1, 1) end
   if x:dim() ~= 2 or x:size(1) < 2 then
@@ -297,7 +296,7 @@ end
 
 --- The share of samples that lie nearest to each mode of a mixture.
 -- @tparam tensor x (n, d)
--- @treturn ?{number, ...} by mode
+-- @treturn ?{number,...} by mode
 function Target:shares(x)
   if not self.modes then return nil end
   return torus.no_grad(function()

@@ -40,9 +40,10 @@ local function density_panel(title, x, axis, o)
     z = kde.estimate(x, axis, o.bandwidth) }
 end
 
--- A sum of the flows' energies of one kind, each from its own minimum, over a
--- square: every flow acts for the same time.
+-- The mean of the flows' energies of one kind over a square: every flow acts
+-- for the same time. With one Hamiltonian it is that one's.
 local function energy_panel(title, model, name, axis)
+  if #model.flow > 1 then title = title .. ", mean of the flows" end
   local n, dtype = axis:numel(), model.config.dtype
   local a = axis:reshape(1, n):expand(n, n):reshape(-1)
   local b = axis:reshape(n, 1):expand(n, n):reshape(-1)
@@ -103,11 +104,11 @@ end
 
 --- Draws the figure.
 -- @tparam string path of a .png
--- @tparam {table, ...} entries {model = an NHF of two dimensions, target =,
+-- @tparam {table,...} entries {model = an NHF of two dimensions, target =,
 -- label =}, a row each
 -- @tparam[opt] table opts samples=1000 and bandwidth=0.3 of the estimates;
 -- paths=150 of the flow; points=81 of the grids; seed=1
--- @treturn ?{string, ...} files
+-- @treturn ?{string,...} files
 -- @treturn ?string message
 function M.draw(path, entries, opts)
   local o = options.resolve("figure9", opts, RULES)
@@ -131,7 +132,8 @@ end
 -- --- from the command line ----------------------------------------------------
 
 M.what = "densities learned by NHF (--set targets=mixture4,moons,...; "
-  .. "prior=normal or soft_uniform; objective=elbo or geco)"
+  .. "preset=one, small or full; prior=normal or soft_uniform; "
+  .. "objective=elbo or geco)"
 
 -- "mixture8" is a mixture of eight modes, "moons" the target of that name.
 local function target_of(word)
@@ -144,12 +146,13 @@ end
 local function trained(word, given)
   local changes = target_of(word)
   changes.model, changes.seed, changes.steps = "nhf", given.seed, given.steps
-  changes.prior = given.settings.prior or "soft_uniform"
+  changes.prior = given.settings.prior
   changes.objective = given.settings.objective
-  local config, message = run_config.make(given.settings.preset or "small",
-    changes)
+  local preset = given.settings.preset or "one"
+  local config, message = run_config.make(preset, changes)
   if not config then return nil, message end
-  local folder = string.format("%s/nhf-%s-%s", given.out, word, config.prior)
+  local folder = string.format("%s/nhf-%s-%s-%s", given.out, word, preset,
+    config.prior)
   local result
   result, message = run.train(folder, config, { resume = true })
   if not result then return nil, message end
@@ -160,7 +163,7 @@ end
 --- For scripts/figures.lua.
 -- @tparam table given out, steps, seed; settings: targets (words with commas),
 -- prior, objective, preset
--- @treturn ?{string, ...} files
+-- @treturn ?{string,...} files
 -- @treturn ?string message
 function M.make(given)
   local entries = {}

@@ -14,6 +14,7 @@ local MLP = require "torus.nn.mlp"
 local Module = require "torus.nn.module"
 local field = require "torus.models.field"
 local hamiltonian = require "torus.hamiltonian"
+local initialise = require "torus.nn.initialise"
 local integrate = require "torus.integrate"
 local options = require "torus.options"
 local parts = require "torus.models.parts"
@@ -25,7 +26,11 @@ local M = {}
 -- four layers; "conv" HGN's, of `conv_width` channels, with a linear layer on
 -- either side of the latent vector. `latent` is the size of (q, p) together.
 -- `step`: the latent motion that L_HNN compares is "euler", the derivative by
--- finite differences as in the original, or one step of "rk4".
+-- finite differences as in the original, or one step of "rk4". Frames are
+-- encoded as their difference from `centre`, an image that is not learned but
+-- set to the mean of the data, times `input_gain`, and the dense decoder adds
+-- it again: without this the dense auto-encoder stays at a constant image.
+-- `background` are the colours that the convolutional decoder starts near.
 M.rules = {
   kind = { default = "mlp", choices = { "mlp", "conv" } },
   latent = { default = 2, type = "integer", min = 2 },
@@ -36,6 +41,9 @@ M.rules = {
   hnn_weight = { default = 0.1, type = "number", min = 0 },
   cc_weight = { default = 1, type = "number", min = 0 },
   step = { default = "euler", choices = { "euler", "rk4" } },
+  background = { type = "table" },
+  input_gain = { default = 4, type = "number", above = 0 },
+  init = { default = "kaiming", choices = initialise.schemes },
   dtype = { default = "float32", choices = { "float32", "float64" } },
 }
 
@@ -48,9 +56,18 @@ local function register_dense(self, c, o)
   local pixels = 2 * c.resolution * c.resolution * c.channels
   local w = c.width
   self:register("encoder", MLP.new { sizes = { pixels, w, w, w, c.latent },
-    activation = "relu", dtype = o.dtype, generator = o.generator })
-  self:register("decoder", MLP.new { sizes = { c.latent, w, w, w, pixels },
-    activation = "relu", dtype = o.dtype, generator = o.generator })
+    activation = "relu", dtype = o.dtype, generator = o.generator,
+    init = c.init })
+  local decoder = self:register("decoder", MLP.new {
+    sizes = { c.latent, w, w, w, pixels }, activation = "relu",
+    dtype = o.dtype, generator = o.generator, init = c.init })
+  torus.no_grad(function() decoder[4].weight:mul_(0.1) end)
+end
+
+local function twice(list)
+  local n, both = #list, {}
+  for i = 1, 2 * n do both[i] = list[(i - 1) % n + 1] end
+  return both
 end
 
 local function register_conv(self, c, o)
@@ -63,18 +80,20 @@ local function register_conv(self, c, o)
   local w, cells = c.conv_width, self.size * self.size
   self:register("encoder", parts.stack(
     { 2 * c.channels, w // 2, w, w, w, w, w, w, Z },
-    { activation = "relu", layer = o, strides = halvings == 4
+    { activation = "relu", layer = { dtype = o.dtype, generator = o.generator,
+      init = c.init }, strides = halvings == 4
       and { 2, 2, 1, 2, 1, 2, 1, 1 } or { 1, 2, 1, 2, 1, 2, 1, 1 } }))
   self:register("to_latent", Linear.new(cells * Z, c.latent, o))
   self:register("from_latent", Linear.new(c.latent, cells * STATE, o))
   self:register("decoder", parts.decoder(STATE, { blocks = halvings,
     width = w, channels = 2 * c.channels, skip = true, closing = "none",
-    layer = o }))
+    layer = o, background = c.background and twice(c.background) }))
 end
 
 --- @tparam[opt] table config see rules; kind="mlp", latent=2, resolution=32,
 -- channels=3, width=200, conv_width=64, hnn_weight=0.1, cc_weight=1,
--- step="euler", dtype="float32"
+-- step="euler", background, input_gain=4, init="kaiming" of the auto-encoder,
+-- dtype="float32"
 -- @tparam[opt] generator generator draws the initial weights
 -- @treturn Module
 function M.new(config, generator)
@@ -83,7 +102,13 @@ function M.new(config, generator)
     options.raise("pixel_hnn: expected an even latent size, half of it q and "
       .. "half p, got %d", c.latent)
   end
+  if c.background and #c.background ~= c.channels then
+    options.raise("pixel_hnn: expected a background of %d colours, got %d",
+      c.channels, #c.background)
+  end
   local self = Module.instance(PixelHNN, { config = c })
+  self:register("centre", torus.zeros({ 1, 2, c.resolution, c.resolution,
+    c.channels }, { dtype = c.dtype, requires_grad = true }))
   local o = { dtype = c.dtype, generator = generator }
   if c.kind == "mlp" then register_dense(self, c, o)
   else register_conv(self, c, o) end
@@ -106,12 +131,22 @@ local function check_frames(self, frames, count)
   end
 end
 
+--- Sets the image that frames are encoded relative to.
+-- @tparam tensor pairs (n, 2, height, width, channels), whose mean it becomes
+function PixelHNN:set_centre(pairs)
+  check_frames(self, pairs, 2)
+  torus.no_grad(function()
+    self.centre:copy_(pairs:to(self.config.dtype):mean(1, true))
+  end)
+end
+
 --- The latent state of pairs of frames.
 -- @tparam tensor pairs (batch, 2, height, width, channels)
 -- @treturn tensor (batch, latent), the first half q, the other p
 function PixelHNN:encode(pairs)
   check_frames(self, pairs, 2)
   local batch = pairs:size(1)
+  pairs = (pairs - self.centre:detach()) * self.config.input_gain
   if self.config.kind == "mlp" then
     return self.encoder(pairs:reshape(batch, -1))
   end
@@ -129,6 +164,7 @@ function PixelHNN:decode(z)
   local side = c.resolution
   if c.kind == "mlp" then
     return self.decoder(z):reshape(batch, 2, side, side, c.channels)
+      + self.centre:detach()
   end
   local maps = self.from_latent(z):reshape(batch, self.size, self.size, STATE)
   return self.decoder(maps):reshape(batch, side, side, 2, c.channels)

@@ -33,13 +33,10 @@ local function total(model, x, o)
     axes[i] = torus.linspace(low, high, o.grid, { dtype = dtype })
     cell = cell * (high - low) / (o.grid - 1)
   end
-  local n, points = o.grid, nil
-  if d == 1 then
-    points = axes[1]:reshape(n, 1)
-  else
-    points = torus.stack({ axes[1]:reshape(n, 1):expand(n, n):reshape(-1),
+  local n = o.grid
+  local points = d == 1 and axes[1]:reshape(n, 1)
+    or torus.stack({ axes[1]:reshape(n, 1):expand(n, n):reshape(-1),
       axes[2]:reshape(1, n):expand(n, n):reshape(-1) }, 2)
-  end
   return model:log_density(points, { points = o.points }):exp():sum():item()
     * cell
 end

@@ -34,11 +34,16 @@ local MORE = {
 
 Task.rules = common.rules(nhf.rules, MORE)
 
---- `full` is the paper's; `small` learns faster, with a schedule.
+--- `full` is the paper's; `small` learns faster, with a schedule; `one` is
+-- `small` with one Hamiltonian for the whole flow, whose potential is the one
+-- that the states see all along: its minima are the modes.
 Task.presets = {
   full = {},
   small = { steps = 2000, batch = 256, lr = 2e-3, lr_decay = "cosine",
     warmup = 20, energy_gain = 2, max_gradient = 10 },
+  one = { steps = 1500, batch = 256, lr = 2e-3, lr_decay = "cosine",
+    warmup = 20, energy_gain = 2, max_gradient = 10, flows = 1, leaps = 8,
+    prior = "soft_uniform" },
 }
 
 --- Fills in the dimension of the user's samples.
@@ -88,7 +93,7 @@ function Task.new(config, data)
   return self
 end
 
---- @treturn {tensor, ...} gradients
+--- @treturn {tensor,...} gradients
 -- @treturn table numbers for the log
 function Task:step()
   local c = self.config

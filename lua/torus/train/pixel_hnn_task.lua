@@ -41,13 +41,17 @@ Task.presets = {
   small = { steps = 2000, conv_width = 16, lr_decay = "cosine" },
 }
 
+-- The background of rendered frames.
+local GREY = { 0.321, 0.349, 0.368 }
+
 local function system_of(name)
   if name == "restricted_pendulum" then return restricted.pendulum() end
   return systems.find(name)
 end
 
---- Fills in the latent size (that of the true phase space), the frames and
--- the learning rate (1e-3; HGN's 1.5e-4 for the convolutional kind).
+--- Fills in the latent size (that of the true phase space), the frames, the
+-- background and the learning rate (1e-3; HGN's 1.5e-4 for the convolutional
+-- kind).
 -- @tparam table config
 function Task.complete(config)
   local system = not config.data and system_of(config.system)
@@ -56,6 +60,7 @@ function Task.complete(config)
     config.frames = config.frames or system.steps + 1
     config.dt = config.dt or system.dt
     config.noise = config.noise or system.noise
+    config.background = config.background or GREY
   end
   config.latent, config.frames = config.latent or 2, config.frames or 31
   config.lr = config.lr or (config.kind == "conv" and 1.5e-4 or 1e-3)
@@ -90,6 +95,7 @@ function Task.new(config, data)
   local self = setmetatable({ config = config, data = data }, Task)
   self.generator = torus.generator(config.seed)
   self.model = Task.model(config, self.generator)
+  self.model:set_centre(Task.some_pairs(data.train))
   self.order = Order.new { count = data.train.size,
     batch = math.min(config.batch, data.train.size), seed = config.seed }
   self.parameters = self.model:named_parameters()
@@ -127,17 +133,31 @@ function Task.windows(split, places, starts, count)
   return split.system:render(states:select(3, 1), split.drawing)
 end
 
+-- For as many sequences, random places where three frames in a row start.
+local function random_starts(split, count, generator)
+  local starts = {}
+  for i, u in ipairs(torus.rand({ count }, { generator = generator,
+    dtype = "float64" }):totable()) do
+    starts[i] = 1 + math.floor(u * (split.length - 2))
+  end
+  return starts
+end
+
+--- Pairs to take the mean image from.
+-- @tparam table split
+-- @treturn tensor (n, 2, height, width, channels), n at most 256
+function Task.some_pairs(split)
+  local count = math.min(256, split.size)
+  return Task.windows(split, torus.arange(count, { dtype = "int64" }),
+    random_starts(split, count, torus.generator(0)), 2)
+end
+
 --- @treturn {tensor,...} gradients
 -- @treturn table numbers for the log
 function Task:step()
   local c, split = self.config, self.data.train
   local places = self.order:next()
-  local drawn = torus.rand({ places:numel() }, { generator = self.generator,
-    dtype = "float64" }):totable()
-  local starts = {}
-  for i, u in ipairs(drawn) do
-    starts[i] = 1 + math.floor(u * (split.length - 2))
-  end
+  local starts = random_starts(split, places:numel(), self.generator)
   self.frames = Task.windows(split, places, starts, 3):to(c.dtype)
   local losses = self.model:losses(self.frames)
   return common.gradients(losses.total, self.weights), {

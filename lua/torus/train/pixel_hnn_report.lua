@@ -1,0 +1,242 @@
+--- What a trained PixelHNN is worth: errors along its rollouts, how long they
+-- stay valid, whether its latent orbits close, pictures.
+-- @module torus.train.pixel_hnn_report
+local common = require "torus.train.common"
+local image = require "torus.image"
+local options = require "torus.options"
+local pixel_hnn_task = require "torus.train.pixel_hnn_task"
+local plot = require "torus.plot"
+local torus = require "torus"
+
+local M = {}
+
+local RULES = {
+  count = { default = 64, type = "integer", min = 1 },
+  steps = { type = "integer", min = 1 },
+  chunk = { default = 16, type = "integer", min = 1 },
+  threshold = { default = 0.025, type = "number", above = 0 },
+}
+
+local function places_from(first, last)
+  local list = {}
+  for i = first, last do list[#list + 1] = i end
+  return list
+end
+
+local function extend(list, values)
+  table.move(values, 1, #values, #list + 1, list)
+end
+
+-- Steps before the error of a frame first passes `threshold` of the square of
+-- the clean image's norm; rows of (batch, frames).
+local function valid_steps(relative, threshold)
+  local found = {}
+  for i, row in ipairs(relative:totable()) do
+    local steps = 0
+    while row[steps + 1] and row[steps + 1] <= threshold do
+      steps = steps + 1
+    end
+    found[i] = math.max(0, steps - 1)
+  end
+  return found
+end
+
+-- How near each latent orbit comes to its start again, after it was farthest
+-- from it, in units of that farthest distance: 0 for a closed one. And that
+-- distance itself. way: q and p (frames, batch, d).
+local function closing(way)
+  local z = torus.cat({ way.q, way.p }, 3):to("float64")
+  local distance = (z - z:narrow(1, 1, 1)):square():sum(3):sqrt()
+  local gaps, sizes = {}, {}
+  for i, row in ipairs(distance:transpose(1, 2):contiguous():totable()) do
+    -- The farthest point of the first turn: the distance has grown since the
+    -- start and falls after it.
+    local far = 1
+    while row[far + 1] and row[far + 1] >= row[far] do far = far + 1 end
+    local nearest = math.huge
+    for k = far, #row do nearest = math.min(nearest, row[k]) end
+    sizes[i] = row[far]
+    gaps[i] = row[far] > 0 and nearest / row[far] or 0
+  end
+  return gaps, sizes
+end
+
+-- Variance over time, summed over a sequence's numbers: (batch) list.
+local function motion(frames)
+  local centre = frames:mean(2, true)
+  local n = frames:size(1)
+  return (frames - centre):square():reshape(n, -1):sum(2):totable()
+end
+
+local function measure_chunk(model, split, places, o, sums)
+  local frames, clean = split:batch(places), split:clean(places)
+  local pairs_ = frames:narrow(2, 1, 2):to(model.config.dtype)
+  local seen, way = model:film(pairs_, { steps = o.steps })
+  seen = seen:to("float32")
+  clean = clean:narrow(2, 1, o.steps + 1):contiguous()
+  local n = #places
+  local squares = (seen - clean):square():reshape(n, o.steps + 1, -1)
+  local norm = clean:square():reshape(n, o.steps + 1, -1):sum(3)
+  extend(sums.mse, squares:reshape(n, -1):mean(2):totable())
+  extend(sums.still, (clean - clean:mean(2, true)):square():reshape(n, -1)
+    :mean(2):totable())
+  extend(sums.valid, valid_steps(squares:sum(3) / norm, o.threshold))
+  local gaps, sizes = closing(way)
+  extend(sums.gap, gaps)
+  extend(sums.size, sizes)
+  local moved, truth = motion(seen), motion(clean)
+  for i = 1, n do
+    sums.motion[#sums.motion + 1] = moved[i] / math.max(truth[i], 1e-12)
+  end
+  local again = model:decode(model:encode(pairs_)):to("float32")
+  extend(sums.autoencoder, (again - frames:narrow(2, 1, 2)):square()
+    :reshape(n, -1):mean(2):totable())
+end
+
+local function median(list)
+  local sorted = table.move(list, 1, #list, 1, {})
+  table.sort(sorted)
+  return sorted[(#sorted + 1) // 2]
+end
+
+--- Measures a model on rollouts from the first pair of sequences.
+-- @tparam Module model a PixelHNN
+-- @tparam table split of a data set
+-- @tparam[opt] table opts count=64 sequences; steps, by default as long as
+-- they are; chunk=16; threshold=0.025
+-- @treturn table means over sequences, each with ..._spread: mse against clean
+-- frames, still (of each sequence's own mean image), autoencoder (of the first
+-- pair), valid (the valid prediction time: steps until the squared error of a
+-- frame passes the threshold times its squared norm; also valid_median), gap
+-- (of latent orbits, 0 where they close) and size of latent orbits, motion
+-- (variance over time as a share of the truth's: 0 is a static image); steps
+-- and count
+function M.measure(model, split, opts)
+  local o = options.resolve("pixel_hnn_report", opts, RULES)
+  o.steps = math.min(o.steps or split.length - 1, split.length - 1)
+  local sums = { mse = {}, still = {}, valid = {}, gap = {}, size = {},
+    motion = {}, autoencoder = {} }
+  local count = math.min(o.count, split.size)
+  torus.no_grad(function()
+    for first = 1, count, o.chunk do
+      measure_chunk(model, split,
+        places_from(first, math.min(first + o.chunk - 1, count)), o, sums)
+    end
+  end)
+  local found = { steps = o.steps, count = count,
+    valid_median = median(sums.valid) }
+  for name, list in pairs(sums) do
+    found[name], found[name .. "_spread"] = common.mean_and_spread(list)
+  end
+  return found
+end
+
+-- --- pictures ---------------------------------------------------------------
+
+-- Latent orbits and the encoded pairs of the same sequences, of the first
+-- coordinate of q and its p.
+local function portrait(model, split, count, steps)
+  local frames = split:batch(places_from(1, count))
+  local dtype = model.config.dtype
+  local _, way = model:film(frames:narrow(2, 1, 2):to(dtype),
+    { steps = steps })
+  local series = {}
+  for i = 1, count do
+    local one = frames:narrow(1, i, 1):to(dtype)
+    local n = frames:size(2) - 1
+    local pairs_ = torus.stack({ one:narrow(2, 1, n):squeeze(1),
+      one:narrow(2, 2, n):squeeze(1) }, 2)
+    local q, p = model:split(model:encode(pairs_))
+    series[#series + 1] = { x = q:select(2, 1), y = p:select(2, 1),
+      style = "points", colour = "#bbbbbb",
+      label = i == 1 and "encoded pairs" or nil }
+    series[#series + 1] = { x = way.q:select(2, i):select(2, 1),
+      y = way.p:select(2, i):select(2, 1), colour = "#08519c",
+      label = i == 1 and "rollouts" or nil }
+  end
+  return { title = "latent phase portrait", xlabel = "q", ylabel = "p",
+    series = series, legend = "outside" }
+end
+
+local function error_by_step(model, split, count, steps)
+  local places = places_from(1, count)
+  local clean = split:clean(places):narrow(2, 1, steps + 1):contiguous()
+  local seen = model:film(split:batch(places):narrow(2, 1, 2)
+    :to(model.config.dtype), { steps = steps }):to("float32")
+  local n = clean:size(1)
+  local by_step = (seen - clean):square():reshape(n, steps + 1, -1):mean(3)
+  local still = (clean - clean:mean(2, true)):square():reshape(n,
+    steps + 1, -1):mean(3)
+  local x = places_from(0, steps)
+  return { title = "squared error of a pixel", xlabel = "frame", log = "y",
+    series = { { x = x, y = by_step:mean(1), label = "rollout" },
+      { x = x, y = still:mean(1), style = "dashes",
+        label = "own mean image" } } }
+end
+
+--- Draws the latent phase portrait with the errors, and a film strip.
+-- @tparam string folder
+-- @tparam Module model
+-- @tparam table split
+-- @treturn ?{string,...} files
+-- @treturn ?string message
+function M.draw(folder, model, split)
+  local steps = split.length - 1
+  return torus.no_grad(function()
+    local path = folder .. "/latent.png"
+    local count = math.min(8, split.size)
+    local ok, message = plot.figure { path = path, columns = 2, panels = {
+      portrait(model, split, count, steps),
+      error_by_step(model, split, count, steps) }, width = 1100 }
+    if not ok then return nil, message end
+    local frames = split:batch { 1 }
+    local rows = { { label = "truth", frames = split:clean { 1 }:select(1, 1) },
+      { label = "PixelHNN", frames = model:film(frames:narrow(2, 1, 2)
+        :to(model.config.dtype), { steps = steps }):to("float32")
+        :clamp(0, 1):select(1, 1) } }
+    local strip = folder .. "/strip.png"
+    ok, message = image.write(strip, image.strip { rows = rows })
+    if not ok then return nil, message end
+    return { path, strip }
+  end)
+end
+
+local function scientific(n, key)
+  return string.format("%.2fe-4 +- %.2fe-4", n[key] * 1e4,
+    n[key .. "_spread"] * 1e4)
+end
+
+local function plain(n, key)
+  return string.format("%.3g +- %.2g", n[key], n[key .. "_spread"])
+end
+
+--- For scripts/evaluate.lua.
+-- @tparam Module model
+-- @tparam table config
+-- @tparam table opts count, split; pictures, a folder, or nil
+-- @treturn ?table rows {{what, value}, ...}, numbers, files
+-- @treturn ?string message
+function M.report(model, config, opts)
+  local data, message = pixel_hnn_task.open_data(config)
+  if not data then return nil, message end
+  local split = data[opts.split or "test"]
+  local n = M.measure(model, split, { count = opts.count })
+  local report = { numbers = n, files = {}, rows = {
+    { "sequences, steps", string.format("%d, %d", n.count, n.steps) },
+    { "MSE against clean frames", scientific(n, "mse") },
+    { "each sequence's mean image", scientific(n, "still") },
+    { "auto-encoder, first pair", scientific(n, "autoencoder") },
+    { "valid prediction time", plain(n, "valid") .. string.format(
+      " steps, median %d", n.valid_median) },
+    { "motion, of the truth's", plain(n, "motion") },
+    { "latent orbits: gap", plain(n, "gap") },
+    { "latent orbits: size", plain(n, "size") },
+  } }
+  if opts.pictures then
+    report.files, message = M.draw(opts.pictures, model, split)
+    if not report.files then return nil, message end
+  end
+  return report
+end
+
+return M

@@ -1,0 +1,262 @@
+local torus = require "torus"
+local field = require "torus.models.field"
+local hnn = torus.models.hnn
+local hnn_data = require "torus.data.hnn_data"
+local report = require "torus.train.hnn_report"
+local run = require "torus.train.run"
+local run_config = require "torus.train.config"
+local task = require "torus.train.hnn_task"
+
+local F64 = { dtype = "float64" }
+
+local function largest(x) return x:abs():max():item() end
+
+local function states(n, d, seed)
+  local g = torus.generator(seed)
+  return torus.randn({ n, d }, { dtype = "float64", generator = g }),
+    torus.randn({ n, d }, { dtype = "float64", generator = g })
+end
+
+local function small(changes, seed)
+  local config = { dimension = 2, width = 6, dtype = "float64" }
+  for key, value in pairs(changes or {}) do config[key] = value end
+  return hnn(config, torus.generator(seed or 1))
+end
+
+-- df/dx of a function of no arguments at one entry of a leaf, by central
+-- differences: an error of about 1e-10 in float64.
+local function difference(f, leaf, i)
+  local h = 1e-5
+  local flat = leaf:detach():reshape(-1)
+  local old = flat[i]:item()
+  local function at(value)
+    torus.no_grad(function()
+      local changed = flat:contiguous():totable()
+      changed[i] = value
+      leaf:copy_(torus.tensor(changed, F64):reshape(leaf.shape))
+    end)
+    return f()
+  end
+  local above, below = at(old + h), at(old - h)
+  at(old)
+  return (above - below) / (2 * h)
+end
+
+describe("field", function()
+  it("has the slopes of a pendulum in closed form", function()
+    local q, p = states(7, 1, 1)
+    local c = torus.systems.pendulum.constants
+    local dq, dp = field.slopes(torus.systems.pendulum:hamiltonian(), q, p)
+    local scale = 2 * c.m * c.g * c.l
+    assert.is_true(largest(dq - q:sin() * scale) < 1e-13)
+    assert.is_true(largest(dp - p / (c.m * c.l ^ 2)) < 1e-13)
+    local vq, vp = field.motion(torus.systems.pendulum:hamiltonian(), q, p)
+    assert.is_true(largest(vq - dp) == 0 and largest(vp + dq) == 0)
+  end)
+
+  it("is the same by the engine's kernel and by tensors", function()
+    local model = small()
+    local q, p = states(5, 2, 2)
+    local aq, ap = field.slopes(model.hamiltonian, q, p)
+    local bq, bp = field.slopes(model.hamiltonian, q, p, { fused = false })
+    assert.is_true(largest(aq - bq) < 1e-12 and largest(ap - bp) < 1e-12)
+  end)
+
+  it("is that of the energy, by finite differences", function()
+    local model = small()
+    local q, p = states(1, 2, 3)
+    local dq, dp = field.slopes(model.hamiltonian, q, p)
+    local function energy() return model:energy(q, p):item() end
+    for i = 1, 2 do
+      assert.is_near(difference(energy, q, i), dq[1][i]:item(), 1e-8)
+      assert.is_near(difference(energy, p, i), dp[1][i]:item(), 1e-8)
+    end
+  end)
+end)
+
+describe("hnn", function()
+  it("has the loss of eq. (1)", function()
+    local model = small { dimension = 1 }
+    local q, p = states(4, 1, 4)
+    local dq, dp = states(4, 1, 5)
+    local gq, gp = field.slopes(model.hamiltonian, q, p)
+    local sum = 0
+    for i = 1, 4 do
+      sum = sum + 0.5 * ((gp[i]:item() - dq[i]:item()) ^ 2
+        + (gq[i]:item() + dp[i]:item()) ^ 2)
+    end
+    assert.is_near(sum / 4, model:loss(q, p, dq, dp):item(), 1e-12)
+  end)
+
+  it("has the loss's gradients by every weight, by finite differences",
+    function()
+      local model = small { width = 3 }
+      local q, p = states(3, 2, 6)
+      local dq, dp = states(3, 2, 7)
+      local function loss() return model:loss(q, p, dq, dp):item() end
+      local parameters = model:parameters()
+      local grads = torus.grad(model:loss(q, p, dq, dp), parameters,
+        { allow_unused = true })
+      for i, parameter in ipairs(parameters) do
+        for k = 1, math.min(4, parameter:numel()) do
+          local exact = grads[i] and grads[i]:reshape(-1)[k]:item() or 0
+          assert.is_near(difference(loss, parameter, k), exact, 1e-7)
+        end
+      end
+    end)
+
+  it("moves without divergence, which the plain network does not", function()
+    local function divergence(model)
+      local q, p = states(4, 2, 8)
+      local x = torus.cat({ q, p }, 2)
+      local leaf = torus.tensor(x:totable(),
+        { dtype = "float64", requires_grad = true })
+      local lq, lp = leaf:narrow(2, 1, 2), leaf:narrow(2, 3, 2)
+      local vq, vp
+      if model.hamiltonian then
+        vq, vp = field.motion(model.hamiltonian, lq, lp, { fused = false })
+      else
+        vq, vp = model:motion(lq, lp)
+      end
+      local v, total = torus.cat({ vq, vp }, 2), 0
+      for i = 1, 4 do
+        local g = torus.grad(v:select(2, i):sum(), leaf,
+          { retain_graph = true })
+        total = total + g:select(2, i)
+      end
+      return largest(total)
+    end
+    assert.is_true(divergence(small()) < 1e-13)
+    assert.is_true(divergence(small { kind = "mlp" }) > 1e-3)
+  end)
+
+  it("rolls out alike by rk4 with small steps and by rk45", function()
+    for _, kind in ipairs { "hnn", "mlp" } do
+      local model = small { kind = kind }
+      local q, p = states(3, 2, 9)
+      torus.no_grad(function()
+        local fine = model:rollout(q, p, { dt = 0.3, steps = 5,
+          substeps = 8 })
+        local adaptive = model:rollout(q, p, { dt = 0.3, steps = 5,
+          method = "rk45", rtol = 1e-10, atol = 1e-12 })
+        assert.are.same({ 6, 3, 2 }, fine.q.shape)
+        assert.is_true(largest(fine.q - adaptive.q) < 1e-8)
+        assert.is_true(largest(fine.p - adaptive.p) < 1e-8)
+      end)
+    end
+  end)
+
+  it("keeps its energy along a rollout", function()
+    local model = small({ width = 20 }, 3)
+    local q, p = states(3, 2, 10)
+    local way = model:rollout(q, p, { dt = 0.1, steps = 50 })
+    local before, after = model:energy(q, p), model:energy(way.q[51], way.p[51])
+    assert.is_true(largest(after - before) < 1e-7)
+  end)
+
+  it("says what it expects", function()
+    local model = small()
+    local q, p = states(3, 1, 1)
+    assert.error_matches(function() model:motion(q, p) end, "shape %(batch,2%)")
+    assert.error_matches(function() hnn { dimesion = 1 } end, "dimesion")
+    assert.error_matches(function()
+      small { kind = "mlp" }:energy(q, p)
+    end, "has no energy")
+  end)
+end)
+
+describe("hnn data", function()
+  it("follows the recipe: sizes, noise, exact derivatives", function()
+    local set = hnn_data.make("mass_spring", { seed = 3, dtype = "float64" })
+    assert.are.equal(750, set.train.size)
+    assert.are.equal(750, set.test.size)
+    assert.is_near(3 / 29, set.dt, 1e-15)
+    -- H = q^2 + p^2: derivatives 2 p and -2 q of the state without noise.
+    local way = set.train.way
+    local q = way.q:transpose(1, 2):reshape(-1, 1)
+    local p = way.p:transpose(1, 2):reshape(-1, 1)
+    assert.is_true(largest(set.train.dq - p * 2) < 1e-12)
+    assert.is_true(largest(set.train.dp + q * 2) < 1e-12)
+    -- 750 draws of standard deviation 0.1: it is known to 2.6% (one sigma).
+    for _, noise in ipairs { set.train.q - q, set.train.p - p } do
+      assert.is_near(0.1, math.sqrt(noise:square():mean():item()), 0.01)
+    end
+    local other = hnn_data.make("mass_spring", { seed = 3, dtype = "float64" })
+    assert.is_true(largest(other.test.q - set.test.q) == 0)
+  end)
+
+  it("takes differences of neighbours where asked", function()
+    local set = hnn_data.make("mass_spring", { seed = 3, noise = 0,
+      points = 301, trajectories = 4, derivatives = "difference",
+      dtype = "float64" })
+    -- One interval less than points; first order: about dt |x''| / 2.
+    assert.are.equal(600, set.train.size)
+    assert.is_true(largest(set.train.dq - set.train.p * 2) < 0.03)
+    assert.is_true(largest(set.train.dq - set.train.p * 2) > 0.001)
+  end)
+
+  it("starts two bodies as the original's code does where asked", function()
+    local set = hnn_data.make("two_body", { start = "square",
+      trajectories = 10, points = 5, dtype = "float64" })
+    local q, p = set.train.way.q[1], set.train.way.p[1]
+    local first = q:narrow(2, 1, 2)
+    assert.is_true(first:min():item() >= 0.5 and first:max():item() <= 1.5)
+    assert.is_true(largest(q:narrow(2, 3, 2) + first) < 1e-15)
+    -- At right angles, near the circular speed 1/(2 sqrt r).
+    assert.is_true(largest((first * p:narrow(2, 1, 2)):sum(2)) < 1e-14)
+    local r = first:square():sum(2):sqrt()
+    local speed = p:narrow(2, 1, 2):square():sum(2):sqrt()
+    assert.is_true(largest(speed * r:sqrt() * 2 - 1) < 0.25)
+    assert.error_matches(function()
+      hnn_data.make("pendulum", { start = "square" })
+    end, "two_body")
+  end)
+end)
+
+describe("training an hnn", function()
+  local silent = { update = function() end, finish = function() end }
+
+  local function trained(steps, path, opts)
+    opts = opts or {}
+    opts.progress = silent
+    local config = assert(run_config.make("full", { model = "hnn",
+      steps = steps, evaluate_every = 1000, save_every = 1000 }))
+    return assert(run.train(path, config, opts))
+  end
+
+  local function scratch()
+    local path = os.tmpname()
+    os.remove(path)
+    return path
+  end
+
+  it("reaches the noise of mass_spring and keeps its energy", function()
+    local path = scratch()
+    local result = trained(250, path)
+    local config = result.task.config
+    local n = report.measure(result.task.model, task.open_data(config))
+    -- The derivatives' error from noise alone is about 4 x 0.1^2; the
+    -- original reports 0.036 and 0.38e-3.
+    assert.is_true(n.test_loss < 0.045)
+    assert.is_true(n.energy_rk4 < 2e-3)
+    assert.is_near(n.energy_rk4, n.energy_rk45, 1e-5)
+    local model, stored, step = run.open(path)
+    assert.are.equal(250, step)
+    assert.are.equal("hnn", stored.model)
+    assert.is_near(n.test_loss, report.measure(model,
+      task.open_data(stored)).test_loss, 1e-9)
+    os.execute("rm -r " .. path)
+  end)
+
+  it("resumes to the same bits", function()
+    local whole, half = scratch(), scratch()
+    local one = trained(6, whole)
+    trained(3, half)
+    local two = trained(6, half, { resume = true })
+    for i, entry in ipairs(one.task.parameters) do
+      assert.are.equal(0, largest(entry[2]:detach()
+        - two.task.parameters[i][2]:detach()))
+    end
+    os.execute("rm -r " .. whole .. " " .. half)
+  end)
+end)
