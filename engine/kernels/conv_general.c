@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/threads.h"
+#include "kernels/clones.h"
 #include "kernels/conv_paths.h"
 #include "kernels/gemm.h"
 
@@ -50,6 +51,10 @@ static size_t block_room(const windows *g, size_t element) {
 }
 
 static int64_t at_most(int64_t a, int64_t b) { return a < b ? a : b; }
+
+CLONES static void add_sums(int64_t count, const double *from, double *to) {
+  for (int64_t i = 0; i < count; i++) to[i] += from[i];
+}
 
 static windows forward_windows(const torus_conv *v) {
   return (windows){v->h,  v->w,  v->c,      v->kh,  v->kw,

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/threads.h"
+#include "kernels/clones.h"
 #include "kernels/conv_paths.h"
 
 /* Bytes of V and M of a block of tiles: they share the second-level cache
@@ -381,26 +382,39 @@ static void sum_piece(void *arg, int64_t piece, int thread) {
   }
 }
 
+CLONES static void add(int64_t count, const double *from, double *to) {
+  for (int64_t i = 0; i < count; i++) to[i] += from[i];
+}
+
+CLONES static void round_to(int64_t count, const double *from, float *to) {
+  for (int64_t i = 0; i < count; i++) to[i] = (float)from[i];
+}
+
 /* Adds the partial sums of CHUNK channels of x and turns them round. */
 static void combine_piece(void *arg, int64_t piece, int thread) {
   const sum_plan *p = arg;
   const conv_weight_sum *j = p->job;
   int64_t first = piece * CHUNK, count = least(CHUNK, j->c - first);
+  int64_t sums = j->jobs * p->partials;
   double *total = (double *)(void *)(p->scratch + (size_t)thread * p->room);
   float *packed = (float *)(total + count * p->groups.columns);
   for (int64_t group = 0; group < p->groups.count; group++) {
     int64_t begin = group_begin(p->groups, group);
     int64_t width = group_width(p->groups, group), size = count * width;
     for (int t = 0; t < 9; t++) {
-      memset(total, 0, (size_t)size * sizeof(double));
-      for (int64_t part = 0; part < j->jobs * p->partials; part++) {
-        int tap = conv_filter_tap(&j->filter[part / p->partials], t);
-        const double *sum = p->sums + part * p->sum_size +
-                            begin * p->taps * j->c +
+      const double *all = total;
+      if (sums != 1) memset(total, 0, (size_t)size * sizeof(double));
+      for (int64_t i = 0; i < sums; i++) {
+        int tap = conv_filter_tap(&j->filter[i / p->partials], t);
+        const double *sum = p->sums + i * p->sum_size + begin * p->taps * j->c +
                             (tap * j->c + first) * width;
-        for (int64_t e = 0; e < size; e++) total[e] += sum[e];
+        if (sums == 1) {
+          all = sum;
+        } else {
+          add(size, sum, total);
+        }
       }
-      for (int64_t e = 0; e < size; e++) packed[t * size + e] = (float)total[e];
+      round_to(size, all, packed + t * size);
     }
     conv_filter_unpack(packed, first, count, j->c, begin, begin + width, j->k,
                        j->gw);
