@@ -4,6 +4,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #define LOG2_E 1.4426950408889634
 
@@ -45,6 +48,16 @@ typedef struct table_f64 {
 /* (exp(r) - 1 - r) / r^2; the first term left out is below 6e-9. */
 #define EXP_FIRST (1.0 / 5040)
 #define EXP_TERMS(X) X(1.0 / 720) X(1.0 / 120) X(1.0 / 24) X(1.0 / 6) X(0.5)
+/* log(1 + t) / t on [0, 1]: the polynomial with the least relative error,
+ * 5e-9. */
+#define LOG1P_FIRST -0.0032440246083
+#define LOG1P_TERMS(X)                                                         \
+  X(0.0198514598155)                                                           \
+  X(-0.0569595295249)                                                          \
+  X(0.106036544123)                                                            \
+  X(-0.153055923012)                                                           \
+  X(0.196759391696)                                                            \
+  X(-0.249541336413) X(0.333299624158) X(-0.499999024228) X(0.999999995287)
 /* (atanh(s) - s) / s^3 in s^2; the first term left out is below 2e-9. */
 #define LOG_FIRST (1.0 / 9)
 #define LOG_TERMS(X) X(1.0 / 7) X(1.0 / 5) X(1.0 / 3)
@@ -53,7 +66,11 @@ typedef struct table_f64 {
 #define ISA __attribute__((target("avx512f,avx512dq,avx512vl,avx2,fma")))
 #define LANES 16
 #define NAME(x) x##_f32_avx512
+#define MAX(a, b) (VEC) _mm512_max_ps((__m512)(a), (__m512)(b))
+#define SCALE(x, k) (VEC) _mm512_scalef_ps((__m512)(x), (__m512)(k))
 #include "kernels/vecmath.inc"
+#undef MAX
+#undef SCALE
 #undef LANES
 #undef NAME
 #undef ISA
@@ -93,6 +110,8 @@ typedef struct table_f64 {
 #undef EXP_TERMS
 #undef LOG_FIRST
 #undef LOG_TERMS
+#undef LOG1P_FIRST
+#undef LOG1P_TERMS
 
 /* --- float64 --- */
 
@@ -133,7 +152,11 @@ typedef struct table_f64 {
 #define ISA __attribute__((target("avx512f,avx512dq,avx512vl,avx2,fma")))
 #define LANES 8
 #define NAME(x) x##_f64_avx512
+#define MAX(a, b) (VEC) _mm512_max_pd((__m512d)(a), (__m512d)(b))
+#define SCALE(x, k) (VEC) _mm512_scalef_pd((__m512d)(x), (__m512d)(k))
 #include "kernels/vecmath.inc"
+#undef MAX
+#undef SCALE
 #undef LANES
 #undef NAME
 #undef ISA
