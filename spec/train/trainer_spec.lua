@@ -159,6 +159,9 @@ describe("torus.train", function()
       local folder = new_folder()
       assert(run(folder))
       assert.are.same(contents(whole), contents(folder))
+      -- the whole file, to the byte
+      assert.are.equal(text_of(whole .. "/checkpoint.safetensors"),
+        text_of(folder .. "/checkpoint.safetensors"))
     end
     torus.set_threads(before)
   end)

@@ -15,10 +15,14 @@ local function exact(value)
   return string.format("%a", value)
 end
 
+-- In the order of the keys, so that equal states make equal files.
 local function encode_numbers(numbers)
-  local texts = {}
-  for key, value in pairs(numbers) do texts[key] = exact(value) end
-  return json.encode(texts)
+  local texts, keys = {}, {}
+  for key, value in pairs(numbers) do
+    texts[key], keys[#keys + 1] = exact(value), key
+  end
+  table.sort(keys)
+  return json.encode(texts, { keyorder = keys })
 end
 
 local function decode_numbers(text)
