@@ -43,7 +43,7 @@ static conv_correlation forward_job(const torus_conv *v) {
   job.k = v->k;
   job.in[0] = image_tiles(v, v->c, 1);
   job.out[0] = image_tiles(v, v->k, 0);
-  job.filter[0] = (conv_filter){.from = 9, .to = 9 * v->c};
+  job.filter = (conv_filter){.from = 9, .to = 9 * v->c};
   job.slope = 1;
   return job;
 }
@@ -54,7 +54,7 @@ static conv_correlation input_grad_job(const torus_conv *v) {
   back.c = v->k;
   back.k = v->c;
   conv_correlation job = forward_job(&back);
-  job.filter[0] = (conv_filter){.from = 9 * v->c, .to = 9, .flip = true};
+  job.filter = (conv_filter){.from = 9 * v->c, .to = 9, .flip = true};
   return job;
 }
 
@@ -109,7 +109,7 @@ void torus_conv_forward_f32(const torus_conv *conv, const float *x,
   }
   conv_correlation job = forward_job(conv);
   job.x[0] = x;
-  job.filter[0].w = w;
+  job.filter.w = w;
   job.bias = bias;
   job.slope = slope;
   job.y[0] = y;
@@ -130,7 +130,7 @@ void torus_conv_input_grad_f32(const torus_conv *conv, const float *gy,
   }
   conv_correlation job = input_grad_job(conv);
   job.x[0] = gy;
-  job.filter[0].w = w;
+  job.filter.w = w;
   job.y[0] = gx;
   conv_correlation_run(&job, scratch);
 }

@@ -2,13 +2,15 @@
 
 #include <string.h>
 
+#include "kernels/clones.h"
+
 typedef float quad __attribute__((vector_size(16), aligned(4), may_alias));
 
-int conv_filter_tap(const conv_filter *f, int t) {
-  int last = f->phase ? 3 : 8, to = t;
+int conv_filter_tap(const conv_filter *f, int phase, int t) {
+  int last = f->phases ? 3 : 8, to = t;
   /* Upsampled pixels with remainder 0 see rows -1, 0, 0 of the small image
    * under the rows of the 3 x 3 kernel, those with remainder 1 rows 0, 0, 1. */
-  if (f->phase) to = (t / 3 > f->row) * 2 + (t % 3 > f->column);
+  if (f->phases) to = (t / 3 > phase / 2) * 2 + (t % 3 > phase % 2);
   return f->flip ? last - to : to;
 }
 
@@ -24,9 +26,9 @@ static void turn(quad *v) {
   v[3] = __builtin_shufflevector(b, d, 2, 3, 6, 7);
 }
 
-/* to[q][o] += from[o * line + q] for q < count, o < columns. */
-static void add_run(const float *from, int64_t line, int64_t count,
-                    int64_t columns, float **to) {
+/* to[q][o] = from[o * line + q] for q < count, o < columns. */
+static void turn_run(const float *from, int64_t line, int64_t count,
+                     int64_t columns, float **to) {
   int64_t o = 0;
   for (; o + 4 <= columns; o += 4, from += 4 * line) {
     int64_t q = 0;
@@ -34,33 +36,45 @@ static void add_run(const float *from, int64_t line, int64_t count,
       quad v[4];
       for (int r = 0; r < 4; r++) v[r] = *(const quad *)(from + r * line + q);
       turn(v);
-      for (int r = 0; r < 4; r++) *(quad *)(to[q + r] + o) += v[r];
+      for (int r = 0; r < 4; r++) *(quad *)(to[q + r] + o) = v[r];
     }
     for (; q < count; q++) {
-      for (int64_t r = 0; r < 4; r++) to[q][o + r] += from[r * line + q];
+      for (int64_t r = 0; r < 4; r++) to[q][o + r] = from[r * line + q];
     }
   }
   for (; o < columns; o++, from += line) {
-    for (int64_t q = 0; q < count; q++) to[q][o] += from[q];
+    for (int64_t q = 0; q < count; q++) to[q][o] = from[q];
   }
 }
 
 void conv_filter_pack(const conv_filter *f, int64_t first, int64_t count,
                       int64_t begin, int64_t end, int64_t k, float *to) {
   int64_t width = end - begin, used = (end < k ? end : k) - begin;
-  int64_t taps = f->phase ? 4 : 9;
-  memset(to, 0, (size_t)(taps * count * width) * sizeof(float));
-  float *row[9 * CHUNK];
+  if (used < width) memset(to, 0, (size_t)(9 * count * width) * sizeof(float));
+  float *row[9 * CHUNK] = {NULL};
   for (int64_t q = 0; q < 9 * count; q++) {
-    row[q] = to + (conv_filter_tap(f, (int)(q % 9)) * count + q / 9) * width;
+    int64_t tap = f->flip && !f->phases ? 8 - q % 9 : q % 9;
+    row[q] = to + (tap * count + q / 9) * width;
   }
   const float *from = f->w + first * f->from + begin * f->to;
   if (f->from == 9) {
-    add_run(from, f->to, 9 * count, used, row);
+    turn_run(from, f->to, 9 * count, used, row);
     return;
   }
   for (int64_t i = 0; i < count; i++) {
-    add_run(from + i * f->from, f->to, 9, used, row + 9 * i);
+    turn_run(from + i * f->from, f->to, 9, used, row + 9 * i);
+  }
+}
+
+CLONES static void add(int64_t count, const float *from, float *to) {
+  for (int64_t i = 0; i < count; i++) to[i] += from[i];
+}
+
+void conv_filter_phase(const conv_filter *f, int phase, int64_t size,
+                       const float *packed, float *to) {
+  memset(to, 0, (size_t)(4 * size) * sizeof(float));
+  for (int t = 0; t < 9; t++) {
+    add(size, packed + t * size, to + conv_filter_tap(f, phase, t) * size);
   }
 }
 

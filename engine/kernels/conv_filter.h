@@ -5,28 +5,32 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Taps of a filter from channel i of c to channel o of k, read from w at
- * i * from + o * to. Without `phase` they are the 9 taps there. With it they
- * are the 4 that act on the small image when it is doubled by nearest
- * upsampling and the 3x3 filter's output is taken at the pixels with
- * remainders (row, column) modulo 2. `flip` turns the taps by 180 degrees. */
+/* Filters from c channels to k with 3 x 3 weights: those from channel i to
+ * channel o are the 9 at w + i * from + o * to. With `phases` they make four
+ * filters of 4 taps, which act on a small image that is doubled by nearest
+ * upsampling: number 2 r + s gives the pixels of the filtered image that have
+ * remainders (r, s) modulo 2. `flip` turns the taps by 180 degrees. */
 typedef struct conv_filter {
   const float *w;
   int64_t from, to;
-  bool phase, flip;
-  int row, column;
+  bool phases, flip;
 } conv_filter;
 
-/* Which of the filter's taps the weight t = 3 r + s takes part in. */
-int conv_filter_tap(const conv_filter *f, int t);
+/* Which tap of filter `phase` (0 without phases) weight t = 3 r + s is in. */
+int conv_filter_tap(const conv_filter *f, int phase, int t);
 
 /* Most channels that can be packed at a time. */
 #define CHUNK 8
 
-/* Packs channels [first, first + count) and columns [begin, end) to
- * (taps, count, end - begin), columns from k on zero. */
+/* Packs the weights of channels [first, first + count) and columns
+ * [begin, end) to (9, count, end - begin), columns from k on zero; flipped
+ * unless there are phases. */
 void conv_filter_pack(const conv_filter *f, int64_t first, int64_t count,
                       int64_t begin, int64_t end, int64_t k, float *to);
+
+/* The 4 taps of a phase from 9 weights: both (taps, size). */
+void conv_filter_phase(const conv_filter *f, int phase, int64_t size,
+                       const float *packed, float *to);
 
 /* The way back for all 9 taps: packed (9, count, end - begin) to those
  * channels and columns of w (k, c, 3, 3). */

@@ -103,7 +103,7 @@ typedef struct plan {
   int64_t positions;
   int64_t tiles, block, blocks, runs; /* tiles in a block, blocks, pieces */
   int64_t slots, slot, line;
-  int64_t u_size, chunks; /* of a job; of a source */
+  int64_t u_size, chunks; /* of a job; of the channels */
   float *u; /* (job, group, source, position in slots, c, columns) */
   float *zeros;
   char *scratch;
@@ -127,13 +127,18 @@ static int64_t u_begin(const plan *p, int64_t group) {
   return before * p->positions * p->job->sources;
 }
 
+/* Floats of packed weights, of a phase as well. */
+static int64_t packed_size(const plan *p) {
+  return (9 + 4) * CHUNK * p->groups.columns;
+}
+
 static plan plan_of(const conv_correlation *job) {
   plan p = {.job = job, .transforms = transforms_of(job->kernels, job->taps)};
   int64_t positions = p.transforms->side * p.transforms->side;
   p.positions = positions;
   p.tiles = tiles_in(&job->out[0], job->n);
-  p.few = p.tiles <= FEW_TILES;
-  p.groups = groups_of(job->kernels, job->k, p.few && job->jobs == 1);
+  p.few = p.tiles <= FEW_TILES && job->jobs == 1;
+  p.groups = groups_of(job->kernels, job->k, p.few);
   p.line = parts(job->c, 16) * 16;
   p.slots = job->sources == 1 ? positions + 1 : 2 * positions;
   int64_t widest = most(p.line, p.groups.columns);
@@ -145,7 +150,7 @@ static plan plan_of(const conv_correlation *job) {
   p.u_size = u_begin(&p, p.groups.count);
   p.chunks = parts(job->c, CHUNK);
   p.room = conv_room((size_t)(p.slots * p.slot) * sizeof(float)) +
-           conv_room((size_t)(9 * CHUNK * p.groups.columns) * sizeof(float));
+           conv_room((size_t)packed_size(&p) * sizeof(float));
   return p;
 }
 
@@ -164,35 +169,38 @@ size_t conv_correlation_scratch(const conv_correlation *job, int threads) {
   return bytes > other ? bytes : other;
 }
 
-/* U of one chunk of channels of a source and one group of columns. */
-static void make_u(const plan *p, int64_t job, int64_t source, int64_t chunk,
-                   int64_t group, float *packed) {
+static char *thread_scratch(const plan *p, int thread, float **packed) {
+  char *at = p->scratch + (size_t)thread * p->room;
+  *packed = conv_take(&at, (size_t)packed_size(p) * sizeof(float));
+  return at;
+}
+
+/* U of one chunk of channels and one group of columns, all jobs and sources. */
+static void make_u(const plan *p, int64_t chunk, int64_t group, float *packed) {
   const conv_correlation *j = p->job;
   int64_t begin = group_begin(p->groups, group);
   int64_t width = group_width(p->groups, group), end = begin + width;
   int64_t first = chunk * CHUNK, count = least(CHUNK, j->c - first);
-  conv_filter_pack(&j->filter[job * j->sources + source], first, count, begin,
-                   end, j->k, packed);
-  int64_t slot = u_slot(p, group);
-  float *u = p->u + job * p->u_size + u_begin(p, group) +
-             source * p->positions * slot + first * width;
-  p->transforms->weights(count * width, packed, count * width, u, slot);
-}
-
-static char *thread_scratch(const plan *p, int thread, float **packed) {
-  char *at = p->scratch + (size_t)thread * p->room;
-  size_t bytes = (size_t)(9 * CHUNK * p->groups.columns) * sizeof(float);
-  *packed = conv_take(&at, bytes);
-  return at;
+  int64_t size = count * width, slot = u_slot(p, group);
+  conv_filter_pack(&j->filter, first, count, begin, end, j->k, packed);
+  for (int i = 0; i < j->jobs * j->sources; i++) {
+    const float *taps = packed;
+    if (j->filter.phases) {
+      float *phase = packed + 9 * size;
+      conv_filter_phase(&j->filter, i, size, packed, phase);
+      taps = phase;
+    }
+    float *u = p->u + i / j->sources * p->u_size + u_begin(p, group) +
+               i % j->sources * p->positions * slot + first * width;
+    p->transforms->weights(size, taps, size, u, slot);
+  }
 }
 
 static void weights_piece(void *arg, int64_t piece, int thread) {
   const plan *p = arg;
   float *packed;
   thread_scratch(p, thread, &packed);
-  int64_t source = piece / p->chunks; /* of all jobs */
-  make_u(p, source / p->job->sources, source % p->job->sources,
-         piece % p->chunks, 0, packed);
+  make_u(p, piece, 0, packed);
 }
 
 /* One block of tiles of a job and a group of columns. Memory is slower than
@@ -235,10 +243,8 @@ static void tiles_piece(void *arg, int64_t piece, int thread) {
   float *m = (float *)(void *)thread_scratch(p, thread, &packed);
   int64_t group = piece / p->runs % p->groups.count;
   int64_t job = piece / (p->runs * p->groups.count);
-  for (int64_t s = 0; p->few && s < p->job->sources; s++) {
-    for (int64_t c = 0; c < p->chunks; c++) {
-      make_u(p, job, s, c, group, packed);
-    }
+  for (int64_t c = 0; p->few && c < p->chunks; c++) {
+    make_u(p, c, group, packed);
   }
   int64_t run = piece % p->runs;
   int64_t first = run * p->blocks / p->runs * p->block;
@@ -259,7 +265,7 @@ void conv_correlation_run(const conv_correlation *job, void *scratch) {
   memset(p.zeros, 0, zeros);
   p.scratch = at;
   if (!p.few) {
-    torus_parallel(job->jobs * job->sources * p.chunks, weights_piece, &p);
+    torus_parallel(p.chunks, weights_piece, &p);
   }
   torus_parallel(job->jobs * p.groups.count * p.runs, tiles_piece, &p);
 }
@@ -405,7 +411,7 @@ static void combine_piece(void *arg, int64_t piece, int thread) {
       const double *all = total;
       if (sums != 1) memset(total, 0, (size_t)size * sizeof(double));
       for (int64_t i = 0; i < sums; i++) {
-        int tap = conv_filter_tap(&j->filter[i / p->partials], t);
+        int tap = conv_filter_tap(&j->filter, (int)(i / p->partials), t);
         const double *sum = p->sums + i * p->sum_size + begin * p->taps * j->c +
                             (tap * j->c + first) * width;
         if (sums == 1) {

@@ -11,8 +11,9 @@
 #define JOBS_MAX 4
 
 /* y_j = leaky(sum over s of filter_js(x_js) + bias) for jobs j < jobs,
- * s < sources; element j * sources + s of the arrays, at most JOBS_MAX. All
- * views have the same sizes, and so the same tiles. */
+ * s < sources; element j * sources + s of the arrays, at most JOBS_MAX. That
+ * is also the number of the filter's phase. All views have the same sizes, and
+ * so the same tiles. */
 typedef struct conv_correlation {
   const conv_kernels *kernels;
   int taps; /* 2 or 3 */
@@ -20,7 +21,7 @@ typedef struct conv_correlation {
   int64_t n, c, k; /* images, channels of a source, channels of y */
   conv_tiles in[JOBS_MAX], out[JOBS_MAX];
   const float *x[JOBS_MAX];
-  conv_filter filter[JOBS_MAX];
+  conv_filter filter;
   const float *bias;
   float slope;
   float *y[JOBS_MAX];
@@ -38,7 +39,7 @@ typedef struct conv_weight_sum {
   int64_t n, c, k;
   conv_tiles in[JOBS_MAX], out[JOBS_MAX];
   const float *x[JOBS_MAX], *gy[JOBS_MAX];
-  conv_filter filter[JOBS_MAX]; /* w unused */
+  conv_filter filter; /* w unused */
   float *gw;
 } conv_weight_sum;
 

@@ -53,10 +53,8 @@ static conv_correlation forward_job(const torus_conv *v) {
     int row = i / 2, column = i % 2;
     job.in[i] = conv_tiles_of(small_view(v, v->c), 1 - row, 1 - column);
     job.out[i] = conv_tiles_of(phase_view(v, v->k), 0, 0);
-    job.filter[i] = (conv_filter){.from = 9, .to = 9 * v->c, .phase = true};
-    job.filter[i].row = row;
-    job.filter[i].column = column;
   }
+  job.filter = (conv_filter){.from = 9, .to = 9 * v->c, .phases = true};
   job.slope = 1;
   return job;
 }
@@ -73,11 +71,9 @@ static conv_correlation input_grad_job(const torus_conv *v) {
   for (int i = 0; i < 4; i++) {
     int row = i / 2, column = i % 2;
     job.in[i] = conv_tiles_of(phase_view(v, v->k), row, column);
-    job.filter[i] = (conv_filter){.from = 9 * v->c, .to = 9, .phase = true};
-    job.filter[i].flip = true;
-    job.filter[i].row = row;
-    job.filter[i].column = column;
   }
+  job.filter = (conv_filter){.from = 9 * v->c, .to = 9, .phases = true};
+  job.filter.flip = true;
   job.slope = 1;
   return job;
 }
@@ -88,10 +84,10 @@ static conv_weight_sum weight_grad_job(const torus_conv *v) {
   job.n = v->n;
   job.c = v->c;
   job.k = v->k;
+  job.filter = f.filter;
   for (int i = 0; i < 4; i++) {
     job.in[i] = f.in[i];
     job.out[i] = f.out[i];
-    job.filter[i] = f.filter[i];
   }
   return job;
 }
@@ -170,8 +166,8 @@ void torus_upsample_conv_forward_f32(const torus_conv *conv, const float *x,
   for (int i = 0; i < 4; i++) {
     job.x[i] = x;
     job.y[i] = y + phase_start(conv, i, conv->k);
-    job.filter[i].w = w;
   }
+  job.filter.w = w;
   job.bias = bias;
   job.slope = slope;
   conv_correlation_run(&job, scratch);
@@ -193,8 +189,8 @@ void torus_upsample_conv_input_grad_f32(const torus_conv *conv, const float *gy,
   conv_correlation job = input_grad_job(conv);
   for (int i = 0; i < 4; i++) {
     job.x[i] = gy + phase_start(conv, i, conv->k);
-    job.filter[i].w = w;
   }
+  job.filter.w = w;
   job.y[0] = gx;
   conv_correlation_run(&job, scratch);
 }
