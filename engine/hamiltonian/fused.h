@@ -110,7 +110,7 @@ typedef enum torus_backprop {
   TORUS_BACKPROP_REVERSIBLE
 } torus_backprop;
 
-#define TORUS_TAPE_LIMIT ((size_t)128 << 20)
+#define TORUS_TAPE_LIMIT ((size_t)192 << 20)
 
 typedef struct torus_rollout {
   const torus_hamiltonian *hamiltonian;
