@@ -173,7 +173,12 @@ static int variable(lua_State *L) {
 }
 
 static int with_recording(lua_State *L, bool record) {
-  if (lua_isnoneornil(L, 1)) {
+  bool callable = lua_type(L, 1) == LUA_TFUNCTION;
+  if (!callable && luaL_getmetafield(L, 1, "__call") != LUA_TNIL) {
+    lua_pop(L, 1);
+    callable = true;
+  }
+  if (!callable) {
     return torus_raise_text(L, "%s: expected a function, got %s",
                             record ? "enable_grad" : "no_grad",
                             luaL_typename(L, 1));

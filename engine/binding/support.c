@@ -215,7 +215,9 @@ void torus_check_plain(lua_State *L, int index, const char *what,
     torus_raise_text(L,
                      "%s: expected a plain list as %s, got one with the key "
                      "'%s'",
-                     what, name, luaL_tolstring(L, -1, NULL));
+                     what, name,
+                     lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1)
+                                                    : luaL_typename(L, -1));
   }
 }
 

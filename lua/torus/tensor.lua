@@ -19,11 +19,16 @@ function M.is_tensor(x)
   return getmetatable(x) == meta
 end
 
+-- A wrong value in a message: a tensor prints over many lines.
+local function show(value)
+  return type(value) == "number" and tostring(value) or type(value)
+end
+
 -- A dimension as a place from 1; `room` more are allowed at the end.
 local function place(what, x, dim, room)
   local n = x:dim() + (room or 0)
   if math.type(dim) ~= "integer" then
-    raise(("%s: expected a dimension, got %s"):format(what, tostring(dim)))
+    raise(("%s: expected a dimension, got %s"):format(what, show(dim)))
   end
   local d = dim < 0 and n + 1 + dim or dim
   if d < 1 or d > n then
@@ -37,7 +42,7 @@ local function whole(what, name, value)
   local n = math.tointeger(value)
   if not n or type(value) ~= "number" then
     raise(("%s: expected a whole number for %s, got %s")
-      :format(what, name, tostring(value)))
+      :format(what, name, show(value)))
   end
   return n
 end
@@ -190,18 +195,22 @@ function M.stack(list, dim)
   return ops.cat(parts, dim or 1)
 end
 
+-- Lua has room for no more results than some thousands.
+local MAX_PARTS = 1000
+
 --- Equal parts of a dimension.
 -- @tparam tensor x
--- @tparam int parts how many; must divide the size
+-- @tparam int parts how many, at most 1000; must divide the size
 -- @tparam[opt=1] int dim
 -- @treturn tensor,... views
 function M.chunk(x, parts, dim)
   check("chunk", x)
   dim = place("chunk", x, dim or 1)
   local size = x:size(dim)
-  if math.type(parts) ~= "integer" or parts < 1 or size % parts ~= 0 then
+  if math.type(parts) ~= "integer" or parts < 1 or parts > MAX_PARTS
+    or size % parts ~= 0 then
     raise(("chunk: a dimension of size %d has no %s equal parts")
-      :format(size, tostring(parts)))
+      :format(size, show(parts)))
   end
   local list = {}
   for i = 1, parts do

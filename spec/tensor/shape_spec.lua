@@ -189,7 +189,7 @@ describe("joining", function()
     raises("pad: an amount can't be negative", function() x:pad { { 0, 1 }, { -1, 0 } } end)
     raises("pad: expected a whole number for an amount, got 0.5",
       function() x:pad { { 0, 1 }, { 0.5, 0 } } end)
-    raises("pad: expected a whole number for an amount, got false", function() x:pad { 1, 1 } end)
+    raises("pad: expected a whole number for an amount, got boolean", function() x:pad { 1, 1 } end)
     raises("pad: expected 2 pairs", function() x:pad() end)
   end)
 end)
