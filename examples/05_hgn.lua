@@ -107,7 +107,7 @@ for step = 1, steps do
   loss:backward()
   adam.lr = 4e-3 * math.min(1, 2 * (1 - step / (steps + 1))) -- halfway, less
   adam:step()
-  if step % 100 == 0 or step == steps then
+  if step == 1 or step % 100 == 0 or step == steps then
     print(("step %4d  frames %2d  error %6.2fe-4  KL %5.1f  held-out %6.2fe-4"
       .. "  %4.0f s"):format(step, last + 1, mse:item() * 1e4, kl:item(),
       test_error() * 1e4, torus.clock() - started))

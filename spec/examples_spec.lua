@@ -1,0 +1,258 @@
+local lfs = require "lfs"
+local torus = require "torus"
+
+local root = lfs.currentdir()
+local folder -- where the examples run, so that what they write can be removed
+
+local function quoted(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
+
+-- Everything that a shell command says, and its exit status.
+local function shell(command)
+  local pipe = assert(io.popen(("cd %s && { %s\n} 2>&1; echo \"status $?\"")
+    :format(quoted(folder), command)))
+  local text = pipe:read("a")
+  pipe:close()
+  local output, status = text:match("^(.*)status (%d+)\n$")
+  return output, tonumber(status)
+end
+
+local function example(name, arguments)
+  local output, status = shell(("%s %s %s"):format(quoted(root .. "/scripts/torus"),
+    quoted(root .. "/examples/" .. name .. ".lua"), arguments or ""))
+  assert.equal(0, status, output)
+  return output
+end
+
+-- The numbers that a pattern finds.
+local function numbers(text, pattern)
+  local found = { text:match(pattern) }
+  assert.is_true(#found > 0, pattern .. " is not in:\n" .. text)
+  for i, word in ipairs(found) do found[i] = assert(tonumber(word), word) end
+  return table.unpack(found)
+end
+
+-- Whether a file was written and starts as it should.
+local function has(path, start)
+  local file = assert(io.open(folder .. "/runs/examples/" .. path, "rb"))
+  local head = file:read(16)
+  file:close()
+  assert.truthy(head:find(start, 1, true), path)
+end
+
+local PNG = "\137PNG\r\n\26\n"
+local has_gnuplot = os.execute("command -v gnuplot >/dev/null")
+
+local function picture(path)
+  if has_gnuplot then has(path, PNG) end
+end
+
+-- Where x'' = force(x) leads, by plain Lua and many small RK4 steps: a witness
+-- that shares nothing with torus.
+local function motion(force, x, v, time)
+  local n = 20000
+  local h = time / n
+  for _ = 1, n do
+    local v1, a1 = v, force(x)
+    local v2, a2 = v + a1 * h / 2, force(x + v1 * h / 2)
+    local v3, a3 = v + a2 * h / 2, force(x + v2 * h / 2)
+    local v4, a4 = v + a3 * h, force(x + v3 * h)
+    x = x + (v1 + 2 * v2 + 2 * v3 + v4) * h / 6
+    v = v + (a1 + 2 * a2 + 2 * a3 + a4) * h / 6
+  end
+  return x
+end
+
+describe("examples", function()
+  setup(function()
+    folder = os.tmpname()
+    os.remove(folder)
+    assert(lfs.mkdir(folder))
+  end)
+
+  teardown(function() os.execute("rm -r " .. quoted(folder)) end)
+
+  it("01_tensors prints what its comments say", function()
+    local said = example("01_tensors")
+    assert.truthy(said:find("[[1., 2., 3.],\n [4., 5., 6.]]\nfloat32 (2,3)", 1, true))
+    assert.truthy(said:find("a Lua number:\t6.0\tand a table:\t2", 1, true))
+    assert.truthy(said:find("[ 3.,  6.,  9., 12.]]", 1, true))
+    assert.truthy(said:find("(1, 2):\t[-2.,  1.]  float32 (2)", 1, true))
+    assert.truthy(said:find("again the same:\ttrue", 1, true))
+    local mean, variance = numbers(said, "mean ([%d.]+), variance ([%d.]+)")
+    -- three standard errors of a million samples, and what is not printed
+    assert.is_near(0.5, mean, 0.0014)
+    assert.is_near(1 / 12, variance, 0.0003)
+    assert.truthy(said:find("01_tensors.lua:%d+: add: shapes don't broadcast, "
+      .. "%(2,3%) with %(4%)"))
+  end)
+
+  -- The least-squares solution by Cramer's rule, from the same noisy heights.
+  local function thrown_ball()
+    torus.manual_seed(1)
+    local t = torus.linspace(0, 2, 200, { dtype = "float64" })
+    local noise = torus.randn(200, { dtype = "float64" }):totable()
+    local m, b = { { 0, 0, 0 }, { 0, 0, 0 }, { 0, 0, 0 } }, { 0, 0, 0 }
+    for n, time in ipairs(t:totable()) do
+      local height = 1.5 + 12 * time - 9.81 / 2 * time ^ 2 + 0.05 * noise[n]
+      local row = { 1, time, -0.5 * time ^ 2 }
+      for i = 1, 3 do
+        b[i] = b[i] + row[i] * height
+        for j = 1, 3 do m[i][j] = m[i][j] + row[i] * row[j] end
+      end
+    end
+    local function determinant(a)
+      return a[1][1] * (a[2][2] * a[3][3] - a[2][3] * a[3][2])
+        - a[1][2] * (a[2][1] * a[3][3] - a[2][3] * a[3][1])
+        + a[1][3] * (a[2][1] * a[3][2] - a[2][2] * a[3][1])
+    end
+    local answer = {}
+    for k = 1, 3 do
+      local replaced = {}
+      for i = 1, 3 do
+        replaced[i] = { table.unpack(m[i]) }
+        replaced[i][k] = b[i]
+      end
+      answer[k] = determinant(replaced) / determinant(m)
+    end
+    return table.unpack(answer)
+  end
+
+  it("02_gradients finds the least-squares fit", function()
+    local said = example("02_gradients")
+    local h, v, g = numbers(said, "descent: h = (%S+)  v = (%S+)  g = (%S+)")
+    local h0, v0, g0 = thrown_ball()
+    -- printed with three digits
+    assert.is_near(h0, h, 0.001)
+    assert.is_near(v0, v, 0.001)
+    assert.is_near(g0, g, 0.001)
+    local A, c, omega = numbers(said,
+      "Adam: A = (%S+)  c = (%S+)  omega = (%S+)  ")
+    -- a few times noise / sqrt(points) = 0.02 / sqrt(300)
+    assert.is_near(1.2, A, 0.01)
+    assert.is_near(0.3, c, 0.01)
+    assert.is_near(4, omega, 0.01)
+  end)
+
+  it("03_second_derivatives agrees with what is done by hand", function()
+    local said = example("03_second_derivatives")
+    for n = 1, 4 do
+      local torus_says, by_hand = numbers(said,
+        "derivative " .. n .. ": (%S+)  by hand: (%S+)")
+      assert.equal(by_hand, torus_says)
+      assert.is_near((0.5 + n) * math.exp(0.5), by_hand, 1e-6)
+    end
+    assert.truthy(said:find("[[ 4., -3.],\n [-3.,  4.]]", 1, true))
+    -- dp/dt at q = (0.1, 0.2): -q1 - 2 q1 q2, -q2 - q1^2 + q2^2
+    assert.truthy(said:find("dp/dt:%s+%[%-0.1400, %-0.1700%]"))
+    assert.equal(0, (numbers(said, "{H, H} = (%S+):")))
+    assert.equal(0, (numbers(said, "{L, K} = (%S+):")))
+    -- {L, V} = q2 dV/dq1 - q1 dV/dq2 = q1 (2 q2^2 - q1^2 + q2^2) for the cubic
+    assert.is_near(0.1 * (3 * 0.04 - 0.01), (numbers(said, "{L, H} = (%S+):")), 5e-5)
+    local area = {}
+    for method, factor in said:gmatch("(%S+) +area grows by (%S+)\n") do
+      area[method] = tonumber(factor)
+    end
+    for _, method in ipairs { "leapfrog", "symplectic_euler", "yoshida4" } do
+      assert.is_near(1, area[method], 1e-14)
+    end
+    assert.is_near(1 + 0.25 * math.cos(1.2), area.euler, 1e-14)
+    assert.is_true(math.abs(area.rk4 - 1) > 1e-7)
+  end)
+
+  it("04_integrators shows orders, drift, reversibility and a target hit", function()
+    local said = example("04_integrators")
+    local order = { euler = 1, symplectic_euler = 1, leapfrog = 2, rk4 = 4,
+      yoshida4 = 4 }
+    for method, expected in pairs(order) do
+      local coarse, fine, fitted = numbers(said,
+        "\n" .. method .. " +(%d%S+) +(%S+) +(%d%.%d%d)\n")
+      assert.is_true(coarse > fine)
+      assert.is_near(expected, fitted, 0.1)
+    end
+    local function errors(method)
+      return numbers(said, "\n" .. method .. " +(%d%S+) +(%d%S+)\n")
+    end
+    for _, method in ipairs { "leapfrog", "symplectic_euler", "yoshida4" } do
+      local early, late = errors(method)
+      assert.is_near(early, late, 0.1 * early)
+    end
+    for _, method in ipairs { "euler", "rk4" } do
+      local early, late = errors(method)
+      assert.is_true(late > 5 * early)
+    end
+    local function miss(method)
+      return (numbers(said, method .. " +misses the start by (%S+)\n"))
+    end
+    assert.is_true(miss("leapfrog") < 1e-12 and miss("yoshida4") < 1e-12)
+    assert.is_true(miss("rk4") > 1e-9 and miss("euler") > 1e-2)
+    local push, angle = numbers(said, "try 5: push (%S+), angle (%S+)\n")
+    assert.equal(1.5, angle)
+    -- yoshida4's own error at a step of 0.1
+    assert.is_near(1.5, motion(function(x) return -math.sin(x) end, 0, push, 2), 1e-4)
+    picture("04_integrators.png")
+  end)
+
+  local REPORT = "step +%d+  frames +%d+  error +%S+  KL +%S+  held%-out +(%S+)e%-4"
+
+  it("05_hgn learns something in a few steps", function()
+    local said = example("05_hgn", "--steps 60")
+    local before, after = numbers(said, REPORT .. " .-\n" .. REPORT)
+    assert.is_true(after < before / 2)
+    has("05_hgn.png", PNG)
+  end)
+
+  it("05_hgn leaves the mean image far behind #slow", function()
+    assert.is_true(numbers(example("05_hgn"), "error (%S+) of the mean image's") < 0.25)
+  end)
+
+  it("06_own_system conserves its energy and knows its barrier", function()
+    local said = example("06_own_system")
+    assert.truthy(said:find("06_own_system.lua:%d+: system broken: "))
+    assert.is_true(numbers(said, "is off by (%S+)\n") < 1e-7)
+    local crossing, able = numbers(said, "(%d+) of 200 cross the barrier, (%d+) have")
+    assert.equal(able, crossing)
+    assert.is_true(crossing > 20 and crossing < 180)
+    for _, k in ipairs { 1, 1.5 } do
+      local q = numbers(said, ("k = %.1f: after a time of 4 it is at (%%S+)\n"):format(k))
+      assert.is_near(motion(function(x) return k * x - x ^ 3 end, 0, 0.1, 4), q, 0.0051)
+    end
+    has("06_own_system.gif", "GIF89a")
+    picture("06_own_system.png")
+  end)
+
+  it("07_hnn_save_load learns a pendulum and reads it back", function()
+    local said = example("07_hnn_save_load")
+    assert.is_true(numbers(said, "step 600  error of the slopes (%S+)\n") < 0.003)
+    local learned, exact = numbers(said, "angle (%S+), the true one is (%S+)\n")
+    -- H = 3 (1 - cos q) + p^2: dq/dt = 2 p, dp/dt = -3 sin q
+    assert.is_near(motion(function(x) return -6 * math.sin(x) end, 1.5, 0, 5), exact, 6e-4)
+    assert.is_near(exact, learned, 0.2)
+    assert.truthy(said:find("an energy of a pendulum; the same numbers: true", 1, true))
+    assert.truthy(said:find("nil\tload: ", 1, true))
+    has("07_energy.safetensors", "{")
+    has("07_angles.npy", "\147NUMPY")
+  end)
+
+  -- What is typed at the prompt in the file's blocks, and what comes back.
+  local function transcript(path)
+    local typed, answers = {}, {}
+    local inside = false
+    for line in io.lines(path) do
+      if line:match("^```") then
+        inside = not inside
+      elseif inside then
+        local input = line:match("^>>? (.*)$")
+        if input then typed[#typed + 1] = input else answers[#answers + 1] = line end
+      end
+    end
+    return table.concat(typed, "\n") .. "\n", table.concat(answers, "\n") .. "\n"
+  end
+
+  it("08_prompt is what the prompt says", function()
+    local typed, answers = transcript("examples/08_prompt.md")
+    local file = assert(io.open(folder .. "/typed", "w"))
+    file:write(typed)
+    file:close()
+    assert.equal(answers, (shell(quoted(root .. "/scripts/torus") .. " <typed")))
+  end)
+end)
