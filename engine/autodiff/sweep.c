@@ -233,8 +233,8 @@ static bool hand_on(sweep *s, const entry *e, const inputs *x) {
 static bool pass_on(sweep *s, const entry *e) {
   int count = e->tensor->node->inputs;
   if (!check_versions(s, e->tensor)) return false;
-  torus_tensor *in[FEW], *gradient[FEW];
-  bool wanted[FEW];
+  torus_tensor *in[FEW] = {NULL}, *gradient[FEW] = {NULL};
+  bool wanted[FEW] = {false};
   if (count <= FEW) return hand_on(s, e, &(inputs){in, gradient, wanted});
   size_t pointers = (size_t)count * sizeof *in;
   char *room = torus_scratch(s->scope, 2 * pointers + (size_t)count);

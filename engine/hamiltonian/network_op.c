@@ -164,6 +164,8 @@ static torus_tensor *inside(torus_scope *scope, const torus_call *call,
   torus_tensor *out = fn(&inner, call);
   torus_scope_clear(&inner);
   torus_scope_pass_error(scope, &inner);
+  /* The result is the caller's, not the scope's.
+   * cppcheck-suppress returnDanglingLifetime */
   return out;
 }
 
@@ -173,7 +175,8 @@ static torus_tensor *keep_if(torus_tensor *out, bool ok) {
   return NULL;
 }
 
-/* --- gradients ----------------------------------------------------------------- */
+/* --- gradients
+ * ----------------------------------------------------------------- */
 
 /* New tensors for the wanted gradients, and their addresses. */
 typedef struct results {
@@ -190,8 +193,7 @@ static bool new_results(torus_scope *scope, const torus_call *call,
     out[i] = NULL;
     if (!wanted[i]) continue;
     torus_tensor *like = call->in[i];
-    out[i] =
-        torus_scope_own(scope, torus_new_like(scope, like, &like->shape));
+    out[i] = torus_scope_own(scope, torus_new_like(scope, like, &like->shape));
     if (!out[i]) return false;
   }
   if (out[0]) r->q = torus_tensor_data(out[0]);
@@ -218,7 +220,8 @@ static bool refuse_higher_order(torus_scope *scope, const torus_call *call) {
   return true;
 }
 
-/* --- field --------------------------------------------------------------------- */
+/* --- field
+ * --------------------------------------------------------------------- */
 
 static torus_tensor *field_inside(torus_scope *scope, const torus_call *call) {
   problem p;
@@ -228,11 +231,11 @@ static torus_tensor *field_inside(torus_scope *scope, const torus_call *call) {
   void *tape;
   torus_tensor *out = torus_new_like(scope, call->in[0], &shape);
   if (!out) return NULL;
-  bool ok =
-      new_tape(scope, call, torus_hamiltonian_tape_size(&p.h, p.batch), &tape) &&
-      torus_hamiltonian_forward(&p.h, p.batch, p.q, p.p, part(out, 0),
-                                part(out, numbers), part(out, 2 * numbers),
-                                tape, &scope->status);
+  bool ok = new_tape(scope, call, torus_hamiltonian_tape_size(&p.h, p.batch),
+                     &tape) &&
+            torus_hamiltonian_forward(
+                &p.h, p.batch, p.q, p.p, part(out, 0), part(out, numbers),
+                part(out, 2 * numbers), tape, &scope->status);
   return keep_if(out, ok);
 }
 
@@ -253,11 +256,12 @@ static bool field_gradients(torus_scope *scope, const torus_call *call,
   }
   int64_t numbers = p.batch * p.size;
   return torus_hamiltonian_backward(&p.h, p.batch, tape_of(call), part(g, 0),
-                                    part(g, numbers), part(g, 2 * numbers),
-                                    r.q, r.p, r.nets, &scope->status);
+                                    part(g, numbers), part(g, 2 * numbers), r.q,
+                                    r.p, r.nets, &scope->status);
 }
 
-/* --- rollout ------------------------------------------------------------------- */
+/* --- rollout
+ * ------------------------------------------------------------------- */
 
 static torus_tensor *rollout_inside(torus_scope *scope,
                                     const torus_call *call) {
