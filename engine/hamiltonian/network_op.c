@@ -164,8 +164,8 @@ static torus_tensor *inside(torus_scope *scope, const torus_call *call,
   torus_tensor *out = fn(&inner, call);
   torus_scope_clear(&inner);
   torus_scope_pass_error(scope, &inner);
-  /* The result is the caller's, not the scope's.
-   * cppcheck-suppress returnDanglingLifetime */
+  /* The result is the caller's, not the scope's. */
+  /* cppcheck-suppress returnDanglingLifetime */
   return out;
 }
 
