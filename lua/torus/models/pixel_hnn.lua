@@ -29,7 +29,9 @@ local M = {}
 -- finite differences as in the original, or one step of "rk4". Frames are
 -- encoded as their difference from `centre`, an image that is not learned but
 -- set to the mean of the data, times `input_gain`, and the dense decoder adds
--- it again: without this the dense auto-encoder stays at a constant image.
+-- it again: without this (set_centre never called, init "default",
+-- input_gain 1: the paper's form) the dense auto-encoder stays at a constant
+-- image.
 -- `background` are the colours that the convolutional decoder starts near.
 M.rules = {
   kind = { default = "mlp", choices = { "mlp", "conv" } },
@@ -61,7 +63,10 @@ local function register_dense(self, c, o)
   local decoder = self:register("decoder", MLP.new {
     sizes = { c.latent, w, w, w, pixels }, activation = "relu",
     dtype = o.dtype, generator = o.generator, init = c.init })
-  torus.no_grad(function() decoder[4].weight:mul_(0.1) end)
+  -- The untrained output is the centre, nearly.
+  if c.init == "kaiming" then
+    torus.no_grad(function() decoder[4].weight:mul_(0.1) end)
+  end
 end
 
 local function twice(list)

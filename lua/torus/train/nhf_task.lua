@@ -13,7 +13,8 @@ Task.__index = Task
 -- `data`, a .npy file of samples, takes the place of `target`. objective
 -- "elbo" maximises eq. (6). "geco" minimises E[ln f] - the negative entropy of
 -- the momenta - subject to E[-ln pi(s_0)] <= tolerance, by default the prior's
--- own entropy, which a perfect flow attains.
+-- own entropy, which a perfect flow attains. The multiplier has to be slow: it
+-- swings by factors of a hundred with the steps that HGN's takes.
 local MORE = {
   model = { default = "nhf", choices = { "nhf" } },
   target = { default = "mixture", choices = targets.names },
@@ -23,9 +24,9 @@ local MORE = {
   std = { default = 0.4, type = "number", above = 0 },
   objective = { default = "elbo", choices = { "elbo", "geco" } },
   tolerance = { type = "number" },
-  geco_rate = { default = 1, type = "number", min = 0 },
-  geco_bound = { default = 0.02, type = "number", min = 0 },
-  geco_decay = { default = 0.99, type = "number", min = 0, max = 1 },
+  geco_rate = { default = 0.02, type = "number", min = 0 },
+  geco_bound = { default = 0.005, type = "number", min = 0 },
+  geco_decay = { default = 0.9, type = "number", min = 0, max = 1 },
   batch = { default = 512, type = "integer", min = 1 },
   steps = { default = 10000, type = "integer", min = 0 },
   lr = { default = 3e-4, type = "number", min = 0 },

@@ -20,6 +20,7 @@ local MORE = {
   system = { default = "restricted_pendulum", type = "string" },
   data = { type = "string" },
   latent = { type = "integer", min = 2 },
+  centre = { default = true, type = "boolean" },
   noise = { type = "number", min = 0 },
   dt = { type = "number" },
   frames = { type = "integer", min = 3 },
@@ -35,9 +36,12 @@ local MORE = {
 
 Task.rules = common.rules(pixel_hnn.rules, MORE)
 
---- `full` is the paper's; `small` a narrower, shorter one.
+--- `full` is the paper's, with frames relative to their mean image, which it
+-- needs to see more than a constant one; `plain` is without that; `small` a
+-- narrower, shorter one.
 Task.presets = {
   full = {},
+  plain = { centre = false, init = "default", input_gain = 1 },
   small = { steps = 2000, conv_width = 16, lr_decay = "cosine" },
 }
 
@@ -95,7 +99,9 @@ function Task.new(config, data)
   local self = setmetatable({ config = config, data = data }, Task)
   self.generator = torus.generator(config.seed)
   self.model = Task.model(config, self.generator)
-  self.model:set_centre(Task.some_pairs(data.train))
+  if config.centre then
+    self.model:set_centre(Task.some_pairs(data.train))
+  end
   self.order = Order.new { count = data.train.size,
     batch = math.min(config.batch, data.train.size), seed = config.seed }
   self.parameters = self.model:named_parameters()

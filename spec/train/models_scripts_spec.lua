@@ -1,0 +1,90 @@
+-- The scripts with the smaller models: hnn, pixel_hnn, nhf and figure 9.
+local json = require "dkjson"
+local lfs = require "lfs"
+local folder = require "torus.train.folder"
+local torus = require "torus"
+
+local base
+
+local function script(arguments)
+  local out, err = base .. "/out", base .. "/err"
+  local _, _, status = os.execute(string.format(
+    "scripts/torus scripts/%s >%s 2>%s", arguments, out, err))
+  return status, folder.read(out), folder.read(err)
+end
+
+local function succeeds(arguments, ...)
+  local status, out, err = script(arguments:format(...))
+  assert.are.equal(0, status, err)
+  return out
+end
+
+local function fails(pattern, arguments, ...)
+  local status, _, err = script(arguments:format(...))
+  assert.is_true(status ~= 0)
+  assert.matches(pattern, err)
+  assert.is_nil(err:find("stack traceback", 1, true))
+end
+
+-- A PNG file of some size.
+local function is_picture(path)
+  local text = assert(folder.read(path))
+  assert.are.equal("\137PNG", text:sub(1, 4))
+  assert.is_true(#text > 500)
+end
+
+describe("the scripts with smaller models", function()
+  setup(function()
+    base = os.tmpname()
+    os.remove(base)
+    assert(lfs.mkdir(base))
+  end)
+
+  teardown(function() os.execute("rm -r " .. base) end)
+
+  it("train and measure an hnn", function()
+    succeeds("train.lua hnn --system pendulum --steps 3 --out %s/hnn "
+      .. "--set width=8", base)
+    local found = json.decode(succeeds("evaluate.lua %s/hnn --json --pictures",
+      base))
+    assert.are.equal(3, found.step)
+    assert.is_true(found.test_loss > 0 and found.energy_rk45 > 0)
+    succeeds("evaluate.lua %s/hnn --pictures", base)
+    is_picture(base .. "/hnn/rollouts.png")
+    fails("is no system", "train.lua hnn --system sping --out %s/none", base)
+    fails("unknown key \"tolerance\"", "train.lua hnn --set tolerance=1")
+  end)
+
+  it("train and measure a flow, of a user's samples too", function()
+    local tiny = "--set width=4 --set flows=1 --set batch=16 --steps 3"
+    succeeds("train.lua nhf --preset small --prior soft_uniform --out %s/nhf "
+      .. "--set dimension=1 --set modes=2 %s", base, tiny)
+    local out = succeeds("evaluate.lua %s/nhf", base)
+    assert.matches("integral of the density", out)
+    assert.matches("modes found", out)
+    assert(torus.npy.save(base .. "/mine.npy", torus.rand { 40, 3 }))
+    succeeds("train.lua nhf --data %s/mine.npy --out %s/mine %s", base, base,
+      tiny)
+    succeeds("train.lua nhf --resume --steps 5 --out %s/mine", base)
+    fails("No such file", "train.lua nhf --data %s/none.npy --out %s/none",
+      base, base)
+  end)
+
+  it("make figure 9", function()
+    succeeds("figures.lua 9 --out %s/figures --steps 2 --set targets=mixture2",
+      base)
+    is_picture(base .. "/figures/figure9.png")
+    fails("there is no figure 99", "figures.lua 99")
+  end)
+
+  it("train and measure a pixel_hnn", function()
+    succeeds("train.lua pixel_hnn --out %s/pixels --steps 2 --set width=8 "
+      .. "--set resolution=8 --set train_size=8 --set test_size=4 "
+      .. "--set frames=8", base)
+    local out = succeeds("evaluate.lua %s/pixels --pictures", base)
+    assert.matches("valid prediction time", out)
+    is_picture(base .. "/pixels/latent.png")
+    is_picture(base .. "/pixels/strip.png")
+    fails("is no system", "train.lua pixel_hnn --system x --out %s/none", base)
+  end)
+end)
