@@ -75,9 +75,15 @@ static int memory(lua_State *L) {
   return 1;
 }
 
-/* fail_allocation(n): for specs; the nth allocation from now fails once */
+/* fail_allocation(n[, on]): for specs; the nth allocation from now fails, and
+ * all after it where `on` */
 static int fail_allocation(lua_State *L) {
-  torus_alloc_fail_nth(luaL_checkinteger(L, 1));
+  lua_Integer n = luaL_checkinteger(L, 1);
+  if (lua_toboolean(L, 2)) {
+    torus_alloc_fail_from(n);
+  } else {
+    torus_alloc_fail_nth(n);
+  }
   return 0;
 }
 

@@ -31,6 +31,7 @@ static struct {
   header *free[CLASSES];
   torus_alloc_stats stats;
   int64_t fail_in;
+  int fail_on; /* the next ones, too */
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 /* The class of a request and the bytes a block of that class holds. */
@@ -68,6 +69,7 @@ void *torus_alloc(size_t bytes) {
   if (!POOLED) capacity = bytes;
   pthread_mutex_lock(&pool.lock);
   int fail = pool.fail_in > 0 && --pool.fail_in == 0;
+  if (fail && pool.fail_on) pool.fail_in = 1;
   header *h = fail ? NULL : take_cached(class);
   pthread_mutex_unlock(&pool.lock);
   if (fail) return NULL;
@@ -123,8 +125,12 @@ void torus_alloc_trim(void) {
   pthread_mutex_unlock(&pool.lock);
 }
 
-void torus_alloc_fail_nth(int64_t n) {
+static void fail_in(int64_t n, int on) {
   pthread_mutex_lock(&pool.lock);
   pool.fail_in = n;
+  pool.fail_on = on;
   pthread_mutex_unlock(&pool.lock);
 }
+
+void torus_alloc_fail_nth(int64_t n) { fail_in(n, 0); }
+void torus_alloc_fail_from(int64_t n) { fail_in(n, 1); }

@@ -28,8 +28,9 @@ torus_alloc_stats torus_alloc_get_stats(void);
 /* Gives every cached block back to the system. */
 void torus_alloc_trim(void);
 
-/* For tests: the nth allocation from now fails once (1 is the next one);
- * zero switches this off. */
+/* For tests: the nth allocation from now fails (1 is the next one), alone or
+ * with all that follow; zero switches this off. */
 void torus_alloc_fail_nth(int64_t n);
+void torus_alloc_fail_from(int64_t n);
 
 #endif
