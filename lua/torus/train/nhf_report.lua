@@ -12,8 +12,8 @@ local RULES = {
   count = { default = 8192, type = "integer", min = 2 },
   importance = { default = 64, type = "integer", min = 1 },
   quadrature = { default = 128, type = "integer", min = 0 },
-  points = { default = 41, type = "integer", min = 3 },
-  grid = { default = 33, type = "integer", min = 0 },
+  points = { type = "integer", min = 3 },
+  grid = { type = "integer", min = 0 },
 }
 
 local function mean_and_error(x)
@@ -56,8 +56,8 @@ end
 -- @tparam Target target
 -- @tparam[opt] table opts count=8192 samples of the target; importance=64
 -- samples for the tighter bound; quadrature=128 samples whose true density is
--- taken, with points=41 momenta along each axis; grid=33 points along each
--- axis for the integral of the density (0: none)
+-- taken, with points=49 momenta along each axis (401 for d = 1); grid=33 points
+-- along each axis (201) for the integral of the density (0: none)
 -- @treturn table elbo, importance (a tighter bound), each with ..._error (of
 -- the mean); negative_entropy of the target with its error, and gap, how far
 -- the bound is below it; log_density, elbo_there and density_minus_elbo with
@@ -66,6 +66,8 @@ end
 function M.measure(model, target, opts)
   local o = options.resolve("nhf_report", opts, RULES)
   local generator, c = torus.generator(99), model.config
+  o.points = o.points or (c.dimension == 1 and 401 or 49)
+  o.grid = o.grid or (c.dimension == 1 and 201 or 33)
   return torus.no_grad(function()
     local x = target:sample(o.count, generator, c.dtype)
     local found = {}
