@@ -63,6 +63,13 @@ local function key_order(names_of_tensors, metadata)
   return order
 end
 
+-- An empty table would become a JSON array.
+local function as_object(t)
+  local copy = setmetatable({}, { __jsontype = "object" })
+  for key, value in pairs(t) do copy[key] = value end
+  return copy
+end
+
 --- Writes tensors to a file.
 -- @tparam string path
 -- @tparam {[string]=tensor,...} tensors
@@ -74,7 +81,7 @@ function M.save(path, tensors, metadata)
   if type(path) ~= "string" then core.raise("save: expected a path") end
   check_table("tensors", tensors)
   if metadata then check_metadata(metadata) end
-  local header, parts, offset = {}, { "", "" }, 0
+  local header, parts, offset = as_object {}, { "", "" }, 0
   local order = sorted_keys(tensors)
   for _, name in ipairs(order) do
     local x = tensors[name]
@@ -94,7 +101,7 @@ function M.save(path, tensors, metadata)
     offset = offset + length
     parts[#parts + 1] = x
   end
-  header.__metadata__ = metadata
+  header.__metadata__ = metadata and as_object(metadata)
   local text = json.encode(header, { keyorder = key_order(order, metadata) })
   text = text .. (" "):rep(-#text % 8) -- the data starts aligned
   parts[1], parts[2] = ("<I8"):pack(#text), text
@@ -169,6 +176,9 @@ end
 -- The entries by their place in the file, where each byte belongs to one.
 local function check_entries(header, available)
   local list = {}
+  for name in pairs(header) do -- dkjson takes {1: ...} and {"x"}, too
+    if type(name) ~= "string" then return nil, "its header is no JSON object" end
+  end
   for _, name in ipairs(sorted_keys(header)) do
     local entry, message = check_entry(name, header[name], available)
     if not entry then return nil, message end
@@ -197,8 +207,8 @@ end
 local function check_strings(metadata)
   if metadata == nil then return {} end
   if not is_json(metadata, "object") then return nil end
-  for _, value in pairs(metadata) do
-    if type(value) ~= "string" then return nil end
+  for key, value in pairs(metadata) do
+    if type(key) ~= "string" or type(value) ~= "string" then return nil end
   end
   return setmetatable(metadata, nil)
 end

@@ -1,0 +1,173 @@
+local torus = require "torus"
+local raises = require "spec.support.raises"
+local lfs = require "lfs"
+
+local npy = torus.npy
+local DTYPES = { "float32", "float64", "int64", "uint8" }
+
+local folder
+
+local function path(name) return folder .. "/" .. name end
+
+local function write(name, text)
+  local file = assert(io.open(path(name), "wb"))
+  assert(file:write(text))
+  file:close()
+  return path(name)
+end
+
+-- A file as numpy writes it: magic, version, header length, header, data.
+local function pack(header, data, version)
+  local width = version == 1 and 2 or 4
+  return "\x93NUMPY" .. string.char(version or 1, 0)
+    .. ("<I" .. (version == nil and 2 or width)):pack(#header) .. header .. (data or "")
+end
+
+local function header(descr, shape, fortran)
+  return ("{'descr': '%s', 'fortran_order': %s, 'shape': %s, }\n"):format(descr,
+    fortran and "True" or "False", shape)
+end
+
+local function refused(text, why)
+  local x, message = npy.load(write("bad.npy", text))
+  assert.is_nil(x, "was accepted")
+  assert.truthy(message:find("^npy.load: .*bad.npy is "), message)
+  assert.is_nil(message:find("\n"))
+  if why then assert.truthy(message:find(why, 1, true), message) end
+end
+
+setup(function()
+  folder = os.tmpname()
+  os.remove(folder)
+  assert(lfs.mkdir(folder))
+end)
+
+teardown(function() os.execute("rm -rf '" .. folder .. "'") end)
+
+describe("an .npy file", function()
+  it("gives back every dtype, shape and bit", function()
+    for _, dtype in ipairs(DTYPES) do
+      local opts = { dtype = dtype }
+      for _, x in ipairs {
+        torus.tensor({ { 1, 2, 3 }, { 4, 5, 250 } }, opts), torus.tensor({ 1, 2 }, opts),
+        torus.tensor(7, opts), torus.zeros({ 2, 0, 3 }, opts), torus.zeros({ 0 }, opts),
+        torus.tensor({ { 1, 2 }, { 3, 4 } }, opts):transpose(),
+      } do
+        assert.is_true(npy.save(path("x.npy"), x))
+        local y = assert(npy.load(path("x.npy")))
+        assert.same(x.shape, y.shape)
+        assert.equal(dtype, y.dtype)
+        assert.equal(torus.to_bytes(x), torus.to_bytes(y))
+      end
+    end
+  end)
+
+  it("begins as numpy's own, with the data aligned", function()
+    assert(npy.save(path("x.npy"), torus.zeros({ 3 }, { dtype = "float64" })))
+    local file = io.open(path("x.npy"), "rb")
+    local text = file:read("a")
+    file:close()
+    assert.equal("\x93NUMPY\1\0", text:sub(1, 8))
+    local length = ("<I2"):unpack(text, 9)
+    assert.equal(0, (10 + length) % 64)
+    assert.equal(10 + length + 24, #text)
+    assert.truthy(text:find("{'descr': '<f8', 'fortran_order': False, 'shape': (3,), }", 1, true))
+    assert.equal("\n", text:sub(10 + length, 10 + length))
+  end)
+
+  it("is read in all versions and styles of header", function()
+    local data = ("<ff"):pack(1.5, -2)
+    for version = 1, 3 do
+      local x = assert(npy.load(write("v.npy", pack(header("<f4", "(2,)"), data, version))))
+      assert.same({ 1.5, -2 }, x:totable())
+    end
+    local x = assert(npy.load(write("s.npy",
+      pack('{"shape": (1, 2L), "fortran_order":False,"descr":"<f4"}', data))))
+    assert.same({ { 1.5, -2 } }, x:totable())
+    assert.equal(3, npy.load(write("u.npy", pack(header("|u1", "()"), "\3"))):item())
+  end)
+
+  it("in Fortran order comes out the right way round", function()
+    local x = assert(npy.load(write("f.npy",
+      pack(header("<i8", "(2, 3)", true), ("<i8i8i8i8i8i8"):pack(1, 4, 2, 5, 3, 6)))))
+    assert.same({ { 1, 2, 3 }, { 4, 5, 6 } }, x:totable())
+    assert.is_true(x:is_contiguous())
+    x = assert(npy.load(write("f.npy", pack(header("|u1", "(2, 2, 2)", true), "\1\5\3\7\2\6\4\8"))))
+    assert.same({ { { 1, 2 }, { 3, 4 } }, { { 5, 6 }, { 7, 8 } } }, x:totable())
+    x = assert(npy.load(write("f.npy", pack(header("|u1", "(0, 2)", true), ""))))
+    assert.same({ 0, 2 }, x.shape)
+  end)
+
+  it("tells what it holds without its data", function()
+    write("i.npy", pack(header("<f8", "(2, 1)"), ("\0"):rep(16)))
+    local info = assert(npy.info(path("i.npy")))
+    assert.same({ 2, 1 }, info.shape)
+    assert.equal("float64", info.dtype)
+    assert.equal(2, info.count)
+    assert.is_false(info.fortran)
+  end)
+end)
+
+describe("a damaged .npy file", function()
+  it("is refused wherever it is cut", function()
+    local text = pack(header("<f4", "(2,)"), ("<ff"):pack(1, 2))
+    for n = 0, #text - 1 do refused(text:sub(1, n)) end
+    refused(text:sub(1, -2), "truncated: its shape (2) needs 8 bytes, it has 7")
+  end)
+
+  it("is refused or read, but never crashes, whatever byte changes", function()
+    local text = pack(header("<f4", "(2,)"), ("<ff"):pack(1, 2))
+    for i = 1, #text - 8 do
+      for _, byte in ipairs { 0, 10, 40, 57, 255, text:byte(i) ~ 1 } do
+        local changed = text:sub(1, i - 1) .. string.char(byte) .. text:sub(i + 1)
+        local ok, x, message = pcall(npy.load, write("bad.npy", changed))
+        assert.is_true(ok, x)
+        assert.is_true(x ~= nil or type(message) == "string")
+      end
+    end
+  end)
+
+  it("is refused with the reason", function()
+    refused("", "it does not begin like one")
+    refused("\x93NUMPX\1\0", "it does not begin like one")
+    refused("\x93NUMPY\9\0" .. ("\0"):rep(100), "its version is unknown")
+    refused("\x93NUMPY\2\0" .. ("<I4"):pack(1 << 31) .. "x", "its header claims 2147483648 bytes")
+    refused(pack("hello"), "its header can't be understood")
+    refused(pack(""))
+    refused(pack(header(">f4", "(2,)"), ("\0"):rep(8)), "its dtype is >f4; expected little-endian")
+    refused(pack(header("|O", "(2,)"), ("\0"):rep(16)), "its dtype is |O")
+    refused(pack(header("<f2", "(2,)"), ("\0"):rep(4)), "its dtype is <f2")
+    refused(pack(header("<U3", "(2,)"), ("\0"):rep(24)), "its dtype is <U3")
+    refused(pack("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }"),
+      "its dtype is a structure")
+    refused(pack(header("<f4", "(-2,)"), ("\0"):rep(8)), "its header can't be understood")
+    refused(pack(header("<f4", "(2.5,)"), ("\0"):rep(8)), "its header can't be understood")
+    refused(pack(header("<f4", "(99999999999999999999,)")), "its shape is too large")
+    refused(pack(header("<f4", "(4294967296, 4294967296)")), "its shape is too large")
+    refused(pack(header("<f4", "(0, 4294967296, 4294967296)")), "its shape is too large")
+    refused(pack(header("<f4", "(1,1,1,1,1,1,1,1,1)")), "its shape is too large")
+    refused(pack(header("<f4", "(1000000000,)")), "is truncated")
+  end)
+end)
+
+describe("npy.save and npy.load", function()
+  it("return what the system refuses", function()
+    local x, message = npy.load(path("missing.npy"))
+    assert.is_nil(x)
+    assert.truthy(message:find("No such file", 1, true))
+    x, message = npy.load(folder)
+    assert.is_nil(x)
+    assert.is_string(message)
+    x, message = npy.save(path("no/such/x.npy"), torus.zeros(1))
+    assert.is_nil(x)
+    assert.truthy(message:find("No such file", 1, true))
+  end)
+
+  it("raise on misuse", function()
+    raises("npy.save: expected a tensor, got table", function() npy.save(path("x"), { 1 }) end)
+    raises("npy.save: expected a path", function() npy.save(nil, torus.zeros(1)) end)
+    raises("npy: expected a path", function() npy.load() end)
+    raises("npy: expected a path", function() npy.info(3) end)
+    assert.is_nil(lfs.attributes(path("x")))
+  end)
+end)
