@@ -71,4 +71,5 @@ local ok, message = torus.plot.contour { path = "runs/examples/06_own_system.png
   title = "energy and six trajectories", xlabel = "q", ylabel = "p",
   x = axis_q, y = axis_p, z = well:energy(all_q, all_p):reshape(61, 61),
   series = orbits }
-print("see runs/examples/06_own_system.gif and " .. (ok and ".png" or message))
+print("see runs/examples/06_own_system.gif")
+print(ok and "see runs/examples/06_own_system.png" or message)
