@@ -13,10 +13,9 @@
  * gets some: it can ask for the pixels of the next one ahead of time. */
 #define RUNS 64
 #define RUN_BLOCKS 4
-/* So few tiles are not worth sharing U between threads: each piece makes the
- * columns of U that it uses itself and goes through all tiles. */
-#define FEW_TILES 48
-#define GROUP 32
+/* U up to this size is made by every thread for itself: that costs less than
+ * fetching it from the caches of others. */
+#define OWN_BYTES (4 << 20)
 
 static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 static int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -43,24 +42,8 @@ static const conv_transforms *transforms_of(const conv_kernels *kernels,
   return taps == 2 ? &kernels->taps2 : &kernels->taps3;
 }
 
-/* Columns of a product in groups: all in one, or GROUP in each and the rest
- * in the last. */
-typedef struct groups {
-  int64_t count, columns; /* columns: k rounded up to vectors */
-} groups;
-
-static groups groups_of(const conv_kernels *kernels, int64_t k, bool few) {
-  groups g = {1, parts(k, kernels->lanes) * kernels->lanes};
-  if (few) g.count = most(1, g.columns / GROUP);
-  return g;
-}
-
-static int64_t group_begin(groups g, int64_t group) {
-  return group == g.count ? g.columns : group * GROUP;
-}
-
-static int64_t group_width(groups g, int64_t group) {
-  return group_begin(g, group + 1) - group_begin(g, group);
+static int64_t columns_of(const conv_kernels *kernels, int64_t k) {
+  return parts(k, kernels->lanes) * kernels->lanes;
 }
 
 /* What the transforms take for rows outside an image. */
@@ -98,176 +81,180 @@ prefetch(const conv_tiles *t, int64_t first, int64_t last, const float *x,
 typedef struct plan {
   const conv_correlation *job;
   const conv_transforms *transforms;
-  bool few;
-  groups groups;
-  int64_t positions;
+  int64_t positions, columns;         /* columns: k rounded up to vectors */
   int64_t tiles, block, blocks, runs; /* tiles in a block, blocks, pieces */
   int64_t slots, slot, line;
-  int64_t u_size, chunks; /* of a job; of the channels */
-  float *u; /* (job, group, source, position in slots, c, columns) */
+  int64_t chunks;
+  int64_t u_slot, u_size; /* u_size: of a job */
+  bool own;
+  uint8_t *made; /* per thread: bit j: U of job j; bit 7: packed weights */
   float *zeros;
   char *scratch;
-  size_t room;
+  size_t packed_bytes, phase_bytes, u_bytes, room;
 } plan;
+
+/* What a thread works with, or all of them: the weights, U (job, source,
+ * position in slots, c, columns); and its own M and V. */
+typedef struct place {
+  float *packed, *phase, *u, *m;
+} place;
 
 static int64_t block_of(int64_t tiles, int64_t most_tiles) {
   /* Enough pieces to share, not so small that U is read too often. */
   int64_t block = parts(parts(tiles, 8), 6) * 6;
-  return most(12, least(block, most_tiles / 6 * 6));
-}
-
-/* The distance of a group's positions in U, and where the group begins. */
-static int64_t u_slot(const plan *p, int64_t group) {
-  return slot_of(p->job->c * group_width(p->groups, group));
-}
-
-static int64_t u_begin(const plan *p, int64_t group) {
-  int64_t before = 0;
-  for (int64_t i = 0; i < group; i++) before += u_slot(p, i);
-  return before * p->positions * p->job->sources;
-}
-
-/* Floats of packed weights, of a phase as well. */
-static int64_t packed_size(const plan *p) {
-  return (9 + 4) * CHUNK * p->groups.columns;
+  return most(8, least(block, most_tiles / 6 * 6));
 }
 
 static plan plan_of(const conv_correlation *job) {
   plan p = {.job = job, .transforms = transforms_of(job->kernels, job->taps)};
-  int64_t positions = p.transforms->side * p.transforms->side;
-  p.positions = positions;
+  p.positions = p.transforms->side * p.transforms->side;
+  p.columns = columns_of(job->kernels, job->k);
   p.tiles = tiles_in(&job->out[0], job->n);
-  p.few = p.tiles <= FEW_TILES && job->jobs == 1;
-  p.groups = groups_of(job->kernels, job->k, p.few);
   p.line = parts(job->c, 16) * 16;
-  p.slots = job->sources == 1 ? positions + 1 : 2 * positions;
-  int64_t widest = most(p.line, p.groups.columns);
-  int64_t fits = BLOCK_BYTES / 4 / (p.slots * widest);
-  p.block = p.few ? p.tiles : block_of(p.tiles, fits);
-  p.blocks = p.tiles == 0 ? 0 : parts(p.tiles, p.block);
+  p.slots = job->sources == 1 ? p.positions + 1 : 2 * p.positions;
+  int64_t widest = most(p.line, p.columns);
+  p.block = block_of(p.tiles, BLOCK_BYTES / 4 / (p.slots * widest));
+  p.blocks = parts(p.tiles, p.block);
   p.runs = least(RUNS, most(least(p.blocks, 8), p.blocks / RUN_BLOCKS));
   p.slot = slot_of(p.block * widest);
-  p.u_size = u_begin(&p, p.groups.count);
   p.chunks = parts(job->c, CHUNK);
-  p.room = conv_room((size_t)(p.slots * p.slot) * sizeof(float)) +
-           conv_room((size_t)packed_size(&p) * sizeof(float));
+  p.u_slot = slot_of(job->c * p.columns);
+  p.u_size = job->sources * p.positions * p.u_slot;
+  size_t columns = (size_t)p.columns * sizeof(float);
+  p.packed_bytes = conv_room((size_t)(9 * job->c) * columns);
+  p.phase_bytes = job->filter.phases ? conv_room(4 * CHUNK * columns) : 0;
+  p.u_bytes = conv_room((size_t)(job->jobs * p.u_size) * sizeof(float));
+  p.own = p.u_bytes <= OWN_BYTES;
+  p.room = conv_room((size_t)(p.slots * p.slot) * sizeof(float));
+  size_t weights = p.packed_bytes + p.phase_bytes;
+  p.room += p.own ? weights + p.u_bytes : p.phase_bytes;
   return p;
 }
 
-static size_t plan_bytes(const plan *p, int threads) {
-  const conv_correlation *job = p->job;
-  return conv_room((size_t)(job->jobs * p->u_size) * sizeof(float)) +
-         conv_room(zeros_bytes(job->in, job->out)) + (size_t)threads * p->room;
+static size_t shared_bytes(const plan *p) {
+  return conv_room(TORUS_MAX_THREADS) +
+         conv_room(zeros_bytes(p->job->in, p->job->out)) +
+         (p->own ? 0 : p->packed_bytes + p->u_bytes);
 }
 
 size_t conv_correlation_scratch(const conv_correlation *job, int threads) {
-  /* Enough for fewer images too, which may be done in the other way. */
-  conv_correlation less = *job;
-  less.n = least(job->n, FEW_TILES / tiles_in(&job->out[0], 1));
-  plan all = plan_of(job), few = plan_of(&less);
-  size_t bytes = plan_bytes(&all, threads), other = plan_bytes(&few, threads);
-  return bytes > other ? bytes : other;
+  plan p = plan_of(job);
+  return shared_bytes(&p) + (size_t)threads * p.room;
 }
 
-static char *thread_scratch(const plan *p, int thread, float **packed) {
-  char *at = p->scratch + (size_t)thread * p->room;
-  *packed = conv_take(&at, (size_t)packed_size(p) * sizeof(float));
-  return at;
+static place place_of(const plan *p, int thread) {
+  char *own = p->scratch + shared_bytes(p) + (size_t)thread * p->room;
+  char *all =
+      (char *)p->zeros + conv_room(zeros_bytes(p->job->in, p->job->out));
+  char **at = p->own ? &own : &all;
+  place here;
+  here.packed = conv_take(at, p->packed_bytes);
+  here.u = conv_take(at, p->u_bytes);
+  here.phase = conv_take(&own, p->phase_bytes);
+  here.m = (float *)(void *)own;
+  return here;
 }
 
-/* U of one chunk of channels and one group of columns, all jobs and sources. */
-static void make_u(const plan *p, int64_t chunk, int64_t group, float *packed) {
+static void pack_chunk(const plan *p, const place *at, int64_t chunk) {
   const conv_correlation *j = p->job;
-  int64_t begin = group_begin(p->groups, group);
-  int64_t width = group_width(p->groups, group), end = begin + width;
   int64_t first = chunk * CHUNK, count = least(CHUNK, j->c - first);
-  int64_t size = count * width, slot = u_slot(p, group);
-  conv_filter_pack(&j->filter, first, count, begin, end, j->k, packed);
-  for (int i = 0; i < j->jobs * j->sources; i++) {
-    const float *taps = packed;
+  conv_filter_pack(&j->filter, first, count, 0, p->columns, j->k,
+                   at->packed + 9 * first * p->columns);
+}
+
+/* U of one chunk of channels, all sources of a job. */
+static void make_u(const plan *p, const place *at, int64_t job, int64_t chunk) {
+  const conv_correlation *j = p->job;
+  int64_t first = chunk * CHUNK;
+  int64_t size = least(CHUNK, j->c - first) * p->columns;
+  for (int64_t s = 0; s < j->sources; s++) {
+    const float *taps = at->packed + 9 * first * p->columns;
     if (j->filter.phases) {
-      float *phase = packed + 9 * size;
-      conv_filter_phase(&j->filter, i, size, packed, phase);
-      taps = phase;
+      conv_filter_phase(&j->filter, (int)(job * j->sources + s), size, taps,
+                        at->phase);
+      taps = at->phase;
     }
-    float *u = p->u + i / j->sources * p->u_size + u_begin(p, group) +
-               i % j->sources * p->positions * slot + first * width;
-    p->transforms->weights(size, taps, size, u, slot);
+    p->transforms->weights(size, taps, size,
+                           at->u + job * p->u_size +
+                               s * p->positions * p->u_slot +
+                               first * p->columns,
+                           p->u_slot);
   }
 }
 
-static void weights_piece(void *arg, int64_t piece, int thread) {
+static void weights_piece(void *arg, int64_t chunk, int thread) {
   const plan *p = arg;
-  float *packed;
-  thread_scratch(p, thread, &packed);
-  make_u(p, piece, 0, packed);
+  place here = place_of(p, thread);
+  pack_chunk(p, &here, chunk);
+  for (int64_t job = 0; job < p->job->jobs; job++) make_u(p, &here, job, chunk);
 }
 
-/* One block of tiles of a job and a group of columns. Memory is slower than
- * this arithmetic: while the products run, the pixels of the `ahead` tiles
- * after the block and of its own results are brought nearer. */
-static void tiles_block(const plan *p, int64_t job, int64_t group,
-                        int64_t first, int64_t count, int64_t ahead, float *m) {
+/* A thread's own U, when it first comes to a job. */
+static void need_u(const plan *p, const place *here, int64_t job, int thread) {
+  uint8_t *made = p->made + thread;
+  if (!(*made & 0x80)) {
+    for (int64_t c = 0; c < p->chunks; c++) pack_chunk(p, here, c);
+  }
+  if (!(*made >> job & 1)) {
+    for (int64_t c = 0; c < p->chunks; c++) make_u(p, here, job, c);
+  }
+  *made |= (uint8_t)(0x80 | 1 << job);
+}
+
+/* One block of tiles of a job. Memory is slower than this arithmetic: while
+ * the products run, the pixels of the `ahead` tiles after the block and of its
+ * own results are brought nearer. */
+static void tiles_block(const plan *p, const place *here, int64_t job,
+                        int64_t first, int64_t count, int64_t ahead) {
   const conv_correlation *j = p->job;
   const conv_transforms *t = p->transforms;
-  int64_t begin = group_begin(p->groups, group);
-  int64_t width = group_width(p->groups, group);
-  int64_t end = least(begin + width, j->k), columns = p->groups.columns;
-  float *v = m + (p->slots - p->positions) * p->slot;
+  float *m = here->m, *v = m + (p->slots - p->positions) * p->slot;
+  const float *u = here->u + job * p->u_size;
   const conv_tiles *out = &j->out[job];
-  int64_t slot = u_slot(p, group);
-  const float *u = p->u + job * p->u_size + u_begin(p, group);
   for (int64_t s = 0; s < j->sources; s++) {
     const conv_tiles *in = &j->in[job * j->sources + s];
     const float *x = j->x[job * j->sources + s];
     conv_run run = {in, first, count, p->slot, p->line};
     t->input(&run, 0, PARTS, j->c, x, p->zeros, v);
-    for (int64_t i = 0; i < p->positions; i++, u += slot) {
-      j->kernels->product(count, width, j->c, v + i * p->slot, p->line, 1, u,
-                          width, m + i * p->slot + begin, columns, s > 0);
+    for (int64_t i = 0; i < p->positions; i++, u += p->u_slot) {
+      j->kernels->product(count, p->columns, j->c, v + i * p->slot, p->line, 1,
+                          u, p->columns, m + i * p->slot, p->columns, s > 0);
       int64_t from = i * count / p->positions;
       int64_t to = (i + 1) * count / p->positions;
       prefetch(in, first + count + from, first + least(ahead, count + to), x, 0,
                j->c);
       if (s > 0) continue;
-      prefetch(out, first + from, first + to, j->y[job], begin, end);
+      prefetch(out, first + from, first + to, j->y[job], 0, j->k);
     }
   }
-  conv_run run = {out, first, count, p->slot, columns};
-  t->output(&run, begin, end, m, j->bias, j->slope, j->y[job]);
+  conv_run run = {out, first, count, p->slot, p->columns};
+  t->output(&run, 0, j->k, m, j->bias, j->slope, j->y[job]);
 }
 
 static void tiles_piece(void *arg, int64_t piece, int thread) {
   const plan *p = arg;
-  float *packed;
-  float *m = (float *)(void *)thread_scratch(p, thread, &packed);
-  int64_t group = piece / p->runs % p->groups.count;
-  int64_t job = piece / (p->runs * p->groups.count);
-  for (int64_t c = 0; p->few && c < p->chunks; c++) {
-    make_u(p, c, group, packed);
-  }
-  int64_t run = piece % p->runs;
+  place here = place_of(p, thread);
+  int64_t job = piece / p->runs, run = piece % p->runs;
+  if (p->own) need_u(p, &here, job, thread);
   int64_t first = run * p->blocks / p->runs * p->block;
   int64_t end = least((run + 1) * p->blocks / p->runs * p->block, p->tiles);
   for (; first < end; first += p->block) {
     int64_t count = least(p->block, end - first);
-    tiles_block(p, job, group, first, count, end - first, m);
+    tiles_block(p, &here, job, first, count, end - first);
   }
 }
 
 void conv_correlation_run(const conv_correlation *job, void *scratch) {
   plan p = plan_of(job);
-  char *at = scratch;
   if (p.tiles == 0) return;
-  p.u = conv_take(&at, (size_t)(job->jobs * p.u_size) * sizeof(float));
+  char *at = p.scratch = scratch;
+  p.made = conv_take(&at, TORUS_MAX_THREADS);
+  memset(p.made, 0, TORUS_MAX_THREADS);
   size_t zeros = zeros_bytes(job->in, job->out);
   p.zeros = conv_take(&at, zeros);
   memset(p.zeros, 0, zeros);
-  p.scratch = at;
-  if (!p.few) {
-    torus_parallel(p.chunks, weights_piece, &p);
-  }
-  torus_parallel(job->jobs * p.groups.count * p.runs, tiles_piece, &p);
+  if (!p.own) torus_parallel(p.chunks, weights_piece, &p);
+  torus_parallel(job->jobs * p.runs, tiles_piece, &p);
 }
 
 /* Tiles between flushes of the weight gradient to double, most partial sums,
@@ -277,6 +264,29 @@ void conv_correlation_run(const conv_correlation *job, void *scratch) {
 #define PARTIAL_TILES 128
 /* Bytes of V and M of one part of a block of tiles. */
 #define PART_BYTES 300000
+
+/* Columns in a group, where there are few tiles. */
+#define GROUP 32
+
+/* Columns of a product in groups: all in one, or GROUP in each and the rest
+ * in the last. */
+typedef struct groups {
+  int64_t count, columns; /* columns: k rounded up to vectors */
+} groups;
+
+static groups groups_of(const conv_kernels *kernels, int64_t k, bool few) {
+  groups g = {1, parts(k, kernels->lanes) * kernels->lanes};
+  if (few) g.count = most(1, g.columns / GROUP);
+  return g;
+}
+
+static int64_t group_begin(groups g, int64_t group) {
+  return group == g.count ? g.columns : group * GROUP;
+}
+
+static int64_t group_width(groups g, int64_t group) {
+  return group_begin(g, group + 1) - group_begin(g, group);
+}
 
 /* How a weight gradient is cut: the partial sums of a job are runs of tiles
  * or, when there are few, groups of columns. In a block of tiles one part of
