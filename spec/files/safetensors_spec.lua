@@ -152,8 +152,8 @@ describe("a damaged file", function()
     refused(("<I8"):pack(0) .. header, "its header claims 0 bytes")
     refused(pack(header, data:sub(1, 7)), "it is truncated: tensor 'x' ends at byte 8 of 7")
     refused(pack(header, data .. "1"), "it holds 9 bytes of data, its header names 8")
-    for _, text in ipairs { "", "  ", "[]", "null", "3", '"x"', "{", '{"x"}', "{x:1}", header .. "}",
-      header .. " x", "\0\0\0", ("["):rep(200), '{"a":[1,]}x', '{1:2}' } do
+    for _, text in ipairs { "", "  ", "[]", "null", "3", '"x"', "{", '{"x"}', "{x:1}",
+      header .. "}", header .. " x", "\0\0\0", ("["):rep(200), '{"a":[1,]}x', '{1:2}' } do
       refused(pack(text, ""))
     end
   end)
