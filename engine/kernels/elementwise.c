@@ -29,6 +29,14 @@ VECTOR float tanhf(float);
 VECTOR float powf(float, float);
 #endif
 
+/* Before a loop whose rounds are independent, though arrays may be the same:
+ * the result may take an input's place. */
+#ifdef __clang__
+#define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define INDEPENDENT _Pragma("GCC ivdep")
+#endif
+
 /* Elements gathered at a time, and a thread's share of a large array. */
 #define BLOCK 1024
 #define PIECE (16 * BLOCK)

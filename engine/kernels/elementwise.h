@@ -28,7 +28,8 @@ typedef enum torus_elementwise {
 } torus_elementwise;
 
 /* out, contiguous, = op(in[0], in[1], in[2]). Every input's layout has the
- * result's shape (broadcast dimensions with stride 0). Floating dtypes only.
+ * result's shape (broadcast dimensions with stride 0). A contiguous input may
+ * lie where the result goes. Floating dtypes only.
  * numbers: the row's a and b. */
 void torus_elementwise_run(torus_elementwise op, torus_dtype dtype, int inputs,
                            const void *const *in, const torus_layout *layouts,
