@@ -121,22 +121,29 @@ TEST(reversible_memory_does_not_grow_with_the_steps) {
 
 /* --- threads and instruction sets --- */
 
+static void compare_threads(const kind *k, const char *scheme, int64_t batch,
+                            torus_dtype dtype) {
+  problem p = problem_new(k, scheme, batch, 2, 0.1);
+  p.h.dtype = dtype;
+  torus_set_threads(1);
+  result one = solve(&p);
+  for (int threads = 2; threads <= 5; threads += 3) {
+    torus_set_threads(threads);
+    result some = solve(&p);
+    CHECK(memcmp(one.all, some.all, (size_t)one.count * sizeof(double)) == 0,
+          "%s, batch %d: %d threads differ", k->name, (int)batch, threads);
+    free(some.all);
+  }
+  free(one.all);
+  problem_clear(&p);
+}
+
+/* Many tiles, and a single one that is spread over the threads inside. */
 TEST(results_do_not_depend_on_the_number_of_threads) {
   int before = torus_threads();
   for (int k = 0; k < KINDS; k++) {
-    problem p = problem_new(&kinds[k], k % 2 ? "rk4" : "euler", 700, 2, 0.1);
-    p.h.dtype = k % 2 ? TORUS_FLOAT32 : TORUS_FLOAT64;
-    torus_set_threads(1);
-    result one = solve(&p);
-    for (int threads = 2; threads <= 5; threads += 3) {
-      torus_set_threads(threads);
-      result some = solve(&p);
-      CHECK(memcmp(one.all, some.all, (size_t)one.count * sizeof(double)) == 0,
-            "%s: %d threads differ", kinds[k].name, threads);
-      free(some.all);
-    }
-    free(one.all);
-    problem_clear(&p);
+    compare_threads(&kinds[k], "euler", 150, TORUS_FLOAT64);
+    compare_threads(&kinds[k], "rk4", 19, TORUS_FLOAT32);
   }
   torus_set_threads(before);
 }
@@ -218,7 +225,79 @@ TEST(the_energy_alone_can_be_asked_for) {
   problem_clear(&p);
 }
 
+/* No bias is a bias of zero; gradients that are not wanted change nothing. */
+TEST(biases_and_gradients_may_be_left_out) {
+  for (int k = 0; k < KINDS; k++) {
+    problem p = problem_new(&kinds[k], "rk4", 3, 2, 0.1);
+    int nets = p.h.separable ? 2 : 1;
+    for (int i = 0; i < nets; i++) {
+      for (int l = 0; l <= p.h.nets[i].layers; l++) {
+        int64_t count = direct_bias_count(&p.h.nets[i], l);
+        memset((void *)p.h.nets[i].biases[l], 0,
+               (size_t)count * sizeof(double));
+      }
+    }
+    result want = solve(&p), got = result_new(&p);
+    torus_net_grad grads[2];
+    torus_hamiltonian full = typed(&p.h, grads), h = full;
+    torus_net_grad some[2] = {grads[0], grads[1]};
+    for (int i = 0; i < nets; i++) {
+      memset((void *)h.nets[i].biases, 0, sizeof h.nets[i].biases);
+      memset(some[i].biases, 0, sizeof some[i].biases);
+      some[i].weights[0] = NULL;
+    }
+    torus_status status = {0};
+    torus_rollout r = p.r;
+    r.hamiltonian = &h;
+    double *before = got.gq0, *after = direct_numbers(r.batch * p.size, 0);
+    void *tape = torus_alloc(torus_rollout_tape_size(&r));
+    bool ok = torus_rollout_forward(&r, p.q0, p.p0, got.q, got.p, got.e, tape,
+                                    &status) &&
+              torus_rollout_backward(&r, got.q, got.p, tape, p.uq, p.up, p.ue,
+                                     before, NULL, NULL, some, &status) &&
+              torus_rollout_backward(&r, got.q, got.p, tape, p.uq, p.up, p.ue,
+                                     after, NULL, NULL, NULL, &status);
+    CHECK(ok, "%s", status.message);
+    size_t bytes = (size_t)(r.batch * p.size) * sizeof(double);
+    CHECK(memcmp(got.q, want.q, (size_t)want.trajectory * sizeof(double)) == 0,
+          "%s: values", kinds[k].name);
+    CHECK(memcmp(before, want.gq0, bytes) == 0, "%s: q0", kinds[k].name);
+    CHECK(memcmp(after, want.gq0, bytes) == 0, "%s: q0 alone", kinds[k].name);
+    double first =
+        largest(grads[0].weights[0], direct_weight_count(&p.h.nets[0], 0));
+    CHECK(first == 0, "%s: an unwanted gradient was written", kinds[k].name);
+    read_grads(&full, grads, got.gw);
+    torus_free(tape);
+    free(after), free(want.all), free(got.all);
+    problem_clear(&p);
+  }
+}
+
 /* --- schemes --- */
+
+TEST(coefficients_are_consistent) {
+  EACH_SCHEME(s) {
+    double kicks = 0, drifts = 0, weights = 0;
+    for (int i = 0; i <= s->stages; i++) {
+      kicks += s->kick[i];
+      if (s->symmetric) {
+        CHECK(s->kick[i] == s->kick[s->stages - i], "%s: kick %d", s->name, i);
+      }
+    }
+    for (int i = 0; i < s->stages; i++) {
+      drifts += s->drift[i];
+      weights += s->b[i];
+      for (int j = i; j < s->stages; j++) {
+        CHECK(s->a[i][j] == 0, "%s is not explicit", s->name);
+      }
+    }
+    double want = s->splitting ? 1 : 0;
+    CHECK(fabs(kicks - want) < 1e-15, "%s: kicks sum to %g", s->name, kicks);
+    CHECK(fabs(drifts - want) < 1e-15, "%s: drifts sum to %g", s->name, drifts);
+    CHECK(fabs(weights - 1 + want) < 1e-15, "%s: %g", s->name, weights);
+    CHECK(torus_scheme_find(s->name) == s, "%s is not found", s->name);
+  }
+}
 
 TEST(schemes_have_their_order) {
   EACH_SCHEME(s) {
@@ -318,6 +397,8 @@ int main(void) {
   RUN(instruction_sets_agree);
   RUN(evaluations_agree_with_a_step_of_euler);
   RUN(the_energy_alone_can_be_asked_for);
+  RUN(biases_and_gradients_may_be_left_out);
+  RUN(coefficients_are_consistent);
   RUN(schemes_have_their_order);
   RUN(symmetric_schemes_are_undone_by_a_step_back);
   RUN(what_cannot_be_done_is_refused);
