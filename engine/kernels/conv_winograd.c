@@ -288,22 +288,22 @@ static int64_t group_width(groups g, int64_t group) {
   return group_begin(g, group + 1) - group_begin(g, group);
 }
 
-/* How a weight gradient is cut: the partial sums of a job are runs of tiles
- * or, when there are few, groups of columns. In a block of tiles one part of
- * the positions follows the other, so that V and M need little room beside
- * the sums. */
+/* How a weight gradient is cut: the pieces of a job are runs of tiles, whose
+ * sums are added up at the end, or, when there are few tiles, groups of
+ * columns. In a block of tiles one part of the positions follows the other, so
+ * that V and M need little room beside the sums. */
 typedef struct sum_plan {
   const conv_weight_sum *job;
   const conv_transforms *transforms;
-  groups groups;
+  groups groups; /* more than one only with a single partial sum */
   int64_t taps, tiles, partials, block;
   int64_t positions, part; /* all, and those of a part */
   int64_t v_line, v_slot, m_slot, u_slot;
-  int64_t sum_size; /* of a partial sum: (group, taps, c, columns) */
-  double *sums;     /* (job, partial) */
+  int64_t sum_size; /* (taps, c, columns) */
+  float *sums;      /* (job, partial) of these */
   float *zeros;
   char *scratch;
-  size_t room;
+  size_t sum_bytes, room;
 } sum_plan;
 
 static sum_plan sum_plan_of(const conv_weight_sum *job) {
@@ -315,7 +315,7 @@ static sum_plan sum_plan_of(const conv_weight_sum *job) {
   p.tiles = tiles_in(&job->out[0], job->n);
   bool few = p.tiles < PARTIAL_TILES && job->jobs == 1;
   p.groups = groups_of(job->kernels, job->k, few);
-  p.partials = least(PARTIALS, parts(p.tiles, PARTIAL_TILES));
+  p.partials = most(1, least(PARTIALS, parts(p.tiles, PARTIAL_TILES)));
   p.v_line = parts(job->c, 16) * 16;
   int64_t line = p.v_line + p.groups.columns;
   p.block = most(12, PART_BYTES / 4 / (p.part * line) / 4 * 4);
@@ -323,13 +323,14 @@ static sum_plan sum_plan_of(const conv_weight_sum *job) {
   p.m_slot = slot_of(p.block * p.groups.columns);
   p.u_slot = slot_of(job->c * p.groups.columns);
   p.sum_size = p.taps * job->c * p.groups.columns;
+  p.sum_bytes = conv_room((size_t)p.sum_size * sizeof(double));
   int64_t floats = p.part * (p.v_slot + p.m_slot) + p.positions * p.u_slot;
-  p.room = conv_room((size_t)floats * sizeof(float));
+  p.room = p.sum_bytes + conv_room((size_t)floats * sizeof(float));
   return p;
 }
 
 static size_t sums_bytes(const sum_plan *p) {
-  return (size_t)(p->job->jobs * p->partials * p->sum_size) * sizeof(double);
+  return (size_t)(p->job->jobs * p->partials * p->sum_size) * sizeof(float);
 }
 
 size_t conv_weight_sum_scratch(const conv_weight_sum *job, int threads) {
@@ -367,18 +368,41 @@ static void sum_block(const sum_plan *p, int64_t job, int64_t group, int part,
   }
 }
 
+CLONES static void add(int64_t count, const float *from, double *to) {
+  for (int64_t i = 0; i < count; i++) to[i] += (double)from[i];
+}
+
+CLONES static void round_to(int64_t count, const double *from, float *to) {
+  for (int64_t i = 0; i < count; i++) to[i] = (float)from[i];
+}
+
+/* The whole sum of a group of columns becomes that part of gw. */
+static void finish(const sum_plan *p, int64_t group, const double *sum,
+                   float *packed) {
+  const conv_weight_sum *j = p->job;
+  int64_t begin = group_begin(p->groups, group);
+  int64_t width = group_width(p->groups, group);
+  for (int64_t first = 0; first < j->c; first += CHUNK) {
+    int64_t count = least(CHUNK, j->c - first), size = count * width;
+    for (int t = 0; t < 9; t++) {
+      int tap = conv_filter_tap(&j->filter, 0, t);
+      round_to(size, sum + (tap * j->c + first) * width, packed + t * size);
+    }
+    conv_filter_unpack(packed, first, count, j->c, begin, begin + width, j->k,
+                       j->gw);
+  }
+}
+
 static void sum_piece(void *arg, int64_t piece, int thread) {
   const sum_plan *p = arg;
   const conv_weight_sum *j = p->job;
-  float *v = (float *)(void *)(p->scratch + (size_t)thread * p->room);
-  float *m = v + p->part * p->v_slot, *u = m + p->part * p->m_slot;
-  int64_t group = piece % p->groups.count;
-  int64_t partial = piece / p->groups.count % p->partials;
-  int64_t job = piece / (p->groups.count * p->partials);
-  int64_t begin = group_begin(p->groups, group);
+  char *at = p->scratch + (size_t)thread * p->room;
+  double *sum = conv_take(&at, p->sum_bytes);
+  float *v = (float *)(void *)at, *m = v + p->part * p->v_slot;
+  float *u = m + p->part * p->m_slot;
+  int64_t group = piece % p->groups.count, number = piece / p->groups.count;
+  int64_t partial = number % p->partials, job = number / p->partials;
   int64_t size = j->c * group_width(p->groups, group);
-  double *sum = p->sums + (job * p->partials + partial) * p->sum_size +
-                begin * p->taps * j->c;
   memset(sum, 0, (size_t)(p->taps * size) * sizeof(double));
   /* Columns beyond k are multiplied too. */
   if (p->groups.columns > j->k) {
@@ -396,45 +420,32 @@ static void sum_piece(void *arg, int64_t piece, int thread) {
     p->transforms->weight_sums(size, u, p->u_slot, sum, size);
     held = 0;
   }
-}
-
-CLONES static void add(int64_t count, const double *from, double *to) {
-  for (int64_t i = 0; i < count; i++) to[i] += from[i];
-}
-
-CLONES static void round_to(int64_t count, const double *from, float *to) {
-  for (int64_t i = 0; i < count; i++) to[i] = (float)from[i];
+  if (j->jobs * p->partials == 1) {
+    finish(p, group, sum, v);
+  } else {
+    round_to(p->sum_size, sum, p->sums + number * p->sum_size);
+  }
 }
 
 /* Adds the partial sums of CHUNK channels of x and turns them round. */
 static void combine_piece(void *arg, int64_t piece, int thread) {
   const sum_plan *p = arg;
   const conv_weight_sum *j = p->job;
+  char *at = p->scratch + (size_t)thread * p->room;
+  double *total = conv_take(&at, p->sum_bytes);
+  float *packed = (float *)(void *)at;
   int64_t first = piece * CHUNK, count = least(CHUNK, j->c - first);
-  int64_t sums = j->jobs * p->partials;
-  double *total = (double *)(void *)(p->scratch + (size_t)thread * p->room);
-  float *packed = (float *)(total + count * p->groups.columns);
-  for (int64_t group = 0; group < p->groups.count; group++) {
-    int64_t begin = group_begin(p->groups, group);
-    int64_t width = group_width(p->groups, group), size = count * width;
-    for (int t = 0; t < 9; t++) {
-      const double *all = total;
-      if (sums != 1) memset(total, 0, (size_t)size * sizeof(double));
-      for (int64_t i = 0; i < sums; i++) {
-        int tap = conv_filter_tap(&j->filter, (int)(i / p->partials), t);
-        const double *sum = p->sums + i * p->sum_size + begin * p->taps * j->c +
-                            (tap * j->c + first) * width;
-        if (sums == 1) {
-          all = sum;
-        } else {
-          add(size, sum, total);
-        }
-      }
-      round_to(size, all, packed + t * size);
+  int64_t columns = p->groups.columns, size = count * columns;
+  for (int t = 0; t < 9; t++) {
+    memset(total, 0, (size_t)size * sizeof(double));
+    for (int64_t i = 0; i < j->jobs * p->partials; i++) {
+      int tap = conv_filter_tap(&j->filter, (int)(i / p->partials), t);
+      add(size, p->sums + i * p->sum_size + (tap * j->c + first) * columns,
+          total);
     }
-    conv_filter_unpack(packed, first, count, j->c, begin, begin + width, j->k,
-                       j->gw);
+    round_to(size, total, packed + t * size);
   }
+  conv_filter_unpack(packed, first, count, j->c, 0, columns, j->k, j->gw);
 }
 
 void conv_weight_sum_run(const conv_weight_sum *job, void *scratch) {
@@ -446,5 +457,7 @@ void conv_weight_sum_run(const conv_weight_sum *job, void *scratch) {
   memset(p.zeros, 0, zeros);
   p.scratch = at;
   torus_parallel(job->jobs * p.partials * p.groups.count, sum_piece, &p);
-  torus_parallel(parts(job->c, CHUNK), combine_piece, &p);
+  if (job->jobs * p.partials > 1) {
+    torus_parallel(parts(job->c, CHUNK), combine_piece, &p);
+  }
 }
