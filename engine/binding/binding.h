@@ -76,6 +76,10 @@ torus_dtype torus_check_dtype(lua_State *L, int index, const char *what);
 void torus_check_keys(lua_State *L, int index, const char *what,
                       const char *const *keys);
 
+/* Pushes an option and returns its type. Raw: a metamethod could release the
+ * tensors that the call has read already. */
+int torus_option(lua_State *L, int index, const char *name);
+
 /* The generator at index of the options' field, or the default one. */
 struct torus_rng *torus_option_generator(lua_State *L, int index,
                                          const char *what);

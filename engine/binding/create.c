@@ -34,10 +34,10 @@ static void read_options(lua_State *L, int index, creation *c) {
   }
   c->rng = torus_option_generator(L, index, c->what);
   if (lua_type(L, index) != LUA_TTABLE) return;
-  if (lua_getfield(L, index, "dtype") != LUA_TNIL) {
+  if (torus_option(L, index, "dtype") != LUA_TNIL) {
     c->dtype = torus_check_dtype(L, lua_gettop(L), c->what);
   }
-  lua_getfield(L, index, "requires_grad");
+  torus_option(L, index, "requires_grad");
   c->requires_grad = lua_toboolean(L, -1);
   lua_pop(L, 2);
   if (c->requires_grad && !torus_dtype_is_float(c->dtype)) {

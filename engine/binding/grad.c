@@ -49,14 +49,14 @@ static void read_options(lua_State *L, int index, const char *what,
                                      "grad_output", "allow_unused", NULL};
   torus_check_keys(L, index, what, keys);
   if (lua_type(L, index) != LUA_TTABLE) return;
-  lua_getfield(L, index, "create_graph");
+  torus_option(L, index, "create_graph");
   r->options.create_graph = lua_toboolean(L, -1);
-  lua_getfield(L, index, "retain_graph");
+  torus_option(L, index, "retain_graph");
   r->options.retain_graph =
       lua_isnil(L, -1) ? r->options.create_graph : lua_toboolean(L, -1);
-  lua_getfield(L, index, "allow_unused");
+  torus_option(L, index, "allow_unused");
   r->allow_unused = lua_toboolean(L, -1);
-  lua_getfield(L, index, "grad_output");
+  torus_option(L, index, "grad_output");
   if (!lua_isnil(L, -1)) {
     if (!torus_to_tensor(L, -1)) {
       torus_raise_text(L, "%s: grad_output must be a tensor, got %s", what,
@@ -172,6 +172,8 @@ static int variable(lua_State *L) {
   return torus_push_result(L, variable_of, x);
 }
 
+/* By a protected call: a to-be-closed value would wait for coroutine.close
+ * where the error ends a coroutine. */
 static int with_recording(lua_State *L, bool record) {
   bool callable = lua_type(L, 1) == LUA_TFUNCTION;
   if (!callable && luaL_getmetafield(L, 1, "__call") != LUA_TNIL) {

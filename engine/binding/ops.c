@@ -211,7 +211,7 @@ static void read_params(lua_State *L, invocation *v, int index) {
   }
   for (int i = 0; i < TORUS_MAX_PARAMS && op->params[i].name; i++) {
     if (named) {
-      lua_getfield(L, index, op->params[i].name);
+      torus_option(L, index, op->params[i].name);
       read_param(L, v, &op->params[i], &s, lua_gettop(L));
     } else {
       index += read_param(L, v, &op->params[i], &s, index);

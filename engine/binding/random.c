@@ -16,7 +16,7 @@ static torus_rng *check_generator(lua_State *L, int index, const char *what) {
 torus_rng *torus_option_generator(lua_State *L, int index, const char *what) {
   torus_rng *rng = &default_generator;
   if (lua_type(L, index) != LUA_TTABLE) return rng;
-  if (lua_getfield(L, index, "generator") != LUA_TNIL) {
+  if (torus_option(L, index, "generator") != LUA_TNIL) {
     rng = check_generator(L, lua_gettop(L), what);
   }
   lua_pop(L, 1); /* the options keep it alive */

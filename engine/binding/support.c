@@ -294,3 +294,8 @@ void torus_check_keys(lua_State *L, int index, const char *what,
     if (!known) torus_raise_text(L, "%s: unknown option '%s'", what, key);
   }
 }
+
+int torus_option(lua_State *L, int index, const char *name) {
+  lua_pushstring(L, name);
+  return lua_rawget(L, index);
+}

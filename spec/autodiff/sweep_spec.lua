@@ -125,6 +125,15 @@ describe("a gradient", function()
     assert.same({ 45150 }, torus.grad(torus.cat(parts):sum(), x):totable())
   end)
 
+  it("is taken by many tensors at once", function()
+    local list, total = {}, 0
+    for i = 1, 40 do
+      list[i] = leaf { i }
+      total = list[i] * list[i] + total
+    end
+    for i, g in ipairs(torus.grad(total, list)) do assert.equal(2 * i, g:item()) end
+  end)
+
   it("does not depend on results that were released", function()
     local x = leaf { 2 }
     local h = x * x
@@ -212,6 +221,20 @@ describe("a history", function()
     assert.is_true((x * x).requires_grad)
     assert.same({ 1, 2, nil, 4 }, { torus.no_grad(function(...) return ... end, 1, 2, nil, 4) })
     raises("no_grad: expected a function, got no value", torus.no_grad)
+  end)
+
+  it("is noted again when a coroutine inside no_grad is given up", function()
+    local co = coroutine.create(function()
+      torus.no_grad(function() error(setmetatable({}, {})) end)
+    end)
+    assert.is_false(coroutine.resume(co))
+    assert.is_true(torus.is_recording())
+    local ok, message = pcall(coroutine.wrap(function()
+      torus.no_grad(coroutine.yield)
+    end))
+    assert.is_false(ok)
+    assert.truthy(tostring(message):find("yield"))
+    assert.is_true(torus.is_recording())
   end)
 
   it("ends at detach, which shares memory", function()

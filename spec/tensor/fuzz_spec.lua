@@ -129,6 +129,18 @@ describe("misuse of", function()
     end
   end)
 
+  it("options by metamethods is not possible: they are read raw", function()
+    local x = torus.ones({ 3 }, { requires_grad = true })
+    local y = (x * 2):sum()
+    local trap = { __index = function() x:release() y:release() end, __len = error }
+    assert.same({}, torus.sum(x, setmetatable({ dim = 1 }, trap)).shape)
+    assert.same({ 2, 2, 2 }, torus.grad(y, x, setmetatable({}, trap)):totable())
+    assert.same({ 2 }, torus.zeros(setmetatable({ 2 }, trap), setmetatable({}, trap)).shape)
+    assert.same({ 1 }, torus.tensor(setmetatable({ 1 }, trap)):totable())
+    assert.equal(1, x[setmetatable({ 1 }, trap)]:item())
+    assert.equal(3, torus.cat(setmetatable({ x }, trap)):numel())
+  end)
+
   it("no_grad passes on what a function raises", function()
     for _, f in ipairs { torus.no_grad, torus.enable_grad } do
       assert.has_error(function() f(error, { "any value" }) end, { "any value" })
