@@ -307,6 +307,7 @@ static void finish(sweep *s) {
 }
 
 static bool check_y(torus_scope *scope, const torus_tensor *y) {
+  if (!y) return false; /* an earlier error passes on */
   if (y->requires_grad) return true;
   return torus_status_fail(&scope->status, TORUS_EINVAL,
                            "grad: y does not depend on any tensor that "
