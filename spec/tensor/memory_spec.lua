@@ -6,7 +6,6 @@ local samples = require "spec.support.op_samples"
 
 local function held()
   collectgarbage()
-  collectgarbage()
   local m = torus.memory()
   return m.tensors, m.live_blocks
 end

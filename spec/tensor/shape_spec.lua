@@ -209,6 +209,15 @@ describe("reading by index", function()
     assert.same({ 3, 2 }, x:transpose():index_select(2, { 1, 2, 3 }):transpose().shape)
   end)
 
+  it("takes index tensors of any layout", function()
+    local x = torus.tensor { { 1, 2 }, { 3, 4 } }
+    local index = whole { { 1, 2 }, { 1, 2 } }
+    assert.same({ { 1, 4 }, { 1, 4 } }, x:gather(1, index):totable())
+    assert.same({ { 1, 2 }, { 3, 4 } }, x:gather(1, index:transpose()):totable())
+    assert.same({ { 3, 4 }, { 3, 4 } }, x:index_select(1, index[{ {}, 2 }]):totable())
+    assert.same({ { 1, 2 }, { 1, 2 } }, x:index_select(1, whole { 1 }:expand(2)):totable())
+  end)
+
   it("adds up where an index repeats", function()
     local g = torus.tensor { { 1, 2 }, { 3, 4 }, { 5, 6 } }
     assert.same({ { 6, 8 }, { 0, 0 }, { 3, 4 } }, g:index_add(whole { 1, 3, 1 }, 1, 3):totable())
