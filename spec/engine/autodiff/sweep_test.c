@@ -113,7 +113,7 @@ TEST(unused_targets_give_null) {
   CHECK(torus_grad(&s, y, targets, 3, &keep, g), "%s", s.status.message);
   CHECK(!g[0] && g[1] && g[2] && g[1] != g[2], "results");
   CHECK(g[1]->storage != g[2]->storage, "shared memory");
-  CHECK(x->mark < 0 && z->mark < 0 && y->mark < 0, "marks remain");
+  CHECK(x->mark == -1 && z->mark == -1 && y->mark == -1, "marks remain");
   torus_scope_clear(&s);
 }
 
@@ -228,7 +228,7 @@ TEST(failed_allocations_leave_nothing_behind) {
           "allocation %d: %s", n, s.status.message);
     CHECK(ok == (s.status.code == TORUS_OK), "allocation %d", n);
     CHECK(ok || (!x->grad && !w->grad), "allocation %d: half a result", n);
-    CHECK(x->mark < 0 && w->mark < 0, "allocation %d: marks", n);
+    CHECK(x->mark == -1 && w->mark == -1, "allocation %d: marks", n);
     torus_scope_clear(&s);
     if (ok) break;
     CHECK(torus_tensor_live() == live, "allocation %d: %d tensors", n,
