@@ -29,10 +29,11 @@ typedef struct fused_map {
      * zero. Element (i, k) of a is a[i * row + k * step]. b is (depth, n)     \
      * with rows ldb apart; packed, where ldb is 0, it is cut into panels of   \
      * `panel` columns, each a (depth, panel) matrix, and what follows it in   \
-     * memory is expected to be wanted next. */                                \
+     * memory is expected to be wanted next. Where c is added to, what is      \
+     * added to after it is expected `next` behind it. */                      \
     void (*product)(int64_t m, int64_t n, int64_t depth, const T *a,           \
                     int64_t row, int64_t step, const T *b, int64_t ldb, T *c,  \
-                    int64_t ldc, const T *bias, bool add);                     \
+                    int64_t ldc, const T *bias, bool add, int64_t next);       \
     int64_t panel;                                                             \
     /* out[i, k] = x_i . w_k for few k; rows of x and w of `width` */          \
     void (*dots)(int64_t m, int64_t n, int64_t width, const T *x, const T *w,  \

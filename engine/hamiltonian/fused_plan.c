@@ -98,33 +98,35 @@ int64_t fused_plan_last(const fused_plan *plan, int64_t index, int op,
   return -1;
 }
 
-/* Dense tiles are small enough to give every core some, and large enough for
- * the products; for convolutions see fused_linear.inc. Pieces are few enough
- * to keep their gradient sums small. */
-#define DENSE_ROWS 64
-#define CONV_ROWS 32
-#define PIECES_MAX 32
+/* Tiles small enough to give every core some, and large enough for the
+ * products. Pieces few enough to keep their gradient sums small. */
+#define DENSE_TILES 8
+#define DENSE_ROWS_MAX 128
+#define CONV_ROWS_MAX 8
+#define PIECES_MAX 16
 #define SUMS_MAX ((size_t)64 << 20)
 
 static int64_t parts(int64_t a, int64_t b) { return (a + b - 1) / b; }
+static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 
 fused_cut fused_cut_of(const torus_hamiltonian *h, int64_t batch, size_t sums) {
-  fused_cut cut = {.batch = batch, .rows = CONV_ROWS};
+  fused_cut cut = {.batch = batch, .rows = 1, .pieces = 1};
+  /* An empty batch keeps one empty piece: its sums are zero. */
+  if (batch == 0) return cut;
   if (h->nets[0].kind == TORUS_NET_DENSE) {
-    const int64_t unit = 8;
-    cut.rows = parts(parts(batch, 8), unit) * unit;
-    if (cut.rows > DENSE_ROWS) cut.rows = DENSE_ROWS;
+    const int64_t unit = 8; /* rows of a product's block */
+    cut.rows = parts(parts(batch, DENSE_TILES), unit) * unit;
+    cut.rows = least(least(cut.rows, DENSE_ROWS_MAX), batch);
+  } else {
+    cut.rows = parts(batch, parts(batch, CONV_ROWS_MAX));
   }
-  if (cut.rows > batch) cut.rows = batch;
-  cut.tiles = batch == 0 ? 0 : parts(batch, cut.rows);
+  cut.tiles = parts(batch, cut.rows);
   int64_t pieces = cut.tiles;
   if (sums > 0) {
     int64_t fit = (int64_t)(SUMS_MAX / sums);
-    if (pieces > PIECES_MAX) pieces = PIECES_MAX;
-    if (pieces > fit) pieces = fit < 4 ? (pieces < 4 ? pieces : 4) : fit;
+    pieces = least(pieces, least(PIECES_MAX, fit < 4 ? 4 : fit));
   }
-  /* An empty batch keeps one empty piece: its sums are zero. */
-  cut.tiles_per_piece = pieces == 0 ? 0 : parts(cut.tiles, pieces);
-  cut.pieces = pieces == 0 ? 1 : parts(cut.tiles, cut.tiles_per_piece);
+  cut.tiles_per_piece = parts(cut.tiles, pieces);
+  cut.pieces = parts(cut.tiles, cut.tiles_per_piece);
   return cut;
 }
