@@ -7,9 +7,10 @@ local kinds = require "torus.train.kinds"
 local train = require "torus.train"
 
 local parser = argparse("evaluate.lua",
-  "Measures a trained HGN on test sequences: errors against the frames shown "
-  .. "and against clean ones, beside the noise floor and each sequence's own "
-  .. "mean image; energy along rollouts; reversibility.")
+  "Measures a trained model. HGN and PixelHNN on test sequences: errors "
+  .. "against the frames shown and against clean ones, beside the noise floor "
+  .. "and each sequence's own mean image; how long predictions stay valid; "
+  .. "energy along rollouts; reversibility.")
 parser:argument("run", "Run folder, or a checkpoint.")
 parser:option("--count", "Test sequences.", "256"):argname("N")
   :convert(command.whole)
@@ -18,31 +19,6 @@ parser:flag("--pictures", "Write pictures into the run folder too (hnn, "
   .. "pixel_hnn, nhf; for hgn see rollout.lua).")
 parser:flag("--json", "Print all numbers as JSON.")
 command.common(parser)
-
-local function scientific(x)
-  return string.format("%.2fe-4", x * 1e4)
-end
-
-local function with_spread(result, key)
-  return scientific(result[key]) .. " +- "
-    .. scientific(result[key .. "_spread"])
-end
-
-local function show(result)
-  command.print_rows {
-    { "sequences", tostring(result.count) },
-    { "MSE against the frames shown", with_spread(result, "mse_given") },
-    { "MSE against clean frames", with_spread(result, "mse_clean") },
-    { "noise floor", scientific(result.mse_noise) },
-    { "each sequence's mean image", with_spread(result, "mse_still") },
-    { "clean MSE / mean image", string.format("%.3f", result.ratio) },
-    { "energy, mean over rollouts", string.format("%.6g +- %.3g",
-      result.energy_mean, result.energy_spread) },
-    { "energy, variance in a rollout", string.format("%.3g",
-      result.energy_variance) },
-    { "forward and back, relative", string.format("%.2g", result.reversal) },
-  }
-end
 
 -- Models with a report of their own.
 local function other(args, model, config, step, report)
@@ -78,7 +54,7 @@ local function main()
   else
     print(string.format("%s, step %d, on %s of %s", args.run, step, args.split,
       config.data or config.system))
-    show(result)
+    command.print_rows(train.measured_rows(result))
   end
 end
 

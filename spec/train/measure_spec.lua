@@ -1,6 +1,7 @@
 local torus = require "torus"
 local train = torus.train
 local Task = require "torus.train.hgn_task"
+local measure = require "torus.train.measure"
 
 local CONFIG = { width = 4, z = 3, state = 2, resolution = 16, frames = 5,
   energy_layers = 2, batch = 2, train_size = 8, test_size = 6 }
@@ -50,6 +51,110 @@ describe("train.measure", function()
       1e-9)
     -- leapfrog goes back to where it came from, but for float32's rounding
     assert.is_true(result.reversal < 1e-5)
+  end)
+
+  it("counts the steps before an error passes its limit", function()
+    local errors = torus.tensor { { 1, 2, 9, 1 }, { 1, 1, 1, 1 },
+      { 9, 1, 1, 1 }, { 1, 9, 1, 1 }, { 1, 2, 4, 0 / 0 } }
+    local norms = torus.full({ 5, 4 }, 8)
+    assert.are.same({ 1, 3, 0, 0, 2 },
+      measure.valid_steps(errors, norms, 0.5))
+    assert.are.same({ 2 }, measure.valid_steps(torus.tensor { { 1, 1, 1 } },
+      torus.tensor { { 2, 2, 2 } }, 0.5))
+  end)
+
+  -- A float64 model, whose leapfrog goes back to the last digits.
+  for variant, reversible in pairs { leapfrog = true, euler = false } do
+    it("compares the frames of " .. variant .. "'s way back with those there",
+      function()
+        local t = task { noise = 0, dtype = "float64", variant = variant,
+          energy_gain = 4 }
+        local model, expected = t.model, 0
+        local q, p = model:infer(t.data.test:clean { 1, 2, 3 }:to("float64"))
+        local there = model:rollout(q, p)
+        local back = model:rollout(there.q[5], there.p[5], { dt = -0.125 })
+        for step = 1, 5 do
+          expected = expected + (model:decode(there.q[step])
+            - model:decode(back.q[6 - step])):square():mean():item() / 5
+        end
+        local found = train.measure(model, t.data.test, { count = 3,
+          batch = 2 })
+        if reversible then
+          assert.is_true(found.reversal_mse < 1e-12)
+        else
+          -- the frames are compared in float32
+          assert.is_true(expected > 1e-12)
+          assert.is_near(expected, found.reversal_mse, 1e-3 * expected)
+        end
+      end)
+  end
+end)
+
+describe("train.measure of a PixelHNN", function()
+  local model = torus.models.pixel_hnn({ width = 5, resolution = 8,
+    latent = 4, dtype = "float64" }, torus.generator(1))
+  local split = torus.data.simulate("pendulum", { train = 1, test = 5,
+    steps = 6, resolution = 8 }).test
+  local all = { 1, 2, 3, 4, 5 }
+  local frames, clean = split:batch(all), split:clean(all)
+  local found = train.measure(model, split, { count = 9, batch = 2 })
+
+  it("has the errors of what it makes of the first pair", function()
+    local z = model:encode(frames:narrow(2, 1, 2):to("float64"))
+    local way = model:rollout(z, { steps = 6 })
+    local sums = { clean = 0, given = 0 }
+    for t = 1, 7 do
+      local seen = model:decode(torus.cat({ way.q[t], way.p[t] }, 2))
+        :select(2, 1)
+      local error_ = (seen - clean:select(2, t):to("float64")):square()
+        :mean():item()
+      assert.is_near(error_, found.mse_by_frame[t], 1e-6 * error_)
+      sums.clean = sums.clean + error_ / 7
+      sums.given = sums.given + (seen - frames:select(2, t):to("float64"))
+        :square():mean():item() / 7
+    end
+    assert.is_near(sums.clean, found.mse_clean, 1e-6)
+    assert.is_near(sums.given, found.mse_given, 1e-6)
+    local theirs = split:measure { count = 5 }
+    assert.is_near(theirs.floor, found.mse_noise, 1e-6 * theirs.floor)
+    assert.is_near(theirs.own_mean, found.mse_still, 1e-5 * theirs.own_mean)
+    assert.are.equal(5, found.count)
+    assert.are.equal(6, found.steps)
+  end)
+
+  it("has its energy and its way back", function()
+    local z = model:encode(frames:narrow(2, 1, 2):to("float64"))
+    local way = model:rollout(z, { steps = 6 })
+    local energies, means = {}, 0
+    for t = 1, 7 do
+      energies[t] = model:energy(torus.cat({ way.q[t], way.p[t] }, 2))
+      means = means + energies[t]:mean():item() / 7
+    end
+    assert.is_near(means, found.energy_mean, 1e-9)
+    assert.is_near(torus.stack(energies, 1):var(1):mean():item(),
+      found.energy_variance, 1e-12)
+    assert.is_near(torus.stack(energies, 1):mean(1):var(1):item() * 5 / 4,
+      found.energy_spread ^ 2, 1e-9)
+    -- rk4 all but goes back
+    assert.is_true(found.reversal < 1e-4 and found.reversal_mse < 1e-9)
+  end)
+
+  it("has every field that an HGN's has", function()
+    local t = task()
+    local theirs = train.measure(t.model, t.data.test, { count = 3 })
+    for key in pairs(theirs) do assert.is_not_nil(found[key], key) end
+    for key in pairs(found) do assert.is_not_nil(theirs[key], key) end
+    for _, row in ipairs(measure.rows(theirs)) do
+      assert.are.same({ "string", "string" }, { type(row[1]), type(row[2]) })
+    end
+  end)
+
+  it("looks at the first steps alone where that is asked for", function()
+    local short = train.measure(model, split, { count = 5, steps = 3 })
+    for t = 1, 4 do
+      assert.is_near(found.mse_by_frame[t], short.mse_by_frame[t], 1e-12)
+    end
+    assert.are.equal(4, #short.mse_by_frame)
   end)
 end)
 

@@ -87,7 +87,7 @@ function M.new(config, generator)
   local c = options.resolve("hgn", config, M.rules)
   check_config(c)
   local self = Module.instance(HGN, { config = c })
-  self.steps = c.frames - 1
+  self.steps, self.frame_time = c.frames - 1, c.dt
   self.size = c.resolution >> halvings(c.resolution)
   local w = c.width
   local layer = { dtype = c.dtype, init = c.init, generator = generator }
@@ -176,6 +176,14 @@ function HGN:rollout(q, p, opts)
     method = opts.method or self.config.method, fused = opts.fused }
 end
 
+--- On from the last state of a rollout.
+-- @tparam table way a rollout
+-- @tparam[opt] table opts as rollout's
+-- @treturn table the next one, which starts where `way` ends
+function HGN:continue(way, opts)
+  return self:rollout(way.q[-1], way.p[-1], opts)
+end
+
 --- Images of states.
 -- @tparam tensor q (..., size, size, state)
 -- @tparam[opt] integer chunk images per call of the network when no gradient
@@ -207,6 +215,15 @@ end
 -- @treturn tensor energy per sample (batch)
 function HGN:energy(q, p)
   return self.hamiltonian(q, p)
+end
+
+--- The energy along a rollout.
+-- @tparam table way a rollout
+-- @treturn tensor (steps + 1, batch)
+function HGN:energies(way)
+  local shape = way.q.shape
+  local function flat(x) return x:reshape(-1, table.unpack(shape, 3)) end
+  return self:energy(flat(way.q), flat(way.p)):reshape(shape[1], shape[2])
 end
 
 -- --- objective --------------------------------------------------------------
@@ -391,6 +408,16 @@ end
 
 -- --- use --------------------------------------------------------------------
 
+--- The images along a rollout; nothing is recorded.
+-- @tparam table way a rollout
+-- @tparam[opt=64] integer chunk images per call of the decoder
+-- @treturn tensor (batch, steps + 1, height, width, channels)
+function HGN:images(way, chunk)
+  return torus.no_grad(function()
+    return self:decode(way.q, chunk or 64):transpose(1, 2)
+  end)
+end
+
 --- Sequences as the model sees them, from the mean of the posterior; nothing
 -- is recorded.
 -- @tparam tensor frames as encode's
@@ -403,7 +430,7 @@ function HGN:reconstruct(frames, opts)
   return torus.no_grad(function()
     local q, p = self:infer(frames)
     local way = self:rollout(q, p, { steps = opts.steps, dt = opts.dt })
-    return self:decode(way.q, opts.chunk or 64):transpose(1, 2), way
+    return self:images(way, opts.chunk), way
   end)
 end
 
@@ -419,7 +446,7 @@ function HGN:sample(count, opts)
       { dtype = self.config.dtype, generator = opts.generator })
     local q, p = self:state_of(z)
     local way = self:rollout(q, p, { steps = opts.steps, dt = opts.dt })
-    return self:decode(way.q, opts.chunk or 64):transpose(1, 2), way
+    return self:images(way, opts.chunk), way
   end)
 end
 

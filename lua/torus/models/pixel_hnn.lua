@@ -111,7 +111,7 @@ function M.new(config, generator)
     options.raise("pixel_hnn: expected a background of %d colours, got %d",
       c.channels, #c.background)
   end
-  local self = Module.instance(PixelHNN, { config = c })
+  local self = Module.instance(PixelHNN, { config = c, frame_time = 1 })
   self:register("centre", torus.zeros({ 1, 2, c.resolution, c.resolution,
     c.channels }, { dtype = c.dtype, requires_grad = true }))
   local o = { dtype = c.dtype, generator = generator }
@@ -243,8 +243,30 @@ function PixelHNN:rollout(z, opts)
     p = way.p:index_select(1, places) }
 end
 
---- The frames that follow a pair, the pair's first one included: the first
--- frame of every decoded pair.
+-- The states of a rollout as latent vectors, (steps + 1, batch, latent).
+local function latents(way) return torus.cat({ way.q, way.p }, 3) end
+
+--- On from the last state of a rollout.
+-- @tparam table way a rollout
+-- @tparam[opt] table opts as of rollout
+-- @treturn table the next one, which starts where `way` ends
+function PixelHNN:continue(way, opts)
+  return self:rollout(latents(way)[-1], opts)
+end
+
+--- The images along a rollout, the first frame of every decoded pair; nothing
+-- is recorded.
+-- @tparam table way a rollout
+-- @treturn tensor (batch, steps + 1, height, width, channels)
+function PixelHNN:images(way)
+  return torus.no_grad(function()
+    local z, frames = latents(way), {}
+    for t = 1, z:size(1) do frames[t] = self:decode(z[t]):select(2, 1) end
+    return torus.stack(frames, 2)
+  end)
+end
+
+--- The frames that follow a pair, the pair's first one included.
 -- @tparam tensor pairs (batch, 2, height, width, channels)
 -- @tparam[opt] table opts as of rollout
 -- @treturn tensor (batch, steps + 1, height, width, channels)
@@ -252,18 +274,33 @@ end
 function PixelHNN:film(pairs, opts)
   return torus.no_grad(function()
     local way = self:rollout(self:encode(pairs), opts)
-    local frames = {}
-    for t = 1, way.q:size(1) do
-      frames[t] = self:decode(torus.cat({ way.q[t], way.p[t] }, 2)):select(2, 1)
-    end
-    return torus.stack(frames, 2), way
+    return self:images(way), way
   end)
+end
+
+--- Sequences as the model sees them, which looks at their first pair alone.
+-- @tparam tensor frames (batch, frames, height, width, channels)
+-- @tparam[opt] table opts as of rollout; as many steps as there are by default
+-- @treturn tensor (batch, steps + 1, height, width, channels)
+-- @treturn table the rollout
+function PixelHNN:reconstruct(frames, opts)
+  opts = opts or {}
+  return self:film(frames:narrow(2, 1, 2), { dt = opts.dt,
+    steps = opts.steps or frames:size(2) - 1, substeps = opts.substeps })
 end
 
 --- The learned energy of latent states.
 -- @tparam tensor z (batch, latent)
 -- @treturn tensor (batch)
 function PixelHNN:energy(z) return self.energy_net(z) end
+
+--- The energy along a rollout.
+-- @tparam table way a rollout
+-- @treturn tensor (steps + 1, batch)
+function PixelHNN:energies(way)
+  local z = latents(way)
+  return self:energy(z:reshape(-1, z:size(3))):reshape(z:size(1), z:size(2))
+end
 
 function PixelHNN:describe()
   local c = self.config

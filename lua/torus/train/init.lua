@@ -23,6 +23,7 @@ return {
   learning_rate = hgn_task.learning_rate,
   log = log,
   measure = measure.measure,
+  measured_rows = measure.rows,
   energy_along = measure.energy_along,
   progress = progress.new,
 }

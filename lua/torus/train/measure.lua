@@ -1,56 +1,30 @@
---- What a trained HGN is worth on sequences it has not seen.
+--- What a trained model of frames is worth on sequences it has not seen.
+--
+-- An HGN and a PixelHNN are measured alike. What is asked of a model:
+--
+--     reconstruct(frames, opts)  -> frames, a rollout; opts: steps, dt
+--     images(way)                -> frames along a rollout
+--     energies(way)              -> (steps + 1, batch)
+--     continue(way, opts)        -> the rollout from the end of another
+--     frame_time                 the dt that takes it from frame to frame
+--
 -- @module torus.train.measure
-local torus = require "torus"
+local common = require "torus.train.common"
 local options = require "torus.options"
+local torus = require "torus"
 
 local M = {}
 
 local RULES = {
   count = { default = 256, type = "integer", min = 1 },
   batch = { default = 16, type = "integer", min = 1 },
-  steps = { type = "integer", min = 0 },
+  steps = { type = "integer", min = 1 },
+  threshold = { default = 0.025, type = "number", above = 0 },
+  each = { default = function() end, type = "callable" },
 }
-
--- Sums of squares per sequence, as a list.
-local function squares(difference)
-  local n = difference:size(1)
-  return (difference * difference):reshape(n, -1):sum(2):totable()
-end
 
 local function extend(list, values)
   table.move(values, 1, #values, #list + 1, list)
-end
-
-local function mean_and_spread(list)
-  local sum, count = 0, #list
-  for _, value in ipairs(list) do sum = sum + value end
-  local mean, spread = sum / count, 0
-  for _, value in ipairs(list) do spread = spread + (value - mean) ^ 2 end
-  return mean, math.sqrt(spread / math.max(1, count - 1))
-end
-
--- H along a rollout: (frames, batch).
-local function energies(model, way)
-  local shape = way.q.shape
-  local function flat(x)
-    return x:reshape(-1, table.unpack(x.shape, 3))
-  end
-  return model:energy(flat(way.q), flat(way.p)):reshape(shape[1], shape[2])
-end
-
--- The largest of |forward then backward - start| per size of the start.
-local function reversal(model, way, steps)
-  local last = way.q:size(1)
-  local back = model:rollout(way.q[last], way.p[last],
-    { steps = steps, dt = -model.config.dt })
-  local error_, size = 0, 0
-  for _, name in ipairs { "q", "p" } do
-    local start = way[name][1]
-    local e = (back[name][last] - start)
-    error_ = error_ + (e * e):sum():item()
-    size = size + (start * start):sum():item()
-  end
-  return math.sqrt(error_ / math.max(size, 1e-300))
 end
 
 local function places_from(first, last)
@@ -59,62 +33,162 @@ local function places_from(first, last)
   return places
 end
 
-local function measure_batch(model, data, places, sums)
-  local frames, clean = data:batch(places), data:clean(places)
-  local seen, way = model:reconstruct(frames)
-  local still = clean:mean(2, true)
-  extend(sums.clean, squares(seen - clean))
-  extend(sums.given, squares(seen - frames))
-  extend(sums.noise, squares(frames - clean))
-  extend(sums.still, squares((clean - still)))
-  local difference = seen - clean
-  sums.frame[#sums.frame + 1] = (difference * difference)
-    :mean { 1, 3, 4, 5 } * (#places)
-  local energy = energies(model, way)
+--- Mean squares of a pixel's colours, frame by frame.
+-- @tparam tensor x (batch, frames, height, width, channels)
+-- @treturn tensor (batch, frames)
+function M.squares(x)
+  return (x * x):reshape(x:size(1), x:size(2), -1):mean(3)
+end
+
+-- Means over the frames of every sequence, as a list.
+local function by_sequence(squares) return squares:mean(2):totable() end
+
+--- Steps before the squared error of a frame first passes a part of the clean
+-- frame's squared norm.
+-- @tparam tensor errors (batch, frames)
+-- @tparam tensor norms (batch, frames)
+-- @tparam number threshold
+-- @treturn {integer,...} one for each sequence
+function M.valid_steps(errors, norms, threshold)
+  local found = {}
+  local limits = (norms * threshold):totable()
+  for i, row in ipairs(errors:totable()) do
+    local frames = 0
+    while row[frames + 1] and row[frames + 1] <= limits[i][frames + 1] do
+      frames = frames + 1
+    end
+    found[i] = math.max(0, frames - 1)
+  end
+  return found
+end
+
+-- |going forward and back - start| per size of the start.
+local function reversal(way, back)
+  local error_, size = 0, 0
+  for _, name in ipairs { "q", "p" } do
+    local start = way[name][1]
+    local e = back[name][-1] - start
+    error_ = error_ + (e * e):sum():item()
+    size = size + (start * start):sum():item()
+  end
+  return math.sqrt(error_ / math.max(size, 1e-300))
+end
+
+-- The frames of the way back are those of the way there, the last one first.
+local function measure_reversal(model, seen, way, sums)
+  local back = model:continue(way, { steps = way.q:size(1) - 1,
+    dt = -model.frame_time })
+  sums.reversal = math.max(sums.reversal, reversal(way, back))
+  local order = {}
+  for t = seen:size(2), 1, -1 do order[#order + 1] = t end
+  local again = model:images(back):to(seen.dtype)
+    :index_select(2, torus.tensor(order, { dtype = "int64" }))
+  extend(sums.reversal_mse, by_sequence(M.squares(again - seen)))
+end
+
+local function measure_energy(model, way, sums)
+  local energy = model:energies(way):to("float64")
   local centre = energy:mean(1, true)
   local deviation = energy - centre
   extend(sums.energy, centre:reshape(-1):totable())
   extend(sums.energy_variance, (deviation * deviation):mean(1):totable())
-  sums.reversal = math.max(sums.reversal,
-    reversal(model, way, way.q:size(1) - 1))
 end
 
+local function measure_batch(model, data, places, o, sums)
+  local frames, clean = data:batch(places), data:clean(places)
+  local seen, way = model:reconstruct(frames:to(model.config.dtype),
+    { steps = o.steps })
+  seen = seen:to(clean.dtype)
+  local length = seen:size(2)
+  frames, clean = frames:narrow(2, 1, length), clean:narrow(2, 1, length)
+  local errors = M.squares(seen - clean)
+  extend(sums.mse_clean, by_sequence(errors))
+  extend(sums.mse_given, by_sequence(M.squares(seen - frames)))
+  extend(sums.mse_noise, by_sequence(M.squares(frames - clean)))
+  extend(sums.mse_still, by_sequence(M.squares(clean - clean:mean(2, true))))
+  extend(sums.valid, M.valid_steps(errors, M.squares(clean), o.threshold))
+  local by_frame = errors:to("float64"):sum(1)
+  sums.frame = sums.frame and sums.frame + by_frame or by_frame
+  measure_energy(model, way, sums)
+  measure_reversal(model, seen, way, sums)
+  o.each(seen, way, frames, clean)
+end
+
+local function median(list)
+  local sorted = table.move(list, 1, #list, 1, {})
+  table.sort(sorted)
+  return sorted[(#sorted + 1) // 2]
+end
+
+local AVERAGED = { "mse_clean", "mse_given", "mse_noise", "mse_still", "valid",
+  "reversal_mse", "energy_variance" }
+
 --- Measures a model on the first sequences of a set.
--- @tparam Module model an HGN
--- @tparam table data size, batch(indices) and clean(indices)
--- @tparam[opt] table opts count=256 sequences, batch=16 at a time
--- @treturn table mse_clean, mse_given (against the frames shown), each with
--- ..._spread over sequences; mse_still (each sequence's own mean image) and
--- ratio = mse_clean / mse_still; mse_noise, the noise floor; mse_by_frame, a
--- list; energy_mean and energy_variance along a rollout, averaged over
--- sequences, and energy_spread between sequences; reversal, the relative
--- error of going forward and back; count
+-- @tparam Module model an HGN or a PixelHNN
+-- @tparam table data size, length, batch(places) and clean(places)
+-- @tparam[opt] table opts count=256 sequences, batch=16 at a time; steps, by
+-- default as long as the sequences are; threshold=0.025 of `valid`; each, a
+-- function of every batch's reconstruction, rollout, frames and clean frames
+-- @treturn table means over sequences, each with ..._spread between them:
+-- mse_clean and mse_given, of the reconstruction against clean frames and
+-- against those shown; mse_noise, the noise floor, and mse_still, of each
+-- sequence's own mean image, against clean frames; valid, the valid prediction
+-- time (see valid_steps; also valid_median); reversal_mse, of the frames on the
+-- way back against those on the way there; energy_mean (with energy_spread)
+-- and energy_variance along a rollout. Further ratio = mse_clean / mse_still;
+-- mse_by_frame, a list, against clean frames; reversal, the largest relative
+-- error of a batch's states after going forward and back; count and steps
 function M.measure(model, data, opts)
   local o = options.resolve("measure", opts, RULES)
   local count = math.min(o.count, data.size)
-  local sums = { clean = {}, given = {}, noise = {}, still = {}, frame = {},
-    energy = {}, energy_variance = {}, reversal = 0 }
+  o.steps = math.min(o.steps or data.length - 1, data.length - 1)
+  local sums = { energy = {}, reversal = 0 }
+  for _, key in ipairs(AVERAGED) do sums[key] = {} end
   torus.no_grad(function()
     for first = 1, count, o.batch do
       measure_batch(model, data,
-        places_from(first, math.min(first + o.batch - 1, count)), sums)
+        places_from(first, math.min(first + o.batch - 1, count)), o, sums)
     end
   end)
-  local c = model.config
-  local numbers = c.frames * c.resolution * c.resolution * c.channels
-  local result = { count = count, reversal = sums.reversal }
-  for name, key in pairs { clean = "mse_clean", given = "mse_given",
-    noise = "mse_noise", still = "mse_still" } do
-    local mean, spread = mean_and_spread(sums[name])
-    result[key], result[key .. "_spread"] = mean / numbers, spread / numbers
+  local result = { count = count, steps = o.steps, reversal = sums.reversal,
+    valid_median = median(sums.valid),
+    mse_by_frame = (sums.frame / count):totable() }
+  for _, key in ipairs(AVERAGED) do
+    result[key], result[key .. "_spread"] = common.mean_and_spread(sums[key])
   end
+  result.energy_mean, result.energy_spread =
+    common.mean_and_spread(sums.energy)
   result.ratio = result.mse_clean / result.mse_still
-  local by_frame = sums.frame[1]
-  for i = 2, #sums.frame do by_frame = by_frame + sums.frame[i] end
-  result.mse_by_frame = (by_frame / count):totable()
-  result.energy_mean, result.energy_spread = mean_and_spread(sums.energy)
-  result.energy_variance = mean_and_spread(sums.energy_variance)
   return result
+end
+
+local function scientific(result, key)
+  return string.format("%.2fe-4 +- %.2fe-4", result[key] * 1e4,
+    result[key .. "_spread"] * 1e4)
+end
+
+--- What measure found, in words.
+-- @tparam table result
+-- @treturn {{string,string},...} what and how much
+function M.rows(result)
+  local r = result
+  return {
+    { "sequences, steps", string.format("%d, %d", r.count, r.steps) },
+    { "MSE against the frames shown", scientific(r, "mse_given") },
+    { "MSE against clean frames", scientific(r, "mse_clean") },
+    { "noise floor", scientific(r, "mse_noise") },
+    { "each sequence's mean image", scientific(r, "mse_still") },
+    { "clean MSE / mean image", string.format("%.3f", r.ratio) },
+    { "valid prediction time", string.format("%.3g +- %.2g steps, median %d",
+      r.valid, r.valid_spread, r.valid_median) },
+    { "energy, mean over rollouts", string.format("%.6g +- %.3g",
+      r.energy_mean, r.energy_spread) },
+    { "energy, variance in a rollout", string.format("%.3g",
+      r.energy_variance) },
+    { "forward and back, relative", string.format("%.2g", r.reversal) },
+    { "forward and back, MSE of frames", string.format("%.2g +- %.2g",
+      r.reversal_mse, r.reversal_mse_spread) },
+  }
 end
 
 --- The energy along the rollouts of some sequences.
@@ -125,7 +199,7 @@ end
 function M.energy_along(model, frames, opts)
   return torus.no_grad(function()
     local q, p = model:infer(frames)
-    return energies(model, model:rollout(q, p, opts))
+    return model:energies(model:rollout(q, p, opts))
   end)
 end
 

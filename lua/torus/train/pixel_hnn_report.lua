@@ -1,21 +1,14 @@
---- What a trained PixelHNN is worth: errors along its rollouts, how long they
--- stay valid, whether its latent orbits close, pictures.
+--- What a trained PixelHNN is worth beyond torus.train.measure: whether its
+-- latent orbits close, whether anything moves, pictures.
 -- @module torus.train.pixel_hnn_report
 local common = require "torus.train.common"
 local image = require "torus.image"
-local options = require "torus.options"
+local measure = require "torus.train.measure"
 local pixel_hnn_task = require "torus.train.pixel_hnn_task"
 local plot = require "torus.plot"
 local torus = require "torus"
 
 local M = {}
-
-local RULES = {
-  count = { default = 64, type = "integer", min = 1 },
-  steps = { type = "integer", min = 1 },
-  chunk = { default = 16, type = "integer", min = 1 },
-  threshold = { default = 0.025, type = "number", above = 0 },
-}
 
 local function places_from(first, last)
   local list = {}
@@ -25,20 +18,6 @@ end
 
 local function extend(list, values)
   table.move(values, 1, #values, #list + 1, list)
-end
-
--- Steps before the error of a frame first passes `threshold` of the square of
--- the clean image's norm; rows of (batch, frames).
-local function valid_steps(relative, threshold)
-  local found = {}
-  for i, row in ipairs(relative:totable()) do
-    local steps = 0
-    while row[steps + 1] and row[steps + 1] <= threshold do
-      steps = steps + 1
-    end
-    found[i] = math.max(0, steps - 1)
-  end
-  return found
 end
 
 -- How near each latent orbit comes to its start again, after it was farthest
@@ -68,63 +47,32 @@ local function motion(frames)
   return (frames - centre):square():reshape(n, -1):sum(2):totable()
 end
 
-local function measure_chunk(model, split, places, o, sums)
-  local frames, clean = split:batch(places), split:clean(places)
-  local pairs_ = frames:narrow(2, 1, 2):to(model.config.dtype)
-  local seen, way = model:film(pairs_, { steps = o.steps })
-  seen = seen:to("float32")
-  clean = clean:narrow(2, 1, o.steps + 1):contiguous()
-  local n = #places
-  local squares = (seen - clean):square():reshape(n, o.steps + 1, -1)
-  local norm = clean:square():reshape(n, o.steps + 1, -1):sum(3)
-  extend(sums.mse, squares:reshape(n, -1):mean(2):totable())
-  extend(sums.still, (clean - clean:mean(2, true)):square():reshape(n, -1)
-    :mean(2):totable())
-  extend(sums.valid, valid_steps(squares:sum(3) / norm, o.threshold))
-  local gaps, sizes = closing(way)
-  extend(sums.gap, gaps)
-  extend(sums.size, sizes)
-  local moved, truth = motion(seen), motion(clean)
-  for i = 1, n do
-    sums.motion[#sums.motion + 1] = moved[i] / math.max(truth[i], 1e-12)
-  end
-  local again = model:decode(model:encode(pairs_)):to("float32")
-  extend(sums.autoencoder, (again - frames:narrow(2, 1, 2)):square()
-    :reshape(n, -1):mean(2):totable())
-end
-
-local function median(list)
-  local sorted = table.move(list, 1, #list, 1, {})
-  table.sort(sorted)
-  return sorted[(#sorted + 1) // 2]
-end
-
 --- Measures a model on rollouts from the first pair of sequences.
 -- @tparam Module model a PixelHNN
 -- @tparam table split of a data set
--- @tparam[opt] table opts count=64 sequences; steps, by default as long as
--- they are; chunk=16; threshold=0.025
--- @treturn table means over sequences, each with ..._spread: mse against clean
--- frames, still (of each sequence's own mean image), autoencoder (of the first
--- pair), valid (the valid prediction time: steps until the squared error of a
--- frame passes the threshold times its squared norm; also valid_median), gap
--- (of latent orbits, 0 where they close) and size of latent orbits, motion
--- (variance over time as a share of the truth's: 0 is a static image); steps
--- and count
+-- @tparam[opt] table opts as of torus.train.measure; count=64
+-- @treturn table as torus.train.measure's, and, also with ..._spread:
+-- autoencoder (the error of the first pair), gap (of latent orbits, 0 where
+-- they close) and size of latent orbits, motion (variance over time as a share
+-- of the truth's: 0 is a static image)
 function M.measure(model, split, opts)
-  local o = options.resolve("pixel_hnn_report", opts, RULES)
-  o.steps = math.min(o.steps or split.length - 1, split.length - 1)
-  local sums = { mse = {}, still = {}, valid = {}, gap = {}, size = {},
-    motion = {}, autoencoder = {} }
-  local count = math.min(o.count, split.size)
-  torus.no_grad(function()
-    for first = 1, count, o.chunk do
-      measure_chunk(model, split,
-        places_from(first, math.min(first + o.chunk - 1, count)), o, sums)
+  local o = { count = 64 }
+  for key, value in pairs(opts or {}) do o[key] = value end
+  local sums = { gap = {}, size = {}, motion = {}, autoencoder = {} }
+  function o.each(seen, way, frames, clean)
+    local gaps, sizes = closing(way)
+    extend(sums.gap, gaps)
+    extend(sums.size, sizes)
+    local moved, truth = motion(seen), motion(clean)
+    for i, one in ipairs(moved) do
+      sums.motion[#sums.motion + 1] = one / math.max(truth[i], 1e-12)
     end
-  end)
-  local found = { steps = o.steps, count = count,
-    valid_median = median(sums.valid) }
+    local first = frames:narrow(2, 1, 2)
+    local again = model:decode(model:encode(first:to(model.config.dtype)))
+    extend(sums.autoencoder,
+      measure.squares(again:to(first.dtype) - first):mean(2):totable())
+  end
+  local found = measure.measure(model, split, o)
   for name, list in pairs(sums) do
     found[name], found[name .. "_spread"] = common.mean_and_spread(list)
   end
@@ -201,11 +149,6 @@ function M.draw(folder, model, split)
   end)
 end
 
-local function scientific(n, key)
-  return string.format("%.2fe-4 +- %.2fe-4", n[key] * 1e4,
-    n[key .. "_spread"] * 1e4)
-end
-
 local function plain(n, key)
   return string.format("%.3g +- %.2g", n[key], n[key .. "_spread"])
 end
@@ -221,17 +164,14 @@ function M.report(model, config, opts)
   if not data then return nil, message end
   local split = data[opts.split or "test"]
   local n = M.measure(model, split, { count = opts.count })
-  local report = { numbers = n, files = {}, rows = {
-    { "sequences, steps", string.format("%d, %d", n.count, n.steps) },
-    { "MSE against clean frames", scientific(n, "mse") },
-    { "each sequence's mean image", scientific(n, "still") },
-    { "auto-encoder, first pair", scientific(n, "autoencoder") },
-    { "valid prediction time", plain(n, "valid") .. string.format(
-      " steps, median %d", n.valid_median) },
+  local report = { numbers = n, files = {}, rows = measure.rows(n) }
+  extend(report.rows, {
+    { "auto-encoder, first pair", string.format("%.2fe-4 +- %.2fe-4",
+      n.autoencoder * 1e4, n.autoencoder_spread * 1e4) },
     { "motion, of the truth's", plain(n, "motion") },
     { "latent orbits: gap", plain(n, "gap") },
     { "latent orbits: size", plain(n, "size") },
-  } }
+  })
   if opts.pictures then
     report.files, message = M.draw(opts.pictures, model, split)
     if not report.files then return nil, message end
