@@ -15,7 +15,8 @@ end
 local parser = argparse("figures.lua",
   "Makes figures of the paper. What they need is trained first, into the "
   .. "output folder, where that was not done yet; so a figure that was "
-  .. "interrupted goes on.", "Figures:\n" .. list())
+  .. "interrupted goes on. Figures 6 to 8 are drawn from the runs that "
+  .. "scripts/table1.lua leaves (--set table=DIR).", "Figures:\n" .. list())
 parser:argument("number", "Which figures."):args("+")
 parser:option("--out", "Where they go.", "runs/figures"):argname("DIR")
 parser:option("--steps", "Training steps, for a quick look."):argname("N")

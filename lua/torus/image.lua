@@ -111,6 +111,7 @@ local STRIP = {
   every = { type = "integer", min = 1 },
   scale = { default = 2, type = "integer", min = 1, max = 64 },
   gap = { default = 2, type = "integer", min = 0 },
+  text = { default = 1, type = "integer", min = 1, max = 64 },
   background = { default = 1, type = "number", min = 0, max = 1 },
 }
 
@@ -140,16 +141,18 @@ local function put(canvas, image, y, x)
 end
 
 -- Text in black, or white on a dark ground.
-local function label_image(text, background)
-  local mask = M.text(text):expand(font.height, #font.pixels(text)[1], 3)
+local function label_image(text, scale, background)
+  local mask = M.text(text, scale)
   local ink = background > 0.5 and 0 or 1
-  return mask * (ink - background) + background
+  return mask:expand(mask:size(1), mask:size(2), 3) * (ink - background)
+    + background
 end
 
 --- Sequences under each other, time to the right, as one image.
 -- @tparam table opts rows = {{label =, frames = (frames, height, width, 3)},
 -- ...}; every, show each such frame (default: at most 16 of the longest row);
--- scale=2; gap=2 pixels between frames; background=1, a grey
+-- scale=2; gap=2 pixels between frames; text=1, enlargement of the labels;
+-- background=1, a grey
 -- @treturn tensor (height, width, 3) float32
 function M.strip(opts)
   local o = options.resolve("image.strip", opts, STRIP)
@@ -157,22 +160,24 @@ function M.strip(opts)
   local longest, label_width = 0, 0
   for _, row in ipairs(o.rows) do
     longest = math.max(longest, row.frames:size(1))
-    label_width = math.max(label_width, #font.pixels(row.label or "")[1])
+    label_width = math.max(label_width,
+      o.text * #font.pixels(row.label or "")[1])
   end
   local every = o.every or math.max(1, (longest + 15) // 16)
   local columns = (longest + every - 1) // every
   local h = o.rows[1].frames:size(2) * o.scale
   local w = o.rows[1].frames:size(3) * o.scale
   local left = label_width > 0 and label_width + 2 * o.gap + 2 or o.gap
-  local row_height = math.max(h, font.height) + o.gap
+  local text_height = font.height * o.text
+  local row_height = math.max(h, text_height) + o.gap
   return torus.no_grad(function()
     local canvas = torus.full({ #o.rows * row_height + o.gap,
       left + columns * (w + o.gap), 3 }, o.background)
     for i, row in ipairs(o.rows) do
       local y = (i - 1) * row_height + o.gap + 1
       if row.label and #row.label > 0 then
-        put(canvas, label_image(row.label, o.background),
-          y + (row_height - o.gap - font.height) // 2, o.gap + 1)
+        put(canvas, label_image(row.label, o.text, o.background),
+          y + (row_height - o.gap - text_height) // 2, o.gap + 1)
       end
       for column = 1, (row.frames:size(1) + every - 1) // every do
         local frame = row.frames:select(1, (column - 1) * every + 1)

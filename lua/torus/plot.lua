@@ -159,7 +159,7 @@ local function add_axes(script, panel, where)
   add(script, "set ylabel %s", quoted(panel.ylabel or ""))
   add(script, "unset logscale")
   if panel.log then add(script, "set logscale %s", panel.log) end
-  if not panel.legend:match("^[%a ]+$") then
+  if not panel.legend:match("^[%w. ]+$") then
     options.raise("%s: expected a place like \"top left\" as legend, got %q",
       where, panel.legend)
   end
@@ -419,8 +419,8 @@ end
 -- "#rrggbb" or a name, width=1.5, low =, high = (a band)}, ...}; labels =
 -- {{x =, y =, text =, align = "left", "center" or "right", colour =}, ...};
 -- title, xlabel, ylabel; log = "x", "y" or "xy"; xrange, yrange = {low, high};
--- legend = "top right"; square, equal units on both axes; width, height in
--- pixels; font_size
+-- legend = "top right", as gnuplot's key takes it; square, equal units on both
+-- axes; width, height in pixels; font_size
 M.lines = single("lines")
 
 --- Points: lines with style = "points" where a series has none.

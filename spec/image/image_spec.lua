@@ -101,6 +101,13 @@ describe("torus.image", function()
     assert.is_true(ink > 10)
     assert.are.equal(16 * (2 * 4 + 2) + 2,
       image.strip({ rows = { { frames = red } } }):size(2))
+    local rows = { { label = "AB", frames = red:narrow(1, 1, 1) } }
+    local small = image.strip { rows = rows, scale = 4 }
+    local large = image.strip { rows = rows, scale = 4, text = 2 }
+    assert.are.same({ small:size(1), small:size(2) + 11 },
+      { large:size(1), large:size(2) })
+    assert.are.equal(0, largest(image.upscale(image.text("AB"), 2)
+      - (1 - large:narrow(1, 4, 14):narrow(2, 3, 22):narrow(3, 1, 1))))
   end)
 
   it("puts films side by side, the shorter one waiting", function()

@@ -1,0 +1,186 @@
+--- Figure 6: squared errors of a pixel by step, of one train and one test
+-- sequence and averaged over many, for every model of Table 1 that there is,
+-- with mean and variance of the inferred energy along the one sequence.
+-- @module torus.figures.figure6
+local cells = require "torus.figures.cells"
+local measure = require "torus.train.measure"
+local plot = require "torus.plot"
+local settings = require "torus.figures.settings"
+local torus = require "torus"
+
+local M = {}
+
+M.what = "squared error by step of Table 1's models, and their energy "
+  .. "(--set table=DIR, count=64, sequence=1)"
+
+local RULES = {
+  table = cells.rule,
+  count = { default = 64, type = "integer", min = 1 },
+  sequence = { default = 1, type = "integer", min = 1 },
+}
+
+local SPLITS = { "train", "test" }
+local BATCH = 16
+local COLOURS = { hnn = "#a6761d", hnn_conv = "#f28e2b", hgn_euler = "#d62728",
+  hgn_determ = "#2a9d5c", hgn_no_fpsi = "#8e4ec6", hgn_leapfrog = "#1f6fd0" }
+
+-- --- data -------------------------------------------------------------------
+
+-- Errors (count, frames), those of the sequences' own mean images, and
+-- energies (frames, count) of the first sequences of a split.
+local function errors_of(cell, split, count)
+  local errors, still, energies = {}, {}, {}
+  for first = 1, count, BATCH do
+    local places = {}
+    for i = first, math.min(first + BATCH - 1, count) do
+      places[#places + 1] = i
+    end
+    local clean = cell.data[split]:clean(places)
+    local seen, way = cells.reconstruct(cell, split, places)
+    errors[#errors + 1] = measure.squares(seen - clean)
+    still[#still + 1] = measure.squares(clean - clean:mean(2, true))
+    energies[#energies + 1] = cell.model:energies(way):to("float64")
+  end
+  return torus.cat(errors, 1), torus.cat(still, 1), torus.cat(energies, 2)
+end
+
+--- A cell's curves.
+-- @tparam table cell as torus.figures.cells opens it
+-- @tparam string split "train" or "test"
+-- @tparam integer count how many sequences the average is over
+-- @tparam integer sequence which one of them is shown alone
+-- @treturn table single and average, lists of errors against clean frames by
+-- step; still, the average error of a sequence's own mean image; energy_mean
+-- and energy_variance along the single rollout; count
+function M.curves(cell, split, count, sequence)
+  return torus.no_grad(function()
+    count = math.min(count, cell.data[split].size)
+    local place = math.min(sequence, count)
+    local errors, still, energies = errors_of(cell, split, count)
+    local energy = energies:select(2, place)
+    local mean = energy:mean():item()
+    return { single = errors[place]:totable(), count = count,
+      average = errors:mean(1):totable(), still = still:mean(1):totable(),
+      energy_mean = mean, energy_variance = (energy - mean):square():mean()
+        :item() }
+  end)
+end
+
+--- All curves that there are cells for.
+-- @tparam table o table, count, sequence
+-- @treturn ?{table,...} for each system with a cell: system, and rows of row,
+-- label, train and test, the two as curves() makes them
+-- @return names of the missing cells, or the message
+function M.data(o)
+  local found, missing = {}, {}
+  for _, system in ipairs(cells.systems) do
+    local rows = {}
+    for _, row in ipairs(cells.rows) do
+      if cells.exists(o.table, row, system) then
+        local cell, message = cells.open(o.table, row, system,
+          math.max(o.count, o.sequence))
+        if not cell then return nil, message end
+        local one = { row = row, label = cell.label }
+        for _, split in ipairs(SPLITS) do
+          one[split] = M.curves(cell, split, math.max(o.count, o.sequence),
+            o.sequence)
+        end
+        rows[#rows + 1] = one
+      else
+        missing[#missing + 1] = row .. "-" .. system
+      end
+    end
+    if #rows > 0 then found[#found + 1] = { system = system, rows = rows } end
+  end
+  return found, missing
+end
+
+-- --- picture ----------------------------------------------------------------
+
+local function steps_of(values)
+  local list = {}
+  for i = 1, #values do list[i] = i - 1 end
+  return list
+end
+
+-- A logarithmic range that holds all errors up to 1, however far a rollout
+-- went astray.
+local function range_of(series)
+  local low, high = math.huge, 0
+  for _, one in ipairs(series) do
+    for _, y in ipairs(one.y) do
+      if y > 0 then low = math.min(low, y) end
+      if y < math.huge then high = math.max(high, y) end
+    end
+  end
+  if low >= high then return nil end
+  high = math.min(high * 1.3, 1)
+  return { math.min(low / 1.3, high / 10), high }
+end
+
+local function panel_of(entry, split)
+  local series = {}
+  for _, row in ipairs(entry.rows) do
+    local c, x = row[split], steps_of(row[split].single)
+    series[#series + 1] = { x = x, y = c.single, colour = COLOURS[row.row],
+      style = "dashes", width = 1 }
+    series[#series + 1] = { x = x, y = c.average, colour = COLOURS[row.row],
+      width = 2, label = string.format("%s: %.3g, %.1e", row.label,
+        c.energy_mean, c.energy_variance) }
+  end
+  local still = entry.rows[1][split].still
+  series[#series + 1] = { x = steps_of(still), y = still, colour = "#909090",
+    width = 2, label = "own mean image" }
+  return { title = cells.title(entry.system) .. ", " .. split, log = "y", series = series,
+    yrange = range_of(series),
+    legend = "outside bottom center horizontal reverse Left samplen 1.5" }
+end
+
+--- Draws curves: a row for each system, train on the left, test on the right.
+-- @tparam string path of a .png
+-- @tparam {table,...} data as data() makes it
+-- @treturn ?{string,...} files
+-- @treturn ?string message
+function M.draw(path, data)
+  local panels = {}
+  for _, entry in ipairs(data) do
+    for _, split in ipairs(SPLITS) do
+      panels[#panels + 1] = panel_of(entry, split)
+    end
+  end
+  local ok, message = plot.figure { path = path, panels = panels, columns = 2,
+    width = 1100, height = 30 + 360 * #data, font_size = 10,
+    title = string.format("Squared error of a pixel by step: one sequence "
+      .. "(dashes) and the mean of %d (lines). In the legends: mean and "
+      .. "variance of the energy along the one.", data[1].rows[1].test.count) }
+  if not ok then return nil, message end
+  return { path }
+end
+
+--- For scripts/figures.lua.
+-- @tparam table given out; settings: table (a folder that scripts/table1.lua
+-- left), count, sequence
+-- @treturn ?{string,...} files
+-- @treturn ?string message, or which cells are missing
+function M.make(given)
+  local o, message = settings.resolve("figure6", given.settings, RULES)
+  if not o then return nil, message end
+  local data, missing = M.data(o)
+  if not data then return nil, "figure6: " .. missing end
+  local command = cells.command(o.table, "ROW", "SYSTEM")
+  if #data == 0 then
+    return nil, string.format("figure6: %s has no runs of Table 1; this makes "
+      .. "one, %s to %s of %s to %s: %s", o.table, cells.rows[1],
+      cells.rows[#cells.rows], cells.systems[1], cells.systems[#cells.systems],
+      command)
+  end
+  local files
+  files, message = M.draw(given.out .. "/figure6.png", data)
+  if files and #missing > 0 then
+    message = string.format("figure6 does without %s; this makes one: %s",
+      table.concat(missing, ", "), command)
+  end
+  return files, message
+end
+
+return M

@@ -1,0 +1,50 @@
+--- Figure 8: sequences that HGN makes up, of the paper's four systems.
+-- @module torus.figures.figure8
+local cells = require "torus.figures.cells"
+local settings = require "torus.figures.settings"
+local sheet = require "torus.figures.sheet"
+local torus = require "torus"
+
+local M = {}
+
+M.what = "rollouts from z ~ N(0, 1) of HGN on four systems "
+  .. "(--set table=DIR, samples=3, frames=8)"
+
+local RULES = {
+  table = cells.rule,
+  samples = { default = 3, type = "integer", min = 1 },
+  frames = { default = 8, type = "integer", min = 1 },
+}
+
+--- Samples of a model as the rows of a film strip.
+-- @tparam Module model an HGN
+-- @tparam integer count
+-- @tparam integer seed
+-- @treturn {table,...} {frames = (frames, height, width, 3)}
+function M.rows(model, count, seed)
+  local films = model:sample(count, { generator = torus.generator(seed) })
+  local rows = {}
+  for i = 1, count do rows[i] = { frames = films[i]:to("float32") } end
+  return rows
+end
+
+--- For scripts/figures.lua.
+-- @tparam table given out, seed; settings: table (a folder that
+-- scripts/table1.lua left), samples, frames
+-- @treturn ?{string,...} files
+-- @treturn ?string message
+function M.make(given)
+  local o, message = settings.resolve("figure8", given.settings, RULES)
+  if not o then return nil, message end
+  local groups = {}
+  for i, system in ipairs(cells.systems) do
+    local cell
+    cell, message = cells.open(o.table, "hgn_leapfrog", system, 1)
+    if not cell then return nil, "figure8: " .. message end
+    groups[i] = { title = cells.title(system),
+      rows = M.rows(cell.model, o.samples, given.seed or 1) }
+  end
+  return sheet.write(given.out .. "/figure8.png", groups, o.frames)
+end
+
+return M
