@@ -103,22 +103,28 @@ local function steps_of(values)
   return list
 end
 
--- A logarithmic range that holds all errors up to 1, however far a rollout
--- went astray.
-local function range_of(series)
+-- A logarithmic range for both panels of a system: it holds all errors up to
+-- 1, however far a rollout went astray, and at least two powers of ten, whose
+-- numbers gnuplot shows.
+local function range_of(entry)
   local low, high = math.huge, 0
-  for _, one in ipairs(series) do
-    for _, y in ipairs(one.y) do
-      if y > 0 then low = math.min(low, y) end
-      if y < math.huge then high = math.max(high, y) end
+  for _, row in ipairs(entry.rows) do
+    for _, split in ipairs(SPLITS) do
+      for _, name in ipairs { "single", "average", "still" } do
+        for _, y in ipairs(row[split][name]) do
+          if y > 0 then low = math.min(low, y) end
+          if y < math.huge then high = math.max(high, y) end
+        end
+      end
     end
   end
   if low >= high then return nil end
-  high = math.min(high * 1.3, 1)
-  return { math.min(low / 1.3, high / 10), high }
+  low, high = low / 1.3, math.min(high * 1.3, 1)
+  local last = math.floor(math.log(high, 10))
+  return { math.min(low, 10.0 ^ (last - 1)), high }
 end
 
-local function panel_of(entry, split)
+local function panel_of(entry, split, range)
   local series = {}
   for _, row in ipairs(entry.rows) do
     local c, x = row[split], steps_of(row[split].single)
@@ -132,7 +138,7 @@ local function panel_of(entry, split)
   series[#series + 1] = { x = steps_of(still), y = still, colour = "#909090",
     width = 2, label = "own mean image" }
   return { title = cells.title(entry.system) .. ", " .. split, log = "y", series = series,
-    yrange = range_of(series),
+    yrange = range,
     legend = "outside bottom center horizontal reverse Left samplen 1.5" }
 end
 
@@ -144,8 +150,9 @@ end
 function M.draw(path, data)
   local panels = {}
   for _, entry in ipairs(data) do
+    local range = range_of(entry)
     for _, split in ipairs(SPLITS) do
-      panels[#panels + 1] = panel_of(entry, split)
+      panels[#panels + 1] = panel_of(entry, split, range)
     end
   end
   local ok, message = plot.figure { path = path, panels = panels, columns = 2,
