@@ -1,0 +1,208 @@
+--- The paper's Table 1: which models on which systems, at which scale, and
+-- what the paper measured.
+-- @module torus.experiments.table1
+local measure = require "torus.train.measure"
+local run_config = require "torus.train.config"
+local torus = require "torus"
+
+local M = {}
+
+--- The systems, in the paper's order.
+M.systems = { "mass_spring", "pendulum", "two_body", "three_body" }
+
+-- Rows: a title, the model, and what sets it apart.
+local ROWS = {
+  { name = "hnn", title = "HNN", model = "pixel_hnn",
+    changes = { kind = "mlp" } },
+  { name = "hnn_conv", title = "HNN (conv)", model = "pixel_hnn",
+    changes = { kind = "conv" } },
+  { name = "hgn_euler", title = "HGN (euler)", model = "hgn",
+    changes = { variant = "euler" } },
+  { name = "hgn_determ", title = "HGN (determ)", model = "hgn",
+    changes = { variant = "determ" } },
+  { name = "hgn_no_fpsi", title = "HGN (no f_psi)", model = "hgn",
+    changes = { variant = "no_fpsi" } },
+  { name = "hgn_leapfrog", title = "HGN (leapfrog)", model = "hgn",
+    changes = { variant = "leapfrog" } },
+}
+
+-- These are trained on frames with the systems' stated noise too.
+local NOISY = { hgn_leapfrog = true, hnn = true, hnn_conv = true }
+
+--- The paper's Table 1: mean and spread of the pixel MSE x 1e4 on the train
+-- and on the test set, by row and system.
+M.paper = {
+  hnn = { mass_spring = { 50.38, 1.75, 104.37, 52.51 },
+    pendulum = { 69.39, 0.89, 64.62, 0.87 },
+    two_body = { 80.52, 1.79, 78.9, 1.93 },
+    three_body = { 61.63, 3.31, 57.54, 2.39 } },
+  hnn_conv = { mass_spring = { 18.97, 0.77, 119.09, 69.17 },
+    pendulum = { 13.14, 0.66, 106.07, 41.94 },
+    two_body = { 7.3, 0.38, 120.71, 44.48 },
+    three_body = { 15.22, 1.99, 62.77, 37.57 } },
+  hgn_euler = { mass_spring = { 3.67, 1.09, 6.2, 2.69 },
+    pendulum = { 5.43, 2.53, 10.93, 4.32 },
+    two_body = { 6.62, 3.93, 15.06, 7.01 },
+    three_body = { 7.51, 3.49, 9.4, 3.92 } },
+  hgn_determ = { mass_spring = { 0.23, 0.23, 3.07, 1.06 },
+    pendulum = { 0.79, 1.24, 10.68, 3.19 },
+    two_body = { 2.34, 2.3, 14.47, 5.24 },
+    three_body = { 4.1, 2.05, 5.17, 1.96 } },
+  hgn_no_fpsi = { mass_spring = { 4.95, 1.71, 7.04, 2.55 },
+    pendulum = { 6.83, 3.29, 13.98, 4.94 },
+    two_body = { 6.35, 3.86, 16.49, 6.6 },
+    three_body = { 8.37, 3.13, 10.41, 3.72 } },
+  hgn_leapfrog = { mass_spring = { 3.84, 1.07, 6.23, 2.03 },
+    pendulum = { 4.9, 1.86, 11.72, 4.14 },
+    two_body = { 6.36, 3.29, 16.47, 7.15 },
+    three_body = { 7.88, 3.55, 9.8, 3.72 } },
+}
+
+--- What a scale trains, on how much, and how long: presets and changes by
+-- model, with a first guess of a step's seconds on two cores for the time
+-- left; `count` sequences of either split are measured.
+M.scales = {
+  quick = {
+    count = 256,
+    data = { train_size = 4000, test_size = 256 },
+    hgn = { preset = "small", seconds = 0.12, changes = { steps = 1500,
+      horizon_steps = 600, kl_warmup = 1000 } },
+    mlp = { preset = "full", seconds = 0.02, changes = { steps = 4000,
+      lr_decay = "cosine" } },
+    conv = { preset = "full", seconds = 0.06, changes = { steps = 1500,
+      conv_width = 32, lr = 1e-3, lr_decay = "cosine" } },
+  },
+  standard = {
+    count = 512,
+    data = { train_size = 20000, test_size = 2000 },
+    hgn = { preset = "small", seconds = 0.3, changes = { width = 64,
+      steps = 12000, horizon_steps = 1500, kl_warmup = 4000 } },
+    mlp = { preset = "full", seconds = 0.02, changes = { steps = 15000 } },
+    conv = { preset = "full", seconds = 0.15, changes = { steps = 15000 } },
+  },
+  paper = {
+    count = 2048,
+    data = { train_size = 50000, test_size = 10000 },
+    hgn = { preset = "full", seconds = 0.7, changes = { steps = 100000 } },
+    mlp = { preset = "full", seconds = 0.02, changes = { steps = 15000 } },
+    conv = { preset = "full", seconds = 0.15, changes = { steps = 15000 } },
+  },
+}
+
+--- The names of the scales, from the smallest.
+M.scale_names = { "quick", "standard", "paper" }
+
+-- The configuration of one cell, and a guess of its seconds.
+local function configure(row, system, scale)
+  local part = scale[row.changes.kind or row.model]
+  local changes = { model = row.model, system = system,
+    noise = not row.noisy and 0 or nil }
+  for _, values in ipairs { scale.data, part.changes, row.changes } do
+    for key, value in pairs(values) do changes[key] = value end
+  end
+  local config, message = run_config.make(part.preset, changes)
+  return assert(config, message), part.seconds * config.steps
+end
+
+-- Whether one of the filters, each a row, a system or both, wants a cell.
+local function wanted(only, row, system)
+  if #only == 0 then return true end
+  for _, filter in ipairs(only) do
+    if (not filter.row or filter.row == row)
+      and (not filter.system or filter.system == system) then
+      return true
+    end
+  end
+  return false
+end
+
+--- Reads "ROW", "SYSTEM" or "ROW,SYSTEM".
+-- @tparam string text
+-- @treturn ?table row and system, either may be nil
+-- @treturn ?string message
+function M.parse_filter(text)
+  local filter, rows = {}, {}
+  for i, row in ipairs(M.rows()) do rows[i] = row.name end
+  for name in text:gmatch("[^,]+") do
+    local known
+    for _, row in ipairs(rows) do
+      if row == name then filter.row, known = name, true end
+    end
+    for _, system in ipairs(M.systems) do
+      if system == name then filter.system, known = name, true end
+    end
+    if not known then
+      return nil, string.format("%q is no row (%s) and no system (%s)", name,
+        table.concat(rows, ", "), table.concat(M.systems, ", "))
+    end
+  end
+  return filter
+end
+
+--- The rows: name, title, model, noisy (trained on the stated noise), paper
+-- (the paper's figures by system, or nil).
+-- @treturn {table,...}
+function M.rows()
+  local rows = {}
+  for _, noisy in ipairs { false, true } do
+    for _, row in ipairs(ROWS) do
+      if not noisy or NOISY[row.name] then
+        rows[#rows + 1] = { name = row.name .. (noisy and "_noisy" or ""),
+          title = row.title .. (noisy and ", noisy" or ""), noisy = noisy,
+          model = row.model, changes = row.changes,
+          paper = not noisy and M.paper[row.name] or nil }
+      end
+    end
+  end
+  return rows
+end
+
+-- The paper's full model first; frames with noise last.
+local function in_working_order(rows)
+  local list = {}
+  for _, noisy in ipairs { false, true } do
+    for i = #rows, 1, -1 do
+      if rows[i].noisy == noisy then list[#list + 1] = rows[i] end
+    end
+  end
+  return list
+end
+
+--- The cells of a table, in the order in which they are worked off: system by
+-- system of a row, what the paper proposes first.
+-- @tparam string scale a name of M.scales
+-- @tparam[opt] table opts noisy=false (the rows on noisy frames as well);
+-- only, a list of what parse_filter gives: by default all cells
+-- @treturn {table,...} as torus.experiments.cells takes them, with row and
+-- system; cells of noisy rows are among them where a filter names the row
+function M.cells(scale, opts)
+  opts = opts or {}
+  local only, cells, named = opts.only or {}, {}, {}
+  for _, filter in ipairs(only) do named[filter.row or ""] = true end
+  for _, row in ipairs(in_working_order(M.rows())) do
+    for _, system in ipairs(M.systems) do
+      if wanted(only, row.name, system)
+        and (not row.noisy or opts.noisy or named[row.name]) then
+        local config, cost = configure(row, system, M.scales[scale])
+        cells[#cells + 1] = { name = row.name .. "-" .. system, row = row,
+          system = system, config = config, cost = cost }
+      end
+    end
+  end
+  return cells
+end
+
+--- What is kept of a trained cell.
+-- @tparam Module model
+-- @tparam Dataset data
+-- @tparam string scale
+-- @treturn table train and test, as torus.train.measure gives them
+function M.measure(model, data, scale)
+  return torus.no_grad(function()
+    local count = M.scales[scale].count
+    return { train = measure.measure(model, data.train, { count = count }),
+      test = measure.measure(model, data.test, { count = count }) }
+  end)
+end
+
+return M

@@ -1,0 +1,56 @@
+--- The paper's Table 1: every model on every system.
+local argparse = require "argparse"
+local cells = require "torus.experiments.cells"
+local command = require "torus.train.command"
+local report = require "torus.experiments.table1_report"
+local table1 = require "torus.experiments.table1"
+
+local parser = argparse("table1.lua",
+  "Trains and measures the models of the paper's Table 1 on its four systems, "
+  .. "cell by cell, and writes table.md, table.csv and table.png as they come "
+  .. "in. Stopped, it goes on where it was when called again.",
+  "Scales: quick takes at most two hours on two cores, standard about a day, "
+  .. "paper is 50,000 sequences and 100,000 steps.")
+parser:option("--scale", "quick, standard or paper.", "quick")
+  :choices(table1.scale_names)
+parser:option("--only", "Some cells: a row, a system, or ROW,SYSTEM; "
+  .. "repeatable. Rows named ..._noisy are trained on the stated noise.")
+  :argname("ROW,SYSTEM"):count("*")
+parser:flag("--noisy", "The rows on noisy frames too.")
+parser:option("--out", "Folder (default: runs/table1-SCALE)."):argname("DIR")
+parser:flag("--list", "Name the cells and end.")
+command.common(parser)
+
+local function show(out, scale)
+  return function(results)
+    local _, problem = command.check(report.write(out, results, scale))
+    if problem then io.stderr:write(problem, "\n") end
+    print("\n" .. report.markdown(results, scale))
+  end
+end
+
+local function main()
+  local args = parser:parse()
+  command.apply_common(args)
+  local only = {}
+  for i, text in ipairs(args.only) do
+    only[i] = command.check(table1.parse_filter(text))
+  end
+  local out = args.out or "runs/table1-" .. args.scale
+  local chosen = table1.cells(args.scale, { noisy = args.noisy, only = only })
+  if args.list then
+    for _, cell in ipairs(chosen) do print(cell.name) end
+    return
+  end
+  -- The table shows what other calls left in the folder, too.
+  local all = table1.cells(args.scale, { noisy = true })
+  local write = show(out, args.scale)
+  command.check(cells.run(chosen, { out = out,
+    measure = function(model, data)
+      return table1.measure(model, data, args.scale)
+    end,
+    changed = function() write(command.check(cells.results(out, all))) end }))
+  write(command.check(cells.results(out, all)))
+end
+
+main()

@@ -1,0 +1,210 @@
+local cells = require "torus.experiments.cells"
+local report = require "torus.experiments.table1_report"
+local run = require "torus.train.run"
+local table1 = require "torus.experiments.table1"
+local lfs = require "lfs"
+
+local function count(list, wanted)
+  local n = 0
+  for _, item in ipairs(list) do
+    if wanted(item) then n = n + 1 end
+  end
+  return n
+end
+
+local function filter(text)
+  local found, message = table1.parse_filter(text)
+  assert.is_nil(message)
+  return found
+end
+
+describe("the cells of Table 1", function()
+  it("are six rows by four systems, all different, on clean frames", function()
+    for _, scale in ipairs(table1.scale_names) do
+      local list, names = table1.cells(scale), {}
+      assert.equal(24, #list)
+      for _, cell in ipairs(list) do
+        assert.is_nil(names[cell.name])
+        names[cell.name] = true
+        assert.equal(0, cell.config.noise)
+        assert.equal(cell.system, cell.config.system)
+      end
+    end
+  end)
+
+  it("are what their rows say", function()
+    for _, cell in ipairs(table1.cells("quick", { noisy = true })) do
+      local name, c = cell.row.name:gsub("_noisy$", ""), cell.config
+      if name:match("^hgn_") then
+        assert.equal(name, "hgn_" .. c.variant)
+      else
+        assert.equal(name == "hnn" and "mlp" or "conv", c.kind)
+      end
+    end
+  end)
+
+  it("on noisy frames keep the system's own noise", function()
+    local list = table1.cells("quick", { noisy = true })
+    assert.equal(36, #list)
+    local noisy = count(list, function(c) return c.config.noise ~= 0 end)
+    assert.equal(12, noisy)
+  end)
+
+  it("are chosen by row, by system, or by both", function()
+    local function chosen(...)
+      local only = {}
+      for i, text in ipairs { ... } do only[i] = filter(text) end
+      return #table1.cells("quick", { only = only })
+    end
+    assert.equal(4, chosen("hgn_leapfrog"))
+    assert.equal(6, chosen("pendulum"))
+    assert.equal(1, chosen("hgn_leapfrog,pendulum"))
+    assert.equal(2, chosen("hgn_leapfrog,pendulum", "hnn,two_body"))
+    assert.equal(4, chosen("hnn_noisy"))
+  end)
+
+  it("refuse a name that is none", function()
+    local found, message = table1.parse_filter("hgn_leapfrg")
+    assert.is_nil(found)
+    assert.matches("hgn_leapfrg", message, 1, true)
+    assert.matches("hgn_leapfrog", message, 1, true)
+  end)
+end)
+
+-- Figures that can be told apart: everything is a different number.
+local function made_up()
+  local results, n = {}, 0
+  for _, row in ipairs(table1.rows()) do
+    for _, system in ipairs(table1.systems) do
+      local result = { step = 10, seconds = 90 }
+      for _, split in ipairs { "train", "test" } do
+        n = n + 1
+        result[split] = { mse_clean = n * 1e-4, mse_clean_spread = n * 1e-5,
+          mse_given = n * 2e-4, mse_noise = n * 3e-4, mse_still = n * 4e-4,
+          ratio = 0.25, valid = n, energy_mean = 1, energy_spread = 2,
+          energy_variance = 3, reversal_mse = 4e-9 }
+      end
+      results[row.name .. "-" .. system] = result
+    end
+  end
+  return results
+end
+
+describe("the report of Table 1", function()
+  it("has the paper's layout with its figures below each row", function()
+    local text = report.markdown(made_up(), "quick")
+    -- Rows and systems in order, train before test: the first row is 1 to 8.
+    assert.matches("| HNN | 1.00 ± 0.10 | 2.00 ± 0.20 | 3.00 ± 0.30 |", text, 1,
+      true)
+    assert.matches("| *paper* | *50.38 ± 1.75* | *104.37 ± 52.51* |", text, 1,
+      true)
+    assert.matches("| HGN (leapfrog) | 41.00 ± 4.10 |", text, 1, true)
+    assert.matches("*9.80 ± 3.72* |", text, 1, true)
+    assert.matches("HGN (leapfrog), noisy | 65.00", text, 1, true)
+  end)
+
+  it("leaves out what is not there yet", function()
+    local results = made_up()
+    for name in pairs(results) do
+      if name ~= "hnn-pendulum" then results[name] = nil end
+    end
+    local text = report.markdown(results, "quick")
+    assert.matches("| HNN |  |  | 3.00", text, 1, true)
+    assert.is_nil(text:find("euler", 1, true))
+    assert.is_nil(text:find("noisy", 1, true))
+  end)
+
+  it("gives every number as comma-separated values", function()
+    local lines, columns = {}, {}
+    for line in report.csv(made_up()):gmatch("[^\n]+") do
+      lines[#lines + 1] = line
+    end
+    assert.equal(1 + 36 * 2, #lines)
+    for name in lines[1]:gmatch("[^,]+") do columns[#columns + 1] = name end
+    local values, i = {}, 0
+    for value in (lines[3] .. ","):gmatch("([^,]*),") do
+      i = i + 1
+      values[columns[i]] = value
+    end
+    assert.equal(#columns, i)
+    assert.equal("hnn", values.row)
+    assert.equal("test", values.split)
+    assert.equal(2e-4, tonumber(values.mse_clean))
+    assert.equal(104.37e-4, tonumber(values.paper_mse))
+  end)
+end)
+
+describe("a small table", function()
+  local out
+
+  setup(function()
+    out = os.tmpname()
+    os.remove(out)
+    table1.scales.tiny = { count = 4, data = { train_size = 8, test_size = 4 },
+      hgn = { preset = "small", seconds = 1, changes = { width = 4, batch = 2,
+        steps = 3, evaluate_every = 100 } },
+      mlp = { preset = "full", seconds = 1, changes = { steps = 3, batch = 2,
+        width = 8, evaluate_every = 100 } },
+      conv = { preset = "full", seconds = 1, changes = { steps = 3, batch = 2,
+        conv_width = 4, evaluate_every = 100 } },
+    }
+  end)
+
+  teardown(function()
+    table1.scales.tiny = nil
+    for name in lfs.dir(out) do
+      local path = out .. "/" .. name
+      if name:match("%-") then
+        for file in lfs.dir(path) do os.remove(path .. "/" .. file) end
+      end
+      os.remove(path)
+    end
+    os.remove(out)
+  end)
+
+  local function make(only)
+    local said = {}
+    local results, message = cells.run(table1.cells("tiny", { only = only }), {
+      out = out, say = function(line) said[#said + 1] = line end,
+      measure = function(model, data)
+        return table1.measure(model, data, "tiny")
+      end })
+    assert.is_nil(message)
+    return results, said
+  end
+
+  it("trains and measures each kind of model, once", function()
+    local only = { filter "hgn_determ,mass_spring", filter "hnn,mass_spring",
+      filter "hnn_conv,mass_spring", filter "hgn_leapfrog_noisy,mass_spring" }
+    local results, said = make(only)
+    assert.equal(4, #said)
+    for _, name in ipairs { "hgn_determ", "hnn", "hnn_conv",
+      "hgn_leapfrog_noisy" } do
+      local result = results[name .. "-mass_spring"]
+      assert.equal(3, result.step)
+      assert.equal(4, result.test.count)
+      assert.is_true(result.test.mse_clean > 0)
+      assert.equal(name:match("noisy") ~= nil, result.test.mse_noise > 0)
+      assert.equal(result.test.mse_noise > 0, result.test.mse_given
+        ~= result.test.mse_clean)
+    end
+    local again, nothing = make(only)
+    assert.equal(0, #nothing)
+    local before = results["hnn-mass_spring"].test.mse_clean
+    assert.is_near(before, again["hnn-mass_spring"].test.mse_clean,
+      1e-12 * before)
+    local files = report.write(out, results, "tiny")
+    assert.is_true(#files >= 2)
+  end)
+
+  it("measures what the model in the folder does", function()
+    local results = make { filter "hgn_determ,mass_spring" }
+    local model, config = run.open(out .. "/hgn_determ-mass_spring")
+    local data = require("torus.train.hgn_task").open_data(config)
+    local clean = data.test:clean { 1, 2, 3, 4 }
+    local seen = model:reconstruct(data.test:batch { 1, 2, 3, 4 })
+    local direct = (seen - clean):square():mean():item()
+    local measured = results["hgn_determ-mass_spring"].test.mse_clean
+    assert.is_true(math.abs(direct - measured) < 1e-6 * direct)
+  end)
+end)
