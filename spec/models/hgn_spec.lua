@@ -235,4 +235,68 @@ describe("HGN", function()
         end, "expected frames of shape %(batch,4,16,16,3%), got %(2,4,8,8,3%)")
     end)
   end)
+
+  describe("first weights", function()
+    local SMALL = { width = 8, state = 3, z = 4, resolution = 16, frames = 4,
+      energy_layers = 2, dtype = "float64" }
+
+    local function model(changes)
+      local given = {}
+      for key, value in pairs(SMALL) do given[key] = value end
+      for key, value in pairs(changes) do given[key] = value end
+      return torus.models.hgn(given, torus.generator(3))
+    end
+
+    it("of an oscillator make energies even, with a minimum at zero",
+      function()
+        local m = model { energy_init = "oscillator", energy_gain = 2 }
+        local q = torus.randn({ 5, 2, 2, 3 }, { dtype = "float64",
+          generator = torus.generator(4) })
+        for _, net in ipairs { m.K, m.V } do
+          assert.is_near(0, (net(q) - net(-q)):abs():max():item(), 1e-12)
+          local rest = net(torus.zeros({ 1, 2, 2, 3 },
+            { dtype = "float64" })):item()
+          assert.is_true((net(q * 3) - rest):min():item() > 0)
+        end
+      end)
+
+    it("of an oscillator keep states of long rollouts near zero", function()
+      local q = torus.randn({ 4, 2, 2, 3 }, { dtype = "float64",
+        generator = torus.generator(5) })
+      local function reach(init)
+        local m = model { energy_init = init, energy_gain = 4 }
+        local way = m:rollout(q, q, { steps = 400, dt = 0.25 })
+        return way.q:abs():max():item()
+      end
+      assert.is_true(reach "oscillator" < 30)
+      assert.is_true(reach "default" > 2 * reach "oscillator")
+    end)
+
+    it("take one layer and a joint energy", function()
+      local m = model { energy_init = "oscillator", energy_layers = 1,
+        hamiltonian = "joint", method = "rk4" }
+      local q = torus.randn({ 2, 2, 2, 3 }, { dtype = "float64" })
+      assert.is_near(0, (m:energy(q, q) - m:energy(-q, -q)):abs():max():item(),
+        1e-12)
+    end)
+
+    it("let the posterior start narrow", function()
+      local frames = torus.rand({ 2, 4, 16, 16, 3 }, { dtype = "float64" })
+      local mean, wide = model({}):encode(frames)
+      local same, narrow = model({ posterior_logvar = -5 }):encode(frames)
+      assert.is_near(0, (mean - same):abs():max():item(), 1e-12)
+      -- The default bias is drawn; it is small beside 5.
+      assert.is_near(-5, (narrow - wide):mean():item(), 0.5)
+    end)
+
+    it("see frames relative to the background", function()
+      local grey = { 0.3, 0.4, 0.5 }
+      local m = model { background = grey, input_gain = 8, init = "kaiming" }
+      local still = torus.tensor(grey, { dtype = "float64" })
+        :expand(2, 4, 16, 16, 3)
+      -- Without biases nothing comes out of nothing.
+      local mean = m:encode(still:contiguous())
+      assert.is_near(0, mean:abs():max():item(), 1e-12)
+    end)
+  end)
 end)

@@ -180,8 +180,8 @@ describe("the schedules of a training", function()
     end
     for step = 1, 10 do t:step(step) end
     assert.are.same({ 1, 2 }, seen[1])
-    assert.are.same({ 2, 6 }, seen[3])
-    assert.are.same({ 3, 8 }, seen[6])
+    assert.are.same({ 1, 6 }, seen[3])
+    assert.are.same({ 2, 8 }, seen[6])
     assert.are.same({ 4, 8 }, seen[9])
   end)
 end)

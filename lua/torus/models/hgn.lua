@@ -24,9 +24,14 @@ local M = {}
 
 --- What a configuration may say. `z` is the number of latent channels (twice
 -- `state` without f_psi), `state` the channels of q, and as many of p;
--- `energy_gain` scales the initial weights of the Hamiltonian; `background`
--- are the colours that the untrained decoder's output starts near. `method`
--- replaces the integrator that the variant names.
+-- `energy_gain` scales the initial weights of the Hamiltonian, `energy_init`
+-- is as in torus.models.parts.energy. `background` are the colours that the
+-- untrained decoder's output starts near and that the encoder sees as zero,
+-- `input_gain` times the difference being what enters it: a moving disc is a
+-- small part of a frame. `posterior_logvar` is what the logarithm of the
+-- posterior's variance starts near: noise as large as the prior's drowns what
+-- an untrained encoder says. `method` replaces the integrator that the variant
+-- names.
 M.rules = {
   variant = { default = "leapfrog",
     choices = { "leapfrog", "euler", "determ", "no_fpsi" } },
@@ -45,7 +50,10 @@ M.rules = {
   skip = { default = true, type = "boolean" },
   init = { default = "default", choices = initialise.schemes },
   energy_gain = { default = 1, type = "number", above = 0 },
+  energy_init = { default = "default", choices = parts.energy_inits },
   background = { type = "table" },
+  input_gain = { default = 1, type = "number", above = 0 },
+  posterior_logvar = { default = 0, type = "number" },
   dtype = { default = "float32", choices = { "float32", "float64" } },
 }
 
@@ -80,6 +88,20 @@ local function encoder_strides(resolution)
   return { 1, 2, 1, 2, 1, 2, 1, 1 }
 end
 
+-- Frames relative to the background, and a posterior narrower than the prior.
+local function start_posterior(self)
+  local c = self.config
+  if c.background then
+    self.background = torus.tensor(c.background, { dtype = c.dtype })
+  end
+  if c.posterior_logvar ~= 0 then
+    torus.no_grad(function()
+      self.encoder[self.encoder.depth].bias:narrow(1, c.z + 1, c.z)
+        :fill_(c.posterior_logvar)
+    end)
+  end
+end
+
 --- @tparam[opt] table config see rules; the defaults are the paper's
 -- @tparam[opt] generator generator draws the initial weights
 -- @treturn Module
@@ -95,12 +117,13 @@ function M.new(config, generator)
     { c.frames * c.channels, w // 2, w, w, w, w, w, w, 2 * c.z },
     { activation = "relu", strides = encoder_strides(c.resolution),
       layer = layer }))
+  start_posterior(self)
   if c.variant ~= "no_fpsi" then
     self:register("f_psi", parts.stack({ c.z, w, w, 2 * c.state },
       { activation = "relu", layer = layer }))
   end
   local energy = { width = w, layers = c.energy_layers, size = self.size,
-    layer = { dtype = c.dtype, generator = generator } }
+    init = c.energy_init, layer = { dtype = c.dtype, generator = generator } }
   if c.hamiltonian == "joint" then
     self.hamiltonian = self:register("H", parts.joint_energy(c.state, energy))
     parts.scale_weights(self.H, c.energy_gain)
@@ -140,6 +163,8 @@ end
 function HGN:encode(frames)
   check_frames(self, frames)
   local c = self.config
+  if self.background then frames = frames - self.background end
+  if c.input_gain ~= 1 then frames = frames * c.input_gain end
   local stacked = frames:permute { 1, 3, 4, 2, 5 }
     :reshape(frames:size(1), c.resolution, c.resolution, -1)
   local out = self.encoder(stacked)

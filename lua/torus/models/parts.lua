@@ -42,11 +42,36 @@ end
 
 local Energy = Module.class("Energy")
 
+--- How the weights of an energy start; see energy.
+M.energy_inits = { "default", "oscillator" }
+
+-- E(x) = E(-x), and mostly convex.
+local function start_even(self, width)
+  local half = width // 2
+  local first, second = self[1], self[2] or self.readout
+  torus.no_grad(function()
+    for _, part in ipairs { first.weight, first.bias } do
+      local sign = part == first.weight and -1 or 1
+      part:narrow(1, half + 1, half):copy_(part:narrow(1, 1, half) * sign)
+    end
+    second.weight:narrow(2, half + 1, half)
+      :copy_(second.weight:narrow(2, 1, half))
+    self.readout.weight:copy_(self.readout.weight:abs())
+  end)
+end
+
 --- A convolutional energy: a stack with softplus after each layer, then a
 -- linear read-out to one number per sample. The read-out has no bias: a
 -- constant moves nothing and would never get a gradient.
+--
+-- With "default" first weights its gradient is nearly the same everywhere, and
+-- everything drifts the same way. With "oscillator" the filters of the first
+-- layer come in pairs of opposite sign that the next one weights alike, and
+-- the read-out is positive: the energy is even and mostly convex, so states
+-- swing around zero, each in its own phase, from the first step of training.
 -- @tparam integer inputs channels
--- @tparam table opts width, layers, size of the feature map, layer as in stack
+-- @tparam table opts width, layers, size of the feature map, init = "default"
+-- or "oscillator", layer as in stack
 -- @treturn Module (batch, size, size, inputs) -> (batch)
 function M.energy(inputs, opts)
   local self = Module.instance(Energy, { layers = opts.layers })
@@ -57,6 +82,7 @@ function M.energy(inputs, opts)
   self:register("readout", Conv2d.new(opts.width, 1, { kernel = opts.size,
     padding = 0, bias = false, dtype = opts.layer.dtype,
     generator = opts.layer.generator }))
+  if opts.init == "oscillator" then start_even(self, opts.width) end
   return self
 end
 

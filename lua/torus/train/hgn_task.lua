@@ -65,12 +65,14 @@ function Task.new(config, data)
 end
 
 -- How many steps of the rollout a training step looks at: all, or a number
--- that grows over the first `horizon_steps` steps of the training.
+-- that grows over the first `horizon_steps` steps of the training, slowly at
+-- first: what moves is learned from a few frames, and then only drawn out.
 local function horizon(config, step)
   local last = config.frames - 1
   if step >= config.horizon_steps then return last end
   local first = math.min(config.horizon_start, last)
-  return first + math.floor((last - first) * step / config.horizon_steps)
+  local share = step / config.horizon_steps
+  return first + math.floor((last - first) * share * share)
 end
 
 --- The gradients of one batch.
