@@ -66,11 +66,14 @@ end
 -- @tparam table cell
 -- @treturn ?table what measure gave, with seconds and step; nil when it is
 -- not there yet
--- @treturn ?string message when it can't be read
+-- @treturn ?string message when it can't be read, or is another run's
 function M.result(out, cell)
   local path = M.path(out, cell) .. "/result.json"
   if not folder.exists(path) then return nil end
-  local text, message = folder.read(path)
+  local ok, message = check_earlier(M.path(out, cell), cell)
+  if not ok then return nil, message end
+  local text
+  text, message = folder.read(path)
   if not text then return nil, message end
   local result, _, problem = json.decode(text)
   if type(result) ~= "table" then

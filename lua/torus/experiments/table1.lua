@@ -1,6 +1,7 @@
 --- The paper's Table 1: which models on which systems, at which scale, and
 -- what the paper measured.
 -- @module torus.experiments.table1
+local figure_cells = require "torus.figures.cells"
 local measure = require "torus.train.measure"
 local run_config = require "torus.train.config"
 local torus = require "torus"
@@ -8,21 +9,21 @@ local torus = require "torus"
 local M = {}
 
 --- The systems, in the paper's order.
-M.systems = { "mass_spring", "pendulum", "two_body", "three_body" }
+M.systems = figure_cells.systems
 
--- Rows: a title, the model, and what sets it apart.
+-- Rows in the paper's order: the model, and what sets it apart.
 local ROWS = {
-  { name = "hnn", title = "HNN", model = "pixel_hnn",
+  { name = "hnn", model = "pixel_hnn",
     changes = { kind = "mlp" } },
-  { name = "hnn_conv", title = "HNN (conv)", model = "pixel_hnn",
+  { name = "hnn_conv", model = "pixel_hnn",
     changes = { kind = "conv" } },
-  { name = "hgn_euler", title = "HGN (euler)", model = "hgn",
+  { name = "hgn_euler", model = "hgn",
     changes = { variant = "euler" } },
-  { name = "hgn_determ", title = "HGN (determ)", model = "hgn",
+  { name = "hgn_determ", model = "hgn",
     changes = { variant = "determ" } },
-  { name = "hgn_no_fpsi", title = "HGN (no f_psi)", model = "hgn",
+  { name = "hgn_no_fpsi", model = "hgn",
     changes = { variant = "no_fpsi" } },
-  { name = "hgn_leapfrog", title = "HGN (leapfrog)", model = "hgn",
+  { name = "hgn_leapfrog", model = "hgn",
     changes = { variant = "leapfrog" } },
 }
 
@@ -65,27 +66,28 @@ M.scales = {
   quick = {
     count = 256,
     data = { train_size = 4000, test_size = 256 },
-    hgn = { preset = "small", seconds = 0.12, changes = { steps = 1500,
-      horizon_steps = 600, kl_warmup = 1000 } },
-    mlp = { preset = "full", seconds = 0.02, changes = { steps = 4000,
+    hgn = { preset = "small", seconds = 0.13, changes = { steps = 1200 } },
+    mlp = { preset = "full", seconds = 0.03, changes = { steps = 4000,
       lr_decay = "cosine" } },
-    conv = { preset = "full", seconds = 0.06, changes = { steps = 1500,
+    conv = { preset = "full", seconds = 0.25, changes = { steps = 800,
       conv_width = 32, lr = 1e-3, lr_decay = "cosine" } },
   },
   standard = {
     count = 512,
     data = { train_size = 20000, test_size = 2000 },
     hgn = { preset = "small", seconds = 0.3, changes = { width = 64,
-      steps = 12000, horizon_steps = 1500, kl_warmup = 4000 } },
-    mlp = { preset = "full", seconds = 0.02, changes = { steps = 15000 } },
-    conv = { preset = "full", seconds = 0.15, changes = { steps = 15000 } },
+      steps = 10000, horizon_steps = 1000, kl_warmup = 2000 } },
+    mlp = { preset = "full", seconds = 0.03, changes = { steps = 15000 } },
+    conv = { preset = "full", seconds = 0.5, changes = { steps = 15000 } },
   },
   paper = {
     count = 2048,
     data = { train_size = 50000, test_size = 10000 },
-    hgn = { preset = "full", seconds = 0.7, changes = { steps = 100000 } },
-    mlp = { preset = "full", seconds = 0.02, changes = { steps = 15000 } },
-    conv = { preset = "full", seconds = 0.15, changes = { steps = 15000 } },
+    hgn = { preset = "small", seconds = 0.7, changes = { width = 64,
+      decode_frames = 31, steps = 100000, horizon_steps = 1000,
+      kl_warmup = 2000, lr = 1.5e-4, lr_decay = "none" } },
+    mlp = { preset = "full", seconds = 0.03, changes = { steps = 15000 } },
+    conv = { preset = "full", seconds = 0.5, changes = { steps = 15000 } },
   },
 }
 
@@ -95,7 +97,7 @@ M.scale_names = { "quick", "standard", "paper" }
 -- The configuration of one cell, and a guess of its seconds.
 local function configure(row, system, scale)
   local part = scale[row.changes.kind or row.model]
-  local changes = { model = row.model, system = system,
+  local changes = { model = row.model, system = system, save_every = 100,
     noise = not row.noisy and 0 or nil }
   for _, values in ipairs { scale.data, part.changes, row.changes } do
     for key, value in pairs(values) do changes[key] = value end
@@ -148,7 +150,8 @@ function M.rows()
     for _, row in ipairs(ROWS) do
       if not noisy or NOISY[row.name] then
         rows[#rows + 1] = { name = row.name .. (noisy and "_noisy" or ""),
-          title = row.title .. (noisy and ", noisy" or ""), noisy = noisy,
+          title = figure_cells.labels[row.name] .. (noisy and ", noisy" or ""),
+          noisy = noisy,
           model = row.model, changes = row.changes,
           paper = not noisy and M.paper[row.name] or nil }
       end

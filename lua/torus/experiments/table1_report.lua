@@ -1,5 +1,6 @@
 --- Table 1 as text, as numbers and as a picture.
 -- @module torus.experiments.table1_report
+local figure_cells = require "torus.figures.cells"
 local folder = require "torus.train.folder"
 local plot = require "torus.plot"
 local table1 = require "torus.experiments.table1"
@@ -8,9 +9,7 @@ local M = {}
 
 local SPLITS = { "train", "test" }
 
-local function title(system)
-  return (system:gsub("_", "-"):gsub("^%l", string.upper))
-end
+local title = figure_cells.title
 
 -- --- Markdown ---------------------------------------------------------------
 
