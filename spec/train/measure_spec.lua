@@ -184,4 +184,13 @@ describe("the schedules of a training", function()
     assert.are.same({ 2, 8 }, seen[6])
     assert.are.same({ 4, 8 }, seen[9])
   end)
+
+  it("lets GECO tolerate the noise of the frames", function()
+    local floor = task().data.train:measure { count = 8 }.floor
+    assert.is_true(floor > 1e-4)
+    local noisy = task { tolerance = 1e-3 }
+    assert.is_near(1e-3 + floor, noisy.geco.options.tolerance, 1e-9)
+    local clean = task { tolerance = 1e-3, noise = 0 }
+    assert.is_near(1e-3, clean.geco.options.tolerance, 1e-12)
+  end)
 end)

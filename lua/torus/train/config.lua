@@ -10,7 +10,8 @@ local M = {}
 
 -- What a run needs beside its model. `data` is a folder or a .npy file and
 -- takes the place of `system`; noise and sizes are by default the data's own.
--- A `tolerance` makes GECO adapt the multiplier of the error.
+-- A `tolerance`, of errors beyond the frames' noise floor, makes GECO adapt
+-- the multiplier of the error.
 local TRAINING = {
   model = { default = "hgn", choices = { "hgn" } },
   system = { default = "mass_spring", type = "string" },

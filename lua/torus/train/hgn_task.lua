@@ -43,6 +43,13 @@ function Task.model(config, generator)
   return hgn.new(run_config.model_part(config), generator)
 end
 
+-- The error that GECO is content with: a tolerance beyond the noise of the
+-- frames, which no model can explain. Where clean frames are not known the
+-- floor is not either, and the tolerance stands for both.
+local function allowed_error(config, data)
+  return config.tolerance + (data.train:measure { count = 64 }.floor or 0)
+end
+
 --- @tparam table config as torus.train.config makes it
 -- @tparam Dataset data train and test, as torus.data gives them
 -- @treturn Task
@@ -55,7 +62,7 @@ function Task.new(config, data)
   self.parameters = self.model:named_parameters()
   self.optimiser = adam.new(self.model:parameters(), { lr = config.lr })
   if config.tolerance and config.variant ~= "determ" then
-    self.geco = geco.new { tolerance = config.tolerance,
+    self.geco = geco.new { tolerance = allowed_error(config, data),
       initial = config.multiplier, rate = config.geco_rate,
       bound = config.geco_bound, decay = config.geco_decay,
       max = config.multiplier_max }
