@@ -27,8 +27,16 @@ local ROWS = {
     changes = { variant = "leapfrog" } },
 }
 
--- These are trained on frames with the systems' stated noise too.
-local NOISY = { hgn_leapfrog = true, hnn = true, hnn_conv = true }
+-- Rows beyond the paper's. Three models are trained on frames with the systems'
+-- stated noise too; and HGN with so much weight on the divergence that its
+-- posterior fills the prior, from which one can then sample.
+local MORE = {
+  { of = "hnn", suffix = "_noisy", title = ", noisy", noisy = true },
+  { of = "hnn_conv", suffix = "_noisy", title = ", noisy", noisy = true },
+  { of = "hgn_leapfrog", suffix = "_noisy", title = ", noisy", noisy = true },
+  { of = "hgn_leapfrog", suffix = "_generative", title = ", generative",
+    changes = { kl_weight = 2e-2, posterior_logvar = 0 } },
+}
 
 --- The paper's Table 1: mean and spread of the pixel MSE x 1e4 on the train
 -- and on the test set, by row and system.
@@ -59,6 +67,18 @@ M.paper = {
     three_body = { 7.88, 3.55, 9.8, 3.72 } },
 }
 
+local function joined(...)
+  local all = {}
+  for _, part in ipairs { ... } do
+    for key, value in pairs(part) do all[key] = value end
+  end
+  return all
+end
+
+-- The table is about reconstructions: little weight on the divergence, and a
+-- posterior that is narrow from the start.
+local SHARP = { kl_weight = 5e-4, posterior_logvar = -5 }
+
 --- What a scale trains, on how much, and how long: presets and changes by
 -- model, with a first guess of a step's seconds on two cores for the time
 -- left; `count` sequences of either split are measured.
@@ -66,7 +86,8 @@ M.scales = {
   quick = {
     count = 256,
     data = { train_size = 4000, test_size = 256 },
-    hgn = { preset = "small", seconds = 0.13, changes = { steps = 1200 } },
+    hgn = { preset = "small", seconds = 0.13, changes = joined(SHARP, {
+      steps = 1200 }) },
     mlp = { preset = "full", seconds = 0.03, changes = { steps = 4000,
       lr_decay = "cosine" } },
     conv = { preset = "full", seconds = 0.25, changes = { steps = 800,
@@ -75,17 +96,17 @@ M.scales = {
   standard = {
     count = 512,
     data = { train_size = 20000, test_size = 2000 },
-    hgn = { preset = "small", seconds = 0.3, changes = { width = 64,
-      steps = 10000, horizon_steps = 1000, kl_warmup = 2000 } },
+    hgn = { preset = "small", seconds = 0.3, changes = joined(SHARP, {
+      width = 64, steps = 10000, horizon_steps = 1000, kl_warmup = 2000 }) },
     mlp = { preset = "full", seconds = 0.03, changes = { steps = 15000 } },
     conv = { preset = "full", seconds = 0.5, changes = { steps = 15000 } },
   },
   paper = {
     count = 2048,
     data = { train_size = 50000, test_size = 10000 },
-    hgn = { preset = "small", seconds = 0.7, changes = { width = 64,
-      decode_frames = 31, steps = 100000, horizon_steps = 1000,
-      kl_warmup = 2000, lr = 1.5e-4, lr_decay = "none" } },
+    hgn = { preset = "small", seconds = 0.7, changes = joined(SHARP, {
+      width = 64, decode_frames = 31, steps = 100000, horizon_steps = 1000,
+      kl_warmup = 2000, lr = 1.5e-4, lr_decay = "none" }) },
     mlp = { preset = "full", seconds = 0.03, changes = { steps = 15000 } },
     conv = { preset = "full", seconds = 0.5, changes = { steps = 15000 } },
   },
@@ -97,12 +118,10 @@ M.scale_names = { "quick", "standard", "paper" }
 -- The configuration of one cell, and a guess of its seconds.
 local function configure(row, system, scale)
   local part = scale[row.changes.kind or row.model]
-  local changes = { model = row.model, system = system, save_every = 100,
+  local changes = { model = row.model, system = system,
     noise = not row.noisy and 0 or nil }
-  for _, values in ipairs { scale.data, part.changes, row.changes } do
-    for key, value in pairs(values) do changes[key] = value end
-  end
-  local config, message = run_config.make(part.preset, changes)
+  local config, message = run_config.make(part.preset,
+    joined(changes, scale.data, part.changes, row.changes))
   return assert(config, message), part.seconds * config.steps
 end
 
@@ -141,31 +160,34 @@ function M.parse_filter(text)
   return filter
 end
 
---- The rows: name, title, model, noisy (trained on the stated noise), paper
--- (the paper's figures by system, or nil).
--- @treturn {table,...}
+--- The rows: name, title, model, changes of the configuration, more (not one
+-- of the paper's), noisy (trained on the stated noise), paper (the paper's
+-- figures by system, or nil).
+-- @treturn {table,...} the paper's in its order, then the others
 function M.rows()
-  local rows = {}
-  for _, noisy in ipairs { false, true } do
-    for _, row in ipairs(ROWS) do
-      if not noisy or NOISY[row.name] then
-        rows[#rows + 1] = { name = row.name .. (noisy and "_noisy" or ""),
-          title = figure_cells.labels[row.name] .. (noisy and ", noisy" or ""),
-          noisy = noisy,
-          model = row.model, changes = row.changes,
-          paper = not noisy and M.paper[row.name] or nil }
-      end
-    end
+  local rows, by_name = {}, {}
+  for i, row in ipairs(ROWS) do
+    rows[i] = { name = row.name, title = figure_cells.labels[row.name],
+      model = row.model, changes = row.changes, noisy = false, more = false,
+      paper = M.paper[row.name] }
+    by_name[row.name] = rows[i]
+  end
+  for _, more in ipairs(MORE) do
+    local of = by_name[more.of]
+    rows[#rows + 1] = { name = of.name .. more.suffix,
+      title = of.title .. more.title, model = of.model,
+      changes = joined(of.changes, more.changes or {}),
+      noisy = more.noisy or false, more = true }
   end
   return rows
 end
 
--- The paper's full model first; frames with noise last.
+-- The paper's full model first, the rows beyond the paper's last.
 local function in_working_order(rows)
   local list = {}
-  for _, noisy in ipairs { false, true } do
+  for _, more in ipairs { false, true } do
     for i = #rows, 1, -1 do
-      if rows[i].noisy == noisy then list[#list + 1] = rows[i] end
+      if rows[i].more == more then list[#list + 1] = rows[i] end
     end
   end
   return list
@@ -174,10 +196,10 @@ end
 --- The cells of a table, in the order in which they are worked off: system by
 -- system of a row, what the paper proposes first.
 -- @tparam string scale a name of M.scales
--- @tparam[opt] table opts noisy=false (the rows on noisy frames as well);
+-- @tparam[opt] table opts more=false (the rows beyond the paper's as well);
 -- only, a list of what parse_filter gives: by default all cells
 -- @treturn {table,...} as torus.experiments.cells takes them, with row and
--- system; cells of noisy rows are among them where a filter names the row
+-- system; cells beyond the paper's are among them where a filter names the row
 function M.cells(scale, opts)
   opts = opts or {}
   local only, cells, named = opts.only or {}, {}, {}
@@ -185,7 +207,7 @@ function M.cells(scale, opts)
   for _, row in ipairs(in_working_order(M.rows())) do
     for _, system in ipairs(M.systems) do
       if wanted(only, row.name, system)
-        and (not row.noisy or opts.noisy or named[row.name]) then
+        and (not row.more or opts.more or named[row.name]) then
         local config, cost = configure(row, system, M.scales[scale])
         cells[#cells + 1] = { name = row.name .. "-" .. system, row = row,
           system = system, config = config, cost = cost }

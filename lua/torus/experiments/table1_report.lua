@@ -188,7 +188,8 @@ local COLOURS = { hnn = "#999999", hnn_conv = "#555555", hgn_euler = "#d95f02",
 local function panel(system, results)
   local own, theirs, still = { x = {}, y = {} }, { x = {}, y = {} }, nil
   local labels = {}
-  for i, row in ipairs(rows_of(false)) do
+  for i, row in ipairs(table1.rows()) do
+    if row.more then break end
     local result = results[row.name .. "-" .. system]
     theirs.x[#theirs.x + 1], theirs.y[#theirs.y + 1] = i + 0.15,
       row.paper[system][3]
