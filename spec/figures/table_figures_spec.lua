@@ -218,7 +218,7 @@ describe("the figures of Table 1's runs", function()
     -- labels of twelve letters, two strips of five frames; six rows
     assert.equal((12 * 12 - 2 + 6) + 5 * 66 + 8 + (2 + 5 * 66), width)
     assert.equal(22 + 2 + 6 * 66, height)
-    files, text = make(8, { samples = "2", frames = "4" })
+    files, text = make(8, { row = "hgn_leapfrog", samples = "2", frames = "4" })
     assert.same({ base .. "/figure8.png" }, files)
     assert.is_nil(text)
     width, height = size_of(files[1])
@@ -241,7 +241,7 @@ describe("the figures of Table 1's runs", function()
     local none = base .. "/none"
     for number, command in pairs { [6] = "%-%-only ROW,SYSTEM",
       [7] = "%-%-only hgn_leapfrog,two_body",
-      [8] = "%-%-only hgn_leapfrog,mass_spring" } do
+      [8] = "%-%-only hgn_leapfrog_generative,mass_spring" } do
       local files, message = make(number, { table = none,
         system = number == 7 and "two_body" or nil })
       assert.is_nil(files)

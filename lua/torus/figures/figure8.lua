@@ -8,10 +8,11 @@ local torus = require "torus"
 local M = {}
 
 M.what = "rollouts from z ~ N(0, 1) of HGN on four systems "
-  .. "(--set table=DIR, samples=3, frames=8)"
+  .. "(--set table=DIR, row=ROW, samples=3, frames=8)"
 
 local RULES = {
   table = cells.rule,
+  row = { default = "hgn_leapfrog_generative", type = "string" },
   samples = { default = 3, type = "integer", min = 1 },
   frames = { default = 8, type = "integer", min = 1 },
 }
@@ -30,7 +31,7 @@ end
 
 --- For scripts/figures.lua.
 -- @tparam table given out, seed; settings: table (a folder that
--- scripts/table1.lua left), samples, frames
+-- scripts/table1.lua left), row (of its HGNs), samples, frames
 -- @treturn ?{string,...} files
 -- @treturn ?string message
 function M.make(given)
@@ -39,7 +40,7 @@ function M.make(given)
   local groups = {}
   for i, system in ipairs(cells.systems) do
     local cell
-    cell, message = cells.open(o.table, "hgn_leapfrog", system, 1)
+    cell, message = cells.open(o.table, o.row, system, 1)
     if not cell then return nil, "figure8: " .. message end
     groups[i] = { title = cells.title(system),
       rows = M.rows(cell.model, o.samples, given.seed or 1) }
