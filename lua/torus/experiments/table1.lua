@@ -38,9 +38,9 @@ local MORE = {
     changes = { kl_weight = 2e-2, posterior_logvar = 0 } },
 }
 
---- The paper's Table 1: mean and spread of the pixel MSE x 1e4 on the train
+-- The paper's Table 1: mean and spread of the pixel MSE x 1e4 on the train
 -- and on the test set, by row and system.
-M.paper = {
+local PAPER = {
   hnn = { mass_spring = { 50.38, 1.75, 104.37, 52.51 },
     pendulum = { 69.39, 0.89, 64.62, 0.87 },
     two_body = { 80.52, 1.79, 78.9, 1.93 },
@@ -169,7 +169,7 @@ function M.rows()
   for i, row in ipairs(ROWS) do
     rows[i] = { name = row.name, title = figure_cells.labels[row.name],
       model = row.model, changes = row.changes, noisy = false, more = false,
-      paper = M.paper[row.name] }
+      paper = PAPER[row.name] }
     by_name[row.name] = rows[i]
   end
   for _, more in ipairs(MORE) do
