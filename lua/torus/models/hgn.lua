@@ -88,18 +88,14 @@ local function encoder_strides(resolution)
   return { 1, 2, 1, 2, 1, 2, 1, 1 }
 end
 
--- Frames relative to the background, and a posterior narrower than the prior.
+-- The bias of the layer that gives the logarithm of the posterior's variance.
 local function start_posterior(self)
   local c = self.config
-  if c.background then
-    self.background = torus.tensor(c.background, { dtype = c.dtype })
-  end
-  if c.posterior_logvar ~= 0 then
-    torus.no_grad(function()
-      self.encoder[self.encoder.depth].bias:narrow(1, c.z + 1, c.z)
-        :fill_(c.posterior_logvar)
-    end)
-  end
+  if c.posterior_logvar == 0 then return end
+  torus.no_grad(function()
+    self.encoder[self.encoder.depth].bias:narrow(1, c.z + 1, c.z)
+      :fill_(c.posterior_logvar)
+  end)
 end
 
 --- @tparam[opt] table config see rules; the defaults are the paper's
@@ -110,6 +106,8 @@ function M.new(config, generator)
   check_config(c)
   local self = Module.instance(HGN, { config = c })
   self.steps, self.frame_time = c.frames - 1, c.dt
+  self.background = c.background
+    and torus.tensor(c.background, { dtype = c.dtype })
   self.size = c.resolution >> halvings(c.resolution)
   local w = c.width
   local layer = { dtype = c.dtype, init = c.init, generator = generator }
