@@ -1,0 +1,162 @@
+--- Experiments made of many trainings: the cells of a table.
+--
+-- A cell is one run folder below the experiment's own, with its configuration
+-- and, once it is trained and measured, a `result.json`. Cells are worked off
+-- in order; what is there already is kept, so an experiment that was stopped,
+-- in whatever way, goes on from the last checkpoint of the cell it was in.
+-- @module torus.experiments.cells
+local config = require "torus.train.config"
+local folder = require "torus.train.folder"
+local json = require "dkjson"
+local kinds = require "torus.train.kinds"
+local Log = require "torus.train.log"
+local options = require "torus.options"
+local run = require "torus.train.run"
+local torus = require "torus"
+
+local M = {}
+
+local RULES = {
+  out = { required = true, type = "string" },
+  measure = { required = true, type = "callable" },
+  changed = { default = function() end, type = "callable" },
+  say = { default = print, type = "callable" },
+}
+
+local function duration(seconds)
+  local minutes = math.floor(seconds / 60 + 0.5)
+  return string.format("%d:%02d h", minutes // 60, minutes % 60)
+end
+
+--- The run folder of a cell.
+-- @tparam string out folder of the experiment
+-- @tparam table cell
+-- @treturn string
+function M.path(out, cell)
+  return out .. "/" .. cell.name
+end
+
+-- Seconds of all the processes that trained a run: the log's clock starts
+-- again with each of them.
+local function seconds_of(path)
+  local log = Log.read(path .. "/log.csv")
+  local total, last = 0, 0
+  for _, row in ipairs(log and log.rows or {}) do
+    local now = row.seconds or last
+    if now < last then total = total + last end
+    last = now
+  end
+  return total + last
+end
+
+-- Whether the folder's run, if there is one, is the cell's.
+local function check_earlier(path, cell)
+  if not folder.exists(path .. "/config.json") then return true end
+  local earlier, message = folder.read(path .. "/config.json")
+  if not earlier then return nil, message end
+  if earlier ~= config.encode(cell.config) then
+    return nil, string.format("%s holds a run with another configuration: "
+      .. "remove it, or name another folder", path)
+  end
+  return true
+end
+
+--- The result of a cell.
+-- @tparam string out folder of the experiment
+-- @tparam table cell
+-- @treturn ?table what measure gave, with seconds and step; nil when it is
+-- not there yet
+-- @treturn ?string message when it can't be read
+function M.result(out, cell)
+  local path = M.path(out, cell) .. "/result.json"
+  if not folder.exists(path) then return nil end
+  local text, message = folder.read(path)
+  if not text then return nil, message end
+  local result, _, problem = json.decode(text)
+  if type(result) ~= "table" then
+    return nil, string.format("%s is damaged (%s): remove it to measure the "
+      .. "cell again", path, tostring(problem))
+  end
+  return result
+end
+
+--- The results that are there, by the cells' names.
+-- @tparam string out folder of the experiment
+-- @tparam {table,...} cells
+-- @treturn ?table
+-- @treturn ?string message
+function M.results(out, cells)
+  local found = {}
+  for _, cell in ipairs(cells) do
+    local result, message = M.result(out, cell)
+    if message then return nil, message end
+    found[cell.name] = result
+  end
+  return found
+end
+
+-- Trains what is left of a cell and measures it.
+local function work(cell, o)
+  local path = M.path(o.out, cell)
+  local ok, message = check_earlier(path, cell)
+  if not ok then return nil, message end
+  local data
+  data, message = kinds.task(cell.config.model).open_data(cell.config)
+  if not data then return nil, message end
+  local trained
+  trained, message = run.train(path, cell.config,
+    { resume = true, data = data })
+  if not trained then return nil, message end
+  local result = o.measure(trained.task.model, data, cell)
+  result.step, result.seconds = trained.step, seconds_of(path)
+  ok, message = folder.write(path .. "/result.json",
+    json.encode(result, { indent = true }) .. "\n")
+  if not ok then return nil, message end
+  return result
+end
+
+-- What is still to be done, in the unit of the cells' own estimates; the pace
+-- so far turns it into seconds.
+local function left(cells, results, pace)
+  local cost = 0
+  for _, cell in ipairs(cells) do
+    if not results[cell.name] then cost = cost + cell.cost end
+  end
+  return cost * pace
+end
+
+--- Works off cells.
+-- @tparam {table,...} cells {name, config, cost (a first estimate of its
+-- seconds)}
+-- @tparam table opts out, the folder; measure(model, data, cell), which gives
+-- a table of plain values; changed(results), called when a result is new; say,
+-- a function that reports a line (print)
+-- @treturn ?table results by the cells' names
+-- @treturn ?string message why it ended early
+function M.run(cells, opts)
+  local o = options.resolve("cells.run", opts, RULES)
+  local ok, message = folder.make(o.out)
+  if not ok then return nil, message end
+  local results
+  results, message = M.results(o.out, cells)
+  if not results then return nil, message end
+  local estimated, spent = 0, 0
+  for i, cell in ipairs(cells) do
+    if not results[cell.name] then
+      local pace = spent > 0 and spent / estimated or 1
+      o.say(string.format("[%d/%d] %s: %d steps; about %s left in all", i,
+        #cells, cell.name, cell.config.steps,
+        duration(left(cells, results, pace))))
+      local start = torus.clock()
+      results[cell.name], message = work(cell, o)
+      if not results[cell.name] then
+        return nil, cell.name .. ": " .. message
+      end
+      estimated, spent = estimated + cell.cost, spent + torus.clock() - start
+      o.changed(results)
+    end
+  end
+  return results
+end
+
+return M
