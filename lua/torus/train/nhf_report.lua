@@ -13,6 +13,7 @@ local RULES = {
   importance = { default = 64, type = "integer", min = 1 },
   quadrature = { default = 128, type = "integer", min = 0 },
   points = { type = "integer", min = 3 },
+  reach = { default = 6, type = "number", above = 0 },
   grid = { type = "integer", min = 0 },
 }
 
@@ -22,14 +23,18 @@ local function mean_and_error(x)
   return mean, math.sqrt(variance / x:numel())
 end
 
+-- Points with less than this of the largest density are left out of its
+-- integral, in nats; a bound from few samples tells which they are.
+local NEGLIGIBLE, FEW = 20, 16
+
 -- The integral of the learned density over a square (or an interval) that
--- holds the samples.
-local function total(model, x, o)
+-- holds the samples with a wide margin.
+local function total(model, x, o, generator)
   local d, dtype = model.config.dimension, model.config.dtype
   local axes, cell = {}, 1
   for i = 1, d do
     local column = x:select(2, i)
-    local low, high = column:min():item() - 1, column:max():item() + 1
+    local low, high = column:min():item() - 1.5, column:max():item() + 1.5
     axes[i] = torus.linspace(low, high, o.grid, { dtype = dtype })
     cell = cell * (high - low) / (o.grid - 1)
   end
@@ -37,8 +42,15 @@ local function total(model, x, o)
   local points = d == 1 and axes[1]:reshape(n, 1)
     or torus.stack({ axes[1]:reshape(n, 1):expand(n, n):reshape(-1),
       axes[2]:reshape(1, n):expand(n, n):reshape(-1) }, 2)
-  return model:log_density(points, { points = o.points }):exp():sum():item()
-    * cell
+  local bound = model:importance_bound(points, { samples = FEW,
+    generator = generator })
+  local least, places = bound:max():item() - NEGLIGIBLE, {}
+  for i, value in ipairs(bound:totable()) do
+    if value > least then places[#places + 1] = i end
+  end
+  points = points:index_select(1, torus.tensor(places, { dtype = "int64" }))
+  return model:log_density(points, { points = o.points, reach = o.reach })
+    :to("float64"):exp():sum():item() * cell
 end
 
 -- How far a state is from where it started, there and back.
@@ -56,8 +68,9 @@ end
 -- @tparam Target target
 -- @tparam[opt] table opts count=8192 samples of the target; importance=64
 -- samples for the tighter bound; quadrature=128 samples whose true density is
--- taken, with points=49 momenta along each axis (401 for d = 1); grid=33 points
--- along each axis (201) for the integral of the density (0: none)
+-- taken, with points=33 momenta along each axis (401 for d = 1) that reach=6
+-- standard deviations of f(p | q) far; grid=49 points along each axis (401) for
+-- the integral of the density (0: none)
 -- @treturn table elbo, importance (a tighter bound), each with ..._error (of
 -- the mean); negative_entropy of the target with its error, and gap, how far
 -- the bound is below it; log_density, elbo_there and density_minus_elbo with
@@ -66,8 +79,8 @@ end
 function M.measure(model, target, opts)
   local o = options.resolve("nhf_report", opts, RULES)
   local generator, c = torus.generator(99), model.config
-  o.points = o.points or (c.dimension == 1 and 401 or 49)
-  o.grid = o.grid or (c.dimension == 1 and 201 or 33)
+  o.points = o.points or (c.dimension == 1 and 401 or 33)
+  o.grid = o.grid or (c.dimension == 1 and 401 or 49)
   return torus.no_grad(function()
     local x = target:sample(o.count, generator, c.dtype)
     local found = {}
@@ -86,7 +99,8 @@ function M.measure(model, target, opts)
     if c.dimension <= 2 and o.quadrature > 0 then
       local few = x:narrow(1, 1, math.min(o.quadrature, o.count))
       local n = few:size(1)
-      local density = model:log_density(few, { points = o.points })
+      local density = model:log_density(few, { points = o.points,
+        reach = o.reach })
       -- Several draws of the bound at each sample: less noise.
       local bound = model:elbo(few:unsqueeze(1):expand(64, n, c.dimension)
         :reshape(64 * n, c.dimension), { generator = generator })
@@ -99,7 +113,7 @@ function M.measure(model, target, opts)
     end
     local made = model:sample(o.count, { generator = generator })
     if c.dimension <= 2 and o.grid > 0 then
-      found.integral = total(model, made, o)
+      found.integral = total(model, made, o, generator)
     end
     found.inverse = inverse_error(model, 1000)
     found.shares = target:shares(made)
