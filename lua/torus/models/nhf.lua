@@ -238,18 +238,11 @@ local function grid(low, high, n, dtype)
   return torus.stack({ a, b }, 2), cell
 end
 
-local function filled(d, value)
-  local list = {}
-  for i = 1, d do list[i] = value end
-  return list
-end
-
 local DENSITY = {
   points = { default = 61, type = "integer", min = 3 },
   margin = { default = 0.15, type = "number", min = 0 },
   low = { type = "table" },
   high = { type = "table" },
-  reach = { type = "number", above = 0 },
   chunk = { default = 20000, type = "integer", min = 1 },
 }
 
@@ -258,9 +251,7 @@ local DENSITY = {
 -- @tparam tensor q (batch, d)
 -- @tparam[opt] table opts points=61 of the grid along each axis; its corners
 -- low and high, lists, by default those of the model's own samples and
--- margin=0.15 of their distance more; or reach, how many standard deviations
--- of f(p | q) around its mean at every q, which takes fewer points where f has
--- been learned; chunk=20000 states at a time
+-- margin=0.15 of their distance more; chunk=20000 states at a time
 -- @treturn tensor (batch), nats
 function NHF:log_density(q, opts)
   local o = options.resolve("nhf:log_density", opts, DENSITY)
@@ -272,24 +263,17 @@ function NHF:log_density(q, opts)
   end
   return torus.no_grad(function()
     local low, high = o.low, o.high
-    if o.reach then low, high = filled(d, -o.reach), filled(d, o.reach)
-    elseif not low then low, high = momentum_box(self, o.margin) end
+    if not low then low, high = momentum_box(self, o.margin) end
     local p, cell = grid(low, high, o.points, self.config.dtype)
     local n, parts = p:size(1), {}
     local rows = math.max(1, o.chunk // n)
     for first = 1, q:size(1), rows do
       local k = math.min(rows, q:size(1) - first + 1)
-      local some, scale = q:narrow(1, first, k), nil
+      local at_q = q:narrow(1, first, k):unsqueeze(2):expand(k, n, d)
       local at_p = p:unsqueeze(1):expand(k, n, d)
-      if o.reach then
-        local mean, log_std = self:encode(some)
-        at_p = at_p * log_std:exp():unsqueeze(2) + mean:unsqueeze(2)
-        scale = log_std:sum(2)
-      end
-      local joint = self:log_joint(some:unsqueeze(2):expand(k, n, d)
-        :reshape(k * n, d), at_p:reshape(k * n, d))
-      local nats = joint:reshape(k, n):logsumexp(2)
-      parts[#parts + 1] = scale and nats + scale or nats
+      local joint = self:log_joint(at_q:reshape(k * n, d),
+        at_p:reshape(k * n, d))
+      parts[#parts + 1] = joint:reshape(k, n):logsumexp(2)
     end
     return torus.cat(parts, 1) + math.log(cell)
   end)

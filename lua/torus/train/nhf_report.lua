@@ -13,8 +13,8 @@ local RULES = {
   importance = { default = 64, type = "integer", min = 1 },
   quadrature = { default = 128, type = "integer", min = 0 },
   points = { type = "integer", min = 3 },
-  reach = { default = 6, type = "number", above = 0 },
-  grid = { type = "integer", min = 0 },
+  grid = { default = 201, type = "integer", min = 0 },
+  mass = { default = 400000, type = "integer", min = 0 },
 }
 
 local function mean_and_error(x)
@@ -23,34 +23,61 @@ local function mean_and_error(x)
   return mean, math.sqrt(variance / x:numel())
 end
 
--- Points with less than this of the largest density are left out of its
--- integral, in nats; a bound from few samples tells which they are.
-local NEGLIGIBLE, FEW = 20, 16
+-- The integral of the learned density over a line that holds the samples.
+local function total(model, x, o)
+  local low, high = x:min():item() - 1, x:max():item() + 1
+  local axis = torus.linspace(low, high, o.grid, { dtype = model.config.dtype })
+  return model:log_density(axis:reshape(-1, 1), { points = o.points }):exp()
+    :sum():item() * (high - low) / (o.grid - 1)
+end
 
--- The integral of the learned density over a square (or an interval) that
--- holds the samples with a wide margin.
-local function total(model, x, o, generator)
-  local d, dtype = model.config.dimension, model.config.dtype
-  local axes, cell = {}, 1
-  for i = 1, d do
-    local column = x:select(2, i)
-    local low, high = column:min():item() - 1.5, column:max():item() + 1.5
-    axes[i] = torus.linspace(low, high, o.grid, { dtype = dtype })
-    cell = cell * (high - low) / (o.grid - 1)
+local LOG_2PI = math.log(2 * math.pi)
+
+-- ln of a normal density with one mean and scale for each coordinate: (n).
+local function log_normal(x, mean, std)
+  return (((x - mean) / std):square() * -0.5 - std:log()
+    - 0.5 * LOG_2PI):sum(2)
+end
+
+-- q is the target's or, for so many, from a normal density of so many times
+-- the samples' width, which reaches where the target is not; p is f's, wider.
+local BROAD, WIDER, MOMENTA = 0.15, 1.5, 1.2
+local CHUNK = 20000
+
+-- The integral of the joint density by importance sampling, which in four
+-- dimensions needs far fewer states than a grid; with its error. Each q has a
+-- pair of opposite momenta.
+local function mass(model, target, x, o, generator)
+  local c, n = model.config, math.min(CHUNK, o.mass // 2)
+  local function normal()
+    return torus.randn({ n, c.dimension }, { dtype = c.dtype,
+      generator = generator })
   end
-  local n = o.grid
-  local points = d == 1 and axes[1]:reshape(n, 1)
-    or torus.stack({ axes[1]:reshape(n, 1):expand(n, n):reshape(-1),
-      axes[2]:reshape(1, n):expand(n, n):reshape(-1) }, 2)
-  local bound = model:importance_bound(points, { samples = FEW,
-    generator = generator })
-  local least, places = bound:max():item() - NEGLIGIBLE, {}
-  for i, value in ipairs(bound:totable()) do
-    if value > least then places[#places + 1] = i end
+  local mean = x:mean(1, true)
+  local std = (x - mean):square():mean(1, true):sqrt() * WIDER
+  local parts = {}
+  for i = 1, o.mass // (2 * n) do
+    local far = torus.rand({ n, 1 }, { generator = generator }):lt(BROAD)
+    local q = torus.where(far:expand(n, c.dimension), mean + std * normal(),
+      target:sample(n, generator, c.dtype))
+    local log_r = torus.stack({
+      target:log_density(q) + math.log(1 - BROAD),
+      log_normal(q, mean, std):to("float64") + math.log(BROAD) }, 2)
+      :logsumexp(2)
+    local at, log_std = model:encode(q)
+    local reach, e = log_std:exp() * MOMENTA, normal()
+    local log_f = log_normal(e, 0, torus.ones({ 1 }, { dtype = c.dtype }))
+      - reach:log():sum(2)
+    local base = log_r + log_f:to("float64")
+    local weight
+    for _, sign in ipairs { 1, -1 } do
+      local w = (model:log_joint(q, at + reach * e * sign):to("float64")
+        - base):exp() / 2
+      weight = weight and weight + w or w
+    end
+    parts[i] = weight
   end
-  points = points:index_select(1, torus.tensor(places, { dtype = "int64" }))
-  return model:log_density(points, { points = o.points, reach = o.reach })
-    :to("float64"):exp():sum():item() * cell
+  return mean_and_error(torus.cat(parts, 1))
 end
 
 -- How far a state is from where it started, there and back.
@@ -68,19 +95,18 @@ end
 -- @tparam Target target
 -- @tparam[opt] table opts count=8192 samples of the target; importance=64
 -- samples for the tighter bound; quadrature=128 samples whose true density is
--- taken, with points=33 momenta along each axis (401 for d = 1) that reach=6
--- standard deviations of f(p | q) far; grid=49 points along each axis (401) for
--- the integral of the density (0: none)
+-- taken, with points=49 momenta along each axis (401 for d = 1); for the
+-- integral of the density, 0 for none: grid=201 points for d = 1, mass=400000
+-- random states for 2 and 3
 -- @treturn table elbo, importance (a tighter bound), each with ..._error (of
 -- the mean); negative_entropy of the target with its error, and gap, how far
 -- the bound is below it; log_density, elbo_there and density_minus_elbo with
--- its error, on the samples of the quadrature; integral; inverse; shares of
--- samples by mode and modes_found
+-- its error, on the samples of the quadrature; integral with its error;
+-- inverse; shares of samples by mode and modes_found
 function M.measure(model, target, opts)
   local o = options.resolve("nhf_report", opts, RULES)
   local generator, c = torus.generator(99), model.config
-  o.points = o.points or (c.dimension == 1 and 401 or 33)
-  o.grid = o.grid or (c.dimension == 1 and 401 or 49)
+  o.points = o.points or (c.dimension == 1 and 401 or 49)
   return torus.no_grad(function()
     local x = target:sample(o.count, generator, c.dtype)
     local found = {}
@@ -99,12 +125,11 @@ function M.measure(model, target, opts)
     if c.dimension <= 2 and o.quadrature > 0 then
       local few = x:narrow(1, 1, math.min(o.quadrature, o.count))
       local n = few:size(1)
-      local density = model:log_density(few, { points = o.points,
-        reach = o.reach })
+      local density = model:log_density(few, { points = o.points })
       -- Several draws of the bound at each sample: less noise.
-      local bound = model:elbo(few:unsqueeze(1):expand(64, n, c.dimension)
-        :reshape(64 * n, c.dimension), { generator = generator })
-        :reshape(64, n):mean(1)
+      local bound = model:elbo(few:unsqueeze(1):expand(256, n, c.dimension)
+        :reshape(256 * n, c.dimension), { generator = generator })
+        :reshape(256, n):mean(1)
       found.log_density = density:mean():item()
       found.elbo_there = bound:mean():item()
       found.density_minus_elbo, found.density_minus_elbo_error =
@@ -112,8 +137,11 @@ function M.measure(model, target, opts)
       found.least_density_minus_elbo = (density - bound):min():item()
     end
     local made = model:sample(o.count, { generator = generator })
-    if c.dimension <= 2 and o.grid > 0 then
-      found.integral = total(model, made, o, generator)
+    if c.dimension == 1 and o.grid > 0 then
+      found.integral, found.integral_error = total(model, made, o), 0
+    elseif c.dimension <= 3 and o.mass > 1 and entropy then
+      found.integral, found.integral_error =
+        mass(model, target, made, o, generator)
     end
     found.inverse = inverse_error(model, 1000)
     found.shares = target:shares(made)
@@ -143,7 +171,7 @@ local function rows_of(n)
   add("ln density - ELBO, mean", "%.4f +- %.4f", n.density_minus_elbo,
     n.density_minus_elbo_error)
   add("ln density - ELBO, least", "%.4f", n.least_density_minus_elbo)
-  add("integral of the density", "%.5f", n.integral)
+  add("integral of the density", "%.4f +- %.4f", n.integral, n.integral_error)
   add("there and back", "%.2g", n.inverse)
   if n.shares then
     local texts = {}
