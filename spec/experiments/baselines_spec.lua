@@ -84,7 +84,8 @@ describe("baselines", function()
   it("repeat the original's energy error", function()
     -- A model that stays where it is: of the mass on a spring q^2 + p^2 is
     -- kept, of the pendulum it changes along the true motion alone.
-    local still = { config = { dtype = "float64" }, rollout = function(_, q, p, o)
+    local config = { dtype = "float64" }
+    local still = { config = config, rollout = function(_, q, p, o)
       assert.are.equal("rk45", o.method)
       local n = o.steps + 1
       return { q = q:unsqueeze(1):expand(n, q:size(1), 1),
@@ -94,7 +95,7 @@ describe("baselines", function()
     local pendulum = torus.systems.get "pendulum"
     assert.is_true(hnn_rows.original_energy(still, spring) < 1e-14)
     assert.is_true(hnn_rows.original_energy(still, pendulum) > 0.01)
-    local exact = { config = { dtype = "float64" }, rollout = function(_, q, p, o)
+    local exact = { config = config, rollout = function(_, q, p, o)
       return pendulum:solve(q, p, { dt = o.dt, steps = o.steps })
     end }
     assert.are.equal(0, hnn_rows.original_energy(exact, pendulum))

@@ -11,7 +11,8 @@ local function tiny(name, changes)
   local all = { model = "hnn", system = "mass_spring", trajectories = 4,
     points = 5, width = 4, steps = 4, save_every = 1, log_every = 1 }
   for key, value in pairs(changes or {}) do all[key] = value end
-  return { name = name, cost = 1, config = assert(run_config.make("full", all)) }
+  return { name = name, cost = 1,
+    config = assert(run_config.make("full", all)) }
 end
 
 -- A new folder for every experiment.

@@ -28,7 +28,9 @@ M.names = { "hnn", "pixel_hnn", "nhf" }
 
 local function definition(what)
   for _, name in ipairs(M.names) do
-    if name == what then return require("torus.experiments." .. what .. "_rows") end
+    if name == what then
+      return require("torus.experiments." .. what .. "_rows")
+    end
   end
   return nil, string.format("there are no baselines %q (known: %s)",
     tostring(what), table.concat(M.names, ", "))
@@ -93,7 +95,7 @@ function M.plan(what, opts)
   return plan
 end
 
--- --- the table ----------------------------------------------------------------
+-- --- the table --------------------------------------------------------------
 
 -- The results of a row that are there.
 local function of_row(row, results)

@@ -1,14 +1,15 @@
 --- HNN and the plain network on states, beside Greydanus et al. (2019); see
 -- torus.experiments.baselines.
 --
--- Their loss and ours are the same thing. Their energy error is not what its
--- name says, where d = 1: the notebooks that made it compare q^2 + p^2 of the
--- true and of the learned motion, which is the energy of the mass on a spring
--- but not of the pendulum, along 20 units of time from starts with q and p in
--- +-[0.2, 1], most of which lie inside the ring of radii 1.3 to 2.3 that the
--- pendulum's data come from. So it holds the error of the phase too, on states
--- that were never seen. `original` repeats that measurement; the other columns
--- take the true energy on test trajectories, as long as the data.
+-- Their loss and ours are the same thing. Their energy error for d = 1 seems
+-- not to be what its name says: scripts made from their notebooks compare
+-- q^2 + p^2 of the true and of the learned motion, which is the energy of the
+-- mass on a spring but not of the pendulum; and the pendulum's notebook goes
+-- along 20 units of time from starts with |q| and |p| in [0.2, 1], most of
+-- which lie inside the ring of radii 1.3 to 2.3 that its data come from. So it
+-- holds the error of the phase too, on states that were never seen. `original`
+-- is that measurement, and it gives their size; the other columns take the
+-- true energy on test trajectories, as long as the data.
 -- @module torus.experiments.hnn_rows
 local report = require "torus.train.hnn_report"
 local torus = require "torus"
