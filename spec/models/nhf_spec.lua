@@ -354,6 +354,16 @@ describe("training nhf", function()
     assert.is_true(n.elbo < n.importance)
   end)
 
+  it("has a density of integral one in the plane too", function()
+    local task = trained({ dimension = 2, modes = 3 }, 40)
+    local n = report.measure(task.model, task.data, { count = 1000,
+      quadrature = 0, importance = 2, mass = 40000 })
+    -- The error is about 0.005, and an integral that misses something, or
+    -- counts it twice, is wrong by more.
+    assert.is_true(n.integral_error < 0.02)
+    assert.is_near(1, n.integral, 3.5 * n.integral_error)
+  end)
+
   it("by GECO moves the multiplier with the constraint", function()
     local task, _, seen = trained({ objective = "geco" }, 30)
     assert.are.equal(1, seen[1].multiplier)

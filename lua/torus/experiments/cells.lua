@@ -115,7 +115,8 @@ local function work(cell, o)
   ok, message = folder.write(path .. "/result.json",
     json.encode(result, { indent = true }) .. "\n")
   if not ok then return nil, message end
-  return result
+  -- As a later process finds it: a decimal text may be shorter than a number.
+  return M.result(o.out, cell)
 end
 
 -- What is still to be done, in the unit of the cells' own estimates; the pace

@@ -1,0 +1,236 @@
+--- The models beside HGN on the tasks that they were made for, each with
+-- several seeds, as a table beside the figures of the papers.
+--
+-- What is trained and how it is measured is a module of its own,
+-- torus.experiments.WHAT_rows, with
+--
+--     scales             {[name] = what stands above the table}
+--     rows(scale)        {name, label, preset, changes (of a configuration),
+--                         cost (seconds, roughly), seeds (at most),
+--                         reference ({[key] = text})}, ...
+--     columns            {title, key, scale, format}, or {title, text} with a
+--                         function of a row's results, or {title, reference},
+--                         the key of a figure to compare with
+--     measure            as torus.experiments.cells takes it
+--     notes              texts below the table
+--
+-- @module torus.experiments.baselines
+local cells = require "torus.experiments.cells"
+local common = require "torus.train.common"
+local folder = require "torus.train.folder"
+local options = require "torus.options"
+local run_config = require "torus.train.config"
+
+local M = {}
+
+--- What there is.
+M.names = { "hnn", "pixel_hnn", "nhf" }
+
+local function definition(what)
+  for _, name in ipairs(M.names) do
+    if name == what then
+      return require("torus.experiments." .. what .. "_rows")
+    end
+  end
+  return nil, string.format("there are no baselines %q (known: %s)",
+    tostring(what), table.concat(M.names, ", "))
+end
+
+local PLAN = {
+  scale = { default = "quick", type = "string" },
+  seeds = { default = 3, type = "integer", min = 1 },
+  only = { type = "string" },
+}
+
+-- The rows whose names begin with a word.
+local function picked(all, word)
+  local rows, names = {}, {}
+  for i, row in ipairs(all) do
+    names[i] = row.name
+    if not word or row.name:sub(1, #word) == word then
+      rows[#rows + 1] = row
+    end
+  end
+  if #rows > 0 then return rows end
+  return nil, string.format("no row begins with %q (there are %s)", word,
+    table.concat(names, ", "))
+end
+
+local function cell_of(what, row, seed)
+  local changes = { model = what, seed = seed }
+  for key, value in pairs(row.changes) do changes[key] = value end
+  local config, message = run_config.make(row.preset, changes)
+  if not config then return nil, row.name .. ": " .. message end
+  return { name = row.name .. "-" .. seed, config = config, cost = row.cost }
+end
+
+--- What is to be trained.
+-- @tparam string what one of names
+-- @tparam[opt] table opts scale="quick" or "full"; seeds=3; only, how the names
+-- of the rows begin that are wanted
+-- @treturn ?table rows, each with its cells, and all the cells
+-- @treturn ?string message
+function M.plan(what, opts)
+  local o = options.resolve("baselines", opts, PLAN)
+  local known, message = definition(what)
+  if not known then return nil, message end
+  if not known.scales[o.scale] then
+    return nil, string.format("scale: expected quick or full, got %q", o.scale)
+  end
+  local plan = { definition = known, scale = o.scale, cells = {} }
+  plan.rows, message = picked(known.rows(o.scale), o.only)
+  if not plan.rows then return nil, message end
+  -- Seed by seed, so that an early table has something in every row.
+  for seed = 1, o.seeds do
+    for _, row in ipairs(plan.rows) do
+      row.cells = row.cells or {}
+      if seed <= (row.seeds or seed) then
+        local cell
+        cell, message = cell_of(what, row, seed)
+        if not cell then return nil, message end
+        row.cells[seed], plan.cells[#plan.cells + 1] = cell, cell
+      end
+    end
+  end
+  return plan
+end
+
+-- --- the table --------------------------------------------------------------
+
+-- The results of a row that are there.
+local function of_row(row, results)
+  local found = {}
+  for _, cell in ipairs(row.cells) do
+    found[#found + 1] = results[cell.name]
+  end
+  return found
+end
+
+--- Mean and standard deviation over results of one of their numbers.
+-- @tparam {table,...} found results
+-- @tparam string key
+-- @treturn ?number mean, nil where no result has it
+-- @treturn ?number spread
+function M.summary(found, key)
+  local list = {}
+  for _, result in ipairs(found) do
+    if type(result[key]) == "number" then list[#list + 1] = result[key] end
+  end
+  if #list == 0 then return nil end
+  return common.mean_and_spread(list)
+end
+
+local function field(column, row, found)
+  if column.reference then
+    return row.reference and row.reference[column.reference] or "–"
+  end
+  if #found == 0 then return "–" end
+  if column.text then return column.text(found) end
+  local mean, spread = M.summary(found, column.key)
+  if not mean then return "–" end
+  local scale, format = column.scale or 1, column.format or "%.3g"
+  local text = string.format(format, mean * scale)
+  if #found == 1 then return text end
+  return text .. " ± " .. string.format(format, spread * scale)
+end
+
+--- The table in Markdown.
+-- @tparam table plan
+-- @tparam table results by the cells' names
+-- @treturn string
+function M.markdown(plan, results)
+  local columns = plan.definition.columns
+  local titles, rules = { "", "runs" }, { "---", "---" }
+  for i, column in ipairs(columns) do
+    titles[i + 2], rules[i + 2] = column.title, "---"
+  end
+  local function line(fields)
+    return "| " .. table.concat(fields, " | ") .. " |"
+  end
+  local lines = { plan.definition.scales[plan.scale], "", line(titles),
+    line(rules) }
+  for _, row in ipairs(plan.rows) do
+    local found = of_row(row, results)
+    local fields = { row.label, #found == #row.cells and tostring(#found)
+      or string.format("%d of %d", #found, #row.cells) }
+    for i, column in ipairs(columns) do
+      fields[i + 2] = field(column, row, found)
+    end
+    lines[#lines + 1] = line(fields)
+  end
+  for _, note in ipairs(plan.definition.notes) do
+    lines[#lines + 1] = ""
+    lines[#lines + 1] = note
+  end
+  return table.concat(lines, "\n") .. "\n"
+end
+
+--- The table's numbers, and their spread over seeds, with commas.
+-- @tparam table plan
+-- @tparam table results by the cells' names
+-- @treturn string
+function M.csv(plan, results)
+  local head, lines = { "row", "runs" }, {}
+  local keys = {}
+  for _, column in ipairs(plan.definition.columns) do
+    if column.key then
+      keys[#keys + 1] = column.key
+      table.move({ column.key, column.key .. "_spread" }, 1, 2, #head + 1, head)
+    end
+  end
+  lines[1] = table.concat(head, ",")
+  for _, row in ipairs(plan.rows) do
+    local found = of_row(row, results)
+    local fields = { row.name, tostring(#found) }
+    for _, key in ipairs(keys) do
+      local mean, spread = M.summary(found, key)
+      fields[#fields + 1] = mean and string.format("%.9g", mean) or ""
+      fields[#fields + 1] = mean and string.format("%.9g", spread) or ""
+    end
+    lines[#lines + 1] = table.concat(fields, ",")
+  end
+  return table.concat(lines, "\n") .. "\n"
+end
+
+local RUN = {
+  scale = PLAN.scale, seeds = PLAN.seeds, only = PLAN.only,
+  out = { required = true, type = "string" },
+  say = { default = print, type = "callable" },
+}
+
+--- Trains and measures what isn't there yet; table.md and table.csv in the
+-- folder are new with every result, and the rows that change are reported.
+-- @tparam string what one of names
+-- @tparam table opts out, the folder; scale="quick", seeds=3, only, as plan's;
+-- say, a function that reports lines (print)
+-- @treturn ?string the table in Markdown
+-- @treturn ?string message why it ended early
+function M.run(what, opts)
+  local o = options.resolve("baselines", opts, RUN)
+  local plan, message = M.plan(what, { scale = o.scale, seeds = o.seeds,
+    only = o.only })
+  if not plan then return nil, message end
+  local function write(results)
+    local text = M.markdown(plan, results)
+    local ok, problem = folder.write(o.out .. "/table.md", text)
+    if ok then
+      ok, problem = folder.write(o.out .. "/table.csv", M.csv(plan, results))
+    end
+    if not ok then return nil, problem end
+    return text
+  end
+  local shown = {}
+  local function report(results)
+    for line in (write(results) or ""):gmatch("[^\n]+") do
+      if line:sub(1, 1) == "|" and not shown[line] then o.say(line) end
+      shown[line] = true
+    end
+  end
+  local results
+  results, message = cells.run(plan.cells, { out = o.out, say = o.say,
+    measure = plan.definition.measure, changed = report })
+  if not results then return nil, message end
+  return write(results)
+end
+
+return M
