@@ -18,6 +18,7 @@
 local cells = require "torus.experiments.cells"
 local common = require "torus.train.common"
 local folder = require "torus.train.folder"
+local markdown = require "torus.experiments.markdown"
 local options = require "torus.options"
 local run_config = require "torus.train.config"
 
@@ -140,29 +141,22 @@ end
 -- @treturn string
 function M.markdown(plan, results)
   local columns = plan.definition.columns
-  local titles, rules = { "", "runs" }, { "---", "---" }
-  for i, column in ipairs(columns) do
-    titles[i + 2], rules[i + 2] = column.title, "---"
-  end
-  local function line(fields)
-    return "| " .. table.concat(fields, " | ") .. " |"
-  end
-  local lines = { plan.definition.scales[plan.scale], "", line(titles),
-    line(rules) }
-  for _, row in ipairs(plan.rows) do
+  local titles, body = { "", "runs" }, {}
+  for i, column in ipairs(columns) do titles[i + 2] = column.title end
+  for r, row in ipairs(plan.rows) do
     local found = of_row(row, results)
-    local fields = { row.label, #found == #row.cells and tostring(#found)
+    body[r] = { row.label, #found == #row.cells and tostring(#found)
       or string.format("%d of %d", #found, #row.cells) }
     for i, column in ipairs(columns) do
-      fields[i + 2] = field(column, row, found)
+      body[r][i + 2] = field(column, row, found)
     end
-    lines[#lines + 1] = line(fields)
   end
+  local parts = { plan.definition.scales[plan.scale] .. "\n",
+    markdown.table(titles, body) }
   for _, note in ipairs(plan.definition.notes) do
-    lines[#lines + 1] = ""
-    lines[#lines + 1] = note
+    parts[#parts + 1] = note .. "\n"
   end
-  return table.concat(lines, "\n") .. "\n"
+  return table.concat(parts, "\n")
 end
 
 --- The table's numbers, and their spread over seeds, with commas.

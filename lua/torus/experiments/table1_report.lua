@@ -2,6 +2,7 @@
 -- @module torus.experiments.table1_report
 local figure_cells = require "torus.figures.cells"
 local folder = require "torus.train.folder"
+local markdown = require "torus.experiments.markdown"
 local plot = require "torus.plot"
 local table1 = require "torus.experiments.table1"
 
@@ -12,18 +13,6 @@ local SPLITS = { "train", "test" }
 local title = figure_cells.title
 
 -- --- Markdown ---------------------------------------------------------------
-
-local function markdown_row(cells)
-  return "| " .. table.concat(cells, " | ") .. " |"
-end
-
-local function markdown(head, rows)
-  local lines, rule = { markdown_row(head) }, {}
-  for i = 1, #head do rule[i] = "---" end
-  lines[2] = markdown_row(rule)
-  for _, row in ipairs(rows) do lines[#lines + 1] = markdown_row(row) end
-  return table.concat(lines, "\n") .. "\n"
-end
 
 local function e4(x) return string.format("%.2f", x * 1e4) end
 
@@ -56,7 +45,7 @@ local function errors(rows, results, key)
       if row.paper then body[#body + 1] = theirs end
     end
   end
-  return markdown(head, body)
+  return markdown.table(head, body)
 end
 
 -- Number, header and format of what is told of a cell's test sequences.
@@ -97,7 +86,7 @@ local function details(rows, results)
       end
     end
   end
-  return markdown(head, body)
+  return markdown.table(head, body)
 end
 
 -- Rows on noise-free frames, or those on noisy ones.

@@ -1,0 +1,20 @@
+--- Tables in Markdown.
+-- @module torus.experiments.markdown
+local M = {}
+
+local function line(cells)
+  return "| " .. table.concat(cells, " | ") .. " |"
+end
+
+--- @tparam {string,...} head
+-- @tparam {{string,...},...} rows
+-- @treturn string lines, the last one ends too
+function M.table(head, rows)
+  local lines, rule = { line(head) }, {}
+  for i = 1, #head do rule[i] = "---" end
+  lines[2] = line(rule)
+  for _, row in ipairs(rows) do lines[#lines + 1] = line(row) end
+  return table.concat(lines, "\n") .. "\n"
+end
+
+return M
