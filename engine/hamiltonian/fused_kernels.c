@@ -40,7 +40,7 @@
 #undef ISA
 #undef ROWS
 #define ISA __attribute__((target("avx2,fma")))
-#define ROWS 4
+#define ROWS 6
 
 #define T float
 #define TYPE fused_kernels_f32
@@ -68,7 +68,7 @@
 #endif
 
 #define ISA
-#define ROWS 4
+#define ROWS 6
 
 #define T float
 #define TYPE fused_kernels_f32
