@@ -114,4 +114,15 @@ function M.resolve(where, given, rules)
   return resolved
 end
 
+--- Several tables of options as one new one.
+-- @tparam table ... later ones win
+-- @treturn table
+function M.joined(...)
+  local all = {}
+  for _, part in ipairs { ... } do
+    for key, value in pairs(part) do all[key] = value end
+  end
+  return all
+end
+
 return M

@@ -3,6 +3,7 @@
 -- @module torus.experiments.table1
 local figure_cells = require "torus.figures.cells"
 local measure = require "torus.train.measure"
+local options = require "torus.options"
 local run_config = require "torus.train.config"
 local torus = require "torus"
 
@@ -67,14 +68,6 @@ local PAPER = {
     three_body = { 7.88, 3.55, 9.8, 3.72 } },
 }
 
-local function joined(...)
-  local all = {}
-  for _, part in ipairs { ... } do
-    for key, value in pairs(part) do all[key] = value end
-  end
-  return all
-end
-
 -- The table is about reconstructions: little weight on the divergence, and a
 -- posterior that is narrow from the start.
 local SHARP = { kl_weight = 5e-4, posterior_logvar = -5 }
@@ -86,7 +79,7 @@ M.scales = {
   quick = {
     count = 256,
     data = { train_size = 4000, test_size = 256 },
-    hgn = { preset = "small", seconds = 0.13, changes = joined(SHARP, {
+    hgn = { preset = "small", seconds = 0.13, changes = options.joined(SHARP, {
       steps = 1200 }) },
     mlp = { preset = "full", seconds = 0.03, changes = { steps = 4000,
       lr_decay = "cosine" } },
@@ -96,7 +89,7 @@ M.scales = {
   standard = {
     count = 512,
     data = { train_size = 20000, test_size = 2000 },
-    hgn = { preset = "small", seconds = 0.3, changes = joined(SHARP, {
+    hgn = { preset = "small", seconds = 0.3, changes = options.joined(SHARP, {
       width = 64, steps = 10000, horizon_steps = 1000, kl_warmup = 2000 }) },
     mlp = { preset = "full", seconds = 0.03, changes = { steps = 15000 } },
     conv = { preset = "full", seconds = 0.5, changes = { steps = 15000 } },
@@ -104,7 +97,7 @@ M.scales = {
   paper = {
     count = 2048,
     data = { train_size = 50000, test_size = 10000 },
-    hgn = { preset = "small", seconds = 0.7, changes = joined(SHARP, {
+    hgn = { preset = "small", seconds = 0.7, changes = options.joined(SHARP, {
       width = 64, decode_frames = 31, steps = 100000, horizon_steps = 1000,
       kl_warmup = 2000, lr = 1.5e-4, lr_decay = "none" }) },
     mlp = { preset = "full", seconds = 0.03, changes = { steps = 15000 } },
@@ -121,7 +114,7 @@ local function configure(row, system, scale)
   local changes = { model = row.model, system = system,
     noise = not row.noisy and 0 or nil }
   local config, message = run_config.make(part.preset,
-    joined(changes, scale.data, part.changes, row.changes))
+    options.joined(changes, scale.data, part.changes, row.changes))
   return assert(config, message), part.seconds * config.steps
 end
 
@@ -176,7 +169,7 @@ function M.rows()
     local of = by_name[more.of]
     rows[#rows + 1] = { name = of.name .. more.suffix,
       title = of.title .. more.title, model = of.model,
-      changes = joined(of.changes, more.changes or {}),
+      changes = options.joined(of.changes, more.changes or {}),
       noisy = more.noisy or false, more = true }
   end
   return rows

@@ -46,9 +46,7 @@ local TRAINING = {
 }
 
 --- Every key of a run's configuration with its rule, as in torus.options.
-M.rules = {}
-for key, rule in pairs(hgn.rules) do M.rules[key] = rule end
-for key, rule in pairs(TRAINING) do M.rules[key] = rule end
+M.rules = options.joined(hgn.rules, TRAINING)
 
 -- The colours of the frames' background.
 local GREY = { 0.321, 0.349, 0.368 }
@@ -62,24 +60,16 @@ local GREY = { 0.321, 0.349, 0.368 }
 -- - A horizon that grows lets the model find the picture, then the motion.
 -- - A disc is a small part of a frame: `input_gain`.
 -- - The weight of the divergence decides between reconstructions and samples.
---   At 2e-2 the posterior fills the prior (73 nats for a mass on a spring, whose
---   samples swing as it does); at 5e-4, with a posterior that is narrow from the
---   start (`posterior_logvar` = -5), the error is eight times smaller, and
---   samples are no frames. The full weight empties the latent before the
---   decoder can use it.
+--   At 2e-2 the posterior fills the prior (73 nats for a mass on a spring,
+--   whose samples swing as it does); at 5e-4, with a posterior that is narrow
+--   from the start (`posterior_logvar` = -5), the error is eight times
+--   smaller, and samples are no frames. The full weight empties the latent
+--   before the decoder can use it.
 local SMALL = { width = 32, skip = false, background = GREY, decode_frames = 4,
   init = "kaiming", input_gain = 8, energy_init = "oscillator",
   energy_gain = 4.3, lr = 1e-3, warmup = 30, lr_decay = "cosine",
   horizon_start = 3, horizon_steps = 600, kl_weight = 2e-2, kl_warmup = 1000,
   max_gradient = 0.02 }
-
-local function with(base, changes)
-  local values = {}
-  for _, part in ipairs { base, changes } do
-    for key, value in pairs(part) do values[key] = value end
-  end
-  return values
-end
 
 --- Named changes to the defaults. `full` is the paper's model; `small` is half
 -- as wide; `demo` is the training of scripts/demo.lua: `small` on noise-free
@@ -88,8 +78,8 @@ M.presets = {
   full = { energy_gain = 2, multiplier = 1000, multiplier_max = 1e5,
     tolerance = 4e-4, geco_rate = 10, max_gradient = 20,
     background = GREY },
-  small = with(SMALL, { steps = 10000 }),
-  demo = with(SMALL, { steps = 1600, noise = 0, train_size = 4000,
+  small = options.joined(SMALL, { steps = 10000 }),
+  demo = options.joined(SMALL, { steps = 1600, noise = 0, train_size = 4000,
     test_size = 256, save_every = 200, evaluate_every = 200 }),
 }
 
