@@ -1,6 +1,7 @@
 --- What the tasks of the smaller models share.
 -- @module torus.train.common
 local hgn_task = require "torus.train.hgn_task"
+local options = require "torus.options"
 local torus = require "torus"
 
 local M = {}
@@ -21,11 +22,7 @@ local RULES = {
 -- @tparam table more
 -- @treturn table
 function M.rules(model_rules, more)
-  local rules = {}
-  for _, part in ipairs { RULES, model_rules, more } do
-    for key, rule in pairs(part) do rules[key] = rule end
-  end
-  return rules
+  return options.joined(RULES, model_rules, more)
 end
 
 --- The part of a configuration that has a rule.

@@ -4,6 +4,7 @@
 local common = require "torus.train.common"
 local image = require "torus.image"
 local measure = require "torus.train.measure"
+local options = require "torus.options"
 local pixel_hnn_task = require "torus.train.pixel_hnn_task"
 local plot = require "torus.plot"
 local torus = require "torus"
@@ -56,8 +57,7 @@ end
 -- they close) and size of latent orbits, motion (variance over time as a share
 -- of the truth's: 0 is a static image)
 function M.measure(model, split, opts)
-  local o = { count = 64 }
-  for key, value in pairs(opts or {}) do o[key] = value end
+  local o = options.joined({ count = 64 }, opts or {})
   local sums = { gap = {}, size = {}, motion = {}, autoencoder = {} }
   function o.each(seen, way, frames, clean)
     local gaps, sizes = closing(way)
