@@ -96,6 +96,35 @@ describe("the cells of an experiment", function()
     assert.are.equal(whole.a.test_loss, parts.a.test_loss)
   end)
 
+  it("are left to the process that is at them", function()
+    local out, said = place(), {}
+    local list = { tiny("a"), tiny("b", { seed = 2 }) }
+    assert(folder.make(cells.path(out, list[1])))
+    local script, ready = out .. "/holder.lua", out .. "/ready"
+    assert(folder.write(script, string.format([[
+      local mine = assert(require("torus.train.lock").take(%q))
+      assert(io.open(%q, "w")):close()
+      io.read("a")
+      mine:release()]], cells.path(out, list[1]), ready)))
+    local other = assert(io.popen("scripts/torus " .. script, "w"))
+    local deadline = os.time() + 20
+    repeat until folder.exists(ready) or os.time() > deadline
+    assert.is_true(folder.exists(ready))
+    local o = { out = out, measure = measure,
+      say = function(line) said[#said + 1] = line end }
+    local results = assert(cells.run(list, o))
+    assert.is_nil(results.a)
+    assert.are.equal(4, results.b.step)
+    assert.matches("^a: another process is at it", said[2])
+    local trained, message = run.train(cells.path(out, list[1]),
+      list[1].config)
+    assert.is_nil(trained)
+    assert.matches("/a: another process is at work in this folder$", message)
+    other:close()
+    results = assert(cells.run(list, o))
+    assert.are.equal(4, results.a.step)
+  end)
+
   it("say what is wrong with a folder", function()
     local out, cell = place(), tiny("a")
     local o = { out = out, measure = measure, say = silent }

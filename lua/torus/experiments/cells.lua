@@ -4,11 +4,13 @@
 -- and, once it is trained and measured, a `result.json`. Cells are worked off
 -- in order; what is there already is kept, so an experiment that was stopped,
 -- in whatever way, goes on from the last checkpoint of the cell it was in.
+-- Several processes may work in one folder: they divide the cells.
 -- @module torus.experiments.cells
 local config = require "torus.train.config"
 local folder = require "torus.train.folder"
 local json = require "dkjson"
 local kinds = require "torus.train.kinds"
+local lock = require "torus.train.lock"
 local Log = require "torus.train.log"
 local options = require "torus.options"
 local run = require "torus.train.run"
@@ -119,6 +121,22 @@ local function work(cell, o)
   return M.result(o.out, cell)
 end
 
+-- Works off a cell; where another process is at it there is no result and a
+-- third value, true.
+local function work_alone(cell, o)
+  local path = M.path(o.out, cell)
+  local ok, message = folder.make(path)
+  if not ok then return nil, message end
+  local mine
+  mine, message = lock.take(path)
+  if not mine then return nil, message, true end
+  local called, result
+  called, result, message = pcall(work, cell, o)
+  mine:release()
+  if not called then error(result, 0) end
+  return result, message
+end
+
 -- What is still to be done, in the unit of the cells' own estimates; the pace
 -- so far turns it into seconds.
 local function left(cells, results, pace)
@@ -146,21 +164,27 @@ function M.run(cells, opts)
   if not results then return nil, message end
   local estimated, spent = 0, 0
   for i, cell in ipairs(cells) do
+    -- Another process may have worked it off by now.
+    results[cell.name] = results[cell.name] or M.result(o.out, cell)
     if not results[cell.name] then
       local pace = spent > 0 and spent / estimated or 1
       o.say(string.format("[%d/%d] %s: %d steps; about %s left in all", i,
         #cells, cell.name, cell.config.steps,
         duration(left(cells, results, pace))))
       local start = torus.clock()
-      results[cell.name], message = work(cell, o)
-      if not results[cell.name] then
+      local busy
+      results[cell.name], message, busy = work_alone(cell, o)
+      if busy then
+        o.say(cell.name .. ": another process is at it")
+      elseif not results[cell.name] then
         return nil, cell.name .. ": " .. message
+      else
+        estimated, spent = estimated + cell.cost, spent + torus.clock() - start
+        o.changed(results)
       end
-      estimated, spent = estimated + cell.cost, spent + torus.clock() - start
-      o.changed(results)
     end
   end
-  return results
+  return M.results(o.out, cells)
 end
 
 return M

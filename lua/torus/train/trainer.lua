@@ -17,6 +17,7 @@
 -- @module torus.train.trainer
 local checkpoint = require "torus.train.checkpoint"
 local folder = require "torus.train.folder"
+local lock = require "torus.train.lock"
 local Log = require "torus.train.log"
 local options = require "torus.options"
 local Progress = require "torus.train.progress"
@@ -106,8 +107,7 @@ local function load_checkpoint(run)
 end
 
 local function prepare(run)
-  local ok, message = folder.make(run.folder)
-  if not ok then return nil, message end
+  local ok, message
   local found = folder.exists(run.checkpoint_path)
   if run.resume and found then
     ok, message = load_checkpoint(run)
@@ -209,25 +209,8 @@ local function finish_interrupted(run)
     run.step, run.folder)
 end
 
---- Trains.
--- @tparam table opts folder; task; config (a text, kept in config.json and in
--- every checkpoint); steps, in all; save_every=100, log_every=10,
--- evaluate_every steps; learning_rate (a function of the step); max_gradient
--- (norm to which gradients are scaled down); resume=false (true continues
--- from the folder's checkpoint, if there is one); progress (a Progress);
--- after_step (a function of the run)
--- @treturn ?table step (the last one) and started_at
--- @treturn ?string why training stopped early
-function M.run(opts)
-  local run = options.resolve("train", opts, RULES)
-  local task = run.task
-  run.checkpoint_path = run.folder .. "/checkpoint.safetensors"
-  run.step, run.numbers = 0, task:numbers()
-  run.columns = { "step" }
-  table.move(task.columns, 1, #task.columns, 2, run.columns)
-  for _, name in ipairs { "gradient", "lr", "seconds" } do
-    run.columns[#run.columns + 1] = name
-  end
+-- What M.run does in a folder that is this process's own.
+local function train(run)
   local ok, message = prepare(run)
   if not ok then return nil, message end
   local first = run.step
@@ -250,6 +233,35 @@ function M.run(opts)
   end
   if not ok then return nil, message end
   return { step = run.step, started_at = first }
+end
+
+--- Trains.
+-- @tparam table opts folder; task; config (a text, kept in config.json and in
+-- every checkpoint); steps, in all; save_every=100, log_every=10,
+-- evaluate_every steps; learning_rate (a function of the step); max_gradient
+-- (norm to which gradients are scaled down); resume=false (true continues
+-- from the folder's checkpoint, if there is one); progress (a Progress);
+-- after_step (a function of the run)
+-- @treturn ?table step (the last one) and started_at
+-- @treturn ?string why training stopped early
+function M.run(opts)
+  local run = options.resolve("train", opts, RULES)
+  run.checkpoint_path = run.folder .. "/checkpoint.safetensors"
+  run.step, run.numbers = 0, run.task:numbers()
+  run.columns = { "step" }
+  table.move(run.task.columns, 1, #run.task.columns, 2, run.columns)
+  for _, name in ipairs { "gradient", "lr", "seconds" } do
+    run.columns[#run.columns + 1] = name
+  end
+  local ok, message = folder.make(run.folder)
+  if not ok then return nil, message end
+  local mine
+  mine, message = lock.take(run.folder)
+  if not mine then return nil, message end
+  local called, result, problem = pcall(train, run)
+  mine:release()
+  if not called then error(result, 0) end
+  return result, problem
 end
 
 return M
