@@ -96,8 +96,8 @@ M.notes = {
 -- @tparam Target target
 -- @treturn table numbers
 function M.measure(model, target)
-  -- So many states that the integral's error is below 1e-3.
-  return report.measure(model, target, { quadrature = 64, mass = 1600000 })
+  -- So many states that the error of the integral is below 1e-3.
+  return report.measure(model, target, { quadrature = 64, mass = 800000 })
 end
 
 return M

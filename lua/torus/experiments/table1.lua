@@ -86,6 +86,16 @@ M.scales = {
     conv = { preset = "full", seconds = 0.25, changes = { steps = 800,
       conv_width = 32, lr = 1e-3, lr_decay = "cosine" } },
   },
+  evening = {
+    count = 256,
+    data = { train_size = 8000, test_size = 256 },
+    hgn = { preset = "small", seconds = 0.13, changes = options.joined(SHARP, {
+      steps = 2400 }) },
+    mlp = { preset = "full", seconds = 0.03, changes = { steps = 8000,
+      lr_decay = "cosine" } },
+    conv = { preset = "full", seconds = 0.25, changes = { steps = 1600,
+      conv_width = 32, lr = 1e-3, lr_decay = "cosine" } },
+  },
   standard = {
     count = 512,
     data = { train_size = 20000, test_size = 2000 },
@@ -106,7 +116,7 @@ M.scales = {
 }
 
 --- The names of the scales, from the smallest.
-M.scale_names = { "quick", "standard", "paper" }
+M.scale_names = { "quick", "evening", "standard", "paper" }
 
 -- The configuration of one cell, and a guess of its seconds.
 local function configure(row, system, scale)
