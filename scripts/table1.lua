@@ -9,8 +9,8 @@ local parser = argparse("table1.lua",
   "Trains and measures the models of the paper's Table 1 on its four systems, "
   .. "cell by cell, and writes table.md, table.csv and table.png as they come "
   .. "in. Stopped, it goes on where it was when called again.",
-  "Scales: quick takes little more than an hour on two cores, evening twice "
-  .. "that, standard about a day, paper is 50,000 sequences and 100,000 steps.")
+  "Scales: quick takes little more than an hour on two cores, evening about "
+  .. "two, standard about a day, paper is 50,000 sequences and 100,000 steps.")
 parser:option("--scale", "How much is trained.", "quick")
   :choices(table1.scale_names)
 parser:option("--only", "Some cells: a row, a system, or ROW,SYSTEM; "

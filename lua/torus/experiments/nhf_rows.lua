@@ -96,8 +96,7 @@ M.notes = {
 -- @tparam Target target
 -- @treturn table numbers
 function M.measure(model, target)
-  -- So many states that the error of the integral is below 1e-3.
-  return report.measure(model, target, { quadrature = 64, mass = 800000 })
+  return report.measure(model, target, { quadrature = 64 })
 end
 
 return M

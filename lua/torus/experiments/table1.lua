@@ -88,12 +88,12 @@ M.scales = {
   },
   evening = {
     count = 256,
-    data = { train_size = 8000, test_size = 256 },
+    data = { train_size = 6000, test_size = 256 },
     hgn = { preset = "small", seconds = 0.13, changes = options.joined(SHARP, {
-      steps = 2400 }) },
-    mlp = { preset = "full", seconds = 0.03, changes = { steps = 8000,
+      steps = 1800 }) },
+    mlp = { preset = "full", seconds = 0.03, changes = { steps = 6000,
       lr_decay = "cosine" } },
-    conv = { preset = "full", seconds = 0.25, changes = { steps = 1600,
+    conv = { preset = "full", seconds = 0.25, changes = { steps = 1200,
       conv_width = 32, lr = 1e-3, lr_decay = "cosine" } },
   },
   standard = {
