@@ -6,7 +6,7 @@
 --
 --     scales             {[name] = what stands above the table}
 --     rows(scale)        {name, label, preset, changes (of a configuration),
---                         cost (seconds, roughly), seeds (at most),
+--                         cost (seconds, roughly),
 --                         reference ({[key] = text})}, ...
 --     columns            {title, key, scale, format}, or {title, text} with a
 --                         function of a row's results, or {title, reference},
@@ -85,12 +85,10 @@ function M.plan(what, opts)
   for seed = 1, o.seeds do
     for _, row in ipairs(plan.rows) do
       row.cells = row.cells or {}
-      if seed <= (row.seeds or seed) then
-        local cell
-        cell, message = cell_of(what, row, seed)
-        if not cell then return nil, message end
-        row.cells[seed], plan.cells[#plan.cells + 1] = cell, cell
-      end
+      local cell
+      cell, message = cell_of(what, row, seed)
+      if not cell then return nil, message end
+      row.cells[seed], plan.cells[#plan.cells + 1] = cell, cell
     end
   end
   return plan

@@ -43,14 +43,14 @@ function M.rows(scale)
   local quick, rows = scale == "quick", {}
   for i, row in ipairs(RESTRICTED) do
     local changes = { system = "restricted_pendulum", step = row.changes.step }
-    rows[i] = scaled({ name = row.name, label = row.label, changes = changes,
-      seeds = quick and i > 1 and 1 or nil }, 1500, quick)
+    rows[i] = scaled({ name = row.name, label = row.label,
+      changes = changes }, 1500, quick)
   end
   for _, system in ipairs(SYSTEMS) do
     for _, form in ipairs(FORMS) do
       rows[#rows + 1] = scaled({ name = system[1] .. "-" .. form[1],
         label = system[2] .. ", " .. form[2], preset = form[1],
-        changes = { system = system[1] }, seeds = 1 }, 600, quick)
+        changes = { system = system[1] } }, 600, quick)
     end
   end
   return rows
