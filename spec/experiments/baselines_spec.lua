@@ -3,6 +3,7 @@ local lfs = require "lfs"
 local baselines = require "torus.experiments.baselines"
 local folder = require "torus.train.folder"
 local hnn_rows = require "torus.experiments.hnn_rows"
+local pixel_hnn_rows = require "torus.experiments.pixel_hnn_rows"
 local torus = require "torus"
 
 -- The line of a table that begins with a label.
@@ -99,6 +100,24 @@ describe("baselines", function()
       return pendulum:solve(q, p, { dt = o.dt, steps = o.steps })
     end }
     assert.are.equal(0, hnn_rows.original_energy(exact, pendulum))
+  end)
+
+  it("find every number of a row in what a training gave", function()
+    local out = os.tmpname()
+    os.remove(out)
+    local rows = pixel_hnn_rows.rows
+    finally(function()
+      pixel_hnn_rows.rows = rows
+      os.execute("rm -r " .. out)
+    end)
+    pixel_hnn_rows.rows = function() -- luacheck: ignore
+      return { { name = "tiny", label = "tiny", preset = "full", cost = 1,
+        changes = { width = 4, steps = 1, train_size = 4, test_size = 4,
+          batch = 4, evaluate_count = 2 } } }
+    end
+    local text = assert(baselines.run("pixel_hnn", { out = out, seeds = 1,
+      say = function() end }))
+    assert.is_nil(line_of(text, "tiny"):find("–", 1, true))
   end)
 
   it("run, go on and write their table", function()

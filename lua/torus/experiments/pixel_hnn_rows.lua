@@ -58,8 +58,8 @@ end
 
 M.columns = {
   { title = "steps ahead", key = "steps", format = "%.0f" },
-  { title = "MSE", key = "mse", scale = 1e4 },
-  { title = "own mean image", key = "still", scale = 1e4 },
+  { title = "MSE", key = "mse_clean", scale = 1e4 },
+  { title = "own mean image", key = "mse_still", scale = 1e4 },
   { title = "auto-encoder", key = "autoencoder", scale = 1e4 },
   { title = "valid steps", key = "valid", format = "%.1f" },
   { title = "their median", key = "valid_median", format = "%.0f" },
