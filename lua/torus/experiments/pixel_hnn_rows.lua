@@ -7,7 +7,7 @@ local report = require "torus.train.pixel_hnn_report"
 local M = {}
 
 M.scales = {
-  quick = "1,500 steps for the restricted pendulum, 600 for the others, with "
+  quick = "4,000 steps for the restricted pendulum, 600 for the others, with "
     .. "a learning rate that falls to nothing; errors × 10⁴.",
   full = "15,000 steps, as in the paper; errors × 10⁴.",
 }
@@ -44,7 +44,7 @@ function M.rows(scale)
   for i, row in ipairs(RESTRICTED) do
     local changes = { system = "restricted_pendulum", step = row.changes.step }
     rows[i] = scaled({ name = row.name, label = row.label,
-      changes = changes }, 1500, quick)
+      changes = changes }, 4000, quick)
   end
   for _, system in ipairs(SYSTEMS) do
     for _, form in ipairs(FORMS) do
