@@ -67,29 +67,29 @@ local PAPER = {
     three_body = { 7.88, 3.55, 9.8, 3.72 } },
 }
 
+-- A scale for two cores: HGNs and convolutions of half the width, and so many
+-- times half of 1,200 steps.
+local function reduced(train_size, halves)
+  return {
+    count = 256,
+    data = { train_size = train_size, test_size = 256 },
+    hgn = { preset = "sharp", seconds = 0.13,
+      changes = { steps = 600 * halves } },
+    mlp = { preset = "full", seconds = 0.03,
+      changes = { steps = 2000 * halves, lr_decay = "cosine" } },
+    conv = { preset = "full", seconds = 0.25,
+      changes = { steps = 400 * halves, conv_width = 32, lr = 1e-3,
+        lr_decay = "cosine" } },
+  }
+end
+
 --- What a scale trains, on how much, and how long: presets and changes by
 -- model, with a first guess of a step's seconds on two cores for the time
 -- left; `count` sequences of either split are measured. The table is about
 -- reconstructions, so its HGNs are of preset `sharp`.
 M.scales = {
-  quick = {
-    count = 256,
-    data = { train_size = 4000, test_size = 256 },
-    hgn = { preset = "sharp", seconds = 0.13, changes = { steps = 1200 } },
-    mlp = { preset = "full", seconds = 0.03, changes = { steps = 4000,
-      lr_decay = "cosine" } },
-    conv = { preset = "full", seconds = 0.25, changes = { steps = 800,
-      conv_width = 32, lr = 1e-3, lr_decay = "cosine" } },
-  },
-  evening = {
-    count = 256,
-    data = { train_size = 6000, test_size = 256 },
-    hgn = { preset = "sharp", seconds = 0.13, changes = { steps = 1800 } },
-    mlp = { preset = "full", seconds = 0.03, changes = { steps = 6000,
-      lr_decay = "cosine" } },
-    conv = { preset = "full", seconds = 0.25, changes = { steps = 1200,
-      conv_width = 32, lr = 1e-3, lr_decay = "cosine" } },
-  },
+  quick = reduced(4000, 2),
+  evening = reduced(6000, 3),
   standard = {
     count = 512,
     data = { train_size = 20000, test_size = 2000 },
