@@ -13,6 +13,22 @@ local function line_of(text, label)
   end
 end
 
+-- Until the end of a test, an experiment has one row; gives a folder for it.
+local function one_row(definition, preset, changes)
+  local out = os.tmpname()
+  os.remove(out)
+  local rows = definition.rows
+  finally(function()
+    definition.rows = rows
+    os.execute("rm -r " .. out)
+  end)
+  definition.rows = function()
+    return { { name = "tiny", label = "tiny", preset = preset, cost = 1,
+      changes = changes } }
+  end
+  return out
+end
+
 describe("baselines", function()
   it("plan a training for every row and seed", function()
     local plan = assert(baselines.plan("hnn", { scale = "full", seeds = 2 }))
@@ -103,35 +119,17 @@ describe("baselines", function()
   end)
 
   it("find every number of a row in what a training gave", function()
-    local out = os.tmpname()
-    os.remove(out)
-    local rows = pixel_hnn_rows.rows
-    finally(function()
-      pixel_hnn_rows.rows = rows
-      os.execute("rm -r " .. out)
-    end)
-    pixel_hnn_rows.rows = function() -- luacheck: ignore
-      return { { name = "tiny", label = "tiny", preset = "full", cost = 1,
-        changes = { width = 4, steps = 1, train_size = 4, test_size = 4,
-          batch = 4, evaluate_count = 2 } } }
-    end
+    local out = one_row(pixel_hnn_rows, "full", { width = 4, steps = 1,
+      train_size = 4, test_size = 4, batch = 4, evaluate_count = 2 })
     local text = assert(baselines.run("pixel_hnn", { out = out, seeds = 1,
       say = function() end }))
     assert.is_nil(line_of(text, "tiny"):find("–", 1, true))
   end)
 
   it("run, go on and write their table", function()
-    local out = os.tmpname()
-    os.remove(out)
-    local rows, said = hnn_rows.rows, {}
-    finally(function()
-      hnn_rows.rows = rows
-      os.execute("rm -r " .. out)
-    end)
-    hnn_rows.rows = function() -- luacheck: ignore
-      return { { name = "tiny", label = "tiny", preset = "small", cost = 1,
-        changes = { trajectories = 4, points = 5, width = 4, steps = 2 } } }
-    end
+    local said = {}
+    local out = one_row(hnn_rows, "small", { trajectories = 4, points = 5,
+      width = 4, steps = 2 })
     local o = { out = out, seeds = 2, say = function(line)
       said[#said + 1] = line
     end }

@@ -127,14 +127,7 @@ local function work_alone(cell, o)
   local path = M.path(o.out, cell)
   local ok, message = folder.make(path)
   if not ok then return nil, message end
-  local mine
-  mine, message = lock.take(path)
-  if not mine then return nil, message, true end
-  local called, result
-  called, result, message = pcall(work, cell, o)
-  mine:release()
-  if not called then error(result, 0) end
-  return result, message
+  return lock.hold(path, work, cell, o)
 end
 
 -- What is still to be done, in the unit of the cells' own estimates; the pace

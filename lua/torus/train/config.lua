@@ -87,8 +87,9 @@ M.presets = {
   small = options.joined(SMALL, M.generative, { steps = 10000 }),
   sharp = options.joined(SMALL, { kl_weight = 5e-4, posterior_logvar = -5,
     steps = 10000 }),
-  demo = options.joined(SMALL, M.generative, { steps = 1600, noise = 0, train_size = 4000,
-    test_size = 256, save_every = 200, evaluate_every = 200 }),
+  demo = options.joined(SMALL, M.generative, { steps = 1600, noise = 0,
+    train_size = 4000, test_size = 256, save_every = 200,
+    evaluate_every = 200 }),
 }
 
 -- What may be said about a kind of model; HGN's is what M holds itself.

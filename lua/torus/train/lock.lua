@@ -25,6 +25,7 @@ end
 -- @tparam string path of a folder that is there
 -- @treturn ?Lock to be released as often
 -- @treturn ?string message
+-- @treturn ?boolean true where another process has it
 function M.take(path)
   local lock = held[path]
   if not lock then
@@ -33,7 +34,8 @@ function M.take(path)
     local ok, problem = lfs.lock(file, "w")
     if not ok and is_busy(problem) then
       file:close()
-      return nil, path .. ": another process is at work in this folder"
+      return nil, path .. ": another process is at work in this folder",
+        true
     end
     lock = setmetatable({ path = path, file = file, count = 0 }, Lock)
     held[path] = lock
@@ -47,6 +49,20 @@ function Lock:release()
   if self.count > 0 then return end
   self.file:close()
   held[self.path] = nil
+end
+
+--- Calls a function while a folder is locked.
+-- @tparam string path of a folder that is there
+-- @tparam function f
+-- @param ... its arguments
+-- @return its first two results, or nil and what take says
+function M.hold(path, f, ...)
+  local mine, message, busy = M.take(path)
+  if not mine then return nil, message, busy end
+  local called, result, problem = pcall(f, ...)
+  mine:release()
+  if not called then error(result, 0) end
+  return result, problem
 end
 
 return M

@@ -255,13 +255,9 @@ function M.run(opts)
   end
   local ok, message = folder.make(run.folder)
   if not ok then return nil, message end
-  local mine
-  mine, message = lock.take(run.folder)
-  if not mine then return nil, message end
-  local called, result, problem = pcall(train, run)
-  mine:release()
-  if not called then error(result, 0) end
-  return result, problem
+  local result
+  result, message = lock.hold(run.folder, train, run)
+  return result, message
 end
 
 return M
