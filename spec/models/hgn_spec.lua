@@ -114,12 +114,13 @@ describe("HGN", function()
 
   for _, change in ipairs { { variant = "euler" }, { variant = "determ" },
     { variant = "no_fpsi", z = 4 }, { method = "rk4", hamiltonian = "joint" },
-    { closing = "sigmoid", skip = false }, { method = "yoshida4" } } do
+    { closing = "sigmoid", skip = false }, { method = "yoshida4" },
+    { latent = "vector" } } do
     local key, value = next(change)
     it("learns as " .. key .. " " .. tostring(value), function()
       local model = small(change)
       local frames = some_frames(model)
-      local o = { epsilon = torus.randn({ 2, 2, 2, model.config.z },
+      local o = { epsilon = torus.randn(model:encode(frames).shape,
         { dtype = "float64", generator = torus.generator(3) }) }
       local loss, grads = in_one_piece(model, frames, o)
       local chunked, chunked_grads = in_chunks(model, frames, o)
@@ -130,6 +131,27 @@ describe("HGN", function()
       end
     end)
   end
+
+  it("says a whole sequence in a vector of z numbers", function()
+    local model = small { latent = "vector" }
+    local mean, logvar = model:encode(some_frames(model))
+    assert.are.same({ 2, 1, 1, 3 }, mean.shape)
+    assert.are.same({ 2, 1, 1, 3 }, logvar.shape)
+    assert.are.same({ 2, 2, 2, 2 }, model:state_of(mean).shape)
+    -- every place of the state and every number of it hears of every z
+    local z = torus.variable(mean:narrow(1, 1, 1))
+    local q, p = model:state_of(z)
+    for place = 1, 4 do
+      local here = torus.cat({ q, p }, -1):reshape(4, -1):select(1, place)
+      local grad = torus.grad(here:sum(), z, { retain_graph = true })
+      assert.is_true(grad:abs():min():item() > 0)
+    end
+    assert.are.same({ 5, 4, 16, 16, 3 }, model:sample(5).shape)
+    assert.has_error(function()
+      small { latent = "vector", variant = "no_fpsi", z = 4 }
+    end, "hgn: without f_psi z is the state itself: expected latent map, "
+      .. "got vector")
+  end)
 
   it("gives the same gradients for every size of chunk", function()
     local model = small()

@@ -23,7 +23,10 @@ local HGN = Module.class("HGN")
 local M = {}
 
 --- What a configuration may say. `z` is the number of latent channels (twice
--- `state` without f_psi), `state` the channels of q, and as many of p;
+-- `state` without f_psi) of a `latent` "map", which the paper's is: that many
+-- numbers at each place of the state. Of a "vector" it is all there are: the
+-- last convolution of the encoder spans the map, and f_psi begins with a dense
+-- layer back to one. `state` is the channels of q, and as many of p;
 -- `energy_gain` scales the initial weights of the Hamiltonian, `energy_init`
 -- is as in torus.models.parts.energy. `background` are the colours that the
 -- untrained decoder's output starts near and that the encoder sees as zero,
@@ -43,6 +46,7 @@ M.rules = {
   dt = { default = 0.125, type = "number" },
   width = { default = 64, type = "integer", min = 2 },
   z = { type = "integer", min = 1 },
+  latent = { default = "map", choices = { "map", "vector" } },
   state = { default = 16, type = "integer", min = 1 },
   energy_layers = { default = 6, type = "integer", min = 1 },
   closing = { default = "none",
@@ -74,6 +78,10 @@ local function check_config(c)
     options.raise("hgn: without f_psi z is the state itself: expected z = %d "
       .. "(twice state), got %d", 2 * c.state, c.z)
   end
+  if none and c.latent == "vector" then
+    options.raise("hgn: without f_psi z is the state itself: expected latent "
+      .. "map, got vector")
+  end
   c.method = c.method or (c.variant == "euler" and "euler" or "leapfrog")
   if c.hamiltonian == "joint" and c.method ~= "euler" and c.method ~= "rk4"
   then
@@ -98,6 +106,28 @@ local function start_posterior(self)
   end)
 end
 
+-- The numbers of z per sample, as encode gives them and sample draws them.
+local function latent_shape(self)
+  local n = self.config.latent == "vector" and 1 or self.size
+  return n, n, self.config.z
+end
+
+-- The posterior's network, and the one from z to the initial state.
+local function register_latent(self, layer)
+  local c, w = self.config, self.config.width
+  local vector = c.latent == "vector"
+  self:register("encoder", parts.stack(
+    { c.frames * c.channels, w // 2, w, w, w, w, w, w, 2 * c.z },
+    { activation = "relu", strides = encoder_strides(c.resolution),
+      layer = layer, last = vector and { kernel = self.size, padding = 0 } }))
+  start_posterior(self)
+  if c.variant == "no_fpsi" then return end
+  local inside = { activation = "relu", layer = layer }
+  self:register("f_psi", vector
+    and parts.spread(c.z, self.size, { w, w, 2 * c.state }, inside)
+    or parts.stack({ c.z, w, w, 2 * c.state }, inside))
+end
+
 --- @tparam[opt] table config see rules; the defaults are the paper's
 -- @tparam[opt] generator generator draws the initial weights
 -- @treturn Module
@@ -111,15 +141,7 @@ function M.new(config, generator)
   self.size = c.resolution >> halvings(c.resolution)
   local w = c.width
   local layer = { dtype = c.dtype, init = c.init, generator = generator }
-  self:register("encoder", parts.stack(
-    { c.frames * c.channels, w // 2, w, w, w, w, w, w, 2 * c.z },
-    { activation = "relu", strides = encoder_strides(c.resolution),
-      layer = layer }))
-  start_posterior(self)
-  if c.variant ~= "no_fpsi" then
-    self:register("f_psi", parts.stack({ c.z, w, w, 2 * c.state },
-      { activation = "relu", layer = layer }))
-  end
+  register_latent(self, layer)
   local energy = { width = w, layers = c.energy_layers, size = self.size,
     init = c.energy_init, layer = { dtype = c.dtype, generator = generator } }
   if c.hamiltonian == "joint" then
@@ -156,7 +178,8 @@ end
 
 --- The posterior over z.
 -- @tparam tensor frames (batch, frames, height, width, channels)
--- @treturn tensor mean (batch, size, size, z)
+-- @treturn tensor mean (batch, size, size, z), of a latent vector
+-- (batch, 1, 1, z)
 -- @treturn tensor logarithm of the variance, the same shape
 function HGN:encode(frames)
   check_frames(self, frames)
@@ -170,7 +193,7 @@ function HGN:encode(frames)
 end
 
 --- The initial state of a latent z.
--- @tparam tensor z (batch, size, size, z)
+-- @tparam tensor z as encode's mean
 -- @treturn tensor q (batch, size, size, state)
 -- @treturn tensor p, the same shape
 function HGN:state_of(z)
@@ -465,7 +488,7 @@ end
 function HGN:sample(count, opts)
   opts = opts or {}
   return torus.no_grad(function()
-    local z = torus.randn({ count, self.size, self.size, self.config.z },
+    local z = torus.randn({ count, latent_shape(self) },
       { dtype = self.config.dtype, generator = opts.generator })
     local q, p = self:state_of(z)
     local way = self:rollout(q, p, { steps = opts.steps, dt = opts.dt })

@@ -4,7 +4,9 @@
 local torus = require "torus"
 local Module = require "torus.nn.module"
 local Conv2d = require "torus.nn.conv2d"
+local Linear = require "torus.nn.linear"
 local activation = require "torus.nn.activation"
+local options = require "torus.options"
 
 local M = {}
 
@@ -15,7 +17,7 @@ local Stack = Module.class("Stack")
 --- 3x3 convolutions with an activation between them, not after the last.
 -- @tparam {integer,...} channels of the input, then of every layer
 -- @tparam table opts activation (a name); strides, one per layer, or all 1;
--- layer: options of every Conv2d
+-- layer: options of every Conv2d; last: options of the last one beside these
 -- @treturn Module members 1, 2, ...
 function M.stack(channels, opts)
   local self = Module.instance(Stack, {
@@ -23,9 +25,9 @@ function M.stack(channels, opts)
     activation = activation.get(opts.activation, "stack"),
   })
   for i = 1, self.depth do
-    local layer = { stride = opts.strides and opts.strides[i] }
-    for key, value in pairs(opts.layer or {}) do layer[key] = value end
-    self:register(i, Conv2d.new(channels[i], channels[i + 1], layer))
+    self:register(i, Conv2d.new(channels[i], channels[i + 1], options.joined(
+      { stride = opts.strides and opts.strides[i] }, opts.layer or {},
+      i == self.depth and opts.last or {})))
   end
   return self
 end
@@ -36,6 +38,28 @@ function Stack:forward(x)
     if i < self.depth then x = self.activation(x) end
   end
   return x
+end
+
+local Spread = Module.class("Spread")
+
+--- From a vector to a map: a dense layer to all places, then a stack.
+-- @tparam integer inputs numbers of the vector
+-- @tparam integer size of the map
+-- @tparam {integer,...} channels of the map, then of every layer of the stack
+-- @tparam table opts as stack's
+-- @treturn Module (batch, 1, 1, inputs) -> (batch, size, size, channels)
+function M.spread(inputs, size, channels, opts)
+  local self = Module.instance(Spread, { size = size,
+    activation = activation.get(opts.activation, "spread") })
+  self:register("dense",
+    Linear.new(inputs, size * size * channels[1], opts.layer))
+  self:register("stack", M.stack(channels, opts))
+  return self
+end
+
+function Spread:forward(z)
+  local map = self.dense(z):reshape(z:size(1), self.size, self.size, -1)
+  return self.stack(self.activation(map))
 end
 
 -- --- energy ---------------------------------------------------------------
