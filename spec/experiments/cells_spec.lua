@@ -125,6 +125,18 @@ describe("the cells of an experiment", function()
     assert.are.equal(4, results.a.step)
   end)
 
+  it("take a key that is newer than the run as its default", function()
+    local out, cell = place(), tiny("a")
+    local o = { out = out, measure = measure, say = silent }
+    assert(cells.run({ cell }, o))
+    local path = out .. "/a/config.json"
+    local text = assert(folder.read(path))
+    local older, found = text:gsub('  "seed": %d+,\n', "")
+    assert.are.equal(1, found)
+    assert(folder.write(path, older))
+    assert.is_table(assert(cells.result(out, cell)))
+  end)
+
   it("say what is wrong with a folder", function()
     local out, cell = place(), tiny("a")
     local o = { out = out, measure = measure, say = silent }

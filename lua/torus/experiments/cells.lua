@@ -54,9 +54,13 @@ end
 -- Whether the folder's run, if there is one, is the cell's.
 local function check_earlier(path, cell)
   if not folder.exists(path .. "/config.json") then return true end
-  local earlier, message = folder.read(path .. "/config.json")
-  if not earlier then return nil, message end
-  if earlier ~= config.encode(cell.config) then
+  local text, message = folder.read(path .. "/config.json")
+  if not text then return nil, message end
+  -- Read and written again: a key that is newer than the run has its default.
+  local earlier
+  earlier, message = config.decode(text)
+  if not earlier then return nil, path .. ": " .. message end
+  if config.encode(earlier) ~= config.encode(cell.config) then
     return nil, string.format("%s holds a run with another configuration: "
       .. "remove it, or name another folder", path)
   end
