@@ -20,10 +20,39 @@ local function sorted_keys(t)
   return keys
 end
 
-local function show(value)
-  if type(value) == "string" then return string.format("%q", value) end
+--- A shape as messages write it: (3,4).
+-- @tparam {integer,...} shape
+-- @treturn string
+function M.shape_text(shape)
+  return "(" .. table.concat(shape, ",") .. ")"
+end
+
+-- Numbers and strings of a short list, or nil.
+local function list_text(list)
+  local shown = {}
+  for i, value in ipairs(list) do
+    if i > 8 or type(value) == "table" then return nil end
+    shown[i] = M.show(value)
+  end
+  return #shown > 0 and "{" .. table.concat(shown, ", ") .. "}" or nil
+end
+
+--- A value as messages show it, on one line: of a tensor the shape, of what
+-- would print over many lines the type.
+-- @param value anything
+-- @treturn string
+function M.show(value)
+  local kind, meta = type(value), getmetatable(value)
+  if kind == "string" then return string.format("%q", value) end
+  if meta == core.metatable then return "a tensor " .. M.shape_text(value.shape) end
+  if kind == "table" then
+    return meta and meta.__name or not meta and list_text(value) or "a table"
+  end
+  if kind == "function" or kind == "userdata" then return "a " .. kind end
   return tostring(value)
 end
+
+local show = M.show
 
 local function matches(value, kind)
   if kind == "integer" then return math.type(value) == "integer" end

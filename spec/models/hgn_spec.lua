@@ -1,3 +1,4 @@
+local raises = require "spec.support.raises"
 local torus = require "torus"
 local hgn = torus.models.hgn
 
@@ -212,7 +213,33 @@ describe("HGN", function()
     assert.is_near(0.4, image[{ 1, 3, 3, 2 }]:item(), 1e-12)
   end)
 
+  it("learns on a black and white background", function()
+    for _, colours in ipairs { { 0, 0, 0 }, { 1, 1, 0 } } do
+      local model = small { background = colours }
+      local adam = torus.optim.adam(model:parameters())
+      for _ = 1, 3 do
+        local grads, numbers = model:gradients(some_frames(model),
+          { generator = torus.generator(3) })
+        assert.is_true(math.abs(numbers.loss) < math.huge)
+        adam:step(grads)
+      end
+      -- The encoder's zero is the colour itself.
+      assert.are.same(colours, model.background:totable())
+    end
+  end)
+
   describe("refuses", function()
+    it("a background that is no colour of every channel", function()
+      local function fails(background, got)
+        raises("hgn: expected a background of 3 numbers in [0, 1], got " .. got,
+          function() small { background = background } end)
+      end
+      fails({ 0.1, 0.2 }, "{0.1, 0.2}")
+      fails({ 0.1, 0.2, 1.5 }, "{0.1, 0.2, 1.5}")
+      fails({ 0.1, 0.2, "red" }, "{0.1, 0.2, \"red\"}")
+      raises("hgn: option \"background\": expected a table, got 0.3",
+        function() small { background = 0.3 } end)
+    end)
     it("unknown keys, naming the known ones", function()
       assert.error_matches(function() hgn { widht = 3 } end,
         "hgn: unknown option \"widht\" %(known: background, channels")

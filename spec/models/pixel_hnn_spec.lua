@@ -1,3 +1,4 @@
+local raises = require "spec.support.raises"
 local torus = require "torus"
 local pixel_hnn = torus.models.pixel_hnn
 local report = require "torus.train.pixel_hnn_report"
@@ -122,6 +123,8 @@ describe("pixel_hnn", function()
 
   it("says what it expects", function()
     assert.error_matches(function() tiny { latent = 3 } end, "even")
+    raises("pixel_hnn: expected a background of 3 numbers in [0, 1], got {2}",
+      function() tiny { background = { 2 } } end)
     assert.error_matches(function()
       tiny():encode(some_frames(2, 3))
     end, "batch,2,8,8,3")

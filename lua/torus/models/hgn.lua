@@ -25,8 +25,9 @@ local M = {}
 --- What a configuration may say. `z` is the number of latent channels (twice
 -- `state` without f_psi), `state` the channels of q, and as many of p;
 -- `energy_gain` scales the initial weights of the Hamiltonian, `energy_init`
--- is as in torus.models.parts.energy. `background` are the colours that the
--- untrained decoder's output starts near and that the encoder sees as zero,
+-- is as in torus.models.parts.energy. `background` are the colours, a number
+-- in [0, 1] per channel, that the untrained decoder's output starts near (0.01
+-- from black and white) and that the encoder sees as zero exactly,
 -- `input_gain` times the difference being what enters it: a moving disc is a
 -- small part of a frame. `posterior_logvar` is what the logarithm of the
 -- posterior's variance starts near: noise as large as the prior's drowns what
@@ -68,6 +69,7 @@ local function check_config(c)
     options.raise("hgn: expected a resolution that is a multiple of %d, "
       .. "got %d", factor, c.resolution)
   end
+  parts.check_background("hgn", c.background, c.channels)
   local none = c.variant == "no_fpsi"
   c.z = c.z or (none and 2 * c.state or 48)
   if none and c.z ~= 2 * c.state then

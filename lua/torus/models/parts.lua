@@ -5,6 +5,7 @@ local torus = require "torus"
 local Module = require "torus.nn.module"
 local Conv2d = require "torus.nn.conv2d"
 local activation = require "torus.nn.activation"
+local options = require "torus.options"
 
 local M = {}
 
@@ -119,6 +120,8 @@ M.SLOPE = 0.2
 
 -- --- decoder --------------------------------------------------------------
 
+local COLOUR = { type = "number", min = 0, max = 1 }
+
 local Block = Module.class("Block")
 
 -- Doubles the resolution; residual unless the model has no skips. The 1x1
@@ -147,12 +150,41 @@ function Block:forward(x)
   return self.closing(h)
 end
 
+--- Raises unless a background is nil or a list of colours.
+-- @tparam string where name of the model, for the message
+-- @tparam ?{number,...} background one number in [0, 1] per channel
+-- @tparam integer channels
+function M.check_background(where, background, channels)
+  if background == nil then return end
+  local fits = type(background) == "table" and #background == channels
+  for i = 1, fits and channels or 0 do
+    local problem = options.check(background[i], COLOUR)
+    fits = fits and not problem
+  end
+  if not fits then
+    options.raise("%s: expected a background of %d numbers in [0, 1], got %s",
+      where, channels, options.show(background))
+  end
+end
+
+-- What a sigmoid takes to the colours. Black and white, which it never
+-- reaches, are held off: an infinite bias would never move again.
+local function logits(colours)
+  local list = {}
+  for i, colour in ipairs(colours) do
+    local value = math.max(0.01, math.min(0.99, colour))
+    list[i] = math.log(value / (1 - value))
+  end
+  return list
+end
+
 local Decoder = Module.class("Decoder")
 
 --- Blocks that double the resolution, one convolution to colours, a sigmoid.
 -- @tparam integer inputs channels of q
 -- @tparam table opts blocks, width, channels of the frames, skip, closing,
--- layer, background (colours that the untrained output starts near, or nil)
+-- layer, background (colours that the untrained output starts near, or nil:
+-- see check_background)
 -- @treturn Module (images, size, size, inputs) -> frames
 function M.decoder(inputs, opts)
   local self = Module.instance(Decoder, { blocks = opts.blocks })
@@ -162,13 +194,9 @@ function M.decoder(inputs, opts)
   local output = self:register("output",
     Conv2d.new(opts.width, opts.channels, opts.layer))
   if opts.background then
-    local logits = {}
-    for i = 1, opts.channels do
-      local value = opts.background[i]
-      logits[i] = math.log(value / (1 - value))
-    end
     torus.no_grad(function()
-      output.bias:copy_(torus.tensor(logits, { dtype = opts.layer.dtype }))
+      output.bias:copy_(torus.tensor(logits(opts.background),
+        { dtype = opts.layer.dtype }))
     end)
   end
   return self

@@ -32,7 +32,8 @@ local M = {}
 -- it again: without this (set_centre never called, init "default",
 -- input_gain 1: the paper's form) the dense auto-encoder stays at a constant
 -- image.
--- `background` are the colours that the convolutional decoder starts near.
+-- `background` are the colours, a number in [0, 1] per channel, that the
+-- convolutional decoder starts near.
 M.rules = {
   kind = { default = "mlp", choices = { "mlp", "conv" } },
   latent = { default = 2, type = "integer", min = 2 },
@@ -107,10 +108,7 @@ function M.new(config, generator)
     options.raise("pixel_hnn: expected an even latent size, half of it q and "
       .. "half p, got %d", c.latent)
   end
-  if c.background and #c.background ~= c.channels then
-    options.raise("pixel_hnn: expected a background of %d colours, got %d",
-      c.channels, #c.background)
-  end
+  parts.check_background("pixel_hnn", c.background, c.channels)
   local self = Module.instance(PixelHNN, { config = c, frame_time = 1 })
   self:register("centre", torus.zeros({ 1, 2, c.resolution, c.resolution,
     c.channels }, { dtype = c.dtype, requires_grad = true }))
