@@ -107,6 +107,18 @@ function M.check(value, rule)
   return nil, value
 end
 
+--- Checks one argument against a rule; raises where it does not fit.
+-- @tparam string where name of the operation, for messages
+-- @tparam string name of the argument
+-- @param value what was given
+-- @tparam table rule as check's
+-- @return the value, as check gives it
+function M.argument(where, name, value, rule)
+  local problem, checked = M.check(value, rule)
+  if problem then M.raise("%s: %s: %s", where, name, problem) end
+  return checked
+end
+
 --- Checks an option table against its declaration and fills in the defaults.
 -- @tparam string where name of the operation, for messages
 -- @tparam ?table given what the caller passed

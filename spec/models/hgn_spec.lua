@@ -228,6 +228,18 @@ describe("HGN", function()
     end
   end)
 
+  it("works in the dtype that it is converted to", function()
+    local model = small { dtype = "float32", background = { 0.2, 0.3, 0.4 } }
+    local frames, epsilon = some_frames(model), torus.ones(2, 2, 2, 3)
+    local loss = model:loss(frames, { epsilon = epsilon }):item()
+    model:to("float64")
+    frames, epsilon = frames:to("float64"), epsilon:to("float64")
+    -- The rounding of float32.
+    assert.is_near(loss, model:loss(frames, { epsilon = epsilon }):item(), 1e-5)
+    assert.are.equal("float64", model:sample(1).dtype)
+    assert.are.equal("float64", model:reconstruct(frames).dtype)
+  end)
+
   describe("refuses", function()
     it("a background that is no colour of every channel", function()
       local function fails(background, got)

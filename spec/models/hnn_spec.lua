@@ -146,6 +146,15 @@ describe("hnn", function()
     end
   end)
 
+  it("works in the dtype that it is converted to", function()
+    local model = small({ dtype = "float32" }):to("float64")
+    local q, p = states(3, 2, 9)
+    for _, method in ipairs { "rk4", "rk45" } do
+      local way = model:rollout(q, p, { steps = 3, method = method })
+      assert.are.equal("float64", way.q.dtype)
+    end
+  end)
+
   it("keeps its energy along a rollout", function()
     local model = small({ width = 20 }, 3)
     local q, p = states(3, 2, 10)

@@ -162,6 +162,16 @@ describe("the bound of nhf", function()
       - expected) < 1e-4)
   end)
 
+  it("works in the dtype that it is converted to", function()
+    for _, prior in ipairs { "normal", "soft_uniform" } do
+      local model = small({ dtype = "float32", prior = prior }):to("float64")
+      local q = model:sample(5)
+      assert.are.equal("float64", q.dtype)
+      assert.are.equal("float64", model:elbo(q).dtype)
+      assert.are.equal("float64", model:log_density(q, { points = 5 }).dtype)
+    end
+  end)
+
   it("has its gradients by finite differences", function()
     local model = small { flows = 2, width = 4 }
     local q, epsilon = normal({ 5, 2 }, 11), normal({ 5, 2 }, 12)

@@ -121,6 +121,13 @@ describe("pixel_hnn", function()
     assert.are.equal(0, largest(rest.p - way.p:narrow(1, 11, 11)))
   end)
 
+  it("works in the dtype that it is converted to", function()
+    local model = tiny({ dtype = "float32" }):to("float64")
+    model:set_centre(some_frames(4, 2))
+    assert.are.equal("float64", model:film(some_frames(2, 2)).dtype)
+    assert.are.equal("float64", model:losses(some_frames(2, 3)).total.dtype)
+  end)
+
   it("says what it expects", function()
     assert.error_matches(function() tiny { latent = 3 } end, "even")
     raises("pixel_hnn: expected a background of 3 numbers in [0, 1], got {2}",

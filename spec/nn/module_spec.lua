@@ -1,3 +1,4 @@
+local raises = require "spec.support.raises"
 local torus = require "torus"
 local nn = torus.nn
 local Module = require "torus.nn.module"
@@ -87,6 +88,13 @@ describe("torus.nn modules", function()
     assert.are.same(before, m[1].weight:totable())
     assert.are.equal("1.weight 1.bias 3.1.weight", names(m))
     assert.is_true(m:parameters()[3].requires_grad)
+  end)
+
+  it("refuse a dtype that has no gradient", function()
+    for _, dtype in ipairs { "int64", "float16" } do
+      raises("Module:to: dtype: expected one of \"float32\", \"float64\"; got",
+        function() net():to(dtype) end)
+    end
   end)
 
   it("can be written by a user", function()

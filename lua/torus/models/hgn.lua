@@ -142,6 +142,11 @@ function M.new(config, generator)
   return self
 end
 
+function HGN:convert_rest(dtype)
+  Module.convert_rest(self, dtype)
+  self.background = self.background and self.background:to(dtype)
+end
+
 -- --- the pieces of a forward pass -------------------------------------------
 
 local function check_frames(self, frames)

@@ -94,6 +94,11 @@ function M.new(config, generator)
   return self
 end
 
+function NHF:convert_rest(dtype)
+  Module.convert_rest(self, dtype)
+  self.prior.dtype = dtype
+end
+
 local function check_rows(self, name, x)
   local d = self.config.dimension
   if not torus.is_tensor(x) or x:dim() ~= 2 or x:size(2) ~= d then

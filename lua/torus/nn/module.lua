@@ -4,6 +4,7 @@
 -- and sub-modules in the order in which they were registered, which fixes the
 -- order of `parameters()` and the dotted names (`encoder.3.weight`).
 -- @module torus.nn.module
+local options = require "torus.options"
 local torus = require "torus"
 
 local Module = {}
@@ -133,29 +134,43 @@ function Module:load_parameters(values, prefix)
   return true
 end
 
-local function replace(self, convert)
+local function converted(value, dtype)
+  local leaf = torus.zeros(value.shape, { dtype = dtype, requires_grad = true })
+  torus.no_grad(function() leaf:copy_(value:to(dtype)) end)
+  return leaf
+end
+
+local function convert(self, dtype)
   for _, member in ipairs(self.members) do
     local value = member[2]
     if is_module(value) then
-      replace(value, convert)
+      convert(value, dtype)
     elseif type(value) ~= "function" then
-      member[2] = convert(value)
+      member[2] = converted(value, dtype)
       self[member[3]] = member[2]
     end
   end
+  self:convert_rest(dtype)
 end
+
+--- Converts what a class keeps of a dtype beside its parameters: `to` calls it
+-- on every module after its members. By default the dtype that a
+-- configuration (field config) names.
+-- @tparam string dtype
+function Module:convert_rest(dtype)
+  local config = self.config
+  if type(config) == "table" and config.dtype then config.dtype = dtype end
+end
+
+local DTYPE = { choices = { "float32", "float64" } }
 
 --- Converts every parameter, in place; they become new leaves, so convert
 -- before an optimiser takes them.
--- @tparam string dtype
+-- @tparam string dtype "float32" or "float64"
 -- @return self
 function Module:to(dtype)
-  replace(self, function(value)
-    local leaf = torus.zeros(value.shape, { dtype = dtype,
-      requires_grad = true })
-    torus.no_grad(function() leaf:copy_(value:to(dtype)) end)
-    return leaf
-  end)
+  options.argument("Module:to", "dtype", dtype, DTYPE)
+  convert(self, dtype)
   return self
 end
 
