@@ -54,15 +54,20 @@ end
 
 local show = M.show
 
+--- Whether a value can be called.
+-- @param value anything
+-- @treturn boolean
+function M.is_callable(value)
+  local meta = getmetatable(value)
+  return type(value) == "function" or meta ~= nil and meta.__call ~= nil
+end
+
 local function matches(value, kind)
   if kind == "integer" then return math.type(value) == "integer" end
   if kind == "number" then
     return type(value) == "number" and value == value
   end
-  if kind == "callable" then
-    local meta = getmetatable(value)
-    return type(value) == "function" or meta ~= nil and meta.__call ~= nil
-  end
+  if kind == "callable" then return M.is_callable(value) end
   return type(value) == kind
 end
 
@@ -117,6 +122,33 @@ function M.argument(where, name, value, rule)
   local problem, checked = M.check(value, rule)
   if problem then M.raise("%s: %s: %s", where, name, problem) end
   return checked
+end
+
+local function fits_shape(given, wanted)
+  local front, back = wanted[1] == "...", wanted[#wanted] == "..."
+  local more = #given - #wanted
+  if more < ((front or back) and -1 or 0) then return false end
+  if more > 0 and not (front or back) then return false end
+  for i, size in ipairs(wanted) do
+    if type(size) == "number" and given[front and i + more or i] ~= size then
+      return false
+    end
+  end
+  return true
+end
+
+--- Raises unless a value is a tensor of a shape.
+-- @tparam string where name of the operation, for the message
+-- @tparam string name of the value
+-- @param value what was given
+-- @tparam {integer|string,...} shape a string stands for any size, "..." at
+-- either end for any number of them: { "batch", 3 }, { "...", "inputs" }
+function M.tensor(where, name, value, shape)
+  local is_tensor = getmetatable(value) == core.metatable
+  if is_tensor and fits_shape(value.shape, shape) then return end
+  M.raise("%s: expected %s of shape %s, got %s", where, name,
+    M.shape_text(shape),
+    is_tensor and M.shape_text(value.shape) or show(value))
 end
 
 --- Checks an option table against its declaration and fills in the defaults.

@@ -49,14 +49,8 @@ function M.new(config, generator)
 end
 
 local function check_state(self, q, p)
-  for name, x in pairs { q = q, p = p } do
-    if not torus.is_tensor(x) or x:dim() ~= 2
-      or x:size(2) ~= self.config.dimension then
-      options.raise("hnn: expected %s of shape (batch,%d), got %s", name,
-        self.config.dimension, torus.is_tensor(x)
-          and "(" .. table.concat(x.shape, ",") .. ")" or tostring(x))
-    end
-  end
+  options.tensor("hnn", "q", q, { "batch", self.config.dimension })
+  options.tensor("hnn", "p", p, q.shape)
 end
 
 --- The learned energy.
@@ -93,6 +87,9 @@ HNN.forward = HNN.motion
 -- @tparam tensor dp (batch, d)
 -- @treturn tensor scalar
 function HNN:loss(q, p, dq, dp)
+  check_state(self, q, p)
+  options.tensor("hnn", "dq", dq, q.shape)
+  options.tensor("hnn", "dp", dp, q.shape)
   local vq, vp = self:motion(q, p)
   return ((vq - dq):square():mean() + (vp - dp):square():mean()) * 0.5
 end
