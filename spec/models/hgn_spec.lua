@@ -264,9 +264,53 @@ describe("HGN", function()
       assert.error_matches(function() hgn { variant = "no_fpsi", z = 48 } end,
         "expected z = 32 %(twice state%), got 48")
     end)
-    it("a resolution that the strides do not divide", function()
-      assert.error_matches(function() hgn { resolution = 30 } end,
-        "a multiple of 8, got 30")
+    it("resolutions that the strides do not divide, or far too large",
+      function()
+        for _, resolution in ipairs { 20, 72, 1000000 } do
+          raises("hgn: expected as resolution a multiple of 8 from 8 to 56 or "
+            .. "of 16 from 64 to 1024, got " .. resolution,
+            function() hgn { resolution = resolution } end)
+        end
+      end)
+    it("a dt by which nothing moves", function()
+      raises("hgn: expected a dt other than 0", function() small { dt = 0 } end)
+    end)
+    it("unknown options of every method", function()
+      local model = small()
+      local frames, q = some_frames(model), torus.zeros(1, 2, 2, 2)
+      local o
+      local function fails(name, option, f)
+        o = { [option] = 1 }
+        raises("hgn:" .. name .. ": unknown option \"" .. option .. "\"", f)
+      end
+      fails("rollout", "step", function() model:rollout(q, q, o) end)
+      fails("reconstruct", "step", function() model:reconstruct(frames, o) end)
+      fails("sample", "seed", function() model:sample(1, o) end)
+      fails("first_bad", "seed", function() model:first_bad(frames, o) end)
+      fails("gradients", "steps", function() model:gradients(frames, o) end)
+      for _, option in ipairs { "horizon", "decode_frames", "chunk", "mark" } do
+        fails("loss", option, function() model:loss(frames, o) end)
+      end
+    end)
+    it("what is no rollout, no state and no noise of it", function()
+      local model = small()
+      local frames, q = some_frames(model), torus.zeros(1, 2, 2, 2)
+      raises("hgn: expected frames of shape (batch,4,16,16,3), got nil",
+        function() model:encode() end)
+      raises("hgn: expected q of shape (...,2,2,2), got nil",
+        function() model:decode() end)
+      raises("hgn:decode: chunk: expected at least 1, got 0",
+        function() model:decode(q, 0) end)
+      raises("hgn: expected p of shape (batch,2,2,2), got (2,2,2)",
+        function() model:rollout(q, q[1]) end)
+      raises("hgn: expected a rollout {q=, p=}, got nil",
+        function() model:images() end)
+      for _, name in ipairs { "continue", "images", "energies" } do
+        raises("hgn: expected q of shape (steps + 1,batch,2,2,2), got nil",
+          function() model[name](model, {}) end)
+      end
+      raises("hgn: expected epsilon of shape (2,2,2,3), got (2,2,3)",
+        function() model:loss(frames, { epsilon = torus.zeros(2, 2, 3) }) end)
     end)
     it("frames of another shape", function()
       local model = small()

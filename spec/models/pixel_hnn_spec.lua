@@ -135,6 +135,23 @@ describe("pixel_hnn", function()
     assert.error_matches(function()
       tiny():encode(some_frames(2, 3))
     end, "batch,2,8,8,3")
+    raises("pixel_hnn: expected as resolution a multiple of 8",
+      function() tiny { kind = "conv", resolution = 20 } end)
+    local model = tiny()
+    raises("pixel_hnn: expected frames of shape (batch,frames,8,8,3), got nil",
+      function() model:reconstruct() end)
+    raises("pixel_hnn:reconstruct: unknown option \"step\"",
+      function() model:reconstruct(some_frames(1, 2), { step = 5 }) end)
+    for _, name in ipairs { "decode", "energy", "rollout", "split" } do
+      raises("pixel_hnn: expected z of shape (batch,4), got 5",
+        function() model[name](model, 5) end)
+    end
+    for _, name in ipairs { "continue", "energies", "images" } do
+      raises("pixel_hnn: expected a rollout {q=, p=}, got nil",
+        function() model[name](model) end)
+      raises("pixel_hnn: expected q of shape (steps + 1,batch,2), got nil",
+        function() model[name](model, {}) end)
+    end
   end)
 end)
 

@@ -58,16 +58,10 @@ M.rules = {
   dtype = { default = "float32", choices = { "float32", "float64" } },
 }
 
--- Three halvings bring 32x32 to 4x4; 64x64 takes four.
-local function halvings(resolution)
-  return resolution >= 64 and 4 or 3
-end
-
 local function check_config(c)
-  local factor = 1 << halvings(c.resolution)
-  if c.resolution % factor ~= 0 then
-    options.raise("hgn: expected a resolution that is a multiple of %d, "
-      .. "got %d", factor, c.resolution)
+  parts.check_resolution("hgn", c.resolution)
+  if c.dt == 0 then
+    options.raise("hgn: expected a dt other than 0, by which nothing moves")
   end
   parts.check_background("hgn", c.background, c.channels)
   local none = c.variant == "no_fpsi"
@@ -82,12 +76,6 @@ local function check_config(c)
     options.raise("hgn: %s needs a separable Hamiltonian; a joint one takes "
       .. "method euler or rk4", c.method)
   end
-end
-
--- The strides of the eight layers of the encoder.
-local function encoder_strides(resolution)
-  if halvings(resolution) == 4 then return { 2, 2, 1, 2, 1, 2, 1, 1 } end
-  return { 1, 2, 1, 2, 1, 2, 1, 1 }
 end
 
 -- The bias of the layer that gives the logarithm of the posterior's variance.
@@ -110,13 +98,12 @@ function M.new(config, generator)
   self.steps, self.frame_time = c.frames - 1, c.dt
   self.background = c.background
     and torus.tensor(c.background, { dtype = c.dtype })
-  self.size = c.resolution >> halvings(c.resolution)
+  local halvings = parts.halvings(c.resolution)
+  self.size = c.resolution >> halvings
   local w = c.width
   local layer = { dtype = c.dtype, init = c.init, generator = generator }
-  self:register("encoder", parts.stack(
-    { c.frames * c.channels, w // 2, w, w, w, w, w, w, 2 * c.z },
-    { activation = "relu", strides = encoder_strides(c.resolution),
-      layer = layer }))
+  self:register("encoder", parts.encoder(c.frames * c.channels, 2 * c.z,
+    { resolution = c.resolution, width = w, layer = layer }))
   start_posterior(self)
   if c.variant ~= "no_fpsi" then
     self:register("f_psi", parts.stack({ c.z, w, w, 2 * c.state },
@@ -135,7 +122,7 @@ function M.new(config, generator)
     self.hamiltonian = hamiltonian.separable(self.K, self.V)
   end
   self:register("decoder", parts.decoder(c.state, {
-    blocks = halvings(c.resolution), width = w, channels = c.channels,
+    blocks = halvings, width = w, channels = c.channels,
     skip = c.skip, closing = c.closing, layer = layer,
     background = c.background,
   }))
@@ -151,14 +138,24 @@ end
 
 local function check_frames(self, frames)
   local c = self.config
-  local shape = frames.shape
-  local expected = { c.frames, c.resolution, c.resolution, c.channels }
-  local fits = #shape == 5
-  for i = 1, 4 do fits = fits and shape[i + 1] == expected[i] end
-  if not fits then
-    options.raise("hgn: expected frames of shape (batch,%s), got (%s)",
-      table.concat(expected, ","), table.concat(shape, ","))
+  options.tensor("hgn", "frames", frames,
+    { "batch", c.frames, c.resolution, c.resolution, c.channels })
+end
+
+-- States at places as `lead` says: a batch, or times and a batch.
+local function check_states(self, name, x, lead)
+  local shape = table.move({ self.size, self.size, self.config.state }, 1, 3,
+    #lead + 1, lead)
+  options.tensor("hgn", name, x, shape)
+end
+
+local function check_way(self, way)
+  if type(way) ~= "table" then
+    options.raise("hgn: expected a rollout {q=, p=}, got %s",
+      options.show(way))
   end
+  check_states(self, "q", way.q, { "steps + 1", "batch" })
+  check_states(self, "p", way.p, { "steps + 1", "batch" })
 end
 
 --- The posterior over z.
@@ -194,16 +191,22 @@ function HGN:infer(frames)
   return self:state_of((self:encode(frames)))
 end
 
---- @tparam tensor q (batch, size, size, state)
+-- Their values are for torus.integrate to check.
+local ROLLOUT = { steps = {}, dt = {}, method = {}, fused = {} }
+
+--- The learned motion from a state.
+-- @tparam tensor q (batch, size, size, state)
 -- @tparam tensor p the same shape
 -- @tparam[opt] table opts steps (default: frames - 1), dt (the model's),
--- method, fused: as torus.integrate's
+-- method (the model's), fused: as torus.integrate's
 -- @treturn table q and p, (steps + 1, batch, size, size, state)
 function HGN:rollout(q, p, opts)
-  opts = opts or {}
+  local o = options.resolve("hgn:rollout", opts, ROLLOUT)
+  check_states(self, "q", q, { "batch" })
+  check_states(self, "p", p, { "batch" })
   return integrate.integrate { H = self.hamiltonian, q = q, p = p,
-    steps = opts.steps or self.steps, dt = opts.dt or self.config.dt,
-    method = opts.method or self.config.method, fused = opts.fused }
+    steps = o.steps or self.steps, dt = o.dt or self.config.dt,
+    method = o.method or self.config.method, fused = o.fused }
 end
 
 --- On from the last state of a rollout.
@@ -211,8 +214,11 @@ end
 -- @tparam[opt] table opts as rollout's
 -- @treturn table the next one, which starts where `way` ends
 function HGN:continue(way, opts)
+  check_way(self, way)
   return self:rollout(way.q[-1], way.p[-1], opts)
 end
+
+local COUNT = { type = "integer", min = 1 }
 
 --- Images of states.
 -- @tparam tensor q (..., size, size, state)
@@ -220,6 +226,8 @@ end
 -- is recorded; the default does all at once
 -- @treturn tensor (..., height, width, channels) in (0, 1)
 function HGN:decode(q, chunk)
+  check_states(self, "q", q, { "..." })
+  chunk = chunk and options.argument("hgn:decode", "chunk", chunk, COUNT)
   local lead = {}
   for i = 1, q:dim() - 3 do lead[i] = q:size(i) end
   local flat = q:reshape(-1, q:size(-3), q:size(-2), q:size(-1))
@@ -251,6 +259,7 @@ end
 -- @tparam table way a rollout
 -- @treturn tensor (steps + 1, batch)
 function HGN:energies(way)
+  check_way(self, way)
   local shape = way.q.shape
   local function flat(x) return x:reshape(-1, table.unpack(shape, 3)) end
   return self:energy(flat(way.q), flat(way.p)):reshape(shape[1], shape[2])
@@ -269,21 +278,25 @@ local function draw(self, frames, opts)
   local mean, logvar = self:encode(frames)
   if self.config.variant == "determ" then return mean, nil end
   local epsilon = opts.epsilon
-    or torus.randn(mean.shape, { dtype = mean.dtype,
-      generator = opts.generator })
+  if epsilon then options.tensor("hgn", "epsilon", epsilon, mean.shape) end
+  epsilon = epsilon or torus.randn(mean.shape, { dtype = mean.dtype,
+    generator = opts.generator })
   return mean + epsilon * (logvar * 0.5):exp(), divergence(mean, logvar)
 end
 
-local LOSS_RULES = {
+local LOSS = {
   epsilon = {}, generator = {},
   multiplier = { default = 1, type = "number" },
   kl_weight = { default = 1, type = "number" },
+  fused = { type = "boolean" },
+}
+
+local GRADIENTS = options.joined(LOSS, {
   chunk = { default = 4, type = "integer", min = 1 },
   decode_frames = { type = "integer", min = 1 },
   horizon = { type = "integer", min = 0 },
-  fused = { type = "boolean" },
   mark = { default = function() end, type = "callable" },
-}
+})
 
 -- The divergence is put on the scale of a mean over the numbers of a frame:
 -- with a multiplier of 1/2 the loss is eq. (4) divided by that many.
@@ -296,11 +309,11 @@ end
 -- multiplier * mean squared error + kl_weight * KL / (numbers in a frame).
 -- @tparam tensor frames (batch, frames, height, width, channels)
 -- @tparam[opt] table opts epsilon (the noise of the posterior sample) or
--- generator; multiplier=1; kl_weight=1
+-- generator; multiplier=1; kl_weight=1; fused as torus.integrate's
 -- @treturn tensor loss
 -- @treturn table mse and kl (nil for determ), tensors, and the rollout's q, p
 function HGN:loss(frames, opts)
-  local o = options.resolve("hgn.loss", opts, LOSS_RULES)
+  local o = options.resolve("hgn:loss", opts, LOSS)
   local z, kl = draw(self, frames, o)
   local q, p = self:state_of(z)
   local way = self:rollout(q, p, { fused = o.fused })
@@ -342,6 +355,8 @@ local function general_decoder(self, states, targets, weight, chunk)
   return total, state_grads, sums
 end
 
+local DECODER = { fused = LOSS.fused, chunk = GRADIENTS.chunk }
+
 --- Decodes states and compares with images: forward, error and backward of a
 -- few images at a time, so that memory does not grow with their number.
 -- @tparam tensor states (images, size, size, state), off the tape
@@ -353,11 +368,11 @@ end
 -- @treturn tensor gradient of the states
 -- @treturn {tensor,...} gradients in the order of decoder:parameters()
 function HGN:decoder_gradients(states, targets, weight, opts)
-  opts = opts or {}
-  if opts.fused ~= false and self.config.closing == "none" then
+  local o = options.resolve("hgn:decoder_gradients", opts, DECODER)
+  if o.fused ~= false and self.config.closing == "none" then
     return fused_decoder(self, states, targets, weight)
   end
-  return general_decoder(self, states, targets, weight, opts.chunk or 4)
+  return general_decoder(self, states, targets, weight, o.chunk)
 end
 
 -- Which images to decode: `count` frames of every sequence, drawn at random.
@@ -402,7 +417,7 @@ end
 -- @treturn {tensor,...} in the order of parameters()
 -- @treturn table numbers: loss, mse, kl
 function HGN:gradients(frames, opts)
-  local o = options.resolve("hgn.gradients", opts, LOSS_RULES)
+  local o = options.resolve("hgn:gradients", opts, GRADIENTS)
   local z, kl = draw(self, frames, o)
   local q, p = self:state_of(z)
   local steps = math.min(o.horizon or self.steps, self.steps)
@@ -412,7 +427,8 @@ function HGN:gradients(frames, opts)
   o.mark("forward to the states")
   local numbers = targets:numel()
   local squares, state_grads, decoder_grads = self:decoder_gradients(
-    states:detach(), targets, o.multiplier / numbers, o)
+    states:detach(), targets, o.multiplier / numbers,
+    { fused = o.fused, chunk = o.chunk })
   local mse = squares / numbers
   o.mark("decoder, forward and backward")
 
@@ -443,10 +459,15 @@ end
 -- @tparam[opt=64] integer chunk images per call of the decoder
 -- @treturn tensor (batch, steps + 1, height, width, channels)
 function HGN:images(way, chunk)
+  check_way(self, way)
   return torus.no_grad(function()
     return self:decode(way.q, chunk or 64):transpose(1, 2)
   end)
 end
+
+-- A rollout and its images.
+local FILM = { steps = {}, dt = {}, chunk = COUNT }
+local SAMPLE = options.joined(FILM, { generator = {} })
 
 --- Sequences as the model sees them, from the mean of the posterior; nothing
 -- is recorded.
@@ -456,7 +477,7 @@ end
 -- @treturn tensor (batch, steps + 1, height, width, channels)
 -- @treturn table the rollout: q and p with time first
 function HGN:reconstruct(frames, opts)
-  opts = opts or {}
+  opts = options.resolve("hgn:reconstruct", opts, FILM)
   return torus.no_grad(function()
     local q, p = self:infer(frames)
     local way = self:rollout(q, p, { steps = opts.steps, dt = opts.dt })
@@ -470,7 +491,7 @@ end
 -- @treturn tensor (count, steps + 1, height, width, channels)
 -- @treturn table the rollout
 function HGN:sample(count, opts)
-  opts = opts or {}
+  opts = options.resolve("hgn:sample", opts, SAMPLE)
   return torus.no_grad(function()
     local z = torus.randn({ count, self.size, self.size, self.config.z },
       { dtype = self.config.dtype, generator = opts.generator })
@@ -479,6 +500,8 @@ function HGN:sample(count, opts)
     return self:images(way, opts.chunk), way
   end)
 end
+
+local NOISE = { epsilon = {}, generator = {} }
 
 local function is_finite(x)
   return (x * 0):sum():item() == 0
@@ -489,6 +512,8 @@ end
 -- @tparam[opt] table opts epsilon or generator
 -- @treturn ?string its name, or nil when all is well
 function HGN:first_bad(frames, opts)
+  opts = options.resolve("hgn:first_bad", opts, NOISE)
+  check_frames(self, frames)
   return torus.no_grad(function()
     for _, entry in ipairs(self:named_parameters()) do
       if not is_finite(entry[2]) then return entry[1] end
@@ -497,7 +522,7 @@ function HGN:first_bad(frames, opts)
     local mean, logvar = self:encode(frames)
     if not is_finite(mean) then return "the mean of z" end
     if not is_finite(logvar) then return "the log-variance of z" end
-    local z = draw(self, frames, opts or {})
+    local z = draw(self, frames, opts)
     if not is_finite(z) then return "z" end
     local q, p = self:state_of(z)
     local way = self:rollout(q, p)

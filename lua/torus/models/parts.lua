@@ -39,6 +39,44 @@ function Stack:forward(x)
   return x
 end
 
+-- --- encoder --------------------------------------------------------------
+
+local LARGEST = 1024
+
+--- Raises unless a resolution is one that encoder and decoder take. The upper
+-- limit keeps a typing error from asking for all memory.
+-- @tparam string where name of the model, for the message
+-- @tparam integer resolution
+function M.check_resolution(where, resolution)
+  local factor = 1 << M.halvings(resolution)
+  if resolution < 8 or resolution > LARGEST or resolution % factor ~= 0 then
+    options.raise("%s: expected as resolution a multiple of 8 from 8 to 56 or "
+      .. "of 16 from 64 to %d, got %d", where, LARGEST, resolution)
+  end
+end
+
+--- How often the encoder halves frames and the decoder doubles them: three
+-- times bring 32x32 to 4x4; 64x64 takes four.
+-- @tparam integer resolution
+-- @treturn integer
+function M.halvings(resolution)
+  return resolution >= 64 and 4 or 3
+end
+
+--- Eight convolutions with ReLUs between them, some of stride 2.
+-- @tparam integer inputs channels of all frames together
+-- @tparam integer outputs channels
+-- @tparam table opts resolution of the frames, width, layer as in stack
+-- @treturn Module (batch, resolution, resolution, inputs) -> (batch, size,
+-- size, outputs), where size is the resolution, halved
+function M.encoder(inputs, outputs, opts)
+  local w = opts.width
+  local first = M.halvings(opts.resolution) == 4 and 2 or 1
+  return M.stack({ inputs, w // 2, w, w, w, w, w, w, outputs },
+    { activation = "relu", strides = { first, 2, 1, 2, 1, 2, 1, 1 },
+      layer = opts.layer })
+end
+
 -- --- energy ---------------------------------------------------------------
 
 local Energy = Module.class("Energy")
