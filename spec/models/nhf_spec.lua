@@ -271,10 +271,10 @@ describe("the bound of nhf", function()
       function() model:transport(q, q:narrow(1, 1, 1)) end)
     raises("nhf: expected epsilon of shape (2,2), got (2)",
       function() model:elbo(q, { epsilon = q[1] }) end)
-    for _, o in ipairs { { low = { 1, 2 } }, { high = { 1, 2 } },
+    for _, box in ipairs { { low = { 1, 2 } }, { high = { 1, 2 } },
       { low = { 1 }, high = { 2 } }, { low = { 1, 2 }, high = { 3, "4" } } } do
       raises("nhf:log_density: expected low and high, lists of 2 numbers each",
-        function() model:log_density(q, o) end)
+        function() model:log_density(q, box) end)
     end
   end)
 

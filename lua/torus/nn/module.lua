@@ -33,7 +33,8 @@ end
 
 --- Makes an instance of a class.
 -- @tparam table class
--- @tparam ?table fields
+-- @tparam ?table fields becomes the instance
+-- @treturn Module without members
 function Module.instance(class, fields)
   local self = fields or {}
   self.members = {}
@@ -91,18 +92,15 @@ function Module:count()
   return total
 end
 
-local function shape_text(shape)
-  return "(" .. table.concat(shape, ",") .. ")"
-end
-
 --- Copies values into the parameters. All are checked before the first is
 -- written.
 -- @tparam {[string]=tensor} values by dotted name; names that begin otherwise
 -- than with the prefix are left aside
 -- @tparam[opt=""] string prefix put before every name
--- @treturn ?boolean true
+-- @treturn ?boolean true, or nil where a name or a shape does not fit
 -- @treturn ?string what does not fit
 function Module:load_parameters(values, prefix)
+  options.argument("load_parameters", "values", values, { type = "table" })
   prefix = prefix or ""
   local known = {}
   local entries = self:named_parameters()
@@ -113,16 +111,18 @@ function Module:load_parameters(values, prefix)
     if value == nil then
       return nil, string.format("load_parameters: %s is missing", name)
     end
-    local expected, got = shape_text(entry[2].shape), shape_text(value.shape)
+    local expected = options.shape_text(entry[2].shape)
+    local got = torus.is_tensor(value) and options.shape_text(value.shape)
+      or options.show(value)
     if expected ~= got then
       return nil, string.format(
         "load_parameters: %s: expected shape %s, got %s", name, expected, got)
     end
   end
   for name in pairs(values) do
-    if name:sub(1, #prefix) == prefix and not known[name] then
-      return nil, string.format(
-        "load_parameters: there is no parameter %s here", name)
+    local text = tostring(name)
+    if text:sub(1, #prefix) == prefix and not known[name] then
+      return nil, "load_parameters: there is no parameter " .. text .. " here"
     end
   end
   torus.no_grad(function()
