@@ -22,10 +22,13 @@ local HGN = Module.class("HGN")
 
 local M = {}
 
---- What a configuration may say. `z` is the number of latent channels (twice
--- `state` without f_psi), `state` the channels of q, and as many of p;
+--- What a configuration may say. `resolution` is that of square frames, a
+-- multiple of 8 below 64 and of 16 from there; `z` is the number of latent
+-- channels, by default 48 (twice `state` without f_psi), `state` the channels
+-- of q, and as many of p; `dt` is the time between frames, of either sign;
 -- `energy_gain` scales the initial weights of the Hamiltonian, `energy_init`
--- is as in torus.models.parts.energy. `background` are the colours, a number
+-- is as in torus.models.parts.energy, `init` that of all other networks, as in
+-- torus.nn.initialise. `background` are the colours, a number
 -- in [0, 1] per channel, that the untrained decoder's output starts near (0.01
 -- from black and white) and that the encoder sees as zero exactly,
 -- `input_gain` times the difference being what enters it: a moving disc is a
@@ -183,10 +186,10 @@ function HGN:state_of(z)
   return s:narrow(-1, 1, n), s:narrow(-1, n + 1, n)
 end
 
---- The most likely initial state of a sequence.
+--- The initial state of a sequence, from the mean of the posterior.
 -- @tparam tensor frames as encode's
--- @treturn tensor q
--- @treturn tensor p
+-- @treturn tensor q (batch, size, size, state)
+-- @treturn tensor p, the same shape
 function HGN:infer(frames)
   return self:state_of((self:encode(frames)))
 end
@@ -308,10 +311,11 @@ end
 --- The loss in one piece, for gradients of any order:
 -- multiplier * mean squared error + kl_weight * KL / (numbers in a frame).
 -- @tparam tensor frames (batch, frames, height, width, channels)
--- @tparam[opt] table opts epsilon (the noise of the posterior sample) or
--- generator; multiplier=1; kl_weight=1; fused as torus.integrate's
--- @treturn tensor loss
--- @treturn table mse and kl (nil for determ), tensors, and the rollout's q, p
+-- @tparam[opt] table opts epsilon (the noise of the posterior sample, like z)
+-- or generator; multiplier=1; kl_weight=1; fused as torus.integrate's
+-- @treturn tensor loss, a scalar
+-- @treturn table mse and kl (nil for determ), scalar tensors, and the
+-- rollout's q and p (frames, batch, size, size, state)
 function HGN:loss(frames, opts)
   local o = options.resolve("hgn:loss", opts, LOSS)
   local z, kl = draw(self, frames, o)
@@ -415,7 +419,7 @@ end
 -- only the first horizon + 1 frames are to be explained (default: all); mark:
 -- called with the name of each part of the work when it is done
 -- @treturn {tensor,...} in the order of parameters()
--- @treturn table numbers: loss, mse, kl
+-- @treturn table numbers: loss, mse, kl (0 for determ)
 function HGN:gradients(frames, opts)
   local o = options.resolve("hgn:gradients", opts, GRADIENTS)
   local z, kl = draw(self, frames, o)

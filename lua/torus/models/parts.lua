@@ -17,7 +17,8 @@ local Stack = Module.class("Stack")
 -- @tparam {integer,...} channels of the input, then of every layer
 -- @tparam table opts activation (a name); strides, one per layer, or all 1;
 -- layer: options of every Conv2d
--- @treturn Module members 1, 2, ...
+-- @treturn Module members 1, 2, ...; (batch, height, width, first channels) ->
+-- (batch, height', width', last channels)
 function M.stack(channels, opts)
   local self = Module.instance(Stack, {
     depth = #channels - 1,
@@ -106,8 +107,9 @@ end
 -- With "default" first weights its gradient is nearly the same everywhere, and
 -- everything drifts the same way. With "oscillator" the filters of the first
 -- layer come in pairs of opposite sign that the next one weights alike, and
--- the read-out is positive: the energy is even and mostly convex, so states
--- swing around zero, each in its own phase, from the first step of training.
+-- the read-out is positive: the energy, if its width is even, is even itself
+-- and mostly convex, so states swing around zero, each in its own phase, from
+-- the first step of training.
 -- @tparam integer inputs channels
 -- @tparam table opts width, layers, size of the feature map, init = "default"
 -- or "oscillator", layer as in stack
@@ -141,7 +143,7 @@ local Joint = Module.class("JointEnergy")
 
 --- @tparam integer inputs channels of q; p has as many
 -- @tparam table opts as energy's
--- @treturn Module (q, p) -> (batch)
+-- @treturn Module (q, p), (batch, size, size, inputs) each, -> (batch)
 function M.joint_energy(inputs, opts)
   local self = M.energy(2 * inputs, opts)
   return setmetatable(self, Joint)
@@ -223,7 +225,8 @@ local Decoder = Module.class("Decoder")
 -- @tparam table opts blocks, width, channels of the frames, skip, closing,
 -- layer, background (colours that the untrained output starts near, or nil:
 -- see check_background)
--- @treturn Module (images, size, size, inputs) -> frames
+-- @treturn Module (images, size, size, inputs) -> (images, size 2^blocks,
+-- size 2^blocks, channels) in (0, 1)
 function M.decoder(inputs, opts)
   local self = Module.instance(Decoder, { blocks = opts.blocks })
   for i = 1, opts.blocks do
