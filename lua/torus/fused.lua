@@ -61,17 +61,27 @@ function M.rollout(networks, o, scheme)
   return way
 end
 
---- dH/dq, dH/dp and the energy, with first-order gradients; by the general
--- path, with any order, where the kernels don't know the Hamiltonian.
--- @param H a separable pair or a joint module
+local FIELD = { fused = { type = "boolean" } }
+
+--- dH/dq and dH/dp, with first-order gradients; by the general path, with any
+-- order, where the kernels don't know the Hamiltonian.
+-- @param H torus.separable(K, V), torus.joint(net), a module or a function of
+-- q and p, with one energy per sample
 -- @tparam tensor q (batch, ...)
 -- @tparam tensor p like q
--- @tparam[opt] table opts fused=false forces the general path
--- @treturn tensor dH/dq
--- @treturn tensor dH/dp
+-- @tparam[opt] table opts fused=false forces the general path, true insists
+-- on the kernels
+-- @treturn tensor dH/dq (batch, ...)
+-- @treturn tensor dH/dp (batch, ...)
 function M.field(H, q, p, opts)
-  local networks = not (opts and opts.fused == false) and M.networks(H)
+  local o = options.resolve("field", opts, FIELD)
+  hamiltonian.check("field", H)
+  hamiltonian.check_state("field", q, p)
+  local networks = o.fused ~= false and M.networks(H)
   if not networks then
+    if o.fused then
+      options.raise("field: there is no fused kernel for this Hamiltonian")
+    end
     return hamiltonian.slopes(H, q, p, core.is_recording())
   end
   local flat, at = core.field(q, p, { networks = networks }), 0

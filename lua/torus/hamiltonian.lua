@@ -11,19 +11,41 @@ local Separable = {}
 Separable.__index = Separable
 Separable.__name = "torus.separable"
 
-function Separable:__call(q, p) return self.K(p) + self.V(q) end
+--- Raises unless an energy is a tensor with one number per sample.
+-- @tparam string where name of the operation, for the message
+-- @tparam string name of the function that gave it
+-- @param energy what it gave
+-- @tparam tensor x (batch, ...), what it was given
+function M.check_energy(where, name, energy, x)
+  local is_tensor = tensor.is_tensor(energy)
+  if is_tensor and energy:dim() == 1 and energy:size(1) == x:size(1) then
+    return
+  end
+  options.raise("%s: %s must give one energy per sample, shape (%d); got %s%s",
+    where, name, x:size(1),
+    is_tensor and options.shape_text(energy.shape) or options.show(energy),
+    energy == nil and " (is a return missing?)" or "")
+end
+
+local check_energy = M.check_energy
+
+function Separable:__call(q, p)
+  local kinetic, potential = self.K(p), self.V(q)
+  check_energy("Hamiltonian", "K", kinetic, p)
+  check_energy("Hamiltonian", "V", potential, q)
+  return kinetic + potential
+end
 
 function Separable:__tostring()
   return string.format("separable(%s, %s)", tostring(self.K),
     tostring(self.V))
 end
 
---- Whether a value can be called.
--- @param value anything
--- @treturn boolean
-function M.is_callable(value)
-  local meta = getmetatable(value)
-  return type(value) == "function" or meta ~= nil and meta.__call ~= nil
+local function check_callable(where, name, value)
+  if not options.is_callable(value) then
+    options.raise("%s: expected a function or a module as %s, got %s", where,
+      name, options.show(value))
+  end
 end
 
 --- H(q, p) = K(p) + V(q).
@@ -31,12 +53,8 @@ end
 -- @tparam function|Module V of q (batch, ...), gives (batch)
 -- @treturn table can be called with q and p; fields K and V
 function M.separable(K, V)
-  for name, value in pairs { K = K, V = V } do
-    if not M.is_callable(value) then
-      options.raise("separable: expected a function or a module as %s, "
-        .. "got %s", name, tostring(value))
-    end
-  end
+  check_callable("separable", "K", K)
+  check_callable("separable", "V", V)
   return setmetatable({ K = K, V = V }, Separable)
 end
 
@@ -64,21 +82,36 @@ end
 -- @tparam function|Module net of (batch, ..., 2 n), gives (batch)
 -- @treturn table can be called with q and p; field net
 function M.joint(net)
-  if not M.is_callable(net) then
-    options.raise("joint: expected a function or a module, got %s",
-      tostring(net))
-  end
+  check_callable("joint", "net", net)
   return setmetatable({ net = net }, Joint)
 end
 
-local function shape_text(x)
-  return "(" .. table.concat(x.shape, ",") .. ")"
+--- Raises unless a value can be a Hamiltonian: a separable or joint one, a
+-- module, or a function of q and p.
+-- @tparam string where name of the operation, for the message
+-- @param H anything
+function M.check(where, H)
+  if not options.is_callable(H) then
+    options.raise("%s: expected a function, a module or "
+      .. "torus.separable(K, V) as H, got %s", where, options.show(H))
+  end
 end
 
-local function check_energy(name, energy, x)
-  if energy:dim() ~= 1 or energy:size(1) ~= x:size(1) then
-    options.raise("Hamiltonian: %s must give one energy per sample, "
-      .. "shape (%d); got %s", name, x:size(1), shape_text(energy))
+local function state_text(x)
+  return options.shape_text(x.shape) .. " " .. x.dtype
+end
+
+--- Raises unless q and p are a state: tensors (batch, ...) alike in shape and
+-- dtype.
+-- @tparam string where name of the operation, for the message
+-- @param q anything
+-- @param p anything
+function M.check_state(where, q, p)
+  options.tensor(where, "q", q, { "batch", "..." })
+  options.tensor(where, "p", p, { "batch", "..." })
+  local one, other = state_text(q), state_text(p)
+  if one ~= other then
+    options.raise("%s: q and p differ: %s and %s", where, one, other)
   end
 end
 
@@ -92,7 +125,7 @@ function M.slope(name, part, x, recording)
   return core.enable_grad(function()
     local v = core.variable(x)
     local energy = part(v)
-    check_energy(name, energy, x)
+    check_energy("Hamiltonian", name, energy, x)
     local g = energy.requires_grad and core.grad(energy:sum(), v,
       { create_graph = recording, allow_unused = true })
     if not g then
@@ -118,7 +151,7 @@ function M.slopes(H, q, p, recording)
   return core.enable_grad(function()
     local vq, vp = core.variable(q), core.variable(p)
     local energy = H(vq, vp)
-    check_energy("H", energy, q)
+    check_energy("Hamiltonian", "H", energy, q)
     local g = energy.requires_grad and core.grad(energy:sum(), { vq, vp },
       { create_graph = recording, allow_unused = true }) or {}
     if not g[1] and not g[2] then

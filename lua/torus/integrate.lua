@@ -99,7 +99,10 @@ end
 -- H at every state of a trajectory: (states, batch)
 local function energies_of(H, q, p)
   local flat = { -1, table.unpack(q.shape, 3) }
-  return H(q:reshape(flat), p:reshape(flat)):reshape(q:size(1), q:size(2))
+  local flat_q = q:reshape(flat)
+  local energy = H(flat_q, p:reshape(flat))
+  hamiltonian.check_energy("Hamiltonian", "H", energy, flat_q)
+  return energy:reshape(q:size(1), q:size(2))
 end
 
 local function general(problem)
@@ -112,38 +115,16 @@ end
 
 -- --- entry ----------------------------------------------------------------
 
-local function shape_text(x)
-  return "(" .. table.concat(x.shape, ",") .. ")"
-end
-
-local function check_state(o)
-  for _, name in ipairs { "q", "p" } do
-    if not torus.is_tensor(o[name]) then
-      options.raise("integrate: expected a tensor as %s, got %s", name,
-        tostring(o[name]))
-    end
-  end
-  if o.q:dim() < 1 then
-    options.raise("integrate: expected q of shape (batch, ...), got ()")
-  end
-  if shape_text(o.q) ~= shape_text(o.p) or o.q.dtype ~= o.p.dtype then
-    options.raise("integrate: q and p differ: %s %s and %s %s",
-      shape_text(o.q), o.q.dtype, shape_text(o.p), o.p.dtype)
-  end
-end
-
 local function check_step(dt)
   local scalar = torus.is_tensor(dt) and dt:numel() == 1
   if not scalar and (type(dt) ~= "number" or dt ~= dt) then
-    options.raise("integrate: expected a number as dt, got %s", tostring(dt))
+    options.raise("integrate: expected a number as dt, got %s",
+      options.show(dt))
   end
 end
 
 local function check_hamiltonian(o)
-  if not hamiltonian.is_callable(o.H) then
-    options.raise("integrate: expected a function, a module or "
-      .. "torus.separable(K, V) as H, got %s", tostring(o.H))
-  end
+  hamiltonian.check("integrate", o.H)
   if SCHEMES[o.method].splitting and not is_separable(o.H) then
     options.raise("integrate: %s needs a separable Hamiltonian, "
       .. "torus.separable(K, V), and got a joint one (euler and rk4 take "
@@ -168,7 +149,7 @@ end
 -- the energy (steps + 1, batch)
 function M.integrate(opts)
   local o = options.resolve("integrate", opts, RULES)
-  check_state(o)
+  hamiltonian.check_state("integrate", o.q, o.p)
   check_step(o.dt)
   check_hamiltonian(o)
   local networks = o.fused ~= false and fused.networks(o.H)

@@ -20,9 +20,46 @@ local function sorted_keys(t)
   return keys
 end
 
-local function show(value)
-  if type(value) == "string" then return string.format("%q", value) end
+--- A shape as messages write it: (3,4).
+-- @tparam {integer,...} shape
+-- @treturn string
+function M.shape_text(shape)
+  return "(" .. table.concat(shape, ",") .. ")"
+end
+
+-- Numbers and strings of a short list, or nil.
+local function list_text(list)
+  local shown = {}
+  for i, value in ipairs(list) do
+    if i > 8 or type(value) == "table" then return nil end
+    shown[i] = M.show(value)
+  end
+  return #shown > 0 and "{" .. table.concat(shown, ", ") .. "}" or nil
+end
+
+--- A value as messages show it, on one line: of a tensor the shape, of what
+-- would print over many lines the type.
+-- @param value anything
+-- @treturn string
+function M.show(value)
+  local kind, meta = type(value), getmetatable(value)
+  if kind == "string" then return string.format("%q", value) end
+  if meta == core.metatable then return "a tensor " .. M.shape_text(value.shape) end
+  if kind == "table" then
+    return meta and meta.__name or not meta and list_text(value) or "a table"
+  end
+  if kind == "function" or kind == "userdata" then return "a " .. kind end
   return tostring(value)
+end
+
+local show = M.show
+
+--- Whether a value can be called.
+-- @param value anything
+-- @treturn boolean
+function M.is_callable(value)
+  local meta = getmetatable(value)
+  return type(value) == "function" or meta ~= nil and meta.__call ~= nil
 end
 
 local function matches(value, kind)
@@ -30,10 +67,7 @@ local function matches(value, kind)
   if kind == "number" then
     return type(value) == "number" and value == value
   end
-  if kind == "callable" then
-    local meta = getmetatable(value)
-    return type(value) == "function" or meta ~= nil and meta.__call ~= nil
-  end
+  if kind == "callable" then return M.is_callable(value) end
   return type(value) == kind
 end
 
@@ -76,6 +110,45 @@ function M.check(value, rule)
     return string.format("expected at most %s, got %s", rule.max, value)
   end
   return nil, value
+end
+
+--- Checks one argument against a rule; raises where it does not fit.
+-- @tparam string where name of the operation, for messages
+-- @tparam string name of the argument
+-- @param value what was given
+-- @tparam table rule as check's
+-- @return the value, as check gives it
+function M.argument(where, name, value, rule)
+  local problem, checked = M.check(value, rule)
+  if problem then M.raise("%s: %s: %s", where, name, problem) end
+  return checked
+end
+
+local function fits_shape(given, wanted)
+  local front, back = wanted[1] == "...", wanted[#wanted] == "..."
+  local more = #given - #wanted
+  if more < ((front or back) and -1 or 0) then return false end
+  if more > 0 and not (front or back) then return false end
+  for i, size in ipairs(wanted) do
+    if type(size) == "number" and given[front and i + more or i] ~= size then
+      return false
+    end
+  end
+  return true
+end
+
+--- Raises unless a value is a tensor of a shape.
+-- @tparam string where name of the operation, for the message
+-- @tparam string name of the value
+-- @param value what was given
+-- @tparam {integer|string,...} shape a string stands for any size, "..." at
+-- either end for any number of them: { "batch", 3 }, { "...", "inputs" }
+function M.tensor(where, name, value, shape)
+  local is_tensor = getmetatable(value) == core.metatable
+  if is_tensor and fits_shape(value.shape, shape) then return end
+  M.raise("%s: expected %s of shape %s, got %s", where, name,
+    M.shape_text(shape),
+    is_tensor and M.shape_text(value.shape) or show(value))
 end
 
 --- Checks an option table against its declaration and fills in the defaults.

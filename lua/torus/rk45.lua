@@ -10,6 +10,7 @@
 -- faster. Nothing is recorded: gradients don't flow through it.
 -- @module torus.rk45
 local core = require "torus.core"
+local hamiltonian = require "torus.hamiltonian"
 local options = require "torus.options"
 local torus = require "torus"
 
@@ -29,23 +30,6 @@ local RULES = {
   max_step = { default = 0, type = "number", min = 0 },
   max_steps = { default = 1000000, type = "integer", min = 1 },
 }
-
-local function shape_text(x) return "(" .. table.concat(x.shape, ",") .. ")" end
-
-local function check_state(o)
-  for _, name in ipairs { "q", "p" } do
-    if not torus.is_tensor(o[name]) then
-      options.raise("rk45: expected a tensor as %s, got %s", name,
-        tostring(o[name]))
-    end
-  end
-  if o.q:dim() < 1 or shape_text(o.q) ~= shape_text(o.p)
-    or o.q.dtype ~= o.p.dtype then
-    options.raise("rk45: expected q and p of one shape (batch, ...) and "
-      .. "dtype, got %s %s and %s %s", shape_text(o.q), o.q.dtype,
-      shape_text(o.p), o.p.dtype)
-  end
-end
 
 -- The sample times as a list of numbers, the time of the given state first.
 local function sample_times(o)
@@ -83,12 +67,7 @@ local function vector_field(H, tail, dtype)
       local p = torus.variable(
         states:narrow(2, d + 1, d):to(dtype):reshape(shape))
       local energy = H(q, p)
-      if not torus.is_tensor(energy) or energy:dim() ~= 1
-        or energy:size(1) ~= batch then
-        options.raise("rk45: H must give one energy per sample, shape (%d); "
-          .. "got %s", batch,
-          torus.is_tensor(energy) and shape_text(energy) or tostring(energy))
-      end
+      hamiltonian.check_energy("rk45", "H", energy, q)
       if not energy.requires_grad then
         options.raise("rk45: H depends neither on q nor on p; an energy must "
           .. "be computed with differentiable operations")
@@ -149,7 +128,7 @@ end
 -- rejected, how many were taken over all trajectories
 function M.solve(opts)
   local o = options.resolve("rk45", opts, RULES)
-  check_state(o)
+  hamiltonian.check_state("rk45", o.q, o.p)
   if (o.H == nil) == (o.field == nil) then
     options.raise("rk45: give either H or field")
   end

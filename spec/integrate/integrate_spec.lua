@@ -1,3 +1,4 @@
+local raises = require "spec.support.raises"
 local torus = require "torus"
 local f64 = { dtype = "float64" }
 
@@ -176,11 +177,42 @@ describe("torus.integrate", function()
       fails("q and p differ: %(1,1%) float64 and %(2,1%) float64",
         { p = torus.zeros({ 2, 1 }, f64) })
       fails("q and p differ", { p = torus.zeros(1, 1) })
-      fails("expected a tensor as q", { q = 3 })
+      fails("expected q of shape %(batch,%.%.%.%), got 3", { q = 3 })
+      fails("expected p of shape %(batch,%.%.%.%), got %(%)",
+        { p = torus.zeros({}, f64) })
     end)
     it("an energy of the wrong shape", function()
       fails("V must give one energy per sample, shape %(1%); got %(1,1%)",
         { H = torus.separable(kinetic, function(q) return q * q end) })
+    end)
+    it("an energy that is no tensor", function()
+      local x = leaf(1)
+      local function no_return(q) potential(q) end
+      for _, H in ipairs { torus.separable(kinetic, no_return),
+        torus.separable(no_return, potential), no_return } do
+        local name = H == no_return and "H" or H.K == no_return and "K" or "V"
+        local message = name .. " must give one energy per sample, shape (1); "
+          .. "got nil (is a return missing?)"
+        raises(message, function()
+          torus.integrate { H = H, q = x, p = x, method = "rk4" }
+        end)
+        raises(message, function()
+          torus.integrate { H = H, q = x, p = x, method = "rk4", steps = 0,
+            energies = true }
+        end)
+        raises(message, function() torus.rk45 { H = H, q = x, p = x } end)
+        raises(message, function() torus.field(H, x, x) end)
+      end
+      raises("H must give one energy per sample, shape (1); got 5", function()
+        torus.integrate { H = function() return 5 end, q = x, p = x,
+          method = "euler" }
+      end)
+    end)
+    it("half of a separable pair", function()
+      raises("separable: expected a function or a module as V, got nil",
+        function() torus.separable(kinetic) end)
+      raises("separable: expected a function or a module as K, got nil",
+        function() torus.separable(nil, potential) end)
     end)
     it("an energy that does not depend on the state", function()
       fails("V does not depend on its argument",
@@ -194,6 +226,25 @@ describe("torus.integrate", function()
       end)
       assert.is_false(ok)
       assert.matches("integrate_spec.lua:%d+: integrate: ", message)
+    end)
+  end)
+end)
+
+describe("torus.field", function()
+  it("refuses what it does not know", function()
+    local x = torus.zeros({ 2, 3 }, f64)
+    raises("field: expected a function, a module or torus.separable(K, V) as "
+      .. "H, got 5", function() torus.field(5, x, x) end)
+    raises("field: q and p differ: (2,3) float64 and (2,4) float64", function()
+      torus.field(PENDULUM.H, x, torus.zeros({ 2, 4 }, f64))
+    end)
+    raises("field: expected p of shape (batch,...), got nil",
+      function() torus.field(PENDULUM.H, x) end)
+    raises("field: unknown option \"fuse\" (known: fused)", function()
+      torus.field(PENDULUM.H, x, x, { fuse = false })
+    end)
+    raises("field: there is no fused kernel for this Hamiltonian", function()
+      torus.field(PENDULUM.H, x, x, { fused = true })
     end)
   end)
 end)

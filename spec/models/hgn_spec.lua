@@ -1,3 +1,4 @@
+local raises = require "spec.support.raises"
 local torus = require "torus"
 local hgn = torus.models.hgn
 
@@ -234,7 +235,45 @@ describe("HGN", function()
     assert.is_near(0.4, image[{ 1, 3, 3, 2 }]:item(), 1e-12)
   end)
 
+  it("learns on a black and white background", function()
+    for _, colours in ipairs { { 0, 0, 0 }, { 1, 1, 0 } } do
+      local model = small { background = colours }
+      local adam = torus.optim.adam(model:parameters())
+      for _ = 1, 3 do
+        local grads, numbers = model:gradients(some_frames(model),
+          { generator = torus.generator(3) })
+        assert.is_true(math.abs(numbers.loss) < math.huge)
+        adam:step(grads)
+      end
+      -- The encoder's zero is the colour itself.
+      assert.are.same(colours, model.background:totable())
+    end
+  end)
+
+  it("works in the dtype that it is converted to", function()
+    local model = small { dtype = "float32", background = { 0.2, 0.3, 0.4 } }
+    local frames, epsilon = some_frames(model), torus.ones(2, 2, 2, 3)
+    local loss = model:loss(frames, { epsilon = epsilon }):item()
+    model:to("float64")
+    frames, epsilon = frames:to("float64"), epsilon:to("float64")
+    -- The rounding of float32.
+    assert.is_near(loss, model:loss(frames, { epsilon = epsilon }):item(), 1e-5)
+    assert.are.equal("float64", model:sample(1).dtype)
+    assert.are.equal("float64", model:reconstruct(frames).dtype)
+  end)
+
   describe("refuses", function()
+    it("a background that is no colour of every channel", function()
+      local function fails(background, got)
+        raises("hgn: expected a background of 3 numbers in [0, 1], got " .. got,
+          function() small { background = background } end)
+      end
+      fails({ 0.1, 0.2 }, "{0.1, 0.2}")
+      fails({ 0.1, 0.2, 1.5 }, "{0.1, 0.2, 1.5}")
+      fails({ 0.1, 0.2, "red" }, "{0.1, 0.2, \"red\"}")
+      raises("hgn: option \"background\": expected a table, got 0.3",
+        function() small { background = 0.3 } end)
+    end)
     it("unknown keys, naming the known ones", function()
       assert.error_matches(function() hgn { widht = 3 } end,
         "hgn: unknown option \"widht\" %(known: background, channels")
@@ -247,9 +286,53 @@ describe("HGN", function()
       assert.error_matches(function() hgn { variant = "no_fpsi", z = 48 } end,
         "expected z = 32 %(twice state%), got 48")
     end)
-    it("a resolution that the strides do not divide", function()
-      assert.error_matches(function() hgn { resolution = 30 } end,
-        "a multiple of 8, got 30")
+    it("resolutions that the strides do not divide, or far too large",
+      function()
+        for _, resolution in ipairs { 20, 72, 1000000 } do
+          raises("hgn: expected as resolution a multiple of 8 from 8 to 56 or "
+            .. "of 16 from 64 to 1024, got " .. resolution,
+            function() hgn { resolution = resolution } end)
+        end
+      end)
+    it("a dt by which nothing moves", function()
+      raises("hgn: expected a dt other than 0", function() small { dt = 0 } end)
+    end)
+    it("unknown options of every method", function()
+      local model = small()
+      local frames, q = some_frames(model), torus.zeros(1, 2, 2, 2)
+      local o
+      local function fails(name, option, f)
+        o = { [option] = 1 }
+        raises("hgn:" .. name .. ": unknown option \"" .. option .. "\"", f)
+      end
+      fails("rollout", "step", function() model:rollout(q, q, o) end)
+      fails("reconstruct", "step", function() model:reconstruct(frames, o) end)
+      fails("sample", "seed", function() model:sample(1, o) end)
+      fails("first_bad", "seed", function() model:first_bad(frames, o) end)
+      fails("gradients", "steps", function() model:gradients(frames, o) end)
+      for _, option in ipairs { "horizon", "decode_frames", "chunk", "mark" } do
+        fails("loss", option, function() model:loss(frames, o) end)
+      end
+    end)
+    it("what is no rollout, no state and no noise of it", function()
+      local model = small()
+      local frames, q = some_frames(model), torus.zeros(1, 2, 2, 2)
+      raises("hgn: expected frames of shape (batch,4,16,16,3), got nil",
+        function() model:encode() end)
+      raises("hgn: expected q of shape (...,2,2,2), got nil",
+        function() model:decode() end)
+      raises("hgn:decode: chunk: expected at least 1, got 0",
+        function() model:decode(q, 0) end)
+      raises("hgn: expected p of shape (batch,2,2,2), got (2,2,2)",
+        function() model:rollout(q, q[1]) end)
+      raises("hgn: expected a rollout {q=, p=}, got nil",
+        function() model:images() end)
+      for _, name in ipairs { "continue", "images", "energies" } do
+        raises("hgn: expected q of shape (steps + 1,batch,2,2,2), got nil",
+          function() model[name](model, {}) end)
+      end
+      raises("hgn: expected epsilon of shape (2,2,2,3), got (2,2,3)",
+        function() model:loss(frames, { epsilon = torus.zeros(2, 2, 3) }) end)
     end)
     it("frames of another shape", function()
       local model = small()

@@ -1,3 +1,4 @@
+local raises = require "spec.support.raises"
 local torus = require "torus"
 local field = require "torus.models.field"
 local hnn = torus.models.hnn
@@ -146,6 +147,15 @@ describe("hnn", function()
     end
   end)
 
+  it("works in the dtype that it is converted to", function()
+    local model = small({ dtype = "float32" }):to("float64")
+    local q, p = states(3, 2, 9)
+    for _, method in ipairs { "rk4", "rk45" } do
+      local way = model:rollout(q, p, { steps = 3, method = method })
+      assert.are.equal("float64", way.q.dtype)
+    end
+  end)
+
   it("keeps its energy along a rollout", function()
     local model = small({ width = 20 }, 3)
     local q, p = states(3, 2, 10)
@@ -157,7 +167,18 @@ describe("hnn", function()
   it("says what it expects", function()
     local model = small()
     local q, p = states(3, 1, 1)
-    assert.error_matches(function() model:motion(q, p) end, "shape %(batch,2%)")
+    raises("hnn: expected q of shape (batch,2), got (3,1)",
+      function() model:motion(q, p) end)
+    q, p = states(3, 2, 1)
+    raises("hnn: expected p of shape (3,2), got nil",
+      function() model:motion(q) end)
+    raises("hnn: expected p of shape (3,2), got (2,2)",
+      function() model:rollout(q, p:narrow(1, 1, 2)) end)
+    -- These would broadcast: a number, and a wrong one.
+    raises("hnn: expected dq of shape (3,2), got (2)",
+      function() model:loss(q, p, q[1], p) end)
+    raises("hnn: expected dp of shape (3,2), got (1,2)",
+      function() model:loss(q, p, q, p:narrow(1, 1, 1)) end)
     assert.error_matches(function() hnn { dimesion = 1 } end, "dimesion")
     assert.error_matches(function()
       small { kind = "mlp" }:energy(q, p)

@@ -1,3 +1,4 @@
+local raises = require "spec.support.raises"
 local torus = require "torus"
 local Task = require "torus.train.nhf_task"
 local kde = require "torus.figures.kde"
@@ -162,6 +163,16 @@ describe("the bound of nhf", function()
       - expected) < 1e-4)
   end)
 
+  it("works in the dtype that it is converted to", function()
+    for _, prior in ipairs { "normal", "soft_uniform" } do
+      local model = small({ dtype = "float32", prior = prior }):to("float64")
+      local q = model:sample(5)
+      assert.are.equal("float64", q.dtype)
+      assert.are.equal("float64", model:elbo(q).dtype)
+      assert.are.equal("float64", model:log_density(q, { points = 5 }).dtype)
+    end
+  end)
+
   it("has its gradients by finite differences", function()
     local model = small { flows = 2, width = 4 }
     local q, epsilon = normal({ 5, 2 }, 11), normal({ 5, 2 }, 12)
@@ -239,6 +250,32 @@ describe("the bound of nhf", function()
     assert.error_matches(function()
       small { dimension = 3 }:log_density(normal({ 2, 3 }, 1))
     end, "one and two dimensions")
+  end)
+
+  it("refuses what it does not know", function()
+    local model = small { flows = 1, width = 4 }
+    local q = normal({ 2, 2 }, 1)
+    local o
+    local function fails(name, option, f)
+      o = { [option] = true }
+      raises("nhf:" .. name .. ": unknown option \"" .. option .. "\"", f)
+    end
+    fails("transport", "inverted", function() model:transport(q, q, o) end)
+    fails("terms", "seed", function() model:elbo(q, o) end)
+    fails("importance_bound", "count",
+      function() model:importance_bound(q, o) end)
+    fails("sample", "seed", function() model:sample(2, o) end)
+    raises("nhf: expected q of shape (batch,2), got 5",
+      function() model:importance_bound(5) end)
+    raises("nhf: expected p of shape (2,2), got (1,2)",
+      function() model:transport(q, q:narrow(1, 1, 1)) end)
+    raises("nhf: expected epsilon of shape (2,2), got (2)",
+      function() model:elbo(q, { epsilon = q[1] }) end)
+    for _, box in ipairs { { low = { 1, 2 } }, { high = { 1, 2 } },
+      { low = { 1 }, high = { 2 } }, { low = { 1, 2 }, high = { 3, "4" } } } do
+      raises("nhf:log_density: expected low and high, lists of 2 numbers each",
+        function() model:log_density(q, box) end)
+    end
   end)
 
   it("goes with samples of that density", function()

@@ -1,3 +1,4 @@
+local raises = require "spec.support.raises"
 local torus = require "torus"
 local pixel_hnn = torus.models.pixel_hnn
 local report = require "torus.train.pixel_hnn_report"
@@ -120,11 +121,37 @@ describe("pixel_hnn", function()
     assert.are.equal(0, largest(rest.p - way.p:narrow(1, 11, 11)))
   end)
 
+  it("works in the dtype that it is converted to", function()
+    local model = tiny({ dtype = "float32" }):to("float64")
+    model:set_centre(some_frames(4, 2))
+    assert.are.equal("float64", model:film(some_frames(2, 2)).dtype)
+    assert.are.equal("float64", model:losses(some_frames(2, 3)).total.dtype)
+  end)
+
   it("says what it expects", function()
     assert.error_matches(function() tiny { latent = 3 } end, "even")
+    raises("pixel_hnn: expected a background of 3 numbers in [0, 1], got {2}",
+      function() tiny { background = { 2 } } end)
     assert.error_matches(function()
       tiny():encode(some_frames(2, 3))
     end, "batch,2,8,8,3")
+    raises("pixel_hnn: expected as resolution a multiple of 8",
+      function() tiny { kind = "conv", resolution = 20 } end)
+    local model = tiny()
+    raises("pixel_hnn: expected frames of shape (batch,frames,8,8,3), got nil",
+      function() model:reconstruct() end)
+    raises("pixel_hnn:reconstruct: unknown option \"step\"",
+      function() model:reconstruct(some_frames(1, 2), { step = 5 }) end)
+    for _, name in ipairs { "decode", "energy", "rollout", "split" } do
+      raises("pixel_hnn: expected z of shape (batch,4), got 5",
+        function() model[name](model, 5) end)
+    end
+    for _, name in ipairs { "continue", "energies", "images" } do
+      raises("pixel_hnn: expected a rollout {q=, p=}, got nil",
+        function() model[name](model) end)
+      raises("pixel_hnn: expected q of shape (steps + 1,batch,2), got nil",
+        function() model[name](model, {}) end)
+    end
   end)
 end)
 

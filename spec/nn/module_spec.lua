@@ -1,3 +1,4 @@
+local raises = require "spec.support.raises"
 local torus = require "torus"
 local nn = torus.nn
 local Module = require "torus.nn.module"
@@ -89,6 +90,13 @@ describe("torus.nn modules", function()
     assert.is_true(m:parameters()[3].requires_grad)
   end)
 
+  it("refuse a dtype that has no gradient", function()
+    for _, dtype in ipairs { "int64", "float16" } do
+      raises("Module:to: dtype: expected one of \"float32\", \"float64\"; got",
+        function() net():to(dtype) end)
+    end
+  end)
+
   it("can be written by a user", function()
     local Scale = Module.class("Scale")
     function Scale:forward(x) return x * self.factor end
@@ -133,7 +141,7 @@ describe("layers", function()
     assert.error_matches(function() nn.Linear(2, 3, { biass = true }) end,
       "Linear: unknown option \"biass\" %(known: bias, dtype")
     assert.error_matches(function() nn.Linear(3, 2)(torus.zeros(4, 2)) end,
-      "Linear: expected a last dimension of 3, got shape %(4,2%)")
+      "Linear: expected x of shape %(%.%.%.,3%), got %(4,2%)")
     assert.error_matches(function() nn.MLP { sizes = { 3 } } end,
       "MLP: expected at least two sizes")
     assert.error_matches(function()
@@ -141,5 +149,56 @@ describe("layers", function()
     end, "unknown activation \"swish\"")
     assert.error_matches(function() nn.Sequential { 3 } end,
       "Sequential: expected a module or a function at place 1, got 3")
+  end)
+
+  it("refuse sizes and kernels that are none, at the caller's line", function()
+    raises("Linear: inputs: expected an integer, got nil",
+      function() local _ = nn.Linear() end)
+    raises("Linear: inputs: expected an integer, got \"a\"",
+      function() local _ = nn.Linear("a", 2) end)
+    raises("Linear: outputs: expected at least 1, got 0",
+      function() local _ = nn.Linear(2, 0) end)
+    raises("Conv2d: inputs: expected an integer, got nil",
+      function() local _ = nn.Conv2d() end)
+    for shown, kernel in pairs { ["\"a\""] = "a", ["{3}"] = { 3 }, ["0"] = 0,
+      ["{3, 2.5}"] = { 3, 2.5 } } do
+      raises("Conv2d: expected as kernel a positive integer or a list "
+        .. "{height, width} of two, got " .. shown,
+        function() nn.Conv2d(2, 2, { kernel = kernel }) end)
+    end
+    assert.are.same({ 1, 5, 6, 2 }, nn.Conv2d(3, 2, { kernel = { 4, 3 },
+      padding = 1 })(torus.zeros(1, 6, 6, 3)).shape)
+    raises("Sequential: expected a list of modules and functions, got nil",
+      function() local _ = nn.Sequential() end)
+    raises("MLP: unknown activation 5 (known: identity, leaky_relu",
+      function() nn.MLP { sizes = { 2, 1 }, activation = 5 } end)
+    raises("MLP: unknown activation a table (known: ",
+      function() nn.MLP { sizes = { 2, 1 }, output = {} } end)
+    raises("leaky_relu: slope: expected a number, got \"a\"",
+      function() local _ = nn.LeakyReLU("a") end)
+    raises("initialise: scheme: expected one of \"default\", \"kaiming\"",
+      function() local _ = nn.initialise.bound("keiming", 3) end)
+  end)
+
+  it("refuse what is no tensor of their shape", function()
+    raises("Linear: expected x of shape (...,2), got 5",
+      function() local _ = nn.Linear(2, 2)(5) end)
+    raises("Conv2d: expected x of shape (images,height,width,2), got (2,3)",
+      function() local _ = nn.Conv2d(2, 2)(torus.zeros(2, 3)) end)
+    raises("relu: expected x of shape (...), got 5",
+      function() local _ = nn.ReLU()(5) end)
+  end)
+
+  it("refuse to load what are no values", function()
+    local m = nn.Linear(2, 2)
+    raises("load_parameters: values: expected a table, got nil",
+      function() m:load_parameters() end)
+    local ok, message = m:load_parameters { weight = 5, bias = m.bias }
+    assert.is_nil(ok)
+    assert.are.equal(
+      "load_parameters: weight: expected shape (2,2), got 5", message)
+    ok, message = m:load_parameters { weight = m.weight, bias = m.bias, 3 }
+    assert.is_nil(ok)
+    assert.are.equal("load_parameters: there is no parameter 1 here", message)
   end)
 end)

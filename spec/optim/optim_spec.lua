@@ -1,3 +1,4 @@
+local raises = require "spec.support.raises"
 local torus = require "torus"
 local optim = torus.optim
 
@@ -78,7 +79,29 @@ describe("torus.optim.adam", function()
     end, "\"betas\": expected two numbers")
     assert.error_matches(function() optim.adam {} end,
       "expected a list of at least one tensor")
+    raises("adam: expected parameter 1 of shape (...), got 5",
+      function() optim.adam { 5 } end)
   end)
+
+  it("refuses gradients and states that do not fit, and takes no part of them",
+    function()
+      local p = torus.variable(torus.ones(2))
+      local adam = optim.adam { p }
+      raises("adam: grads: expected a table, got 5",
+        function() adam:step(5) end)
+      raises("adam: expected gradient 1 of shape (2), got (3)",
+        function() adam:step { torus.ones(3) } end)
+      assert.are.equal(0, adam.steps)
+      raises("adam:load_state: option \"first\" is missing",
+        function() adam:load_state {} end)
+      raises("adam:load_state: option \"first\" is missing",
+        function() adam:load_state() end)
+      raises("adam: expected second moment 1 of shape (2), got (3)", function()
+        adam:load_state { steps = 3, first = { torus.ones(2) },
+          second = { torus.ones(3) } }
+      end)
+      assert.are.same({ 0, 0 }, adam:state().first[1]:totable())
+    end)
 end)
 
 describe("torus.optim.geco", function()
@@ -110,6 +133,16 @@ describe("torus.optim.geco", function()
     local b = optim.geco { tolerance = 0.2 }
     b:load_state(a:state())
     assert.are.equal(a:update(0.25), b:update(0.25))
+  end)
+
+  it("refuses what is no error and no state", function()
+    local geco = optim.geco { tolerance = 0.2 }
+    raises("geco:update: reconstruction: expected a number, got \"a\"",
+      function() geco:update("a") end)
+    raises("geco:update: reconstruction: expected a number, got ",
+      function() geco:update(math.huge - math.huge) end)
+    raises("geco:load_state: option \"exponent\" is missing",
+      function() geco:load_state {} end)
   end)
 
   it("needs a tolerance", function()

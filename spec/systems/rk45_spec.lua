@@ -94,7 +94,7 @@ describe("torus.rk45", function()
     for pattern, opts in pairs {
       ["rk45: give either H or field"] = {},
       ['unknown option "Q"'] = { H = spring, Q = q },
-      ["expected q and p of one shape"] = { H = spring, p = f64 { 1 } },
+      ["rk45: q and p differ"] = { H = spring, p = f64 { 1 } },
       ["give either times or dt and steps"] = { H = spring, times = { 0 }, dt = 1 },
       ["dt can't be 0"] = { H = spring, dt = 0 },
       ["times that rise or fall throughout, got 1 after 2 at 3"] =

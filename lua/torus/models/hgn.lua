@@ -22,14 +22,18 @@ local HGN = Module.class("HGN")
 
 local M = {}
 
---- What a configuration may say. `z` is the number of latent channels (twice
--- `state` without f_psi) of a `latent` "map", which the paper's is: that many
--- numbers at each place of the state. Of a "vector" it is all there are: the
--- last convolution of the encoder spans the map, and f_psi begins with a dense
--- layer back to one. `state` is the channels of q, and as many of p;
+--- What a configuration may say. `resolution` is that of square frames, a
+-- multiple of 8 below 64 and of 16 from there; `z` is the number of latent
+-- channels, by default 48 (twice `state` without f_psi), of a `latent` "map",
+-- which the paper's is: that many numbers at each place of the state. Of a
+-- "vector" it is all there are: the last convolution of the encoder spans the
+-- map, and f_psi begins with a dense layer back to one. `state` is the channels
+-- of q, and as many of p; `dt` is the time between frames, of either sign;
 -- `energy_gain` scales the initial weights of the Hamiltonian, `energy_init`
--- is as in torus.models.parts.energy. `background` are the colours that the
--- untrained decoder's output starts near and that the encoder sees as zero,
+-- is as in torus.models.parts.energy, `init` that of all other networks, as in
+-- torus.nn.initialise. `background` are the colours, a number
+-- in [0, 1] per channel, that the untrained decoder's output starts near (0.01
+-- from black and white) and that the encoder sees as zero exactly,
 -- `input_gain` times the difference being what enters it: a moving disc is a
 -- small part of a frame. `posterior_logvar` is what the logarithm of the
 -- posterior's variance starts near: noise as large as the prior's drowns what
@@ -61,17 +65,12 @@ M.rules = {
   dtype = { default = "float32", choices = { "float32", "float64" } },
 }
 
--- Three halvings bring 32x32 to 4x4; 64x64 takes four.
-local function halvings(resolution)
-  return resolution >= 64 and 4 or 3
-end
-
 local function check_config(c)
-  local factor = 1 << halvings(c.resolution)
-  if c.resolution % factor ~= 0 then
-    options.raise("hgn: expected a resolution that is a multiple of %d, "
-      .. "got %d", factor, c.resolution)
+  parts.check_resolution("hgn", c.resolution)
+  if c.dt == 0 then
+    options.raise("hgn: expected a dt other than 0, by which nothing moves")
   end
+  parts.check_background("hgn", c.background, c.channels)
   local none = c.variant == "no_fpsi"
   c.z = c.z or (none and 2 * c.state or 48)
   if none and c.z ~= 2 * c.state then
@@ -88,12 +87,6 @@ local function check_config(c)
     options.raise("hgn: %s needs a separable Hamiltonian; a joint one takes "
       .. "method euler or rk4", c.method)
   end
-end
-
--- The strides of the eight layers of the encoder.
-local function encoder_strides(resolution)
-  if halvings(resolution) == 4 then return { 2, 2, 1, 2, 1, 2, 1, 1 } end
-  return { 1, 2, 1, 2, 1, 2, 1, 1 }
 end
 
 -- The bias of the layer that gives the logarithm of the posterior's variance.
@@ -116,10 +109,9 @@ end
 local function register_latent(self, layer)
   local c, w = self.config, self.config.width
   local vector = c.latent == "vector"
-  self:register("encoder", parts.stack(
-    { c.frames * c.channels, w // 2, w, w, w, w, w, w, 2 * c.z },
-    { activation = "relu", strides = encoder_strides(c.resolution),
-      layer = layer, last = vector and { kernel = self.size, padding = 0 } }))
+  self:register("encoder", parts.encoder(c.frames * c.channels, 2 * c.z,
+    { resolution = c.resolution, width = w, layer = layer,
+      last = vector and { kernel = self.size, padding = 0 } }))
   start_posterior(self)
   if c.variant == "no_fpsi" then return end
   local inside = { activation = "relu", layer = layer }
@@ -138,7 +130,8 @@ function M.new(config, generator)
   self.steps, self.frame_time = c.frames - 1, c.dt
   self.background = c.background
     and torus.tensor(c.background, { dtype = c.dtype })
-  self.size = c.resolution >> halvings(c.resolution)
+  local halvings = parts.halvings(c.resolution)
+  self.size = c.resolution >> halvings
   local w = c.width
   local layer = { dtype = c.dtype, init = c.init, generator = generator }
   register_latent(self, layer)
@@ -155,25 +148,40 @@ function M.new(config, generator)
     self.hamiltonian = hamiltonian.separable(self.K, self.V)
   end
   self:register("decoder", parts.decoder(c.state, {
-    blocks = halvings(c.resolution), width = w, channels = c.channels,
+    blocks = halvings, width = w, channels = c.channels,
     skip = c.skip, closing = c.closing, layer = layer,
     background = c.background,
   }))
   return self
 end
 
+function HGN:convert_rest(dtype)
+  Module.convert_rest(self, dtype)
+  self.background = self.background and self.background:to(dtype)
+end
+
 -- --- the pieces of a forward pass -------------------------------------------
 
 local function check_frames(self, frames)
   local c = self.config
-  local shape = frames.shape
-  local expected = { c.frames, c.resolution, c.resolution, c.channels }
-  local fits = #shape == 5
-  for i = 1, 4 do fits = fits and shape[i + 1] == expected[i] end
-  if not fits then
-    options.raise("hgn: expected frames of shape (batch,%s), got (%s)",
-      table.concat(expected, ","), table.concat(shape, ","))
+  options.tensor("hgn", "frames", frames,
+    { "batch", c.frames, c.resolution, c.resolution, c.channels })
+end
+
+-- States at places as `lead` says: a batch, or times and a batch.
+local function check_states(self, name, x, lead)
+  local shape = table.move({ self.size, self.size, self.config.state }, 1, 3,
+    #lead + 1, lead)
+  options.tensor("hgn", name, x, shape)
+end
+
+local function check_way(self, way)
+  if type(way) ~= "table" then
+    options.raise("hgn: expected a rollout {q=, p=}, got %s",
+      options.show(way))
   end
+  check_states(self, "q", way.q, { "steps + 1", "batch" })
+  check_states(self, "p", way.p, { "steps + 1", "batch" })
 end
 
 --- The posterior over z.
@@ -202,24 +210,30 @@ function HGN:state_of(z)
   return s:narrow(-1, 1, n), s:narrow(-1, n + 1, n)
 end
 
---- The most likely initial state of a sequence.
+--- The initial state of a sequence, from the mean of the posterior.
 -- @tparam tensor frames as encode's
--- @treturn tensor q
--- @treturn tensor p
+-- @treturn tensor q (batch, size, size, state)
+-- @treturn tensor p, the same shape
 function HGN:infer(frames)
   return self:state_of((self:encode(frames)))
 end
 
---- @tparam tensor q (batch, size, size, state)
+-- Their values are for torus.integrate to check.
+local ROLLOUT = { steps = {}, dt = {}, method = {}, fused = {} }
+
+--- The learned motion from a state.
+-- @tparam tensor q (batch, size, size, state)
 -- @tparam tensor p the same shape
 -- @tparam[opt] table opts steps (default: frames - 1), dt (the model's),
--- method, fused: as torus.integrate's
+-- method (the model's), fused: as torus.integrate's
 -- @treturn table q and p, (steps + 1, batch, size, size, state)
 function HGN:rollout(q, p, opts)
-  opts = opts or {}
+  local o = options.resolve("hgn:rollout", opts, ROLLOUT)
+  check_states(self, "q", q, { "batch" })
+  check_states(self, "p", p, { "batch" })
   return integrate.integrate { H = self.hamiltonian, q = q, p = p,
-    steps = opts.steps or self.steps, dt = opts.dt or self.config.dt,
-    method = opts.method or self.config.method, fused = opts.fused }
+    steps = o.steps or self.steps, dt = o.dt or self.config.dt,
+    method = o.method or self.config.method, fused = o.fused }
 end
 
 --- On from the last state of a rollout.
@@ -227,8 +241,11 @@ end
 -- @tparam[opt] table opts as rollout's
 -- @treturn table the next one, which starts where `way` ends
 function HGN:continue(way, opts)
+  check_way(self, way)
   return self:rollout(way.q[-1], way.p[-1], opts)
 end
+
+local COUNT = { type = "integer", min = 1 }
 
 --- Images of states.
 -- @tparam tensor q (..., size, size, state)
@@ -236,6 +253,8 @@ end
 -- is recorded; the default does all at once
 -- @treturn tensor (..., height, width, channels) in (0, 1)
 function HGN:decode(q, chunk)
+  check_states(self, "q", q, { "..." })
+  chunk = chunk and options.argument("hgn:decode", "chunk", chunk, COUNT)
   local lead = {}
   for i = 1, q:dim() - 3 do lead[i] = q:size(i) end
   local flat = q:reshape(-1, q:size(-3), q:size(-2), q:size(-1))
@@ -267,6 +286,7 @@ end
 -- @tparam table way a rollout
 -- @treturn tensor (steps + 1, batch)
 function HGN:energies(way)
+  check_way(self, way)
   local shape = way.q.shape
   local function flat(x) return x:reshape(-1, table.unpack(shape, 3)) end
   return self:energy(flat(way.q), flat(way.p)):reshape(shape[1], shape[2])
@@ -285,21 +305,25 @@ local function draw(self, frames, opts)
   local mean, logvar = self:encode(frames)
   if self.config.variant == "determ" then return mean, nil end
   local epsilon = opts.epsilon
-    or torus.randn(mean.shape, { dtype = mean.dtype,
-      generator = opts.generator })
+  if epsilon then options.tensor("hgn", "epsilon", epsilon, mean.shape) end
+  epsilon = epsilon or torus.randn(mean.shape, { dtype = mean.dtype,
+    generator = opts.generator })
   return mean + epsilon * (logvar * 0.5):exp(), divergence(mean, logvar)
 end
 
-local LOSS_RULES = {
+local LOSS = {
   epsilon = {}, generator = {},
   multiplier = { default = 1, type = "number" },
   kl_weight = { default = 1, type = "number" },
+  fused = { type = "boolean" },
+}
+
+local GRADIENTS = options.joined(LOSS, {
   chunk = { default = 4, type = "integer", min = 1 },
   decode_frames = { type = "integer", min = 1 },
   horizon = { type = "integer", min = 0 },
-  fused = { type = "boolean" },
   mark = { default = function() end, type = "callable" },
-}
+})
 
 -- The divergence is put on the scale of a mean over the numbers of a frame:
 -- with a multiplier of 1/2 the loss is eq. (4) divided by that many.
@@ -311,12 +335,13 @@ end
 --- The loss in one piece, for gradients of any order:
 -- multiplier * mean squared error + kl_weight * KL / (numbers in a frame).
 -- @tparam tensor frames (batch, frames, height, width, channels)
--- @tparam[opt] table opts epsilon (the noise of the posterior sample) or
--- generator; multiplier=1; kl_weight=1
--- @treturn tensor loss
--- @treturn table mse and kl (nil for determ), tensors, and the rollout's q, p
+-- @tparam[opt] table opts epsilon (the noise of the posterior sample, like z)
+-- or generator; multiplier=1; kl_weight=1; fused as torus.integrate's
+-- @treturn tensor loss, a scalar
+-- @treturn table mse and kl (nil for determ), scalar tensors, and the
+-- rollout's q and p (frames, batch, size, size, state)
 function HGN:loss(frames, opts)
-  local o = options.resolve("hgn.loss", opts, LOSS_RULES)
+  local o = options.resolve("hgn:loss", opts, LOSS)
   local z, kl = draw(self, frames, o)
   local q, p = self:state_of(z)
   local way = self:rollout(q, p, { fused = o.fused })
@@ -358,6 +383,8 @@ local function general_decoder(self, states, targets, weight, chunk)
   return total, state_grads, sums
 end
 
+local DECODER = { fused = LOSS.fused, chunk = GRADIENTS.chunk }
+
 --- Decodes states and compares with images: forward, error and backward of a
 -- few images at a time, so that memory does not grow with their number.
 -- @tparam tensor states (images, size, size, state), off the tape
@@ -369,11 +396,11 @@ end
 -- @treturn tensor gradient of the states
 -- @treturn {tensor,...} gradients in the order of decoder:parameters()
 function HGN:decoder_gradients(states, targets, weight, opts)
-  opts = opts or {}
-  if opts.fused ~= false and self.config.closing == "none" then
+  local o = options.resolve("hgn:decoder_gradients", opts, DECODER)
+  if o.fused ~= false and self.config.closing == "none" then
     return fused_decoder(self, states, targets, weight)
   end
-  return general_decoder(self, states, targets, weight, opts.chunk or 4)
+  return general_decoder(self, states, targets, weight, o.chunk)
 end
 
 -- Which images to decode: `count` frames of every sequence, drawn at random.
@@ -416,9 +443,9 @@ end
 -- only the first horizon + 1 frames are to be explained (default: all); mark:
 -- called with the name of each part of the work when it is done
 -- @treturn {tensor,...} in the order of parameters()
--- @treturn table numbers: loss, mse, kl
+-- @treturn table numbers: loss, mse, kl (0 for determ)
 function HGN:gradients(frames, opts)
-  local o = options.resolve("hgn.gradients", opts, LOSS_RULES)
+  local o = options.resolve("hgn:gradients", opts, GRADIENTS)
   local z, kl = draw(self, frames, o)
   local q, p = self:state_of(z)
   local steps = math.min(o.horizon or self.steps, self.steps)
@@ -428,7 +455,8 @@ function HGN:gradients(frames, opts)
   o.mark("forward to the states")
   local numbers = targets:numel()
   local squares, state_grads, decoder_grads = self:decoder_gradients(
-    states:detach(), targets, o.multiplier / numbers, o)
+    states:detach(), targets, o.multiplier / numbers,
+    { fused = o.fused, chunk = o.chunk })
   local mse = squares / numbers
   o.mark("decoder, forward and backward")
 
@@ -459,10 +487,15 @@ end
 -- @tparam[opt=64] integer chunk images per call of the decoder
 -- @treturn tensor (batch, steps + 1, height, width, channels)
 function HGN:images(way, chunk)
+  check_way(self, way)
   return torus.no_grad(function()
     return self:decode(way.q, chunk or 64):transpose(1, 2)
   end)
 end
+
+-- A rollout and its images.
+local FILM = { steps = {}, dt = {}, chunk = COUNT }
+local SAMPLE = options.joined(FILM, { generator = {} })
 
 --- Sequences as the model sees them, from the mean of the posterior; nothing
 -- is recorded.
@@ -472,7 +505,7 @@ end
 -- @treturn tensor (batch, steps + 1, height, width, channels)
 -- @treturn table the rollout: q and p with time first
 function HGN:reconstruct(frames, opts)
-  opts = opts or {}
+  opts = options.resolve("hgn:reconstruct", opts, FILM)
   return torus.no_grad(function()
     local q, p = self:infer(frames)
     local way = self:rollout(q, p, { steps = opts.steps, dt = opts.dt })
@@ -486,7 +519,7 @@ end
 -- @treturn tensor (count, steps + 1, height, width, channels)
 -- @treturn table the rollout
 function HGN:sample(count, opts)
-  opts = opts or {}
+  opts = options.resolve("hgn:sample", opts, SAMPLE)
   return torus.no_grad(function()
     local z = torus.randn({ count, latent_shape(self) },
       { dtype = self.config.dtype, generator = opts.generator })
@@ -495,6 +528,8 @@ function HGN:sample(count, opts)
     return self:images(way, opts.chunk), way
   end)
 end
+
+local NOISE = { epsilon = {}, generator = {} }
 
 local function is_finite(x)
   return (x * 0):sum():item() == 0
@@ -505,6 +540,8 @@ end
 -- @tparam[opt] table opts epsilon or generator
 -- @treturn ?string its name, or nil when all is well
 function HGN:first_bad(frames, opts)
+  opts = options.resolve("hgn:first_bad", opts, NOISE)
+  check_frames(self, frames)
   return torus.no_grad(function()
     for _, entry in ipairs(self:named_parameters()) do
       if not is_finite(entry[2]) then return entry[1] end
@@ -513,7 +550,7 @@ function HGN:first_bad(frames, opts)
     local mean, logvar = self:encode(frames)
     if not is_finite(mean) then return "the mean of z" end
     if not is_finite(logvar) then return "the log-variance of z" end
-    local z = draw(self, frames, opts or {})
+    local z = draw(self, frames, opts)
     if not is_finite(z) then return "z" end
     local q, p = self:state_of(z)
     local way = self:rollout(q, p)

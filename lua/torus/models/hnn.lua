@@ -49,17 +49,11 @@ function M.new(config, generator)
 end
 
 local function check_state(self, q, p)
-  for name, x in pairs { q = q, p = p } do
-    if not torus.is_tensor(x) or x:dim() ~= 2
-      or x:size(2) ~= self.config.dimension then
-      options.raise("hnn: expected %s of shape (batch,%d), got %s", name,
-        self.config.dimension, torus.is_tensor(x)
-          and "(" .. table.concat(x.shape, ",") .. ")" or tostring(x))
-    end
-  end
+  options.tensor("hnn", "q", q, { "batch", self.config.dimension })
+  options.tensor("hnn", "p", p, q.shape)
 end
 
---- The learned energy.
+--- The learned energy, which the plain network does not have: it raises.
 -- @tparam tensor q (batch, d)
 -- @tparam tensor p (batch, d)
 -- @treturn tensor (batch)
@@ -91,8 +85,11 @@ HNN.forward = HNN.motion
 -- @tparam tensor p (batch, d)
 -- @tparam tensor dq (batch, d), the derivatives to be learned
 -- @tparam tensor dp (batch, d)
--- @treturn tensor scalar
+-- @treturn tensor loss, a scalar
 function HNN:loss(q, p, dq, dp)
+  check_state(self, q, p)
+  options.tensor("hnn", "dq", dq, q.shape)
+  options.tensor("hnn", "dp", dp, q.shape)
   local vq, vp = self:motion(q, p)
   return ((vq - dq):square():mean() + (vp - dp):square():mean()) * 0.5
 end
@@ -151,8 +148,9 @@ end
 -- @tparam tensor q (batch, d)
 -- @tparam tensor p (batch, d)
 -- @tparam[opt] table opts dt=0.125 between the states that are returned;
--- steps=30; substeps=1 of the scheme in each; method="rk4", "euler", or "rk45"
--- (adaptive, no gradients; rtol=1e-6, atol=1e-8)
+-- steps=30; substeps=1 of the scheme in each; method="rk4", "euler" (not for
+-- the plain network), or "rk45" (adaptive, without substeps and gradients;
+-- rtol=1e-6, atol=1e-8)
 -- @treturn table q and p (steps + 1, batch, d), float64 by rk45
 function HNN:rollout(q, p, opts)
   local o = options.resolve("hnn:rollout", opts, ROLLOUT)

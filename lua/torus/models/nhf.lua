@@ -16,6 +16,7 @@ local MLP = require "torus.nn.mlp"
 local hamiltonian = require "torus.hamiltonian"
 local integrate = require "torus.integrate"
 local options = require "torus.options"
+local parts = require "torus.models.parts"
 local priors = require "torus.models.nhf_prior"
 local torus = require "torus"
 
@@ -50,13 +51,7 @@ local function new_flow(c, net)
   self:register("K", net(1, "softplus", true))
   self:register("V", net(1, "softplus", true))
   self.hamiltonian = hamiltonian.separable(self.K, self.V)
-  if c.energy_gain ~= 1 then
-    torus.no_grad(function()
-      for _, entry in ipairs(self:named_parameters()) do
-        if entry[1]:match("weight$") then entry[2]:mul_(c.energy_gain) end
-      end
-    end)
-  end
+  parts.scale_weights(self, c.energy_gain)
   return self
 end
 
@@ -94,13 +89,13 @@ function M.new(config, generator)
   return self
 end
 
+function NHF:convert_rest(dtype)
+  Module.convert_rest(self, dtype)
+  self.prior.dtype = dtype
+end
+
 local function check_rows(self, name, x)
-  local d = self.config.dimension
-  if not torus.is_tensor(x) or x:dim() ~= 2 or x:size(2) ~= d then
-    options.raise("nhf: expected %s of shape (batch,%d), got %s", name, d,
-      torus.is_tensor(x) and "(" .. table.concat(x.shape, ",") .. ")"
-        or tostring(x))
-  end
+  options.tensor("nhf", name, x, { "batch", self.config.dimension })
 end
 
 -- The last state of a rollout.
@@ -108,6 +103,12 @@ local function last(way)
   local n = way.q:size(1)
   return way.q:select(1, n), way.p:select(1, n)
 end
+
+local TRANSPORT = {
+  inverse = { type = "boolean" },
+  path = { type = "boolean" },
+  fused = { type = "boolean" },
+}
 
 --- Moves states from the prior's side to the data's.
 -- @tparam tensor q (batch, d)
@@ -118,9 +119,9 @@ end
 -- @treturn tensor p (batch, d)
 -- @treturn ?table with path: q and p (1 + flows * leaps, batch, d)
 function NHF:transport(q, p, opts)
-  opts = opts or {}
+  opts = options.resolve("nhf:transport", opts, TRANSPORT)
   check_rows(self, "q", q)
-  check_rows(self, "p", p)
+  options.tensor("nhf", "p", p, q.shape)
   local c, count = self.config, #self.flow
   local o = { leaps = c.leaps, dt = opts.inverse and -c.dt or c.dt,
     fused = opts.fused }
@@ -155,6 +156,8 @@ function NHF:encode(q)
   return self.mean(q), self.log_std(q)
 end
 
+local NOISE = { epsilon = {}, generator = {} }
+
 --- The two parts of the bound at samples of f_psi: ELBO = ln pi - ln f.
 -- @tparam tensor q (batch, d), data
 -- @tparam[opt] table opts generator; epsilon (batch, d), standard normal,
@@ -162,10 +165,11 @@ end
 -- @treturn tensor ln pi(s_0) (batch)
 -- @treturn tensor ln f(p | q) (batch)
 function NHF:terms(q, opts)
-  opts = opts or {}
+  local o = options.resolve("nhf:terms", opts, NOISE)
   local mean, log_std = self:encode(q)
-  local epsilon = opts.epsilon or torus.randn(q.shape,
-    { dtype = self.config.dtype, generator = opts.generator })
+  local epsilon = o.epsilon or torus.randn(q.shape,
+    { dtype = self.config.dtype, generator = o.generator })
+  options.tensor("nhf", "epsilon", epsilon, q.shape)
   local p = mean + log_std:exp() * epsilon
   local log_f = (epsilon:square() * -0.5 - log_std):sum(2)
     - 0.5 * LOG_2PI * self.config.dimension
@@ -183,20 +187,28 @@ end
 
 NHF.forward = NHF.elbo
 
+local IMPORTANCE = {
+  samples = { default = 64, type = "integer", min = 1 },
+  generator = {},
+}
+
 --- A tighter bound: the logarithm of the mean of `samples` importance weights
 -- pi / f (Burda et al. 2016). It tends to ln p(q) with their number.
 -- @tparam tensor q (batch, d)
 -- @tparam[opt] table opts samples=64; generator
 -- @treturn tensor (batch), nats
 function NHF:importance_bound(q, opts)
-  opts = opts or {}
-  local n, batch, d = opts.samples or 64, q:size(1), q:size(2)
+  local o = options.resolve("nhf:importance_bound", opts, IMPORTANCE)
+  check_rows(self, "q", q)
+  local n, batch, d = o.samples, q:size(1), q:size(2)
   return torus.no_grad(function()
     local many = q:unsqueeze(1):expand(n, batch, d):reshape(n * batch, d)
-    local weights = self:elbo(many, { generator = opts.generator })
+    local weights = self:elbo(many, { generator = o.generator })
     return weights:reshape(n, batch):logsumexp(1) - math.log(n)
   end)
 end
+
+local SAMPLE = { generator = {}, path = TRANSPORT.path }
 
 --- New states.
 -- @tparam integer count
@@ -205,14 +217,26 @@ end
 -- @treturn tensor p (count, d)
 -- @treturn ?table with path: q and p of all states on the way
 function NHF:sample(count, opts)
-  opts = opts or {}
+  local o = options.resolve("nhf:sample", opts, SAMPLE)
   return torus.no_grad(function()
-    local q, p = self.prior:sample(count, opts.generator)
-    return self:transport(q, p, { path = opts.path })
+    local q, p = self.prior:sample(count, o.generator)
+    return self:transport(q, p, { path = o.path })
   end)
 end
 
 -- --- density by quadrature ----------------------------------------------------------
+
+-- The corners of a box are lists of d numbers, both or none.
+local function check_corners(d, o)
+  for _, name in ipairs { "low", "high" } do
+    local corner, fits = o[name] or {}, true
+    for i = 1, d do fits = fits and type(corner[i]) == "number" end
+    if not fits or #corner ~= d then
+      options.raise("nhf:log_density: expected low and high, lists of %d "
+        .. "numbers each, got %s as %s", d, options.show(o[name]), name)
+    end
+  end
+end
 
 -- Where the momenta of the model's own states lie, with a margin.
 local function momentum_box(self, margin)
@@ -261,11 +285,12 @@ function NHF:log_density(q, opts)
     options.raise("nhf: the density by quadrature is for one and two "
       .. "dimensions, not %d (see importance_bound)", d)
   end
+  if o.low or o.high then check_corners(d, o) end
   return torus.no_grad(function()
     local low, high = o.low, o.high
     if not low then low, high = momentum_box(self, o.margin) end
     local p, cell = grid(low, high, o.points, self.config.dtype)
-    local n, parts = p:size(1), {}
+    local n, pieces = p:size(1), {}
     local rows = math.max(1, o.chunk // n)
     for first = 1, q:size(1), rows do
       local k = math.min(rows, q:size(1) - first + 1)
@@ -273,9 +298,9 @@ function NHF:log_density(q, opts)
       local at_p = p:unsqueeze(1):expand(k, n, d)
       local joint = self:log_joint(at_q:reshape(k * n, d),
         at_p:reshape(k * n, d))
-      parts[#parts + 1] = joint:reshape(k, n):logsumexp(2)
+      pieces[#pieces + 1] = joint:reshape(k, n):logsumexp(2)
     end
-    return torus.cat(parts, 1) + math.log(cell)
+    return torus.cat(pieces, 1) + math.log(cell)
   end)
 end
 

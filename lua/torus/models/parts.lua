@@ -18,7 +18,8 @@ local Stack = Module.class("Stack")
 -- @tparam {integer,...} channels of the input, then of every layer
 -- @tparam table opts activation (a name); strides, one per layer, or all 1;
 -- layer: options of every Conv2d; last: options of the last one beside these
--- @treturn Module members 1, 2, ...
+-- @treturn Module members 1, 2, ...; (batch, height, width, first channels) ->
+-- (batch, height', width', last channels)
 function M.stack(channels, opts)
   local self = Module.instance(Stack, {
     depth = #channels - 1,
@@ -62,6 +63,45 @@ function Spread:forward(z)
   return self.stack(self.activation(map))
 end
 
+-- --- encoder --------------------------------------------------------------
+
+local LARGEST = 1024
+
+--- Raises unless a resolution is one that encoder and decoder take. The upper
+-- limit keeps a typing error from asking for all memory.
+-- @tparam string where name of the model, for the message
+-- @tparam integer resolution
+function M.check_resolution(where, resolution)
+  local factor = 1 << M.halvings(resolution)
+  if resolution < 8 or resolution > LARGEST or resolution % factor ~= 0 then
+    options.raise("%s: expected as resolution a multiple of 8 from 8 to 56 or "
+      .. "of 16 from 64 to %d, got %d", where, LARGEST, resolution)
+  end
+end
+
+--- How often the encoder halves frames and the decoder doubles them: three
+-- times bring 32x32 to 4x4; 64x64 takes four.
+-- @tparam integer resolution
+-- @treturn integer
+function M.halvings(resolution)
+  return resolution >= 64 and 4 or 3
+end
+
+--- Eight convolutions with ReLUs between them, some of stride 2.
+-- @tparam integer inputs channels of all frames together
+-- @tparam integer outputs channels
+-- @tparam table opts resolution of the frames, width, layer and last as in
+-- stack
+-- @treturn Module (batch, resolution, resolution, inputs) -> (batch, size,
+-- size, outputs), where size is the resolution, halved
+function M.encoder(inputs, outputs, opts)
+  local w = opts.width
+  local first = M.halvings(opts.resolution) == 4 and 2 or 1
+  return M.stack({ inputs, w // 2, w, w, w, w, w, w, outputs },
+    { activation = "relu", strides = { first, 2, 1, 2, 1, 2, 1, 1 },
+      layer = opts.layer, last = opts.last })
+end
+
 -- --- energy ---------------------------------------------------------------
 
 local Energy = Module.class("Energy")
@@ -91,8 +131,9 @@ end
 -- With "default" first weights its gradient is nearly the same everywhere, and
 -- everything drifts the same way. With "oscillator" the filters of the first
 -- layer come in pairs of opposite sign that the next one weights alike, and
--- the read-out is positive: the energy is even and mostly convex, so states
--- swing around zero, each in its own phase, from the first step of training.
+-- the read-out is positive: the energy, if its width is even, is even itself
+-- and mostly convex, so states swing around zero, each in its own phase, from
+-- the first step of training.
 -- @tparam integer inputs channels
 -- @tparam table opts width, layers, size of the feature map, init = "default"
 -- or "oscillator", layer as in stack
@@ -126,7 +167,7 @@ local Joint = Module.class("JointEnergy")
 
 --- @tparam integer inputs channels of q; p has as many
 -- @tparam table opts as energy's
--- @treturn Module (q, p) -> (batch)
+-- @treturn Module (q, p), (batch, size, size, inputs) each, -> (batch)
 function M.joint_energy(inputs, opts)
   local self = M.energy(2 * inputs, opts)
   return setmetatable(self, Joint)
@@ -142,6 +183,8 @@ end
 M.SLOPE = 0.2
 
 -- --- decoder --------------------------------------------------------------
+
+local COLOUR = { type = "number", min = 0, max = 1 }
 
 local Block = Module.class("Block")
 
@@ -171,13 +214,43 @@ function Block:forward(x)
   return self.closing(h)
 end
 
+--- Raises unless a background is nil or a list of colours.
+-- @tparam string where name of the model, for the message
+-- @tparam ?{number,...} background one number in [0, 1] per channel
+-- @tparam integer channels
+function M.check_background(where, background, channels)
+  if background == nil then return end
+  local fits = type(background) == "table" and #background == channels
+  for i = 1, fits and channels or 0 do
+    local problem = options.check(background[i], COLOUR)
+    fits = fits and not problem
+  end
+  if not fits then
+    options.raise("%s: expected a background of %d numbers in [0, 1], got %s",
+      where, channels, options.show(background))
+  end
+end
+
+-- What a sigmoid takes to the colours. Black and white, which it never
+-- reaches, are held off: an infinite bias would never move again.
+local function logits(colours)
+  local list = {}
+  for i, colour in ipairs(colours) do
+    local value = math.max(0.01, math.min(0.99, colour))
+    list[i] = math.log(value / (1 - value))
+  end
+  return list
+end
+
 local Decoder = Module.class("Decoder")
 
 --- Blocks that double the resolution, one convolution to colours, a sigmoid.
 -- @tparam integer inputs channels of q
 -- @tparam table opts blocks, width, channels of the frames, skip, closing,
--- layer, background (colours that the untrained output starts near, or nil)
--- @treturn Module (images, size, size, inputs) -> frames
+-- layer, background (colours that the untrained output starts near, or nil:
+-- see check_background)
+-- @treturn Module (images, size, size, inputs) -> (images, size 2^blocks,
+-- size 2^blocks, channels) in (0, 1)
 function M.decoder(inputs, opts)
   local self = Module.instance(Decoder, { blocks = opts.blocks })
   for i = 1, opts.blocks do
@@ -186,13 +259,9 @@ function M.decoder(inputs, opts)
   local output = self:register("output",
     Conv2d.new(opts.width, opts.channels, opts.layer))
   if opts.background then
-    local logits = {}
-    for i = 1, opts.channels do
-      local value = opts.background[i]
-      logits[i] = math.log(value / (1 - value))
-    end
     torus.no_grad(function()
-      output.bias:copy_(torus.tensor(logits, { dtype = opts.layer.dtype }))
+      output.bias:copy_(torus.tensor(logits(opts.background),
+        { dtype = opts.layer.dtype }))
     end)
   end
   return self

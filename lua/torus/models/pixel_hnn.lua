@@ -32,7 +32,8 @@ local M = {}
 -- it again: without this (set_centre never called, init "default",
 -- input_gain 1: the paper's form) the dense auto-encoder stays at a constant
 -- image.
--- `background` are the colours that the convolutional decoder starts near.
+-- `background` are the colours, a number in [0, 1] per channel, that the
+-- convolutional decoder starts near.
 M.rules = {
   kind = { default = "mlp", choices = { "mlp", "conv" } },
   latent = { default = 2, type = "integer", min = 2 },
@@ -76,22 +77,17 @@ local function twice(list)
 end
 
 local function register_conv(self, c, o)
-  local halvings = c.resolution >= 64 and 4 or 3
-  if c.resolution % (1 << halvings) ~= 0 then
-    options.raise("pixel_hnn: expected a resolution that is a multiple of %d, "
-      .. "got %d", 1 << halvings, c.resolution)
-  end
+  parts.check_resolution("pixel_hnn", c.resolution)
+  local halvings = parts.halvings(c.resolution)
   self.size = c.resolution >> halvings
-  local w, cells = c.conv_width, self.size * self.size
-  self:register("encoder", parts.stack(
-    { 2 * c.channels, w // 2, w, w, w, w, w, w, Z },
-    { activation = "relu", layer = { dtype = o.dtype, generator = o.generator,
-      init = c.init }, strides = halvings == 4
-      and { 2, 2, 1, 2, 1, 2, 1, 1 } or { 1, 2, 1, 2, 1, 2, 1, 1 } }))
+  local cells = self.size * self.size
+  self:register("encoder", parts.encoder(2 * c.channels, Z, {
+    resolution = c.resolution, width = c.conv_width,
+    layer = options.joined(o, { init = c.init }) }))
   self:register("to_latent", Linear.new(cells * Z, c.latent, o))
   self:register("from_latent", Linear.new(c.latent, cells * STATE, o))
   self:register("decoder", parts.decoder(STATE, { blocks = halvings,
-    width = w, channels = 2 * c.channels, skip = true, closing = "none",
+    width = c.conv_width, channels = 2 * c.channels, skip = true, closing = "none",
     layer = o, background = c.background and twice(c.background) }))
 end
 
@@ -107,10 +103,7 @@ function M.new(config, generator)
     options.raise("pixel_hnn: expected an even latent size, half of it q and "
       .. "half p, got %d", c.latent)
   end
-  if c.background and #c.background ~= c.channels then
-    options.raise("pixel_hnn: expected a background of %d colours, got %d",
-      c.channels, #c.background)
-  end
+  parts.check_background("pixel_hnn", c.background, c.channels)
   local self = Module.instance(PixelHNN, { config = c, frame_time = 1 })
   self:register("centre", torus.zeros({ 1, 2, c.resolution, c.resolution,
     c.channels }, { dtype = c.dtype, requires_grad = true }))
@@ -126,14 +119,12 @@ end
 
 local function check_frames(self, frames, count)
   local c = self.config
-  local expected = { count, c.resolution, c.resolution, c.channels }
-  local shape = torus.is_tensor(frames) and frames.shape or {}
-  local fits = #shape == 5
-  for i = 1, 4 do fits = fits and shape[i + 1] == expected[i] end
-  if not fits then
-    options.raise("pixel_hnn: expected frames of shape (batch,%s), got (%s)",
-      table.concat(expected, ","), table.concat(shape, ","))
-  end
+  options.tensor("pixel_hnn", "frames", frames,
+    { "batch", count, c.resolution, c.resolution, c.channels })
+end
+
+local function check_latent(self, z)
+  options.tensor("pixel_hnn", "z", z, { "batch", self.config.latent })
 end
 
 --- Sets the image that frames are encoded relative to.
@@ -165,6 +156,7 @@ end
 -- @tparam tensor z (batch, latent)
 -- @treturn tensor (batch, 2, height, width, channels)
 function PixelHNN:decode(z)
+  check_latent(self, z)
   local c, batch = self.config, z:size(1)
   local side = c.resolution
   if c.kind == "mlp" then
@@ -180,6 +172,7 @@ end
 -- @treturn tensor q (batch, latent / 2)
 -- @treturn tensor p (batch, latent / 2)
 function PixelHNN:split(z)
+  check_latent(self, z)
   local half = self.config.latent // 2
   return z:narrow(2, 1, half), z:narrow(2, half + 1, half)
 end
@@ -244,14 +237,23 @@ function PixelHNN:rollout(z, opts)
 end
 
 -- The states of a rollout as latent vectors, (steps + 1, batch, latent).
-local function latents(way) return torus.cat({ way.q, way.p }, 3) end
+local function latents(self, way)
+  if type(way) ~= "table" then
+    options.raise("pixel_hnn: expected a rollout {q=, p=}, got %s",
+      options.show(way))
+  end
+  local shape = { "steps + 1", "batch", self.config.latent // 2 }
+  options.tensor("pixel_hnn", "q", way.q, shape)
+  options.tensor("pixel_hnn", "p", way.p, shape)
+  return torus.cat({ way.q, way.p }, 3)
+end
 
 --- On from the last state of a rollout.
 -- @tparam table way a rollout
 -- @tparam[opt] table opts as of rollout
 -- @treturn table the next one, which starts where `way` ends
 function PixelHNN:continue(way, opts)
-  return self:rollout(latents(way)[-1], opts)
+  return self:rollout(latents(self, way)[-1], opts)
 end
 
 --- The images along a rollout, the first frame of every decoded pair; nothing
@@ -260,7 +262,7 @@ end
 -- @treturn tensor (batch, steps + 1, height, width, channels)
 function PixelHNN:images(way)
   return torus.no_grad(function()
-    local z, frames = latents(way), {}
+    local z, frames = latents(self, way), {}
     for t = 1, z:size(1) do frames[t] = self:decode(z[t]):select(2, 1) end
     return torus.stack(frames, 2)
   end)
@@ -278,27 +280,34 @@ function PixelHNN:film(pairs, opts)
   end)
 end
 
+-- Their values are for rollout to check.
+local FILM = { steps = {}, dt = {}, substeps = {} }
+
 --- Sequences as the model sees them, which looks at their first pair alone.
--- @tparam tensor frames (batch, frames, height, width, channels)
+-- @tparam tensor frames (batch, frames, height, width, channels), two or more
 -- @tparam[opt] table opts as of rollout; as many steps as there are by default
 -- @treturn tensor (batch, steps + 1, height, width, channels)
 -- @treturn table the rollout
 function PixelHNN:reconstruct(frames, opts)
-  opts = opts or {}
-  return self:film(frames:narrow(2, 1, 2), { dt = opts.dt,
-    steps = opts.steps or frames:size(2) - 1, substeps = opts.substeps })
+  local o = options.resolve("pixel_hnn:reconstruct", opts, FILM)
+  check_frames(self, frames, "frames")
+  return self:film(frames:narrow(2, 1, 2), { dt = o.dt,
+    steps = o.steps or frames:size(2) - 1, substeps = o.substeps })
 end
 
 --- The learned energy of latent states.
 -- @tparam tensor z (batch, latent)
 -- @treturn tensor (batch)
-function PixelHNN:energy(z) return self.energy_net(z) end
+function PixelHNN:energy(z)
+  check_latent(self, z)
+  return self.energy_net(z)
+end
 
 --- The energy along a rollout.
 -- @tparam table way a rollout
 -- @treturn tensor (steps + 1, batch)
 function PixelHNN:energies(way)
-  local z = latents(way)
+  local z = latents(self, way)
   return self:energy(z:reshape(-1, z:size(3))):reshape(z:size(1), z:size(2))
 end
 

@@ -23,15 +23,16 @@ local function names()
 end
 
 --- The function behind a name; anything callable is returned as it is.
--- @tparam string|function activation
--- @tparam string where name of the caller, for the message
+-- @tparam string|function activation identity, leaky_relu, relu, sigmoid, sin,
+-- softplus or tanh
+-- @tparam[opt="activation"] string where name of the caller, for the message
 -- @treturn function tensor -> tensor
 function M.get(activation, where)
-  if type(activation) ~= "string" then return activation end
+  if options.is_callable(activation) then return activation end
   local found = functions[activation]
   if not found then
-    options.raise("%s: unknown activation %q (known: %s)", where,
-      activation, names())
+    options.raise("%s: unknown activation %s (known: %s)",
+      where or "activation", options.show(activation), names())
   end
   return found
 end
@@ -39,6 +40,7 @@ end
 local Activation = Module.class("Activation")
 
 function Activation:forward(x)
+  options.tensor(self.kind, "x", x, { "..." })
   return functions[self.kind](x, self.slope)
 end
 
@@ -49,11 +51,15 @@ end
 
 --- A module that applies an activation.
 -- @tparam string kind a name that get takes
--- @tparam[opt=0.01] number slope of leaky_relu below zero
--- @treturn Module
+-- @tparam[opt=0.01] number slope of leaky_relu below zero; no other takes one
+-- @treturn Module tensor -> tensor of the same shape
 function M.module(kind, slope)
-  M.get(kind, "activation")
-  if kind == "leaky_relu" then slope = slope or 0.01 end
+  M.get(type(kind) == "string" and kind or nil)
+  if kind == "leaky_relu" then
+    slope = options.argument(kind, "slope", slope or 0.01, { type = "number" })
+  elseif slope ~= nil then
+    options.raise("%s: only leaky_relu has a slope", kind)
+  end
   return Module.instance(Activation, { kind = kind, slope = slope })
 end
 

@@ -17,18 +17,40 @@ local RULES = {
   init = { default = "default", choices = initialise.schemes },
 }
 
---- Weights (out, in, kh, kw) start uniform within 1/sqrt(in kh kw), biases
--- too.
+local SIZE = { type = "integer", min = 1 }
+
+-- {height, width} of a kernel given as such or as one number for both.
+local function kernel_sizes(kernel)
+  local list = type(kernel) == "table" and kernel or { kernel, kernel }
+  local sizes, fits = {}, #list == 2
+  for i = 1, 2 do
+    local problem
+    problem, sizes[i] = options.check(list[i], SIZE)
+    fits = fits and not problem
+  end
+  if not fits then
+    options.raise("Conv2d: expected as kernel a positive integer or a list "
+      .. "{height, width} of two, got %s", options.show(kernel))
+  end
+  return sizes
+end
+
+--- Weights (outputs, inputs, height, width) and biases (outputs) start as
+-- torus.nn.initialise says: by default uniform within
+-- 1/sqrt(inputs height width).
 -- @tparam integer inputs channels
 -- @tparam integer outputs channels
--- @tparam[opt] table opts kernel=3 (or {height, width}), stride=1,
--- padding=kernel//2, bias=true, dtype="float32", generator, init="default" or
+-- @tparam[opt] table opts kernel=3 (or {height, width}), stride=1, padding on
+-- all four sides (half the kernel's height, rounded down), bias=true,
+-- dtype="float32", generator (of the initial values), init="default" or
 -- "kaiming"
--- @treturn Module
+-- @treturn Module (images, height, width, inputs) -> (images, height', width',
+-- outputs), each size' = (size + 2 padding - kernel) // stride + 1
 function Conv2d.new(inputs, outputs, opts)
+  inputs = options.argument("Conv2d", "inputs", inputs, SIZE)
+  outputs = options.argument("Conv2d", "outputs", outputs, SIZE)
   opts = options.resolve("Conv2d", opts, RULES)
-  local kernel = opts.kernel
-  if type(kernel) == "number" then kernel = { kernel, kernel } end
+  local kernel = kernel_sizes(opts.kernel)
   local self = Module.instance(Conv2d, {
     inputs = inputs, outputs = outputs, kernel = kernel,
     stride = opts.stride, padding = opts.padding or kernel[1] // 2,
@@ -47,6 +69,8 @@ end
 --- @tparam tensor x (images, height, width, inputs)
 -- @treturn tensor (images, height', width', outputs)
 function Conv2d:forward(x)
+  options.tensor("Conv2d", "x", x,
+    { "images", "height", "width", self.inputs })
   local o = { stride = self.stride, padding = self.padding }
   if self.bias then return torus.conv2d(x, self.weight, self.bias, o) end
   return torus.conv2d(x, self.weight, o)

@@ -18,12 +18,22 @@ local M = {
   initialise = initialise,
 }
 
---- Activations as modules, for a Sequential.
+-- Activations as modules, for a Sequential.
+
+--- @treturn Module max(x, 0)
 function M.ReLU() return activation.module("relu") end
+
+--- @treturn Module ln(1 + exp x)
 function M.Softplus() return activation.module("softplus") end
+
+--- @treturn Module 1 / (1 + exp -x)
 function M.Sigmoid() return activation.module("sigmoid") end
+
+--- @treturn Module tanh x
 function M.Tanh() return activation.module("tanh") end
+
 --- @tparam[opt=0.01] number slope below zero
+-- @treturn Module x, times the slope where it is negative
 function M.LeakyReLU(slope) return activation.module("leaky_relu", slope) end
 
 return M

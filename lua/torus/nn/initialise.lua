@@ -1,5 +1,6 @@
 --- How parameters start.
 -- @module torus.nn.initialise
+local options = require "torus.options"
 local torus = require "torus"
 
 local M = {}
@@ -7,7 +8,7 @@ local M = {}
 --- A new parameter, uniform within +-bound.
 -- @tparam {integer,...} shape
 -- @tparam number bound
--- @tparam table opts dtype, generator
+-- @tparam table opts dtype="float32", generator
 -- @treturn tensor a leaf that requires a gradient
 function M.uniform(shape, bound, opts)
   local parameter = torus.zeros(shape, { dtype = opts.dtype,
@@ -20,27 +21,29 @@ function M.uniform(shape, bound, opts)
   return parameter
 end
 
+--- The names that bound and bias_bound take.
+M.schemes = { "default", "kaiming" }
+
+local SCHEME = { choices = M.schemes }
+
 --- The bound of the weights of a layer.
 -- "default" is 1/sqrt(fan_in), PyTorch's; "kaiming" is sqrt(6/fan_in), which
--- keeps the size of a signal through ReLUs.
+-- keeps the size of a signal through ReLUs (He et al. 2015).
 -- @tparam string scheme
--- @tparam integer fan_in
+-- @tparam integer fan_in how many numbers each output is a sum over
 -- @treturn number
 function M.bound(scheme, fan_in)
+  options.argument("initialise", "scheme", scheme, SCHEME)
   if scheme == "kaiming" then return math.sqrt(6 / fan_in) end
   return 1 / math.sqrt(math.max(fan_in, 1))
 end
 
---- The bound of the biases: zero with "kaiming".
+--- The bound of the biases: that of the weights, but zero with "kaiming".
 -- @tparam string scheme
 -- @tparam integer fan_in
 -- @treturn number
 function M.bias_bound(scheme, fan_in)
-  if scheme == "kaiming" then return 0 end
-  return 1 / math.sqrt(math.max(fan_in, 1))
+  return scheme == "kaiming" and 0 or M.bound(scheme, fan_in)
 end
-
---- The names that bound takes.
-M.schemes = { "default", "kaiming" }
 
 return M

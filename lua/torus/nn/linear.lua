@@ -6,6 +6,8 @@ local options = require "torus.options"
 
 local Linear = Module.class("Linear")
 
+local SIZE = { type = "integer", min = 1 }
+
 local RULES = {
   bias = { default = true, type = "boolean" },
   dtype = { default = "float32", choices = { "float32", "float64" } },
@@ -13,14 +15,17 @@ local RULES = {
   init = { default = "default", choices = initialise.schemes },
 }
 
---- y = x W^T + b over the last dimension of x. Weights (out, in) start uniform
--- within 1/sqrt(inputs), biases too.
+--- y = x W^T + b over the last dimension of x. Weights (outputs, inputs) and
+-- biases (outputs) start as torus.nn.initialise says: by default uniform within
+-- 1/sqrt(inputs).
 -- @tparam integer inputs
 -- @tparam integer outputs
--- @tparam[opt] table opts bias=true, dtype="float32", generator,
--- init="default" or "kaiming"
--- @treturn Module
+-- @tparam[opt] table opts bias=true, dtype="float32", generator (of the initial
+-- values), init="default" or "kaiming"
+-- @treturn Module (..., inputs) -> (..., outputs)
 function Linear.new(inputs, outputs, opts)
+  inputs = options.argument("Linear", "inputs", inputs, SIZE)
+  outputs = options.argument("Linear", "outputs", outputs, SIZE)
   opts = options.resolve("Linear", opts, RULES)
   local self = Module.instance(Linear, { inputs = inputs, outputs = outputs })
   self:register("weight", initialise.uniform({ outputs, inputs },
@@ -35,11 +40,7 @@ end
 --- @tparam tensor x (..., inputs)
 -- @treturn tensor (..., outputs)
 function Linear:forward(x)
-  local given = x:size(-1)
-  if given ~= self.inputs then
-    options.raise("Linear: expected a last dimension of %d, got shape "
-      .. "(%s)", self.inputs, table.concat(x.shape, ","))
-  end
+  options.tensor("Linear", "x", x, { "...", self.inputs })
   local y = x:matmul(self.weight:transpose(1, 2))
   return self.bias and y + self.bias or y
 end

@@ -19,11 +19,13 @@ local RULES = {
   init = { default = "default", choices = initialise.schemes },
 }
 
---- @tparam table opts sizes={inputs, hidden, ..., outputs},
--- activation="tanh" (name or function), output="identity" (after the last
--- layer), scalar=false (true drops the last dimension, which must be 1: an
--- energy per sample), bias, dtype, generator, init as in Linear
--- @treturn Module
+--- @tparam table opts sizes={inputs, hidden, ..., outputs};
+-- activation="tanh" between layers and output="identity" after the last, names
+-- that torus.nn.activation takes or functions; scalar=false (true drops the
+-- last dimension, which must be 1: an energy per sample); bias, dtype,
+-- generator, init as in Linear
+-- @treturn Module members 1, 2, ...; (..., inputs) -> (..., outputs), or (...)
+-- when scalar
 function MLP.new(opts)
   opts = options.resolve("MLP", opts, RULES)
   local sizes = opts.sizes
@@ -60,6 +62,7 @@ end
 
 --- What the fused kernels need to know, where they know such a network: an
 -- energy per sample from softplus or tanh layers.
+-- @treturn ?table as of torus.fused, or nil
 function MLP:network()
   local name = self.activation_name
   if not self.scalar or not self.plain or #self.sizes < 3

@@ -4,6 +4,7 @@
 -- and sub-modules in the order in which they were registered, which fixes the
 -- order of `parameters()` and the dotted names (`encoder.3.weight`).
 -- @module torus.nn.module
+local options = require "torus.options"
 local torus = require "torus"
 
 local Module = {}
@@ -32,7 +33,8 @@ end
 
 --- Makes an instance of a class.
 -- @tparam table class
--- @tparam ?table fields
+-- @tparam ?table fields becomes the instance
+-- @treturn Module without members
 function Module.instance(class, fields)
   local self = fields or {}
   self.members = {}
@@ -90,18 +92,15 @@ function Module:count()
   return total
 end
 
-local function shape_text(shape)
-  return "(" .. table.concat(shape, ",") .. ")"
-end
-
 --- Copies values into the parameters. All are checked before the first is
 -- written.
 -- @tparam {[string]=tensor} values by dotted name; names that begin otherwise
 -- than with the prefix are left aside
 -- @tparam[opt=""] string prefix put before every name
--- @treturn ?boolean true
+-- @treturn ?boolean true, or nil where a name or a shape does not fit
 -- @treturn ?string what does not fit
 function Module:load_parameters(values, prefix)
+  options.argument("load_parameters", "values", values, { type = "table" })
   prefix = prefix or ""
   local known = {}
   local entries = self:named_parameters()
@@ -112,16 +111,18 @@ function Module:load_parameters(values, prefix)
     if value == nil then
       return nil, string.format("load_parameters: %s is missing", name)
     end
-    local expected, got = shape_text(entry[2].shape), shape_text(value.shape)
+    local expected = options.shape_text(entry[2].shape)
+    local got = torus.is_tensor(value) and options.shape_text(value.shape)
+      or options.show(value)
     if expected ~= got then
       return nil, string.format(
         "load_parameters: %s: expected shape %s, got %s", name, expected, got)
     end
   end
   for name in pairs(values) do
-    if name:sub(1, #prefix) == prefix and not known[name] then
-      return nil, string.format(
-        "load_parameters: there is no parameter %s here", name)
+    local text = tostring(name)
+    if text:sub(1, #prefix) == prefix and not known[name] then
+      return nil, "load_parameters: there is no parameter " .. text .. " here"
     end
   end
   torus.no_grad(function()
@@ -133,29 +134,43 @@ function Module:load_parameters(values, prefix)
   return true
 end
 
-local function replace(self, convert)
+local function converted(value, dtype)
+  local leaf = torus.zeros(value.shape, { dtype = dtype, requires_grad = true })
+  torus.no_grad(function() leaf:copy_(value:to(dtype)) end)
+  return leaf
+end
+
+local function convert(self, dtype)
   for _, member in ipairs(self.members) do
     local value = member[2]
     if is_module(value) then
-      replace(value, convert)
+      convert(value, dtype)
     elseif type(value) ~= "function" then
-      member[2] = convert(value)
+      member[2] = converted(value, dtype)
       self[member[3]] = member[2]
     end
   end
+  self:convert_rest(dtype)
 end
+
+--- Converts what a class keeps of a dtype beside its parameters: `to` calls it
+-- on every module after its members. By default the dtype that a
+-- configuration (field config) names.
+-- @tparam string dtype
+function Module:convert_rest(dtype)
+  local config = self.config
+  if type(config) == "table" and config.dtype then config.dtype = dtype end
+end
+
+local DTYPE = { choices = { "float32", "float64" } }
 
 --- Converts every parameter, in place; they become new leaves, so convert
 -- before an optimiser takes them.
--- @tparam string dtype
+-- @tparam string dtype "float32" or "float64"
 -- @return self
 function Module:to(dtype)
-  replace(self, function(value)
-    local leaf = torus.zeros(value.shape, { dtype = dtype,
-      requires_grad = true })
-    torus.no_grad(function() leaf:copy_(value:to(dtype)) end)
-    return leaf
-  end)
+  options.argument("Module:to", "dtype", dtype, DTYPE)
+  convert(self, dtype)
   return self
 end
 

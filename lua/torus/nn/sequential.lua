@@ -6,13 +6,17 @@ local options = require "torus.options"
 local Sequential = Module.class("Sequential")
 
 --- @tparam {Module|function,...} layers named by their places: 1, 2, ...
--- @treturn Module
+-- @treturn Module of one argument; without layers it is the identity
 function Sequential.new(layers)
+  if type(layers) ~= "table" or Module.is_module(layers) then
+    options.raise("Sequential: expected a list of modules and functions, "
+      .. "got %s", options.show(layers))
+  end
   local self = Module.instance(Sequential)
   for i, layer in ipairs(layers) do
     if not Module.is_module(layer) and type(layer) ~= "function" then
       options.raise("Sequential: expected a module or a function at "
-        .. "place %d, got %s", i, tostring(layer))
+        .. "place %d, got %s", i, options.show(layer))
     end
     self:register(i, layer)
   end

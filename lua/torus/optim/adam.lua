@@ -16,9 +16,19 @@ local RULES = {
   weight_decay = { default = 0, type = "number", min = 0 },
 }
 
+-- Tensors of a list, each of the shape of its parameter; nil is left out.
+local function check_tensors(what, list, params)
+  for i, p in ipairs(params) do
+    if list[i] ~= nil then
+      options.tensor("adam", what .. " " .. i, list[i], torus.is_tensor(p)
+        and p.shape or { "..." })
+    end
+  end
+end
+
 --- @tparam {tensor,...} params leaves, updated in place
--- @tparam[opt] table opts lr=1e-3, betas={0.9, 0.999}, eps=1e-8,
--- weight_decay=0
+-- @tparam[opt] table opts lr=1e-3, betas={0.9, 0.999} (both in [0, 1)),
+-- eps=1e-8, weight_decay=0
 -- @treturn Adam
 function Adam.new(params, opts)
   opts = options.resolve("adam", opts, RULES)
@@ -31,8 +41,10 @@ function Adam.new(params, opts)
     end
   end
   if type(params) ~= "table" or #params == 0 then
-    options.raise("adam: expected a list of at least one tensor")
+    options.raise("adam: expected a list of at least one tensor, got %s",
+      options.show(params))
   end
+  check_tensors("parameter", params, params)
   local self = setmetatable({ params = params, first = {}, second = {},
     steps = 0, lr = opts.lr, beta1 = betas[1], beta2 = betas[2],
     eps = opts.eps, weight_decay = opts.weight_decay }, Adam)
@@ -56,9 +68,13 @@ end
 
 --- One update. Parameters without a gradient stay as they are, as do their
 -- moments.
--- @tparam ?{tensor,...} grads in the order of the parameters; without it
--- every parameter's own .grad
+-- @tparam ?{tensor,...} grads in the order of the parameters, each of its
+-- parameter's shape; without it every parameter's own .grad
 function Adam:step(grads)
+  if grads ~= nil then
+    options.argument("adam", "grads", grads, { type = "table" })
+    check_tensors("gradient", grads, self.params)
+  end
   self.steps = self.steps + 1
   local params, given, first, second = {}, {}, {}, {}
   for i, p in ipairs(self.params) do
@@ -94,11 +110,23 @@ function Adam:state()
   return { steps = self.steps, first = self.first, second = self.second }
 end
 
---- @tparam table state what state() returned, or tensors of the same shapes
+local STATE = {
+  steps = { required = true, type = "integer", min = 0 },
+  first = { required = true, type = "table" },
+  second = { required = true, type = "table" },
+}
+
+--- Takes a state over; its tensors are copied. All are checked before the
+-- first is written.
+-- @tparam table state what state() returned, or tensors of the same shapes
 function Adam:load_state(state)
-  if #state.first ~= #self.params or #state.second ~= #self.params then
-    options.raise("adam: expected the moments of %d parameters, got %d",
-      #self.params, #state.first)
+  state = options.resolve("adam:load_state", state, STATE)
+  for _, name in ipairs { "first", "second" } do
+    if #state[name] ~= #self.params then
+      options.raise("adam: expected the moments of %d parameters, got %d",
+        #self.params, #state[name])
+    end
+    check_tensors(name .. " moment", state[name], self.params)
   end
   torus.no_grad(function()
     for i in ipairs(self.params) do

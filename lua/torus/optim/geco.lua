@@ -42,9 +42,12 @@ function Geco:multiplier()
 end
 
 --- Takes in the error of one step.
--- @tparam number reconstruction error
+-- @tparam number reconstruction error, in the tolerance's units; not NaN, which
+-- would stay in the moving average
 -- @treturn number the new multiplier
 function Geco:update(reconstruction)
+  options.argument("geco:update", "reconstruction", reconstruction,
+    { type = "number" })
   local o = self.options
   self.moving = self.moving
     and o.decay * self.moving + (1 - o.decay) * reconstruction
@@ -56,13 +59,20 @@ function Geco:update(reconstruction)
   return self:multiplier()
 end
 
---- @treturn table numbers, exact when written with "%a"
+--- @treturn table numbers, exact when written with "%a": exponent, the
+-- multiplier's logarithm, and moving, nil before the first update
 function Geco:state()
   return { exponent = self.exponent, moving = self.moving }
 end
 
+local STATE = {
+  exponent = { required = true, type = "number" },
+  moving = { type = "number" },
+}
+
 --- @tparam table state what state() returned
 function Geco:load_state(state)
+  state = options.resolve("geco:load_state", state, STATE)
   self.exponent, self.moving = state.exponent, state.moving
 end
 
