@@ -14,7 +14,6 @@ local parser = argparse("demo.lua",
 parser:option("--out", "Run folder.", "runs/demo"):argname("DIR")
 parser:option("--steps", "Training steps, for a quick look."):argname("N")
   :convert(command.whole)
-command.common(parser)
 
 local function minutes(seconds)
   return string.format("%d:%02d minutes", seconds // 60, seconds % 60 // 1)
@@ -59,9 +58,7 @@ local function draw(out, model, config, data, still)
   return written
 end
 
-local function main()
-  local args = parser:parse()
-  command.apply_common(args)
+local function main(args)
   local start = torus.clock()
   local config = configuration(args)
   local data = command.check(train.open_data(config))
@@ -88,4 +85,4 @@ local function main()
   for _, path in ipairs(files) do print("  " .. path) end
 end
 
-main()
+command.main(parser, main)

@@ -18,7 +18,6 @@ parser:option("--split", "test or train.", "test"):choices { "test", "train" }
 parser:flag("--pictures", "Write pictures into the run folder too (hnn, "
   .. "pixel_hnn, nhf; for hgn see rollout.lua).")
 parser:flag("--json", "Print all numbers as JSON.")
-command.common(parser)
 
 -- Models with a report of their own.
 local function other(args, model, config, step, report)
@@ -39,9 +38,7 @@ local function other(args, model, config, step, report)
   for _, path in ipairs(result.files) do print(path) end
 end
 
-local function main()
-  local args = parser:parse()
-  command.apply_common(args)
+local function main(args)
   local model, config, step = train.open(args.run)
   command.check(model, config)
   local report = kinds.task(config.model).report
@@ -58,4 +55,4 @@ local function main()
   end
 end
 
-main()
+command.main(parser, main)

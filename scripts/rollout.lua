@@ -15,14 +15,11 @@ parser:option("--sequences", "Test sequences, a strip each.", "2"):argname("N")
 parser:option("--samples", "Samples, in one strip.", "6"):argname("N")
   :convert(command.whole)
 parser:option("--seed", "Seed of the samples.", "1"):argname("N")
-  :convert(command.number)
+  :convert(command.seed)
 parser:option("--out", "Where to write (default: the run folder).")
   :argname("DIR")
-command.common(parser)
 
-local function main()
-  local args = parser:parse(command.arguments())
-  command.apply_common(args)
+local function main(args)
   local model, config = train.open(args.run)
   command.check(model, config)
   local data = command.check(train.open_data(config))
@@ -43,4 +40,4 @@ local function main()
   for _, path in ipairs(written) do print(path) end
 end
 
-main()
+command.main(parser, main)
