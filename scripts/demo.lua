@@ -1,8 +1,8 @@
 --- The demonstration: a small HGN learns a mass on a spring from pixels.
 local argparse = require "argparse"
 local command = require "torus.train.command"
-local folder = require "torus.train.folder"
 local pictures = require "torus.train.pictures"
+local run = require "torus.train.run"
 local torus = require "torus"
 local train = require "torus.train"
 
@@ -22,12 +22,7 @@ end
 local function configuration(args)
   local config = command.check(train.config.make("demo",
     { steps = args.steps }))
-  if not folder.exists(args.out .. "/config.json") then return config end
-  local earlier = command.check(train.run_config(args.out))
-  if train.config.encode(earlier) ~= train.config.encode(config) then
-    command.die(args.out .. " holds a run with another configuration: remove "
-      .. "it, or name another folder with --out")
-  end
+  command.check(run.check_earlier(args.out, config))
   return config
 end
 

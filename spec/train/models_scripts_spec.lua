@@ -74,7 +74,25 @@ describe("the scripts with smaller models", function()
     succeeds("figures.lua 9 --out %s/figures --steps 2 --set targets=mixture2",
       base)
     is_picture(base .. "/figures/figure9.png")
+    -- The same flow again is there; another is not mistaken for it.
+    succeeds("figures.lua 9 --out %s/figures --steps 2 --set targets=mixture2",
+      base)
+    for _, other in ipairs { "--steps 3", "--steps 2 --seed 7",
+      "--steps 2 --set objective=geco" } do
+      fails("nhf%-mixture2%-one%-soft_uniform holds a run with another "
+        .. "configuration", "figures.lua 9 --out %s/figures --set "
+        .. "targets=mixture2 %s", base, other)
+    end
     fails("there is no figure 99", "figures.lua 99")
+  end)
+
+  it("refuse settings that figure 9 doesn't know", function()
+    fails('unknown option "target" %(known: objective, ',
+      "figures.lua 9 --out %s/figures --set target=moons", base)
+    fails("figure9: targets is empty",
+      "figures.lua 9 --out %s/figures --set targets=", base)
+    fails("figure9: .*target.*expected one of",
+      "figures.lua 9 --out %s/figures --set targets=moonz", base)
   end)
 
   it("train and measure a pixel_hnn", function()

@@ -6,7 +6,6 @@
 -- in whatever way, goes on from the last checkpoint of the cell it was in.
 -- Several processes may work in one folder: they divide the cells.
 -- @module torus.experiments.cells
-local config = require "torus.train.config"
 local folder = require "torus.train.folder"
 local json = require "dkjson"
 local kinds = require "torus.train.kinds"
@@ -51,18 +50,6 @@ local function seconds_of(path)
   return total + last
 end
 
--- Whether the folder's run, if there is one, is the cell's.
-local function check_earlier(path, cell)
-  if not folder.exists(path .. "/config.json") then return true end
-  local earlier, message = folder.read(path .. "/config.json")
-  if not earlier then return nil, message end
-  if earlier ~= config.encode(cell.config) then
-    return nil, string.format("%s holds a run with another configuration: "
-      .. "remove it, or name another folder", path)
-  end
-  return true
-end
-
 --- The result of a cell.
 -- @tparam string out folder of the experiment
 -- @tparam table cell
@@ -72,7 +59,7 @@ end
 function M.result(out, cell)
   local path = M.path(out, cell) .. "/result.json"
   if not folder.exists(path) then return nil end
-  local ok, message = check_earlier(M.path(out, cell), cell)
+  local ok, message = run.check_earlier(M.path(out, cell), cell.config)
   if not ok then return nil, message end
   local text
   text, message = folder.read(path)
@@ -103,7 +90,7 @@ end
 -- Trains what is left of a cell and measures it.
 local function work(cell, o)
   local path = M.path(o.out, cell)
-  local ok, message = check_earlier(path, cell)
+  local ok, message = run.check_earlier(path, cell.config)
   if not ok then return nil, message end
   local data
   data, message = kinds.task(cell.config.model).open_data(cell.config)

@@ -10,6 +10,7 @@ local options = require "torus.options"
 local plot = require "torus.plot"
 local run = require "torus.train.run"
 local run_config = require "torus.train.config"
+local settings = require "torus.figures.settings"
 local torus = require "torus"
 
 local M = {}
@@ -142,18 +143,25 @@ local function target_of(word)
   return { target = word }
 end
 
+local SETTINGS = {
+  targets = { default = "mixture2,mixture4,mixture8", type = "string" },
+  preset = { default = "one", type = "string" },
+  prior = { type = "string" },
+  objective = { type = "string" },
+}
+
 -- A trained flow for a word, from its run folder, which is made or finished.
-local function trained(word, given)
+local function trained(word, o, given)
   local changes = target_of(word)
   changes.model, changes.seed, changes.steps = "nhf", given.seed, given.steps
-  changes.prior = given.settings.prior
-  changes.objective = given.settings.objective
-  local preset = given.settings.preset or "one"
-  local config, message = run_config.make(preset, changes)
+  changes.prior, changes.objective = o.prior, o.objective
+  local config, message = run_config.make(o.preset, changes)
   if not config then return nil, message end
-  local folder = string.format("%s/nhf-%s-%s-%s", given.out, word, preset,
+  local folder = string.format("%s/nhf-%s-%s-%s", given.out, word, o.preset,
     config.prior)
   local result
+  result, message = run.check_earlier(folder, config)
+  if not result then return nil, message end
   result, message = run.train(folder, config, { resume = true })
   if not result then return nil, message end
   return { model = result.task.model, target = kinds.task("nhf")
@@ -166,13 +174,16 @@ end
 -- @treturn ?{string,...} files
 -- @treturn ?string message
 function M.make(given)
+  local o, message = settings.resolve("figure9", given.settings, SETTINGS)
+  if not o then return nil, message end
   local entries = {}
-  local words = given.settings.targets or "mixture2,mixture4,mixture8"
-  for word in words:gmatch("[^,%s]+") do
-    local entry, message = trained(word, given)
-    if not entry then return nil, message end
+  for word in o.targets:gmatch("[^,%s]+") do
+    local entry
+    entry, message = trained(word, o, given)
+    if not entry then return nil, "figure9: " .. message end
     entries[#entries + 1] = entry
   end
+  if #entries == 0 then return nil, "figure9: targets is empty" end
   return M.draw(given.out .. "/figure9.png", entries)
 end
 
