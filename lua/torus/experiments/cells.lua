@@ -50,6 +50,39 @@ local function seconds_of(path)
   return total + last
 end
 
+-- What JSON has no number for, as a text; a training may well end there.
+local function text_of(x)
+  if x ~= x then return "nan" end
+  if x == math.huge then return "inf" end
+  if x == -math.huge then return "-inf" end
+end
+
+local NUMBERS = { nan = 0 / 0, inf = math.huge, ["-inf"] = -math.huge }
+
+-- A copy of plain values in which f has replaced what it gives something for.
+local function replaced(value, kind, f)
+  if type(value) == kind then
+    local other = f(value)
+    return other == nil and value or other
+  end
+  if type(value) ~= "table" then return value end
+  local copy = {}
+  for key, item in pairs(value) do copy[key] = replaced(item, kind, f) end
+  return copy
+end
+
+local function encode(result)
+  return json.encode(replaced(result, "number", text_of), { indent = true })
+    .. "\n"
+end
+
+-- The contrary of encode: a table, or nil and what is wrong with the text.
+local function decode(text)
+  local result, _, problem = json.decode(text)
+  if type(result) ~= "table" then return nil, tostring(problem) end
+  return replaced(result, "string", function(word) return NUMBERS[word] end)
+end
+
 --- The result of a cell.
 -- @tparam string out folder of the experiment
 -- @tparam table cell
@@ -64,10 +97,10 @@ function M.result(out, cell)
   local text
   text, message = folder.read(path)
   if not text then return nil, message end
-  local result, _, problem = json.decode(text)
-  if type(result) ~= "table" then
+  local result, problem = decode(text)
+  if not result then
     return nil, string.format("%s is damaged (%s): remove it to measure the "
-      .. "cell again", path, tostring(problem))
+      .. "cell again", path, problem)
   end
   return result
 end
@@ -101,8 +134,7 @@ local function work(cell, o)
   if not trained then return nil, message end
   local result = o.measure(trained.task.model, data, cell)
   result.step, result.seconds = trained.step, seconds_of(path)
-  ok, message = folder.write(path .. "/result.json",
-    json.encode(result, { indent = true }) .. "\n")
+  ok, message = folder.write(path .. "/result.json", encode(result))
   if not ok then return nil, message end
   -- As a later process finds it: a decimal text may be shorter than a number.
   return M.result(o.out, cell)
