@@ -51,6 +51,8 @@ describe("the scripts with smaller models", function()
     assert.is_true(found.test_loss > 0 and found.energy_rk45 > 0)
     succeeds("evaluate.lua %s/hnn --pictures", base)
     is_picture(base .. "/hnn/rollouts.png")
+    fails("^rollout.lua: .*/hnn holds a hnn, .*evaluate.lua %-%-pictures\n$",
+      "rollout.lua %s/hnn", base)
     fails("is no system", "train.lua hnn --system sping --out %s/none", base)
     fails("unknown key \"tolerance\"", "train.lua hnn --set tolerance=1")
   end)
