@@ -20,7 +20,7 @@ local RULES = {
   bandwidth = { default = 0.3, type = "number", above = 0 },
   paths = { default = 150, type = "integer", min = 1 },
   points = { default = 81, type = "integer", min = 2 },
-  seed = { default = 1, type = "integer" },
+  seed = { default = 1, type = "integer", min = 0 },
 }
 
 -- A symmetric range that holds nearly all of some points (n, 2).

@@ -21,7 +21,7 @@ local RULES = {
   dt = { default = 0.25, type = "number", above = 0 },
   halvings = { default = 5, type = "integer", min = 1, max = 12 },
   duration = { default = 3.75, type = "number", above = 0 },
-  seed = { default = 1, type = "integer" },
+  seed = { default = 1, type = "integer", min = 0 },
 }
 
 -- The number of the largest steps, or nil and what is wrong.
@@ -153,7 +153,7 @@ function M.make(given)
   local steps
   steps, message = steps_of(o)
   if not steps then return nil, message end
-  o.seed = given.settings.seed or given.seed or o.seed
+  if not given.settings.seed then o.seed = given.seed or o.seed end
   return M.draw(given.out, o)
 end
 
