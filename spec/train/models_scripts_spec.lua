@@ -53,6 +53,7 @@ describe("the scripts with smaller models", function()
     is_picture(base .. "/hnn/rollouts.png")
     fails("^rollout.lua: .*/hnn holds a hnn, .*evaluate.lua %-%-pictures\n$",
       "rollout.lua %s/hnn", base)
+    fails("%-%-split is for hgn", "evaluate.lua %s/hnn --split train", base)
     fails("is no system", "train.lua hnn --system sping --out %s/none", base)
     fails("unknown key \"tolerance\"", "train.lua hnn --set tolerance=1")
   end)
@@ -68,6 +69,11 @@ describe("the scripts with smaller models", function()
     succeeds("train.lua nhf --data %s/mine.npy --out %s/mine %s", base, base,
       tiny)
     succeeds("train.lua nhf --resume --steps 5 --out %s/mine", base)
+    local _, _, said = script(string.format("evaluate.lua %s/mine --pictures "
+      .. "--count 20", base))
+    assert.matches("no pictures: .* two dimensions, and this one has 3", said)
+    fails("%-%-split is for hgn and pixel_hnn, and .* holds an nhf",
+      "evaluate.lua %s/mine --split test", base)
     fails("No such file", "train.lua nhf --data %s/none.npy --out %s/none",
       base, base)
   end)

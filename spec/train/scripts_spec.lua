@@ -116,6 +116,7 @@ describe("the scripts", function()
     fails("train.lua --steps 0", "whole number of at least 1")
     fails("rollout.lua " .. base .. "/run --seed 1.5",
       "whole number of at least 0")
+    fails("evaluate.lua " .. base .. "/run --pictures", "rollout.lua makes")
     fails("bench.lua --rounds 0", "whole number of at least 1")
   end)
 
