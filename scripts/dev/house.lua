@@ -18,7 +18,7 @@ local C_LAYERS = {
 -- What lies directly in lua/torus stands before all of them.
 local LUA_ORDER = {
   optim = 1, nn = 1, systems = 1, data = 2, plot = 2, models = 3, train = 4,
-  figures = 4, bench = 5, repl = 5, experiments = 5,
+  bench = 5, repl = 5, experiments = 5, figures = 6,
 }
 -- This gathers the whole library and may require anything.
 local LUA_TOP = { ["lua/torus/init.lua"] = true }

@@ -1,6 +1,5 @@
 --- Table 1 as text, as numbers and as a picture.
 -- @module torus.experiments.table1_report
-local figure_cells = require "torus.figures.cells"
 local folder = require "torus.train.folder"
 local markdown = require "torus.experiments.markdown"
 local plot = require "torus.plot"
@@ -10,7 +9,7 @@ local M = {}
 
 local SPLITS = { "train", "test" }
 
-local title = figure_cells.title
+local title = table1.title
 
 -- --- Markdown ---------------------------------------------------------------
 

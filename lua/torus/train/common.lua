@@ -1,6 +1,5 @@
---- What the tasks of the smaller models share.
+--- What the tasks of all models share.
 -- @module torus.train.common
-local hgn_task = require "torus.train.hgn_task"
 local options = require "torus.options"
 local torus = require "torus"
 
@@ -35,8 +34,24 @@ function M.part(config, rules)
   return part
 end
 
---- The learning rate of a step; see torus.train.hgn_task.
-M.learning_rate = hgn_task.learning_rate
+--- The learning rate of a step: a linear start, then constant or a cosine
+-- down to a hundredth.
+-- @tparam table config
+-- @treturn function of the step
+function M.learning_rate(config)
+  return function(step)
+    local rate = config.lr
+    if step <= config.warmup then
+      return rate * step / config.warmup
+    end
+    if config.lr_decay == "cosine" then
+      local share = (step - config.warmup)
+        / math.max(1, config.steps - config.warmup)
+      rate = rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
+    end
+    return rate
+  end
+end
 
 --- Gradients of a loss; nil for parameters that it does not depend on.
 -- @tparam tensor loss scalar
