@@ -71,9 +71,7 @@ function M.joint(net)
   return setmetatable({ net = net }, Joint)
 end
 
-local function shape_text(x)
-  return "(" .. table.concat(x.shape, ",") .. ")"
-end
+local shape_text = options.shape_text
 
 local function check_energy(name, energy, x)
   if energy:dim() ~= 1 or energy:size(1) ~= x:size(1) then

@@ -11,10 +11,7 @@ local torus = require "torus"
 
 local M = {}
 
-local function shape_text(x)
-  return torus.is_tensor(x) and "(" .. table.concat(x.shape, ",") .. ")"
-    or tostring(x)
-end
+local shape_text = options.shape_text
 
 local function check_pixels(where, x, ndim, wanted)
   local channels = torus.is_tensor(x) and x:dim() == ndim and x:size(ndim)

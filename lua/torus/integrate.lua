@@ -112,9 +112,7 @@ end
 
 -- --- entry ----------------------------------------------------------------
 
-local function shape_text(x)
-  return "(" .. table.concat(x.shape, ",") .. ")"
-end
+local shape_text = options.shape_text
 
 local function check_state(o)
   for _, name in ipairs { "q", "p" } do

@@ -13,6 +13,14 @@ function M.raise(message, ...)
   core.raise(message)
 end
 
+--- A value as messages show it: a tensor by its shape.
+-- @param x
+-- @treturn string "(2,3)", or what tostring gives
+function M.shape_text(x)
+  if getmetatable(x) ~= core.metatable then return tostring(x) end
+  return "(" .. table.concat(x.shape, ",") .. ")"
+end
+
 local function sorted_keys(t)
   local keys = {}
   for k in pairs(t) do keys[#keys + 1] = tostring(k) end

@@ -244,8 +244,7 @@ local function add_image(script, panel, where)
   local x = panel.image
   if not torus.is_tensor(x) or x:dim() ~= 3 or x:size(3) ~= 3 then
     options.raise("%s: expected image as a tensor (height, width, 3), got %s",
-      where, torus.is_tensor(x) and "(" .. table.concat(x.shape, ",") .. ")"
-        or tostring(x))
+      where, options.shape_text(x))
   end
   local path = string.format("%s.image%d", script.path, #script.images + 1)
   script.images[#script.images + 1] = { path = path, pixels = x }

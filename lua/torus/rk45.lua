@@ -30,7 +30,7 @@ local RULES = {
   max_steps = { default = 1000000, type = "integer", min = 1 },
 }
 
-local function shape_text(x) return "(" .. table.concat(x.shape, ",") .. ")" end
+local shape_text = options.shape_text
 
 local function check_state(o)
   for _, name in ipairs { "q", "p" } do
@@ -87,7 +87,7 @@ local function vector_field(H, tail, dtype)
         or energy:size(1) ~= batch then
         options.raise("rk45: H must give one energy per sample, shape (%d); "
           .. "got %s", batch,
-          torus.is_tensor(energy) and shape_text(energy) or tostring(energy))
+          shape_text(energy))
       end
       if not energy.requires_grad then
         options.raise("rk45: H depends neither on q nor on p; an energy must "

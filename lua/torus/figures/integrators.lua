@@ -2,6 +2,7 @@
 -- of them over the length of the paper's sequences, for several dt.
 -- @module torus.figures.integrators
 local integrate = require "torus.integrate"
+local markdown = require "torus.experiments.markdown"
 local options = require "torus.options"
 local plot = require "torus.plot"
 local settings = require "torus.figures.settings"
@@ -83,24 +84,20 @@ end
 -- @tparam table found what measure gave
 -- @treturn string
 function M.markdown(title, found)
-  local head, rule = { title }, { "---" }
+  local head, rows = { title }, {}
   for i, dt in ipairs(found.dts) do
-    head[i + 1], rule[i + 1] = string.format("dt = %g", dt), "---"
+    head[i + 1] = string.format("dt = %g", dt)
   end
-  head[#head + 1], rule[#rule + 1] = "order", "---"
-  local lines = { head, rule }
+  head[#head + 1] = "order"
   for _, method in ipairs(integrate.methods) do
     local cells = { method }
     for i, e in ipairs(found.errors[method]) do
       cells[i + 1] = string.format("%.1e", e)
     end
     cells[#cells + 1] = string.format("%.2f", found.order[method])
-    lines[#lines + 1] = cells
+    rows[#rows + 1] = cells
   end
-  for i, cells in ipairs(lines) do
-    lines[i] = "| " .. table.concat(cells, " | ") .. " |"
-  end
-  return table.concat(lines, "\n")
+  return markdown.table(head, rows)
 end
 
 local COLOURS = { "#1f6fd0", "#d04a1f", "#e0a010", "#2a9d5c", "#8040b0" }
@@ -130,7 +127,7 @@ function M.draw(folder, opts)
     panels[i] = panel_of(name, found, o.duration)
     tables[i] = M.markdown(name, found)
   end
-  local text = table.concat(tables, "\n\n")
+  local text = table.concat(tables, "\n")
   local paths = { folder .. "/integrators.png", folder .. "/integrators.md" }
   local ok, message = plot.figure { path = paths[1], columns = #panels,
     width = 1200, height = 560, panels = panels }
@@ -138,7 +135,7 @@ function M.draw(folder, opts)
   local file
   file, message = io.open(paths[2], "w")
   if not file then return nil, message end
-  file:write(text, "\n")
+  file:write(text)
   file:close()
   return paths, text
 end

@@ -4,6 +4,7 @@
 -- and sub-modules in the order in which they were registered, which fixes the
 -- order of `parameters()` and the dotted names (`encoder.3.weight`).
 -- @module torus.nn.module
+local options = require "torus.options"
 local torus = require "torus"
 
 local Module = {}
@@ -90,9 +91,7 @@ function Module:count()
   return total
 end
 
-local function shape_text(shape)
-  return "(" .. table.concat(shape, ",") .. ")"
-end
+local shape_text = options.shape_text
 
 --- Copies values into the parameters. All are checked before the first is
 -- written.
@@ -112,7 +111,7 @@ function Module:load_parameters(values, prefix)
     if value == nil then
       return nil, string.format("load_parameters: %s is missing", name)
     end
-    local expected, got = shape_text(entry[2].shape), shape_text(value.shape)
+    local expected, got = shape_text(entry[2]), shape_text(value)
     if expected ~= got then
       return nil, string.format(
         "load_parameters: %s: expected shape %s, got %s", name, expected, got)

@@ -98,6 +98,23 @@ function M.first_bad(named)
   end)
 end
 
+--- Whole numbers in a row.
+-- @tparam integer first
+-- @tparam integer last
+-- @treturn {integer,...} none where last is less than first
+function M.places_from(first, last)
+  local places = {}
+  for i = first, last do places[#places + 1] = i end
+  return places
+end
+
+--- Adds the items of a list to another.
+-- @tparam table list
+-- @tparam table values
+function M.extend(list, values)
+  table.move(values, 1, #values, #list + 1, list)
+end
+
 --- Mean and standard deviation of a list.
 -- @tparam {number,...} list
 -- @treturn number mean

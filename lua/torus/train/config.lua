@@ -6,6 +6,7 @@ local json = require "dkjson"
 local hgn = require "torus.models.hgn"
 local kinds = require "torus.train.kinds"
 local options = require "torus.options"
+local render = require "torus.systems.render"
 
 local M = {}
 
@@ -42,8 +43,7 @@ local TRAINING = {
 --- Every key of a run's configuration with its rule, as in torus.options.
 M.rules = common.rules(hgn.rules, TRAINING)
 
--- The colours of the frames' background.
-local GREY = { 0.321, 0.349, 0.368 }
+local GREY = render.grey
 
 -- Half as wide as the paper's model, and with four of the frames decoded at a
 -- step. Found by experiments:

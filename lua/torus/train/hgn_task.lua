@@ -139,10 +139,7 @@ function Task:evaluate()
   local count = math.min(self.config.evaluate_count, self.data.test.size)
   local total, numbers = 0, 0
   for first = 1, count, 16 do
-    local places = {}
-    for i = first, math.min(first + 15, count) do
-      places[#places + 1] = i
-    end
+    local places = common.places_from(first, math.min(first + 15, count))
     local seen = self.model:reconstruct(self.data.test:batch(places))
     local difference = seen - self.data.test:clean(places)
     total = total + (difference * difference):sum():item()
