@@ -30,6 +30,9 @@ end
 
 local function show(value)
   if type(value) == "string" then return string.format("%q", value) end
+  if getmetatable(value) == core.metatable then
+    return "a tensor " .. M.shape_text(value)
+  end
   return tostring(value)
 end
 
@@ -84,6 +87,16 @@ function M.check(value, rule)
     return string.format("expected at most %s, got %s", rule.max, value)
   end
   return nil, value
+end
+
+--- Raises unless an argument is of a type.
+-- @tparam string where name of the operation
+-- @tparam string name of the argument
+-- @param value
+-- @tparam string kind as a rule's type
+function M.expect(where, name, value, kind)
+  local problem = M.check(value, { type = kind })
+  if problem then M.raise("%s: %s: %s", where, name, problem) end
 end
 
 --- Checks an option table against its declaration and fills in the defaults.

@@ -246,6 +246,10 @@ local function add_image(script, panel, where)
     options.raise("%s: expected image as a tensor (height, width, 3), got %s",
       where, options.shape_text(x))
   end
+  if x.dtype == "int64" then
+    options.raise("%s: expected image as floats from 0 to 1 or uint8, got int64",
+      where)
+  end
   local path = string.format("%s.image%d", script.path, #script.images + 1)
   script.images[#script.images + 1] = { path = path, pixels = x }
   add(script, "set size ratio -1\nunset border\nunset tics\nunset grid")
@@ -401,8 +405,9 @@ end
 -- Splits options into those of the figure and those of its one panel.
 local function single(kind)
   return function(opts)
+    options.expect("plot." .. kind, "options", opts, "table")
     local figure, panel = {}, { kind = kind }
-    for key, value in pairs(opts or {}) do
+    for key, value in pairs(opts) do
       if FIGURE[key] and key ~= "title" then figure[key] = value
       else panel[key] = value end
     end
@@ -425,14 +430,14 @@ M.lines = single("lines")
 --- Points: lines with style = "points" where a series has none.
 -- @tparam table opts as of lines
 function M.scatter(opts)
-  local changed, series = {}, {}
-  for key, value in pairs(opts or {}) do changed[key] = value end
-  for i, one in ipairs(changed.series or {}) do
-    series[i] = { style = "points" }
-    for key, value in pairs(one) do series[i][key] = value end
+  options.expect("plot.scatter", "options", opts, "table")
+  if type(opts.series) ~= "table" then return M.lines(opts) end
+  local series = {}
+  for i, one in ipairs(opts.series) do
+    series[i] = type(one) == "table"
+      and options.joined({ style = "points" }, one) or one
   end
-  changed.series = series
-  return M.lines(changed)
+  return M.lines(options.joined(opts, { series = series }))
 end
 
 --- Heights as colours with contour lines, and series on top.
