@@ -1,6 +1,6 @@
 local torus = require "torus"
 local Task = require "torus.train.nhf_task"
-local flow = require "torus.plot.flow"
+local pictures = require "torus.plot.flow"
 local kde = require "torus.plot.kde"
 local nhf = torus.models.nhf
 local priors = require "torus.models.nhf_prior"
@@ -385,14 +385,14 @@ describe("the report of a flow", function()
     assert(torus.npy.save(path, torus.rand { 50, 2 }))
     local config = assert(run_config.make("small", { model = "nhf",
       data = path, width = 4, flows = 1 }))
-    local draw, label = flow.draw, nil
-    flow.draw = function(_, entries)
+    local draw, label = pictures.draw, nil
+    pictures.draw = function(_, entries)
       label = entries[1].label
       return {}
     end
     local ok, problem = pcall(report.report, Task.model(config), config,
       { count = 10, pictures = "nowhere" })
-    flow.draw = draw
+    pictures.draw = draw
     os.remove(path)
     assert(ok, problem)
     assert.are.equal(path:match("[^/]+$"), label)
