@@ -24,7 +24,7 @@ parser:flag("--json", "Print all numbers as JSON.")
 local function refuse(args, config)
   local model = config.model
   if args.split and model ~= "hgn" and model ~= "pixel_hnn" then
-    command.die("--split is for hgn and pixel_hnn, and %s holds an %s",
+    command.die("--split is for hgn and pixel_hnn, and %s is a run of %s",
       args.run, model)
   end
   if args.pictures and model == "hgn" then

@@ -23,7 +23,7 @@ local function main(args)
   local model, config = train.open(args.run)
   command.check(model, config)
   if config.model ~= "hgn" then
-    command.die("%s holds a %s, and this is for hgn: see evaluate.lua "
+    command.die("%s is a run of %s, and this is for hgn: see evaluate.lua "
       .. "--pictures", args.run, config.model)
   end
   local data = command.check(train.open_data(config))

@@ -51,7 +51,7 @@ describe("the scripts with smaller models", function()
     assert.is_true(found.test_loss > 0 and found.energy_rk45 > 0)
     succeeds("evaluate.lua %s/hnn --pictures", base)
     is_picture(base .. "/hnn/rollouts.png")
-    fails("^rollout.lua: .*/hnn holds a hnn, .*evaluate.lua %-%-pictures\n$",
+    fails("^rollout.lua: .*/hnn is a run of hnn, .*evaluate.lua %-%-pictures\n$",
       "rollout.lua %s/hnn", base)
     fails("%-%-split is for hgn", "evaluate.lua %s/hnn --split train", base)
     fails("is no system", "train.lua hnn --system sping --out %s/none", base)
@@ -72,7 +72,7 @@ describe("the scripts with smaller models", function()
     local _, _, said = script(string.format("evaluate.lua %s/mine --pictures "
       .. "--count 20", base))
     assert.matches("no pictures: .* two dimensions, and this one has 3", said)
-    fails("%-%-split is for hgn and pixel_hnn, and .* holds an nhf",
+    fails("%-%-split is for hgn and pixel_hnn, and .* is a run of nhf",
       "evaluate.lua %s/mine --split test", base)
     fails("No such file", "train.lua nhf --data %s/none.npy --out %s/none",
       base, base)
