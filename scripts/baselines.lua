@@ -17,11 +17,8 @@ parser:option("--scale", "How long to train: quick, full (default: full for "
 parser:option("--only", "Only the rows whose names begin so."):argname("NAME")
 parser:option("--out", "Folder (default: runs/baselines-WHAT-SCALE).")
   :argname("DIR")
-command.common(parser)
 
-local function main()
-  local args = parser:parse()
-  command.apply_common(args)
+local function main(args)
   local scale = args.scale or (args.what == "hnn" and "full" or "quick")
   io.stdout:setvbuf("line")
   local out = args.out
@@ -33,4 +30,4 @@ local function main()
   print(out .. "/table.csv")
 end
 
-main()
+command.main(parser, main)

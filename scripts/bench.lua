@@ -4,40 +4,34 @@
 -- job's; rounds of torus and its peer alternate, so that what else the machine
 -- does hits both. Ratios are taken within a round.
 local argparse = require "argparse"
+local command = require "torus.train.command"
 local json = require "dkjson"
 local rows = require "torus.bench.rows"
 
 local parser = argparse("bench.lua",
   "Times the jobs that torus is made for; with --peer beside PyTorch.")
 parser:option("--only", "Rows to run, by name."):args("+"):argname("<row>")
-parser:option("--rounds", "Rounds of every row.", "5"):convert(tonumber)
-parser:option("--threads", "Threads of torus (default: all)."):convert(tonumber)
-parser:option("--batch", "Another batch size."):convert(tonumber)
+parser:option("--rounds", "Rounds of every row.", "5"):convert(command.whole)
+parser:option("--batch", "Another batch size."):convert(command.whole)
 parser:option("--peer", "Folder with the peer's scripts."):argname("<dir>")
 parser:option("--python", "Python that has PyTorch.", "/usr/bin/python3")
 parser:option("--json", "Also write the figures to a file."):argname("<file>")
 parser:flag("--profile", "Time by part of each job.")
 parser:flag("--list", "Names the rows and ends.")
 parser:option("--child"):hidden(true)
-local args = parser:parse()
 
 local here = arg[0]:match("^(.*)/[^/]*$") or "."
 
-local function fail(message, ...)
-  io.stderr:write("bench.lua: ", message:format(...), "\n")
-  os.exit(1)
-end
-
 local function quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
 
-local function output_of(command)
-  local pipe = assert(io.popen(command .. " 2>&1"))
+local function output_of(line)
+  local pipe = assert(io.popen(line .. " 2>&1"))
   local text = pipe:read("a")
   local ok = pipe:close()
   return text, ok
 end
 
-local function child_command(row)
+local function child_command(args, row)
   local words = { quote(here .. "/torus"), quote(arg[0]), "--child", row.name }
   if args.profile then words[#words + 1] = "--profile" end
   if args.batch then words[#words + 1] = "--batch " .. args.batch end
@@ -47,27 +41,27 @@ local function child_command(row)
   return table.concat(words, " ")
 end
 
-local function measure_own(row)
-  local text, ok = output_of(child_command(row))
+local function measure_own(args, row)
+  local text, ok = output_of(child_command(args, row))
   local figures = ok and json.decode(text)
-  if not figures then fail("row %s failed:\n%s", row.name, text) end
+  if not figures then command.die("row %s failed:\n%s", row.name, text) end
   return figures
 end
 
 -- PyTorch's best setting here: the better thread count, and for large steps a
 -- malloc that keeps its memory.
-local function measure_peer(row)
+local function measure_peer(args, row)
   local peer = row.peer
   local folder = peer.own and here .. "/../spec/support" or args.peer
   local best, memory
   for _, threads in ipairs(peer.threads or { 2 }) do
-    local command = ("%s %s %s %s --threads %d"):format(
+    local line = ("%s %s %s %s --threads %d"):format(
       peer.malloc and "MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=-1 "
         .. "MALLOC_TOP_PAD_=268435456" or "",
       quote(args.python), quote(folder .. "/" .. peer.script), peer.args, threads)
-    local text = output_of(command)
+    local text = output_of(line)
     local value = tonumber(text:match(peer.pattern))
-    if not value then fail("the peer of %s failed:\n%s", row.name, text) end
+    if not value then command.die("the peer of %s failed:\n%s", row.name, text) end
     best = math.min(best or math.huge, value * peer.scale)
     memory = tonumber(text:match("peak ([%d.]+) GB"))
   end
@@ -80,15 +74,15 @@ local function time_text(seconds)
   return ("%.1f us"):format(seconds * 1e6)
 end
 
-local function run_row(row)
+local function run_row(args, row)
   local own, peers, ratios, peak, parts = {}, {}, {}, 0, nil
   local threads
   for round = 1, args.rounds do
-    local figures = measure_own(row)
+    local figures = measure_own(args, row)
     own[round], parts, threads = figures.seconds, figures.parts, figures.threads
     peak = math.max(peak, figures.peak_bytes)
     if args.peer and row.peer then
-      peers[round] = measure_peer(row)
+      peers[round] = measure_peer(args, row)
       ratios[round] = peers[round] / own[round]
     end
   end
@@ -102,7 +96,7 @@ local function run_row(row)
   return result
 end
 
-local function print_row(r)
+local function print_row(args, r)
   local line = ("| %s | %s (%s to %s) | %.2f GB |"):format(r.what,
     time_text(r.seconds), time_text(r.least), time_text(r.most),
     r.peak_bytes / 1e9)
@@ -127,40 +121,45 @@ local function machine()
   return text:match("model name%s*:%s*([^\n]*)") or "unknown processor"
 end
 
-local function chosen()
+local function row_of(name)
+  return rows.find(name)
+    or command.die("no row is named '%s'; see --list", name)
+end
+
+local function chosen(args)
   if not args.only then return rows.rows end
   local list = {}
-  for i, name in ipairs(args.only) do
-    list[i] = rows.find(name) or fail("no row is named '%s'; see --list", name)
-  end
+  for i, name in ipairs(args.only) do list[i] = row_of(name) end
   return list
 end
 
-if args.child then
-  local row = rows.find(args.child) or fail("no row is named '%s'", args.child)
-  io.write(json.encode(rows.measure(row, args)))
-  return
-end
-
-if args.list then
-  for _, row in ipairs(rows.rows) do print(row.name, row.what) end
-  return
-end
-
-local results = { machine = machine() }
-print(("%s, medians of %d rounds (least to most)"):format(results.machine,
-  args.rounds))
-print("| work | torus | peak memory |"
-  .. (args.peer and " PyTorch | times faster |" or ""))
-print("| --- | --- | --- |" .. (args.peer and " --- | --- |" or ""))
-for i, row in ipairs(chosen()) do
-  results[i] = run_row(row)
-  print_row(results[i])
-end
-if args.json then
-  local file, message = io.open(args.json, "w")
-  if not file then fail("%s", message) end
-  file:write(json.encode({ machine = results.machine, rows = { table.unpack(results) } },
-    { indent = true }), "\n")
+local function save(path, results)
+  local file = command.check(io.open(path, "w"))
+  file:write(json.encode({ machine = results.machine,
+    rows = { table.unpack(results) } }, { indent = true }), "\n")
   file:close()
 end
+
+local function main(args)
+  if args.child then
+    io.write(json.encode(rows.measure(row_of(args.child), args)))
+    return
+  end
+  if args.list then
+    for _, row in ipairs(rows.rows) do print(row.name, row.what) end
+    return
+  end
+  local list, results = chosen(args), { machine = machine() }
+  print(("%s, medians of %d rounds (least to most)"):format(results.machine,
+    args.rounds))
+  print("| work | torus | peak memory |"
+    .. (args.peer and " PyTorch | times faster |" or ""))
+  print("| --- | --- | --- |" .. (args.peer and " --- | --- |" or ""))
+  for i, row in ipairs(list) do
+    results[i] = run_row(args, row)
+    print_row(args, results[i])
+  end
+  if args.json then save(args.json, results) end
+end
+
+command.main(parser, main)

@@ -43,56 +43,36 @@ parser:option("--export-frames", "Also write train.npy and test.npy with "
   :choices { "uint8", "float32" }
 parser:option("--export-count", "Export only so many sequences of each part.")
   :convert(command.number)
-parser:option("--threads", "Threads (default: all)."):convert(command.number)
 parser:flag("--info", "Tell what is in the data set, with the errors that a "
   .. "model's are to be compared with.")
 parser:option("--info-count", "Sequences to measure on.", "1000")
   :convert(command.number)
-local args = parser:parse(command.arguments())
 
-local function fail(message, ...)
-  io.stderr:write("dataset.lua: ",
-    select("#", ...) > 0 and message:format(...) or message, "\n")
-  os.exit(1)
-end
-
-local function check(value, message)
-  if value == nil then fail("%s", message) end
-  return value
-end
-
--- Errors of the library are the user's input here: no traceback.
-local function guarded(f, ...)
-  local results = table.pack(pcall(f, ...))
-  if not results[1] then
-    fail("%s", (tostring(results[2]):gsub("^[^:\n]+:%d+: ", "")))
-  end
-  return table.unpack(results, 2, results.n)
-end
-
-local function with_constants(system)
+local function with_constants(args, system)
   local constants = {}
   for _, text in ipairs(args.constant) do
     local name, value = text:match("^([%w_]+)=(.+)$")
     if not tonumber(value) then
-      fail("--constant: expected name=value, got %q", text)
+      command.die("--constant: expected name=value, got %q", text)
     end
     constants[name] = tonumber(value)
   end
   if not next(constants) then return system end
-  return guarded(system.with, system, { constants = constants })
+  return system:with { constants = constants }
 end
 
--- The system that `source` names, or nil.
-local function system_of(source)
-  local system = systems.find(source)
-  if source:match("%.lua$") then system = check(systems.load(source)) end
-  return system and with_constants(system)
+-- The system that the source names, or nil.
+local function system_of(args)
+  local system = systems.find(args.source)
+  if args.source:match("%.lua$") then
+    system = command.check(systems.load(args.source))
+  end
+  return system and with_constants(args, system)
 end
 
-local function simulate(system)
+local function simulate(args, system)
   local bars = {}
-  local set = guarded(data.simulate, system, {
+  return data.simulate(system, {
     train = args.train, test = args.test, seed = args.seed,
     noise = args.noise, dt = args.dt, steps = args.steps,
     resolution = args.resolution,
@@ -102,19 +82,19 @@ local function simulate(system)
       if done == count then bars[split]:finish() end
     end,
   })
-  return set
 end
 
-local function open(source)
+local function open(args)
   if #args.constant > 0 then
-    fail("--constant is for a system, and %s is none", source)
+    command.die("--constant is for a system, and %s is none", args.source)
   end
   local opts = { train = args.train, test = args.test, seed = args.seed,
     noise = args.noise, dt = args.dt, steps = args.steps,
     resolution = args.resolution }
-  if args.system then opts.system = check(systems.load(args.system)) end
-  local set, message = guarded(data.open, source, opts)
-  return check(set, message)
+  if args.system then
+    opts.system = command.check(systems.load(args.system))
+  end
+  return command.check(data.open(args.source, opts))
 end
 
 local function bytes_of(path)
@@ -122,10 +102,10 @@ local function bytes_of(path)
   return size or 0
 end
 
-local function save(set, seconds)
-  check(folder.make(args.out))
+local function save(args, set, seconds)
+  command.check(folder.make(args.out))
   local start = torus.clock()
-  check(set:save(args.out))
+  command.check(set:save(args.out))
   local written = torus.clock() - start
   local bytes = bytes_of(args.out .. "/train.safetensors")
     + bytes_of(args.out .. "/test.safetensors")
@@ -135,15 +115,14 @@ local function save(set, seconds)
     written, torus.memory().peak_resident_bytes / 1e6))
 end
 
-local function export(set, to)
-  check(folder.make(to))
+local function export(args, set, to)
+  command.check(folder.make(to))
   for _, name in ipairs { "train", "test" } do
     local path = to .. "/" .. name .. ".npy"
     local count = math.min(args.export_count or set[name].size, set[name].size)
     local bar = Progress.new(count)
-    check(guarded(data.export, path, set[name], {
-      dtype = args.export_frames, count = count,
-      progress = function(done) bar:update(done) end }))
+    command.check(data.export(path, set[name], { dtype = args.export_frames,
+      count = count, progress = function(done) bar:update(done) end }))
     bar:finish()
     print(string.format("%s: %d sequences of frames, %s, %.1f MB", path, count,
       args.export_frames, bytes_of(path) / 1e6))
@@ -152,7 +131,7 @@ end
 
 local function shape_of(split) return table.concat(split:batch({ 1 }).shape, " x ", 2) end
 
-local function inform(set)
+local function inform(args, set)
   if set.system then
     print(set.system)
     print(string.format("seed %d, noise %g", set.seed, set.noise))
@@ -161,7 +140,7 @@ local function inform(set)
     .. "of %s", set.train.size, set.test.size, set.steps, set.dt,
     shape_of(set.train)))
   for _, name in ipairs { "train", "test" } do
-    local m = guarded(set[name].measure, set[name], { count = args.info_count })
+    local m = set[name]:measure { count = args.info_count }
     print(string.format("%-5s mean squared pixel errors x 1e4 over %d "
       .. "sequences: noise floor %s, each sequence's mean image %.1f, one "
       .. "constant image %.1f", name, m.count,
@@ -170,22 +149,32 @@ local function inform(set)
   end
 end
 
-if args.threads then guarded(torus.set_threads, args.threads) end
-if not (args.out or args.info or args.export_frames) then
-  fail("nothing to do: give --out, --info or --export-frames")
+-- What there is to work on: a simulated set, or one that was opened.
+local function find(args)
+  local system = system_of(args)
+  if system then return simulate(args, system) end
+  return open(args)
 end
-local system = system_of(args.source)
-local start = torus.clock()
-local set = system and simulate(system) or open(args.source)
-local seconds = torus.clock() - start
-if args.out then
-  if set.system then save(set, seconds)
-  elseif not args.export_frames then
-    fail("--out: %s holds frames already; give --export-frames", args.source)
+
+local function main(args)
+  if not (args.out or args.info or args.export_frames) then
+    command.die("nothing to do: give --out, --info or --export-frames")
   end
+  local start = torus.clock()
+  local set = find(args)
+  local seconds = torus.clock() - start
+  if args.out then
+    if set.system then save(args, set, seconds)
+    elseif not args.export_frames then
+      command.die("--out: %s holds frames already; give --export-frames",
+        args.source)
+    end
+  end
+  if args.export_frames then
+    export(args, set, args.out or set.system and set.path
+      or command.die("--export-frames needs --out"))
+  end
+  if args.info then inform(args, set) end
 end
-if args.export_frames then
-  export(set, args.out or set.system and set.path
-    or fail("--export-frames needs --out"))
-end
-if args.info then inform(set) end
+
+command.main(parser, main)

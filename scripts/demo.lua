@@ -1,8 +1,8 @@
 --- The demonstration: a small HGN learns a mass on a spring from pixels.
 local argparse = require "argparse"
 local command = require "torus.train.command"
-local folder = require "torus.train.folder"
 local pictures = require "torus.train.pictures"
+local run = require "torus.train.run"
 local torus = require "torus"
 local train = require "torus.train"
 
@@ -14,7 +14,6 @@ local parser = argparse("demo.lua",
 parser:option("--out", "Run folder.", "runs/demo"):argname("DIR")
 parser:option("--steps", "Training steps, for a quick look."):argname("N")
   :convert(command.whole)
-command.common(parser)
 
 local function minutes(seconds)
   return string.format("%d:%02d minutes", seconds // 60, seconds % 60 // 1)
@@ -23,12 +22,7 @@ end
 local function configuration(args)
   local config = command.check(train.config.make("demo",
     { steps = args.steps }))
-  if not folder.exists(args.out .. "/config.json") then return config end
-  local earlier = command.check(train.run_config(args.out))
-  if train.config.encode(earlier) ~= train.config.encode(config) then
-    command.die(args.out .. " holds a run with another configuration: remove "
-      .. "it, or name another folder with --out")
-  end
+  command.check(run.check_earlier(args.out, config))
   return config
 end
 
@@ -59,9 +53,7 @@ local function draw(out, model, config, data, still)
   return written
 end
 
-local function main()
-  local args = parser:parse()
-  command.apply_common(args)
+local function main(args)
   local start = torus.clock()
   local config = configuration(args)
   local data = command.check(train.open_data(config))
@@ -88,4 +80,4 @@ local function main()
   for _, path in ipairs(files) do print("  " .. path) end
 end
 
-main()
+command.main(parser, main)

@@ -12,13 +12,29 @@ local parser = argparse("evaluate.lua",
   .. "and each sequence's own mean image; how long predictions stay valid; "
   .. "energy along rollouts; reversibility.")
 parser:argument("run", "Run folder, or a checkpoint.")
-parser:option("--count", "Test sequences.", "256"):argname("N")
-  :convert(command.whole)
-parser:option("--split", "test or train.", "test"):choices { "test", "train" }
+parser:option("--count", "Test sequences (default 256); of an nhf samples of "
+  .. "its density (default 8192)."):argname("N"):convert(command.whole)
+parser:option("--split", "For hgn and pixel_hnn: test or train (default test).")
+  :choices { "test", "train" }
 parser:flag("--pictures", "Write pictures into the run folder too (hnn, "
   .. "pixel_hnn, nhf; for hgn see rollout.lua).")
 parser:flag("--json", "Print all numbers as JSON.")
-command.common(parser)
+
+-- What the options ask of a kind of model that does not have it.
+local function refuse(args, config)
+  local model = config.model
+  if args.split and model ~= "hgn" and model ~= "pixel_hnn" then
+    command.die("--split is for hgn and pixel_hnn, and %s is a run of %s",
+      args.run, model)
+  end
+  if args.pictures and model == "hgn" then
+    command.die("--pictures: of an hgn rollout.lua makes them")
+  end
+end
+
+local function count_of(args, config)
+  return args.count or config.model ~= "nhf" and 256 or nil
+end
 
 -- Models with a report of their own.
 local function other(args, model, config, step, report)
@@ -26,8 +42,9 @@ local function other(args, model, config, step, report)
   if out == "" then out = "." end
   if args.pictures then command.check(folder.make(out)) end
   local result = command.check(report(model, config,
-    { count = args.count, split = args.split,
+    { count = count_of(args, config), split = args.split,
       pictures = args.pictures and out or nil }))
+  if result.note then io.stderr:write("evaluate.lua: ", result.note, "\n") end
   if args.json then
     result.numbers.step = step
     print(json.encode(result.numbers, { indent = true }))
@@ -39,23 +56,24 @@ local function other(args, model, config, step, report)
   for _, path in ipairs(result.files) do print(path) end
 end
 
-local function main()
-  local args = parser:parse()
-  command.apply_common(args)
+local function main(args)
   local model, config, step = train.open(args.run)
   command.check(model, config)
+  refuse(args, config)
   local report = kinds.task(config.model).report
   if report then return other(args, model, config, step, report) end
   local data = command.check(train.open_data(config))
-  local result = train.measure(model, data[args.split], { count = args.count })
+  local split = args.split or "test"
+  local result = train.measure(model, data[split],
+    { count = count_of(args, config) })
   result.step = step
   if args.json then
     print(json.encode(result, { indent = true }))
   else
-    print(string.format("%s, step %d, on %s of %s", args.run, step, args.split,
+    print(string.format("%s, step %d, on %s of %s", args.run, step, split,
       config.data or config.system))
     command.print_rows(train.measured_rows(result))
   end
 end
 
-main()
+command.main(parser, main)

@@ -22,10 +22,9 @@ parser:option("--out", "Where they go.", "runs/figures"):argname("DIR")
 parser:option("--steps", "Training steps, for a quick look."):argname("N")
   :convert(command.whole)
 parser:option("--seed", "Seed of trainings and samples.", "1"):argname("N")
-  :convert(command.number)
+  :convert(command.seed)
 parser:option("--set", "An option of the figure; repeatable.")
   :argname("KEY=VALUE"):count("*")
-command.common(parser)
 
 -- Texts key=value as they are; each figure knows what it takes.
 local function settings(texts)
@@ -38,18 +37,16 @@ local function settings(texts)
   return found
 end
 
-local function main()
-  local args = parser:parse(command.arguments())
-  command.apply_common(args)
+local function main(args)
   command.check(folder.make(args.out))
   for _, number in ipairs(args.number) do
     local figure = command.check(figures.get(number))
     local files, text = figure.make { out = args.out, steps = args.steps,
-      seed = math.tointeger(args.seed), settings = settings(args.set) }
+      seed = args.seed, settings = settings(args.set) }
     command.check(files, text)
     for _, path in ipairs(files) do print(path) end
     if text then print(text) end
   end
 end
 
-main()
+command.main(parser, main)

@@ -6,25 +6,26 @@ local pictures = require "torus.train.pictures"
 local train = require "torus.train"
 
 local parser = argparse("rollout.lua",
-  "Writes film strips (PNG) and animations (GIF) of test sequences: truth, "
-  .. "reconstruction, what follows, the way back, half and double speed; and "
-  .. "of samples from the prior.")
+  "Writes film strips (PNG) and animations (GIF) of what an HGN makes of "
+  .. "test sequences: truth, reconstruction, what follows, the way back, half "
+  .. "and double speed; and of samples from the prior.")
 parser:argument("run", "Run folder, or a checkpoint.")
 parser:option("--sequences", "Test sequences, a strip each.", "2"):argname("N")
   :convert(command.whole)
 parser:option("--samples", "Samples, in one strip.", "6"):argname("N")
   :convert(command.whole)
 parser:option("--seed", "Seed of the samples.", "1"):argname("N")
-  :convert(command.number)
+  :convert(command.seed)
 parser:option("--out", "Where to write (default: the run folder).")
   :argname("DIR")
-command.common(parser)
 
-local function main()
-  local args = parser:parse(command.arguments())
-  command.apply_common(args)
+local function main(args)
   local model, config = train.open(args.run)
   command.check(model, config)
+  if config.model ~= "hgn" then
+    command.die("%s is a run of %s, and this is for hgn: see evaluate.lua "
+      .. "--pictures", args.run, config.model)
+  end
   local data = command.check(train.open_data(config))
   local out = args.out or (args.run:gsub("/?[^/]*%.safetensors$", ""))
   if out == "" then out = "." end
@@ -43,4 +44,4 @@ local function main()
   for _, path in ipairs(written) do print(path) end
 end
 
-main()
+command.main(parser, main)

@@ -20,7 +20,6 @@ parser:flag("--all", "The rows beyond the paper's too: models trained on the "
   .. "stated noise, and HGN with a divergence small enough to sample from.")
 parser:option("--out", "Folder (default: runs/table1-SCALE)."):argname("DIR")
 parser:flag("--list", "Name the cells and end.")
-command.common(parser)
 
 local function show(out, scale)
   return function(results)
@@ -30,9 +29,7 @@ local function show(out, scale)
   end
 end
 
-local function main()
-  local args = parser:parse()
-  command.apply_common(args)
+local function main(args)
   local only = {}
   for i, text in ipairs(args.only) do
     only[i] = command.check(table1.parse_filter(text))
@@ -54,4 +51,4 @@ local function main()
   write(command.check(cells.results(out, all)))
 end
 
-main()
+command.main(parser, main)

@@ -41,11 +41,10 @@ parser:option("--set", "Change a value of the configuration; repeatable.")
 parser:option("--steps", "Training steps, in all."):argname("N")
   :convert(command.whole)
 parser:option("--seed", "Seed of weights, noise and order."):argname("N")
-  :convert(tonumber)
+  :convert(command.seed)
 parser:option("--out", "Run folder (default: runs/MODEL-SYSTEM)."):argname("DIR")
 parser:flag("--resume", "Go on from the folder's checkpoint, with its "
   .. "configuration; --steps and --set may change it.")
-command.common(parser)
 
 -- The model's name comes from the command line or from the run's own
 -- configuration.
@@ -69,9 +68,7 @@ local function configuration(args, path)
   return command.check(run_config.make(nil, config))
 end
 
-local function main()
-  local args = parser:parse()
-  command.apply_common(args)
+local function main(args)
   local path = args.out or string.format("runs/%s-%s", args.model,
     args.target or args.system
     or run_config.make(nil, { model = args.model }).target or "mass_spring")
@@ -91,4 +88,4 @@ local function main()
   end
 end
 
-main()
+command.main(parser, main)

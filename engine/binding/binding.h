@@ -14,6 +14,9 @@
 /* --- errors -----------------------------------------------------------------
  */
 
+/* Registry: the last message that was raised on purpose, with its line. */
+#define TORUS_RAISED_KEY "torus.raised"
+
 /* Raises the message on top of the stack at the line of the script, not of
  * the library's own Lua files. */
 int torus_raise(lua_State *L);

@@ -49,6 +49,8 @@ int torus_raise(lua_State *L) {
     }
     break;
   }
+  lua_pushvalue(L, -1);
+  lua_setfield(L, LUA_REGISTRYINDEX, TORUS_RAISED_KEY);
   return lua_error(L);
 }
 

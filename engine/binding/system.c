@@ -28,6 +28,12 @@ static int raise(lua_State *L) {
   return torus_raise(L);
 }
 
+/* raised() -> the last message that was raised on purpose, with its line */
+static int raised(lua_State *L) {
+  lua_getfield(L, LUA_REGISTRYINDEX, TORUS_RAISED_KEY);
+  return 1;
+}
+
 static int threads(lua_State *L) {
   lua_pushinteger(L, torus_threads());
   return 1;
@@ -190,6 +196,7 @@ static int write_gif(lua_State *L) {
 void torus_open_system(lua_State *L) {
   static const luaL_Reg functions[] = {{"set_library", set_library},
                                        {"raise", raise},
+                                       {"raised", raised},
                                        {"threads", threads},
                                        {"set_threads", set_threads},
                                        {"memory", memory},

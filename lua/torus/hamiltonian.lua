@@ -23,7 +23,7 @@ function M.check_energy(where, name, energy, x)
   end
   options.raise("%s: %s must give one energy per sample, shape (%d); got %s%s",
     where, name, x:size(1),
-    is_tensor and options.shape_text(energy.shape) or options.show(energy),
+    is_tensor and options.shape_text(energy) or options.show(energy),
     energy == nil and " (is a return missing?)" or "")
 end
 
@@ -98,7 +98,7 @@ function M.check(where, H)
 end
 
 local function state_text(x)
-  return options.shape_text(x.shape) .. " " .. x.dtype
+  return options.shape_text(x) .. " " .. x.dtype
 end
 
 --- Raises unless q and p are a state: tensors (batch, ...) alike in shape and

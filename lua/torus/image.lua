@@ -11,10 +11,7 @@ local torus = require "torus"
 
 local M = {}
 
-local function shape_text(x)
-  return torus.is_tensor(x) and "(" .. table.concat(x.shape, ",") .. ")"
-    or tostring(x)
-end
+local shape_text = options.shape_text
 
 local function check_pixels(where, x, ndim, wanted)
   local channels = torus.is_tensor(x) and x:dim() == ndim and x:size(ndim)
@@ -50,6 +47,7 @@ end
 -- @treturn ?boolean true
 -- @treturn ?string message
 function M.write(path, x)
+  options.argument("image.write", "path", path, { type = "string" })
   check_pixels("image.write", x, 3, "an image (height, width, 3)")
   return core.write_png(path, to_bytes(x))
 end
@@ -65,6 +63,7 @@ function M.gif(path, film, opts)
     delay_ms = { default = 100, type = "integer", min = 10, max = 655350 },
     scale = { default = 1, type = "integer", min = 1, max = 64 },
   })
+  options.argument("image.gif", "path", path, { type = "string" })
   check_pixels("image.gif", film, 4, "a film (frames, height, width, 3)")
   return core.write_gif(path, to_bytes(M.upscale(film, o.scale)), o.delay_ms)
 end
@@ -97,6 +96,7 @@ end
 -- @tparam ?integer scale 1; a letter is 5 by 7 pixels
 -- @treturn tensor (7 scale, width, 1) float32
 function M.text(text, scale)
+  options.argument("image.text", "text", text, { type = "string" })
   local rows = font.pixels(text)
   local width = #rows[1]
   if width == 0 then return torus.zeros(font.height * (scale or 1), 0, 1) end
@@ -117,14 +117,18 @@ local STRIP = {
 
 local function check_rows(rows)
   if #rows == 0 then options.raise("image.strip: expected at least one row") end
-  local first = rows[1].frames
+  local first
   for i, row in ipairs(rows) do
     local name = "image.strip: row " .. i
     if type(row) ~= "table" then
       options.raise("%s: expected {label =, frames =}, got %s", name,
-        tostring(row))
+        shape_text(row))
+    end
+    if row.label ~= nil then
+      options.argument(name, "label", row.label, { type = "string" })
     end
     check_pixels(name, row.frames, 4, "frames (frames, height, width, 3)")
+    first = first or row.frames
     if row.frames:size(2) ~= first:size(2)
       or row.frames:size(3) ~= first:size(3) then
       options.raise("%s: its frames are %s, those of row 1 %s", name,

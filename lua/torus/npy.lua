@@ -15,6 +15,19 @@ local bytes_of = { float32 = 4, float64 = 8, int64 = 8, uint8 = 1 }
 local MAGIC = "\x93NUMPY"
 local MAX_HEADER = 1024 * 1024
 
+--- What a file of version 1 begins with, in front of its data.
+-- @tparam string dtype
+-- @tparam {integer,...} shape
+-- @treturn string
+function M.header(dtype, shape)
+  local sizes = table.concat(shape, ", ")
+  if #shape == 1 then sizes = sizes .. "," end
+  local text = ("{'descr': '%s', 'fortran_order': False, 'shape': (%s), }")
+    :format(descriptions[dtype], sizes)
+  text = text .. (" "):rep(-(#text + 11) % 64) .. "\n"
+  return MAGIC .. "\1\0" .. ("<I2"):pack(#text) .. text
+end
+
 --- Writes a tensor to a file, whole or not at all.
 -- @tparam string path
 -- @tparam tensor x
@@ -26,14 +39,8 @@ function M.save(path, x)
   if getmetatable(x) ~= core.metatable then
     core.raise(("npy.save: expected a tensor, got %s"):format(type(x)))
   end
-  local shape = table.concat(x.shape, ", ")
-  if x:dim() == 1 then shape = shape .. "," end
-  local header = ("{'descr': '%s', 'fortran_order': False, 'shape': (%s), }")
-    :format(descriptions[x.dtype], shape)
-  header = header .. (" "):rep(-(#header + 11) % 64) .. "\n"
-  return core.write_file(path, {
-    MAGIC .. "\1\0" .. ("<I2"):pack(#header), header, x:detach():contiguous(),
-  })
+  return core.write_file(path, { M.header(x.dtype, x.shape),
+    x:detach():contiguous() })
 end
 
 local function read_header(file)

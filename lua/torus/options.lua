@@ -13,18 +13,20 @@ function M.raise(message, ...)
   core.raise(message)
 end
 
+--- A shape as messages show it.
+-- @param x a tensor, or a shape
+-- @treturn string "(2,3)"; what tostring gives of anything else
+function M.shape_text(x)
+  local shape = getmetatable(x) == core.metatable and x.shape or x
+  if type(shape) ~= "table" then return tostring(x) end
+  return "(" .. table.concat(shape, ",") .. ")"
+end
+
 local function sorted_keys(t)
   local keys = {}
   for k in pairs(t) do keys[#keys + 1] = tostring(k) end
   table.sort(keys)
   return keys
-end
-
---- A shape as messages write it: (3,4).
--- @tparam {integer,...} shape
--- @treturn string
-function M.shape_text(shape)
-  return "(" .. table.concat(shape, ",") .. ")"
 end
 
 -- Numbers and strings of a short list, or nil.
@@ -44,7 +46,7 @@ end
 function M.show(value)
   local kind, meta = type(value), getmetatable(value)
   if kind == "string" then return string.format("%q", value) end
-  if meta == core.metatable then return "a tensor " .. M.shape_text(value.shape) end
+  if meta == core.metatable then return "a tensor " .. M.shape_text(value) end
   if kind == "table" then
     return meta and meta.__name or not meta and list_text(value) or "a table"
   end
@@ -148,7 +150,7 @@ function M.tensor(where, name, value, shape)
   if is_tensor and fits_shape(value.shape, shape) then return end
   M.raise("%s: expected %s of shape %s, got %s", where, name,
     M.shape_text(shape),
-    is_tensor and M.shape_text(value.shape) or show(value))
+    is_tensor and M.shape_text(value) or show(value))
 end
 
 --- Checks an option table against its declaration and fills in the defaults.

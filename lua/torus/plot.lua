@@ -244,8 +244,11 @@ local function add_image(script, panel, where)
   local x = panel.image
   if not torus.is_tensor(x) or x:dim() ~= 3 or x:size(3) ~= 3 then
     options.raise("%s: expected image as a tensor (height, width, 3), got %s",
-      where, torus.is_tensor(x) and "(" .. table.concat(x.shape, ",") .. ")"
-        or tostring(x))
+      where, options.shape_text(x))
+  end
+  if x.dtype == "int64" then
+    options.raise("%s: expected image as floats from 0 to 1 or uint8, got int64",
+      where)
   end
   local path = string.format("%s.image%d", script.path, #script.images + 1)
   script.images[#script.images + 1] = { path = path, pixels = x }
@@ -402,8 +405,9 @@ end
 -- Splits options into those of the figure and those of its one panel.
 local function single(kind)
   return function(opts)
+    options.argument("plot." .. kind, "options", opts, { type = "table" })
     local figure, panel = {}, { kind = kind }
-    for key, value in pairs(opts or {}) do
+    for key, value in pairs(opts) do
       if FIGURE[key] and key ~= "title" then figure[key] = value
       else panel[key] = value end
     end
@@ -426,14 +430,14 @@ M.lines = single("lines")
 --- Points: lines with style = "points" where a series has none.
 -- @tparam table opts as of lines
 function M.scatter(opts)
-  local changed, series = {}, {}
-  for key, value in pairs(opts or {}) do changed[key] = value end
-  for i, one in ipairs(changed.series or {}) do
-    series[i] = { style = "points" }
-    for key, value in pairs(one) do series[i][key] = value end
+  options.argument("plot.scatter", "options", opts, { type = "table" })
+  if type(opts.series) ~= "table" then return M.lines(opts) end
+  local series = {}
+  for i, one in ipairs(opts.series) do
+    series[i] = type(one) == "table"
+      and options.joined({ style = "points" }, one) or one
   end
-  changed.series = series
-  return M.lines(changed)
+  return M.lines(options.joined(opts, { series = series }))
 end
 
 --- Heights as colours with contour lines, and series on top.

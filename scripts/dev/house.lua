@@ -17,8 +17,8 @@ local C_LAYERS = {
 -- The library's parts in order; a part requires nothing that stands after it.
 -- What lies directly in lua/torus stands before all of them.
 local LUA_ORDER = {
-  optim = 1, nn = 1, systems = 1, data = 2, plot = 2, models = 3, train = 4,
-  figures = 4, bench = 5, repl = 5, experiments = 5,
+  image = 0, optim = 1, nn = 1, systems = 1, data = 2, plot = 2, models = 3, train = 4,
+  bench = 5, repl = 5, experiments = 5, figures = 6,
 }
 -- This gathers the whole library and may require anything.
 local LUA_TOP = { ["lua/torus/init.lua"] = true }
@@ -79,6 +79,9 @@ local function check_require(path, number, line)
   if LUA_TOP[path] then return end
   local here = path:match("^lua/torus/(%w+)")
   if not here then return end
+  if number == 1 and path:match("^lua/torus/%w+/") and not LUA_ORDER[here] then
+    breach(path, number, "lua/torus/%s is no known part", here)
+  end
   local code = line:gsub("%-%-.*", "")
   for module in code:gmatch("require%s*%(?%s*[\"']([%w_.]+)[\"']") do
     local part = part_of(module)

@@ -38,12 +38,13 @@ need_build() {
   need libstb-dev header_exists stb_image_write.h -I/usr/include/stb
   need libgif-dev header_exists gif_lib.h ""
   need libedit-dev pkg-config --exists libedit
+  # What the library itself takes when torus.save or torus.train is used.
+  need lua-dkjson lua_module_exists dkjson
+  need lua-filesystem lua_module_exists lfs
 }
 need_demo() {
   need_build
   need lua-argparse lua_module_exists argparse
-  need lua-dkjson lua_module_exists dkjson
-  need lua-filesystem lua_module_exists lfs
   need gnuplot-nox command_exists gnuplot
 }
 need_test() {

@@ -105,5 +105,7 @@ describe("dataset.lua", function()
       "pendulum --train 1 --test 1 --export-frames uint8")
     fails("No such file", base .. "/none.npy --info")
     fails("cannot open", base .. "/none.lua --info")
+    fails('^dataset.lua: render: option "resolution": expected at most 4096',
+      "pendulum --train 1 --test 1 --resolution 5000 --info")
   end)
 end)

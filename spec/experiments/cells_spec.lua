@@ -53,6 +53,22 @@ describe("the cells of an experiment", function()
     assert.is_nil(cells.result(out, tiny("c")))
   end)
 
+  it("keep numbers that JSON has none for", function()
+    local out, list = place(), { tiny("a") }
+    local function odd()
+      return { test = { worst = math.huge, least = -math.huge,
+        undefined = 0 / 0, one = 1 } }
+    end
+    for _ = 1, 2 do
+      local test = assert(cells.run(list, { out = out, measure = odd,
+        say = silent })).a.test
+      assert.are.same({ math.huge, -math.huge, 1 },
+        { test.worst, test.least, test.one })
+      assert.are.equal("number", type(test.undefined))
+      assert.is_true(test.undefined ~= test.undefined)
+    end
+  end)
+
   it("that are there are not trained again after a failure", function()
     local out, measured = place(), {}
     local list = { tiny("a"), tiny("b"), tiny("c") }

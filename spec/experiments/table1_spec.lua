@@ -83,7 +83,7 @@ local function made_up()
         result[split] = { mse_clean = n * 1e-4, mse_clean_spread = n * 1e-5,
           mse_given = n * 2e-4, mse_noise = n * 3e-4, mse_still = n * 4e-4,
           ratio = 0.25, valid = n, energy_mean = 1, energy_spread = 2,
-          energy_variance = 3, reversal_mse = 4e-9 }
+          energy_variance = 3, reversal_mse = 4e-9, steps = 30 }
       end
       results[row.name .. "-" .. system] = result
     end
@@ -116,13 +116,33 @@ describe("the report of Table 1", function()
     assert.is_nil(text:find("noisy", 1, true))
   end)
 
+  it("has a place for what is no number or is not there", function()
+    local results = made_up()
+    local test = results["hnn-mass_spring"].test
+    test.mse_clean, test.mse_clean_spread = math.huge, 0 / 0
+    test.valid, results["hnn-mass_spring"].train.mse_clean = nil, nil
+    assert.matches("| HNN | – ± 0.10 | inf ± nan | 3.00", report.markdown(
+      results, "quick"), 1, true)
+    assert.matches("hnn,mass_spring,train,10,90.0,0.005038,1,2,3,,1e-05",
+      report.csv(results), 1, true)
+    assert.matches(",inf,nan,", report.csv(results), 1, true)
+    local path = os.tmpname() .. ".png"
+    local ok, message = report.picture(path, results)
+    os.remove(path)
+    assert.is_true(ok or message:find("gnuplot is not installed") ~= nil)
+  end)
+
   it("gives every number as comma-separated values", function()
     local lines, columns = {}, {}
     for line in report.csv(made_up()):gmatch("[^\n]+") do
       lines[#lines + 1] = line
     end
     assert.equal(1 + 40 * 2, #lines)
-    for name in lines[1]:gmatch("[^,]+") do columns[#columns + 1] = name end
+    local known = {}
+    for name in lines[1]:gmatch("[^,]+") do
+      assert.is_nil(known[name])
+      known[name], columns[#columns + 1] = true, name
+    end
     local values, i = {}, 0
     for value in (lines[3] .. ","):gmatch("([^,]*),") do
       i = i + 1
@@ -131,6 +151,8 @@ describe("the report of Table 1", function()
     assert.equal(#columns, i)
     assert.equal("hnn", values.row)
     assert.equal("test", values.split)
+    assert.equal("10", values.training_steps)
+    assert.equal("30", values.rollout_steps)
     assert.equal(2e-4, tonumber(values.mse_clean))
     assert.equal(104.37e-4, tonumber(values.paper_mse))
   end)

@@ -185,6 +185,8 @@ describe("figures.lua", function()
     for arguments, wanted in pairs {
       ["10 --set foo=2"] = 'figure10: unknown option "foo"',
       ["5 --set points=one"] = 'option "points": expected an integer, got "one"',
+      ["5 --set seed=1.5"] = 'option "seed": expected an integer, got 1.5',
+      ["5 --seed 1.5"] = 'expected a whole number of at least 0, got "1.5"',
       ["integrators --set duration=0.3"] = "expected as duration a multiple",
     } do
       local status, text = script(arguments .. " --out " .. base)
@@ -197,11 +199,12 @@ describe("figures.lua", function()
   if has_gnuplot then
     it("draws", function()
       for _, one in ipairs {
-        { figures.get(5), { sequences = "1", points = "9", resolution = "8" },
-          { "figure5.png" } },
+        { figures.get(5), { sequences = "1", points = "9", resolution = "8",
+          seed = "3" }, { "figure5.png" } },
         { figures.get(10), { steps = "6" },
           { "figure10.png", "figure10-areas.png" } },
-        { figures.get("integrators"), { count = "2", halvings = "1" },
+        { figures.get("integrators"), { count = "2", halvings = "1",
+          seed = "3" },
           { "integrators.png", "integrators.md" } },
       } do
         local figure, settings, names = table.unpack(one)

@@ -1,5 +1,6 @@
 local font = require "torus.image.font"
 local torus = require "torus"
+local raises = require "spec.support.raises"
 
 local image = torus.image
 
@@ -141,6 +142,20 @@ describe("torus.image", function()
     } do
       assert.error_matches(f, pattern)
     end
+    raises("image.write: path: expected a string, got nil",
+      function() image.write(nil, film[1]) end)
+    raises("image.gif: path: expected a string, got 5",
+      function() image.gif(5, film) end)
+    raises("image.text: text: expected a string, got 5",
+      function() image.text(5) end)
+    raises("image.strip: row 1: expected {label =, frames =}, got 5",
+      function() image.strip { rows = { 5 } } end)
+    raises("image.strip: row 1: expected {label =, frames =}, got (2,4,4,3)",
+      function() image.strip { rows = { film } } end)
+    raises("image.strip: row 1: label: expected a string, got 5",
+      function() image.strip { rows = { { label = 5, frames = film } } } end)
+    raises('option "rows": expected a table, got a tensor (2,4,4,3)',
+      function() image.strip { rows = film } end)
     local none, message = image.write("/nonexistent/x.png", film[1])
     assert.is_nil(none)
     assert.matches("/nonexistent/x.png", message)

@@ -1,7 +1,8 @@
 local raises = require "spec.support.raises"
 local torus = require "torus"
 local Task = require "torus.train.nhf_task"
-local kde = require "torus.figures.kde"
+local pictures = require "torus.plot.flow"
+local kde = require "torus.plot.kde"
 local nhf = torus.models.nhf
 local priors = require "torus.models.nhf_prior"
 local report = require "torus.train.nhf_report"
@@ -412,6 +413,26 @@ describe("training nhf", function()
     local again = Task.new(task.config, task.data)
     again:load_numbers(numbers)
     assert.are.equal(task.geco:multiplier(), again.geco:multiplier())
+  end)
+end)
+
+describe("the report of a flow", function()
+  it("has a picture of the samples that it was trained on", function()
+    local path = os.tmpname() .. ".npy"
+    assert(torus.npy.save(path, torus.rand { 50, 2 }))
+    local config = assert(run_config.make("small", { model = "nhf",
+      data = path, width = 4, flows = 1 }))
+    local draw, label = pictures.draw, nil
+    pictures.draw = function(_, entries)
+      label = entries[1].label
+      return {}
+    end
+    local ok, problem = pcall(report.report, Task.model(config), config,
+      { count = 10, pictures = "nowhere" })
+    pictures.draw = draw
+    os.remove(path)
+    assert(ok, problem)
+    assert.are.equal(path:match("[^/]+$"), label)
   end)
 end)
 

@@ -1,4 +1,5 @@
 local torus = require "torus"
+local raises = require "spec.support.raises"
 
 local plot = torus.plot
 -- A preloaded sanitizer is for torus alone.
@@ -114,6 +115,24 @@ describe("torus.plot", function()
       plot.figure { path = path, widths = { "a" }, panels = { { } } }
     end, "widths: expected numbers, got a at 1")
     assert.error_matches(function() plot.lines {} end, 'option "path" is missing')
+    raises("plot.lines: options: expected a table, got 5",
+      function() plot.lines(5) end)
+    raises("plot.contour: options: expected a table, got nil",
+      function() plot.contour() end)
+    raises("plot.scatter: options: expected a table, got 5",
+      function() plot.scatter(5) end)
+    raises('option "series": expected a table, got 5',
+      function() plot.scatter { path = path, series = 5 } end)
+    raises("plot: series 1: expected a table of options, got 5",
+      function() plot.scatter { path = path, series = { 5 } } end)
+    raises("series 1: expected a table of options, got a tensor (3)",
+      function() plot.scatter { path = path, series = { torus.zeros(3) } } end)
+    raises("expected image as floats from 0 to 1 or uint8, got int64",
+      function()
+        plot.figure { path = path, panels = { { kind = "image",
+          image = torus.zeros({ 2, 2, 3 }, { dtype = "int64" }) } } }
+      end)
+    assert.is_nil(io.open(path .. ".part"))
     assert.error_matches(function()
       plot.contour { path = path, x = { 1, 2 }, y = { 1, 2 }, z = torus.zeros(2, 3) }
     end, "z is %(2,3%), y has 2 numbers and x 2")

@@ -51,6 +51,9 @@ describe("the scripts with smaller models", function()
     assert.is_true(found.test_loss > 0 and found.energy_rk45 > 0)
     succeeds("evaluate.lua %s/hnn --pictures", base)
     is_picture(base .. "/hnn/rollouts.png")
+    fails("^rollout.lua: .*/hnn is a run of hnn, .*evaluate.lua %-%-pictures\n$",
+      "rollout.lua %s/hnn", base)
+    fails("%-%-split is for hgn", "evaluate.lua %s/hnn --split train", base)
     fails("is no system", "train.lua hnn --system sping --out %s/none", base)
     fails("unknown key \"tolerance\"", "train.lua hnn --set tolerance=1")
   end)
@@ -66,6 +69,11 @@ describe("the scripts with smaller models", function()
     succeeds("train.lua nhf --data %s/mine.npy --out %s/mine %s", base, base,
       tiny)
     succeeds("train.lua nhf --resume --steps 5 --out %s/mine", base)
+    local _, _, said = script(string.format("evaluate.lua %s/mine --pictures "
+      .. "--count 20", base))
+    assert.matches("no pictures: .* two dimensions, and this one has 3", said)
+    fails("%-%-split is for hgn and pixel_hnn, and .* is a run of nhf",
+      "evaluate.lua %s/mine --split test", base)
     fails("No such file", "train.lua nhf --data %s/none.npy --out %s/none",
       base, base)
   end)
@@ -74,7 +82,25 @@ describe("the scripts with smaller models", function()
     succeeds("figures.lua 9 --out %s/figures --steps 2 --set targets=mixture2",
       base)
     is_picture(base .. "/figures/figure9.png")
+    -- The same flow again is there; another is not mistaken for it.
+    succeeds("figures.lua 9 --out %s/figures --steps 2 --set targets=mixture2",
+      base)
+    for _, other in ipairs { "--steps 3", "--steps 2 --seed 7",
+      "--steps 2 --set objective=geco" } do
+      fails("nhf%-mixture2%-one%-soft_uniform holds a run with another "
+        .. "configuration", "figures.lua 9 --out %s/figures --set "
+        .. "targets=mixture2 %s", base, other)
+    end
     fails("there is no figure 99", "figures.lua 99")
+  end)
+
+  it("refuse settings that figure 9 doesn't know", function()
+    fails('unknown option "target" %(known: objective, ',
+      "figures.lua 9 --out %s/figures --set target=moons", base)
+    fails("figure9: targets is empty",
+      "figures.lua 9 --out %s/figures --set targets=", base)
+    fails("figure9: .*target.*expected one of",
+      "figures.lua 9 --out %s/figures --set targets=moonz", base)
   end)
 
   it("train and measure a pixel_hnn", function()

@@ -114,6 +114,21 @@ describe("the scripts", function()
     fails("train.lua hgn --colour red", "unknown option '%-%-colour'")
     fails("train.lua nosuch", "must be one of 'hgn'")
     fails("train.lua --steps 0", "whole number of at least 1")
+    fails("rollout.lua " .. base .. "/run --seed 1.5",
+      "whole number of at least 0")
+    fails("evaluate.lua " .. base .. "/run --pictures", "rollout.lua makes")
+    fails("bench.lua --rounds 0", "whole number of at least 1")
+  end)
+
+  it("tell a configuration that can't be in one line", function()
+    fails("train.lua hgn --set train_size=10 --set test_size=1 --out " .. base
+      .. "/none", "^train.lua: data.order: 10 sequences don't fill a batch of "
+      .. "16\n$")
+    fails("train.lua hgn --threads 100000",
+      "^train.lua: set_threads: expected 1%.%.256, got 100000\n$")
+    fails("evaluate.lua " .. base .. "/run --threads 100000",
+      "^evaluate.lua: set_threads: ")
+    fails("table1.lua --list --threads 100000", "^table1.lua: set_threads: ")
   end)
 
   it("refuse folders that hold no run, or one already", function()

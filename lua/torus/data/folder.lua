@@ -2,6 +2,7 @@
 -- each with the tensor `states` (n, steps + 1, 2, d) float32, `clean` beside
 -- it when there is noise, and the physics and seed as metadata.
 -- @module torus.data.folder
+local options = require "torus.options"
 local safetensors = require "torus.safetensors"
 
 local M = {}
@@ -82,7 +83,7 @@ local function parameters_of(metadata)
   return o
 end
 
-local function shape_text(x) return "(" .. table.concat(x.shape, ",") .. ")" end
+local shape_text = options.shape_text
 
 -- The states of a file, checked against each other.
 local function states_of(tensors)

@@ -113,16 +113,6 @@ end
 
 -- --- writing --------------------------------------------------------------------
 
-local function header_of(descr, shape)
-  local text = string.format(
-    "{'descr': '%s', 'fortran_order': False, 'shape': (%s), }", descr,
-    table.concat(shape, ", "))
-  text = text .. (" "):rep(-(#text + 11) % 64) .. "\n"
-  return "\x93NUMPY\1\0" .. string.pack("<I2", #text) .. text
-end
-
-local DESCRIPTIONS = { uint8 = "|u1", float32 = "<f4" }
-
 local function write_rows(handle, split, o)
   for first = 1, o.count, 16 do
     local n = math.min(16, o.count - first + 1)
@@ -152,7 +142,7 @@ function M.export(path, split, o)
   local shape = split:batch { 1 }.shape
   shape[1] = o.count
   local ok
-  ok, message = handle:write(header_of(DESCRIPTIONS[o.dtype], shape))
+  ok, message = handle:write(npy.header(o.dtype, shape))
   if ok then ok, message = write_rows(handle, split, o) end
   if ok then ok, message = os.rename(temporary, path) end
   if not ok then

@@ -128,9 +128,9 @@ local function field(column, row, found)
   local mean, spread = M.summary(found, column.key)
   if not mean then return "–" end
   local scale, format = column.scale or 1, column.format or "%.3g"
-  local text = string.format(format, mean * scale)
+  local text = markdown.number(format, mean * scale)
   if #found == 1 then return text end
-  return text .. " ± " .. string.format(format, spread * scale)
+  return text .. " ± " .. markdown.number(format, spread * scale)
 end
 
 --- The table in Markdown.
@@ -176,8 +176,8 @@ function M.csv(plan, results)
     local fields = { row.name, tostring(#found) }
     for _, key in ipairs(keys) do
       local mean, spread = M.summary(found, key)
-      fields[#fields + 1] = mean and string.format("%.9g", mean) or ""
-      fields[#fields + 1] = mean and string.format("%.9g", spread) or ""
+      fields[#fields + 1] = mean and markdown.number("%.9g", mean) or ""
+      fields[#fields + 1] = mean and markdown.number("%.9g", spread) or ""
     end
     lines[#lines + 1] = table.concat(fields, ",")
   end

@@ -6,7 +6,6 @@
 -- in whatever way, goes on from the last checkpoint of the cell it was in.
 -- Several processes may work in one folder: they divide the cells.
 -- @module torus.experiments.cells
-local config = require "torus.train.config"
 local folder = require "torus.train.folder"
 local json = require "dkjson"
 local kinds = require "torus.train.kinds"
@@ -51,20 +50,37 @@ local function seconds_of(path)
   return total + last
 end
 
--- Whether the folder's run, if there is one, is the cell's.
-local function check_earlier(path, cell)
-  if not folder.exists(path .. "/config.json") then return true end
-  local text, message = folder.read(path .. "/config.json")
-  if not text then return nil, message end
-  -- Read and written again: a key that is newer than the run has its default.
-  local earlier
-  earlier, message = config.decode(text)
-  if not earlier then return nil, path .. ": " .. message end
-  if config.encode(earlier) ~= config.encode(cell.config) then
-    return nil, string.format("%s holds a run with another configuration: "
-      .. "remove it, or name another folder", path)
+-- What JSON has no number for, as a text; a training may well end there.
+local function text_of(x)
+  if x ~= x then return "nan" end
+  if x == math.huge then return "inf" end
+  if x == -math.huge then return "-inf" end
+end
+
+local NUMBERS = { nan = 0 / 0, inf = math.huge, ["-inf"] = -math.huge }
+
+-- A copy of plain values in which f has replaced what it gives something for.
+local function replaced(value, kind, f)
+  if type(value) == kind then
+    local other = f(value)
+    return other == nil and value or other
   end
-  return true
+  if type(value) ~= "table" then return value end
+  local copy = {}
+  for key, item in pairs(value) do copy[key] = replaced(item, kind, f) end
+  return copy
+end
+
+local function encode(result)
+  return json.encode(replaced(result, "number", text_of), { indent = true })
+    .. "\n"
+end
+
+-- The contrary of encode: a table, or nil and what is wrong with the text.
+local function decode(text)
+  local result, _, problem = json.decode(text)
+  if type(result) ~= "table" then return nil, tostring(problem) end
+  return replaced(result, "string", function(word) return NUMBERS[word] end)
 end
 
 --- The result of a cell.
@@ -76,15 +92,15 @@ end
 function M.result(out, cell)
   local path = M.path(out, cell) .. "/result.json"
   if not folder.exists(path) then return nil end
-  local ok, message = check_earlier(M.path(out, cell), cell)
+  local ok, message = run.check_earlier(M.path(out, cell), cell.config)
   if not ok then return nil, message end
   local text
   text, message = folder.read(path)
   if not text then return nil, message end
-  local result, _, problem = json.decode(text)
-  if type(result) ~= "table" then
+  local result, problem = decode(text)
+  if not result then
     return nil, string.format("%s is damaged (%s): remove it to measure the "
-      .. "cell again", path, tostring(problem))
+      .. "cell again", path, problem)
   end
   return result
 end
@@ -107,7 +123,7 @@ end
 -- Trains what is left of a cell and measures it.
 local function work(cell, o)
   local path = M.path(o.out, cell)
-  local ok, message = check_earlier(path, cell)
+  local ok, message = run.check_earlier(path, cell.config)
   if not ok then return nil, message end
   local data
   data, message = kinds.task(cell.config.model).open_data(cell.config)
@@ -118,8 +134,7 @@ local function work(cell, o)
   if not trained then return nil, message end
   local result = o.measure(trained.task.model, data, cell)
   result.step, result.seconds = trained.step, seconds_of(path)
-  ok, message = folder.write(path .. "/result.json",
-    json.encode(result, { indent = true }) .. "\n")
+  ok, message = folder.write(path .. "/result.json", encode(result))
   if not ok then return nil, message end
   -- As a later process finds it: a decimal text may be shorter than a number.
   return M.result(o.out, cell)

@@ -6,6 +6,16 @@ local function line(cells)
   return "| " .. table.concat(cells, " | ") .. " |"
 end
 
+--- A number in a table.
+-- @tparam string format of string.format
+-- @tparam ?number x
+-- @treturn string "–" for none; "nan" whatever its sign
+function M.number(format, x)
+  if x == nil then return "–" end
+  if x ~= x then return "nan" end
+  return string.format(format, x)
+end
+
 --- @tparam {string,...} head
 -- @tparam {{string,...},...} rows
 -- @treturn string lines, the last one ends too

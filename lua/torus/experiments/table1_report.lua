@@ -1,6 +1,5 @@
 --- Table 1 as text, as numbers and as a picture.
 -- @module torus.experiments.table1_report
-local figure_cells = require "torus.figures.cells"
 local folder = require "torus.train.folder"
 local markdown = require "torus.experiments.markdown"
 local plot = require "torus.plot"
@@ -10,11 +9,11 @@ local M = {}
 
 local SPLITS = { "train", "test" }
 
-local title = figure_cells.title
+local title = table1.title
 
 -- --- Markdown ---------------------------------------------------------------
 
-local function e4(x) return string.format("%.2f", x * 1e4) end
+local function e4(x) return markdown.number("%.2f", x and x * 1e4) end
 
 local function with_spread(split, key)
   return e4(split[key]) .. " ± " .. e4(split[key .. "_spread"])
@@ -63,9 +62,8 @@ local DETAILS = {
 }
 
 local function shown(value, format)
-  if value == nil then return "" end
   if type(format) == "function" then return format(value) end
-  return string.format(format, value)
+  return markdown.number(format, value)
 end
 
 local function details(rows, results)
@@ -131,11 +129,17 @@ end
 
 -- --- numbers ----------------------------------------------------------------
 
--- Every single number that was measured, by name.
-local function numbers_of(split)
-  local names = {}
-  for name, value in pairs(split) do
-    if type(value) == "number" then names[#names + 1] = name end
+-- Every single number that was measured of any cell, by name.
+local function numbers_of(results)
+  local names, known = {}, {}
+  for _, result in pairs(results) do
+    for _, split in ipairs(SPLITS) do
+      for name, value in pairs(result[split]) do
+        if type(value) == "number" and not known[name] then
+          known[name], names[#names + 1] = true, name
+        end
+      end
+    end
   end
   table.sort(names)
   return names
@@ -145,25 +149,27 @@ end
 -- @tparam table results by the cells' names
 -- @treturn string comma-separated values with a header
 function M.csv(results)
-  local names, lines = nil, {}
+  local names, lines = numbers_of(results), {}
   for _, row in ipairs(table1.rows()) do
     for _, system in ipairs(table1.systems) do
       local result = results[row.name .. "-" .. system]
       for i, split in ipairs(result and SPLITS or {}) do
         local paper = row.paper and row.paper[system]
-        names = names or numbers_of(result[split])
         local cells = { row.name, system, split, tostring(result.step),
           string.format("%.1f", result.seconds),
           paper and string.format("%g", paper[2 * i - 1] * 1e-4) or "" }
         for _, name in ipairs(names) do
-          cells[#cells + 1] = string.format("%.6g", result[split][name])
+          local value = result[split][name]
+          cells[#cells + 1] = value and markdown.number("%.6g", value) or ""
         end
         lines[#lines + 1] = table.concat(cells, ",")
       end
     end
   end
-  local head = "row,system,split,steps,seconds,paper_mse"
-  for _, name in ipairs(names or {}) do head = head .. "," .. name end
+  local head = "row,system,split,training_steps,seconds,paper_mse"
+  for _, name in ipairs(names) do
+    head = head .. "," .. (name == "steps" and "rollout_steps" or name)
+  end
   return head .. "\n" .. table.concat(lines, "\n") .. "\n"
 end
 
@@ -186,8 +192,8 @@ local function panel(system, results)
       align = "center", colour = COLOURS[row.name] }
     if result then
       own.x[#own.x + 1], own.y[#own.y + 1] = i - 0.15,
-        result.test.mse_clean * 1e4
-      still = result.test.mse_still * 1e4
+        (result.test.mse_clean or 0 / 0) * 1e4
+      still = result.test.mse_still and result.test.mse_still * 1e4 or still
     end
   end
   local series = {

@@ -4,25 +4,20 @@
 local folder = require "torus.train.folder"
 local kinds = require "torus.train.kinds"
 local run = require "torus.train.run"
+local table1 = require "torus.experiments.table1"
 
 local M = {}
 
---- The rows of the table.
-M.rows = { "hnn", "hnn_conv", "hgn_euler", "hgn_determ", "hgn_no_fpsi",
-  "hgn_leapfrog" }
+--- The names of the paper's rows, and what they are called in pictures.
+M.rows, M.labels = {}, {}
+for _, row in ipairs(table1.rows()) do
+  if not row.more then
+    M.rows[#M.rows + 1], M.labels[row.name] = row.name, row.title
+  end
+end
 
---- What the rows are called in pictures.
-M.labels = { hnn = "HNN", hnn_conv = "HNN conv", hgn_euler = "HGN euler",
-  hgn_determ = "HGN determ", hgn_no_fpsi = "HGN no f_psi",
-  hgn_leapfrog = "HGN leapfrog" }
-
---- Its columns.
-M.systems = { "mass_spring", "pendulum", "two_body", "three_body" }
-
---- A system's name in pictures.
--- @tparam string system
--- @treturn string
-function M.title(system) return (system:gsub("_", " ")) end
+--- The table's columns, and a system's name in pictures.
+M.systems, M.title = table1.systems, table1.title
 
 --- The option of a figure that names the folder.
 M.rule = { default = "runs/table1-quick", type = "string" }

@@ -26,7 +26,7 @@ local RULES = {
   sequences = { default = 3, type = "integer", min = 1 },
   points = { default = 121, type = "integer", min = 2 },
   resolution = { default = 32, type = "integer", min = 8 },
-  seed = { default = 1, type = "integer" },
+  seed = { default = 1, type = "integer", min = 0 },
 }
 
 local DOUBLE = { dtype = "float64" }
@@ -220,7 +220,7 @@ end
 function M.make(given)
   local o, message = settings.resolve("figure5", given.settings, RULES)
   if not o then return nil, message end
-  o.seed = given.settings.seed or given.seed or o.seed
+  if not given.settings.seed then o.seed = given.seed or o.seed end
   return M.draw(given.out, o)
 end
 

@@ -3,6 +3,7 @@
 -- with mean and variance of the inferred energy along the one sequence.
 -- @module torus.figures.figure6
 local cells = require "torus.figures.cells"
+local common = require "torus.train.common"
 local measure = require "torus.train.measure"
 local plot = require "torus.plot"
 local settings = require "torus.figures.settings"
@@ -31,10 +32,8 @@ local COLOURS = { hnn = "#a6761d", hnn_conv = "#f28e2b", hgn_euler = "#d62728",
 local function errors_of(cell, split, count)
   local errors, still, energies = {}, {}, {}
   for first = 1, count, BATCH do
-    local places = {}
-    for i = first, math.min(first + BATCH - 1, count) do
-      places[#places + 1] = i
-    end
+    local places = common.places_from(first,
+      math.min(first + BATCH - 1, count))
     local clean = cell.data[split]:clean(places)
     local seen, way = cells.reconstruct(cell, split, places)
     errors[#errors + 1] = measure.squares(seen - clean)
@@ -97,11 +96,7 @@ end
 
 -- --- picture ----------------------------------------------------------------
 
-local function steps_of(values)
-  local list = {}
-  for i = 1, #values do list[i] = i - 1 end
-  return list
-end
+local function steps_of(values) return common.places_from(0, #values - 1) end
 
 -- A logarithmic range for both panels of a system: it holds all errors up to
 -- 1, however far a rollout went astray, and at least two powers of ten, whose

@@ -2,6 +2,7 @@
 -- of them over the length of the paper's sequences, for several dt.
 -- @module torus.figures.integrators
 local integrate = require "torus.integrate"
+local markdown = require "torus.experiments.markdown"
 local options = require "torus.options"
 local plot = require "torus.plot"
 local settings = require "torus.figures.settings"
@@ -21,7 +22,7 @@ local RULES = {
   dt = { default = 0.25, type = "number", above = 0 },
   halvings = { default = 5, type = "integer", min = 1, max = 12 },
   duration = { default = 3.75, type = "number", above = 0 },
-  seed = { default = 1, type = "integer" },
+  seed = { default = 1, type = "integer", min = 0 },
 }
 
 -- The number of the largest steps, or nil and what is wrong.
@@ -83,24 +84,20 @@ end
 -- @tparam table found what measure gave
 -- @treturn string
 function M.markdown(title, found)
-  local head, rule = { title }, { "---" }
+  local head, rows = { title }, {}
   for i, dt in ipairs(found.dts) do
-    head[i + 1], rule[i + 1] = string.format("dt = %g", dt), "---"
+    head[i + 1] = string.format("dt = %g", dt)
   end
-  head[#head + 1], rule[#rule + 1] = "order", "---"
-  local lines = { head, rule }
+  head[#head + 1] = "order"
   for _, method in ipairs(integrate.methods) do
     local cells = { method }
     for i, e in ipairs(found.errors[method]) do
       cells[i + 1] = string.format("%.1e", e)
     end
     cells[#cells + 1] = string.format("%.2f", found.order[method])
-    lines[#lines + 1] = cells
+    rows[#rows + 1] = cells
   end
-  for i, cells in ipairs(lines) do
-    lines[i] = "| " .. table.concat(cells, " | ") .. " |"
-  end
-  return table.concat(lines, "\n")
+  return markdown.table(head, rows)
 end
 
 local COLOURS = { "#1f6fd0", "#d04a1f", "#e0a010", "#2a9d5c", "#8040b0" }
@@ -130,7 +127,7 @@ function M.draw(folder, opts)
     panels[i] = panel_of(name, found, o.duration)
     tables[i] = M.markdown(name, found)
   end
-  local text = table.concat(tables, "\n\n")
+  local text = table.concat(tables, "\n")
   local paths = { folder .. "/integrators.png", folder .. "/integrators.md" }
   local ok, message = plot.figure { path = paths[1], columns = #panels,
     width = 1200, height = 560, panels = panels }
@@ -138,7 +135,7 @@ function M.draw(folder, opts)
   local file
   file, message = io.open(paths[2], "w")
   if not file then return nil, message end
-  file:write(text, "\n")
+  file:write(text)
   file:close()
   return paths, text
 end
@@ -153,7 +150,7 @@ function M.make(given)
   local steps
   steps, message = steps_of(o)
   if not steps then return nil, message end
-  o.seed = given.settings.seed or given.seed or o.seed
+  if not given.settings.seed then o.seed = given.seed or o.seed end
   return M.draw(given.out, o)
 end
 

@@ -111,8 +111,8 @@ function Module:load_parameters(values, prefix)
     if value == nil then
       return nil, string.format("load_parameters: %s is missing", name)
     end
-    local expected = options.shape_text(entry[2].shape)
-    local got = torus.is_tensor(value) and options.shape_text(value.shape)
+    local expected = options.shape_text(entry[2])
+    local got = torus.is_tensor(value) and options.shape_text(value)
       or options.show(value)
     if expected ~= got then
       return nil, string.format(

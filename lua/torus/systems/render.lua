@@ -6,10 +6,13 @@ local torus = require "torus"
 
 local M = {}
 
+--- The ground that bodies are drawn on.
+M.grey = { 0.321, 0.349, 0.368 }
+
 -- The constants of the paper's authors' later public suite.
 local RULES = {
   resolution = { default = 32, type = "integer", min = 1, max = 4096 },
-  background = { default = { 0.321, 0.349, 0.368 }, type = "table" },
+  background = { default = M.grey, type = "table" },
   sharpness = { default = 80, type = "number", above = 0 },
   colours = { type = "table" },
   radii = { type = "table" },

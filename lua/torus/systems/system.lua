@@ -36,10 +36,7 @@ local RULES = {
 -- same bits however many are asked for.
 local BLOCK = 1024
 
-local function shape_text(x)
-  return torus.is_tensor(x) and "(" .. table.concat(x.shape, ",") .. ")"
-    or tostring(x)
-end
+local shape_text = options.shape_text
 
 -- --- definition -----------------------------------------------------------
 

@@ -1,13 +1,15 @@
 --- What the command-line scripts share.
 -- @module torus.train.command
+local core = require "torus.core"
 local run_config = require "torus.train.config"
 local torus = require "torus"
 
 local M = {}
 
 --- Ends the program with a message on standard error.
--- @tparam string message
-function M.die(message)
+-- @tparam string message a format when more arguments follow
+function M.die(message, ...)
+  if select("#", ...) > 0 then message = string.format(message, ...) end
   io.stderr:write(string.format("%s: %s\n",
     arg and arg[0]:match("[^/]+$") or "torus", message))
   os.exit(1, true)
@@ -18,7 +20,7 @@ end
 -- @param message
 -- @return value and what follows it
 function M.check(value, message, ...)
-  if value == nil or value == false then M.die(message) end
+  if value == nil or value == false then M.die("%s", message) end
   return value, message, ...
 end
 
@@ -40,31 +42,67 @@ function M.arguments(given)
   return list
 end
 
---- Adds the options that every script has.
--- @param parser of argparse
-function M.common(parser)
-  parser:option("--threads", "Number of threads (default: all processors).")
-    :argname("N"):convert(M.whole)
+-- The text of an error that the user can do something about, or nil for a bug.
+-- The first kind is raised on purpose - the script's line in front of it says
+-- nothing to the user - or tells without a line what the world refused. The
+-- trainer adds a traceback to what passes through it.
+local function mistake(problem, script)
+  if type(problem) ~= "string" then return nil end
+  if problem:find("interrupted!", 1, true) then return "interrupted" end
+  local raised = core.raised()
+  if raised and (problem == raised
+    or problem:sub(1, #raised + 7) == raised .. "\nstack ") then
+    if raised:sub(1, #script + 1) ~= script .. ":" then return raised end
+    return (raised:sub(#script + 1):gsub("^:%d+: ", ""))
+  end
+  local bug = problem:find("^[^\n]-:%d+: ") or problem:find("\n")
+  return not bug and problem or nil
 end
 
---- Applies them.
--- @tparam table args what the parser found
-function M.apply_common(args)
-  if args.threads then torus.set_threads(args.threads) end
+--- Runs a script: parses its arguments, with the options that all scripts
+-- have, and calls it with what was found. A user's mistake ends it with one
+-- line, a bug with its traceback.
+-- @param parser of argparse
+-- @tparam function f of the parsed arguments
+function M.main(parser, f)
+  parser:option("--threads", "Number of threads (default: all processors).")
+    :argname("N"):convert(M.whole)
+  local args = parser:parse(M.arguments())
+  local script = debug.getinfo(f, "S").short_src
+  local ok, problem = xpcall(function()
+    if args.threads then torus.set_threads(args.threads) end
+    f(args)
+  end, function(problem)
+    local text = mistake(problem, script)
+    return text and { text = text } or debug.traceback(tostring(problem), 2)
+  end)
+  if ok then return end
+  M.die("%s", type(problem) == "table" and problem.text or tostring(problem))
+end
+
+-- A converter for argparse: a whole number that is not too small.
+local function whole_from(least)
+  return function(text)
+    local value = math.tointeger(tonumber(text))
+    if value and value >= least then return value end
+    return nil, string.format("expected a whole number of at least %d, got %q",
+      least, text)
+  end
 end
 
 --- A converter for argparse: a whole number of at least 1.
+-- @function whole
 -- @tparam string text
 -- @treturn ?integer
 -- @treturn ?string message
-function M.whole(text)
-  local value = math.tointeger(tonumber(text))
-  if not value or value < 1 then
-    return nil, string.format("expected a whole number of at least 1, got %q",
-      text)
-  end
-  return value
-end
+M.whole = whole_from(1)
+
+--- A converter for argparse: a whole number of at least 0.
+-- @function seed
+-- @tparam string text
+-- @treturn ?integer
+-- @treturn ?string message
+M.seed = whole_from(0)
 
 --- A converter for argparse: a number.
 -- @tparam string text
@@ -86,7 +124,7 @@ function M.changes(texts, model)
   local changes = {}
   for _, text in ipairs(texts) do
     local key, value = run_config.parse_override(text, model)
-    if not key then M.die("--set: " .. value) end
+    if not key then M.die("--set: %s", value) end
     changes[key] = value
   end
   return changes

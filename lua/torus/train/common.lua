@@ -1,6 +1,5 @@
---- What the tasks of the smaller models share.
+--- What the tasks of all models share.
 -- @module torus.train.common
-local hgn_task = require "torus.train.hgn_task"
 local options = require "torus.options"
 local torus = require "torus"
 
@@ -35,8 +34,24 @@ function M.part(config, rules)
   return part
 end
 
---- The learning rate of a step; see torus.train.hgn_task.
-M.learning_rate = hgn_task.learning_rate
+--- The learning rate of a step: a linear start, then constant or a cosine
+-- down to a hundredth.
+-- @tparam table config
+-- @treturn function of the step
+function M.learning_rate(config)
+  return function(step)
+    local rate = config.lr
+    if step <= config.warmup then
+      return rate * step / config.warmup
+    end
+    if config.lr_decay == "cosine" then
+      local share = (step - config.warmup)
+        / math.max(1, config.steps - config.warmup)
+      rate = rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
+    end
+    return rate
+  end
+end
 
 --- Gradients of a loss; nil for parameters that it does not depend on.
 -- @tparam tensor loss scalar
@@ -81,6 +96,23 @@ function M.first_bad(named)
     end
     return nil
   end)
+end
+
+--- Whole numbers in a row.
+-- @tparam integer first
+-- @tparam integer last
+-- @treturn {integer,...} none where last is less than first
+function M.places_from(first, last)
+  local places = {}
+  for i = first, last do places[#places + 1] = i end
+  return places
+end
+
+--- Adds the items of a list to another.
+-- @tparam table list
+-- @tparam table values
+function M.extend(list, values)
+  table.move(values, 1, #values, #list + 1, list)
 end
 
 --- Mean and standard deviation of a list.

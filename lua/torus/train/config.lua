@@ -1,17 +1,19 @@
 --- The configuration of a training run: one flat table of plain values, what
 -- each may be, presets, and changes from a command line.
 -- @module torus.train.config
+local common = require "torus.train.common"
 local json = require "dkjson"
 local hgn = require "torus.models.hgn"
 local kinds = require "torus.train.kinds"
 local options = require "torus.options"
+local render = require "torus.systems.render"
 
 local M = {}
 
--- What a run needs beside its model. `data` is a folder or a .npy file and
--- takes the place of `system`; noise and sizes are by default the data's own.
--- A `tolerance`, of errors beyond the frames' noise floor, makes GECO adapt
--- the multiplier of the error.
+-- What a run needs beside its model and what torus.train.common has. `data` is
+-- a folder or a .npy file and takes the place of `system`; noise and sizes are
+-- by default the data's own. A `tolerance`, of errors beyond the frames' noise
+-- floor, makes GECO adapt the multiplier of the error.
 local TRAINING = {
   model = { default = "hgn", choices = { "hgn" } },
   system = { default = "mass_spring", type = "string" },
@@ -20,13 +22,9 @@ local TRAINING = {
   train_size = { type = "integer", min = 1 },
   test_size = { type = "integer", min = 1 },
   data_seed = { default = 0, type = "integer", min = 0 },
-  seed = { default = 1, type = "integer", min = 0 },
   batch = { default = 16, type = "integer", min = 1 },
   steps = { default = 10000, type = "integer", min = 0 },
   lr = { default = 1.5e-4, type = "number", min = 0 },
-  lr_decay = { default = "none", choices = { "none", "cosine" } },
-  warmup = { default = 0, type = "integer", min = 0 },
-  max_gradient = { type = "number", above = 0 },
   kl_weight = { default = 1, type = "number", min = 0 },
   kl_warmup = { default = 0, type = "integer", min = 0 },
   multiplier = { default = 1, type = "number", above = 0 },
@@ -39,17 +37,13 @@ local TRAINING = {
   decode_frames = { type = "integer", min = 1 },
   horizon_start = { default = 2, type = "integer", min = 0 },
   horizon_steps = { default = 0, type = "integer", min = 0 },
-  save_every = { default = 500, type = "integer", min = 1 },
-  log_every = { default = 10, type = "integer", min = 1 },
-  evaluate_every = { default = 500, type = "integer", min = 1 },
   evaluate_count = { default = 64, type = "integer", min = 1 },
 }
 
 --- Every key of a run's configuration with its rule, as in torus.options.
-M.rules = options.joined(hgn.rules, TRAINING)
+M.rules = common.rules(hgn.rules, TRAINING)
 
--- The colours of the frames' background.
-local GREY = { 0.321, 0.349, 0.368 }
+local GREY = render.grey
 
 -- Half as wide as the paper's model, and with four of the frames decoded at a
 -- step. Found by experiments:
@@ -249,9 +243,7 @@ end
 -- @tparam table config
 -- @treturn table
 function M.model_part(config)
-  local part = {}
-  for key in pairs(hgn.rules) do part[key] = config[key] end
-  return part
+  return common.part(config, hgn.rules)
 end
 
 return M

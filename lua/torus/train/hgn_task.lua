@@ -4,6 +4,7 @@ local torus = require "torus"
 local Order = require "torus.data.order"
 local datasets = require "torus.data"
 local adam = require "torus.optim.adam"
+local common = require "torus.train.common"
 local geco = require "torus.optim.geco"
 local hgn = require "torus.models.hgn"
 local run_config = require "torus.train.config"
@@ -110,10 +111,7 @@ end
 
 --- All state beside weights and moments.
 function Task:numbers()
-  local seed, position = self.generator:state()
-  local order = self.order:state()
-  local numbers = { rng_seed = seed, rng_position = position,
-    epoch = order.epoch, epoch_used = order.used }
+  local numbers = common.numbers(self.generator, self.order)
   if self.geco then
     for key, value in pairs(self.geco:state()) do
       numbers["geco_" .. key] = value
@@ -124,8 +122,7 @@ end
 
 --- @tparam table numbers what numbers() returned
 function Task:load_numbers(numbers)
-  self.generator:set_state(numbers.rng_seed, numbers.rng_position)
-  self.order:set_state { epoch = numbers.epoch, used = numbers.epoch_used }
+  common.load_numbers(numbers, self.generator, self.order)
   if self.geco and numbers.geco_exponent then
     self.geco:load_state { exponent = numbers.geco_exponent,
       moving = numbers.geco_moving }
@@ -142,10 +139,7 @@ function Task:evaluate()
   local count = math.min(self.config.evaluate_count, self.data.test.size)
   local total, numbers = 0, 0
   for first = 1, count, 16 do
-    local places = {}
-    for i = first, math.min(first + 15, count) do
-      places[#places + 1] = i
-    end
+    local places = common.places_from(first, math.min(first + 15, count))
     local seen = self.model:reconstruct(self.data.test:batch(places))
     local difference = seen - self.data.test:clean(places)
     total = total + (difference * difference):sum():item()
@@ -154,23 +148,6 @@ function Task:evaluate()
   return { test_mse = total / numbers }
 end
 
---- The learning rate of a step: a linear start, then constant or a cosine
--- down to a hundredth.
--- @tparam table config
--- @treturn function of the step
-function Task.learning_rate(config)
-  return function(step)
-    local rate = config.lr
-    if step <= config.warmup then
-      return rate * step / config.warmup
-    end
-    if config.lr_decay == "cosine" then
-      local share = (step - config.warmup)
-        / math.max(1, config.steps - config.warmup)
-      rate = rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
-    end
-    return rate
-  end
-end
+Task.learning_rate = common.learning_rate
 
 return Task

@@ -23,15 +23,7 @@ local RULES = {
   each = { default = function() end, type = "callable" },
 }
 
-local function extend(list, values)
-  table.move(values, 1, #values, #list + 1, list)
-end
-
-local function places_from(first, last)
-  local places = {}
-  for i = first, last do places[#places + 1] = i end
-  return places
-end
+local extend, places_from = common.extend, common.places_from
 
 --- Mean squares of a pixel's colours, frame by frame.
 -- @tparam tensor x (batch, frames, height, width, channels)

@@ -1,7 +1,7 @@
 --- What a trained flow is worth: its bound beside the target's entropy, its
 -- true density, its modes, its inverse.
 -- @module torus.train.nhf_report
-local figure9 = require "torus.figures.figure9"
+local flow = require "torus.plot.flow"
 local nhf_task = require "torus.train.nhf_task"
 local options = require "torus.options"
 local torus = require "torus"
@@ -99,6 +99,60 @@ local function above(target, x, bound)
   return truth - bound:to("float64")
 end
 
+-- The parts of a measurement; each adds its numbers to `found`. The generator
+-- passes through them in turn, so their order is part of the result.
+
+-- The bounds on x, the second one on some of it, and how far they are below
+-- the target's negative entropy.
+local function measure_bounds(found, model, target, x, o, generator)
+  local bound = model:elbo(x, { generator = generator })
+  found.elbo, found.elbo_error = mean_and_error(bound)
+  local some = x:narrow(1, 1, math.min(1024, o.count))
+  local tighter = model:importance_bound(some, { samples = o.importance,
+    generator = generator })
+  found.importance, found.importance_error = mean_and_error(tighter)
+  local entropy, error_ = target:entropy()
+  if not entropy then return end
+  found.negative_entropy, found.negative_entropy_error = -entropy, error_
+  found.gap, found.gap_error = mean_and_error(above(target, x, bound))
+  found.divergence, found.divergence_error =
+    mean_and_error(above(target, some, tighter))
+end
+
+-- The density by quadrature, beside the bound at the same samples.
+local function measure_density(found, model, x, o, generator)
+  local few = x:narrow(1, 1, math.min(o.quadrature, o.count))
+  local n, d = few:size(1), few:size(2)
+  local density = model:log_density(few, { points = o.points })
+  -- Several draws of the bound at each sample: less noise.
+  local mean = model:elbo(few:unsqueeze(1):expand(256, n, d)
+    :reshape(256 * n, d), { generator = generator }):reshape(256, n):mean(1)
+  found.log_density = density:mean():item()
+  found.elbo_there = mean:mean():item()
+  found.density_minus_elbo, found.density_minus_elbo_error =
+    mean_and_error(density - mean)
+  found.least_density_minus_elbo = (density - mean):min():item()
+end
+
+local function measure_integral(found, model, target, made, o, generator)
+  local d = model.config.dimension
+  if d == 1 and o.grid > 0 then
+    found.integral, found.integral_error = total(model, made, o), 0
+  elseif d <= 3 and o.mass > 1 and found.negative_entropy then
+    found.integral, found.integral_error =
+      mass(model, target, made, o, generator)
+  end
+end
+
+local function measure_modes(found, target, made)
+  local shares = target:shares(made)
+  if not shares then return end
+  found.shares, found.modes, found.modes_found = shares, #shares, 0
+  for _, share in ipairs(shares) do
+    if share > 0.25 / #shares then found.modes_found = found.modes_found + 1 end
+  end
+end
+
 --- Measures a flow.
 -- @tparam Module model an NHF
 -- @tparam Target target
@@ -118,51 +172,16 @@ function M.measure(model, target, opts)
   local generator, c = torus.generator(99), model.config
   o.points = o.points or (c.dimension == 1 and 401 or 49)
   return torus.no_grad(function()
-    local x = target:sample(o.count, generator, c.dtype)
     local found = {}
-    local bound = model:elbo(x, { generator = generator })
-    found.elbo, found.elbo_error = mean_and_error(bound)
-    local some = x:narrow(1, 1, math.min(1024, o.count))
-    local tighter = model:importance_bound(some, { samples = o.importance,
-      generator = generator })
-    found.importance, found.importance_error = mean_and_error(tighter)
-    local entropy, error_ = target:entropy()
-    if entropy then
-      found.negative_entropy, found.negative_entropy_error = -entropy, error_
-      found.gap, found.gap_error = mean_and_error(above(target, x, bound))
-      found.divergence, found.divergence_error =
-        mean_and_error(above(target, some, tighter))
-    end
+    local x = target:sample(o.count, generator, c.dtype)
+    measure_bounds(found, model, target, x, o, generator)
     if c.dimension <= 2 and o.quadrature > 0 then
-      local few = x:narrow(1, 1, math.min(o.quadrature, o.count))
-      local n = few:size(1)
-      local density = model:log_density(few, { points = o.points })
-      -- Several draws of the bound at each sample: less noise.
-      local mean = model:elbo(few:unsqueeze(1):expand(256, n, c.dimension)
-        :reshape(256 * n, c.dimension), { generator = generator })
-        :reshape(256, n):mean(1)
-      found.log_density = density:mean():item()
-      found.elbo_there = mean:mean():item()
-      found.density_minus_elbo, found.density_minus_elbo_error =
-        mean_and_error(density - mean)
-      found.least_density_minus_elbo = (density - mean):min():item()
+      measure_density(found, model, x, o, generator)
     end
     local made = model:sample(o.count, { generator = generator })
-    if c.dimension == 1 and o.grid > 0 then
-      found.integral, found.integral_error = total(model, made, o), 0
-    elseif c.dimension <= 3 and o.mass > 1 and entropy then
-      found.integral, found.integral_error =
-        mass(model, target, made, o, generator)
-    end
+    measure_integral(found, model, target, made, o, generator)
     found.inverse = inverse_error(model, 1000)
-    found.shares = target:shares(made)
-    if found.shares then
-      local k = #found.shares
-      found.modes, found.modes_found = k, 0
-      for _, share in ipairs(found.shares) do
-        if share > 0.25 / k then found.modes_found = found.modes_found + 1 end
-      end
-    end
+    measure_modes(found, target, made)
     return found
   end)
 end
@@ -196,21 +215,37 @@ local function rows_of(n)
   return rows
 end
 
+-- A picture of a flow of the plane; of others what to say about it.
+local function draw(report, model, config, target, folder)
+  if config.dimension ~= 2 then
+    report.note = string.format("no pictures: they are of flows of two "
+      .. "dimensions, and this one has %d", config.dimension)
+    return true
+  end
+  local label = config.data and config.data:match("[^/]+$") or config.target
+  local files, message = flow.draw(folder .. "/figure9.png",
+    { { model = model, target = target, label = label } })
+  if not files then return nil, message end
+  report.files = files
+  return true
+end
+
 --- For scripts/evaluate.lua.
 -- @tparam Module model
 -- @tparam table config
--- @tparam table opts pictures, a folder, or nil
--- @treturn ?table rows {{what, value}, ...}, numbers, files
+-- @tparam table opts count, of samples; pictures, a folder, or nil
+-- @treturn ?table rows {{what, value}, ...}, numbers, files, and a note where
+-- there is something to say about them
 -- @treturn ?string message
 function M.report(model, config, opts)
   local target, message = nhf_task.open_data(config)
   if not target then return nil, message end
-  local numbers = M.measure(model, target)
+  local numbers = M.measure(model, target, { count = opts.count })
   local report = { numbers = numbers, rows = rows_of(numbers), files = {} }
-  if opts.pictures and config.dimension == 2 then
-    report.files, message = figure9.draw(opts.pictures .. "/figure9.png",
-      { { model = model, target = target, label = config.target } })
-    if not report.files then return nil, message end
+  if opts.pictures then
+    local ok
+    ok, message = draw(report, model, config, target, opts.pictures)
+    if not ok then return nil, message end
   end
   return report
 end

@@ -11,15 +11,7 @@ local torus = require "torus"
 
 local M = {}
 
-local function places_from(first, last)
-  local list = {}
-  for i = first, last do list[#list + 1] = i end
-  return list
-end
-
-local function extend(list, values)
-  table.move(values, 1, #values, #list + 1, list)
-end
+local extend, places_from = common.extend, common.places_from
 
 -- How near each latent orbit comes to its start again, after it was farthest
 -- from it, in units of that farthest distance: 0 for a closed one. And that

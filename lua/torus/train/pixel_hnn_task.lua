@@ -5,6 +5,7 @@ local adam = require "torus.optim.adam"
 local common = require "torus.train.common"
 local datasets = require "torus.data"
 local pixel_hnn = require "torus.models.pixel_hnn"
+local render = require "torus.systems.render"
 local restricted = require "torus.data.restricted"
 local systems = require "torus.systems"
 local torus = require "torus"
@@ -45,9 +46,6 @@ Task.presets = {
   small = { steps = 2000, conv_width = 16, lr_decay = "cosine" },
 }
 
--- The background of rendered frames.
-local GREY = { 0.321, 0.349, 0.368 }
-
 local function system_of(name)
   if name == "restricted_pendulum" then return restricted.pendulum() end
   return systems.find(name)
@@ -64,7 +62,7 @@ function Task.complete(config)
     config.frames = config.frames or system.steps + 1
     config.dt = config.dt or system.dt
     config.noise = config.noise or system.noise
-    config.background = config.background or GREY
+    config.background = config.background or render.grey
   end
   config.latent, config.frames = config.latent or 2, config.frames or 31
   config.lr = config.lr or (config.kind == "conv" and 1.5e-4 or 1e-3)
@@ -186,12 +184,9 @@ end
 -- their clean frames.
 function Task:evaluate()
   local split, total, numbers = self.data.test, 0, 0
-  for first = 1, math.min(self.config.evaluate_count, split.size), 16 do
-    local places = {}
-    for i = first, math.min(first + 15, self.config.evaluate_count,
-      split.size) do
-      places[#places + 1] = i
-    end
+  local count = math.min(self.config.evaluate_count, split.size)
+  for first = 1, count, 16 do
+    local places = common.places_from(first, math.min(first + 15, count))
     local frames, clean = split:batch(places), split:clean(places)
     local seen = self.model:film(frames:narrow(2, 1, 2):to(self.config.dtype),
       { steps = split.length - 1 })

@@ -53,6 +53,25 @@ function M.config(path)
   return config
 end
 
+--- Whether a folder is free for a run, or holds one with the same
+-- configuration, which can go on.
+-- @tparam string path of the run folder
+-- @tparam table config
+-- @treturn ?boolean true
+-- @treturn ?string message
+function M.check_earlier(path, config)
+  if not folder.exists(path .. "/config.json") then return true end
+  local text, message = folder.read(path .. "/config.json")
+  if not text then return nil, message end
+  local wanted = run_config.encode(config)
+  if text == wanted then return true end
+  -- One that was written before a key with a default was there is the same.
+  local earlier = run_config.decode(text)
+  if earlier and run_config.encode(earlier) == wanted then return true end
+  return nil, string.format("%s holds a run with another configuration: "
+    .. "remove it, or name another folder", path)
+end
+
 --- Loads the model of a run.
 -- @tparam string path of the run folder, or of a checkpoint
 -- @treturn ?Module

@@ -1,5 +1,5 @@
 --- Kernel density estimates in the plane.
--- @module torus.figures.kde
+-- @module torus.plot.kde
 local torus = require "torus"
 
 local M = {}
