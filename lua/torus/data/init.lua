@@ -58,7 +58,7 @@ local STORED = { train = { type = "integer", min = 1 },
   resolution = SIMULATED.resolution, system = {}, progress = {} }
 
 --- Simulates a data set.
--- @tparam string|System system
+-- @tparam string|System system or its name, or a Lua file that returns one
 -- @tparam ?table opts train=50000 and test=10000, how many trajectories;
 -- seed=0; noise, dt and steps, by default the system's; resolution=32, and
 -- drawing, further options of system:render; progress(split, done, count)
@@ -83,13 +83,17 @@ end
 -- --- stored ---------------------------------------------------------------------
 
 local function system_of(found, given)
-  local system = given
-  if type(given) == "string" or given == nil then
-    system = systems.find(given or found.system)
+  local system, message = given, nil
+  if type(given) == "string" then
+    system, message = systems.find(given)
+    if not system then return nil, message end
+  elseif given == nil then
+    system = systems.find(found.system)
   end
   if not system then
     return nil, string.format("its system %q is not known here: define it "
-      .. "first, or pass it as option system", tostring(found.system))
+      .. "first, or pass it, or the Lua file that it is in, as option system",
+      tostring(found.system))
   end
   if system.name ~= found.system then
     return nil, string.format("it was made with the system %q, not %q",
@@ -119,8 +123,8 @@ end
 --- Loads a data set that save() wrote.
 -- @tparam string path of the folder
 -- @tparam ?table opts train and test, to use only the first; resolution,
--- drawing; system, where it is not a built-in one; seed, noise, dt and steps
--- must be what it was made with
+-- drawing; system, where it is not a built-in one, or its Lua file; seed,
+-- noise, dt and steps must be what it was made with
 -- @treturn ?Dataset
 -- @treturn ?string message
 function M.load(path, opts)
@@ -207,16 +211,9 @@ end
 
 -- --- any ------------------------------------------------------------------------
 
-local function only(opts, rules)
-  local kept = {}
-  for key, value in pairs(opts or {}) do
-    if rules[key] then kept[key] = value end
-  end
-  return kept
-end
-
---- Opens whatever a name stands for: a system (simulated now, with the same
--- bits as a stored set of the same seed), a folder, or a .npy file of frames.
+--- Opens whatever a name stands for: a system or a Lua file that returns one
+-- (simulated now, with the same bits as a stored set of the same seed), a
+-- folder, or a .npy file of frames.
 -- @tparam string|System source
 -- @tparam ?table opts as of simulate, load and frames
 -- @treturn ?Dataset train and test (see torus.data.split), system, seed,
@@ -228,8 +225,10 @@ function M.open(source, opts)
     options.raise("data.open: expected a system, a folder or a .npy file, "
       .. "got %s", tostring(source))
   end
-  if source:match("%.npy$") then return M.frames(source, only(opts, FRAMES)) end
-  if systems.find(source) then return M.simulate(source, opts) end
+  if source:match("%.npy$") then return M.frames(source, opts) end
+  local system, message = systems.find(source)
+  if system then return M.simulate(system, opts) end
+  if source:match("%.lua$") then return nil, message end
   if folder.exists(source) then return M.load(source, opts) end
   return nil, string.format("data: %q is no system (known: %s), no folder with "
     .. "train.safetensors, and no .npy file", source,

@@ -5,21 +5,23 @@ local json = require "dkjson"
 local hgn = require "torus.models.hgn"
 local kinds = require "torus.train.kinds"
 local options = require "torus.options"
+local sequences = require "torus.train.sequences"
 
 local M = {}
 
 -- What a run needs beside its model. `data` is a folder or a .npy file and
--- takes the place of `system`; noise and sizes are by default the data's own.
+-- takes the place of `system`, which then names the folder's where that is the
+-- user's own; noise and sizes are by default the data's own.
 -- A `tolerance`, of errors beyond the frames' noise floor, makes GECO adapt
 -- the multiplier of the error.
 local TRAINING = {
   model = { default = "hgn", choices = { "hgn" } },
-  system = { default = "mass_spring", type = "string" },
+  system = { type = "string" },
   data = { type = "string" },
   noise = { type = "number", min = 0 },
   train_size = { type = "integer", min = 1 },
   test_size = { type = "integer", min = 1 },
-  data_seed = { default = 0, type = "integer", min = 0 },
+  data_seed = { type = "integer", min = 0 },
   seed = { default = 1, type = "integer", min = 0 },
   batch = { default = 16, type = "integer", min = 1 },
   steps = { default = 10000, type = "integer", min = 0 },
@@ -91,6 +93,14 @@ M.presets = {
     train_size = 4000, test_size = 256, save_every = 200,
     evaluate_every = 200 }),
 }
+
+--- Fills in what is simulated where nothing is said.
+-- @tparam table config
+function M.complete(config)
+  if config.data then return end
+  config.system = config.system or "mass_spring"
+  config.data_seed = config.data_seed or 0
+end
 
 -- What may be said about a kind of model; HGN's is what M holds itself.
 local function declared(model)
@@ -185,7 +195,11 @@ function M.make(preset, changes)
       return nil, string.format("unknown preset %q (known: %s)", preset,
         table.concat(M.preset_names(changes and changes.model), ", "))
     end
-    for key, value in pairs(values) do given[key] = value end
+    for key, value in pairs(values) do
+      if not (changes and changes.data and sequences.simulated_only[key]) then
+        given[key] = value
+      end
+    end
   end
   for key, value in pairs(changes or {}) do given[key] = value end
   -- Without f_psi it is the state that says how many latent channels there are.

@@ -2,11 +2,12 @@
 -- @module torus.train.hgn_task
 local torus = require "torus"
 local Order = require "torus.data.order"
-local datasets = require "torus.data"
 local adam = require "torus.optim.adam"
 local geco = require "torus.optim.geco"
 local hgn = require "torus.models.hgn"
 local run_config = require "torus.train.config"
+local sequences = require "torus.train.sequences"
+local systems = require "torus.systems"
 
 local Task = {}
 Task.__index = Task
@@ -17,22 +18,7 @@ Task.__index = Task
 -- @treturn ?Dataset
 -- @treturn ?string message
 function Task.open_data(config)
-  local set, message = datasets.open(config.data or config.system, {
-    train = config.train_size, test = config.test_size,
-    seed = config.data_seed, noise = config.noise, dt = config.dt,
-    steps = config.frames - 1, resolution = config.resolution,
-  })
-  if not set then return nil, message end
-  local shape = set.train:batch({ 1 }).shape
-  local expected = { 1, config.frames, config.resolution, config.resolution,
-    config.channels }
-  local want, got = table.concat(expected, ",", 2), table.concat(shape, ",", 2)
-  if want ~= got then
-    return nil, string.format("%s: the model wants sequences of shape (%s), "
-      .. "these have (%s); set frames and resolution to match",
-      config.data or config.system, want, got)
-  end
-  return set
+  return sequences.open(config, systems.find)
 end
 
 --- The model that a configuration describes, before any training.

@@ -58,13 +58,11 @@ end
 -- @treturn ?table as torus.data.hnn_data makes it
 -- @treturn ?string message
 function Task.open_data(config)
-  if not systems.find(config.system) then
-    return nil, string.format("%q is no system (known: %s)", config.system,
-      table.concat(systems.names(), ", "))
-  end
+  local system, message = systems.find(config.system)
+  if not system then return nil, message end
   local o = { seed = config.data_seed }
   for _, key in ipairs(DATA) do o[key] = config[key] end
-  return hnn_data.make(config.system, o)
+  return hnn_data.make(system, o)
 end
 
 --- @tparam table config
