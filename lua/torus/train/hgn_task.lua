@@ -123,7 +123,8 @@ function Task:first_bad()
   return self.frames and self.model:first_bad(self.frames)
 end
 
---- The error on held-out sequences, against their clean frames.
+--- The error on held-out sequences, against their clean frames where these are
+-- known.
 function Task:evaluate()
   local count = math.min(self.config.evaluate_count, self.data.test.size)
   local total, numbers = 0, 0

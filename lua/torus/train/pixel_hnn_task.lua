@@ -185,7 +185,7 @@ function Task:first_bad()
 end
 
 --- The error of rollouts from the first pair of held-out sequences, against
--- their clean frames.
+-- their clean frames where these are known.
 function Task:evaluate()
   local split, total, numbers = self.data.test, 0, 0
   for first = 1, math.min(self.config.evaluate_count, split.size), 16 do
