@@ -208,7 +208,8 @@ function M.make(preset, changes)
   end
   local ok, result = pcall(options.resolve, "config", given, kind.rules)
   if not ok then return nil, (tostring(result):gsub("^[^:]+:%d+: ", "")) end
-  if kind.complete then kind.complete(result) end
+  local wrong = kind.complete(result, given)
+  if wrong then return nil, wrong end
   return result
 end
 

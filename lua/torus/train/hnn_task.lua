@@ -40,9 +40,11 @@ Task.presets = { full = {}, small = { steps = 200 } }
 local DATA = { "trajectories", "points", "span", "noise", "test_share",
   "derivatives", "start", "dtype" }
 
---- Fills in what the system's recipe says.
+--- Fills in what the system and its recipe say.
 -- @tparam table config
-function Task.complete(config)
+-- @tparam table given what it was made of
+-- @treturn ?string what is wrong with it
+function Task.complete(config, given)
   local recipe = hnn_data.recipe(config.system)
   for _, key in ipairs { "trajectories", "points", "span", "noise",
     "test_share", "batch", "steps", "weight_decay" } do
@@ -51,7 +53,12 @@ function Task.complete(config)
   config.batch = config.batch or 0
   config.data_seed = config.data_seed or config.seed
   local system = systems.find(config.system)
-  if system then config.dimension = system.dimension end
+  if not system then return end -- as open_data says
+  if (given.dimension or system.dimension) ~= system.dimension then
+    return string.format("%s has dimension %d, not %d", config.system,
+      system.dimension, given.dimension)
+  end
+  config.dimension = system.dimension
 end
 
 --- @tparam table config

@@ -199,12 +199,14 @@ end
 --- For scripts/evaluate.lua.
 -- @tparam Module model
 -- @tparam table config
--- @tparam table opts pictures, a folder, or nil
+-- @tparam table opts split="test", of a user's samples those held out;
+-- pictures, a folder, or nil
 -- @treturn ?table rows {{what, value}, ...}, numbers, files
 -- @treturn ?string message
 function M.report(model, config, opts)
   local target, message = nhf_task.open_data(config)
   if not target then return nil, message end
+  target = opts.split ~= "train" and target.held_out or target
   local numbers = M.measure(model, target)
   local report = { numbers = numbers, rows = rows_of(numbers), files = {} }
   if opts.pictures and config.dimension == 2 then
