@@ -27,8 +27,8 @@ local parser = argparse("train.lua",
   .. "config.json, log.csv and checkpoint.safetensors; an interrupted run "
   .. "goes on with --resume and ends with the same bits.",
   known_keys())
-parser:argument("model", table.concat(kinds.names, ", ")):default("hgn")
-  :choices(kinds.names)
+parser:argument("model", table.concat(kinds.names, ", ") .. " (default: hgn, "
+  .. "or that of the run to resume)."):args "?":choices(kinds.names)
 parser:option("--system", table.concat(systems.names(), ", ")
   .. ", for pixel_hnn restricted_pendulum too, or a Lua file that returns the "
   .. "definition of your own."):argname("NAME")
@@ -48,14 +48,19 @@ parser:option("--seed", "Seed of weights, noise and order."):argname("N")
 parser:option("--out", "Run folder (default: runs/MODEL-SYSTEM, or what "
   .. "stands for the system)."):argname("DIR")
 parser:flag("--resume", "Go on from the folder's checkpoint, with its "
-  .. "configuration; --steps and --set may change it.")
+  .. "configuration; --steps and --set may change how it trains, not its model, "
+  .. "data or seed.")
 command.common(parser)
 
 -- The model's name comes from the command line or from the run's own
 -- configuration.
 local function configuration(args, path)
   local earlier = args.resume and command.check(run.config(path)) or nil
-  local model = earlier and earlier.model or args.model
+  local model = earlier and earlier.model or args.model or "hgn"
+  if args.model and args.model ~= model then
+    command.die(string.format("%s: its model is %s and can't become %s", path,
+      model, args.model))
+  end
   local changes = command.changes(args.set, model)
   changes.steps = args.steps or changes.steps
   changes.seed = args.seed or changes.seed
@@ -64,7 +69,7 @@ local function configuration(args, path)
   changes.target = args.target or changes.target
   changes.prior = args.prior or changes.prior
   if not args.resume then
-    changes.model = args.model
+    changes.model = model
     return command.check(run_config.make(args.preset or "full", changes))
   end
   if args.preset then command.die("--preset cannot be changed by --resume") end
@@ -76,11 +81,12 @@ end
 -- runs/MODEL- and what the run learns, without the folders and the ending of
 -- a file.
 local function default_path(args)
-  local usual = run_config.make(nil, { model = args.model })
+  local model = args.model or "hgn"
+  local usual = run_config.make(nil, { model = model })
   local what = args.data or args.target or args.system or usual.target
     or usual.system
   what = what:match("([^/]+)/*$") or what
-  return string.format("runs/%s-%s", args.model, (what:gsub("%.%a+$", "")))
+  return string.format("runs/%s-%s", model, (what:gsub("%.%a+$", "")))
 end
 
 local function main()

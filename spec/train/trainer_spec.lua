@@ -232,9 +232,12 @@ describe("torus.train", function()
     end)
 
     it("a checkpoint of another model", function()
-      local folder = new_folder()
+      local folder, other = new_folder(), new_folder()
       assert(run(folder, { steps = 3 }))
-      local _, message = run(folder, { width = 6 }, { resume = true })
+      assert(run(other, { steps = 3, width = 6 }))
+      os.rename(other .. "/checkpoint.safetensors",
+        folder .. "/checkpoint.safetensors")
+      local _, message = run(folder, nil, { resume = true })
       assert.matches("expected %([%d,]+%) float32, got %([%d,]+%) float32",
         message)
     end)

@@ -49,6 +49,7 @@ local TRAINING = {
 
 --- Every key of a run's configuration with its rule, as in torus.options.
 M.rules = options.joined(hgn.rules, TRAINING)
+M.model_rules = hgn.rules
 
 -- The colours of the frames' background.
 local GREY = { 0.321, 0.349, 0.368 }
@@ -120,20 +121,17 @@ function M.rules_of(model)
   return kind.rules
 end
 
+local function sorted_keys(t)
+  local keys = {}
+  for key in pairs(t) do keys[#keys + 1] = key end
+  table.sort(keys)
+  return keys
+end
+
 --- The names of the presets, sorted.
 -- @tparam[opt="hgn"] string model
 function M.preset_names(model)
-  local names = {}
-  for name in pairs(declared(model).presets) do names[#names + 1] = name end
-  table.sort(names)
-  return names
-end
-
-local function known_keys(rules)
-  local keys = {}
-  for key in pairs(rules) do keys[#keys + 1] = key end
-  table.sort(keys)
-  return table.concat(keys, ", ")
+  return sorted_keys(declared(model).presets)
 end
 
 local BOOLEANS = { ["true"] = true, ["false"] = false }
@@ -168,7 +166,7 @@ function M.parse_override(text, model)
   local rule = rules[key]
   if not rule then
     return nil, string.format("unknown key %q (known: %s)", key,
-      known_keys(rules))
+      table.concat(sorted_keys(rules), ", "))
   end
   local parsed = parse(value, rule)
   if parsed == nil then
@@ -234,14 +232,39 @@ end
 -- @tparam table config plain values and lists of them
 -- @treturn string
 function M.encode(config)
-  local keys, lines = {}, {}
-  for key in pairs(config) do keys[#keys + 1] = key end
-  table.sort(keys)
-  for i, key in ipairs(keys) do
+  local lines = {}
+  for i, key in ipairs(sorted_keys(config)) do
     lines[i] = string.format("  %s: %s", json.encode(key),
       encode_value(config[key]))
   end
   return "{\n" .. table.concat(lines, ",\n") .. "\n}\n"
+end
+
+-- What a run has started from beside its model: whoever changes it wants another
+-- run.
+local STARTED_FROM = { "model", "seed", "system", "data", "target", "noise",
+  "train_size", "test_size", "data_seed", "frames", "dt", "centre", "modes",
+  "radius", "std", "trajectories", "points", "span", "test_share",
+  "derivatives", "start" }
+
+--- What is wrong with going on with another configuration, or nil: a run's
+-- model and data stay what they are.
+-- @tparam table earlier the run's configuration
+-- @tparam table config that it is to go on with
+-- @treturn ?string message
+function M.conflict(earlier, config)
+  local fixed = sorted_keys(declared(earlier.model).model_rules)
+  table.move(STARTED_FROM, 1, #STARTED_FROM, #fixed + 1, fixed)
+  local function show(value)
+    return value == nil and "nothing" or encode_value(value)
+  end
+  for _, key in ipairs(fixed) do
+    local before, after = show(earlier[key]), show(config[key])
+    if before ~= after then
+      return string.format("its %s is %s and can't become %s: that takes "
+        .. "another run", key, before, after)
+    end
+  end
 end
 
 --- The contrary of encode, checked like any other configuration.

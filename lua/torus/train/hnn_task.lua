@@ -33,6 +33,7 @@ local MORE = {
 }
 
 Task.rules = common.rules(hnn.rules, MORE)
+Task.model_rules = hnn.rules
 
 --- `full` is the original's recipe; `small` a tenth of its steps.
 Task.presets = { full = {}, small = { steps = 200 } }

@@ -38,6 +38,7 @@ local MORE = {
 }
 
 Task.rules = common.rules(nhf.rules, MORE)
+Task.model_rules = nhf.rules
 
 local FAST = { batch = 256, lr = 1e-2, lr_decay = "cosine", warmup = 50,
   energy_gain = 2, max_gradient = 10 }

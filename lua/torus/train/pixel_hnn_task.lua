@@ -35,6 +35,7 @@ local MORE = {
 }
 
 Task.rules = common.rules(pixel_hnn.rules, MORE)
+Task.model_rules = pixel_hnn.rules
 
 --- `full` is the paper's, with frames relative to their mean image, which it
 -- needs to see more than a constant one; `plain` is without that; `small` a

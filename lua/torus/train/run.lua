@@ -8,17 +8,33 @@ local trainer = require "torus.train.trainer"
 
 local M = {}
 
+-- Whether a folder's run, if there is one, may go on with a configuration.
+local function may_resume(path, config)
+  if not folder.exists(path .. "/checkpoint.safetensors") then return true end
+  local earlier, message = M.config(path)
+  if not earlier then return nil, message end
+  message = run_config.conflict(earlier, config)
+  if message then return nil, path .. ": " .. message end
+  return true
+end
+
 --- Trains what a configuration describes.
 -- @tparam string path of the run folder
 -- @tparam table config as torus.train.config makes it
--- @tparam[opt] table opts resume, progress, data (a Dataset, instead of the
--- one that the configuration names), after_step
+-- @tparam[opt] table opts resume (true goes on from the folder's checkpoint, if
+-- there is one; the model and the data must be those of that run), progress,
+-- data (a Dataset, instead of the one that the configuration names), after_step
 -- @treturn ?table as trainer's, and task
 -- @treturn ?string message
 function M.train(path, config, opts)
   opts = opts or {}
   local kind, message = kinds.task(config.model)
   if not kind then return nil, message end
+  if opts.resume then
+    local may
+    may, message = may_resume(path, config)
+    if not may then return nil, message end
+  end
   local data = opts.data
   if not data then
     data, message = kind.open_data(config)

@@ -112,6 +112,10 @@ local function prepare(run)
   if run.resume and found then
     ok, message = load_checkpoint(run)
     if not ok then return nil, message end
+    if run.step > run.steps then
+      return nil, string.format("%s is at step %d already, %d steps in all "
+        .. "can't be", run.folder, run.step, run.steps)
+    end
   elseif found then
     return nil, string.format("%s holds a run already: resume it, or choose "
       .. "another folder", run.folder)
