@@ -60,6 +60,11 @@ describe("torus.train.config", function()
     fails("variant=rk4", "variant: expected one of \"leapfrog\", .*got \"rk4\"")
     fails("lr=nan", "lr: expected a number, got \"nan\"")
     fails("lr=-1", "lr: expected at least 0, got %-1")
+    fails("lr=1e999", "lr: expected a number, got \"1e999\"")
+    fails("steps=1e999", "steps: expected an integer, got \"1e999\"")
+    fails("background=0.3,0.3,a", "background: expected numbers with commas "
+      .. "between them, got \"0.3,0.3,a\"")
+    fails("background=0.3,0.3,1e999", "background: expected numbers")
   end)
 
   it("writes and reads itself exactly", function()
@@ -76,5 +81,17 @@ describe("torus.train.config", function()
     c, message = config.decode("{\"height\": 3}")
     assert.is_nil(c)
     assert.matches("unknown option \"height\"", message)
+    c, message = config.decode(("["):rep(300000))
+    assert.is_nil(c)
+    assert.matches("damaged: it is nested too deep", message)
+  end)
+
+  it("refuses numbers that JSON does not have", function()
+    for _, changes in ipairs { { lr = math.huge },
+      { background = { 0, 0, -math.huge } } } do
+      local c, message = config.make(nil, changes)
+      assert.is_nil(c)
+      assert.matches("is not finite", message)
+    end
   end)
 end)

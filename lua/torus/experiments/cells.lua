@@ -13,6 +13,7 @@ local kinds = require "torus.train.kinds"
 local lock = require "torus.train.lock"
 local Log = require "torus.train.log"
 local options = require "torus.options"
+local read_json = require "torus.json"
 local run = require "torus.train.run"
 local torus = require "torus"
 
@@ -77,7 +78,7 @@ function M.result(out, cell)
   local text
   text, message = folder.read(path)
   if not text then return nil, message end
-  local result, _, problem = json.decode(text)
+  local result, problem = read_json.decode(text)
   if type(result) ~= "table" then
     return nil, string.format("%s is damaged (%s): remove it to measure the "
       .. "cell again", path, tostring(problem))

@@ -5,6 +5,7 @@ local json = require "dkjson"
 local hgn = require "torus.models.hgn"
 local kinds = require "torus.train.kinds"
 local options = require "torus.options"
+local read_json = require "torus.json"
 local sequences = require "torus.train.sequences"
 
 local M = {}
@@ -145,11 +146,26 @@ local function parse(text, rule)
   if kind == "table" then
     local list = {}
     for item in text:gmatch("[^,%s]+") do
-      list[#list + 1] = tonumber(item)
+      local number = tonumber(item)
+      if not number then return nil end
+      list[#list + 1] = number
     end
     return #list > 0 and list or nil
   end
   return text
+end
+
+local EXPECTED = { boolean = "a boolean", integer = "an integer",
+  number = "a number", table = "numbers with commas between them" }
+
+-- JSON has no infinity.
+local function is_finite(value)
+  if type(value) == "table" then
+    for _, item in pairs(value) do
+      if not is_finite(item) then return false end
+    end
+  end
+  return type(value) ~= "number" or math.abs(value) < math.huge
 end
 
 --- Reads one change of the form key=value.
@@ -169,9 +185,9 @@ function M.parse_override(text, model)
       table.concat(sorted_keys(rules), ", "))
   end
   local parsed = parse(value, rule)
-  if parsed == nil then
-    return nil, string.format("%s: expected %s %s, got %q", key,
-      rule.type == "integer" and "an" or "a", rule.type, value)
+  if parsed == nil or not is_finite(parsed) then
+    return nil, string.format("%s: expected %s, got %q", key,
+      EXPECTED[rule.type], value)
   end
   local problem, checked = options.check(parsed, rule)
   if problem then return nil, key .. ": " .. problem end
@@ -184,28 +200,30 @@ end
 -- @treturn ?table
 -- @treturn ?string message
 function M.make(preset, changes)
-  local given = {}
-  local kind, unknown = declared(changes and changes.model)
+  changes = changes or {}
+  local kind, unknown = declared(changes.model)
   if not kind then return nil, unknown end
-  if preset then
-    local values = kind.presets[preset]
-    if not values then
-      return nil, string.format("unknown preset %q (known: %s)", preset,
-        table.concat(M.preset_names(changes and changes.model), ", "))
-    end
-    for key, value in pairs(values) do
-      if not (changes and changes.data and sequences.simulated_only[key]) then
-        given[key] = value
-      end
+  local values = preset and kind.presets[preset] or {}
+  if preset and not kind.presets[preset] then
+    return nil, string.format("unknown preset %q (known: %s)", preset,
+      table.concat(M.preset_names(changes.model), ", "))
+  end
+  local given = {}
+  for key, value in pairs(values) do
+    if not (changes.data and sequences.simulated_only[key]) then
+      given[key] = value
     end
   end
-  for key, value in pairs(changes or {}) do given[key] = value end
+  for key, value in pairs(changes) do given[key] = value end
   -- Without f_psi it is the state that says how many latent channels there are.
-  if given.variant == "no_fpsi" and not (changes and changes.z) then
-    given.z = nil
-  end
+  if given.variant == "no_fpsi" and not changes.z then given.z = nil end
   local ok, result = pcall(options.resolve, "config", given, kind.rules)
   if not ok then return nil, (tostring(result):gsub("^[^:]+:%d+: ", "")) end
+  for _, key in ipairs(sorted_keys(result)) do
+    if not is_finite(result[key]) then
+      return nil, "config: option \"" .. key .. "\" is not finite"
+    end
+  end
   local wrong = kind.complete(result, given)
   if wrong then return nil, wrong end
   return result
@@ -272,7 +290,7 @@ end
 -- @treturn ?table
 -- @treturn ?string message
 function M.decode(text)
-  local given, _, message = json.decode(text)
+  local given, message = read_json.decode(text)
   if type(given) ~= "table" then
     return nil, "the configuration is damaged: " .. tostring(message)
   end

@@ -100,7 +100,12 @@ local function load_checkpoint(run)
       entry[2]:copy_(known[entry[1]])
     end
   end)
-  run.task:load_numbers(stored.numbers)
+  local problem
+  ok, problem = pcall(run.task.load_numbers, run.task, stored.numbers)
+  if not ok then
+    return nil, string.format("%s: its numbers are damaged: %s",
+      run.checkpoint_path, (tostring(problem):gsub("^[^:\n]+:%d+: ", "")))
+  end
   run.step, run.numbers = stored.step, stored.numbers
   run.saved_step = stored.step
   return true
