@@ -155,7 +155,8 @@ function M.load(path, opts)
   return set
 end
 
---- Saves the states, their physics and their seed; frames follow from them.
+--- Saves the states, their physics and their seed; frames follow from them. A
+-- set of the same system that is there is replaced, another is refused.
 -- @tparam string path of a folder that exists
 -- @treturn ?boolean true
 -- @treturn ?string message
