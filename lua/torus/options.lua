@@ -78,6 +78,17 @@ function M.check(value, rule)
   return nil, value
 end
 
+--- Raises an error unless a value fits a rule.
+-- @tparam string where name of the operation and of the value, for the message
+-- @param value what was given
+-- @tparam table rule as check's
+-- @return the value
+function M.expect(where, value, rule)
+  local problem, checked = M.check(value, rule)
+  if problem then M.raise("%s: %s", where, problem) end
+  return checked
+end
+
 --- Checks an option table against its declaration and fills in the defaults.
 -- @tparam string where name of the operation, for messages
 -- @tparam ?table given what the caller passed

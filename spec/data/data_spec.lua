@@ -421,6 +421,23 @@ describe("the user's frames", function()
   end)
 end)
 
+describe("data of nothing", function()
+  it("is an error at the caller's line", function()
+    raises("data.load: the folder: expected a string, got nil", function() data.load() end)
+    raises("data.simulate: expected a system or its name, got 5",
+      function() data.simulate(5) end)
+    local set = data.simulate("pendulum", { train = 1, test = 1 })
+    raises("data.export: expected a part of a data set, train or test, got 5",
+      function() data.export("x.npy", 5) end)
+    raises("data.export: the file: expected a string, got 5",
+      function() data.export(5, set.train) end)
+    raises("data: the folder to save to: expected a string, got nil",
+      function() set:save() end)
+    raises("hnn_data: expected a system or its name, got nil",
+      function() data.hnn_data.make() end)
+  end)
+end)
+
 describe("data.order", function()
   it("visits every place once in an epoch, each time in another order", function()
     local order = data.order { count = 10, batch = 3, seed = 1, drop_last = false }

@@ -1,4 +1,6 @@
 local config = require "torus.train.config"
+local raises = require "spec.support.raises"
+local torus = require "torus"
 
 describe("torus.train.config", function()
   it("has the paper's values by default", function()
@@ -84,6 +86,21 @@ describe("torus.train.config", function()
     c, message = config.decode(("["):rep(300000))
     assert.is_nil(c)
     assert.matches("damaged: it is nested too deep", message)
+  end)
+
+  it("and runs of nothing are errors at the caller's line", function()
+    local train = torus.train
+    raises('config: unknown model "x"', function() config.preset_names("x") end)
+    raises("config: the changes: expected a table", function() config.make(nil, 5) end)
+    raises("train.run: the folder: expected a string", function() train.run() end)
+    raises("train.run: the configuration: expected a table",
+      function() train.run("x") end)
+    raises('train.run: unknown option "resmue"',
+      function() train.run("x", {}, { resmue = true }) end)
+    raises("train.open: the folder: expected a string", function() train.open() end)
+    raises("train.run_config: the folder: expected a string",
+      function() train.run_config() end)
+    assert.matches('unknown model "x"', select(2, config.parse_override("a=1", "x")))
   end)
 
   it("refuses numbers that JSON does not have", function()

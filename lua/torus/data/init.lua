@@ -49,6 +49,8 @@ local function drawing_of(o)
   return drawing
 end
 
+local A_PATH = { type = "string" }
+
 -- A folder may be told how to draw and how much of it to use; its physics
 -- stands.
 local STORED = { train = { type = "integer", min = 1 },
@@ -66,6 +68,10 @@ local STORED = { train = { type = "integer", min = 1 },
 function M.simulate(system, opts)
   local o = options.resolve("data.simulate", opts, SIMULATED)
   if type(system) == "string" then system = systems.get(system) end
+  if not systems.is_system(system) then
+    options.raise("data.simulate: expected a system or its name, got %s",
+      tostring(system))
+  end
   local set = setmetatable({ system = system, seed = o.seed,
     noise = o.noise or system.noise, dt = o.dt or system.dt,
     steps = o.steps or system.steps }, Dataset)
@@ -128,6 +134,7 @@ end
 -- @treturn ?Dataset
 -- @treturn ?string message
 function M.load(path, opts)
+  options.expect("data.load: the folder", path, A_PATH)
   local o = options.resolve("data.load", opts, STORED)
   local found, message = folder.load(path)
   if not found then return nil, message end
@@ -164,6 +171,7 @@ function Dataset:save(path)
   if not self.system then
     options.raise("data: frames of the user's own are not saved again")
   end
+  options.expect("data: the folder to save to", path, A_PATH)
   return folder.save(self, path)
 end
 
@@ -249,6 +257,11 @@ function M.export(path, split, opts)
     count = { type = "integer", min = 1 },
     progress = { type = "callable" },
   })
+  options.expect("data.export: the file", path, A_PATH)
+  if type(split) ~= "table" or not split.batch then
+    options.raise("data.export: expected a part of a data set, train or test, "
+      .. "got %s", tostring(split))
+  end
   o.count = math.min(o.count or split.size, split.size)
   return video.export(path, split, o)
 end
@@ -259,4 +272,15 @@ function Dataset:__tostring()
     self.train.size, self.test.size, self.steps, self.dt)
 end
 
-return M
+-- What else makes data, loaded when it is first used.
+local parts = { targets = "torus.data.targets",
+  hnn_data = "torus.data.hnn_data", restricted = "torus.data.restricted" }
+
+return setmetatable(M, {
+  __parts = parts, -- for the prompt
+  __index = function(data, name)
+    local part = parts[name] and require(parts[name])
+    if part then rawset(data, name, part) end
+    return part
+  end,
+})

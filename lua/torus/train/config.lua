@@ -132,7 +132,9 @@ end
 --- The names of the presets, sorted.
 -- @tparam[opt="hgn"] string model
 function M.preset_names(model)
-  return sorted_keys(declared(model).presets)
+  local kind, message = declared(model)
+  if not kind then options.raise("config: " .. message) end
+  return sorted_keys(kind.presets)
 end
 
 local BOOLEANS = { ["true"] = true, ["false"] = false }
@@ -174,7 +176,8 @@ end
 -- @treturn ?string key
 -- @return value of the key's type, or the message when key is nil
 function M.parse_override(text, model)
-  local rules = M.rules_of(model)
+  local rules, unknown = M.rules_of(model)
+  if not rules then return nil, unknown end
   local key, value = text:match("^([%w_]+)=(.*)$")
   if not key then
     return nil, string.format("expected key=value, got %q", text)
@@ -200,7 +203,8 @@ end
 -- @treturn ?table
 -- @treturn ?string message
 function M.make(preset, changes)
-  changes = changes or {}
+  changes = options.expect("config: the changes", changes or {},
+    { type = "table" })
   local kind, unknown = declared(changes.model)
   if not kind then return nil, unknown end
   local values = preset and kind.presets[preset] or {}

@@ -3,10 +3,16 @@
 local checkpoint = require "torus.train.checkpoint"
 local folder = require "torus.train.folder"
 local kinds = require "torus.train.kinds"
+local options = require "torus.options"
 local run_config = require "torus.train.config"
 local trainer = require "torus.train.trainer"
 
 local M = {}
+
+local A_PATH = { type = "string" }
+
+local TRAIN = { resume = { type = "boolean" }, progress = { type = "table" },
+  data = { type = "table" }, after_step = { type = "callable" } }
 
 -- Whether a folder's run, if there is one, may go on with a configuration.
 local function may_resume(path, config)
@@ -27,7 +33,9 @@ end
 -- @treturn ?table as trainer's, and task
 -- @treturn ?string message
 function M.train(path, config, opts)
-  opts = opts or {}
+  options.expect("train.run: the folder", path, A_PATH)
+  options.expect("train.run: the configuration", config, { type = "table" })
+  opts = options.resolve("train.run", opts, TRAIN)
   local kind, message = kinds.task(config.model)
   if not kind then return nil, message end
   if opts.resume then
@@ -61,6 +69,7 @@ end
 -- @treturn ?table
 -- @treturn ?string message
 function M.config(path)
+  options.expect("train.run_config: the folder", path, A_PATH)
   local text, message = folder.read(path .. "/config.json")
   if not text then return nil, message end
   local config
@@ -75,6 +84,7 @@ end
 -- @treturn ?table config
 -- @treturn ?integer step of the checkpoint
 function M.open(path)
+  options.expect("train.open: the folder", path, A_PATH)
   local file = path
   if not path:match("%.safetensors$") then
     file = path .. "/checkpoint.safetensors"
