@@ -124,6 +124,14 @@ describe("the scripts", function()
     assert.matches("strip%-1.png.*strip%-1.gif.*samples.png.*samples.gif", out)
   end)
 
+  it("train, measure and draw in float64", function()
+    local run = base .. "/double"
+    succeeds("train.lua hgn --steps 4 --set dtype=float64 --out " .. run .. TINY)
+    assert.matches("\n4,.-,.-,.-,.-,0%.%d+,", folder.read(run .. "/log.csv"))
+    succeeds("evaluate.lua " .. run .. " --count 2")
+    succeeds("rollout.lua " .. run .. " --sequences 1 --samples 1")
+  end)
+
   it("refuse unknown keys, presets, systems and options", function()
     fails("train.lua hgn --set widht=3", "unknown key \"widht\" %(known: ")
     fails("train.lua hgn --set width=x", "width: expected an integer, got \"x\"")

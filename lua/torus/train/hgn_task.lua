@@ -74,7 +74,7 @@ end
 -- @treturn table numbers for the log
 function Task:step(step)
   local c = self.config
-  local frames = self.data.train:batch((self.order:next()))
+  local frames = self.data.train:batch((self.order:next())):to(c.dtype)
   -- Kept until the next step, to find out where a NaN came from.
   self.frames = frames
   local multiplier = self.geco and self.geco:multiplier() or c.multiplier
@@ -133,8 +133,9 @@ function Task:evaluate()
     for i = first, math.min(first + 15, count) do
       places[#places + 1] = i
     end
-    local seen = self.model:reconstruct(self.data.test:batch(places))
-    local difference = seen - self.data.test:clean(places)
+    local seen = self.model:reconstruct(self.data.test:batch(places)
+      :to(self.config.dtype))
+    local difference = seen:to("float32") - self.data.test:clean(places)
     total = total + (difference * difference):sum():item()
     numbers = numbers + difference:numel()
   end

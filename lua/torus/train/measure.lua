@@ -205,7 +205,7 @@ end
 -- @treturn tensor (steps + 1, batch)
 function M.energy_along(model, frames, opts)
   return torus.no_grad(function()
-    local q, p = model:infer(frames)
+    local q, p = model:infer(frames:to(model.config.dtype))
     return model:energies(model:rollout(q, p, opts))
   end)
 end
