@@ -24,14 +24,12 @@ local BUILT_IN = { "mass_spring", "pendulum", "two_body", "three_body",
   "double_pendulum", "henon_heiles" }
 
 local known = {} -- by name, made when first asked for
+local named = {} -- all that there are: true, or a built-in one's module
 local read = {} -- by the path of the file, so that a run reads it once
 
-local function is_built_in(name)
-  for _, built_in in ipairs(BUILT_IN) do
-    if built_in == name then return true end
-  end
-  return false
-end
+for _, name in ipairs(BUILT_IN) do named[name] = "torus.systems." .. name end
+
+local function is_built_in(name) return type(named[name]) == "string" end
 
 --- The names of all systems: the built-in ones, then the user's, sorted.
 -- @treturn {string,...}
@@ -61,7 +59,7 @@ function M.find(name)
     return M.load(name)
   end
   if not known[name] and is_built_in(name) then
-    known[name] = System.new(require("torus.systems." .. name))
+    known[name] = System.new(require(named[name]))
   end
   if known[name] then return known[name] end
   return nil, string.format("%q is no system (known: %s, or a Lua file of "
@@ -107,7 +105,7 @@ function M.define(definition)
   if not system.name:match("^[%a_][%w_]*$") or rawget(M, system.name) then
     options.raise("systems: %q can't be a system's name", system.name)
   end
-  known[system.name] = system
+  known[system.name], named[system.name] = system, true
   return system
 end
 
@@ -139,4 +137,7 @@ end
 -- @treturn boolean
 function M.is_system(value) return getmetatable(value) == System end
 
-return setmetatable(M, { __index = function(_, name) return M.find(name) end })
+return setmetatable(M, {
+  __parts = named, -- for the prompt
+  __index = function(_, name) return (M.find(name)) end,
+})
