@@ -89,12 +89,12 @@ end
 -- --- stored ---------------------------------------------------------------------
 
 local function system_of(found, given)
-  local system, message = given, nil
+  local system, message
   if type(given) == "string" then
     system, message = systems.find(given)
     if not system then return nil, message end
-  elseif given == nil then
-    system = systems.find(found.system)
+  else
+    system = given or systems.find(found.system)
   end
   if not system then
     return nil, string.format("its system %q is not known here: define it "
