@@ -4,6 +4,7 @@ local command = require "torus.train.command"
 local data = require "torus.data"
 local folder = require "torus.train.folder"
 local lfs = require "lfs"
+local lock = require "torus.train.lock"
 local Progress = require "torus.train.progress"
 local systems = require "torus.systems"
 local torus = require "torus"
@@ -105,7 +106,7 @@ end
 local function save(args, set, seconds)
   command.check(folder.make(args.out))
   local start = torus.clock()
-  command.check(set:save(args.out))
+  command.check(lock.hold(args.out, set.save, set, args.out))
   local written = torus.clock() - start
   local bytes = bytes_of(args.out .. "/train.safetensors")
     + bytes_of(args.out .. "/test.safetensors")

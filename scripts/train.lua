@@ -5,6 +5,7 @@ local folder = require "torus.train.folder"
 local kinds = require "torus.train.kinds"
 local run = require "torus.train.run"
 local run_config = require "torus.train.config"
+local systems = require "torus.systems"
 
 -- What --set and --preset take, a paragraph for each model.
 local function known_keys()
@@ -26,12 +27,14 @@ local parser = argparse("train.lua",
   .. "config.json, log.csv and checkpoint.safetensors; an interrupted run "
   .. "goes on with --resume and ends with the same bits.",
   known_keys())
-parser:argument("model", table.concat(kinds.names, ", ")):default("hgn")
-  :choices(kinds.names)
-parser:option("--system", "mass_spring, pendulum, two_body, three_body, or one "
-  .. "of your own."):argname("NAME")
+parser:argument("model", table.concat(kinds.names, ", ") .. " (default: hgn, "
+  .. "or that of the run to resume)."):args "?":choices(kinds.names)
+parser:option("--system", table.concat(systems.names(), ", ")
+  .. ", for pixel_hnn restricted_pendulum too, or a Lua file that returns the "
+  .. "definition of your own."):argname("NAME")
 parser:option("--data", "A folder of trajectories or a .npy file of frames, "
-  .. "instead of --system; for nhf a .npy file of samples."):argname("PATH")
+  .. "instead of --system (which then is the Lua file of the folder's own "
+  .. "system, if it has one); for nhf a .npy file of samples."):argname("PATH")
 parser:option("--target", "nhf: the density to learn."):argname("NAME")
 parser:option("--prior", "nhf: normal or soft_uniform."):argname("NAME")
 parser:option("--preset", "A named configuration (default: full).")
@@ -42,15 +45,21 @@ parser:option("--steps", "Training steps, in all."):argname("N")
   :convert(command.whole)
 parser:option("--seed", "Seed of weights, noise and order."):argname("N")
   :convert(command.seed)
-parser:option("--out", "Run folder (default: runs/MODEL-SYSTEM)."):argname("DIR")
+parser:option("--out", "Run folder (default: runs/MODEL-SYSTEM, or what "
+  .. "stands for the system)."):argname("DIR")
 parser:flag("--resume", "Go on from the folder's checkpoint, with its "
-  .. "configuration; --steps and --set may change it.")
+  .. "configuration; --steps and --set may change how it trains, not its model, "
+  .. "data or seed.")
 
 -- The model's name comes from the command line or from the run's own
 -- configuration.
 local function configuration(args, path)
   local earlier = args.resume and command.check(run.config(path)) or nil
-  local model = earlier and earlier.model or args.model
+  local model = earlier and earlier.model or args.model or "hgn"
+  if args.model and args.model ~= model then
+    command.die(string.format("%s: its model is %s and can't become %s", path,
+      model, args.model))
+  end
   local changes = command.changes(args.set, model)
   changes.steps = args.steps or changes.steps
   changes.seed = args.seed or changes.seed
@@ -59,7 +68,7 @@ local function configuration(args, path)
   changes.target = args.target or changes.target
   changes.prior = args.prior or changes.prior
   if not args.resume then
-    changes.model = args.model
+    changes.model = model
     return command.check(run_config.make(args.preset or "full", changes))
   end
   if args.preset then command.die("--preset cannot be changed by --resume") end
@@ -68,10 +77,19 @@ local function configuration(args, path)
   return command.check(run_config.make(nil, config))
 end
 
+-- runs/MODEL- and what the run learns, without the folders and the ending of
+-- a file.
+local function default_path(args)
+  local model = args.model or "hgn"
+  local usual = run_config.make(nil, { model = model })
+  local what = args.data or args.target or args.system or usual.target
+    or usual.system
+  what = what:match("([^/]+)/*$") or what
+  return string.format("runs/%s-%s", model, (what:gsub("%.%a+$", "")))
+end
+
 local function main(args)
-  local path = args.out or string.format("runs/%s-%s", args.model,
-    args.target or args.system
-    or run_config.make(nil, { model = args.model }).target or "mass_spring")
+  local path = args.out or default_path(args)
   local resume = args.resume
   if resume and not folder.exists(path .. "/config.json") then
     command.die(path .. ": there is no run to resume")

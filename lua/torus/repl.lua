@@ -11,6 +11,19 @@ local M = {}
 local PROMPT, MORE = "> ", ">> "
 local CHUNK = "=prompt"
 local LIBRARY = debug.getinfo(1, "S").source:gsub("repl%.lua$", "")
+local HELP = [[
+What is typed is Lua; values print, `_` is the last one. Tab completes names:
+after `torus.` what there is, after `x:` what x can do.
+
+  x = torus.tensor{{1, 2}, {3, 4}}       tensors; torus.grad(y, {x}) of any order
+  torus.systems                          physical systems, and define your own
+  torus.integrate, torus.rk45            motion
+  torus.data, torus.models, torus.train  data sets, HGN and others, training
+  torus.image, torus.plot                pictures
+
+Programs to read are in examples/; scripts/torus SCRIPT runs one. `make docs`
+writes the reference. Ctrl-C stops what runs; Ctrl-D, exit or quit leaves.
+]]
 -- Calls that an error message goes back at most.
 local MAX_CALLS = 40
 
@@ -97,6 +110,12 @@ function Session:fail(message)
   self.io.complain(message .. "\n")
 end
 
+-- help, unless it is a name of the user's own.
+function Session:is_help(line)
+  return line:match("^%s*help%s*%(?%s*%)?%s*$") ~= nil
+    and self.environment.help == nil
+end
+
 -- Reads until a chunk is whole. Returns it; false if there is nothing to run;
 -- nil at the end of the input.
 function Session:next_chunk()
@@ -112,6 +131,10 @@ function Session:next_chunk()
     end
     if not text and line:match("^%s*$") then return false end
     if not text and (line == "exit" or line == "quit") then return nil end
+    if not text and self:is_help(line) then
+      self.io.write(HELP)
+      return false
+    end
     text = text and text .. "\n" .. line or line
     local chunk, message, incomplete = compile(text, self.environment)
     if chunk then return chunk end
@@ -190,7 +213,7 @@ function M.main()
     functions.read = function(prompt) return read_plainly(prompt, interactive) end
   end
   if interactive then
-    write(("torus on %s. `torus` is loaded; Tab completes, Ctrl-D leaves.\n"):format(_VERSION))
+    write(("torus on %s. `torus` is loaded; Tab completes, help tells more.\n"):format(_VERSION))
   end
   local failures = M.session(functions):run()
   if editor then editor:close() end

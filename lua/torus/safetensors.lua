@@ -7,6 +7,7 @@
 
 local core = require "torus.core"
 local json = require "dkjson"
+local read_json = require "torus.json"
 
 local M = {}
 
@@ -131,9 +132,8 @@ local function read_header(file, size)
   end
   local text = read(file, length)
   if not text then return nil, "its header can't be read" end
-  -- Nested too deep, it overflows Lua's stack: an error, not a crash.
-  local ok, header, stop = pcall(json.decode, text, 1, nil)
-  if not ok or not is_json(header, "object") or text:find("%S", stop) then
+  local header, stop = read_json.decode(text)
+  if not is_json(header, "object") or text:find("%S", stop) then
     return nil, "its header is no JSON object"
   end
   return header, length

@@ -1,4 +1,5 @@
 local lfs = require "lfs"
+local raises = require "spec.support.raises"
 local torus = require "torus"
 
 local data = torus.data
@@ -279,6 +280,38 @@ describe("a data set in a folder", function()
   end)
 end)
 
+describe("a Lua file", function()
+  local OWN = [[return { name = "by_file", dimension = 1, normals = 1,
+    energy = function(q, p) return (q * q + p * p):sum(2) end,
+    sample = function(_, z) return z, z end }]]
+
+  it("stands for the system that it returns", function()
+    with_folder(function(path)
+      local file = path .. "/own.lua"
+      write(file, OWN)
+      local set = assert(data.open(file, { train = 2, test = 1 }))
+      assert.are.equal("by_file", set.system.name)
+      assert.are.equal(set.system, torus.systems.get(file))
+      assert(set:save(path))
+      assert.are.equal(2, assert(data.load(path, { system = file })).train.size)
+    end)
+  end)
+
+  it("that can't be one gives a message", function()
+    with_folder(function(path)
+      local file = path .. "/own.lua"
+      local none, message = data.open(file)
+      assert.is_nil(none)
+      assert.matches("cannot open", message)
+      write(file, OWN:gsub("dimension = 1", "dimension = 0"))
+      none, message = data.open(file)
+      assert.is_nil(none)
+      assert.matches("own.lua: system: option \"dimension\": expected at least 1",
+        message)
+    end)
+  end)
+end)
+
 describe("the user's frames", function()
   local function npy(path, descr, shape, bytes, order)
     local header = ("{'descr': '%s', 'fortran_order': %s, 'shape': (%s), }"):format(
@@ -295,7 +328,7 @@ describe("the user's frames", function()
   it("of uint8 and float32 are split and read", function()
     local bytes = torus.arange(0, 6 * 2 * 2 * 2 * 3 - 1):reshape(6, 2, 2, 2, 3)
     assert(torus.npy.save(path, bytes:to("uint8")))
-    local set = assert(data.open(path, { test = 2, train = 3, seed = 4, noise = 0 }))
+    local set = assert(data.open(path, { test = 2, train = 3 }))
     assert.are.same({ 3, 2, 1 }, { set.train.size, set.test.size, set.steps })
     assert.is_nil(set.system)
     local want = bytes / 255
@@ -309,6 +342,12 @@ describe("the user's frames", function()
     local measured = floats.train:measure()
     assert.is_nil(measured.floor)
     assert.is_true(measured.constant > measured.own_mean)
+  end)
+
+  it("take no options that are for others", function()
+    assert(torus.npy.save(path, torus.zeros(4, 2, 2, 2, 3)))
+    raises('unknown option "trian"', function() data.open(path, { trian = 5 }) end)
+    raises('unknown option "noise"', function() data.open(path, { noise = 0.5 }) end)
   end)
 
   it("may be a tensor", function()
@@ -370,6 +409,32 @@ describe("the user's frames", function()
     local none, message = data.export("/nonexistent/x.npy", set.train)
     assert.is_nil(none)
     assert.matches("No such file", message)
+  end)
+
+  it("leave nothing behind when their export is stopped", function()
+    local set = data.simulate("pendulum", { train = 2, test = 1, noise = 0 })
+    assert.error_matches(function()
+      data.export(path, set.train, { progress = function() error("interrupted!") end })
+    end, "interrupted!")
+    assert.is_nil(lfs.attributes(path .. ".part", "mode"))
+    assert.is_nil(lfs.attributes(path, "mode"))
+  end)
+end)
+
+describe("data of nothing", function()
+  it("is an error at the caller's line", function()
+    raises("data.load: the folder: expected a string, got nil", function() data.load() end)
+    raises("data.simulate: expected a system or its name, got 5",
+      function() data.simulate(5) end)
+    local set = data.simulate("pendulum", { train = 1, test = 1 })
+    raises("data.export: expected a part of a data set, train or test, got 5",
+      function() data.export("x.npy", 5) end)
+    raises("data.export: the file: expected a string, got 5",
+      function() data.export(5, set.train) end)
+    raises("data: the folder to save to: expected a string, got nil",
+      function() set:save() end)
+    raises("hnn_data: expected a system or its name, got nil",
+      function() data.hnn_data.make() end)
   end)
 end)
 

@@ -1,4 +1,5 @@
 local lfs = require "lfs"
+local lock = require "torus.train.lock"
 local torus = require "torus"
 
 local base
@@ -87,6 +88,23 @@ describe("dataset.lua", function()
     fails('its system "free" is not known here', base .. "/free --info")
     assert.matches("system free", succeeds(base .. "/free --info --system "
       .. base .. "/free.lua"))
+  end)
+
+  it("keeps a set of another system, and one that a process is at", function()
+    local path = base .. "/kept"
+    succeeds("pendulum --train 2 --test 1 --out " .. path)
+    local bytes = read(path .. "/train.safetensors")
+    fails("kept holds data of pendulum: remove them",
+      "two_body --train 2 --test 1 --out " .. path)
+    local held = assert(lock.take(path))
+    fails("another process is at work in this folder",
+      "pendulum --train 3 --test 1 --out " .. path)
+    held:release()
+    assert.are.equal(bytes, read(path .. "/train.safetensors"))
+    succeeds("pendulum --train 3 --test 1 --out " .. path)
+    assert.are.equal(3, assert(torus.data.load(path)).train.size)
+    fails("a folder's name can't be empty",
+      "pendulum --train 2 --test 1 --out ''")
   end)
 
   it("gives one message for what it can't do", function()

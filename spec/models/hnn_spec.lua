@@ -251,6 +251,13 @@ describe("training an hnn", function()
     return path
   end
 
+  it("has the dimension of its system", function()
+    local none, message = run_config.make(nil, { model = "hnn",
+      system = "pendulum", dimension = 2 })
+    assert.is_nil(none)
+    assert.matches("pendulum has dimension 1, not 2", message)
+  end)
+
   it("reaches the noise of mass_spring and keeps its energy", function()
     local path = scratch()
     local result = trained(250, path)

@@ -351,12 +351,64 @@ describe("targets", function()
     local config = assert(run_config.make("small", { model = "nhf",
       data = path }))
     assert.are.equal(3, config.dimension)
+    for text, changes in pairs { ["dimension 3, not 2"] = { dimension = 2 },
+      ["modes = 5 has no meaning for the samples of "] = { modes = 5 } } do
+      changes.model, changes.data = "nhf", path
+      local none, message = run_config.make(nil, changes)
+      assert.is_nil(none)
+      assert.matches(text, message, 1, true)
+    end
     os.remove(path)
     assert.is_nil((targets.samples(path)))
     local _, message = targets.samples(torus.zeros(2, 2, 2))
     assert.matches("expected samples of shape", message)
+    _, message = targets.samples(torus.zeros(100, 0))
+    assert.matches("of shape %(n, d%), at least two, got %(100,0%)", message)
     _, message = targets.get("torus")
     assert.matches("is no target", message)
+  end)
+
+  it("holds a share of a user's samples out, the same every time", function()
+    local rows = torus.arange(1, 40, { dtype = "float64" }):reshape(40, 1)
+    local function parts(opts)
+      local target = assert(targets.samples(rows, opts))
+      return target.rows:reshape(-1):totable(),
+        target.held_out.rows:reshape(-1):totable(), target
+    end
+    local train, test, target = parts { test_share = 0.3, seed = 4 }
+    assert.are.same({ 28, 12 }, { #train, #test })
+    local all = table.move(test, 1, 12, 29, { table.unpack(train) })
+    table.sort(all)
+    assert.are.same(rows:reshape(-1):totable(), all)
+    local again, test_again = parts { test_share = 0.3, seed = 4 }
+    assert.are.same({ train, test }, { again, test_again })
+    assert.are_not.same(test, (select(2, parts { test_share = 0.3 })))
+    local held = {}
+    for _, value in ipairs(test) do held[value] = true end
+    for _, one in ipairs { target, target.held_out } do
+      for _, value in ipairs(one:sample(200, torus.generator(1)):reshape(-1)
+        :totable()) do
+        assert.are.equal(one == target.held_out, held[value] == true)
+      end
+    end
+  end)
+
+  it("takes no options that mean nothing for it", function()
+    assert.error_matches(function() targets.get("rings", { modes = 5 }) end,
+      'targets.rings: unknown option "modes"')
+    for text, changes in pairs {
+      ["target rings has dimension 2, not 3"] = { dimension = 3 },
+      ["modes = 5 has no meaning for target rings"] = { modes = 5 },
+      ["test_share = 0.1 has no meaning for target rings"] =
+        { test_share = 0.1 } } do
+      changes.model, changes.target = "nhf", "rings"
+      local none, message = run_config.make(nil, changes)
+      assert.is_nil(none)
+      assert.matches(text, message, 1, true)
+    end
+    local config = assert(run_config.make("small", { model = "nhf",
+      target = "rings" }))
+    assert.are.same(config, assert(run_config.decode(run_config.encode(config))))
   end)
 end)
 

@@ -47,6 +47,20 @@ describe("repl.complete", function()
     assert.same({ "here", "there" }, candidates("module."))
   end)
 
+  it("offers models, systems and what makes data", function()
+    environment.torus = torus
+    assert.same({ "pendulum" }, candidates("torus.systems.pen"))
+    assert.same({ "hgn", "hnn" }, candidates("torus.models.h"))
+    assert.same({ "targets" }, candidates("torus.data.ta"))
+    assert.is_function(torus.data.targets.get)
+    assert.is_function(torus.data.hnn_data.make)
+    assert.is_nil(torus.data.nothing)
+    torus.systems.define { name = "completed", dimension = 1, normals = 1,
+      energy = function(q, p) return (q * q + p * p):sum(2) end,
+      sample = function(_, z) return z, z end }
+    assert.same({ "completed" }, candidates("torus.systems.comp"))
+  end)
+
   it("knows a tensor's methods and properties", function()
     environment.tensor = torus.zeros(2)
     assert.same({ "logsumexp" }, candidates("tensor:logs"))

@@ -37,6 +37,16 @@ describe("repl", function()
     assert.equal(5, talk.environment.y)
   end)
 
+  it("helps who asks", function()
+    for _, line in ipairs { "help", " help() " } do
+      local talk = converse { line }
+      assert.matches("Tab completes names", talk.out)
+      assert.matches("torus.systems", talk.out)
+      assert.equal("", talk.complaints)
+    end
+    assert.equal("5\n", converse({ "help = 5", "help" }).out)
+  end)
+
   it("keeps the last value in _", function()
     assert.equal("7\n8\n", converse({ "7", "_ + 1" }).out)
   end)

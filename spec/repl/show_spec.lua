@@ -33,6 +33,11 @@ describe("repl.show", function()
     assert.equal("{self = <cycle>}", show(circle))
   end)
 
+  it("names what a module would load", function()
+    assert.equal("{here = 1, there = <part>}", show(setmetatable({ here = 1 },
+      { __parts = { there = "x.there", here = "x.here" } })))
+  end)
+
   it("shows a table met twice both times", function()
     local shared = { 1 }
     assert.equal("{{1}, {1}}", show { shared, shared })

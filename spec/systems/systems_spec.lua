@@ -1,3 +1,4 @@
+local raises = require "spec.support.raises"
 local torus = require "torus"
 local f64 = { dtype = "float64" }
 
@@ -133,6 +134,10 @@ describe("systems", function()
       'unknown option "name"')
     assert.error_matches(function() pendulum:render(torus.zeros(3, 2)) end,
       "expected q of shape %(%.%.%., 1%), got %(3,2%)")
+    raises("system pendulum: energy: expected q as a tensor of shape (batch, 1), got 5",
+      function() pendulum:energy(5, 5) end)
+    raises("derivatives: expected p as a tensor of shape (batch, 1), got (3,2)",
+      function() pendulum:derivatives(torus.zeros(3, 1), torus.zeros(3, 2)) end)
   end)
 
   it("change by constants, with all that follows from them", function()
@@ -280,6 +285,15 @@ describe("systems.define", function()
         { positions = function(q) return q end },
       ["drawing needs radii or masses"] = { radii = false },
       ["drawing needs half_width, or extent"] = { half_width = false },
+      ["expected radii as a list with one for each body, got 0.2"] =
+        { radii = 0.2 },
+      ["expected radii as a list with one for each body, got an empty one"] =
+        { radii = {}, half_width = false, extent = 1 },
+      ["expected radii above 0, got big for body 1"] = { radii = { "big" } },
+      ["expected masses above 0, got %-1 for body 1"] =
+        { radii = false, masses = { -1 } },
+      ["expected a half_width above 0, got x"] = { half_width = "x" },
+      ["dt can't be 0"] = { dt = 0 },
       ['"pendulum" is a built%-in system'] = { name = "pendulum" },
       ['"define" can\'t be a system\'s name'] = { name = "define" },
       ["expected constants as named numbers, got k = 1m"] =
@@ -291,6 +305,8 @@ describe("systems.define", function()
       end
       assert.error_matches(function() torus.systems.define(d) end, pattern)
     end
+    local wrong = definition { radii = 0.2 }
+    raises("expected radii as a list", function() torus.systems.define(wrong) end)
   end)
 
   it("reads a file, and says what is wrong with one", function()

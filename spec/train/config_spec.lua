@@ -1,4 +1,6 @@
 local config = require "torus.train.config"
+local raises = require "spec.support.raises"
+local torus = require "torus"
 
 describe("torus.train.config", function()
   it("has the paper's values by default", function()
@@ -60,6 +62,11 @@ describe("torus.train.config", function()
     fails("variant=rk4", "variant: expected one of \"leapfrog\", .*got \"rk4\"")
     fails("lr=nan", "lr: expected a number, got \"nan\"")
     fails("lr=-1", "lr: expected at least 0, got %-1")
+    fails("lr=1e999", "lr: expected a number, got \"1e999\"")
+    fails("steps=1e999", "steps: expected an integer, got \"1e999\"")
+    fails("background=0.3,0.3,a", "background: expected numbers with commas "
+      .. "between them, got \"0.3,0.3,a\"")
+    fails("background=0.3,0.3,1e999", "background: expected numbers")
   end)
 
   it("writes and reads itself exactly", function()
@@ -76,5 +83,32 @@ describe("torus.train.config", function()
     c, message = config.decode("{\"height\": 3}")
     assert.is_nil(c)
     assert.matches("unknown option \"height\"", message)
+    c, message = config.decode(("["):rep(300000))
+    assert.is_nil(c)
+    assert.matches("damaged: it is nested too deep", message)
+  end)
+
+  it("and runs of nothing are errors at the caller's line", function()
+    local train = torus.train
+    raises('config: unknown model "x"', function() config.preset_names("x") end)
+    raises("config: the changes: expected a table", function() config.make(nil, 5) end)
+    raises("train.run: the folder: expected a string", function() train.run() end)
+    raises("train.run: the configuration: expected a table",
+      function() train.run("x") end)
+    raises('train.run: unknown option "resmue"',
+      function() train.run("x", {}, { resmue = true }) end)
+    raises("train.open: the folder: expected a string", function() train.open() end)
+    raises("train.run_config: the folder: expected a string",
+      function() train.run_config() end)
+    assert.matches('unknown model "x"', select(2, config.parse_override("a=1", "x")))
+  end)
+
+  it("refuses numbers that JSON does not have", function()
+    for _, changes in ipairs { { lr = math.huge },
+      { background = { 0, 0, -math.huge } } } do
+      local c, message = config.make(nil, changes)
+      assert.is_nil(c)
+      assert.matches("is not finite", message)
+    end
   end)
 end)

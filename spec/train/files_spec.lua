@@ -121,6 +121,12 @@ describe("the progress line", function()
 end)
 
 describe("folder.make", function()
+  it("takes no empty name for the root", function()
+    local ok, message = folder.make("")
+    assert.is_nil(ok)
+    assert.matches("can't be empty", message)
+  end)
+
   it("makes a folder and those above it", function()
     local base = os.tmpname()
     os.remove(base)

@@ -38,6 +38,28 @@ describe("train.measure", function()
     assert.is_near(expected / result.mse_still, result.ratio, 1e-5)
   end)
 
+  it("claims nothing of clean frames that it does not know", function()
+    local t = task { noise = 0 }
+    local set = assert(torus.data.frames(t.data.test:batch { 1, 2, 3, 4 },
+      { test = 3 }))
+    local known = train.measure(t.model, t.data.test, { count = 3 })
+    local result = train.measure(t.model, set.test, { count = 3 })
+    assert.is_nil(result.mse_clean)
+    assert.is_nil(result.mse_noise)
+    assert.is_true(result.mse_given > 0 and result.ratio > 0)
+    local function rows(of)
+      local found = {}
+      for _, row in ipairs(train.measured_rows(of)) do found[row[1]] = row[2] end
+      return found
+    end
+    local unknown = rows(result)
+    assert.are.equal("unknown", unknown["MSE against clean frames"])
+    assert.are.equal("unknown", unknown["noise floor"])
+    assert.is_string(unknown["MSE / mean image"])
+    assert.is_string(rows(known)["clean MSE / mean image"])
+    assert.matches("^0.00e", rows(known)["noise floor"])
+  end)
+
   it("follows the learned energy along a rollout", function()
     local t = task { noise = 0, dtype = "float32", energy_gain = 3 }
     local energy = train.energy_along(t.model, t.data.test:batch { 1, 2 })

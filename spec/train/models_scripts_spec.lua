@@ -33,6 +33,15 @@ local function is_picture(path)
   assert.is_true(#text > 500)
 end
 
+-- README's example of a system of the user's own, word for word.
+local function own_system()
+  local text = assert(folder.read("README.md"))
+    :match("## Your own system.-```lua\n(.-)```")
+  local path = base .. "/quartic.lua"
+  assert(folder.write(path, text))
+  return path
+end
+
 describe("the scripts with smaller models", function()
   setup(function()
     base = os.tmpname()
@@ -76,6 +85,63 @@ describe("the scripts with smaller models", function()
       "evaluate.lua %s/mine --split test", base)
     fails("No such file", "train.lua nhf --data %s/none.npy --out %s/none",
       base, base)
+  end)
+
+  it("take README's file as a system, and a folder made of it", function()
+    local own = own_system()
+    local hgn = "--set width=4 --set z=3 --set state=2 --set energy_layers=2 "
+      .. "--set resolution=16 --set frames=4 --set batch=2 --steps 1 "
+    local few = "--set train_size=6 --set test_size=3 "
+    for run, arguments in pairs { ["a-hgn"] = "hgn " .. hgn .. few,
+      ["a-hnn"] = "hnn --steps 1 --set width=4",
+      ["a-pixels"] = "pixel_hnn --steps 1 --set width=4 --set frames=5 " .. few,
+    } do
+      succeeds("train.lua %s --system %s --out %s/%s", arguments, own, base, run)
+      succeeds("evaluate.lua %s/%s --count 2", base, run)
+      succeeds("train.lua --resume --steps 2 --out %s/%s", base, run)
+    end
+    succeeds("rollout.lua %s/a-hgn --sequences 1 --samples 1", base)
+    succeeds("dataset.lua %s --train 7 --test 3 --steps 3 --seed 5 --out %s/set",
+      own, base)
+    fails("its system \"quartic\" is not known here",
+      "train.lua hgn --data %s/set --out %s/b %s", base, base, hgn)
+    fails("made with the system \"quartic\", not \"pendulum\"",
+      "train.lua hgn --data %s/set --system pendulum --out %s/b %s", base,
+      base, hgn)
+    succeeds("train.lua hgn --data %s/set --system %s --out %s/b %s", base, own,
+      base, hgn)
+    succeeds("evaluate.lua %s/b --count 2", base)
+    succeeds("train.lua pixel_hnn --steps 1 --set width=4 --data %s/set "
+      .. "--system %s --out %s/c", base, own, base)
+    fails("cannot open .*none.lua", "train.lua hgn --system %s/none.lua "
+      .. "--out %s/d", base, base)
+  end)
+
+  it("split a video of the user's as it is", function()
+    local path = base .. "/video.npy"
+    assert(torus.npy.save(path, torus.rand { 10, 4, 8, 8, 3 }))
+    local function trains(model, more)
+      return ("train.lua %s --data %s --steps 1 --set resolution=8 "
+        .. "--set width=4 --out %s/v-%s %s"):format(model, path, base, model,
+        more)
+    end
+    succeeds(trains("pixel_hnn", ""))
+    assert.matches("MSE against the frames shown",
+      succeeds("evaluate.lua %s/v-pixel_hnn --count 2", base))
+    local hgn = "--preset demo --set z=3 --set state=2 --set batch=2 "
+    fails("set frames = 4 to match", trains("hgn", hgn))
+    succeeds(trains("hgn", hgn .. "--set frames=4"))
+    fails("can't be split into 20 for training", trains("hgn", hgn
+      .. "--set train_size=20"))
+    fails("the frames are given, so noise = 0.5 can't be",
+      trains("hgn", hgn .. "--set noise=0.5"))
+    fails("the frames are given, so system = pendulum can't be",
+      trains("hgn", hgn .. "--system pendulum"))
+    fails("set frames = 4 to match", trains("pixel_hnn", "--set frames=31"))
+    fails("set resolution = 8 to match", trains("pixel_hnn",
+      "--set resolution=16"))
+    assert(torus.npy.save(path, torus.rand { 10, 4, 8, 16, 3 }))
+    fails("frames must be square, these are 8 x 16", trains("hgn", hgn))
   end)
 
   it("make figure 9", function()

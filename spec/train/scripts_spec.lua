@@ -81,6 +81,25 @@ describe("the scripts", function()
       succeeds("train.lua hgn --resume --out " .. half))
   end)
 
+  it("train goes on with the model and the data that the run has", function()
+    local path = base .. "/kept"
+    succeeds("train.lua hgn --steps 3 --out " .. path .. TINY)
+    local text = folder.read(path .. "/config.json")
+    local function refused(pattern, arguments)
+      fails("train.lua " .. arguments .. " --resume --out " .. path, pattern)
+      assert.are.equal(text, folder.read(path .. "/config.json"))
+    end
+    refused('kept: its system is "mass_spring" and can\'t become "pendulum"',
+      "hgn --system pendulum")
+    refused("kept: its width is 4 and can't become 8", "--set width=8")
+    refused("kept: its seed is 1 and can't become 2", "--seed 2")
+    refused("kept: its noise is 0 and can't become 0.5", "--set noise=0.5")
+    refused("kept is at step 3 already, 2 steps in all can't be", "--steps 2")
+    refused("kept: its model is hgn and can't become hnn", "hnn")
+    succeeds("train.lua --resume --steps 4 --set lr=0.01 --out " .. path)
+    assert.matches('"lr": 0.01', folder.read(path .. "/config.json"))
+  end)
+
   it("evaluate prints figures, or JSON", function()
     local out = succeeds("evaluate.lua " .. base .. "/run --count 4")
     assert.matches("MSE against clean frames +%d+%.%d+e%-4", out)
@@ -103,6 +122,14 @@ describe("the scripts", function()
       assert.is_true(start == "GIF89a" or start:sub(2, 4) == "PNG", path)
     end
     assert.matches("strip%-1.png.*strip%-1.gif.*samples.png.*samples.gif", out)
+  end)
+
+  it("train, measure and draw in float64", function()
+    local run = base .. "/double"
+    succeeds("train.lua hgn --steps 4 --set dtype=float64 --out " .. run .. TINY)
+    assert.matches("\n4,.-,.-,.-,.-,0%.%d+,", folder.read(run .. "/log.csv"))
+    succeeds("evaluate.lua " .. run .. " --count 2")
+    succeeds("rollout.lua " .. run .. " --sequences 1 --samples 1")
   end)
 
   it("refuse unknown keys, presets, systems and options", function()

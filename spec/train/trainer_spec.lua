@@ -232,9 +232,12 @@ describe("torus.train", function()
     end)
 
     it("a checkpoint of another model", function()
-      local folder = new_folder()
+      local folder, other = new_folder(), new_folder()
       assert(run(folder, { steps = 3 }))
-      local _, message = run(folder, { width = 6 }, { resume = true })
+      assert(run(other, { steps = 3, width = 6 }))
+      os.rename(other .. "/checkpoint.safetensors",
+        folder .. "/checkpoint.safetensors")
+      local _, message = run(folder, nil, { resume = true })
       assert.matches("expected %([%d,]+%) float32, got %([%d,]+%) float32",
         message)
     end)
@@ -248,6 +251,34 @@ describe("torus.train", function()
       assert(torus.save(path, tensors, metadata))
       local _, message = run(folder, nil, { resume = true })
       assert.matches("the moments of f_psi.1.weight are missing", message)
+    end)
+
+    it("a checkpoint whose moments or numbers are not the run's", function()
+      local folder = new_folder()
+      assert(run(folder, { steps = 3 }))
+      local path = folder .. "/checkpoint.safetensors"
+      local tensors, metadata = torus.load(path)
+      local function refused(pattern, key, value, numbers)
+        local changed, said = {}, {}
+        for name, tensor in pairs(tensors) do changed[name] = tensor end
+        for name, text in pairs(metadata) do said[name] = text end
+        changed[key], said.numbers = value, numbers or metadata.numbers
+        assert(torus.save(path, changed, said))
+        local result, message = run(folder, nil, { resume = true })
+        assert.is_nil(result)
+        assert.matches(pattern, message)
+      end
+      local name = "adam.first.f_psi.1.weight"
+      local moment = tensors[name]
+      refused("the moments of f_psi.1.weight are missing or of another shape",
+        name, moment:reshape(-1))
+      refused("checkpoint.safetensors: its numbers are damaged: ", name, moment,
+        "{}")
+      refused("the metadata of this checkpoint is damaged", name, moment,
+        ("["):rep(300000))
+      local text = metadata.numbers:gsub('"epoch_used":"%d+"',
+        '"epoch_used":"99"')
+      refused("its numbers are damaged: order:set_state", name, moment, text)
     end)
 
     it("a safetensors file that is no checkpoint", function()

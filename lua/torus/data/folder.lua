@@ -25,25 +25,13 @@ local function metadata_of(set, split)
   return metadata
 end
 
---- @tparam table set a Dataset of states
--- @tparam string folder that exists
--- @treturn ?boolean true
--- @treturn ?string message
-function M.save(set, folder)
-  for _, name in ipairs(SPLITS) do
-    local split = set[name]
-    local tensors = { states = split.noisy }
-    if split.clean_states ~= split.noisy and set.noise > 0 then
-      tensors.clean = split.clean_states
-    end
-    local ok, message = safetensors.save(path_of(folder, name), tensors,
-      metadata_of(set, name))
-    if not ok then return nil, message end
-  end
-  return true
+local function exists(path)
+  local file = io.open(path, "rb")
+  if file then file:close() end
+  return file ~= nil
 end
 
--- --- loading --------------------------------------------------------------------
+-- --- what is in a file ----------------------------------------------------------
 
 local function number_of(metadata, key)
   local value = tonumber(metadata[key])
@@ -112,14 +100,53 @@ local function same(a, b)
   return true
 end
 
+-- --- folders --------------------------------------------------------------------
+
+-- Only another set of the same system is written over.
+local function may_replace(set, folder)
+  for _, name in ipairs(SPLITS) do
+    local path = path_of(folder, name)
+    if exists(path) then
+      local tensors, metadata = safetensors.load(path)
+      local o, message = nil, metadata
+      if tensors then o, message = parameters_of(metadata) end
+      if not o then
+        return nil, string.format("%s is in the way: %s", path, message)
+      end
+      if o.system ~= set.system.name then
+        return nil, string.format("%s holds data of %s: remove them, or choose "
+          .. "another folder", folder, o.system)
+      end
+    end
+  end
+  return true
+end
+
+--- Saves a set; one of the same system that is there is replaced.
+-- @tparam table set a Dataset of states
+-- @tparam string folder that exists
+-- @treturn ?boolean true
+-- @treturn ?string message
+function M.save(set, folder)
+  local ok, message = may_replace(set, folder)
+  if not ok then return nil, message end
+  for _, name in ipairs(SPLITS) do
+    local split = set[name]
+    local tensors = { states = split.noisy }
+    if split.clean_states ~= split.noisy and set.noise > 0 then
+      tensors.clean = split.clean_states
+    end
+    ok, message = safetensors.save(path_of(folder, name), tensors,
+      metadata_of(set, name))
+    if not ok then return nil, message end
+  end
+  return true
+end
+
 --- Whether a folder holds a data set.
 -- @tparam string folder
 -- @treturn boolean
-function M.exists(folder)
-  local file = io.open(path_of(folder, "train"), "rb")
-  if file then file:close() end
-  return file ~= nil
-end
+function M.exists(folder) return exists(path_of(folder, "train")) end
 
 --- @tparam string folder
 -- @treturn ?table system (its name), constants, seed, dt, noise, and for

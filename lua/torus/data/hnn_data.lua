@@ -128,6 +128,10 @@ end
 -- trajectories, d) float64
 function M.make(system, opts)
   if type(system) == "string" then system = systems.get(system) end
+  if not systems.is_system(system) then
+    options.raise("hnn_data: expected a system or its name, got %s",
+      tostring(system))
+  end
   local o = options.resolve("hnn_data", opts, RULES)
   for key, value in pairs(M.recipe(system.name)) do
     if RULES[key] and o[key] == nil then o[key] = value end

@@ -49,6 +49,8 @@ local function drawing_of(o)
   return drawing
 end
 
+local A_PATH = { type = "string" }
+
 -- A folder may be told how to draw and how much of it to use; its physics
 -- stands.
 local STORED = { train = { type = "integer", min = 1 },
@@ -58,7 +60,7 @@ local STORED = { train = { type = "integer", min = 1 },
   resolution = SIMULATED.resolution, system = {}, progress = {} }
 
 --- Simulates a data set.
--- @tparam string|System system
+-- @tparam string|System system or its name, or a Lua file that returns one
 -- @tparam ?table opts train=50000 and test=10000, how many trajectories;
 -- seed=0; noise, dt and steps, by default the system's; resolution=32, and
 -- drawing, further options of system:render; progress(split, done, count)
@@ -66,6 +68,10 @@ local STORED = { train = { type = "integer", min = 1 },
 function M.simulate(system, opts)
   local o = options.resolve("data.simulate", opts, SIMULATED)
   if type(system) == "string" then system = systems.get(system) end
+  if not systems.is_system(system) then
+    options.raise("data.simulate: expected a system or its name, got %s",
+      tostring(system))
+  end
   local set = setmetatable({ system = system, seed = o.seed,
     noise = o.noise or system.noise, dt = o.dt or system.dt,
     steps = o.steps or system.steps }, Dataset)
@@ -83,13 +89,17 @@ end
 -- --- stored ---------------------------------------------------------------------
 
 local function system_of(found, given)
-  local system = given
-  if type(given) == "string" or given == nil then
-    system = systems.find(given or found.system)
+  local system, message
+  if type(given) == "string" then
+    system, message = systems.find(given)
+    if not system then return nil, message end
+  else
+    system = given or systems.find(found.system)
   end
   if not system then
     return nil, string.format("its system %q is not known here: define it "
-      .. "first, or pass it as option system", tostring(found.system))
+      .. "first, or pass it, or the Lua file that it is in, as option system",
+      tostring(found.system))
   end
   if system.name ~= found.system then
     return nil, string.format("it was made with the system %q, not %q",
@@ -119,11 +129,12 @@ end
 --- Loads a data set that save() wrote.
 -- @tparam string path of the folder
 -- @tparam ?table opts train and test, to use only the first; resolution,
--- drawing; system, where it is not a built-in one; seed, noise, dt and steps
--- must be what it was made with
+-- drawing; system, where it is not a built-in one, or its Lua file; seed,
+-- noise, dt and steps must be what it was made with
 -- @treturn ?Dataset
 -- @treturn ?string message
 function M.load(path, opts)
+  options.argument("data.load", "the folder", path, A_PATH)
   local o = options.resolve("data.load", opts, STORED)
   local found, message = folder.load(path)
   if not found then return nil, message end
@@ -151,7 +162,8 @@ function M.load(path, opts)
   return set
 end
 
---- Saves the states, their physics and their seed; frames follow from them.
+--- Saves the states, their physics and their seed; frames follow from them. A
+-- set of the same system that is there is replaced, another is refused.
 -- @tparam string path of a folder that exists
 -- @treturn ?boolean true
 -- @treturn ?string message
@@ -159,6 +171,7 @@ function Dataset:save(path)
   if not self.system then
     options.raise("data: frames of the user's own are not saved again")
   end
+  options.argument("data", "the folder to save to", path, A_PATH)
   return folder.save(self, path)
 end
 
@@ -207,16 +220,9 @@ end
 
 -- --- any ------------------------------------------------------------------------
 
-local function only(opts, rules)
-  local kept = {}
-  for key, value in pairs(opts or {}) do
-    if rules[key] then kept[key] = value end
-  end
-  return kept
-end
-
---- Opens whatever a name stands for: a system (simulated now, with the same
--- bits as a stored set of the same seed), a folder, or a .npy file of frames.
+--- Opens whatever a name stands for: a system or a Lua file that returns one
+-- (simulated now, with the same bits as a stored set of the same seed), a
+-- folder, or a .npy file of frames.
 -- @tparam string|System source
 -- @tparam ?table opts as of simulate, load and frames
 -- @treturn ?Dataset train and test (see torus.data.split), system, seed,
@@ -228,8 +234,10 @@ function M.open(source, opts)
     options.raise("data.open: expected a system, a folder or a .npy file, "
       .. "got %s", tostring(source))
   end
-  if source:match("%.npy$") then return M.frames(source, only(opts, FRAMES)) end
-  if systems.find(source) then return M.simulate(source, opts) end
+  if source:match("%.npy$") then return M.frames(source, opts) end
+  local system, message = systems.find(source)
+  if system then return M.simulate(system, opts) end
+  if source:match("%.lua$") then return nil, message end
   if folder.exists(source) then return M.load(source, opts) end
   return nil, string.format("data: %q is no system (known: %s), no folder with "
     .. "train.safetensors, and no .npy file", source,
@@ -249,6 +257,11 @@ function M.export(path, split, opts)
     count = { type = "integer", min = 1 },
     progress = { type = "callable" },
   })
+  options.argument("data.export", "the file", path, A_PATH)
+  if type(split) ~= "table" or not split.batch then
+    options.raise("data.export: expected a part of a data set, train or test, "
+      .. "got %s", tostring(split))
+  end
   o.count = math.min(o.count or split.size, split.size)
   return video.export(path, split, o)
 end
@@ -259,4 +272,15 @@ function Dataset:__tostring()
     self.train.size, self.test.size, self.steps, self.dt)
 end
 
-return M
+-- What else makes data, loaded when it is first used.
+local parts = { targets = "torus.data.targets",
+  hnn_data = "torus.data.hnn_data", restricted = "torus.data.restricted" }
+
+return setmetatable(M, {
+  __parts = parts, -- for the prompt
+  __index = function(data, name)
+    local part = parts[name] and require(parts[name])
+    if part then rawset(data, name, part) end
+    return part
+  end,
+})

@@ -3,6 +3,7 @@
 -- Both kinds have `size`, the number of sequences, `length`, of frames in
 -- each, batch(places) and clean(places), which give frames (batch, length,
 -- height, width, 3), float32 in [0, 1]. Places are a list or an int64 tensor.
+-- `clean_unknown` is true where clean() can only give what batch() does.
 -- @module torus.data.split
 local options = require "torus.options"
 local torus = require "torus"
@@ -111,7 +112,7 @@ function Frames:batch(places)
 end
 
 --- The same frames: what was before their noise is not known.
-Frames.clean = Frames.batch
+Frames.clean, Frames.clean_unknown = Frames.batch, true
 
 -- --- what an error means ------------------------------------------------------
 
@@ -144,7 +145,7 @@ function M.measure(split, opts)
       image = image and image + sum or sum
     end
     local frames = count * split.length
-    return { floor = split.clean_states and floor / numbers,
+    return { floor = not split.clean_unknown and floor / numbers or nil,
       own_mean = own / numbers,
       constant = (squares - squared(image) / frames) / numbers,
       count = count }

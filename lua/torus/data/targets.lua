@@ -219,7 +219,7 @@ M.names = { "mixture", "rings", "moons", "checkerboard", "spirals", "pinwheel" }
 
 --- A target by its name.
 -- @tparam string name "mixture" or one of the plane's
--- @tparam[opt] table opts of a mixture
+-- @tparam[opt] table opts of a mixture; the others take none
 -- @treturn ?Target
 -- @treturn ?string message
 function M.get(name, opts)
@@ -229,34 +229,65 @@ function M.get(name, opts)
     return nil, string.format("%q is no target (known: %s)", tostring(name),
       table.concat(M.names, ", "))
   end
+  options.resolve("targets." .. name, opts, {})
   return make()
 end
 
 -- --- a user's samples -----------------------------------------------------------
 
---- Samples from a .npy file or a tensor (samples, d), drawn with replacement.
--- @tparam string|tensor source
--- @treturn ?Target
--- @treturn ?string message
-function M.samples(source)
-  local x, message
-  if torus.is_tensor(source) then x = source
-  else x, message = npy.load(source) end
-  if not x then return nil, message end
-  local where = torus.is_tensor(source) and "samples" or source
+local SAMPLES = {
+  test_share = { default = 0.2, type = "number", above = 0, max = 0.9 },
+  seed = { default = 0, type = "integer" },
+}
+
+-- Draws with replacement from the rows of x.
+local function drawn_from(x)
+  return setmetatable({ name = "samples", dimension = x:size(2), rows = x,
+    draw = function(count, generator)
+      return x:index_select(1, pick(count, x:size(1), generator))
+    end }, Target)
+end
+
+-- (n, d) float64, or nil and what is wrong.
+local function rows_of(x, where)
   if x:dim() == 1 then x = x:reshape(-1, 1) end
-  if x:dim() ~= 2 or x:size(1) < 2 then
-    return nil, string.format("%s: expected samples of shape (n, d), got (%s)",
-      where, table.concat(x.shape, ","))
+  if x:dim() ~= 2 or x:size(1) < 2 or x:size(2) < 1 then
+    return nil, string.format("%s: expected samples of shape (n, d), at "
+      .. "least two, got (%s)", where, table.concat(x.shape, ","))
   end
   x = x:to("float64")
   if (x * 0):sum():item() ~= 0 then
     return nil, where .. ": there are samples that are not finite"
   end
-  return setmetatable({ name = "samples", dimension = x:size(2), rows = x,
-    draw = function(count, generator)
-      return x:index_select(1, pick(count, x:size(1), generator))
-    end }, Target)
+  return x
+end
+
+--- Samples from a .npy file or a tensor (samples, d), drawn with replacement.
+-- A share of them, picked by the seed, is never drawn: it is the Target
+-- `held_out` of the one that is given back.
+-- @tparam string|tensor source
+-- @tparam[opt] table opts test_share=0.2; seed=0
+-- @treturn ?Target
+-- @treturn ?string message
+function M.samples(source, opts)
+  local o = options.resolve("targets.samples", opts, SAMPLES)
+  local given = torus.is_tensor(source)
+  if not given and type(source) ~= "string" then
+    options.raise("targets.samples: expected a tensor or the path of a .npy "
+      .. "file, got %s", tostring(source))
+  end
+  local x, message = source, nil
+  if not given then x, message = npy.load(source) end
+  if not x then return nil, message end
+  x, message = rows_of(x, given and "samples" or source)
+  if not x then return nil, message end
+  local n = x:size(1)
+  local order = torus.randperm(n, { generator = torus.generator(o.seed) })
+  local test = math.max(1, math.floor(o.test_share * n))
+  local target = drawn_from(x:index_select(1, order:narrow(1, test + 1,
+    n - test)))
+  target.held_out = drawn_from(x:index_select(1, order:narrow(1, 1, test)))
+  return target
 end
 
 -- --- what a target can do ---------------------------------------------------------

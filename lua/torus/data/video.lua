@@ -128,6 +128,15 @@ local function write_rows(handle, split, o)
   return handle:close()
 end
 
+-- All of the file; what goes wrong here, a Ctrl-C too, may be raised.
+local function write_all(handle, split, o)
+  local shape = split:batch { 1 }.shape
+  shape[1] = o.count
+  local ok, message = handle:write(npy.header(o.dtype, shape))
+  if not ok then return nil, message end
+  return write_rows(handle, split, o)
+end
+
 --- Writes the frames of a split to a .npy file, a few sequences at a time:
 -- under a temporary name, renamed when it is whole.
 -- @tparam string path
@@ -139,17 +148,16 @@ function M.export(path, split, o)
   local temporary = path .. ".part"
   local handle, message = io.open(temporary, "wb")
   if not handle then return nil, message end
-  local shape = split:batch { 1 }.shape
-  shape[1] = o.count
-  local ok
-  ok, message = handle:write(npy.header(o.dtype, shape))
-  if ok then ok, message = write_rows(handle, split, o) end
-  if ok then ok, message = os.rename(temporary, path) end
-  if not ok then
-    os.remove(temporary)
-    return nil, string.format("cannot write %s: %s", path, message)
+  local called, ok
+  called, ok, message = pcall(write_all, handle, split, o)
+  if io.type(handle) == "file" then handle:close() end
+  if called and ok then
+    ok, message = os.rename(temporary, path)
+    if ok then return true end
   end
-  return true
+  os.remove(temporary)
+  if not called then error(ok, 0) end
+  return nil, string.format("cannot write %s: %s", path, message)
 end
 
 return M

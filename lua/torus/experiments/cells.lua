@@ -12,6 +12,7 @@ local kinds = require "torus.train.kinds"
 local lock = require "torus.train.lock"
 local Log = require "torus.train.log"
 local options = require "torus.options"
+local read_json = require "torus.json"
 local run = require "torus.train.run"
 local torus = require "torus"
 
@@ -78,7 +79,7 @@ end
 
 -- The contrary of encode: a table, or nil and what is wrong with the text.
 local function decode(text)
-  local result, _, problem = json.decode(text)
+  local result, problem = read_json.decode(text)
   if type(result) ~= "table" then return nil, tostring(problem) end
   return replaced(result, "string", function(word) return NUMBERS[word] end)
 end

@@ -1,6 +1,12 @@
 --- Models, each loaded when it is first used: torus.models.hgn, ...
 -- @module torus.models
+local parts = {}
+for _, name in ipairs { "hgn", "hnn", "nhf", "pixel_hnn", "parts" } do
+  parts[name] = "torus.models." .. name
+end
+
 return setmetatable({}, {
+  __parts = parts, -- for the prompt
   __index = function(models, name)
     local found, model = pcall(require, "torus.models." .. name)
     if not found then

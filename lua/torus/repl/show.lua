@@ -37,9 +37,17 @@ end
 
 local show
 
+-- What a module loads when it is first used (see torus.repl.complete).
+local function parts_of(value)
+  local meta = debug.getmetatable(value)
+  local parts = type(meta) == "table" and meta.__parts
+  return type(parts) == "table" and parts or {}
+end
+
 local function show_table(value, depth, seen)
   if seen[value] then return "<cycle>" end
-  if next(value) == nil then return "{}" end
+  local parts = parts_of(value)
+  if next(value) == nil and next(parts) == nil then return "{}" end
   if depth >= MAX_DEPTH then return "{...}" end
   seen[value] = true
   local items = {}
@@ -53,6 +61,9 @@ local function show_table(value, depth, seen)
     local in_list = math.type(key) == "integer" and key >= 1 and key <= listed
     if not in_list then keys[#keys + 1] = key end
   end
+  for key in next, parts do
+    if rawget(value, key) == nil then keys[#keys + 1] = key end
+  end
   table.sort(keys, key_before)
   for i, key in ipairs(keys) do
     if #items >= MAX_ITEMS then
@@ -60,7 +71,9 @@ local function show_table(value, depth, seen)
       break
     end
     local name = is_name(key) and key or "[" .. show(key, depth + 1, seen) .. "]"
-    items[#items + 1] = name .. " = " .. show(rawget(value, key), depth + 1, seen)
+    local item = rawget(value, key)
+    items[#items + 1] = name .. " = "
+      .. (item == nil and "<part>" or show(item, depth + 1, seen))
   end
   seen[value] = nil
   local line = "{" .. table.concat(items, ", ") .. "}"

@@ -24,13 +24,12 @@ local BUILT_IN = { "mass_spring", "pendulum", "two_body", "three_body",
   "double_pendulum", "henon_heiles" }
 
 local known = {} -- by name, made when first asked for
+local named = {} -- all that there are: true, or a built-in one's module
+local read = {} -- by the path of the file, so that a run reads it once
 
-local function is_built_in(name)
-  for _, built_in in ipairs(BUILT_IN) do
-    if built_in == name then return true end
-  end
-  return false
-end
+for _, name in ipairs(BUILT_IN) do named[name] = "torus.systems." .. name end
+
+local function is_built_in(name) return type(named[name]) == "string" end
 
 --- The names of all systems: the built-in ones, then the user's, sorted.
 -- @treturn {string,...}
@@ -45,22 +44,35 @@ function M.names()
   return names
 end
 
---- A system by its name, or nil.
--- @tparam string name
--- @treturn ?System
-function M.find(name)
-  if not known[name] and is_built_in(name) then
-    known[name] = System.new(require("torus.systems." .. name))
-  end
-  return known[name]
+local function is_file(name)
+  return type(name) == "string" and name:match("%.lua$") ~= nil
 end
 
---- A system by its name; an unknown one is an error.
+--- A system by its name, or by the path of a Lua file, ending in `.lua`, that
+-- returns the definition of one; the file is read when it is first asked for.
+-- @tparam string name
+-- @treturn ?System
+-- @treturn ?string message
+function M.find(name)
+  if is_file(name) then
+    if read[name] then return read[name] end
+    return M.load(name)
+  end
+  if not known[name] and is_built_in(name) then
+    known[name] = System.new(require(named[name]))
+  end
+  if known[name] then return known[name] end
+  return nil, string.format("%q is no system (known: %s, or a Lua file of "
+    .. "your own)", tostring(name), table.concat(M.names(), ", "))
+end
+
+--- A system as find has it; an unknown one is an error.
 -- @tparam string name
 -- @treturn System
 function M.get(name)
-  local system = M.find(name)
+  local system, message = M.find(name)
   if not system then
+    if is_file(name) then options.raise("systems: %s", message) end
     options.raise("systems: no system is named %q (known: %s)", tostring(name),
       table.concat(M.names(), ", "))
   end
@@ -93,7 +105,7 @@ function M.define(definition)
   if not system.name:match("^[%a_][%w_]*$") or rawget(M, system.name) then
     options.raise("systems: %q can't be a system's name", system.name)
   end
-  known[system.name] = system
+  known[system.name], named[system.name] = system, true
   return system
 end
 
@@ -104,16 +116,20 @@ end
 function M.load(path)
   local chunk, message = loadfile(path)
   if not chunk then return nil, message end
-  local ok, definition = pcall(chunk)
-  if not ok then return nil, tostring(definition) end
-  if getmetatable(definition) == System then return definition end
-  if type(definition) ~= "table" then
+  local ok, found = pcall(chunk)
+  if not ok then return nil, tostring(found) end
+  if type(found) ~= "table" then
     return nil, string.format("%s: expected it to return the table of a "
-      .. "system's definition, got %s", path, tostring(definition))
+      .. "system's definition, got %s", path, tostring(found))
   end
-  local made, system = pcall(M.define, definition)
-  if not made then return nil, path .. ": " .. tostring(system) end
-  return system
+  if getmetatable(found) ~= System then
+    ok, found = pcall(M.define, found)
+    if not ok then
+      return nil, path .. ": " .. tostring(found):gsub("^[^:\n]+:%d+: ", "")
+    end
+  end
+  read[path] = found
+  return found
 end
 
 --- Whether a value is a system.
@@ -121,4 +137,7 @@ end
 -- @treturn boolean
 function M.is_system(value) return getmetatable(value) == System end
 
-return setmetatable(M, { __index = function(_, name) return M.find(name) end })
+return setmetatable(M, {
+  __parts = named, -- for the prompt
+  __index = function(_, name) return (M.find(name)) end,
+})

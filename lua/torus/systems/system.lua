@@ -59,31 +59,63 @@ local function evaluated(value, constants)
   return value
 end
 
--- Radii and the width of the canvas follow from constants.
-local function resolve_drawing(self)
-  local o = self.definition
-  if not o.positions then return end
-  local radii = evaluated(o.radii, self.constants)
-  if not radii then
-    local masses = evaluated(o.masses, self.constants)
-    if type(masses) ~= "table" then
-      complain(o, "drawing needs radii or masses, a list with one for each "
-        .. "body")
-    end
-    radii = {}
-    for i, m in ipairs(masses) do radii[i] = math.sqrt(m / math.pi) end
+local function is_above(value, least)
+  return type(value) == "number" and value > least and value < math.huge
+end
+
+-- A list with one number above 0 for each body, or nil.
+local function list_of(o, name, constants)
+  local list = evaluated(o[name], constants)
+  if list == nil then return nil end
+  if type(list) ~= "table" or #list == 0 then
+    complain(o, "expected %s as a list with one for each body, got %s", name,
+      type(list) == "table" and "an empty one" or tostring(list))
   end
-  local width = evaluated(o.half_width, self.constants)
-  if not width then
-    local extent = evaluated(o.extent, self.constants)
+  for i, value in ipairs(list) do
+    if not is_above(value, 0) then
+      complain(o, "expected %s above 0, got %s for body %d", name,
+        tostring(value), i)
+    end
+  end
+  return list
+end
+
+local function radii_of(o, constants)
+  local radii = list_of(o, "radii", constants)
+  if radii then return radii end
+  local masses = list_of(o, "masses", constants)
+  if not masses then
+    complain(o, "drawing needs radii or masses, a list with one for each body")
+  end
+  radii = {}
+  for i, m in ipairs(masses) do radii[i] = math.sqrt(m / math.pi) end
+  return radii
+end
+
+local function half_width_of(o, constants, radii)
+  local width = evaluated(o.half_width, constants)
+  if width == nil then
+    local extent = evaluated(o.extent, constants)
     if type(extent) ~= "number" then
       complain(o, "drawing needs half_width, or extent, the largest distance "
         .. "from the centre")
     end
     width = extent + math.max(table.unpack(radii))
   end
+  if not is_above(width, 0) then
+    complain(o, "expected a half_width above 0, got %s", tostring(width))
+  end
+  return width
+end
+
+-- Radii and the width of the canvas follow from constants.
+local function resolve_drawing(self)
+  local o = self.definition
+  if not o.positions then return end
+  local radii = radii_of(o, self.constants)
   self.bodies = #radii
-  self.drawing = { radii = radii, half_width = width, colours = o.colours }
+  self.drawing = { radii = radii, colours = o.colours,
+    half_width = half_width_of(o, self.constants, radii) }
 end
 
 local function check_rows(o, what, x, ...)
@@ -100,6 +132,7 @@ end
 local function try_out(self)
   local o, d = self.definition, self.dimension
   local q, p = self:sample { count = 3 }
+  check_rows(o, "q", q, 3, d)
   check_rows(o, "energy", self:energy(q, p), 3)
   if o.kinetic then
     check_rows(o, "kinetic", o.kinetic(p, self.constants), 3)
@@ -108,7 +141,6 @@ local function try_out(self)
   if o.positions then
     check_rows(o, "positions", o.positions(q, self.constants), 3, self.bodies, 2)
   end
-  check_rows(o, "q", q, 3, d)
 end
 
 --- A system from its definition; see torus.systems.define for the fields.
@@ -117,6 +149,9 @@ end
 function System.new(definition)
   local o = options.resolve("system", definition, RULES)
   check_energies(o)
+  if not is_above(math.abs(o.dt), 0) then
+    complain(o, "dt can't be %s", o.dt)
+  end
   local constants = {}
   for key, value in pairs(o.constants) do
     if type(key) ~= "string" or type(value) ~= "number" then
@@ -162,10 +197,19 @@ end
 
 -- --- physics --------------------------------------------------------------
 
+local function check_state(self, what, name, x)
+  if not torus.is_tensor(x) or x:dim() ~= 2 or x:size(2) ~= self.dimension then
+    complain(self, "%s: expected %s as a tensor of shape (batch, %d), got %s",
+      what, name, self.dimension, shape_text(x))
+  end
+end
+
 --- @tparam tensor q (batch, d)
 -- @tparam tensor p (batch, d)
 -- @treturn tensor (batch), differentiable
 function System:energy(q, p)
+  check_state(self, "energy", "q", q)
+  check_state(self, "energy", "p", p)
   local o = self.definition
   if o.energy then return o.energy(q, p, self.constants) end
   return o.kinetic(p, self.constants) + o.potential(q, self.constants)
@@ -189,6 +233,8 @@ end
 -- @treturn tensor dq/dt (batch, d) float64
 -- @treturn tensor dp/dt (batch, d) float64
 function System:derivatives(q, p)
+  check_state(self, "derivatives", "q", q)
+  check_state(self, "derivatives", "p", p)
   local d = self.dimension
   local field = rk45.field_of(self:hamiltonian(), d)
   local slopes = field(torus.cat({ q:detach(), p:detach() }, 2):to("float64"))

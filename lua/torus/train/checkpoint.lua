@@ -3,6 +3,7 @@
 -- else, exactly, in the metadata.
 -- @module torus.train.checkpoint
 local json = require "dkjson"
+local read_json = require "torus.json"
 local torus = require "torus"
 
 local M = {}
@@ -26,7 +27,7 @@ local function encode_numbers(numbers)
 end
 
 local function decode_numbers(text)
-  local texts = json.decode(text)
+  local texts = read_json.decode(text)
   if type(texts) ~= "table" then return nil end
   local numbers = {}
   for key, value in pairs(texts) do
@@ -109,7 +110,8 @@ local function moments_of(checkpoint, which, parameters)
   local list = {}
   for i, entry in ipairs(parameters) do
     local tensor = stored[entry[1]]
-    if not tensor or tensor:numel() ~= entry[2]:numel()
+    if not tensor
+      or table.concat(tensor.shape, ",") ~= table.concat(entry[2].shape, ",")
       or tensor.dtype ~= entry[2].dtype then
       return nil, string.format("the moments of %s are missing or of another "
         .. "shape", entry[1])

@@ -6,22 +6,25 @@ local json = require "dkjson"
 local hgn = require "torus.models.hgn"
 local kinds = require "torus.train.kinds"
 local options = require "torus.options"
+local read_json = require "torus.json"
 local render = require "torus.systems.render"
+local sequences = require "torus.train.sequences"
 
 local M = {}
 
 -- What a run needs beside its model and what torus.train.common has. `data` is
--- a folder or a .npy file and takes the place of `system`; noise and sizes are
--- by default the data's own. A `tolerance`, of errors beyond the frames' noise
--- floor, makes GECO adapt the multiplier of the error.
+-- a folder or a .npy file and takes the place of `system`, which then names the
+-- folder's where that is the user's own; noise and sizes are by default the
+-- data's own. A `tolerance`, of errors beyond the frames' noise floor, makes
+-- GECO adapt the multiplier of the error.
 local TRAINING = {
   model = { default = "hgn", choices = { "hgn" } },
-  system = { default = "mass_spring", type = "string" },
+  system = { type = "string" },
   data = { type = "string" },
   noise = { type = "number", min = 0 },
   train_size = { type = "integer", min = 1 },
   test_size = { type = "integer", min = 1 },
-  data_seed = { default = 0, type = "integer", min = 0 },
+  data_seed = { type = "integer", min = 0 },
   batch = { default = 16, type = "integer", min = 1 },
   steps = { default = 10000, type = "integer", min = 0 },
   lr = { default = 1.5e-4, type = "number", min = 0 },
@@ -42,6 +45,7 @@ local TRAINING = {
 
 --- Every key of a run's configuration with its rule, as in torus.options.
 M.rules = common.rules(hgn.rules, TRAINING)
+M.model_rules = hgn.rules
 
 local GREY = render.grey
 
@@ -88,6 +92,14 @@ M.presets = {
     evaluate_every = 200 }),
 }
 
+--- Fills in what is simulated where nothing is said.
+-- @tparam table config
+function M.complete(config)
+  if config.data then return end
+  config.system = config.system or "mass_spring"
+  config.data_seed = config.data_seed or 0
+end
+
 -- What may be said about a kind of model; HGN's is what M holds itself.
 local function declared(model)
   if (model or "hgn") == "hgn" then return M end
@@ -106,20 +118,19 @@ function M.rules_of(model)
   return kind.rules
 end
 
+local function sorted_keys(t)
+  local keys = {}
+  for key in pairs(t) do keys[#keys + 1] = key end
+  table.sort(keys)
+  return keys
+end
+
 --- The names of the presets, sorted.
 -- @tparam[opt="hgn"] string model
 function M.preset_names(model)
-  local names = {}
-  for name in pairs(declared(model).presets) do names[#names + 1] = name end
-  table.sort(names)
-  return names
-end
-
-local function known_keys(rules)
-  local keys = {}
-  for key in pairs(rules) do keys[#keys + 1] = key end
-  table.sort(keys)
-  return table.concat(keys, ", ")
+  local kind, message = declared(model)
+  if not kind then options.raise("config: " .. message) end
+  return sorted_keys(kind.presets)
 end
 
 local BOOLEANS = { ["true"] = true, ["false"] = false }
@@ -133,11 +144,26 @@ local function parse(text, rule)
   if kind == "table" then
     local list = {}
     for item in text:gmatch("[^,%s]+") do
-      list[#list + 1] = tonumber(item)
+      local number = tonumber(item)
+      if not number then return nil end
+      list[#list + 1] = number
     end
     return #list > 0 and list or nil
   end
   return text
+end
+
+local EXPECTED = { boolean = "a boolean", integer = "an integer",
+  number = "a number", table = "numbers with commas between them" }
+
+-- JSON has no infinity.
+local function is_finite(value)
+  if type(value) == "table" then
+    for _, item in pairs(value) do
+      if not is_finite(item) then return false end
+    end
+  end
+  return type(value) ~= "number" or math.abs(value) < math.huge
 end
 
 --- Reads one change of the form key=value.
@@ -146,7 +172,8 @@ end
 -- @treturn ?string key
 -- @return value of the key's type, or the message when key is nil
 function M.parse_override(text, model)
-  local rules = M.rules_of(model)
+  local rules, unknown = M.rules_of(model)
+  if not rules then return nil, unknown end
   local key, value = text:match("^([%w_]+)=(.*)$")
   if not key then
     return nil, string.format("expected key=value, got %q", text)
@@ -154,12 +181,12 @@ function M.parse_override(text, model)
   local rule = rules[key]
   if not rule then
     return nil, string.format("unknown key %q (known: %s)", key,
-      known_keys(rules))
+      table.concat(sorted_keys(rules), ", "))
   end
   local parsed = parse(value, rule)
-  if parsed == nil then
-    return nil, string.format("%s: expected %s %s, got %q", key,
-      rule.type == "integer" and "an" or "a", rule.type, value)
+  if parsed == nil or not is_finite(parsed) then
+    return nil, string.format("%s: expected %s, got %q", key,
+      EXPECTED[rule.type], value)
   end
   local problem, checked = options.check(parsed, rule)
   if problem then return nil, key .. ": " .. problem end
@@ -172,27 +199,35 @@ end
 -- @treturn ?table
 -- @treturn ?string message
 function M.make(preset, changes)
-  local given = {}
-  local kind, unknown = declared(changes and changes.model)
+  changes = options.argument("config", "the changes", changes or {},
+    { type = "table" })
+  local kind, unknown = declared(changes.model)
   if not kind then return nil, unknown end
-  if preset then
-    local values = kind.presets[preset]
-    if not values then
-      return nil, string.format("unknown preset %q (known: %s)", preset,
-        table.concat(M.preset_names(changes and changes.model), ", "))
-    end
-    for key, value in pairs(values) do given[key] = value end
+  local values = preset and kind.presets[preset] or {}
+  if preset and not kind.presets[preset] then
+    return nil, string.format("unknown preset %q (known: %s)", preset,
+      table.concat(M.preset_names(changes.model), ", "))
   end
-  for key, value in pairs(changes or {}) do given[key] = value end
+  local given = {}
+  for key, value in pairs(values) do
+    if not (changes.data and sequences.simulated_only[key]) then
+      given[key] = value
+    end
+  end
+  for key, value in pairs(changes) do given[key] = value end
   -- Without f_psi it is the state that says what the latent is.
   if given.variant == "no_fpsi" then
-    for _, key in ipairs { "z", "latent" } do
-      given[key] = changes and changes[key]
-    end
+    given.z, given.latent = changes.z, changes.latent
   end
   local ok, result = pcall(options.resolve, "config", given, kind.rules)
   if not ok then return nil, (tostring(result):gsub("^[^:]+:%d+: ", "")) end
-  if kind.complete then kind.complete(result) end
+  for _, key in ipairs(sorted_keys(result)) do
+    if not is_finite(result[key]) then
+      return nil, "config: option \"" .. key .. "\" is not finite"
+    end
+  end
+  local wrong = kind.complete(result, given)
+  if wrong then return nil, wrong end
   return result
 end
 
@@ -217,14 +252,39 @@ end
 -- @tparam table config plain values and lists of them
 -- @treturn string
 function M.encode(config)
-  local keys, lines = {}, {}
-  for key in pairs(config) do keys[#keys + 1] = key end
-  table.sort(keys)
-  for i, key in ipairs(keys) do
+  local lines = {}
+  for i, key in ipairs(sorted_keys(config)) do
     lines[i] = string.format("  %s: %s", json.encode(key),
       encode_value(config[key]))
   end
   return "{\n" .. table.concat(lines, ",\n") .. "\n}\n"
+end
+
+-- What a run has started from beside its model: whoever changes it wants another
+-- run.
+local STARTED_FROM = { "model", "seed", "system", "data", "target", "noise",
+  "train_size", "test_size", "data_seed", "frames", "dt", "centre", "modes",
+  "radius", "std", "trajectories", "points", "span", "test_share",
+  "derivatives", "start" }
+
+--- What is wrong with going on with another configuration, or nil: a run's
+-- model and data stay what they are.
+-- @tparam table earlier the run's configuration
+-- @tparam table config that it is to go on with
+-- @treturn ?string message
+function M.conflict(earlier, config)
+  local fixed = sorted_keys(declared(earlier.model).model_rules)
+  table.move(STARTED_FROM, 1, #STARTED_FROM, #fixed + 1, fixed)
+  local function show(value)
+    return value == nil and "nothing" or encode_value(value)
+  end
+  for _, key in ipairs(fixed) do
+    local before, after = show(earlier[key]), show(config[key])
+    if before ~= after then
+      return string.format("its %s is %s and can't become %s: that takes "
+        .. "another run", key, before, after)
+    end
+  end
 end
 
 --- The contrary of encode, checked like any other configuration.
@@ -232,7 +292,7 @@ end
 -- @treturn ?table
 -- @treturn ?string message
 function M.decode(text)
-  local given, _, message = json.decode(text)
+  local given, message = read_json.decode(text)
   if type(given) ~= "table" then
     return nil, "the configuration is damaged: " .. tostring(message)
   end

@@ -10,6 +10,7 @@ local M = {}
 -- @treturn ?boolean true
 -- @treturn ?string what is wrong
 function M.make(path)
+  if path == "" then return nil, "a folder's name can't be empty" end
   local so_far = path:sub(1, 1) == "/" and "/" or ""
   for name in path:gmatch("[^/]+") do
     so_far = so_far .. name

@@ -2,12 +2,13 @@
 -- @module torus.train.hgn_task
 local torus = require "torus"
 local Order = require "torus.data.order"
-local datasets = require "torus.data"
 local adam = require "torus.optim.adam"
 local common = require "torus.train.common"
 local geco = require "torus.optim.geco"
 local hgn = require "torus.models.hgn"
 local run_config = require "torus.train.config"
+local sequences = require "torus.train.sequences"
+local systems = require "torus.systems"
 
 local Task = {}
 Task.__index = Task
@@ -18,22 +19,7 @@ Task.__index = Task
 -- @treturn ?Dataset
 -- @treturn ?string message
 function Task.open_data(config)
-  local set, message = datasets.open(config.data or config.system, {
-    train = config.train_size, test = config.test_size,
-    seed = config.data_seed, noise = config.noise, dt = config.dt,
-    steps = config.frames - 1, resolution = config.resolution,
-  })
-  if not set then return nil, message end
-  local shape = set.train:batch({ 1 }).shape
-  local expected = { 1, config.frames, config.resolution, config.resolution,
-    config.channels }
-  local want, got = table.concat(expected, ",", 2), table.concat(shape, ",", 2)
-  if want ~= got then
-    return nil, string.format("%s: the model wants sequences of shape (%s), "
-      .. "these have (%s); set frames and resolution to match",
-      config.data or config.system, want, got)
-  end
-  return set
+  return sequences.open(config, systems.find)
 end
 
 --- The model that a configuration describes, before any training.
@@ -89,7 +75,7 @@ end
 -- @treturn table numbers for the log
 function Task:step(step)
   local c = self.config
-  local frames = self.data.train:batch((self.order:next()))
+  local frames = self.data.train:batch((self.order:next())):to(c.dtype)
   -- Kept until the next step, to find out where a NaN came from.
   self.frames = frames
   local multiplier = self.geco and self.geco:multiplier() or c.multiplier
@@ -134,14 +120,16 @@ function Task:first_bad()
   return self.frames and self.model:first_bad(self.frames)
 end
 
---- The error on held-out sequences, against their clean frames.
+--- The error on held-out sequences, against their clean frames where these are
+-- known.
 function Task:evaluate()
   local count = math.min(self.config.evaluate_count, self.data.test.size)
   local total, numbers = 0, 0
   for first = 1, count, 16 do
     local places = common.places_from(first, math.min(first + 15, count))
-    local seen = self.model:reconstruct(self.data.test:batch(places))
-    local difference = seen - self.data.test:clean(places)
+    local seen = self.model:reconstruct(self.data.test:batch(places)
+      :to(self.config.dtype))
+    local difference = seen:to("float32") - self.data.test:clean(places)
     total = total + (difference * difference):sum():item()
     numbers = numbers + difference:numel()
   end

@@ -33,6 +33,7 @@ local MORE = {
 }
 
 Task.rules = common.rules(hnn.rules, MORE)
+Task.model_rules = hnn.rules
 
 --- `full` is the original's recipe; `small` a tenth of its steps.
 Task.presets = { full = {}, small = { steps = 200 } }
@@ -40,9 +41,11 @@ Task.presets = { full = {}, small = { steps = 200 } }
 local DATA = { "trajectories", "points", "span", "noise", "test_share",
   "derivatives", "start", "dtype" }
 
---- Fills in what the system's recipe says.
+--- Fills in what the system and its recipe say.
 -- @tparam table config
-function Task.complete(config)
+-- @tparam table given what it was made of
+-- @treturn ?string what is wrong with it
+function Task.complete(config, given)
   local recipe = hnn_data.recipe(config.system)
   for _, key in ipairs { "trajectories", "points", "span", "noise",
     "test_share", "batch", "steps", "weight_decay" } do
@@ -51,20 +54,23 @@ function Task.complete(config)
   config.batch = config.batch or 0
   config.data_seed = config.data_seed or config.seed
   local system = systems.find(config.system)
-  if system then config.dimension = system.dimension end
+  if not system then return end -- as open_data says
+  if (given.dimension or system.dimension) ~= system.dimension then
+    return string.format("%s has dimension %d, not %d", config.system,
+      system.dimension, given.dimension)
+  end
+  config.dimension = system.dimension
 end
 
 --- @tparam table config
 -- @treturn ?table as torus.data.hnn_data makes it
 -- @treturn ?string message
 function Task.open_data(config)
-  if not systems.find(config.system) then
-    return nil, string.format("%q is no system (known: %s)", config.system,
-      table.concat(systems.names(), ", "))
-  end
+  local system, message = systems.find(config.system)
+  if not system then return nil, message end
   local o = { seed = config.data_seed }
   for _, key in ipairs(DATA) do o[key] = config[key] end
-  return hnn_data.make(config.system, o)
+  return hnn_data.make(system, o)
 end
 
 --- @tparam table config

@@ -3,7 +3,9 @@
 --
 --     rules, presets              of its configuration (HGN's are those of
 --                                 torus.train.config itself)
---     complete(config)            fills in what depends on other values
+--     model_rules                 those of its model, which a run keeps
+--     complete(config, given)     fills in what depends on other values; gives
+--                                 a message when what was given can't be
 --     open_data(config)           -> data, or nil and a message
 --     model(config, generator)    -> an untrained model
 --     new(config, data)           -> a task, as torus.train.trainer wants it

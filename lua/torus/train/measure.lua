@@ -94,9 +94,11 @@ local function measure_batch(model, data, places, o, sums)
   local length = seen:size(2)
   frames, clean = frames:narrow(2, 1, length), clean:narrow(2, 1, length)
   local errors = M.squares(seen - clean)
-  extend(sums.mse_clean, by_sequence(errors))
   extend(sums.mse_given, by_sequence(M.squares(seen - frames)))
-  extend(sums.mse_noise, by_sequence(M.squares(frames - clean)))
+  if not data.clean_unknown then
+    extend(sums.mse_clean, by_sequence(errors))
+    extend(sums.mse_noise, by_sequence(M.squares(frames - clean)))
+  end
   extend(sums.mse_still, by_sequence(M.squares(clean - clean:mean(2, true))))
   extend(sums.valid, M.valid_steps(errors, M.squares(clean), o.threshold))
   local by_frame = errors:to("float64"):sum(1)
@@ -117,7 +119,9 @@ local AVERAGED = { "mse_clean", "mse_given", "mse_noise", "mse_still", "valid",
 
 --- Measures a model on the first sequences of a set.
 -- @tparam Module model an HGN or a PixelHNN
--- @tparam table data size, length, batch(places) and clean(places)
+-- @tparam table data size, length, batch(places) and clean(places); with
+-- clean_unknown, of a user's own frames, those shown stand for the clean ones,
+-- and mse_clean and mse_noise are nil
 -- @tparam[opt] table opts count=256 sequences, batch=16 at a time; steps, by
 -- default as long as the sequences are; threshold=0.025 of `valid`; each, a
 -- function of every batch's reconstruction, rollout, frames and clean frames
@@ -127,7 +131,7 @@ local AVERAGED = { "mse_clean", "mse_given", "mse_noise", "mse_still", "valid",
 -- sequence's own mean image, against clean frames; valid, the valid prediction
 -- time (see valid_steps; also valid_median); reversal_mse, of the frames on the
 -- way back against those on the way there; energy_mean (with energy_spread)
--- and energy_variance along a rollout. Further ratio = mse_clean / mse_still;
+-- and energy_variance along a rollout. Further ratio, of the error to mse_still;
 -- mse_by_frame, a list, against clean frames; reversal, the largest relative
 -- error of a batch's states after going forward and back; count and steps
 function M.measure(model, data, opts)
@@ -146,15 +150,18 @@ function M.measure(model, data, opts)
     valid_median = median(sums.valid),
     mse_by_frame = (sums.frame / count):totable() }
   for _, key in ipairs(AVERAGED) do
-    result[key], result[key .. "_spread"] = common.mean_and_spread(sums[key])
+    if #sums[key] > 0 then
+      result[key], result[key .. "_spread"] = common.mean_and_spread(sums[key])
+    end
   end
   result.energy_mean, result.energy_spread =
     common.mean_and_spread(sums.energy)
-  result.ratio = result.mse_clean / result.mse_still
+  result.ratio = (result.mse_clean or result.mse_given) / result.mse_still
   return result
 end
 
 local function scientific(result, key)
+  if not result[key] then return "unknown" end
   return string.format("%.2fe-4 +- %.2fe-4", result[key] * 1e4,
     result[key .. "_spread"] * 1e4)
 end
@@ -170,7 +177,7 @@ function M.rows(result)
     { "MSE against clean frames", scientific(r, "mse_clean") },
     { "noise floor", scientific(r, "mse_noise") },
     { "each sequence's mean image", scientific(r, "mse_still") },
-    { "clean MSE / mean image", string.format("%.3f", r.ratio) },
+    { (r.mse_clean and "clean " or "") .. "MSE / mean image", string.format("%.3f", r.ratio) },
     { "valid prediction time", string.format("%.3g +- %.2g steps, median %d",
       r.valid, r.valid_spread, r.valid_median) },
     { "energy, mean over rollouts", string.format("%.6g +- %.3g",
@@ -190,7 +197,7 @@ end
 -- @treturn tensor (steps + 1, batch)
 function M.energy_along(model, frames, opts)
   return torus.no_grad(function()
-    local q, p = model:infer(frames)
+    local q, p = model:infer(frames:to(model.config.dtype))
     return model:energies(model:rollout(q, p, opts))
   end)
 end

@@ -235,11 +235,13 @@ end
 -- @tparam table config
 -- @tparam table opts count, of samples; pictures, a folder, or nil
 -- @treturn ?table rows {{what, value}, ...}, numbers, files, and a note where
--- there is something to say about them
+-- there is something to say about them; of a user's samples those held out are
+-- what is measured
 -- @treturn ?string message
 function M.report(model, config, opts)
   local target, message = nhf_task.open_data(config)
   if not target then return nil, message end
+  target = target.held_out or target
   local numbers = M.measure(model, target, { count = opts.count })
   local report = { numbers = numbers, rows = rows_of(numbers), files = {} }
   if opts.pictures then

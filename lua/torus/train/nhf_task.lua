@@ -11,7 +11,8 @@ local torus = require "torus"
 local Task = {}
 Task.__index = Task
 
--- `data`, a .npy file of samples, takes the place of `target`. objective
+-- `data`, a .npy file of samples, takes the place of `target`; a `test_share` of
+-- them, picked by `data_seed`, is held out. objective
 -- "elbo" maximises eq. (6). "geco" minimises E[ln f] - the negative entropy of
 -- the momenta - subject to E[-ln pi(s_0)] <= tolerance, by default the prior's
 -- own entropy, which a perfect flow attains. The multiplier has to be slow: it
@@ -20,6 +21,8 @@ local MORE = {
   model = { default = "nhf", choices = { "nhf" } },
   target = { default = "mixture", choices = targets.names },
   data = { type = "string" },
+  test_share = { type = "number", above = 0, max = 0.9 },
+  data_seed = { type = "integer", min = 0 },
   modes = { default = 4, type = "integer", min = 1 },
   radius = { type = "number", min = 0 },
   std = { default = 0.4, type = "number", above = 0 },
@@ -35,6 +38,7 @@ local MORE = {
 }
 
 Task.rules = common.rules(nhf.rules, MORE)
+Task.model_rules = nhf.rules
 
 local FAST = { batch = 256, lr = 1e-2, lr_decay = "cosine", warmup = 50,
   energy_gain = 2, max_gradient = 10 }
@@ -56,22 +60,60 @@ Task.presets = {
     prior = "soft_uniform" },
 }
 
---- Fills in the dimension of the user's samples.
--- @tparam table config
-function Task.complete(config)
-  if config.data then
-    local target = targets.samples(config.data)
-    if target then config.dimension = target.dimension end
-  elseif config.target ~= "mixture" then
-    config.dimension = 2
+-- Keys that mean something for one kind of target alone.
+local OF_MIXTURES = { "modes", "radius", "std" }
+local OF_SAMPLES = { "test_share", "data_seed" }
+
+-- nil, or that one of the keys has been given another value than its default.
+local function without_use(given, keys, of)
+  for _, key in ipairs(keys) do
+    if given[key] ~= nil and given[key] ~= Task.rules[key].default then
+      return string.format("%s = %s has no meaning for %s", key, given[key], of)
+    end
   end
+end
+
+local function complete_samples(config, given)
+  local wrong = without_use(given, { "target", table.unpack(OF_MIXTURES) },
+    "the samples of " .. config.data)
+  if wrong then return wrong end
+  config.test_share, config.data_seed =
+    config.test_share or 0.2, config.data_seed or 0
+  local target = targets.samples(config.data)
+  if not target then return end -- as open_data says
+  if (given.dimension or target.dimension) ~= target.dimension then
+    return string.format("the samples of %s have dimension %d, not %d",
+      config.data, target.dimension, given.dimension)
+  end
+  config.dimension = target.dimension
+end
+
+--- Fills in the dimension of the target, and what share of the user's samples
+-- is held out.
+-- @tparam table config
+-- @tparam table given what it was made of
+-- @treturn ?string what is wrong with it
+function Task.complete(config, given)
+  if config.data then return complete_samples(config, given) end
+  local wrong = without_use(given, OF_SAMPLES, "target "
+    .. config.target)
+  if config.target == "mixture" or wrong then return wrong end
+  if (given.dimension or 2) ~= 2 then
+    return string.format("target %s has dimension 2, not %d", config.target,
+      given.dimension)
+  end
+  config.dimension = 2
+  return without_use(given, OF_MIXTURES, "target " .. config.target)
 end
 
 --- @tparam table config
 -- @treturn ?Target
 -- @treturn ?string message
 function Task.open_data(config)
-  if config.data then return targets.samples(config.data) end
+  if config.data then
+    return targets.samples(config.data, { test_share = config.test_share,
+      seed = config.data_seed })
+  end
   if config.target ~= "mixture" then return targets.get(config.target) end
   return targets.get("mixture", { modes = config.modes, radius = config.radius,
     std = config.std, dimension = config.dimension })
@@ -145,10 +187,12 @@ function Task:first_bad()
     or self.rows and common.first_bad { { "the samples", self.rows } }
 end
 
---- The bound on fresh samples, the same every time.
+--- The bound on fresh samples, of a user's on those held out, the same every
+-- time.
 function Task:evaluate()
   local c, generator = self.config, torus.generator(123456789)
-  local x = self.data:sample(c.evaluate_count, generator, c.dtype)
+  local from = self.data.held_out or self.data
+  local x = from:sample(c.evaluate_count, generator, c.dtype)
   return { test_elbo = torus.no_grad(function()
     return self.model:elbo(x, { generator = generator }):mean():item()
   end) }

@@ -11,7 +11,7 @@ local M = {}
 -- One sequence's frames at (steps + 1) moments dt apart, from a state.
 local function film_from(model, q, p, steps, dt)
   local way = model:rollout(q, p, { steps = steps, dt = dt })
-  return model:decode(way.q, 64):select(2, 1), way
+  return model:decode(way.q, 64):select(2, 1):to("float32"), way
 end
 
 --- The rows of a film strip: the sequence, its reconstruction, what follows,
@@ -23,7 +23,7 @@ end
 function M.rows(model, frames, clean)
   return torus.no_grad(function()
     local steps, dt = model.steps, model.config.dt
-    local q, p = model:infer(frames)
+    local q, p = model:infer(frames:to(model.config.dtype))
     local seen, way = film_from(model, q, p, steps, dt)
     local last_q, last_p = way.q[steps + 1], way.p[steps + 1]
     return {
@@ -50,7 +50,8 @@ function M.sample_rows(model, count, seed)
   local films = model:sample(count, { generator = torus.generator(seed) })
   local rows = {}
   for i = 1, count do
-    rows[i] = { label = "sample " .. i, frames = films:select(1, i) }
+    rows[i] = { label = "sample " .. i,
+      frames = films:select(1, i):to("float32") }
   end
   return rows
 end

@@ -3,10 +3,10 @@
 local Order = require "torus.data.order"
 local adam = require "torus.optim.adam"
 local common = require "torus.train.common"
-local datasets = require "torus.data"
 local pixel_hnn = require "torus.models.pixel_hnn"
 local render = require "torus.systems.render"
 local restricted = require "torus.data.restricted"
+local sequences = require "torus.train.sequences"
 local systems = require "torus.systems"
 local torus = require "torus"
 
@@ -18,16 +18,16 @@ Task.__index = Task
 -- system and the kind of model.
 local MORE = {
   model = { default = "pixel_hnn", choices = { "pixel_hnn" } },
-  system = { default = "restricted_pendulum", type = "string" },
+  system = { type = "string" },
   data = { type = "string" },
   latent = { type = "integer", min = 2 },
   centre = { default = true, type = "boolean" },
   noise = { type = "number", min = 0 },
   dt = { type = "number" },
   frames = { type = "integer", min = 3 },
-  train_size = { default = 2000, type = "integer", min = 1 },
-  test_size = { default = 200, type = "integer", min = 1 },
-  data_seed = { default = 0, type = "integer", min = 0 },
+  train_size = { type = "integer", min = 1 },
+  test_size = { type = "integer", min = 1 },
+  data_seed = { type = "integer", min = 0 },
   batch = { default = 64, type = "integer", min = 1 },
   steps = { default = 15000, type = "integer", min = 0 },
   lr = { type = "number", min = 0 },
@@ -36,6 +36,7 @@ local MORE = {
 }
 
 Task.rules = common.rules(pixel_hnn.rules, MORE)
+Task.model_rules = pixel_hnn.rules
 
 --- `full` is the paper's, with frames relative to their mean image, which it
 -- needs to see more than a constant one; `plain` is without that; `small` a
@@ -51,20 +52,30 @@ local function system_of(name)
   return systems.find(name)
 end
 
---- Fills in the latent size (that of the true phase space), the frames, the
--- background and the learning rate (1e-3; HGN's 1.5e-4 for the convolutional
--- kind).
--- @tparam table config
-function Task.complete(config)
-  local system = not config.data and system_of(config.system)
+-- What a simulated set has where nothing is said: the restricted pendulum, its
+-- frames as the system has them.
+local function complete_simulated(config)
+  config.system = config.system or "restricted_pendulum"
+  local system = system_of(config.system)
   if system then
-    config.latent = config.latent or 2 * system.dimension
     config.frames = config.frames or system.steps + 1
     config.dt = config.dt or system.dt
     config.noise = config.noise or system.noise
     config.background = config.background or render.grey
   end
-  config.latent, config.frames = config.latent or 2, config.frames or 31
+  config.train_size = config.train_size or 2000
+  config.test_size = config.test_size or 200
+  config.data_seed = config.data_seed or 0
+end
+
+--- Fills in the data where they are simulated, the latent size (that of the
+-- true phase space) and the learning rate (1e-3; HGN's 1.5e-4 for the
+-- convolutional kind).
+-- @tparam table config
+function Task.complete(config)
+  if not config.data then complete_simulated(config) end
+  local system = config.system and system_of(config.system)
+  config.latent = config.latent or system and 2 * system.dimension or 2
   config.lr = config.lr or (config.kind == "conv" and 1.5e-4 or 1e-3)
 end
 
@@ -72,15 +83,7 @@ end
 -- @treturn ?Dataset
 -- @treturn ?string message
 function Task.open_data(config)
-  local source = config.data or system_of(config.system)
-  if not source then
-    return nil, string.format("%q is no system (known: restricted_pendulum, "
-      .. "%s)", config.system, table.concat(systems.names(), ", "))
-  end
-  return datasets.open(source, { train = config.train_size,
-    test = config.test_size, seed = config.data_seed, noise = config.noise,
-    dt = config.dt, steps = config.frames - 1,
-    resolution = config.resolution })
+  return sequences.open(config, system_of)
 end
 
 --- @tparam table config
@@ -181,7 +184,7 @@ function Task:first_bad()
 end
 
 --- The error of rollouts from the first pair of held-out sequences, against
--- their clean frames.
+-- their clean frames where these are known.
 function Task:evaluate()
   local split, total, numbers = self.data.test, 0, 0
   local count = math.min(self.config.evaluate_count, split.size)

@@ -3,22 +3,46 @@
 local checkpoint = require "torus.train.checkpoint"
 local folder = require "torus.train.folder"
 local kinds = require "torus.train.kinds"
+local options = require "torus.options"
 local run_config = require "torus.train.config"
 local trainer = require "torus.train.trainer"
 
 local M = {}
 
+local A_PATH = { type = "string" }
+
+local TRAIN = { resume = { type = "boolean" }, progress = { type = "table" },
+  data = { type = "table" }, after_step = { type = "callable" } }
+
+-- Whether a folder's run, if there is one, may go on with a configuration.
+local function may_resume(path, config)
+  if not folder.exists(path .. "/checkpoint.safetensors") then return true end
+  local earlier, message = M.config(path)
+  if not earlier then return nil, message end
+  message = run_config.conflict(earlier, config)
+  if message then return nil, path .. ": " .. message end
+  return true
+end
+
 --- Trains what a configuration describes.
 -- @tparam string path of the run folder
 -- @tparam table config as torus.train.config makes it
--- @tparam[opt] table opts resume, progress, data (a Dataset, instead of the
--- one that the configuration names), after_step
+-- @tparam[opt] table opts resume (true goes on from the folder's checkpoint, if
+-- there is one; the model and the data must be those of that run), progress,
+-- data (a Dataset, instead of the one that the configuration names), after_step
 -- @treturn ?table as trainer's, and task
 -- @treturn ?string message
 function M.train(path, config, opts)
-  opts = opts or {}
+  options.argument("train.run", "the folder", path, A_PATH)
+  options.argument("train.run", "the configuration", config, { type = "table" })
+  opts = options.resolve("train.run", opts, TRAIN)
   local kind, message = kinds.task(config.model)
   if not kind then return nil, message end
+  if opts.resume then
+    local may
+    may, message = may_resume(path, config)
+    if not may then return nil, message end
+  end
   local data = opts.data
   if not data then
     data, message = kind.open_data(config)
@@ -45,6 +69,7 @@ end
 -- @treturn ?table
 -- @treturn ?string message
 function M.config(path)
+  options.argument("train.run_config", "the folder", path, A_PATH)
   local text, message = folder.read(path .. "/config.json")
   if not text then return nil, message end
   local config
@@ -78,6 +103,7 @@ end
 -- @treturn ?table config
 -- @treturn ?integer step of the checkpoint
 function M.open(path)
+  options.argument("train.open", "the folder", path, A_PATH)
   local file = path
   if not path:match("%.safetensors$") then
     file = path .. "/checkpoint.safetensors"

@@ -100,7 +100,12 @@ local function load_checkpoint(run)
       entry[2]:copy_(known[entry[1]])
     end
   end)
-  run.task:load_numbers(stored.numbers)
+  local problem
+  ok, problem = pcall(run.task.load_numbers, run.task, stored.numbers)
+  if not ok then
+    return nil, string.format("%s: its numbers are damaged: %s",
+      run.checkpoint_path, (tostring(problem):gsub("^[^:\n]+:%d+: ", "")))
+  end
   run.step, run.numbers = stored.step, stored.numbers
   run.saved_step = stored.step
   return true
@@ -112,6 +117,10 @@ local function prepare(run)
   if run.resume and found then
     ok, message = load_checkpoint(run)
     if not ok then return nil, message end
+    if run.step > run.steps then
+      return nil, string.format("%s is at step %d already, %d steps in all "
+        .. "can't be", run.folder, run.step, run.steps)
+    end
   elseif found then
     return nil, string.format("%s holds a run already: resume it, or choose "
       .. "another folder", run.folder)
