@@ -4,13 +4,16 @@ local command = require "torus.train.command"
 local folder = require "torus.train.folder"
 local json = require "dkjson"
 local kinds = require "torus.train.kinds"
+local options = require "torus.options"
+local torus = require "torus"
 local train = require "torus.train"
 
 local parser = argparse("evaluate.lua",
   "Measures a trained model. HGN and PixelHNN on test sequences: errors "
   .. "against the frames shown and against clean ones, beside the noise floor "
   .. "and each sequence's own mean image; how long predictions stay valid; "
-  .. "energy along rollouts; reversibility.")
+  .. "energy along rollouts; reversibility; how near to real frames an HGN's "
+  .. "samples are.")
 parser:argument("run", "Run folder, or a checkpoint.")
 parser:option("--count", "Test sequences (default 256); of an nhf samples of "
   .. "its density (default 8192)."):argname("N"):convert(command.whole)
@@ -66,6 +69,10 @@ local function main(args)
   local split = args.split or "test"
   local result = train.measure(model, data[split],
     { count = count_of(args, config) })
+  if config.model == "hgn" and config.variant ~= "determ" then
+    result = options.joined(result, train.measure_samples(model, data.train,
+      { generator = torus.generator(1) }))
+  end
   result.step = step
   if args.json then
     print(json.encode(result, { indent = true }))

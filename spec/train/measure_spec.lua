@@ -25,6 +25,47 @@ describe("train.measure", function()
     assert.are.equal(6, ours.count)
   end)
 
+  it("finds the nearest of other images", function()
+    local images = torus.rand({ 70, 12 }, { generator = torus.generator(5) })
+    local others = torus.rand({ 9, 12 }, { generator = torus.generator(6) })
+    others[3]:copy_(images[67])
+    local found = measure.nearest(images, others)
+    local left, right = images:totable(), others:totable()
+    for i, image in ipairs(left) do
+      local least = math.huge
+      for _, other in ipairs(right) do
+        local sum = 0
+        for k = 1, 12 do sum = sum + (image[k] - other[k]) ^ 2 end
+        least = math.min(least, sum / 12)
+      end
+      assert.is_near(least, found[i], 1e-6)
+    end
+    assert.is_near(0, found[67], 1e-6)
+  end)
+
+  it("compares samples with the data, frame by frame", function()
+    local t = task { noise = 0 }
+    local o = { count = 3, sequences = 4, stride = 2 }
+    o.generator = torus.generator(8)
+    local result = measure.samples(t.model, t.data.train, o)
+    local seen = t.model:sample(3, { generator = torus.generator(8) })
+    local real = t.data.train:clean { 1, 2, 3, 4 }:reshape(20, -1)
+    local all = {}
+    for i = 1, 3 do
+      for frame = 1, 5, 2 do
+        local away = real - seen[i][frame]:reshape(1, -1)
+        all[#all + 1] = (away * away):mean(2):min():item()
+      end
+    end
+    local sum = 0
+    for _, value in ipairs(all) do sum = sum + value end
+    assert.is_near(sum / 9, result.sample_distance, 1e-6)
+    table.sort(all)
+    assert.is_near(all[5], result.sample_distance_median, 1e-6)
+    assert.matches("^%d.*median", train.measured_rows(require("torus.options")
+      .joined(train.measure(t.model, t.data.test), result))[12][2])
+  end)
+
   it("gives the error of the reconstruction", function()
     local t = task { noise = 0 }
     local frames = t.data.test:clean { 1, 2, 3 }

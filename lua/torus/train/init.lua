@@ -24,6 +24,7 @@ return {
   log = log,
   measure = measure.measure,
   measured_rows = measure.rows,
+  measure_samples = measure.samples,
   energy_along = measure.energy_along,
   progress = progress.new,
 }

@@ -160,6 +160,71 @@ function M.measure(model, data, opts)
   return result
 end
 
+-- --- samples ----------------------------------------------------------------
+
+-- One row for every `stride`-th frame of sequences (count, frames, ...).
+local function frame_rows(frames, stride)
+  local kept = places_from(1, frames:size(2))
+  for t = #kept, 1, -1 do
+    if (t - 1) % stride ~= 0 then table.remove(kept, t) end
+  end
+  return frames:index_select(2, torus.tensor(kept, { dtype = "int64" }))
+    :reshape(frames:size(1) * #kept, -1)
+end
+
+-- Rows at a time against all of the others: what fits into a few megabytes.
+local ROWS = 64
+
+--- The mean squared error of each image against the nearest of others.
+-- @tparam tensor images (count, numbers)
+-- @tparam tensor others (many, numbers)
+-- @treturn {number,...} one for each image
+function M.nearest(images, others)
+  local found, turned = {}, others:transpose(1, 2)
+  local norms = (others * others):sum(2):reshape(1, -1)
+  for first = 1, images:size(1), ROWS do
+    local some = images:narrow(1, first,
+      math.min(ROWS, images:size(1) - first + 1))
+    local products = some:matmul(turned)
+    -- |a - b|^2 = |a|^2 - (2 a b - |b|^2), which rounding may take below zero
+    local squares = (some * some):sum(2) - (products * 2 - norms):max(2)
+    extend(found, (squares / images:size(2)):clamp { min = 0 }:totable())
+  end
+  return found
+end
+
+local SAMPLES = {
+  count = { default = 48, type = "integer", min = 1 },
+  sequences = { default = 256, type = "integer", min = 1 },
+  stride = { default = 6, type = "integer", min = 1 },
+  generator = {},
+}
+
+--- How much sampled frames look like frames of the data: their squared errors
+-- against the nearest one. Of real frames that is about nothing, of a mean
+-- image it is the data's variance.
+-- @tparam Module model an HGN
+-- @tparam table data training data, as measure's
+-- @tparam[opt] table opts count=48 sequences sampled, of which every stride=6th
+-- frame; sequences=256 of the data to compare with; generator
+-- @treturn table sample_distance, its mean, with ..._spread between frames and
+-- sample_distance_median
+function M.samples(model, data, opts)
+  local o = options.resolve("measure.samples", opts, SAMPLES)
+  return torus.no_grad(function()
+    local real = data:clean(places_from(1, math.min(o.sequences, data.size)))
+    local seen = model:sample(o.count, { generator = o.generator,
+      steps = real:size(2) - 1 }):to(real.dtype)
+    local distances = M.nearest(frame_rows(seen, o.stride),
+      frame_rows(real, 1))
+    local mean, spread = common.mean_and_spread(distances)
+    return { sample_distance = mean, sample_distance_spread = spread,
+      sample_distance_median = median(distances) }
+  end)
+end
+
+-- --- in words ---------------------------------------------------------------
+
 local function scientific(result, key)
   if not result[key] then return "unknown" end
   return string.format("%.2fe-4 +- %.2fe-4", result[key] * 1e4,
@@ -171,7 +236,7 @@ end
 -- @treturn {{string,string},...} what and how much
 function M.rows(result)
   local r = result
-  return {
+  local rows = {
     { "sequences, steps", string.format("%d, %d", r.count, r.steps) },
     { "MSE against the frames shown", scientific(r, "mse_given") },
     { "MSE against clean frames", scientific(r, "mse_clean") },
@@ -188,6 +253,12 @@ function M.rows(result)
     { "forward and back, MSE of frames", string.format("%.2g +- %.2g",
       r.reversal_mse, r.reversal_mse_spread) },
   }
+  if r.sample_distance then
+    rows[#rows + 1] = { "sampled frames / nearest real one", string.format(
+      "%s, median %.2fe-4", scientific(r, "sample_distance"),
+      r.sample_distance_median * 1e4) }
+  end
+  return rows
 end
 
 --- The energy along the rollouts of some sequences.
