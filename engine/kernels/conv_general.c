@@ -65,20 +65,24 @@ static windows forward_windows(const torus_conv *v) {
  * phase meet the kernel rows phase + stride a alone, a < taps, at output row
  * t - a, where t = (y + pad - phase) / stride grows by one from one such row
  * to the next. So each pair of phases is a convolution of stride 1 with the
- * kernel's taps in falling order. */
+ * kernel's taps in falling order. A phase is named by its first row: there
+ * are no more than rows, however large the stride. */
 typedef struct axis_phase {
-  int64_t taps;
+  int64_t phase, taps;
   int64_t first, count; /* input rows first, first + stride, ... */
   int64_t before;       /* pixels of the first window that lie outside */
 } axis_phase;
 
-static axis_phase phase_of(int64_t phase, int64_t size, int64_t kernel,
+static int64_t phases(int64_t size, int64_t stride) {
+  return at_most(size, stride);
+}
+
+static axis_phase phase_of(int64_t first, int64_t size, int64_t kernel,
                            int64_t stride, int64_t pad) {
-  axis_phase p;
-  p.taps = phase < kernel ? (kernel - phase + stride - 1) / stride : 0;
-  p.first = ((phase - pad) % stride + stride) % stride;
-  p.count = p.first < size ? (size - p.first + stride - 1) / stride : 0;
-  p.before = p.taps - 1 - (p.first + pad - phase) / stride;
+  axis_phase p = {.phase = (first + pad) % stride, .first = first};
+  p.taps = p.phase < kernel ? (kernel - p.phase + stride - 1) / stride : 0;
+  p.count = (size - first + stride - 1) / stride;
+  p.before = p.taps - 1 - (first + pad) / stride;
   return p;
 }
 
@@ -147,11 +151,12 @@ size_t conv_general_input_grad_scratch(const torus_conv *conv, int threads,
     return weights_room(conv, element) +
            (size_t)threads * band_room(&g, conv->c, element);
   }
-  for (int64_t i = 0; i < conv->stride * conv->stride; i++) {
+  int64_t across = phases(conv->w, conv->stride);
+  for (int64_t i = 0; i < phases(conv->h, conv->stride) * across; i++) {
     axis_phase rows =
-        phase_of(i / conv->stride, conv->h, conv->kh, conv->stride, conv->pad);
+        phase_of(i / across, conv->h, conv->kh, conv->stride, conv->pad);
     axis_phase columns =
-        phase_of(i % conv->stride, conv->w, conv->kw, conv->stride, conv->pad);
+        phase_of(i % across, conv->w, conv->kw, conv->stride, conv->pad);
     windows g = phase_windows(conv, rows, columns);
     size_t room = block_room(&g, element);
     if (conv->stride > 1) {
