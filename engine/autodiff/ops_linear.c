@@ -72,6 +72,16 @@ static void product_piece(void *arg, int64_t piece, int thread) {
   one_product(arg, piece, false);
 }
 
+/* Whether BLAS, which counts in int, can do it. Only rows of a single product
+ * are cut into blocks before it sees them. */
+static bool fits_blas(const product *p, int64_t products) {
+  const matrix *a = &p->a, *b = &p->b;
+  int64_t most = products > 1 ? a->rows : 0;
+  const int64_t sizes[] = {a->columns, b->columns, a->leading, b->leading};
+  for (int i = 0; i < 4; i++) most = at_least(sizes[i], most);
+  return most <= INT32_MAX;
+}
+
 static torus_tensor *in_order(torus_scope *scope, torus_tensor *x) {
   return is_row_major(x) || is_column_major(x) ? x : torus_contiguous(scope, x);
 }
@@ -111,7 +121,14 @@ static torus_tensor *matmul_forward(torus_scope *scope,
     product p = {out->dtype, matrix_of(x, &batch), matrix_of(y, &batch),
                  torus_tensor_data(out)};
     int64_t products = torus_shape_count(&batch);
-    if (products == 1) {
+    if (!fits_blas(&p, products)) {
+      torus_tensor_release(out);
+      out =
+          torus_scope_fail(&inner, TORUS_EINVAL,
+                           "matmul: sizes and strides from 2^31 on are "
+                           "more than BLAS takes, %s x %s",
+                           torus_shape_format(a, s), torus_shape_format(b, t));
+    } else if (products == 1) {
       one_product(&p, 0, true);
     } else {
       torus_parallel(products, product_piece, &p);
