@@ -46,18 +46,15 @@ static int read_input_list(lua_State *L, invocation *v) {
     torus_raise_text(L, "%s: expected a list of tensors, got %s", what,
                      luaL_typename(L, 1));
   }
-  lua_Integer count = (lua_Integer)lua_rawlen(L, 1);
-  if (count < 1) torus_raise_text(L, "%s: expected at least one tensor", what);
-  v->inputs = (int)count;
-  v->in = lua_newuserdatauv(L, (size_t)count * sizeof *v->in, 0);
-  lua_insert(L, 2); /* keeps it alive, below the parameters */
-  for (lua_Integer i = 1; i <= count; i++) {
-    lua_rawgeti(L, 1, i);
-    v->in[i - 1] = torus_to_tensor(L, -1);
-    if (!v->in[i - 1]) {
-      torus_raise_text(L, "%s: expected a tensor at place %d, got %s", what,
-                       (int)i, luaL_typename(L, -1));
-    }
+  v->inputs = torus_own_list(L, 1, what);
+  if (v->inputs < 1) {
+    torus_raise_text(L, "%s: expected at least one tensor", what);
+  }
+  v->in = lua_newuserdatauv(L, (size_t)v->inputs * sizeof *v->in, 0);
+  lua_insert(L, 2); /* below the parameters */
+  for (int i = 0; i < v->inputs; i++) {
+    lua_rawgeti(L, 1, i + 1);
+    v->in[i] = torus_check_entry(L, what, "input", i + 1);
     lua_pop(L, 1);
   }
   v->ndim = v->in[0]->shape.ndim;

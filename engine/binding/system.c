@@ -137,10 +137,10 @@ static torus_file_part file_part(lua_State *L, int index) {
 static int write_file(lua_State *L) {
   const char *path = luaL_checkstring(L, 1);
   luaL_checktype(L, 2, LUA_TTABLE);
-  lua_Integer count = (lua_Integer)lua_rawlen(L, 2);
+  int count = torus_list_length(L, 2, "write_file");
   torus_file_part *parts =
-      lua_newuserdatauv(L, (size_t)(count + 1) * sizeof *parts, 0);
-  for (lua_Integer i = 1; i <= count; i++) {
+      lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *parts, 0);
+  for (int i = 1; i <= count; i++) {
     lua_rawgeti(L, 2, i);
     parts[i - 1] = file_part(L, lua_gettop(L)); /* the list keeps it alive */
     lua_pop(L, 1);

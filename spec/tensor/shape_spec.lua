@@ -172,7 +172,7 @@ describe("joining", function()
       function() torus.cat { a, torus.ones(2) } end)
     raises("cat: expected at least one tensor", function() torus.cat {} end)
     raises("cat: expected a list of tensors, got userdata", function() torus.cat(a, a) end)
-    raises("cat: expected a tensor at place 2, got number", function() torus.cat { a, 1 } end)
+    raises("cat: expected a tensor as input 2, got number", function() torus.cat { a, 1 } end)
     raises("cat: dimension 3 is outside", function() torus.cat({ a, a }, 3) end)
     raises("cat: dimension 1 is outside of a tensor with 0 dimensions",
       function() torus.cat { torus.tensor(1), torus.tensor(2) } end)
