@@ -202,7 +202,8 @@ static bool fits_steps(const torus_shape *shape, const torus_shape *start,
   }
   for (int d = 0; d < shape->ndim; d++) {
     int64_t n = size->size[d], s = step->size[d], last;
-    if (start->size[d] < 1 || n < 0 || s < 1) return false;
+    if (shape->size[d] < 0 || start->size[d] < 1 || n < 0 || s < 1)
+      return false;
     int64_t room = shape->size[d] - start->size[d]; /* after the first one */
     if (room < -1) return false;
     if (n > 0 && (__builtin_mul_overflow(n - 1, s, &last) || last > room)) {
@@ -317,14 +318,21 @@ static torus_tensor *cat_forward(torus_scope *scope, const torus_call *call) {
   return out;
 }
 
-static torus_tensor *cat_gradient(torus_scope *scope, const torus_call *call,
-                                  int i, torus_tensor *g) {
+/* Together, or each would add up the sizes before it. */
+static bool cat_gradients(torus_scope *scope, const torus_call *call,
+                          torus_tensor *g, const bool *wanted,
+                          torus_tensor **out) {
   int dim = (int)call->attrs->i[0];
-  const torus_shape *size = &call->in[i]->shape;
-  torus_shape start = {.ndim = size->ndim}, step = start;
-  for (int d = 0; d < size->ndim; d++) start.size[d] = step.size[d] = 1;
-  for (int k = 0; k < i; k++) start.size[dim] += call->in[k]->shape.size[dim];
-  return torus_slice(scope, g, &start, size, &step);
+  torus_shape start = {.ndim = call->in[0]->shape.ndim};
+  for (int d = 0; d < start.ndim; d++) start.size[d] = 1;
+  const torus_shape step = start;
+  for (int i = 0; i < call->inputs; i++) {
+    const torus_shape *size = &call->in[i]->shape;
+    if (wanted[i] && !(out[i] = torus_slice(scope, g, &start, size, &step)))
+      return false;
+    start.size[dim] += size->size[dim];
+  }
+  return true;
 }
 
 /* --- conversion: i[0] is the dtype ------------------------------------------
@@ -411,7 +419,7 @@ static const torus_op ops[] = {
              .inputs = 1,
              .optional_inputs = -1,
              .forward = cat_forward,
-             .gradient = cat_gradient,
+             .gradients = cat_gradients,
              .any_dtype = true,
              .params = {{"dim", TORUS_PARAM_DIM, true, 1}},
              .doc = "tensors joined along a dimension (default 1)"},

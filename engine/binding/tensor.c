@@ -407,6 +407,12 @@ static int set_property(lua_State *L, torus_tensor *x, const char *key) {
       return torus_raise_text(L, "grad: shape or dtype differs from the "
                                  "tensor's");
     }
+    /* A tensor that held itself would never go. */
+    if (g && (g == x || g->node || g->grad)) {
+      return torus_raise_text(L, "grad: expected a tensor without a history "
+                                 "and a .grad of its own, other than this "
+                                 "one; assign g:detach()");
+    }
     torus_tensor *old = x->grad;
     x->grad = torus_tensor_retain(g);
     torus_tensor_release(old);
