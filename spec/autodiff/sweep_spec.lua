@@ -272,6 +272,23 @@ describe("a history", function()
     raises(text, torus.grad, y, x)
   end)
 
+  it("is given when what was overwritten is of no use to it", function()
+    local x, b = leaf { 1, 2 }, torus.ones(2, f64)
+    local parts = { x, x, x, x, b }
+    for _, y in ipairs { x + b, b - x, x / 3, torus.cat(parts), x:reshape(2, 1),
+      torus.where(b, x, b) } do
+      local expected = torus.grad(y:sum(), x, { retain_graph = true }):totable()
+      torus.no_grad(x.add_, x, 1)
+      assert.same(expected, torus.grad(y:sum(), x):totable())
+    end
+    local y = b / x -- reads the divisor and the quotient
+    b:zero_()
+    local g = torus.grad(y:sum(), x, { retain_graph = true })
+    assert.is_true((g + y / x):abs():max():item() < 1e-15)
+    torus.no_grad(x.add_, x, 1)
+    raises("the gradient of div needs", torus.grad, y:sum(), x)
+  end)
+
   it("is refused on a view whose base was overwritten", function()
     local base = torus.ones(4, f64)
     local x = leaf { 1, 2 }
