@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/threads.h"
+#include "core/whole.h"
 #include "kernels/clones.h"
 #include "kernels/conv_paths.h"
 #include "kernels/gemm.h"
@@ -50,8 +51,6 @@ static size_t block_room(const windows *g, size_t element) {
   return conv_room((size_t)(block_rows(g, element) * window_size(g)) * element);
 }
 
-static int64_t at_most(int64_t a, int64_t b) { return a < b ? a : b; }
-
 CLONES static void add_sums(int64_t count, const double *from, double *to) {
   for (int64_t i = 0; i < count; i++) to[i] += from[i];
 }
@@ -74,7 +73,7 @@ typedef struct axis_phase {
 } axis_phase;
 
 static int64_t phases(int64_t size, int64_t stride) {
-  return at_most(size, stride);
+  return torus_least(size, stride);
 }
 
 static axis_phase phase_of(int64_t first, int64_t size, int64_t kernel,
@@ -109,7 +108,7 @@ static bool is_narrow(const torus_conv *v, int64_t from, int64_t to) {
 }
 
 static size_t band_room(const windows *g, int64_t to, size_t element) {
-  int64_t rows = at_most(BAND + g->kh - 1, g->h);
+  int64_t rows = torus_least(BAND + g->kh - 1, g->h);
   return conv_room((size_t)(rows * g->w * g->kh * g->kw * to) * element);
 }
 
@@ -126,7 +125,7 @@ static windows weight_grad_windows(const torus_conv *v) {
 /* Weight gradient: blocks of rows are dealt to this many partial sums. */
 static int64_t partials(const torus_conv *v, const windows *g, size_t element) {
   int64_t block = block_rows(g, element);
-  return at_most((v->n * g->gh * g->gw + block - 1) / block, PARTIALS);
+  return torus_least((v->n * g->gh * g->gw + block - 1) / block, PARTIALS);
 }
 
 static size_t weights_room(const torus_conv *v, size_t element) {
