@@ -108,7 +108,8 @@ int torus_own_list(lua_State *L, int index, const char *what);
 torus_tensor *torus_check_entry(lua_State *L, const char *what,
                                 const char *name, int place);
 
-/* The generator at index of the options' field, or the default one. */
+/* The generator in the options at index, which stays on the stack, or the
+ * default one. */
 struct torus_rng *torus_option_generator(lua_State *L, int index,
                                          const char *what);
 

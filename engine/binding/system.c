@@ -143,7 +143,8 @@ static torus_file_part file_part(lua_State *L, int index) {
   return part;
 }
 
-/* write_file(path, {string or tensor, ...}): the whole file or nothing */
+/* write_file(path, {string or tensor, ...}): the whole file or nothing. The
+ * list keeps its parts alive: no script runs before they are written. */
 static int write_file(lua_State *L) {
   const char *path = check_path(L, 1, "write_file");
   luaL_checktype(L, 2, LUA_TTABLE);
@@ -152,7 +153,7 @@ static int write_file(lua_State *L) {
       lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *parts, 0);
   for (int i = 1; i <= count; i++) {
     lua_rawgeti(L, 2, i);
-    parts[i - 1] = file_part(L, lua_gettop(L)); /* the list keeps it alive */
+    parts[i - 1] = file_part(L, lua_gettop(L));
     lua_pop(L, 1);
   }
   torus_status status = {TORUS_OK, ""};
