@@ -191,9 +191,10 @@ describe("scripts/torus", function()
       editor:close()
     ]])
     file:close()
+    -- libedit never frees the names of functions that were added to it.
     local output, status = run(([[
       { sleep 0.6; printf 'a\tb\n'; sleep 0.3; } |
-      TERM=vt100 script -qec "scripts/torus %s" /dev/null
+      ASAN_OPTIONS=detect_leaks=0 TERM=vt100 script -qec "scripts/torus %s" /dev/null
     ]]):format(path))
     os.remove(path)
     assert.equal(0, status, output)

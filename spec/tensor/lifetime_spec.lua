@@ -5,7 +5,7 @@ local core = require "torus.core"
 local raises = require "spec.support.raises"
 
 -- Lets a finaliser release x within f(x), if it comes to that, and write over
--- the memory that this frees. Returns the result of that call.
+-- the memory that this frees. Returns the result of that call, and the memory.
 local function interrupted(f, x)
   local ran, over = false, {}
   setmetatable({}, { __gc = function()
@@ -16,7 +16,7 @@ local function interrupted(f, x)
   end })
   local y
   repeat y = f(x) until ran
-  return y
+  return y, over
 end
 
 describe("a finaliser that releases a tensor", function()
