@@ -47,8 +47,8 @@ mvec := $(if $(filter x86_64,$(shell uname -m)),-lmvec)
 LIBS := $(or $(call pkg,--libs,openblas),-lopenblas) -lgif $(mvec) -lm -lpthread
 
 # Only the luaopen functions leave a module: the engine's names stay its own.
-# It is never unloaded: OpenMP's threads would wake up in code that is gone
-# when Lua closes its state.
+# It is never unloaded: its threads would wake up in code that is gone when
+# Lua closes its state.
 MODULE_LDFLAGS := -shared -Wl,--exclude-libs,ALL -Wl,-z,nodelete
 
 # --- what there is ---------------------------------------------------------

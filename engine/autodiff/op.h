@@ -60,6 +60,10 @@ struct torus_op {
    * out[i], borrowed from the scope, for every input with wanted[i]. */
   bool (*gradients)(torus_scope *scope, const torus_call *call, torus_tensor *g,
                     const bool *wanted, torus_tensor **out);
+  /* The values that the gradients are computed from: a text with the names X,
+   * Y, Z (the inputs) and OUT among others; NULL: all. Others may be changed
+   * in place meanwhile. */
+  const char *uses;
   /* Locally constant: the result is never part of a graph. */
   bool constant;
   bool any_dtype;

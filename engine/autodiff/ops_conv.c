@@ -245,7 +245,9 @@ static const torus_op ops[] = {
                 .params = {GEOMETRY},
                 .code = CONV2D,
                 .doc = "cross-correlation of images (n,h,w,in) with weights "
-                       "(out,in,kh,kw), plus an optional bias (out)"},
+                       "(out,in,kh,kw), plus an optional bias (out); in "
+                       "float32 an infinity or NaN may also reach results "
+                       "within 4 pixels whose window it is not in"},
     [INPUT_GRAD] = {.name = "conv2d_input_grad",
                     .inputs = 2,
                     .forward = conv_forward,

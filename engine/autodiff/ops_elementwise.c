@@ -119,11 +119,11 @@ static torus_tensor *exponent_less_one(torus_scope *s, torus_tensor *x,
 /* --- descriptors ------------------------------------------------------------
  */
 
-#define OP(op_name, arity, rule, is_constant, text, ...)                       \
+#define OP(op_name, arity, rule, reads, is_constant, text, ...)                \
   {                                                                            \
     .name = #op_name, .inputs = arity, .forward = forward, .gradient = rule,   \
-    .constant = is_constant, .code = TORUS_EW_##op_name, .doc = text,          \
-    .params = {                                                                \
+    .uses = reads, .constant = is_constant, .code = TORUS_EW_##op_name,        \
+    .doc = text, .params = {                                                   \
       __VA_ARGS__                                                              \
     }                                                                          \
   }
@@ -132,17 +132,17 @@ static torus_tensor *exponent_less_one(torus_scope *s, torus_tensor *x,
 
 static const torus_op ops[] = {
 #define UNARY(name, value, gx, doc)                                            \
-  OP(name, 1, name##_gradient, false, doc, {0}),
+  OP(name, 1, name##_gradient, #gx, false, doc, {0}),
 #define UNARY1(name, p, d, value, gx, doc)                                     \
-  OP(name, 1, name##_gradient, false, doc, NUMBER(p, d)),
+  OP(name, 1, name##_gradient, #gx, false, doc, NUMBER(p, d)),
 #define UNARY2(name, p, d, p2, d2, value, gx, doc)                             \
-  OP(name, 1, name##_gradient, false, doc, NUMBER(p, d), NUMBER(p2, d2)),
-#define STEP1(name, value, doc) OP(name, 1, NULL, true, doc, {0}),
+  OP(name, 1, name##_gradient, #gx, false, doc, NUMBER(p, d), NUMBER(p2, d2)),
+#define STEP1(name, value, doc) OP(name, 1, NULL, NULL, true, doc, {0}),
 #define BINARY(name, value, gx, gy, doc)                                       \
-  OP(name, 2, name##_gradient, false, doc, {0}),
-#define STEP2(name, value, doc) OP(name, 2, NULL, true, doc, {0}),
+  OP(name, 2, name##_gradient, #gx #gy, false, doc, {0}),
+#define STEP2(name, value, doc) OP(name, 2, NULL, NULL, true, doc, {0}),
 #define TERNARY(name, value, gx, gy, gz, doc)                                  \
-  OP(name, 3, name##_gradient, false, doc, {0}),
+  OP(name, 3, name##_gradient, #gx #gy #gz, false, doc, {0}),
 #include "kernels/elementwise.def"
 #undef UNARY
 #undef UNARY1

@@ -1,6 +1,7 @@
 /* Matrix products, plain and batched. */
 #include "autodiff/build.h"
 #include "core/threads.h"
+#include "core/whole.h"
 #include "kernels/gemm.h"
 
 /* How a matrix (the last two dimensions) lies in memory for GEMM. */
@@ -25,8 +26,6 @@ static bool is_column_major(const torus_tensor *x) {
          (x->strides[n - 1] >= rows || x->shape.size[n - 1] == 1);
 }
 
-static int64_t at_least(int64_t x, int64_t low) { return x < low ? low : x; }
-
 /* batch: the broadcast shape of the leading dimensions. x is in one of the
  * two orders. */
 static matrix matrix_of(const torus_tensor *x, const torus_shape *batch) {
@@ -35,8 +34,8 @@ static matrix matrix_of(const torus_tensor *x, const torus_shape *batch) {
               .rows = x->shape.size[n - 2],
               .columns = x->shape.size[n - 1]};
   m.transposed = !is_row_major(x);
-  m.leading = m.transposed ? at_least(x->strides[n - 1], m.rows)
-                           : at_least(x->strides[n - 2], m.columns);
+  m.leading = m.transposed ? torus_most(x->strides[n - 1], m.rows)
+                           : torus_most(x->strides[n - 2], m.columns);
   torus_tensor leading = *x;
   leading.shape.ndim = n - 2;
   m.batch = torus_tensor_broadcast_layout(&leading, batch);
@@ -59,17 +58,27 @@ static void one_product(const product *p, int64_t i, bool parallel) {
   if (p->dtype == TORUS_FLOAT32) {
     (parallel ? torus_gemm_parallel_f32 : torus_gemm_f32)(
         a->transposed, b->transposed, m, n, k, 1, x, a->leading, y, b->leading,
-        0, out, at_least(n, 1));
+        0, out, torus_most(n, 1));
   } else {
     (parallel ? torus_gemm_parallel_f64 : torus_gemm_f64)(
         a->transposed, b->transposed, m, n, k, 1, x, a->leading, y, b->leading,
-        0, out, at_least(n, 1));
+        0, out, torus_most(n, 1));
   }
 }
 
 static void product_piece(void *arg, int64_t piece, int thread) {
   (void)thread;
   one_product(arg, piece, false);
+}
+
+/* Whether BLAS, which counts in int, can do it. Only rows of a single product
+ * are cut into blocks before it sees them. */
+static bool fits_blas(const product *p, int64_t products) {
+  const matrix *a = &p->a, *b = &p->b;
+  int64_t most = products > 1 ? a->rows : 0;
+  const int64_t sizes[] = {a->columns, b->columns, a->leading, b->leading};
+  for (int i = 0; i < 4; i++) most = torus_most(sizes[i], most);
+  return most <= INT32_MAX;
 }
 
 static torus_tensor *in_order(torus_scope *scope, torus_tensor *x) {
@@ -111,7 +120,14 @@ static torus_tensor *matmul_forward(torus_scope *scope,
     product p = {out->dtype, matrix_of(x, &batch), matrix_of(y, &batch),
                  torus_tensor_data(out)};
     int64_t products = torus_shape_count(&batch);
-    if (products == 1) {
+    if (!fits_blas(&p, products)) {
+      torus_tensor_release(out);
+      out =
+          torus_scope_fail(&inner, TORUS_EINVAL,
+                           "matmul: sizes and strides from 2^31 on are "
+                           "more than BLAS takes, %s x %s",
+                           torus_shape_format(a, s), torus_shape_format(b, t));
+    } else if (products == 1) {
       one_product(&p, 0, true);
     } else {
       torus_parallel(products, product_piece, &p);

@@ -202,7 +202,8 @@ static bool fits_steps(const torus_shape *shape, const torus_shape *start,
   }
   for (int d = 0; d < shape->ndim; d++) {
     int64_t n = size->size[d], s = step->size[d], last;
-    if (start->size[d] < 1 || n < 0 || s < 1) return false;
+    if (shape->size[d] < 0 || start->size[d] < 1 || n < 0 || s < 1)
+      return false;
     int64_t room = shape->size[d] - start->size[d]; /* after the first one */
     if (room < -1) return false;
     if (n > 0 && (__builtin_mul_overflow(n - 1, s, &last) || last > room)) {
@@ -317,14 +318,21 @@ static torus_tensor *cat_forward(torus_scope *scope, const torus_call *call) {
   return out;
 }
 
-static torus_tensor *cat_gradient(torus_scope *scope, const torus_call *call,
-                                  int i, torus_tensor *g) {
+/* Together, or each would add up the sizes before it. */
+static bool cat_gradients(torus_scope *scope, const torus_call *call,
+                          torus_tensor *g, const bool *wanted,
+                          torus_tensor **out) {
   int dim = (int)call->attrs->i[0];
-  const torus_shape *size = &call->in[i]->shape;
-  torus_shape start = {.ndim = size->ndim}, step = start;
-  for (int d = 0; d < size->ndim; d++) start.size[d] = step.size[d] = 1;
-  for (int k = 0; k < i; k++) start.size[dim] += call->in[k]->shape.size[dim];
-  return torus_slice(scope, g, &start, size, &step);
+  torus_shape start = {.ndim = call->in[0]->shape.ndim};
+  for (int d = 0; d < start.ndim; d++) start.size[d] = 1;
+  const torus_shape step = start;
+  for (int i = 0; i < call->inputs; i++) {
+    const torus_shape *size = &call->in[i]->shape;
+    if (wanted[i] && !(out[i] = torus_slice(scope, g, &start, size, &step)))
+      return false;
+    start.size[dim] += size->size[dim];
+  }
+  return true;
 }
 
 /* --- conversion: i[0] is the dtype ------------------------------------------
@@ -360,18 +368,21 @@ static const torus_op ops[] = {
                .inputs = 1,
                .forward = alias_forward,
                .gradient = same_gradient,
+               .uses = "",
                .any_dtype = true,
                .doc = "the same values as a new tensor of the graph"},
     [CONTIGUOUS] = {.name = "copy",
                     .inputs = 1,
                     .forward = contiguous_forward,
                     .gradient = same_gradient,
+                    .uses = "",
                     .any_dtype = true,
                     .doc = "a contiguous copy"},
     [RESHAPE] = {.name = "reshape",
                  .inputs = 1,
                  .forward = reshape_forward,
                  .gradient = reshape_gradient,
+                 .uses = "",
                  .any_dtype = true,
                  .params = {LIST("shape")},
                  .doc = "the elements in row-major order under another shape; "
@@ -380,6 +391,7 @@ static const torus_op ops[] = {
                  .inputs = 1,
                  .forward = permute_forward,
                  .gradient = permute_gradient,
+                 .uses = "",
                  .any_dtype = true,
                  .params = {{"dims", TORUS_PARAM_DIMS, false, 0}},
                  .doc = "dimensions in another order, a view"},
@@ -387,6 +399,7 @@ static const torus_op ops[] = {
                 .inputs = 1,
                 .forward = expand_forward,
                 .gradient = same_gradient,
+                .uses = "",
                 .any_dtype = true,
                 .params = {LIST("shape")},
                 .doc = "repeated along dimensions of size 1, a view; -1 keeps "
@@ -395,6 +408,7 @@ static const torus_op ops[] = {
                .inputs = 1,
                .forward = slice_forward,
                .gradient = slice_gradient,
+               .uses = "",
                .any_dtype = true,
                .params = {LIST("start"), LIST("size"), LIST("step")},
                .doc = "every step-th element from start, size of them, in each "
@@ -403,6 +417,7 @@ static const torus_op ops[] = {
                .inputs = 1,
                .forward = embed_forward,
                .gradient = embed_gradient,
+               .uses = "",
                .any_dtype = true,
                .params = {LIST("start"), LIST("shape"), LIST("step")},
                .doc = "zeros of a shape with the elements at start, start + "
@@ -411,7 +426,8 @@ static const torus_op ops[] = {
              .inputs = 1,
              .optional_inputs = -1,
              .forward = cat_forward,
-             .gradient = cat_gradient,
+             .gradients = cat_gradients,
+             .uses = "",
              .any_dtype = true,
              .params = {{"dim", TORUS_PARAM_DIM, true, 1}},
              .doc = "tensors joined along a dimension (default 1)"},
@@ -419,6 +435,7 @@ static const torus_op ops[] = {
             .inputs = 1,
             .forward = to_forward,
             .gradient = to_gradient,
+            .uses = "",
             .any_dtype = true,
             .params = {{"dtype", TORUS_PARAM_DTYPE, false, 0}},
             .doc = "converted to another dtype"},

@@ -165,12 +165,21 @@ static bool accumulate(sweep *s, torus_scope *inner, entry *e,
   return replace(e, e->grad ? torus_add(inner, e->grad, g) : g);
 }
 
+/* Whether the gradients of an operation read this value; NULL: one of the
+ * inputs without a name. */
+static bool uses(const torus_op *op, const char *name) {
+  return !op->uses || (name && strstr(op->uses, name));
+}
+
 static bool check_versions(sweep *s, const torus_tensor *tensor) {
+  static const char *const names[] = {"X", "Y", "Z"};
   const torus_node *node = tensor->node;
-  bool changed = node->out_version != tensor->storage->version;
+  bool changed =
+      node->out_version != tensor->storage->version && uses(node->op, "OUT");
   for (int i = 0; i < node->inputs; i++) {
-    changed |=
-        node->input[i].version != node->input[i].tensor->storage->version;
+    bool same =
+        node->input[i].version == node->input[i].tensor->storage->version;
+    changed |= !same && uses(node->op, i < 3 ? names[i] : NULL);
   }
   if (!changed) return true;
   return torus_status_fail(&s->scope->status, TORUS_EINVAL,

@@ -2,7 +2,14 @@
  *
  * A call goes: check the arguments, create the empty userdata of the result,
  * run the engine, fill the userdata, clear the scope, and only then raise.
- * Lua's errors jump, so nothing may be owned by C when one can happen. */
+ * Lua's errors jump, so nothing may be owned by C when one can happen.
+ *
+ * Whatever allocates for Lua may run finalisers, which are scripts. A tensor
+ * that a call has read stays alive nevertheless while its userdata is on the
+ * call's stack (see torus_empty_box); one from a table of the script's, which
+ * a finaliser may change, must be put there. Tables are read raw: metamethods
+ * are scripts, too. Where a call itself runs a script, it keeps a reference of
+ * its own (torus_push_tensor). */
 #ifndef TORUS_BINDING_H
 #define TORUS_BINDING_H
 
@@ -36,6 +43,12 @@ torus_tensor *torus_to_tensor(lua_State *L, int index);
 torus_tensor **torus_push_box(lua_State *L);
 /* Pushes a tensor (retaining it); the userdata is made first. */
 void torus_push_tensor(lua_State *L, torus_tensor *tensor);
+/* Releases what a userdata holds, if anything: at once, or, when a finaliser
+ * asks for it, when the userdata itself is collected. */
+void torus_empty_box(lua_State *L, torus_tensor **box, bool collected);
+
+/* Pushes x, or a copy, as a contiguous tensor without a history. */
+torus_tensor *torus_push_dense(lua_State *L, torus_tensor *x);
 
 /* Runs fn, which computes in the scope and returns a borrowed result, and
  * pushes that. When memory is exhausted it collects garbage and runs fn once
@@ -79,11 +92,27 @@ torus_dtype torus_check_dtype(lua_State *L, int index, const char *what);
 void torus_check_keys(lua_State *L, int index, const char *what,
                       const char *const *keys);
 
-/* Pushes an option and returns its type. Raw: a metamethod could release the
- * tensors that the call has read already. */
+/* Pushes an option and returns its type. */
 int torus_option(lua_State *L, int index, const char *name);
+/* An option that must be a number, or a whole one, without pushing it. */
+double torus_option_number(lua_State *L, int index, const char *what,
+                           const char *name);
+int64_t torus_option_whole(lua_State *L, int index, const char *what,
+                           const char *name);
 
-/* The generator at index of the options' field, or the default one. */
+/* The entries of the list at index, no more than an int counts: a border of a
+ * table with gaps may be anything. */
+int torus_list_length(lua_State *L, int index, const char *what);
+/* Replaces the list at index by a copy that no script can change, and returns
+ * its length. */
+int torus_own_list(lua_State *L, int index, const char *what);
+/* The tensor on top of the stack, which a list has as its place-th; name:
+ * what it is to the function. */
+torus_tensor *torus_check_entry(lua_State *L, const char *what,
+                                const char *name, int place);
+
+/* The generator in the options at index, which stays on the stack, or the
+ * default one. */
 struct torus_rng *torus_option_generator(lua_State *L, int index,
                                          const char *what);
 

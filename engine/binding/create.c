@@ -259,16 +259,9 @@ static int from_bytes(lua_State *L) {
   return push_created(L, &c);
 }
 
-static torus_tensor *dense(torus_scope *scope, void *arg) {
-  scope->record = false;
-  return torus_contiguous(scope, arg);
-}
-
 /* to_bytes(x): the elements in row-major order, little-endian */
 static int to_bytes(lua_State *L) {
-  torus_tensor *x = torus_check_tensor(L, 1, "to_bytes");
-  torus_push_result(L, dense, x);
-  x = torus_to_tensor(L, -1);
+  torus_tensor *x = torus_push_dense(L, torus_check_tensor(L, 1, "to_bytes"));
   size_t bytes = (size_t)torus_tensor_count(x) * torus_dtype_size(x->dtype);
   lua_pushlstring(L, torus_tensor_data(x), bytes);
   return 1;

@@ -13,45 +13,34 @@ typedef struct request {
   void *grads[TORUS_DECODER_PARAMETERS];
 } request;
 
-static int64_t whole_field(lua_State *L, int index, const char *name) {
-  lua_getfield(L, index, name);
-  int64_t value =
-      torus_check_whole(L, lua_gettop(L), "decoder_gradients", name);
-  lua_pop(L, 1);
-  return value;
-}
+#define WHAT "decoder_gradients"
 
 static void read_decoder(lua_State *L, int index, request *r) {
   static const char *const keys[] = {"blocks", "width",  "skip",
                                      "slope",  "weight", NULL};
   torus_check_keys(L, index, "decoder_gradients", keys);
   torus_decoder *d = &r->decoder;
-  d->blocks = (int)whole_field(L, index, "blocks");
-  d->width = whole_field(L, index, "width");
-  lua_getfield(L, index, "skip");
+  int64_t blocks = torus_option_whole(L, index, WHAT, "blocks");
+  d->width = torus_option_whole(L, index, WHAT, "width");
+  torus_option(L, index, "skip");
   d->skip = lua_toboolean(L, -1);
-  lua_getfield(L, index, "slope");
-  d->slope = luaL_checknumber(L, -1);
-  lua_getfield(L, index, "weight");
-  r->job.weight = luaL_checknumber(L, -1);
-  lua_pop(L, 3);
-  if (d->blocks < 1 || d->blocks > TORUS_DECODER_BLOCKS || d->width < 1) {
+  lua_pop(L, 1);
+  d->slope = torus_option_number(L, index, WHAT, "slope");
+  r->job.weight = torus_option_number(L, index, WHAT, "weight");
+  if (blocks < 1 || blocks > TORUS_DECODER_BLOCKS || d->width < 1) {
     torus_raise_text(L,
-                     "decoder_gradients: expected 1 to %d blocks of a "
-                     "positive width",
+                     WHAT ": expected 1 to %d blocks of a "
+                          "positive width",
                      TORUS_DECODER_BLOCKS);
   }
+  d->blocks = (int)blocks;
 }
 
-static torus_tensor *dense_input(lua_State *L, int index, const char *name) {
-  torus_tensor *x = torus_check_tensor(L, index, "decoder_gradients");
-  if (!torus_tensor_is_contiguous(x) || !torus_dtype_is_float(x->dtype)) {
-    torus_raise_text(L,
-                     "decoder_gradients: %s must be a contiguous floating "
-                     "tensor",
-                     name);
-  }
-  return x;
+static torus_tensor *need_dense(lua_State *L, torus_tensor *x,
+                                const char *name) {
+  if (torus_tensor_is_contiguous(x) && torus_dtype_is_float(x->dtype)) return x;
+  torus_raise_text(L, WHAT ": %s must be a contiguous floating tensor", name);
+  return NULL;
 }
 
 /* q: (n, s, s, state), targets: (n, s << blocks, s << blocks, channels) */
@@ -65,12 +54,11 @@ static void check_images(lua_State *L, request *r, const torus_tensor *q,
          t[0] == s[0] && t[1] == s[1] << d->blocks && t[2] == t[1] &&
          q->dtype == targets->dtype;
   if (!fits) {
-    torus_raise_text(
-        L,
-        "decoder_gradients: expected states (n,s,s,c) and images of %d times "
-        "the side, of one dtype, got %s and %s",
-        1 << d->blocks, torus_shape_format(&q->shape, a),
-        torus_shape_format(&targets->shape, b));
+    torus_raise_text(L,
+                     WHAT ": expected states (n,s,s,c) and images of %d times "
+                          "the side, of one dtype, got %s and %s",
+                     1 << d->blocks, torus_shape_format(&q->shape, a),
+                     torus_shape_format(&targets->shape, b));
   }
   d->size = s[1];
   d->state = s[3];
@@ -81,22 +69,26 @@ static void check_images(lua_State *L, request *r, const torus_tensor *q,
   r->job.targets = torus_tensor_data(targets);
 }
 
-static void check_parameters(lua_State *L, int index, request *r) {
+/* The parameters, which stay on the stack: FIRST is where the first one is. */
+#define FIRST 5
+
+static void push_parameters(lua_State *L, int index, request *r) {
   int64_t counts[TORUS_DECODER_PARAMETERS];
   r->parameters = torus_decoder_parameters(&r->decoder, counts);
-  if (luaL_len(L, index) != r->parameters) {
-    torus_raise_text(L, "decoder_gradients: expected %d parameters, got %d",
-                     r->parameters, (int)luaL_len(L, index));
+  int given = torus_list_length(L, index, WHAT);
+  if (given != r->parameters) {
+    torus_raise_text(L, WHAT ": expected %d parameters, got %d", r->parameters,
+                     given);
   }
+  luaL_checkstack(L, r->parameters + 16, WHAT);
   for (int i = 0; i < r->parameters; i++) {
-    lua_geti(L, index, i + 1);
-    torus_tensor *w = dense_input(L, lua_gettop(L), "a parameter");
+    lua_rawgeti(L, index, i + 1);
+    torus_tensor *w = torus_check_entry(L, WHAT, "parameter", i + 1);
+    need_dense(L, w, "a parameter");
     if (torus_tensor_count(w) != counts[i] || w->dtype != r->job.dtype) {
-      torus_raise_text(L, "decoder_gradients: parameter %d does not fit",
-                       i + 1);
+      torus_raise_text(L, WHAT ": parameter %d does not fit", i + 1);
     }
     r->data[i] = torus_tensor_data(w);
-    lua_pop(L, 1); /* the list keeps it alive */
   }
   r->job.parameters = r->data;
   r->job.grads = r->grads;
@@ -114,8 +106,7 @@ static torus_tensor *run(torus_scope *scope, void *arg) {
       torus_decoder_scratch(&r->decoder, r->job.dtype, r->job.images);
   void *scratch = torus_alloc(bytes);
   if (!scratch) {
-    return torus_scope_fail(scope, TORUS_ENOMEM,
-                            "decoder_gradients: out of memory");
+    return torus_scope_fail(scope, TORUS_ENOMEM, WHAT ": out of memory");
   }
   torus_decoder_run(&r->decoder, &r->job, scratch);
   torus_free(scratch);
@@ -131,22 +122,22 @@ static int decoder_gradients(lua_State *L) {
   luaL_checktype(L, 3, LUA_TTABLE);
   luaL_checktype(L, 4, LUA_TTABLE);
   read_decoder(L, 4, &r);
-  torus_tensor *q = dense_input(L, 1, "q");
-  check_images(L, &r, q, dense_input(L, 2, "targets"));
-  check_parameters(L, 3, &r);
-  torus_push_result(L, new_like, q); /* 5 */
-  r.job.q_grad = torus_tensor_data(torus_to_tensor(L, 5));
-  lua_createtable(L, r.parameters, 0); /* 6 */
+  torus_tensor *q = need_dense(L, torus_check_tensor(L, 1, WHAT), "q");
+  check_images(L, &r, q,
+               need_dense(L, torus_check_tensor(L, 2, WHAT), "targets"));
+  push_parameters(L, 3, &r);
+  torus_push_result(L, new_like, q);
+  int q_grad = lua_gettop(L);
+  r.job.q_grad = torus_tensor_data(torus_to_tensor(L, q_grad));
+  lua_createtable(L, r.parameters, 0);
   for (int i = 0; i < r.parameters; i++) {
-    lua_geti(L, 3, i + 1);
-    torus_push_result(L, new_like, torus_to_tensor(L, -1));
+    torus_push_result(L, new_like, torus_to_tensor(L, FIRST + i));
     r.grads[i] = torus_tensor_data(torus_to_tensor(L, -1));
-    lua_seti(L, 6, i + 1);
-    lua_pop(L, 1);
+    lua_rawseti(L, -2, i + 1);
   }
   torus_run(L, run, &r);
   lua_pushnumber(L, r.job.squares);
-  lua_insert(L, 5);
+  lua_insert(L, q_grad);
   return 3;
 }
 

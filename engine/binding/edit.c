@@ -25,7 +25,7 @@
 typedef struct editor {
   EditLine *line;
   History *history;
-  lua_State *L; /* while it reads */
+  lua_State *L; /* while it reads, else NULL */
   const char *prompt;
 } editor;
 
@@ -133,6 +133,7 @@ static int edit_open(lua_State *L) {
 static editor *check_editor(lua_State *L) {
   editor *e = luaL_checkudata(L, 1, EDITOR);
   luaL_argcheck(L, e->line, 1, "the editor is closed");
+  luaL_argcheck(L, !e->L, 1, "the editor is reading a line");
   return e;
 }
 
@@ -155,6 +156,7 @@ static int editor_read(lua_State *L) {
   const char *text = el_gets(e->line, &count);
   bool interrupted = count == -1 && errno == EINTR;
   e->prompt = ""; /* the string is Lua's */
+  e->L = NULL;
   if (interrupted) {
     puts("^C");
     el_reset(e->line);
@@ -170,8 +172,10 @@ static int editor_read(lua_State *L) {
   return 1;
 }
 
+/* Not from within its own completion: libedit goes on with it. */
 static int editor_close(lua_State *L) {
   editor *e = luaL_checkudata(L, 1, EDITOR);
+  luaL_argcheck(L, !e->L, 1, "the editor is reading a line");
   if (e->line) el_end(e->line);
   if (e->history) history_end(e->history);
   e->line = NULL;

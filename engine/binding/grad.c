@@ -62,9 +62,10 @@ static void read_options(lua_State *L, int index, const char *what,
       torus_raise_text(L, "%s: grad_output must be a tensor, got %s", what,
                        luaL_typename(L, -1));
     }
-    r->options.grad_output = torus_to_tensor(L, -1); /* the options hold it */
+    r->options.grad_output = torus_to_tensor(L, -1);
   }
-  lua_pop(L, 4);
+  lua_replace(L, index); /* which keeps it alive */
+  lua_settop(L, index);
 }
 
 /* Pushes an array of count pointers that lives as a Lua value. */
@@ -77,7 +78,7 @@ static void fill_list(lua_State *L, const request *r, int list) {
   for (int i = 0; i < r->count; i++) {
     if (*r->boxes[i]) continue;
     lua_pushnil(L);
-    lua_seti(L, list, i + 1);
+    lua_rawseti(L, list, i + 1);
   }
 }
 
@@ -88,10 +89,10 @@ static int grad(lua_State *L) {
   lua_settop(L, 3);
   read_options(L, 3, "grad", &r);
   if (one) {
-    lua_createtable(L, 1, 0);
     torus_check_tensor(L, 2, "grad");
+    lua_createtable(L, 1, 0);
     lua_pushvalue(L, 2);
-    lua_seti(L, -2, 1);
+    lua_rawseti(L, -2, 1);
     lua_replace(L, 2);
   } else if (lua_type(L, 2) != LUA_TTABLE) {
     return torus_raise_text(L,
@@ -99,29 +100,25 @@ static int grad(lua_State *L) {
                             "to differentiate by, got %s",
                             luaL_typename(L, 2));
   }
-  r.count = (int)lua_rawlen(L, 2);
+  r.count = one ? 1 : torus_own_list(L, 2, "grad");
   r.targets = push_array(L, r.count);
   r.boxes = push_array(L, r.count);
   lua_createtable(L, r.count, 0);
   int list = lua_gettop(L);
   for (int i = 0; i < r.count; i++) {
     lua_rawgeti(L, 2, i + 1);
-    r.targets[i] = torus_to_tensor(L, -1);
-    if (!r.targets[i]) {
-      return torus_raise_text(L, "grad: input %d is no tensor but a %s", i + 1,
-                              luaL_typename(L, -1));
-    }
+    r.targets[i] = torus_check_entry(L, "grad", "input", i + 1);
     if (!r.targets[i]->requires_grad && !r.allow_unused) {
       return torus_raise_text(L, "grad: input %d does not require a gradient",
                               i + 1);
     }
     lua_pop(L, 1);
     r.boxes[i] = torus_push_box(L);
-    lua_seti(L, list, i + 1);
+    lua_rawseti(L, list, i + 1);
   }
   torus_run(L, compute, &r);
   fill_list(L, &r, list);
-  if (one) lua_geti(L, list, 1);
+  if (one) lua_rawgeti(L, list, 1);
   return 1;
 }
 

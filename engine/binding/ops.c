@@ -39,29 +39,46 @@ static torus_tensor *compute(torus_scope *scope, void *arg) {
 /* --- inputs
  * -------------------------------------------------------------------- */
 
-/* Inputs as one list: {x, y, ...}. The array lives as a userdata. */
+/* Puts the inputs of the list at index 1, few ones, below the parameters. */
+static void push_few(lua_State *L, invocation *v) {
+  for (int i = 0; i < v->inputs; i++) {
+    lua_rawgeti(L, 1, i + 1);
+    v->few[i] = torus_check_entry(L, v->op->name, "input", i + 1);
+    lua_insert(L, i + 2);
+  }
+}
+
+/* Likewise many, in a list and an array of their own. */
+static void push_many(lua_State *L, invocation *v) {
+  torus_own_list(L, 1, v->op->name);
+  v->in = lua_newuserdatauv(L, (size_t)v->inputs * sizeof *v->in, 0);
+  lua_insert(L, 2);
+  for (int i = 0; i < v->inputs; i++) {
+    lua_rawgeti(L, 1, i + 1);
+    v->in[i] = torus_check_entry(L, v->op->name, "input", i + 1);
+    lua_pop(L, 1);
+  }
+}
+
+/* Inputs as one list: {x, y, ...}. Returns where the parameters begin. */
 static int read_input_list(lua_State *L, invocation *v) {
   const char *what = v->op->name;
   if (lua_type(L, 1) != LUA_TTABLE) {
     torus_raise_text(L, "%s: expected a list of tensors, got %s", what,
                      luaL_typename(L, 1));
   }
-  lua_Integer count = (lua_Integer)lua_rawlen(L, 1);
-  if (count < 1) torus_raise_text(L, "%s: expected at least one tensor", what);
-  v->inputs = (int)count;
-  v->in = lua_newuserdatauv(L, (size_t)count * sizeof *v->in, 0);
-  lua_insert(L, 2); /* keeps it alive, below the parameters */
-  for (lua_Integer i = 1; i <= count; i++) {
-    lua_rawgeti(L, 1, i);
-    v->in[i - 1] = torus_to_tensor(L, -1);
-    if (!v->in[i - 1]) {
-      torus_raise_text(L, "%s: expected a tensor at place %d, got %s", what,
-                       (int)i, luaL_typename(L, -1));
-    }
-    lua_pop(L, 1);
+  v->inputs = torus_list_length(L, 1, what);
+  if (v->inputs < 1) {
+    torus_raise_text(L, "%s: expected at least one tensor", what);
+  }
+  bool few = v->inputs <= FEW;
+  if (few) {
+    push_few(L, v);
+  } else {
+    push_many(L, v);
   }
   v->ndim = v->in[0]->shape.ndim;
-  return 3;
+  return few ? v->inputs + 2 : 3;
 }
 
 static void read_input(lua_State *L, invocation *v, int i) {

@@ -10,16 +10,16 @@
  * --------------------------------------------------------- */
 
 /* The list at index as `count` numbers of a new userdata, which is pushed. */
-static double *push_numbers(lua_State *L, int index, const char *what,
+static double *read_numbers(lua_State *L, int index, const char *what,
                             const char *name, int64_t *count) {
   if (lua_type(L, index) != LUA_TTABLE) {
     torus_raise_text(L, "%s: expected a list of numbers as %s, got %s", what,
                      name, luaL_typename(L, index));
   }
-  *count = luaL_len(L, index);
+  *count = torus_list_length(L, index, what);
   double *list = lua_newuserdatauv(L, (size_t)(*count + 1) * sizeof *list, 0);
   for (int64_t i = 0; i < *count; i++) {
-    if (lua_geti(L, index, i + 1) != LUA_TNUMBER) {
+    if (lua_rawgeti(L, index, i + 1) != LUA_TNUMBER) {
       torus_raise_text(L, "%s: expected numbers as %s, got %s at %lld", what,
                        name, luaL_typename(L, -1), (long long)i + 1);
     }
@@ -34,8 +34,8 @@ static double *push_numbers(lua_State *L, int index, const char *what,
 static float *float_field(lua_State *L, int index, const char *what,
                           const char *name, int64_t expected) {
   int64_t count;
-  lua_getfield(L, index, name);
-  const double *list = push_numbers(L, lua_gettop(L), what, name, &count);
+  torus_option(L, index, name);
+  const double *list = read_numbers(L, lua_gettop(L), what, name, &count);
   if (count != expected) {
     torus_raise_text(L, "%s: expected %lld numbers as %s, got %lld", what,
                      (long long)expected, name, (long long)count);
@@ -43,18 +43,6 @@ static float *float_field(lua_State *L, int index, const char *what,
   float *floats = lua_newuserdatauv(L, (size_t)(count + 1) * sizeof *floats, 0);
   for (int64_t i = 0; i < count; i++) floats[i] = (float)list[i];
   return floats;
-}
-
-static double number_field(lua_State *L, int index, const char *what,
-                           const char *name) {
-  lua_getfield(L, index, name);
-  if (lua_type(L, -1) != LUA_TNUMBER) {
-    torus_raise_text(L, "%s: expected a number as %s, got %s", what, name,
-                     luaL_typename(L, -1));
-  }
-  double value = lua_tonumber(L, -1);
-  lua_pop(L, 1);
-  return value;
 }
 
 static void check_dense(lua_State *L, const torus_tensor *x, torus_dtype dtype,
@@ -99,11 +87,6 @@ static torus_tensor *states_of(torus_scope *scope, void *arg) {
   return x;
 }
 
-static torus_tensor *dense(torus_scope *scope, void *arg) {
-  scope->record = false;
-  return torus_contiguous(scope, arg);
-}
-
 /* Runs protected: (calling) */
 static int call_function(lua_State *L) {
   const calling *c = lua_touserdata(L, 1);
@@ -111,8 +94,7 @@ static int call_function(lua_State *L) {
   torus_push_result(L, states_of, lua_touserdata(L, 1));
   lua_call(L, 1, 1);
   torus_tensor *slopes = torus_check_tensor(L, -1, "rk45");
-  torus_push_result(L, dense, slopes);
-  slopes = torus_to_tensor(L, -1);
+  slopes = torus_push_dense(L, slopes);
   check_dense(L, slopes, TORUS_FLOAT64, 2, "rk45", "(batch, size)");
   if (slopes->shape.size[0] != c->lanes || slopes->shape.size[1] != c->size) {
     return torus_raise_text(L, "rk45: the field gives slopes of another shape "
@@ -135,7 +117,7 @@ static bool lua_field(const torus_field *field, int64_t lanes, const double *t,
   lua_pushlightuserdata(L, c);
   if (lua_pcall(L, 1, 0, 0) == LUA_OK) return true;
   const char *message = lua_tostring(L, -1);
-  torus_status_fail(status, TORUS_EINVAL, "%s",
+  torus_status_fail(status, TORUS_ESCRIPT, "%s",
                     message ? message : "rk45: the field raised an error");
   lua_pop(L, 1);
   return false;
@@ -180,12 +162,15 @@ static void read_field(lua_State *L, solving *s, calling *c) {
   }
   torus_status status = {TORUS_OK, ""};
   luaL_checktype(L, 1, LUA_TTABLE);
-  lua_geti(L, 1, 1);
-  lua_geti(L, 1, 2);
-  const char *name = luaL_tolstring(L, -2, NULL);
+  if (lua_rawgeti(L, 1, 1) != LUA_TSTRING) {
+    torus_raise_text(L, "rk45: expected the name of a field, got %s",
+                     luaL_typename(L, -1));
+  }
+  const char *name = lua_tostring(L, -1);
+  lua_rawgeti(L, 1, 2);
   int64_t count;
   const double *constants =
-      push_numbers(L, lua_gettop(L) - 1, "rk45", "constants", &count);
+      read_numbers(L, lua_gettop(L), "rk45", "constants", &count);
   if (!torus_system_field(name, size, constants, count, &s->field, &status)) {
     lua_pushstring(L, status.message);
     torus_raise(L);
@@ -202,13 +187,14 @@ static int rk45(lua_State *L) {
   check_dense(L, s.states, TORUS_FLOAT64, 2, "rk45", "(batch, size)");
   luaL_checktype(L, 4, LUA_TTABLE);
   lua_settop(L, 4);
+  torus_push_tensor(L, s.states); /* the field may release them */
   s.options = (torus_rk45_options){
-      .rtol = number_field(L, 4, "rk45", "rtol"),
-      .atol = number_field(L, 4, "rk45", "atol"),
-      .first_step = number_field(L, 4, "rk45", "first_step"),
-      .max_step = number_field(L, 4, "rk45", "max_step"),
-      .max_steps = (int64_t)number_field(L, 4, "rk45", "max_steps")};
-  s.times = push_numbers(L, 3, "rk45", "times", &s.samples);
+      .rtol = torus_option_number(L, 4, "rk45", "rtol"),
+      .atol = torus_option_number(L, 4, "rk45", "atol"),
+      .first_step = torus_option_number(L, 4, "rk45", "first_step"),
+      .max_step = torus_option_number(L, 4, "rk45", "max_step"),
+      .max_steps = torus_option_whole(L, 4, "rk45", "max_steps")};
+  s.times = read_numbers(L, 3, "rk45", "times", &s.samples);
   read_field(L, &s, &c);
   torus_push_result(L, solve, &s);
   lua_pushinteger(L, s.stats.steps);
@@ -251,10 +237,10 @@ static int raster(lua_State *L) {
                                "bodies, 2)");
   }
   d.scene = (torus_raster_scene){
-      .resolution = (int64_t)number_field(L, 2, "raster", "resolution"),
+      .resolution = torus_option_whole(L, 2, "raster", "resolution"),
       .bodies = bodies,
-      .half_width = (float)number_field(L, 2, "raster", "half_width"),
-      .sharpness = (float)number_field(L, 2, "raster", "sharpness")};
+      .half_width = (float)torus_option_number(L, 2, "raster", "half_width"),
+      .sharpness = (float)torus_option_number(L, 2, "raster", "sharpness")};
   if (d.scene.resolution < 1 || !(d.scene.half_width > 0)) {
     return torus_raise_text(L, "raster: expected a resolution and a half "
                                "width above 0");

@@ -14,13 +14,12 @@ static torus_rng *check_generator(lua_State *L, int index, const char *what) {
 }
 
 torus_rng *torus_option_generator(lua_State *L, int index, const char *what) {
-  torus_rng *rng = &default_generator;
-  if (lua_type(L, index) != LUA_TTABLE) return rng;
-  if (torus_option(L, index, "generator") != LUA_TNIL) {
-    rng = check_generator(L, lua_gettop(L), what);
+  if (lua_type(L, index) != LUA_TTABLE) return &default_generator;
+  if (torus_option(L, index, "generator") == LUA_TNIL) {
+    lua_pop(L, 1);
+    return &default_generator;
   }
-  lua_pop(L, 1); /* the options keep it alive */
-  return rng;
+  return check_generator(L, lua_gettop(L), what);
 }
 
 /* generator(seed): a stream of random numbers of its own. */

@@ -21,61 +21,60 @@ static torus_tensor *apply(torus_scope *scope, void *arg) {
 
 static void set_flag(lua_State *L, int index, const char *name, int64_t flag,
                      request *r) {
-  lua_getfield(L, index, name);
+  torus_option(L, index, name);
   if (lua_toboolean(L, -1)) r->attrs.i[TORUS_NET_FLAGS] |= flag;
   lua_pop(L, 1);
 }
 
-/* The network on top of the stack: {kind =, activation =, layers =,
- * readout_bias =, parameters = {...}} */
-static void read_network(lua_State *L, request *r, int k) {
+/* Whether an option is this text. */
+static bool is_text(lua_State *L, int index, const char *name,
+                    const char *text) {
+  torus_option(L, index, name);
+  bool same = strcmp(luaL_checkstring(L, -1), text) == 0;
+  lua_pop(L, 1);
+  return same;
+}
+
+/* The network at index: {kind =, activation =, layers =, readout_bias =,
+ * parameters = {...}}. The parameters stay on the stack, which keeps them
+ * alive. */
+static void read_network(lua_State *L, int index, request *r, int k) {
   const char *what = r->op->name;
-  int index = lua_gettop(L);
   luaL_checktype(L, index, LUA_TTABLE);
-  lua_getfield(L, index, "kind");
-  lua_getfield(L, index, "activation");
-  const char *kind = luaL_checkstring(L, -2);
-  const char *activation = luaL_checkstring(L, -1);
   int64_t *flags = &r->attrs.i[TORUS_NET_FLAGS];
-  if (strcmp(kind, "conv") == 0) *flags |= TORUS_FLAG_CONV;
-  if (strcmp(activation, "tanh") == 0) *flags |= TORUS_FLAG_TANH << k;
-  lua_pop(L, 2);
+  if (is_text(L, index, "kind", "conv")) *flags |= TORUS_FLAG_CONV;
+  if (is_text(L, index, "activation", "tanh")) *flags |= TORUS_FLAG_TANH << k;
   set_flag(L, index, "readout_bias", TORUS_FLAG_READOUT_BIAS << k, r);
-  lua_getfield(L, index, "layers");
   r->attrs.i[TORUS_NET_LAYERS_0 + k] =
-      torus_check_whole(L, lua_gettop(L), what, "layers");
-  lua_getfield(L, index, "parameters");
-  luaL_checktype(L, -1, LUA_TTABLE);
-  lua_Integer count = luaL_len(L, -1);
+      torus_option_whole(L, index, what, "layers");
+  torus_option(L, index, "parameters");
+  int list = lua_gettop(L);
+  luaL_checktype(L, list, LUA_TTABLE);
+  int count = torus_list_length(L, list, what);
   if (count > 2 * (TORUS_NET_LAYERS + 1)) {
     torus_raise_text(L, "%s: a network has more than %d layers", what,
                      TORUS_NET_LAYERS);
   }
-  for (lua_Integer i = 1; i <= count; i++) {
-    lua_geti(L, -1, i);
-    r->in[r->inputs] = torus_to_tensor(L, -1); /* the list keeps it alive */
-    if (!r->in[r->inputs++]) {
-      torus_raise_text(L, "%s: parameter %d is no tensor", what, (int)i);
-    }
-    lua_pop(L, 1);
+  for (int i = 1; i <= count; i++) {
+    lua_rawgeti(L, list, i);
+    r->in[r->inputs++] = torus_check_entry(L, what, "parameter", i);
   }
-  lua_pop(L, 2);
 }
 
 static void read_networks(lua_State *L, int index, request *r) {
-  lua_getfield(L, index, "networks");
-  luaL_checktype(L, -1, LUA_TTABLE);
-  lua_Integer count = luaL_len(L, -1);
+  luaL_checkstack(L, MAX_INPUTS + 16, r->op->name);
+  torus_option(L, index, "networks");
+  int list = lua_gettop(L);
+  luaL_checktype(L, list, LUA_TTABLE);
+  int count = torus_list_length(L, list, r->op->name);
   if (count != 1 && count != 2) {
     torus_raise_text(L, "%s: expected one network or two", r->op->name);
   }
   if (count == 2) r->attrs.i[TORUS_NET_FLAGS] |= TORUS_FLAG_SEPARABLE;
   for (int k = 0; k < count; k++) {
-    lua_geti(L, -1, k + 1);
-    read_network(L, r, k);
-    lua_pop(L, 1);
+    lua_rawgeti(L, list, k + 1);
+    read_network(L, lua_gettop(L), r, k);
   }
-  lua_pop(L, 1);
 }
 
 static void read_states(lua_State *L, request *r) {
@@ -95,7 +94,7 @@ static int field(lua_State *L) {
 }
 
 static void read_scheme(lua_State *L, int index, request *r) {
-  lua_getfield(L, index, "method");
+  torus_option(L, index, "method");
   const char *name = luaL_checkstring(L, -1);
   int count = torus_scheme_count(), found = -1;
   for (int i = 0; i < count; i++) {
@@ -113,10 +112,8 @@ static int rollout(lua_State *L) {
   lua_settop(L, 3);
   read_states(L, &r);
   read_scheme(L, 3, &r);
-  lua_getfield(L, 3, "steps");
-  r.attrs.i[TORUS_NET_STEPS] =
-      torus_check_whole(L, lua_gettop(L), "rollout", "steps");
-  lua_getfield(L, 3, "dt");
+  r.attrs.i[TORUS_NET_STEPS] = torus_option_whole(L, 3, "rollout", "steps");
+  torus_option(L, 3, "dt"); /* stays on the stack */
   if (torus_to_tensor(L, -1)) {
     r.in[r.inputs++] = torus_to_tensor(L, -1);
     r.attrs.i[TORUS_NET_FLAGS] |= TORUS_FLAG_DT;
@@ -133,7 +130,7 @@ static int rollout(lua_State *L) {
   return torus_push_result(L, apply, &r);
 }
 
-static void push_numbers(lua_State *L, const double *x, int count) {
+static void push_row(lua_State *L, const double *x, int count) {
   lua_createtable(L, count, 0);
   for (int i = 0; i < count; i++) {
     lua_pushnumber(L, x[i]);
@@ -158,18 +155,18 @@ static int schemes(lua_State *L) {
     lua_pushboolean(L, s->symmetric);
     lua_setfield(L, -2, "symmetric");
     if (s->splitting) {
-      push_numbers(L, s->kick, s->stages + 1);
+      push_row(L, s->kick, s->stages + 1);
       lua_setfield(L, -2, "kick");
-      push_numbers(L, s->drift, s->stages);
+      push_row(L, s->drift, s->stages);
       lua_setfield(L, -2, "drift");
     } else {
       lua_createtable(L, s->stages, 0);
       for (int k = 0; k < s->stages; k++) {
-        push_numbers(L, s->a[k], s->stages);
+        push_row(L, s->a[k], s->stages);
         lua_seti(L, -2, k + 1);
       }
       lua_setfield(L, -2, "a");
-      push_numbers(L, s->b, s->stages);
+      push_row(L, s->b, s->stages);
       lua_setfield(L, -2, "b");
     }
     lua_seti(L, -2, i + 1);

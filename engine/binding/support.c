@@ -1,4 +1,5 @@
 /* What all parts of the binding share: errors, boxes, argument checks. */
+#include "autodiff/build.h"
 #include "binding/binding.h"
 #include "core/alloc.h"
 
@@ -86,10 +87,11 @@ void torus_feed_collector(lua_State *L) {
 /* --- boxes
  * ---------------------------------------------------------------------- */
 
+/* The second tensor is one that was released, but too soon to be let go. */
 torus_tensor **torus_push_box(lua_State *L) {
   torus_feed_collector(L);
-  torus_tensor **box = lua_newuserdatauv(L, sizeof *box, 0);
-  *box = NULL;
+  torus_tensor **box = lua_newuserdatauv(L, 2 * sizeof *box, 0);
+  box[0] = box[1] = NULL;
   luaL_setmetatable(L, "torus.tensor");
   return box;
 }
@@ -97,6 +99,23 @@ torus_tensor **torus_push_box(lua_State *L) {
 void torus_push_tensor(lua_State *L, torus_tensor *tensor) {
   torus_tensor **box = torus_push_box(L);
   *box = torus_tensor_retain(tensor);
+}
+
+/* The collector may have interrupted a call that has read this tensor. Within
+ * a finaliser lua_gc does nothing and says so. */
+static bool in_finaliser(lua_State *L) {
+  return lua_gc(L, LUA_GCISRUNNING) < 0;
+}
+
+void torus_empty_box(lua_State *L, torus_tensor **box, bool collected) {
+  torus_tensor *tensor = box[0], *late = box[1];
+  box[0] = box[1] = NULL;
+  if (!collected && in_finaliser(L)) {
+    box[1] = late ? late : tensor;
+    return;
+  }
+  torus_tensor_release(tensor);
+  torus_tensor_release(late);
 }
 
 torus_tensor *torus_to_tensor(lua_State *L, int index) {
@@ -117,7 +136,7 @@ torus_tensor *torus_check_tensor(lua_State *L, int index, const char *what) {
 
 static int raise_status(lua_State *L, const torus_status *status) {
   lua_pushstring(L, status->message);
-  return torus_raise(L);
+  return status->code == TORUS_ESCRIPT ? lua_error(L) : torus_raise(L);
 }
 
 /* One try; the result, if any, goes to the box. */
@@ -152,6 +171,16 @@ int torus_push_result(lua_State *L, torus_compute_fn *fn, void *arg) {
 
 void torus_run(lua_State *L, torus_compute_fn *fn, void *arg) {
   run_twice(L, fn, arg, NULL);
+}
+
+static torus_tensor *dense(torus_scope *scope, void *arg) {
+  scope->record = false;
+  return torus_contiguous(scope, arg);
+}
+
+torus_tensor *torus_push_dense(lua_State *L, torus_tensor *x) {
+  torus_push_result(L, dense, x);
+  return torus_to_tensor(L, -1);
 }
 
 /* Doubles hold every whole number up to this one. */
@@ -300,4 +329,53 @@ void torus_check_keys(lua_State *L, int index, const char *what,
 int torus_option(lua_State *L, int index, const char *name) {
   lua_pushstring(L, name);
   return lua_rawget(L, index);
+}
+
+double torus_option_number(lua_State *L, int index, const char *what,
+                           const char *name) {
+  torus_option(L, index, name);
+  double value = torus_check_number(L, -1, what, name);
+  lua_pop(L, 1);
+  return value;
+}
+
+int64_t torus_option_whole(lua_State *L, int index, const char *what,
+                           const char *name) {
+  torus_option(L, index, name);
+  int64_t value = torus_check_whole(L, -1, what, name);
+  lua_pop(L, 1);
+  return value;
+}
+
+/* --- lists
+ * ---------------------------------------------------------------------- */
+
+int torus_list_length(lua_State *L, int index, const char *what) {
+  lua_Unsigned length = lua_rawlen(L, index);
+  if (length <= INT32_MAX / 2) return (int)length;
+  return torus_raise_text(L, "%s: a list of %" PRIu64 " entries is too long",
+                          what, (uint64_t)length);
+}
+
+int torus_own_list(lua_State *L, int index, const char *what) {
+  int length = torus_list_length(L, index, what);
+  lua_createtable(L, length, 0);
+  for (int i = 1; i <= length; i++) {
+    lua_rawgeti(L, index, i);
+    lua_rawseti(L, -2, i);
+  }
+  lua_replace(L, index);
+  return length;
+}
+
+torus_tensor *torus_check_entry(lua_State *L, const char *what,
+                                const char *name, int place) {
+  torus_tensor **box = luaL_testudata(L, -1, "torus.tensor");
+  if (!box) {
+    torus_raise_text(L, "%s: expected a tensor as %s %d, got %s", what, name,
+                     place, luaL_typename(L, -1));
+    return NULL;
+  }
+  if (!*box) torus_raise_text(L, "%s: %s %d was released", what, name, place);
+  return *box;
 }

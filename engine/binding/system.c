@@ -120,6 +120,16 @@ static int report(lua_State *L, bool ok, const torus_status *status) {
   return 2;
 }
 
+/* C would take a path to end at a zero byte. */
+static const char *check_path(lua_State *L, int index, const char *what) {
+  size_t length;
+  const char *path = luaL_checklstring(L, index, &length);
+  if (strlen(path) < length) {
+    torus_raise_text(L, "%s: a path can't hold a zero byte", what);
+  }
+  return path;
+}
+
 /* A part of a file: a string, or a contiguous tensor's memory. */
 static torus_file_part file_part(lua_State *L, int index) {
   torus_tensor *x = torus_to_tensor(L, index);
@@ -139,16 +149,17 @@ static torus_file_part file_part(lua_State *L, int index) {
   return part;
 }
 
-/* write_file(path, {string or tensor, ...}): the whole file or nothing */
+/* write_file(path, {string or tensor, ...}): the whole file or nothing. The
+ * list keeps its parts alive: no script runs before they are written. */
 static int write_file(lua_State *L) {
-  const char *path = luaL_checkstring(L, 1);
+  const char *path = check_path(L, 1, "write_file");
   luaL_checktype(L, 2, LUA_TTABLE);
-  lua_Integer count = (lua_Integer)lua_rawlen(L, 2);
+  int count = torus_list_length(L, 2, "write_file");
   torus_file_part *parts =
-      lua_newuserdatauv(L, (size_t)(count + 1) * sizeof *parts, 0);
-  for (lua_Integer i = 1; i <= count; i++) {
+      lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *parts, 0);
+  for (int i = 1; i <= count; i++) {
     lua_rawgeti(L, 2, i);
-    parts[i - 1] = file_part(L, lua_gettop(L)); /* the list keeps it alive */
+    parts[i - 1] = file_part(L, lua_gettop(L));
     lua_pop(L, 1);
   }
   torus_status status = {TORUS_OK, ""};
@@ -172,7 +183,7 @@ static torus_tensor *check_pixels(lua_State *L, int index, int ndim,
 
 /* write_png(path, pixels): (h, w, 3 or 1) uint8 */
 static int write_png(lua_State *L) {
-  const char *path = luaL_checkstring(L, 1);
+  const char *path = check_path(L, 1, "write_png");
   torus_tensor *x = check_pixels(L, 2, 3, "write_png");
   const int64_t *s = x->shape.size;
   torus_status status = {TORUS_OK, ""};
@@ -183,7 +194,7 @@ static int write_png(lua_State *L) {
 
 /* write_gif(path, pixels, delay in milliseconds): (frames, h, w, 3) uint8 */
 static int write_gif(lua_State *L) {
-  const char *path = luaL_checkstring(L, 1);
+  const char *path = check_path(L, 1, "write_gif");
   torus_tensor *x = check_pixels(L, 2, 4, "write_gif");
   const int64_t *s = x->shape.size;
   torus_status status = {TORUS_OK, ""};

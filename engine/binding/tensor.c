@@ -83,11 +83,9 @@ static int push_property(lua_State *L, torus_tensor *x, const char *key) {
   } else if (strcmp(key, "is_leaf") == 0) {
     lua_pushboolean(L, x->node == NULL);
   } else if (strcmp(key, "grad") == 0) {
-    if (x->grad) {
-      torus_push_tensor(L, x->grad);
-    } else {
-      lua_pushnil(L);
-    }
+    torus_tensor **box = x->grad ? torus_push_box(L) : NULL;
+    if (box) *box = torus_tensor_retain(x->grad); /* as a finaliser left it */
+    if (!x->grad) lua_pushnil(L);
   } else {
     return 0;
   }
@@ -409,6 +407,12 @@ static int set_property(lua_State *L, torus_tensor *x, const char *key) {
       return torus_raise_text(L, "grad: shape or dtype differs from the "
                                  "tensor's");
     }
+    /* A tensor that held itself would never go. */
+    if (g && (g == x || g->node || g->grad)) {
+      return torus_raise_text(L, "grad: expected a tensor without a history "
+                                 "and a .grad of its own, other than this "
+                                 "one; assign g:detach()");
+    }
     torus_tensor *old = x->grad;
     x->grad = torus_tensor_retain(g);
     torus_tensor_release(old);
@@ -438,18 +442,20 @@ static int newindex_tensor(lua_State *L) {
 /* --- the end
  * --------------------------------------------------------------------- */
 
-/* release(x), __gc, __close: idempotent. */
-static int release(lua_State *L) {
+static int empty(lua_State *L, bool collected) {
   torus_tensor **box = luaL_testudata(L, 1, "torus.tensor");
   if (!box) {
     return torus_raise_text(L, "release: expected a tensor, got %s",
                             luaL_typename(L, 1));
   }
-  torus_tensor *tensor = *box;
-  *box = NULL;
-  torus_tensor_release(tensor);
+  torus_empty_box(L, box, collected);
   return 0;
 }
+
+/* release(x), __close: idempotent. */
+static int release(lua_State *L) { return empty(L, false); }
+
+static int collected(lua_State *L) { return empty(L, true); }
 
 /* x == y: whether both are the same tensor. */
 static int same(lua_State *L) {
@@ -468,7 +474,7 @@ void torus_open_tensor(lua_State *L) {
   static const luaL_Reg meta[] = {{"__newindex", newindex_tensor},
                                   {"__len", length},
                                   {"__eq", same},
-                                  {"__gc", release},
+                                  {"__gc", collected},
                                   {"__close", release},
                                   {NULL, NULL}};
   luaL_newmetatable(L, "torus.tensor");

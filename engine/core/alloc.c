@@ -7,8 +7,15 @@
 /* Size classes: four to each power of two, so at most a quarter is wasted. */
 #define CLASSES 256
 #define ALIGNMENT 64
-/* The free lists keep at most this much, or as much as is handed out. */
+/* A freed block is kept while the free lists hold at most this much, or as
+ * much as is handed out. What is handed out may fall afterwards, as after
+ * every step of a training, and rise again: so blocks beyond this much go
+ * back only once they have lain idle for a whole period. A period is so much
+ * work that the page faults of taking them again would not show: allocations
+ * of PATIENCE times the cached bytes, each counted with its overhead. */
 #define CACHE_MIN ((size_t)64 << 20)
+#define PATIENCE 8
+#define OVERHEAD ((size_t)16 << 10)
 /* Sanitizers and valgrind see a use after free only in memory that went back
  * to the system, and an overrun only at a block's true end. */
 #ifdef TORUS_NO_POOL
@@ -29,6 +36,8 @@ _Static_assert(sizeof(header) <= ALIGNMENT, "header must fit its slot");
 static struct {
   pthread_mutex_t lock;
   header *free[CLASSES];
+  int64_t cached[CLASSES], idle[CLASSES]; /* blocks; least in this period */
+  size_t work;                            /* in this period */
   torus_alloc_stats stats;
   int64_t fail_in;
   int fail_on; /* the next ones, too */
@@ -58,8 +67,40 @@ static header *take_cached(int class) {
   if (h) {
     pool.free[class] = h->next;
     pool.stats.cached_bytes -= h->bytes;
+    int64_t left = --pool.cached[class];
+    if (left < pool.idle[class]) pool.idle[class] = left;
   }
   return h;
+}
+
+/* Counts an allocation; when it ends a period, takes the blocks that were
+ * idle throughout, the largest first, off the free lists for the caller to
+ * free. */
+static header *take_idle(size_t bytes) {
+  size_t cached = pool.stats.cached_bytes;
+  pool.work += bytes + OVERHEAD;
+  if (pool.work / PATIENCE < (cached > CACHE_MIN ? cached : CACHE_MIN))
+    return NULL;
+  header *taken = NULL;
+  for (int i = CLASSES - 1; i >= 0; i--) {
+    for (int64_t n = pool.idle[i]; n > 0; n--) {
+      if (pool.stats.cached_bytes <= CACHE_MIN) break;
+      header *h = take_cached(i);
+      h->next = taken;
+      taken = h;
+    }
+    pool.idle[i] = pool.cached[i];
+  }
+  pool.work = 0;
+  return taken;
+}
+
+static void free_all(header *list) {
+  while (list) {
+    header *next = list->next;
+    free(list);
+    list = next;
+  }
 }
 
 void *torus_alloc(size_t bytes) {
@@ -71,7 +112,9 @@ void *torus_alloc(size_t bytes) {
   int fail = pool.fail_in > 0 && --pool.fail_in == 0;
   if (fail && pool.fail_on) pool.fail_in = 1;
   header *h = fail ? NULL : take_cached(class);
+  header *idle = take_idle(capacity);
   pthread_mutex_unlock(&pool.lock);
+  free_all(idle);
   if (fail) return NULL;
   if (!h) {
     h = take_from_system(capacity);
@@ -104,6 +147,7 @@ void torus_free(void *block) {
   if (keep) {
     h->next = pool.free[h->class];
     pool.free[h->class] = h;
+    pool.cached[h->class]++;
     s->cached_bytes += h->bytes;
   }
   pthread_mutex_unlock(&pool.lock);

@@ -2,8 +2,8 @@
  *
  * Blocks are 64-byte aligned. A freed block goes to a free list of its size
  * class and is handed out again: training repeats its sizes, and giving
- * pages back to the system costs more than the arithmetic on them. Safe to
- * call from any thread. */
+ * pages back to the system costs more than the arithmetic on them. What lies
+ * idle for long goes back. Safe to call from any thread. */
 #ifndef TORUS_CORE_ALLOC_H
 #define TORUS_CORE_ALLOC_H
 

@@ -12,10 +12,12 @@
 
 typedef enum torus_code {
   TORUS_OK = 0,
-  TORUS_EINVAL, /* the caller's mistake: shapes, dtypes, indices, options */
-  TORUS_ENOMEM, /* an allocation failed; a retry after freeing may succeed */
-  TORUS_ESPENT, /* likewise, but half-way: what a retry would need is gone */
-  TORUS_EIO     /* the outside world failed: files, formats */
+  TORUS_EINVAL,  /* the caller's mistake: shapes, dtypes, indices, options */
+  TORUS_ENOMEM,  /* an allocation failed; a retry after freeing may succeed */
+  TORUS_ESPENT,  /* likewise, but half-way: what a retry would need is gone */
+  TORUS_ESCRIPT, /* a script that was called back raised an error, which names
+                    its place */
+  TORUS_EIO      /* the outside world failed: files, formats */
 } torus_code;
 
 typedef struct torus_status {

@@ -133,13 +133,6 @@ void torus_node_free_inputs(torus_node *node) {
   bury(dying);
 }
 
-void torus_tensor_forget(torus_tensor *tensor) {
-  if (!tensor->node) return;
-  torus_node_free_inputs(tensor->node);
-  torus_free(tensor->node);
-  tensor->node = NULL;
-}
-
 void *torus_tensor_data(const torus_tensor *tensor) {
   return (char *)tensor->storage->data +
          (size_t)tensor->offset * torus_dtype_size(tensor->dtype);

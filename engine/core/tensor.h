@@ -77,8 +77,6 @@ torus_tensor *torus_tensor_retain(torus_tensor *tensor);
 /* Iterative: histories of rollouts are long chains. NULL is allowed. */
 void torus_tensor_release(torus_tensor *tensor);
 
-/* Drops a tensor's history. */
-void torus_tensor_forget(torus_tensor *tensor);
 /* Releases the inputs of a node, which stays as a mark that it was used. */
 void torus_node_free_inputs(torus_node *node);
 

@@ -30,6 +30,7 @@ static struct {
   _Atomic uint64_t generation; /* counts jobs */
   _Atomic int inside;          /* workers in the job */
   int sleeping, started;
+  bool registered;   /* stop_workers, for the end of the process */
   _Atomic bool stop; /* the process ends */
   pthread_t threads[TORUS_MAX_THREADS];
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER,
@@ -128,7 +129,7 @@ static void stop_workers(void) {
 
 /* With the lock held. A thread that can't be started is done without. */
 static void start_workers(int count) {
-  if (pool.started == 0) atexit(stop_workers);
+  if (!pool.registered) pool.registered = atexit(stop_workers) == 0;
   while (pool.started < count && !atomic_load(&pool.stop)) {
     void *id = (void *)(intptr_t)(pool.started + 1);
     if (pthread_create(&pool.threads[pool.started], NULL, worker, id) != 0) {

@@ -1,5 +1,6 @@
 #include "hamiltonian/fused.h"
 
+#include "core/shape.h"
 #include "hamiltonian/fused_plan.h"
 
 /* --- checks --- */
@@ -61,6 +62,25 @@ int64_t torus_hamiltonian_size(const torus_hamiltonian *h) {
   return points * net->sizes[0] / (h->separable ? 1 : 2);
 }
 
+/* Whether the sizes of trajectory and tape are far from overflow. Bytes are
+ * counted in doubles, and generously: what comes near the limit fits in no
+ * memory. */
+static bool rollout_is_countable(const torus_rollout *r) {
+  const torus_hamiltonian *h = r->hamiltonian;
+  double width = 2 * (double)torus_hamiltonian_size(h) + 1, record = 0;
+  for (int k = 0; k < (h->separable ? 2 : 1); k++) {
+    const torus_net *net = &h->nets[k];
+    bool conv = net->kind == TORUS_NET_CONV;
+    double points = conv ? (double)net->height * (double)net->width : 1;
+    for (int l = 0; l <= net->layers; l++)
+      record += 4 * (points * (double)net->sizes[l] + 64);
+  }
+  if (r->backprop == TORUS_BACKPROP_STORED) width += FUSED_OPS_MAX * record;
+  double samples = r->batch > 0 ? 2 * (double)r->batch : 1;
+  double bytes = ((double)r->steps + 2) * samples * width * sizeof(double);
+  return bytes <= (double)TORUS_MAX_COUNT;
+}
+
 bool torus_rollout_check(const torus_rollout *r, torus_status *status) {
   if (!torus_hamiltonian_check(r->hamiltonian, status)) return false;
   if (r->batch < 0 || r->steps < 0) {
@@ -83,7 +103,11 @@ bool torus_rollout_check(const torus_rollout *r, torus_status *status) {
                              "leapfrog",
                              name);
   }
-  return true;
+  if (rollout_is_countable(r)) return true;
+  return torus_status_fail(status, TORUS_EINVAL,
+                           "rollout: %lld steps of a batch of %lld are more "
+                           "than any memory holds",
+                           (long long)r->steps, (long long)r->batch);
 }
 
 int64_t torus_rollout_states(const torus_rollout *r) {

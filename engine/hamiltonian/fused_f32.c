@@ -3,6 +3,7 @@
 
 #include "core/alloc.h"
 #include "core/threads.h"
+#include "core/whole.h"
 #include "hamiltonian/fused_kernels.h"
 #include "hamiltonian/fused_plan.h"
 #include "kernels/vecmath.h"

@@ -1,4 +1,5 @@
 #include "hamiltonian/fused_plan.h"
+#include "core/whole.h"
 
 size_t fused_tape_limit = TORUS_TAPE_LIMIT;
 
@@ -106,27 +107,24 @@ int64_t fused_plan_last(const fused_plan *plan, int64_t index, int op,
 #define PIECES_MAX 16
 #define SUMS_MAX ((size_t)64 << 20)
 
-static int64_t parts(int64_t a, int64_t b) { return (a + b - 1) / b; }
-static int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
-
 fused_cut fused_cut_of(const torus_hamiltonian *h, int64_t batch, size_t sums) {
   fused_cut cut = {.batch = batch, .rows = 1, .pieces = 1};
   /* An empty batch keeps one empty piece: its sums are zero. */
   if (batch == 0) return cut;
   if (h->nets[0].kind == TORUS_NET_DENSE) {
     const int64_t unit = 8; /* rows of a product's block */
-    cut.rows = parts(parts(batch, DENSE_TILES), unit) * unit;
-    cut.rows = least(least(cut.rows, DENSE_ROWS_MAX), batch);
+    cut.rows = torus_parts(torus_parts(batch, DENSE_TILES), unit) * unit;
+    cut.rows = torus_least(torus_least(cut.rows, DENSE_ROWS_MAX), batch);
   } else {
-    cut.rows = parts(batch, parts(batch, CONV_ROWS_MAX));
+    cut.rows = torus_parts(batch, torus_parts(batch, CONV_ROWS_MAX));
   }
-  cut.tiles = parts(batch, cut.rows);
+  cut.tiles = torus_parts(batch, cut.rows);
   int64_t pieces = cut.tiles;
   if (sums > 0) {
     int64_t fit = (int64_t)(SUMS_MAX / sums);
-    pieces = least(pieces, least(PIECES_MAX, fit < 4 ? 4 : fit));
+    pieces = torus_least(pieces, torus_least(PIECES_MAX, fit < 4 ? 4 : fit));
   }
-  cut.tiles_per_piece = parts(cut.tiles, pieces);
-  cut.pieces = parts(cut.tiles, cut.tiles_per_piece);
+  cut.tiles_per_piece = torus_parts(cut.tiles, pieces);
+  cut.pieces = torus_parts(cut.tiles, cut.tiles_per_piece);
   return cut;
 }

@@ -34,14 +34,12 @@ static int read_net(torus_scope *scope, const torus_call *call, problem *p,
   int layers = (int)call->attrs->i[TORUS_NET_LAYERS_0 + k];
   bool conv = flags & TORUS_FLAG_CONV;
   int rank = conv ? 4 : 2;
-  if (layers < 1 || layers > TORUS_NET_LAYERS) return -1;
   p->first[k] = at;
   p->readout_bias[k] = flags & (TORUS_FLAG_READOUT_BIAS << k);
   net->kind = conv ? TORUS_NET_CONV : TORUS_NET_DENSE;
   net->activation =
       flags & (TORUS_FLAG_TANH << k) ? TORUS_TANH : TORUS_SOFTPLUS;
   net->layers = layers;
-  if (at + 2 * layers + 1 + p->readout_bias[k] > call->inputs) return -1;
   for (int l = 0; l <= layers; l++) {
     torus_tensor *w = call->in[at];
     if (w->shape.ndim != rank) return -1;
@@ -76,6 +74,29 @@ static bool fail_shapes(torus_scope *scope, const torus_call *call) {
       torus_shape_format(&call->in[1]->shape, b));
 }
 
+/* Whether the networks' descriptions account for every input: a gradient of
+ * one that they leave out would never be written. */
+static bool check_count(torus_scope *scope, const torus_call *call, int nets,
+                        int first) {
+  int64_t flags = flags_of(call), takes = 0;
+  for (int k = 0; k < nets; k++) {
+    int64_t layers = call->attrs->i[TORUS_NET_LAYERS_0 + k];
+    if (layers < 1 || layers > TORUS_NET_LAYERS) {
+      return torus_status_fail(
+          &scope->status, TORUS_EINVAL,
+          "%s: expected 1 to %d hidden layers in a network, got %lld",
+          call->op->name, TORUS_NET_LAYERS, (long long)layers);
+    }
+    takes += 2 * layers + 1 + !!(flags & (TORUS_FLAG_READOUT_BIAS << k));
+  }
+  if (takes == call->inputs - first) return true;
+  return torus_status_fail(&scope->status, TORUS_EINVAL,
+                           "%s: the networks are described as having %lld "
+                           "parameters, and %d came (is readout_bias right?)",
+                           call->op->name, (long long)takes,
+                           call->inputs - first);
+}
+
 static double first_number(const torus_tensor *x) {
   return x->dtype == TORUS_FLOAT32 ? (double)*(float *)torus_tensor_data(x)
                                    : *(double *)torus_tensor_data(x);
@@ -100,6 +121,7 @@ static bool read_problem(torus_scope *scope, const torus_call *call,
   for (int d = 2; d < shape->ndim; d++) p->size *= shape->size[d];
   int at = 2;
   if (flags & TORUS_FLAG_DT) p->dt_input = at++;
+  if (!check_count(scope, call, p->nets, at)) return false;
   for (int k = 0; k < p->nets; k++) {
     p->h.nets[k].height = conv ? shape->size[1] : 0;
     p->h.nets[k].width = conv ? shape->size[2] : 0;

@@ -425,8 +425,9 @@ static bool check_times(int64_t samples, const double *times,
       return torus_status_fail(status, TORUS_EINVAL,
                                "rk45: expected finite times, got %g at %lld",
                                times[i], (long long)i + 1);
+  bool rise = times[samples - 1] > times[0];
   for (int64_t i = 1; i < samples; i++)
-    if (!((times[i] - times[i - 1]) * (times[samples - 1] - times[0]) > 0))
+    if (!(rise ? times[i] > times[i - 1] : times[i] < times[i - 1]))
       return torus_status_fail(status, TORUS_EINVAL,
                                "rk45: expected times that rise or fall "
                                "throughout, got %.17g after %.17g at %lld",

@@ -138,13 +138,6 @@ static const entry entries[] = {
     {"henon_heiles", henon_heiles, 4, 1},
 };
 
-const char *const *torus_system_names(void) {
-  static const char *const names[] = {"mass_spring",  "pendulum",
-                                      "n_body",       "double_pendulum",
-                                      "henon_heiles", NULL};
-  return names;
-}
-
 static const entry *find(const char *name) {
   for (size_t i = 0; i < sizeof entries / sizeof *entries; i++)
     if (strcmp(entries[i].name, name) == 0) return &entries[i];

@@ -25,7 +25,4 @@ bool torus_system_field(const char *name, int64_t size, const double *constants,
                         int64_t constant_count, torus_field *field,
                         torus_status *status);
 
-/* The names, ended by NULL. */
-const char *const *torus_system_names(void);
-
 #endif

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,8 @@
 /* One call of write(2) moves at most this much. */
 #define WRITE_MAX ((size_t)1 << 30)
 #define NAME_TRIES 100
+/* As many as the kernel follows. */
+#define LINKS_MAX 40
 
 static bool fail(torus_status *status, const char *path, const char *what) {
   return torus_status_fail(status, TORUS_EIO, "%s: %s: %s", path, what,
@@ -60,6 +63,27 @@ static void flush_directory(char *path) {
   close(fd);
 }
 
+/* The path that a chain of symbolic links to no file yet ends at, or `path`
+ * itself; to be freed. NULL: an endless chain, or no memory. */
+static char *end_of_links(const char *path) {
+  char text[PATH_MAX];
+  char *at = strdup(path);
+  for (int i = 0; at && i < LINKS_MAX; i++) {
+    ssize_t n = readlink(at, text, sizeof text - 1);
+    if (n < 0) return at;
+    text[n] = '\0';
+    const char *slash = text[0] == '/' ? NULL : strrchr(at, '/');
+    int directory = slash ? (int)(slash - at) + 1 : 0;
+    char *next = NULL;
+    if (asprintf(&next, "%.*s%s", directory, at, text) < 0) next = NULL;
+    free(at);
+    at = next;
+  }
+  errno = at ? ELOOP : ENOMEM;
+  free(at);
+  return NULL;
+}
+
 static bool write_directly(const char *path, const torus_file_part *parts,
                            size_t count, torus_status *status) {
   int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -104,12 +128,12 @@ bool torus_file_write_atomic(const char *path, const torus_file_part *parts,
   if (exists && !S_ISREG(old.st_mode)) {
     return write_directly(path, parts, count, status);
   }
-  char *target = exists ? realpath(path, NULL) : NULL;
-  const char *real = target ? target : path;
-  size_t size = strlen(real) + 64;
+  char *target = exists ? realpath(path, NULL) : end_of_links(path);
+  if (!target) return fail(status, path, "cannot follow its links");
+  size_t size = strlen(target) + 64;
   char *temporary = torus_alloc(size);
   bool ok = temporary
-                ? write_and_rename(real, temporary, size,
+                ? write_and_rename(target, temporary, size,
                                    exists ? old.st_mode & 07777 : 0, parts,
                                    count, status)
                 : torus_status_fail(status, TORUS_ENOMEM, "out of memory");

@@ -16,8 +16,8 @@ typedef struct torus_file_part {
 
 /* Writes the parts one after the other to a temporary file beside `path`,
  * flushes it to the disk and renames it. On failure the old file stands as it
- * was and the temporary one is gone. A symbolic link is followed; a device or
- * a pipe is written to directly. */
+ * was and the temporary one is gone. A symbolic link is followed, also to a
+ * file that is not there yet; a device or a pipe is written to directly. */
 bool torus_file_write_atomic(const char *path, const torus_file_part *parts,
                              size_t count, torus_status *status);
 

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/threads.h"
+#include "core/whole.h"
 #include "kernels/clones.h"
 #include "kernels/conv_paths.h"
 #include "kernels/gemm.h"
@@ -50,8 +51,6 @@ static size_t block_room(const windows *g, size_t element) {
   return conv_room((size_t)(block_rows(g, element) * window_size(g)) * element);
 }
 
-static int64_t at_most(int64_t a, int64_t b) { return a < b ? a : b; }
-
 CLONES static void add_sums(int64_t count, const double *from, double *to) {
   for (int64_t i = 0; i < count; i++) to[i] += from[i];
 }
@@ -65,20 +64,24 @@ static windows forward_windows(const torus_conv *v) {
  * phase meet the kernel rows phase + stride a alone, a < taps, at output row
  * t - a, where t = (y + pad - phase) / stride grows by one from one such row
  * to the next. So each pair of phases is a convolution of stride 1 with the
- * kernel's taps in falling order. */
+ * kernel's taps in falling order. A phase is named by its first row: there
+ * are no more than rows, however large the stride. */
 typedef struct axis_phase {
-  int64_t taps;
+  int64_t phase, taps;
   int64_t first, count; /* input rows first, first + stride, ... */
   int64_t before;       /* pixels of the first window that lie outside */
 } axis_phase;
 
-static axis_phase phase_of(int64_t phase, int64_t size, int64_t kernel,
+static int64_t phases(int64_t size, int64_t stride) {
+  return torus_least(size, stride);
+}
+
+static axis_phase phase_of(int64_t first, int64_t size, int64_t kernel,
                            int64_t stride, int64_t pad) {
-  axis_phase p;
-  p.taps = phase < kernel ? (kernel - phase + stride - 1) / stride : 0;
-  p.first = ((phase - pad) % stride + stride) % stride;
-  p.count = p.first < size ? (size - p.first + stride - 1) / stride : 0;
-  p.before = p.taps - 1 - (p.first + pad - phase) / stride;
+  axis_phase p = {.phase = (first + pad) % stride, .first = first};
+  p.taps = p.phase < kernel ? (kernel - p.phase + stride - 1) / stride : 0;
+  p.count = (size - first + stride - 1) / stride;
+  p.before = p.taps - 1 - (first + pad) / stride;
   return p;
 }
 
@@ -105,7 +108,7 @@ static bool is_narrow(const torus_conv *v, int64_t from, int64_t to) {
 }
 
 static size_t band_room(const windows *g, int64_t to, size_t element) {
-  int64_t rows = at_most(BAND + g->kh - 1, g->h);
+  int64_t rows = torus_least(BAND + g->kh - 1, g->h);
   return conv_room((size_t)(rows * g->w * g->kh * g->kw * to) * element);
 }
 
@@ -122,7 +125,7 @@ static windows weight_grad_windows(const torus_conv *v) {
 /* Weight gradient: blocks of rows are dealt to this many partial sums. */
 static int64_t partials(const torus_conv *v, const windows *g, size_t element) {
   int64_t block = block_rows(g, element);
-  return at_most((v->n * g->gh * g->gw + block - 1) / block, PARTIALS);
+  return torus_least((v->n * g->gh * g->gw + block - 1) / block, PARTIALS);
 }
 
 static size_t weights_room(const torus_conv *v, size_t element) {
@@ -147,11 +150,12 @@ size_t conv_general_input_grad_scratch(const torus_conv *conv, int threads,
     return weights_room(conv, element) +
            (size_t)threads * band_room(&g, conv->c, element);
   }
-  for (int64_t i = 0; i < conv->stride * conv->stride; i++) {
+  int64_t across = phases(conv->w, conv->stride);
+  for (int64_t i = 0; i < phases(conv->h, conv->stride) * across; i++) {
     axis_phase rows =
-        phase_of(i / conv->stride, conv->h, conv->kh, conv->stride, conv->pad);
+        phase_of(i / across, conv->h, conv->kh, conv->stride, conv->pad);
     axis_phase columns =
-        phase_of(i % conv->stride, conv->w, conv->kw, conv->stride, conv->pad);
+        phase_of(i % across, conv->w, conv->kw, conv->stride, conv->pad);
     windows g = phase_windows(conv, rows, columns);
     size_t room = block_room(&g, element);
     if (conv->stride > 1) {

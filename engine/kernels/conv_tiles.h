@@ -73,9 +73,7 @@ typedef struct conv_transforms {
 } conv_transforms;
 
 typedef struct conv_kernels {
-  const char *name;
   int64_t lanes;
-  int64_t panel; /* columns of a product that are computed together */
   /* c (m, n) = a b, or += with add; element (i, p) of a at a + i * row
    * + p * step; b is (depth, n), rows ldb apart; n a multiple of the lanes. */
   void (*product)(int64_t m, int64_t n, int64_t depth, const float *a,

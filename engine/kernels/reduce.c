@@ -1,6 +1,7 @@
 #include "kernels/reduce.h"
 
 #include "core/threads.h"
+#include "core/whole.h"
 #include "kernels/clones.h"
 #include "kernels/move.h"
 
@@ -51,8 +52,6 @@ static bool is_run(const torus_layout *layout) {
   return layout->ndim == 1 && (layout->stride[0] == 1 || layout->size[0] == 1);
 }
 
-static int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
 static int64_t limit(int64_t x, int64_t low, int64_t high) {
   return x < low ? low : (x > high ? high : x);
 }
@@ -80,8 +79,8 @@ static void plan(job *j, const torus_layout *kept,
     int64_t length = limit(j->reduced_count, 1, PIECE);
     j->kept_piece = limit(PIECE / length, 1, INT64_MAX);
   }
-  j->kept_pieces = ceil_div(j->kept_count, j->kept_piece);
-  j->reduced_pieces = ceil_div(j->reduced_count, j->reduced_piece);
+  j->kept_pieces = torus_parts(j->kept_count, j->kept_piece);
+  j->reduced_pieces = torus_parts(j->reduced_count, j->reduced_piece);
 }
 
 size_t torus_reduce_scratch(const torus_layout *kept,

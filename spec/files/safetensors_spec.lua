@@ -300,6 +300,8 @@ describe("misuse of save and load", function()
     local gone = torus.ones(1)
     gone:release()
     raises("the tensor was released", function() torus.save(path("m"), { gone = gone }) end)
+    raises("write_file: a path can't hold a zero byte",
+      function() torus.save(path("m") .. "\0.old", { x = torus.ones(1) }) end)
     raises("load: expected a path", function() torus.load() end)
     raises("load: expected a path", function() torus.load {} end)
     assert.is_nil(lfs.attributes(path("m")))

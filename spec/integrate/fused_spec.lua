@@ -1,5 +1,6 @@
 -- Fused rollouts and fields against the general path, whose gradients are
 -- checked against finite differences elsewhere.
+local raises = require "spec.support.raises"
 local torus = require "torus"
 
 local DOUBLE = { dtype = "float64" }
@@ -154,6 +155,41 @@ describe("a fused rollout", function()
     end)
     assert.is_false(ok)
     assert.matches("no fused kernel", message)
+  end)
+
+  it("refuses so many steps that sizes overflow", function()
+    local case = separable_case { method = "leapfrog" }
+    local q = torus.variable(case.q)
+    for _, steps in ipairs { 1 << 54, 1 << 60, 1 << 62, math.maxinteger } do
+      for _, method in ipairs { "leapfrog", "rk4" } do
+        raises("steps of a batch of", function()
+          torus.integrate { H = case.H, q = q, p = case.p, steps = steps,
+            method = method }
+        end)
+      end
+    end
+    raises("steps of a batch of", function()
+      torus.no_grad(function()
+        torus.integrate { H = case.H, q = q, p = case.p, steps = 1 << 60 }
+      end)
+    end)
+  end)
+
+  it("refuses parameters that the description leaves out", function()
+    local net = dense(4, "tanh")
+    local forgetful = setmetatable({
+      network = function()
+        return { kind = "dense", activation = "tanh", layers = 2,
+          parameters = net:parameters() }
+      end,
+    }, { __call = function(_, q, p) return net(torus.cat({ q, p }, 2)) end })
+    local q = torus.randn({ 3, 2 }, DOUBLE)
+    raises("described as having 5 parameters, and 6 came", function()
+      torus.integrate { H = forgetful, q = q, p = q, method = "euler" }
+    end)
+    raises("described as having 5 parameters, and 6 came", function()
+      torus.field(forgetful, q, q)
+    end)
   end)
 end)
 

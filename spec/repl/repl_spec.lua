@@ -185,4 +185,31 @@ describe("scripts/torus", function()
     assert.truthy(output:find("\n42\r?\n"), output)
     assert.truthy(history:find("#torus.arange(42)", 1, true), history)
   end)
+
+  on_terminal("does not close or read an editor that completes", function()
+    local path = os.tmpname()
+    local file = assert(io.open(path, "w"))
+    file:write([[
+      local edit, said, editor = require "torus.edit", {}, nil
+      local function say(f) said[#said + 1] = select(2, pcall(f, editor, "")) end
+      editor = edit.open { complete = function()
+        say(editor.close) say(editor.read) say(getmetatable(editor).__gc)
+        return "x", ""
+      end }
+      print("got", editor:read("> "))
+      for _, message in ipairs(said) do print(message) end
+      editor:close()
+    ]])
+    file:close()
+    -- libedit never frees the names of functions that were added to it.
+    local output, status = run(([[
+      { sleep 0.6; printf 'a\tb\n'; sleep 0.3; } |
+      ASAN_OPTIONS=detect_leaks=0 TERM=vt100 script -qec "scripts/torus %s" /dev/null
+    ]]):format(path))
+    os.remove(path)
+    assert.equal(0, status, output)
+    assert.truthy(output:find("got\taxb", 1, true)
+      or output:find("got%s+axb"), output)
+    assert.equal(3, select(2, output:gsub("the editor is reading a line", "")))
+  end)
 end)

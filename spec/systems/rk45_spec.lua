@@ -1,3 +1,5 @@
+local raises = require "spec.support.raises"
+local rk45 = require "torus.rk45"
 local torus = require "torus"
 
 local function f64(values) return torus.tensor(values, { dtype = "float64" }) end
@@ -87,6 +89,23 @@ describe("torus.rk45", function()
     assert.error_matches(function()
       torus.rk45 { H = spring, q = f64 { { 0 / 0 } }, p = f64 { { 1 } } }
     end, "its vector field is not finite")
+  end)
+
+  it("takes times that lie very close", function()
+    local q = f64 { { 1 } }
+    local way = torus.rk45 { H = spring, q = q, p = q, dt = 1e-170, steps = 2 }
+    assert.are.same({ { { 1 } }, { { 1 } }, { { 1 } } }, way.q:totable())
+  end)
+
+  it("names the place of an error in the field once", function()
+    local states = f64 { { 1, 1 } }
+    local o = { rtol = 1, atol = 1, first_step = 0, max_step = 0, max_steps = 5 }
+    raises("rk45: expected a contiguous float64 tensor", function()
+      rk45.states(function(x) return x:to("float32") end, states, { 0, 1 }, o)
+    end)
+    raises("boo", function()
+      rk45.states(function() error("boo") end, states, { 0, 1 }, o)
+    end)
   end)
 
   it("says what it expected", function()

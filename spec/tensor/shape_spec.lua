@@ -1,3 +1,4 @@
+local core = require "torus.core"
 local torus = require "torus"
 local raises = require "spec.support.raises"
 
@@ -171,8 +172,11 @@ describe("joining", function()
     raises("cat: tensor 2, float32 (2), does not fit",
       function() torus.cat { a, torus.ones(2) } end)
     raises("cat: expected at least one tensor", function() torus.cat {} end)
+    raises("embed: a tensor of shape (0)", function()
+      core.ops.embed(torus.ones(0), { 2 }, { math.mininteger }, { 1 })
+    end)
     raises("cat: expected a list of tensors, got userdata", function() torus.cat(a, a) end)
-    raises("cat: expected a tensor at place 2, got number", function() torus.cat { a, 1 } end)
+    raises("cat: expected a tensor as input 2, got number", function() torus.cat { a, 1 } end)
     raises("cat: dimension 3 is outside", function() torus.cat({ a, a }, 3) end)
     raises("cat: dimension 1 is outside of a tensor with 0 dimensions",
       function() torus.cat { torus.tensor(1), torus.tensor(2) } end)

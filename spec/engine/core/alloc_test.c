@@ -94,6 +94,40 @@ TEST(keeps_a_bounded_cache) {
   CHECK(cached > 0, "nothing is cached");
   CHECK(cached <= N * bytes / 2 + bytes, "%zu bytes cached", cached);
 }
+
+enum { BIG = 40 };
+
+/* A step that needs BIG blocks of 8 MiB at once, and small ones before. */
+static void step(int small) {
+  void *blocks[BIG];
+  for (int i = 0; i < small; i++) torus_free(torus_alloc(4000));
+  for (int i = 0; i < BIG; i++) blocks[i] = torus_alloc((size_t)8 << 20);
+  for (int i = 0; i < BIG; i++) torus_free(blocks[i]);
+}
+
+TEST(gives_back_what_lies_idle) {
+  start_clean();
+  step(0);
+  size_t cached = torus_alloc_get_stats().cached_bytes;
+  size_t least = (size_t)64 << 20;
+  CHECK(cached > 2 * least, "%zu bytes cached", cached);
+  /* Two periods at most: the rest of this one and a whole one. */
+  for (size_t work = 0; work < 2 * 8 * cached + least; work += 16 << 10)
+    torus_free(torus_alloc(4000));
+  cached = torus_alloc_get_stats().cached_bytes;
+  CHECK(cached <= least, "%zu bytes are still cached", cached);
+}
+
+TEST(keeps_what_every_step_needs) {
+  start_clean();
+  step(0);
+  size_t cached = torus_alloc_get_stats().cached_bytes;
+  for (int i = 0; i < 200; i++) {
+    step(10000);
+    size_t now = torus_alloc_get_stats().cached_bytes;
+    CHECK(now >= cached, "step %d: %zu of %zu bytes left", i, now, cached);
+  }
+}
 #endif
 
 TEST(trim_empties_the_cache) {
@@ -171,6 +205,8 @@ int main(void) {
 #ifndef TORUS_NO_POOL
   RUN(hands_a_freed_block_out_again);
   RUN(keeps_a_bounded_cache);
+  RUN(gives_back_what_lies_idle);
+  RUN(keeps_what_every_step_needs);
 #endif
   RUN(trim_empties_the_cache);
   RUN(fails_once_at_the_chosen_allocation);

@@ -75,6 +75,29 @@ TEST(follows_symbolic_links) {
   CHECK(S_ISLNK(st.st_mode), "the link is gone");
 }
 
+TEST(follows_links_to_what_is_not_there_yet) {
+  torus_status s;
+  const char *path = temporary_path("unborn_target");
+  const char *link = temporary_path("first"), *next = temporary_path("second");
+  CHECK(symlink("second", link) == 0, "no link"); /* relative */
+  CHECK(symlink(path, next) == 0, "no link");
+  CHECK(write_text(link, "text", &s), "%s", s.message);
+  CHECK(holds(path, "text"), "not at the end of the links");
+  struct stat st;
+  lstat(link, &st);
+  CHECK(S_ISLNK(st.st_mode), "the link is gone");
+  lstat(next, &st);
+  CHECK(S_ISLNK(st.st_mode), "the second link is gone");
+}
+
+TEST(refuses_links_in_a_circle) {
+  torus_status s;
+  const char *link = temporary_path("round"), *back = temporary_path("about");
+  CHECK(symlink("about", link) == 0 && symlink("round", back) == 0, "no link");
+  CHECK(!write_text(link, "x", &s), "succeeded");
+  CHECK(strstr(s.message, "levels of symbolic links"), "%s", s.message);
+}
+
 /* A limit on the file size stands for a full disk: write(2) fails midway. */
 TEST(keeps_the_old_file_when_the_disk_is_full) {
   torus_status s;
@@ -159,6 +182,8 @@ int main(void) {
   RUN(honours_the_umask);
   RUN(takes_empty_files);
   RUN(follows_symbolic_links);
+  RUN(follows_links_to_what_is_not_there_yet);
+  RUN(refuses_links_in_a_circle);
   RUN(keeps_the_old_file_when_the_disk_is_full);
   RUN(names_a_missing_directory);
   RUN(refuses_a_directory);
