@@ -7,6 +7,7 @@
 #include "io/gif.h"
 #include "io/png.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -23,7 +24,7 @@ static int set_library(lua_State *L) {
 }
 
 /* raise(message): an error at the line of the script that called */
-static int raise(lua_State *L) {
+static int raise_text(lua_State *L) {
   luaL_tolstring(L, 1, NULL);
   return torus_raise(L);
 }
@@ -32,6 +33,35 @@ static int raise(lua_State *L) {
 static int raised(lua_State *L) {
   lua_getfield(L, LUA_REGISTRYINDEX, TORUS_RAISED_KEY);
   return 1;
+}
+
+/* A control-C that came while none was welcome. */
+static volatile sig_atomic_t held;
+
+static void hold(int signal) {
+  (void)signal;
+  held = 1;
+}
+
+/* uninterrupted(f, ...): calls it; a control-C meanwhile is delivered when it
+ * has returned. For what must be done as a whole, and does not take long. */
+static int uninterrupted(lua_State *L) {
+  struct sigaction holding = {.sa_handler = hold, .sa_flags = SA_RESTART};
+  struct sigaction before;
+  luaL_checkany(L, 1);
+  sigaction(SIGINT, NULL, &before);
+  if (before.sa_handler == SIG_IGN || before.sa_handler == hold) {
+    lua_call(L, lua_gettop(L) - 1, LUA_MULTRET);
+    return lua_gettop(L);
+  }
+  sigaction(SIGINT, &holding, NULL);
+  int status = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
+  sigaction(SIGINT, &before, NULL);
+  if (held) {
+    held = 0;
+    raise(SIGINT);
+  }
+  return status == LUA_OK ? lua_gettop(L) : lua_error(L);
 }
 
 static int threads(lua_State *L) {
@@ -206,8 +236,9 @@ static int write_gif(lua_State *L) {
 
 void torus_open_system(lua_State *L) {
   static const luaL_Reg functions[] = {{"set_library", set_library},
-                                       {"raise", raise},
+                                       {"raise", raise_text},
                                        {"raised", raised},
+                                       {"uninterrupted", uninterrupted},
                                        {"threads", threads},
                                        {"set_threads", set_threads},
                                        {"memory", memory},

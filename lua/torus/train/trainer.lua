@@ -15,6 +15,7 @@
 -- A run that was stopped, in whatever way, and is resumed ends with the same
 -- bits as one that was not.
 -- @module torus.train.trainer
+local core = require "torus.core"
 local checkpoint = require "torus.train.checkpoint"
 local folder = require "torus.train.folder"
 local lock = require "torus.train.lock"
@@ -160,8 +161,15 @@ local function report(run, numbers, norm, rate)
   return run.log:row(row)
 end
 
--- One step. `run.updating` is set while the state is between two steps and
--- must not be saved.
+-- From one step's state to the next one's: what is between them can't be saved.
+local function update(run, gradients, numbers)
+  local task = run.task
+  task.optimiser:step(gradients)
+  if task.after_update then task:after_update(numbers) end
+  run.numbers, run.step = task:numbers(), run.step + 1
+end
+
+-- One step.
 local function advance(run)
   local task, step = run.task, run.step + 1
   local gradients, numbers = task:step(step)
@@ -178,11 +186,7 @@ local function advance(run)
   clip(gradients, norm, run.max_gradient)
   local optimiser = task.optimiser
   if run.learning_rate then optimiser.lr = run.learning_rate(step) end
-  run.updating = true
-  optimiser:step(gradients)
-  if task.after_update then task:after_update(numbers) end
-  run.numbers, run.step = task:numbers(), step
-  run.updating = false
+  core.uninterrupted(update, run, gradients, numbers)
   local ok, message = report(run, numbers, norm, optimiser.lr)
   if not ok then return nil, message end
   run.progress:update(step, numbers.loss)
@@ -207,10 +211,6 @@ end
 local function finish_interrupted(run)
   if run.step == run.saved_step then
     return nil, "interrupted"
-  end
-  if run.updating then
-    return nil, string.format("interrupted in the middle of an update; the "
-      .. "checkpoint is that of step %s", tostring(run.saved_step))
   end
   local ok, message = save(run)
   if not ok then return nil, "interrupted; " .. message end
