@@ -73,9 +73,8 @@ local SMALL = options.joined(LEARNS, { width = 32, decode_frames = 4 })
 -- are far from independent, and samples of the prior are no frames. Four numbers
 -- instead of a map of one channel, 1,800 steps: a sampled frame's error against
 -- the nearest real one (median) is 9e-4 instead of 54e-4 for a pendulum and
--- 17e-4 instead of 181e-4 for three bodies, with 16 and 13 nats instead of 39
--- and 33, and reconstructions as good. With 12 numbers it was 178e-4 for three
--- bodies, with 4 55e-4, after 1,200 steps.
+-- 35e-4 instead of 168e-4 for three bodies, with 16 and 13 nats instead of 39
+-- and 33, and reconstructions as good. With 12 numbers it was as with the map.
 M.generative = { kl_weight = 6e-2, posterior_logvar = 0, latent = "vector",
   z = 4 }
 
