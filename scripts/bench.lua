@@ -7,16 +7,17 @@ local argparse = require "argparse"
 local command = require "torus.train.command"
 local json = require "dkjson"
 local rows = require "torus.bench.rows"
+local torus = require "torus"
 
 local parser = argparse("bench.lua",
   "Times the jobs that torus is made for; with --peer beside PyTorch.")
 parser:option("--only", "Rows to run, by name."):args("+"):argname("<row>")
 parser:option("--rounds", "Rounds of every row.", "5"):convert(command.whole)
 parser:option("--batch", "Another batch size."):convert(command.whole)
-parser:option("--peer", "Folder with the peer's scripts."):argname("<dir>")
+parser:flag("--peer", "Also time the same work in PyTorch.")
 parser:option("--python", "Python that has PyTorch.", "/usr/bin/python3")
 parser:option("--json", "Also write the figures to a file."):argname("<file>")
-parser:flag("--profile", "Time by part of each job.")
+parser:flag("--profile", "Also show the parts of the median run of each job.")
 parser:flag("--list", "Names the rows and ends.")
 parser:option("--child"):hidden(true)
 
@@ -33,7 +34,6 @@ end
 
 local function child_command(args, row)
   local words = { quote(here .. "/torus"), quote(arg[0]), "--child", row.name }
-  if args.profile then words[#words + 1] = "--profile" end
   if args.batch then words[#words + 1] = "--batch " .. args.batch end
   if args.threads then
     table.insert(words, 1, "TORUS_THREADS=" .. args.threads)
@@ -48,24 +48,33 @@ local function measure_own(args, row)
   return figures
 end
 
--- PyTorch's best setting here: the better thread count, and for large steps a
--- malloc that keeps its memory.
+local function check_python(args)
+  local text, ok = output_of(quote(args.python) .. " -c 'import torch'")
+  if ok then return end
+  command.die("--peer: %s has no PyTorch, which is Debian's package "
+    .. "python3-torch\n%s", args.python, text:match("([^\n]*)\n*$"))
+end
+
+local KEEP_MEMORY = "MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=-1 "
+  .. "MALLOC_TOP_PAD_=268435456"
+
+-- Seconds of PyTorch's best setting here: the better thread count, and for
+-- large steps a malloc that keeps its memory.
 local function measure_peer(args, row)
-  local peer = row.peer
-  local folder = peer.own and here .. "/../spec/support" or args.peer
-  local best, memory
-  for _, threads in ipairs(peer.threads or { 2 }) do
-    local line = ("%s %s %s %s --threads %d"):format(
-      peer.malloc and "MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=-1 "
-        .. "MALLOC_TOP_PAD_=268435456" or "",
-      quote(args.python), quote(folder .. "/" .. peer.script), peer.args, threads)
-    local text = output_of(line)
-    local value = tonumber(text:match(peer.pattern))
-    if not value then command.die("the peer of %s failed:\n%s", row.name, text) end
-    best = math.min(best or math.huge, value * peer.scale)
-    memory = tonumber(text:match("peak ([%d.]+) GB"))
+  local peer, threads, best = row.peer, torus.threads(), math.huge
+  local words = { peer.malloc and KEEP_MEMORY or "", quote(args.python), "-B",
+    quote(here .. "/../spec/support/" .. peer.script), peer.args,
+    args.batch and "--batch " .. args.batch or "", "--threads " }
+  local one = peer.single and threads > 1 and 1 or nil
+  for _, count in ipairs { threads, one } do
+    local text = output_of(table.concat(words, " ") .. count)
+    local seconds = tonumber(text:match("step ([%d.]+) s"))
+    if not seconds then
+      command.die("the peer of %s failed:\n%s", row.name, text)
+    end
+    best = math.min(best, seconds)
   end
-  return best, memory
+  return best
 end
 
 local function time_text(seconds)
@@ -75,20 +84,20 @@ local function time_text(seconds)
 end
 
 local function run_row(args, row)
-  local own, peers, ratios, peak, parts = {}, {}, {}, 0, nil
-  local threads
+  local own, peers, ratios, peak = {}, {}, {}, 0
   for round = 1, args.rounds do
-    local figures = measure_own(args, row)
-    own[round], parts, threads = figures.seconds, figures.parts, figures.threads
-    peak = math.max(peak, figures.peak_bytes)
+    own[round] = measure_own(args, row)
+    peak = math.max(peak, own[round].peak_bytes)
     if args.peer and row.peer then
       peers[round] = measure_peer(args, row)
-      ratios[round] = peers[round] / own[round]
+      ratios[round] = peers[round] / own[round].seconds
     end
   end
+  local middle = rows.median(own, "seconds")
   local result = { row = row.name, what = row.what, rounds = args.rounds,
-    threads = threads, seconds = rows.median(own), least = own[1],
-    most = own[#own], peak_bytes = peak, parts = parts, goal = row.goal }
+    threads = middle.threads, seconds = middle.seconds, least = own[1].seconds,
+    most = own[#own].seconds, peak_bytes = peak, parts = middle.parts,
+    goal = row.goal }
   if #ratios > 0 then
     result.peer_seconds, result.ratio = rows.median(peers), rows.median(ratios)
     result.ratio_least, result.ratio_most = ratios[1], ratios[#ratios]
@@ -149,6 +158,7 @@ local function main(args)
     for _, row in ipairs(rows.rows) do print(row.name, row.what) end
     return
   end
+  if args.peer then check_python(args) end
   local list, results = chosen(args), { machine = machine() }
   print(("%s, medians of %d rounds (least to most)"):format(results.machine,
     args.rounds))

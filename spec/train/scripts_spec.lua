@@ -145,6 +145,9 @@ describe("the scripts", function()
       "whole number of at least 0")
     fails("evaluate.lua " .. base .. "/run --pictures", "rollout.lua makes")
     fails("bench.lua --rounds 0", "whole number of at least 1")
+    fails("bench.lua --peer --python /none/python3",
+      "^bench.lua: %-%-peer: /none/python3 has no PyTorch, which is Debian's "
+        .. "package python3%-torch\n")
   end)
 
   it("tell a configuration that can't be in one line", function()

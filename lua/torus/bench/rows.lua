@@ -134,39 +134,39 @@ local function rollout_gradient(steps, backprop)
   end
 end
 
+-- What a row is measured beside: a script of spec/support with its arguments.
+-- Convolutions: channels last, and a malloc that keeps its memory.
+local function conv_peer(script)
+  return { script = script, args = "--channels-last --steps 3", malloc = true }
+end
+
+-- Small networks: the better of one thread and all of them.
+local function mlp_peer(args)
+  return { script = "mlp_torch.py", args = args, single = true }
+end
+
 --- Rows in the order they are reported: name, what, setup(options) ->
--- function(mark)[, units it does], times to repeat, the peer's script with its
--- arguments, a pattern that finds its seconds or milliseconds.
+-- function(mark)[, units it does], times to repeat, the peer in PyTorch.
 M.rows = {
   { name = "hgn_step", what = "HGN training step, batch 16", goal = 3.5,
-    setup = hgn_step, repeats = 3,
-    peer = { script = "hgn_torch.py", args = "--channels-last --steps 3",
-      malloc = true, pattern = "step ([%d.]+)s", scale = 1 } },
+    setup = hgn_step, repeats = 3, peer = conv_peer "hgn_torch.py" },
   { name = "decoder", what = "decoder, forward and backward, 496 images",
     goal = 3.3, setup = decoder, repeats = 3,
-    peer = { script = "decoder_torch.py", args = "--steps 3", own = true,
-      malloc = true, pattern = "step ([%d.]+)s", scale = 1 } },
+    peer = conv_peer "decoder_torch.py" },
   { name = "hnn_step", what = "HNN step, [2,200,200,1] tanh, batch 750",
-    goal = 2.5, setup = hnn, repeats = 50,
-    peer = { script = "mlp_torch.py", args = "hnn --steps 60",
-      pattern = "median ([%d.]+) ms", scale = 1e-3, threads = { 1, 2 } } },
+    goal = 2.5, setup = hnn, repeats = 50, peer = mlp_peer "hnn --steps 60" },
   { name = "nhf_step", what = "NHF step, 5 flows x 2 leapfrog steps, batch 512",
-    goal = 4, setup = nhf, repeats = 30,
-    peer = { script = "mlp_torch.py", args = "nhf --steps 30",
-      pattern = "median ([%d.]+) ms", scale = 1e-3, threads = { 1, 2 } } },
+    goal = 4, setup = nhf, repeats = 30, peer = mlp_peer "nhf --steps 30" },
   { name = "rollout_64", what = "leapfrog step, no gradient, batch 64",
     goal = 5, setup = rollout(64), repeats = 5,
-    peer = { script = "mlp_torch.py", args = "rollout --batch 64 --steps 300",
-      pattern = "median ([%d.]+) ms", scale = 1e-3, threads = { 1, 2 } } },
+    peer = mlp_peer "rollout --batch 64 --steps 300" },
   { name = "rollout_1", what = "leapfrog step, no gradient, batch 1",
     goal = 20, setup = rollout(1), repeats = 5,
-    peer = { script = "mlp_torch.py", args = "rollout --batch 1 --steps 300",
-      pattern = "median ([%d.]+) ms", scale = 1e-3, threads = { 1, 2 } } },
+    peer = mlp_peer "rollout --batch 1 --steps 300" },
   { name = "hamiltonian", what = "30 leapfrog steps through HGN's "
     .. "convolutional Hamiltonian, forward and backward, batch 16",
     setup = hamiltonian, repeats = 3,
-    peer = { script = "hamiltonian_torch.py", args = "--steps 3", own = true,
-      malloc = true, pattern = "step ([%d.]+)s", scale = 1 } },
+    peer = conv_peer "hamiltonian_torch.py" },
 }
 
 for _, backprop in ipairs { "stored", "reversible" } do
@@ -186,45 +186,39 @@ function M.find(name)
   end
 end
 
-local function median(list)
-  table.sort(list)
+--- The middle one of a list, which this sorts.
+-- @tparam {number,...} list or of tables
+-- @tparam[opt] string key of the tables
+function M.median(list, key)
+  table.sort(list, key and function(a, b) return a[key] < b[key] end)
   return list[(#list + 1) // 2]
 end
-M.median = median
 
 --- Measures one row in this process.
 -- @tparam table row
--- @tparam table options batch, profile
+-- @tparam table options batch
 -- @treturn table seconds (median of the repeats for one unit of work), least,
--- most, peak_bytes, threads, parts (seconds by name, with profile)
+-- most, peak_bytes, threads, parts: names and seconds of the median repeat's
 function M.measure(row, options)
   local work, units = row.setup(options)
   units = units or 1
-  local times, parts, order = {}, {}, {}
+  local times = {}
   for i = 0, row.repeats do
-    local begin = torus.clock()
+    local parts, begin = {}, torus.clock()
     local last = begin
     work(function(name)
       local now = torus.clock()
-      if i > 0 and options.profile then
-        if not parts[name] then
-          parts[name] = {}
-          order[#order + 1] = name
-        end
-        table.insert(parts[name], (now - last) / units)
-      end
+      parts[#parts + 1] = { name = name, seconds = (now - last) / units }
       last = now
     end)
-    if i > 0 then times[i] = (torus.clock() - begin) / units end
+    if i > 0 then
+      times[i] = { seconds = (torus.clock() - begin) / units, parts = parts }
+    end
   end
-  local found = {}
-  for i, name in ipairs(order) do
-    found[i] = { name = name, seconds = median(parts[name]) }
-  end
-  local m = median(times)
-  return { seconds = m, least = times[1], most = times[#times],
-    peak_bytes = torus.memory().peak_resident_bytes, threads = torus.threads(),
-    parts = found }
+  local middle = M.median(times, "seconds")
+  return { seconds = middle.seconds, least = times[1].seconds,
+    most = times[#times].seconds, parts = middle.parts,
+    peak_bytes = torus.memory().peak_resident_bytes, threads = torus.threads() }
 end
 
 return M
