@@ -41,9 +41,11 @@ count() { # count NAME EXIT-STATUS
 }
 
 # An allocation too large is for the engine to refuse, not for the sanitizer.
-export ASAN_OPTIONS="allocator_may_return_null=1:${ASAN_OPTIONS:-}"
+# What was freed is kept aside, but not so much that specs of memory see it grow.
+export ASAN_OPTIONS="allocator_may_return_null=1:quarantine_size_mb=16:\
+${ASAN_OPTIONS:-}"
 export UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1:${UBSAN_OPTIONS:-}"
-# What OpenMP keeps for its threads until the end counts as possibly lost.
+# What OpenBLAS keeps for its threads until the end counts as possibly lost.
 memcheck="valgrind --quiet --error-exitcode=9 --leak-check=full
   --show-leak-kinds=definite --errors-for-leak-kinds=definite"
 
