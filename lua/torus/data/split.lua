@@ -14,8 +14,8 @@ local M = {}
 local function list_of(places, size)
   if torus.is_tensor(places) then
     if places.dtype ~= "int64" or places:dim() ~= 1 then
-      options.raise("batch: expected int64 places of shape (n), got %s (%s)",
-        places.dtype, table.concat(places.shape, ","))
+      options.raise("batch: expected int64 places of shape (n), got %s %s",
+        places.dtype, options.shape_text(places))
     end
     places = places:totable()
   elseif type(places) ~= "table" then

@@ -253,7 +253,7 @@ local function rows_of(x, where)
   if x:dim() == 1 then x = x:reshape(-1, 1) end
   if x:dim() ~= 2 or x:size(1) < 2 or x:size(2) < 1 then
     return nil, string.format("%s: expected samples of shape (n, d), at "
-      .. "least two, got (%s)", where, table.concat(x.shape, ","))
+      .. "least two, got %s", where, options.shape_text(x))
   end
   x = x:to("float64")
   if (x * 0):sum():item() ~= 0 then

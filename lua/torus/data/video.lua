@@ -4,6 +4,7 @@
 -- larger than memory.
 -- @module torus.data.video
 local npy = require "torus.npy"
+local options = require "torus.options"
 local torus = require "torus"
 
 local M = {}
@@ -12,7 +13,7 @@ local BYTES = { uint8 = 1, float32 = 4 }
 
 -- nil, or what is wrong with frames of this shape and dtype.
 local function problem(shape, dtype)
-  local text = "(" .. table.concat(shape, ",") .. ")"
+  local text = options.shape_text(shape)
   if #shape ~= 5 or shape[5] ~= 3 then
     return "expected the shape (sequences, length, height, width, 3), got "
       .. text

@@ -3,6 +3,7 @@
 -- else, exactly, in the metadata.
 -- @module torus.train.checkpoint
 local json = require "dkjson"
+local options = require "torus.options"
 local read_json = require "torus.json"
 local torus = require "torus"
 
@@ -111,7 +112,7 @@ local function moments_of(checkpoint, which, parameters)
   for i, entry in ipairs(parameters) do
     local tensor = stored[entry[1]]
     if not tensor
-      or table.concat(tensor.shape, ",") ~= table.concat(entry[2].shape, ",")
+      or options.shape_text(tensor) ~= options.shape_text(entry[2])
       or tensor.dtype ~= entry[2].dtype then
       return nil, string.format("the moments of %s are missing or of another "
         .. "shape", entry[1])

@@ -83,10 +83,10 @@ local function load_checkpoint(run)
       return nil, string.format("%s: %s is missing", run.checkpoint_path,
         entry[1])
     end
-    local expected = table.concat(entry[2].shape, ",")
-    local got = table.concat(value.shape, ",")
+    local expected = options.shape_text(entry[2])
+    local got = options.shape_text(value)
     if expected ~= got or value.dtype ~= entry[2].dtype then
-      return nil, string.format("%s: %s: expected (%s) %s, got (%s) %s",
+      return nil, string.format("%s: %s: expected %s %s, got %s %s",
         run.checkpoint_path, entry[1], expected, entry[2].dtype, got,
         value.dtype)
     end
