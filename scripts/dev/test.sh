@@ -42,8 +42,10 @@ count() { # count NAME EXIT-STATUS
 
 # An allocation too large is for the engine to refuse, not for the sanitizer.
 # What was freed is kept aside, but not so much that specs of memory see it grow.
+# The leak check must not look at thread-local storage of libraries that are
+# unloaded when Lua ends: it crashes there.
 export ASAN_OPTIONS="allocator_may_return_null=1:quarantine_size_mb=16:\
-${ASAN_OPTIONS:-}"
+intercept_tls_get_addr=0:${ASAN_OPTIONS:-}"
 export UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1:${UBSAN_OPTIONS:-}"
 # What OpenBLAS keeps for its threads until the end counts as possibly lost.
 memcheck="valgrind --quiet --error-exitcode=9 --leak-check=full
