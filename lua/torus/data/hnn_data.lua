@@ -127,11 +127,7 @@ end
 -- size, q, p, dq, dp (size, d) and way, the exact motion: q and p (points,
 -- trajectories, d) float64
 function M.make(system, opts)
-  if type(system) == "string" then system = systems.get(system) end
-  if not systems.is_system(system) then
-    options.raise("hnn_data: expected a system or its name, got %s",
-      tostring(system))
-  end
+  system = systems.of("hnn_data", system)
   local o = options.resolve("hnn_data", opts, RULES)
   for key, value in pairs(M.recipe(system.name)) do
     if RULES[key] and o[key] == nil then o[key] = value end

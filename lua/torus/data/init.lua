@@ -67,11 +67,7 @@ local STORED = { train = { type = "integer", min = 1 },
 -- @treturn Dataset
 function M.simulate(system, opts)
   local o = options.resolve("data.simulate", opts, SIMULATED)
-  if type(system) == "string" then system = systems.get(system) end
-  if not systems.is_system(system) then
-    options.raise("data.simulate: expected a system or its name, got %s",
-      tostring(system))
-  end
+  system = systems.of("data.simulate", system)
   local set = setmetatable({ system = system, seed = o.seed,
     noise = o.noise or system.noise, dt = o.dt or system.dt,
     steps = o.steps or system.steps }, Dataset)

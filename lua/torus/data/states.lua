@@ -72,11 +72,7 @@ end
 -- @treturn tensor clean states, the same tensor when noise is 0
 function M.make(opts)
   local o = options.resolve("data.trajectories", opts, RULES)
-  if type(o.system) == "string" then o.system = systems.get(o.system) end
-  if not systems.is_system(o.system) then
-    options.raise("data.trajectories: expected a system or its name, got %s",
-      tostring(o.system))
-  end
+  o.system = systems.of("data.trajectories", o.system)
   local system, d = o.system, o.system.dimension
   local steps, dt = o.steps or system.steps, o.dt or system.dt
   local sigma = o.noise or system.noise

@@ -56,7 +56,7 @@ end
 -- scheme, from the last two
 function M.measure(system, opts)
   local o = options.resolve("integrators", opts, RULES)
-  if type(system) == "string" then system = systems.get(system) end
+  system = systems.of("integrators", system)
   local coarse, message = steps_of(o)
   if not coarse then options.raise("%s", message) end
   return torus.no_grad(function()

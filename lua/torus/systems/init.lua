@@ -137,6 +137,17 @@ end
 -- @treturn boolean
 function M.is_system(value) return getmetatable(value) == System end
 
+--- A system, or the one that a name stands for; anything else is an error.
+-- @tparam string where name of the operation, for the message
+-- @tparam string|System value
+-- @treturn System
+function M.of(where, value)
+  if type(value) == "string" then return M.get(value) end
+  if M.is_system(value) then return value end
+  options.raise("%s: expected a system or its name, got %s", where,
+    tostring(value))
+end
+
 return setmetatable(M, {
   __parts = named, -- for the prompt
   __index = function(_, name) return (M.find(name)) end,

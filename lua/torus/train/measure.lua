@@ -164,10 +164,8 @@ end
 
 -- One row for every `stride`-th frame of sequences (count, frames, ...).
 local function frame_rows(frames, stride)
-  local kept = places_from(1, frames:size(2))
-  for t = #kept, 1, -1 do
-    if (t - 1) % stride ~= 0 then table.remove(kept, t) end
-  end
+  local kept = {}
+  for t = 1, frames:size(2), stride do kept[#kept + 1] = t end
   return frames:index_select(2, torus.tensor(kept, { dtype = "int64" }))
     :reshape(frames:size(1) * #kept, -1)
 end

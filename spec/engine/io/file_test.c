@@ -62,6 +62,11 @@ TEST(takes_empty_files) {
   CHECK(holds(path, ""), "other content");
 }
 
+static bool is_link(const char *path) {
+  struct stat st;
+  return lstat(path, &st) == 0 && S_ISLNK(st.st_mode);
+}
+
 TEST(follows_symbolic_links) {
   torus_status s;
   const char *path = temporary_path("target");
@@ -70,9 +75,7 @@ TEST(follows_symbolic_links) {
   CHECK(symlink(path, link) == 0, "no link");
   CHECK(write_text(link, "after", &s), "%s", s.message);
   CHECK(holds(path, "after"), "the target is the old one");
-  struct stat st;
-  lstat(link, &st);
-  CHECK(S_ISLNK(st.st_mode), "the link is gone");
+  CHECK(is_link(link), "the link is gone");
 }
 
 TEST(follows_links_to_what_is_not_there_yet) {
@@ -83,11 +86,8 @@ TEST(follows_links_to_what_is_not_there_yet) {
   CHECK(symlink(path, next) == 0, "no link");
   CHECK(write_text(link, "text", &s), "%s", s.message);
   CHECK(holds(path, "text"), "not at the end of the links");
-  struct stat st;
-  lstat(link, &st);
-  CHECK(S_ISLNK(st.st_mode), "the link is gone");
-  lstat(next, &st);
-  CHECK(S_ISLNK(st.st_mode), "the second link is gone");
+  CHECK(is_link(link), "the link is gone");
+  CHECK(is_link(next), "the second link is gone");
 }
 
 TEST(refuses_links_in_a_circle) {
