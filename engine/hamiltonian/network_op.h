@@ -5,7 +5,7 @@
 #define TORUS_HAMILTONIAN_NETWORK_OP_H
 
 #include "autodiff/op.h"
-#include "hamiltonian/fused.h"
+#include "hamiltonian/fused/fused.h"
 
 /* Inputs: q and p (batch, ...); dt, a scalar, if FLAG_DT; then of each
  * network every hidden layer's weight and bias, the read-out's weight, and

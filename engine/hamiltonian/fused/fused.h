@@ -18,7 +18,7 @@
  * `torus_hamiltonian_size` numbers per sample.
  *
  * Backward passes are derived by hand; the equations stand in
- * fused_stack.inc. They give first-order gradients only.
+ * stack.inc. They give first-order gradients only.
  *
  * Samples are computed in tiles of a fixed size, spread over the threads;
  * the gradients of weights are summed per piece of the batch and then in

@@ -59,7 +59,7 @@ typedef struct fused_map {
                      T *sum);                                                  \
     /* y += f x */                                                             \
     void (*add)(int64_t count, T f, const T *x, T *y);                         \
-    /* Winograd's transforms of n images; see fused_tiles.inc. */              \
+    /* Winograd's transforms of n images; see tiles.inc. */                    \
     void (*tiles_in)(const fused_map *map, int64_t n, int64_t width,           \
                      const T *x, T *v, int64_t slot);                          \
     void (*tiles_out)(const fused_map *map, int64_t n, int64_t width,          \

@@ -1,4 +1,4 @@
-#include "hamiltonian/fused_kernels.h"
+#include "hamiltonian/fused/kernels.h"
 
 #include <string.h>
 
@@ -21,7 +21,7 @@
 #define TYPE fused_kernels_f32
 #define LANES 16
 #define NAME(x) x##_f32_avx512
-#include "hamiltonian/fused_kernels.inc"
+#include "hamiltonian/fused/kernels.inc"
 #undef T
 #undef TYPE
 #undef LANES
@@ -31,7 +31,7 @@
 #define TYPE fused_kernels_f64
 #define LANES 8
 #define NAME(x) x##_f64_avx512
-#include "hamiltonian/fused_kernels.inc"
+#include "hamiltonian/fused/kernels.inc"
 #undef T
 #undef TYPE
 #undef LANES
@@ -46,7 +46,7 @@
 #define TYPE fused_kernels_f32
 #define LANES 8
 #define NAME(x) x##_f32_avx2
-#include "hamiltonian/fused_kernels.inc"
+#include "hamiltonian/fused/kernels.inc"
 #undef T
 #undef TYPE
 #undef LANES
@@ -56,7 +56,7 @@
 #define TYPE fused_kernels_f64
 #define LANES 4
 #define NAME(x) x##_f64_avx2
-#include "hamiltonian/fused_kernels.inc"
+#include "hamiltonian/fused/kernels.inc"
 #undef T
 #undef TYPE
 #undef LANES
@@ -74,7 +74,7 @@
 #define TYPE fused_kernels_f32
 #define LANES 4
 #define NAME(x) x##_f32_portable
-#include "hamiltonian/fused_kernels.inc"
+#include "hamiltonian/fused/kernels.inc"
 #undef T
 #undef TYPE
 #undef LANES
@@ -84,7 +84,7 @@
 #define TYPE fused_kernels_f64
 #define LANES 2
 #define NAME(x) x##_f64_portable
-#include "hamiltonian/fused_kernels.inc"
+#include "hamiltonian/fused/kernels.inc"
 
 const fused_kernels_f32 *fused_kernels_chosen_f32(void) {
   switch (torus_isa_chosen()) {

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "hamiltonian/fused.h"
+#include "hamiltonian/fused/fused.h"
 
 /* --- random numbers --- */
 

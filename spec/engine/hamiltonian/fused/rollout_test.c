@@ -1,7 +1,7 @@
 #include "check.h"
 
 #include "core/threads.h"
-#include "hamiltonian/fused_plan.h"
+#include "hamiltonian/fused/plan.h"
 #include "kernels/vecmath.h"
 #include "problem.h"
 

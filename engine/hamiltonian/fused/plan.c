@@ -1,4 +1,4 @@
-#include "hamiltonian/fused_plan.h"
+#include "hamiltonian/fused/plan.h"
 #include "core/whole.h"
 
 size_t fused_tape_limit = TORUS_TAPE_LIMIT;

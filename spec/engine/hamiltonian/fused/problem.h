@@ -9,7 +9,7 @@
 
 #include "core/alloc.h"
 #include "direct.h"
-#include "hamiltonian/fused.h"
+#include "hamiltonian/fused/fused.h"
 
 typedef struct kind {
   const char *name;

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "hamiltonian/fused.h"
+#include "hamiltonian/fused/fused.h"
 
 /* Networks of a separable Hamiltonian: K takes p, V takes q. */
 enum { FUSED_K, FUSED_V };

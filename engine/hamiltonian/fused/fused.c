@@ -1,7 +1,7 @@
-#include "hamiltonian/fused.h"
+#include "hamiltonian/fused/fused.h"
 
 #include "core/shape.h"
-#include "hamiltonian/fused_plan.h"
+#include "hamiltonian/fused/plan.h"
 
 /* --- checks --- */
 
