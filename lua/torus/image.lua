@@ -7,14 +7,14 @@
 local core = require "torus.core"
 local font = require "torus.image.font"
 local options = require "torus.options"
-local torus = require "torus"
+local engine = require "torus.engine"
 
 local M = {}
 
 local shape_text = options.shape_text
 
 local function check_pixels(where, x, ndim, wanted)
-  local channels = torus.is_tensor(x) and x:dim() == ndim and x:size(ndim)
+  local channels = engine.is_tensor(x) and x:dim() == ndim and x:size(ndim)
   if channels ~= 3 and not (channels == 1 and ndim == 3) then
     options.raise("%s: expected %s, got %s", where, wanted, shape_text(x))
   end
@@ -26,10 +26,10 @@ end
 -- As dense uint8; NaN becomes 0.
 local function to_bytes(x)
   if x.dtype == "uint8" then return x:contiguous() end
-  return torus.no_grad(function()
-    local clipped = torus.minimum(torus.maximum(x:detach(), 0), 1)
-    clipped = torus.where(clipped:eq(clipped), clipped, clipped * 0)
-    clipped = torus.where(clipped:ge(0), clipped, torus.zeros_like(clipped))
+  return engine.no_grad(function()
+    local clipped = engine.minimum(engine.maximum(x:detach(), 0), 1)
+    clipped = engine.where(clipped:eq(clipped), clipped, clipped * 0)
+    clipped = engine.where(clipped:ge(0), clipped, engine.zeros_like(clipped))
     return (clipped * 255 + 0.5):floor():to("uint8"):contiguous()
   end)
 end
@@ -73,7 +73,7 @@ end
 -- @tparam integer factor
 -- @treturn tensor
 function M.upscale(x, factor)
-  if not torus.is_tensor(x) or x:dim() < 3 then
+  if not engine.is_tensor(x) or x:dim() < 3 then
     options.raise("image.upscale: expected (..., height, width, channels), "
       .. "got %s", shape_text(x))
   end
@@ -99,8 +99,8 @@ function M.text(text, scale)
   options.argument("image.text", "text", text, { type = "string" })
   local rows = font.pixels(text)
   local width = #rows[1]
-  if width == 0 then return torus.zeros(font.height * (scale or 1), 0, 1) end
-  return M.upscale(torus.tensor(rows):reshape(font.height, width, 1),
+  if width == 0 then return engine.zeros(font.height * (scale or 1), 0, 1) end
+  return M.upscale(engine.tensor(rows):reshape(font.height, width, 1),
     scale or 1)
 end
 
@@ -174,8 +174,8 @@ function M.strip(opts)
   local left = label_width > 0 and label_width + 2 * o.gap + 2 or o.gap
   local text_height = font.height * o.text
   local row_height = math.max(h, text_height) + o.gap
-  return torus.no_grad(function()
-    local canvas = torus.full({ #o.rows * row_height + o.gap,
+  return engine.no_grad(function()
+    local canvas = engine.full({ #o.rows * row_height + o.gap,
       left + columns * (w + o.gap), 3 }, o.background)
     for i, row in ipairs(o.rows) do
       local y = (i - 1) * row_height + o.gap + 1
@@ -214,23 +214,23 @@ function M.beside(films, opts)
     end
     longest = math.max(longest, film:size(1))
   end
-  return torus.no_grad(function()
+  return engine.no_grad(function()
     local parts = {}
     for i, film in ipairs(films) do
       film = to_floats(film)
       local missing = longest - film:size(1)
       if missing > 0 then
         local last = film:narrow(1, film:size(1), 1)
-        film = torus.cat({ film, last:expand(missing, film:size(2),
+        film = engine.cat({ film, last:expand(missing, film:size(2),
           film:size(3), 3) }, 1)
       end
       if i > 1 and o.gap > 0 then
-        parts[#parts + 1] = torus.full({ longest, film:size(2), o.gap, 3 },
+        parts[#parts + 1] = engine.full({ longest, film:size(2), o.gap, 3 },
           o.background)
       end
       parts[#parts + 1] = film
     end
-    return torus.cat(parts, 3)
+    return engine.cat(parts, 3)
   end)
 end
 

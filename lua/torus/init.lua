@@ -5,30 +5,9 @@
 -- operation is a function of the module and a method of tensors.
 -- @module torus
 
-local core = require "torus.core"
-
--- Errors are raised at the script's line: the first one outside of this folder.
-core.set_library((debug.getinfo(1, "S").source:gsub("init%.lua$", "")))
-
-local tensor = require "torus.tensor"
-
 local M = { _VERSION = "torus 0.1" }
 
-for _, name in ipairs {
-  "tensor", "zeros", "ones", "full", "rand", "randn", "arange", "linspace",
-  "eye", "randperm", "from_bytes", "to_bytes", "generator", "manual_seed",
-  "random_state", "set_random_state", "grad", "variable", "no_grad",
-  "enable_grad", "is_recording", "threads", "set_threads", "memory", "clock",
-} do
-  M[name] = core[name]
-end
-
-for name, f in pairs(core.ops) do M[name] = f end
-for name, f in pairs(tensor) do M[name] = f end
-
---- The registered operations, for documentation and generated checks.
--- @treturn {table,...} `{name, inputs, optional_inputs, params, constant, doc}`
-M.registry = core.registry
+for name, value in pairs(require "torus.engine") do M[name] = value end
 
 -- Parts that load when they are first used.
 local parts = {

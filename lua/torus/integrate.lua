@@ -15,7 +15,7 @@ local core = require "torus.core"
 local hamiltonian = require "torus.hamiltonian"
 local fused = require "torus.fused"
 local options = require "torus.options"
-local torus = require "torus"
+local engine = require "torus.engine"
 
 local M = {}
 
@@ -107,8 +107,8 @@ end
 
 local function general(problem)
   local run = SCHEMES[problem.method].splitting and splitting or runge_kutta
-  local qs, ps = run(problem, torus.is_recording())
-  local way = { q = torus.stack(qs, 1), p = torus.stack(ps, 1) }
+  local qs, ps = run(problem, engine.is_recording())
+  local way = { q = engine.stack(qs, 1), p = engine.stack(ps, 1) }
   if problem.energies then way.energy = energies_of(problem.H, way.q, way.p) end
   return way
 end
@@ -116,7 +116,7 @@ end
 -- --- entry ----------------------------------------------------------------
 
 local function check_step(dt)
-  local scalar = torus.is_tensor(dt) and dt:numel() == 1
+  local scalar = engine.is_tensor(dt) and dt:numel() == 1
   if not scalar and (type(dt) ~= "number" or dt ~= dt) then
     options.raise("integrate: expected a number as dt, got %s",
       options.show(dt))

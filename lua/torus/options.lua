@@ -3,6 +3,9 @@
 -- @module torus.options
 local core = require "torus.core"
 
+-- Errors are raised at the script's line: the first one outside of this folder.
+core.set_library((debug.getinfo(1, "S").source:gsub("options%.lua$", "")))
+
 local M = {}
 
 --- Raises an error at the line that called into the library, however many of

@@ -8,14 +8,14 @@
 -- @module torus.plot
 local image = require "torus.image"
 local options = require "torus.options"
-local torus = require "torus"
+local engine = require "torus.engine"
 
 local M = {}
 
 -- --- data -------------------------------------------------------------------
 
 local function list_of(where, values)
-  if torus.is_tensor(values) then values = values:detach():reshape(-1):totable() end
+  if engine.is_tensor(values) then values = values:detach():reshape(-1):totable() end
   if type(values) ~= "table" then
     options.raise("%s: expected a list of numbers or a tensor, got %s", where,
       tostring(values))
@@ -187,8 +187,8 @@ end
 
 -- z (rows for y, columns for x) as blocks of lines that gnuplot's grids need.
 local function add_grid(script, panel, where)
-  local z = torus.is_tensor(panel.z) and panel.z:detach() or panel.z
-  if not torus.is_tensor(z) or z:dim() ~= 2 then
+  local z = engine.is_tensor(panel.z) and panel.z:detach() or panel.z
+  if not engine.is_tensor(z) or z:dim() ~= 2 then
     options.raise("%s: expected z as a tensor (y, x)", where)
   end
   local x, y = list_of(where .. ": x", panel.x), list_of(where .. ": y", panel.y)
@@ -242,7 +242,7 @@ end
 -- The picture reaches gnuplot as a file, which is there while it runs.
 local function add_image(script, panel, where)
   local x = panel.image
-  if not torus.is_tensor(x) or x:dim() ~= 3 or x:size(3) ~= 3 then
+  if not engine.is_tensor(x) or x:dim() ~= 3 or x:size(3) ~= 3 then
     options.raise("%s: expected image as a tensor (height, width, 3), got %s",
       where, options.shape_text(x))
   end

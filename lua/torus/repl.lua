@@ -190,11 +190,13 @@ local function read_plainly(prompt, visible)
   return io.read("l")
 end
 
---- The program: `torus` as a global, a prompt if a terminal listens.
--- From a pipe it runs quietly, and the status tells whether all went well.
+--- The program: `torus` becomes a global, and a prompt opens where standard
+-- input is a terminal. From a pipe it runs quietly, and the exit status says
+-- whether every chunk succeeded.
+-- @tparam table torus the module itself
 -- @treturn integer exit status
-function M.main()
-  _G.torus = require "torus"
+function M.main(torus)
+  _G.torus = torus
   local has_edit, edit = pcall(require, "torus.edit")
   local interactive
   if has_edit then

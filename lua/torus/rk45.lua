@@ -12,7 +12,7 @@
 local core = require "torus.core"
 local hamiltonian = require "torus.hamiltonian"
 local options = require "torus.options"
-local torus = require "torus"
+local engine = require "torus.engine"
 
 local M = {}
 
@@ -42,7 +42,7 @@ local function sample_times(o)
   if o.dt or o.steps then
     options.raise("rk45: give either times or dt and steps")
   end
-  local times = torus.is_tensor(o.times) and o.times:totable() or o.times
+  local times = engine.is_tensor(o.times) and o.times:totable() or o.times
   if type(times) ~= "table" or #times == 0 then
     options.raise("rk45: expected times as a list of numbers, got %s",
       tostring(o.times))
@@ -62,9 +62,9 @@ local function vector_field(H, tail, dtype)
   return function(states)
     local batch, d = states:size(1), states:size(2) // 2
     local shape = { batch, table.unpack(tail) }
-    return torus.enable_grad(function()
-      local q = torus.variable(states:narrow(2, 1, d):to(dtype):reshape(shape))
-      local p = torus.variable(
+    return engine.enable_grad(function()
+      local q = engine.variable(states:narrow(2, 1, d):to(dtype):reshape(shape))
+      local p = engine.variable(
         states:narrow(2, d + 1, d):to(dtype):reshape(shape))
       local energy = H(q, p)
       hamiltonian.check_energy("rk45", "H", energy, q)
@@ -72,9 +72,9 @@ local function vector_field(H, tail, dtype)
         options.raise("rk45: H depends neither on q nor on p; an energy must "
           .. "be computed with differentiable operations")
       end
-      local g = torus.grad(energy:sum(), { q, p }, { allow_unused = true })
+      local g = engine.grad(energy:sum(), { q, p }, { allow_unused = true })
       local dq, dp = g[1] or q * 0, g[2] or p * 0
-      return torus.cat({ dp:reshape(batch, d), -dq:reshape(batch, d) }, 2)
+      return engine.cat({ dp:reshape(batch, d), -dq:reshape(batch, d) }, 2)
         :detach():to("float64")
     end)
   end
@@ -135,8 +135,8 @@ function M.solve(opts)
   local times, shape = sample_times(o), o.q.shape
   local batch = shape[1]
   local d = batch > 0 and o.q:numel() // batch or 0
-  return torus.no_grad(function()
-    local states = torus.cat({ o.q:detach():reshape(batch, d),
+  return engine.no_grad(function()
+    local states = engine.cat({ o.q:detach():reshape(batch, d),
       o.p:detach():reshape(batch, d) }, 2):to("float64")
     local out, counts = M.states(
       o.field or vector_field(o.H, { table.unpack(shape, 2) }, o.q.dtype),

@@ -6,9 +6,10 @@
 
 local core = require "torus.core"
 local format = require "torus.format"
+local options = require "torus.options"
 
 local ops, methods, meta = core.ops, core.methods, core.metatable
-local raise = core.raise
+local raise = options.raise
 
 local M = {}
 

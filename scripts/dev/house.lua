@@ -20,8 +20,9 @@ local LUA_ORDER = {
   image = 0, optim = 1, nn = 1, systems = 1, data = 2, plot = 2, models = 3, train = 4,
   bench = 5, repl = 5, experiments = 5, figures = 6,
 }
--- This gathers the whole library and may require anything.
-local LUA_TOP = { ["lua/torus/init.lua"] = true }
+-- The facade gathers the whole library: it may require anything, and nothing
+-- in the library may require it.
+local FACADE = "lua/torus/init.lua"
 
 local breaches = 0
 local function breach(path, line, ...)
@@ -75,16 +76,61 @@ local function part_of(module)
   return module:match("^torus%.(%w+)")
 end
 
+-- Requires by module: {[name] = {{name, path, line}, ...}}.
+local graph = {}
+
+local function add_edge(path, number, module)
+  local from = path:gsub("^lua/", ""):gsub("%.lua$", ""):gsub("/init$", "")
+    :gsub("/", ".")
+  graph[from] = graph[from] or {}
+  table.insert(graph[from], { module = module, path = path, number = number })
+end
+
+local function sorted_keys(t)
+  local keys = {}
+  for key in pairs(t) do keys[#keys + 1] = key end
+  table.sort(keys)
+  return keys
+end
+
+-- Reports each edge that closes a circle of requires.
+local function check_circles()
+  local state, trail = {}, {}
+  local function visit(module)
+    state[module] = "open"
+    trail[#trail + 1] = module
+    for _, edge in ipairs(graph[module] or {}) do
+      if state[edge.module] == "open" then
+        local first = #trail
+        while trail[first] ~= edge.module do first = first - 1 end
+        breach(edge.path, edge.number, "a circle of requires: %s -> %s",
+          table.concat(trail, " -> ", first), edge.module)
+      elseif not state[edge.module] then
+        visit(edge.module)
+      end
+    end
+    trail[#trail] = nil
+    state[module] = "done"
+  end
+  for _, module in ipairs(sorted_keys(graph)) do
+    if not state[module] then visit(module) end
+  end
+end
+
 local function check_require(path, number, line)
-  if LUA_TOP[path] then return end
   local here = path:match("^lua/torus/(%w+)")
-  if not here then return end
+  if not here or path == FACADE then return end
   if number == 1 and path:match("^lua/torus/%w+/") and not LUA_ORDER[here] then
     breach(path, number, "lua/torus/%s is no known part", here)
   end
   local code = line:gsub("%-%-.*", "")
   for module in code:gmatch("require%s*%(?%s*[\"']([%w_.]+)[\"']") do
     local part = part_of(module)
+    add_edge(path, number, module)
+    if module == "torus" then
+      breach(path, number, "requires the facade; require what is used "
+        .. "(torus.engine has the tensor functions)")
+    end
     if part and (LUA_ORDER[part] or 0) > (LUA_ORDER[here] or 0) then
       breach(path, number, "torus.%s may not require %s", here, module)
     end
@@ -115,4 +161,5 @@ for _, path in ipairs(files("*.c", "*.h", "*.inc", "*.def", "*.lua", "*.sh", "*.
     breach(path, number, "%d lines, the limit is %d", number, MAX_LINES)
   end
 end
+check_circles()
 os.exit(breaches == 0)

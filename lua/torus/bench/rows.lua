@@ -1,13 +1,24 @@
 --- The measured jobs: each sets itself up and gives a function that does one
 -- unit of work.
 -- @module torus.bench.rows
-local torus = require "torus"
+local adam = require "torus.optim.adam"
+local engine = require "torus.engine"
+local fused = require "torus.fused"
+local geco = require "torus.optim.geco"
+local hgn = require "torus.models.hgn"
+local hamiltonians = require "torus.hamiltonian"
+local integrate = require "torus.integrate"
+local flows = require "torus.models.nhf"
+local nn = require "torus.nn"
+local systems = require "torus.systems"
+
+local joint, separable = hamiltonians.joint, hamiltonians.separable
 
 local M = {}
 
 -- Two moving discs' worth of data would be rendered; here any pictures do.
 local function data(batch)
-  local system = torus.systems.mass_spring
+  local system = systems.mass_spring
   local q, p = system:sample { count = batch, seed = 1 }
   local way = system:solve(q, p)
   return function()
@@ -16,39 +27,39 @@ local function data(batch)
 end
 
 local function hgn_step(o)
-  torus.manual_seed(0)
-  local model = torus.models.hgn {}
-  local optimiser = torus.optim.adam(model:parameters(), { lr = 1.5e-4 })
-  local geco = torus.optim.geco { tolerance = 0.01 }
+  engine.manual_seed(0)
+  local model = hgn.new {}
+  local optimiser = adam.new(model:parameters(), { lr = 1.5e-4 })
+  local constraint = geco.new { tolerance = 0.01 }
   local frames = data(o.batch or 16)
   return function(mark)
     local x = frames()
     mark("data")
     local grads, info = model:gradients(x,
-      { multiplier = geco:multiplier(), mark = mark })
-    geco:update(info.mse)
+      { multiplier = constraint:multiplier(), mark = mark })
+    constraint:update(info.mse)
     optimiser:step(grads)
     mark("GECO, Adam")
   end
 end
 
 local function decoder(o)
-  torus.manual_seed(0)
-  local model = torus.models.hgn {}
+  engine.manual_seed(0)
+  local model = hgn.new {}
   local images = o.batch or 496
-  local q = torus.randn(images, 4, 4, 16)
-  local targets = torus.rand(images, 32, 32, 3)
+  local q = engine.randn(images, 4, 4, 16)
+  local targets = engine.rand(images, 32, 32, 3)
   return function()
     model:decoder_gradients(q, targets, 1 / targets:numel())
   end
 end
 
 local function hamiltonian(o)
-  torus.manual_seed(0)
-  local model = torus.models.hgn {}
+  engine.manual_seed(0)
+  local model = hgn.new {}
   local batch = o.batch or 16
-  local q, p = torus.randn(batch, 4, 4, 16), torus.randn(batch, 4, 4, 16)
-  local g = torus.randn(31, batch, 4, 4, 16)
+  local q, p = engine.randn(batch, 4, 4, 16), engine.randn(batch, 4, 4, 16)
+  local g = engine.randn(31, batch, 4, 4, 16)
   local wanted = {}
   for _, net in ipairs { model.K, model.V } do
     for _, parameter in ipairs(net:parameters()) do
@@ -56,79 +67,79 @@ local function hamiltonian(o)
     end
   end
   return function(mark)
-    local vq, vp = torus.variable(q), torus.variable(p)
+    local vq, vp = engine.variable(q), engine.variable(p)
     local way = model:rollout(vq, vp)
     mark("forward")
     wanted[#wanted + 1], wanted[#wanted + 2] = vq, vp
-    torus.grad((way.q * g):sum(), wanted)
+    engine.grad((way.q * g):sum(), wanted)
     wanted[#wanted], wanted[#wanted - 1] = nil, nil
     mark("backward")
   end
 end
 
 local function hnn(o)
-  torus.manual_seed(0)
-  local net = torus.nn.MLP { sizes = { 2, 200, 200, 1 }, activation = "tanh",
+  engine.manual_seed(0)
+  local net = nn.MLP { sizes = { 2, 200, 200, 1 }, activation = "tanh",
     scalar = true }
-  local H, parameters = torus.joint(net), net:parameters()
-  local optimiser = torus.optim.adam(parameters, { lr = 1e-3 })
-  local x = torus.randn(o.batch or 750, 2)
+  local H, parameters = joint(net), net:parameters()
+  local optimiser = adam.new(parameters, { lr = 1e-3 })
+  local x = engine.randn(o.batch or 750, 2)
   local q, p = x:narrow(2, 1, 1), x:narrow(2, 2, 1)
   local dq, dp = p * 2, q * -2
   return function()
-    local gq, gp = torus.field(H, q, p)
+    local gq, gp = fused.field(H, q, p)
     local loss = ((gp - dq):square() + (gq + dp):square()):mean() * 0.5
-    optimiser:step(torus.grad(loss, parameters, { allow_unused = true }))
+    optimiser:step(engine.grad(loss, parameters, { allow_unused = true }))
   end
 end
 
 local function energy_net()
-  return torus.nn.MLP { sizes = { 2, 128, 128, 1 }, activation = "softplus",
+  return nn.MLP { sizes = { 2, 128, 128, 1 }, activation = "softplus",
     scalar = true }
 end
 
 local function rollout(batch)
   return function(o)
-    torus.manual_seed(0)
-    local H = torus.separable(energy_net(), energy_net())
+    engine.manual_seed(0)
+    local H = separable(energy_net(), energy_net())
     local n, steps = o.batch or batch, 200
-    local q, p = torus.randn(n, 2), torus.randn(n, 2)
+    local q, p = engine.randn(n, 2), engine.randn(n, 2)
     return function()
-      torus.no_grad(function()
-        torus.integrate { H = H, q = q, p = p, dt = 0.1, steps = steps }
+      engine.no_grad(function()
+        integrate { H = H, q = q, p = p, dt = 0.1, steps = steps }
       end)
     end, steps
   end
 end
 
 local function nhf(o)
-  torus.manual_seed(0)
-  local model = torus.models.nhf { dimension = 2, flows = 5, leaps = 2 }
+  engine.manual_seed(0)
+  local model = flows.new { dimension = 2, flows = 5, leaps = 2 }
   local parameters = model:parameters()
-  local optimiser = torus.optim.adam(parameters, { lr = 3e-4 })
-  local x = torus.randn(o.batch or 512, 2)
+  local optimiser = adam.new(parameters, { lr = 3e-4 })
+  local x = engine.randn(o.batch or 512, 2)
   return function()
     local loss = -model:elbo(x):mean()
-    optimiser:step(torus.grad(loss, parameters, { allow_unused = true }))
+    optimiser:step(engine.grad(loss, parameters, { allow_unused = true }))
   end
 end
 
 -- A rollout's gradient to states and weights; what it needs is memory.
 local function rollout_gradient(steps, backprop)
   return function(o)
-    torus.manual_seed(0)
+    engine.manual_seed(0)
     local K, V = energy_net(), energy_net()
-    local H, n = torus.separable(K, V), o.batch or 64
-    local q, p = torus.randn(n, 2), torus.randn(n, 2)
+    local H, n = separable(K, V), o.batch or 64
+    local q, p = engine.randn(n, 2), engine.randn(n, 2)
     local wanted = K:parameters()
     table.move(V:parameters(), 1, #wanted, #wanted + 1, wanted)
     return function(mark)
-      local vq, vp = torus.variable(q), torus.variable(p)
-      local way = torus.integrate { H = H, q = vq, p = vp, dt = 0.1,
+      local vq, vp = engine.variable(q), engine.variable(p)
+      local way = integrate { H = H, q = vq, p = vp, dt = 0.1,
         steps = steps, backprop = backprop }
       mark("forward")
       local all = { vq, vp, table.unpack(wanted) }
-      torus.grad((way.q * way.q + way.p * way.p):sum(), all)
+      engine.grad((way.q * way.q + way.p * way.p):sum(), all)
       mark("backward")
     end
   end
@@ -204,21 +215,21 @@ function M.measure(row, options)
   units = units or 1
   local times = {}
   for i = 0, row.repeats do
-    local parts, begin = {}, torus.clock()
+    local parts, begin = {}, engine.clock()
     local last = begin
     work(function(name)
-      local now = torus.clock()
+      local now = engine.clock()
       parts[#parts + 1] = { name = name, seconds = (now - last) / units }
       last = now
     end)
     if i > 0 then
-      times[i] = { seconds = (torus.clock() - begin) / units, parts = parts }
+      times[i] = { seconds = (engine.clock() - begin) / units, parts = parts }
     end
   end
   local middle = M.median(times, "seconds")
   return { seconds = middle.seconds, least = times[1].seconds,
     most = times[#times].seconds, parts = middle.parts,
-    peak_bytes = torus.memory().peak_resident_bytes, threads = torus.threads() }
+    peak_bytes = engine.memory().peak_resident_bytes, threads = engine.threads() }
 end
 
 return M

@@ -10,7 +10,7 @@ local hamiltonian = require "torus.hamiltonian"
 local options = require "torus.options"
 local stream = require "torus.systems.stream"
 local systems = require "torus.systems"
-local torus = require "torus"
+local engine = require "torus.engine"
 
 local M = {}
 
@@ -57,16 +57,16 @@ local function square_start(system, count, seed, split)
     options.raise("hnn_data: start = \"square\" is for two_body, got %s",
       system.name)
   end
-  local u = stream.rows(torus.rand, stream.key(seed, split, "uniform"), 1,
+  local u = stream.rows(engine.rand, stream.key(seed, split, "uniform"), 1,
     count, 2)
-  local z = stream.rows(torus.randn, stream.key(seed, split, "normal"), 1,
+  local z = stream.rows(engine.randn, stream.key(seed, split, "normal"), 1,
     count, 1)
   local at = u * (c.r_max - c.r_min) + c.r_min
   local r = (at * at):sum(2, true):sqrt()
   local speed = (r:reciprocal() * (c.g * c.m / 4)):sqrt()
     * (z * c.perturbation + 1) * c.m / r
-  local v = torus.cat({ at:narrow(2, 2, 1) * -1, at:narrow(2, 1, 1) }, 2) * speed
-  return torus.cat({ at, -at }, 2), torus.cat({ v, -v }, 2)
+  local v = engine.cat({ at:narrow(2, 2, 1) * -1, at:narrow(2, 1, 1) }, 2) * speed
+  return engine.cat({ at, -at }, 2), engine.cat({ v, -v }, 2)
 end
 
 local function initial(system, o, split, count)
@@ -89,7 +89,7 @@ end
 
 local function noise_like(x, o, key)
   local shape = x.shape
-  local z = stream.rows(torus.randn, key, 1, shape[1] * shape[2], shape[3])
+  local z = stream.rows(engine.randn, key, 1, shape[1] * shape[2], shape[3])
   return x + z:reshape(shape) * o.noise
 end
 
@@ -138,7 +138,7 @@ function M.make(system, opts)
     options.raise("hnn_data: a test_share of %g leaves %d of %d trajectories "
       .. "for training", o.test_share, train, o.trajectories)
   end
-  return torus.no_grad(function()
+  return engine.no_grad(function()
     return { system = system, dt = o.span / (o.points - 1),
       train = part(system, o, "train", train),
       test = part(system, o, "test", test) }

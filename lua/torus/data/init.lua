@@ -13,7 +13,7 @@ local Order = require "torus.data.order"
 local splits = require "torus.data.split"
 local states = require "torus.data.states"
 local systems = require "torus.systems"
-local torus = require "torus"
+local engine = require "torus.engine"
 local video = require "torus.data.video"
 
 local M = {}
@@ -195,7 +195,7 @@ end
 function M.frames(source, opts)
   local o = options.resolve("data.frames", opts, FRAMES)
   local rows, message
-  if torus.is_tensor(source) then
+  if engine.is_tensor(source) then
     rows, message = video.from_tensor(source)
   else
     rows, message = video.open(source)

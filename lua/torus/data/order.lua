@@ -4,7 +4,7 @@
 -- @classmod torus.data.order
 local options = require "torus.options"
 local stream = require "torus.systems.stream"
-local torus = require "torus"
+local engine = require "torus.engine"
 
 local Order = {}
 Order.__index = Order
@@ -35,10 +35,10 @@ local function permutation(self)
   if self.permuted == self.epoch then return self.places end
   if self.shuffle then
     local key = stream.key(self.seed, "order", tostring(self.epoch))
-    self.places = torus.randperm(self.count,
-      { generator = torus.generator(key) })
+    self.places = engine.randperm(self.count,
+      { generator = engine.generator(key) })
   else
-    self.places = torus.arange(self.count, { dtype = "int64" })
+    self.places = engine.arange(self.count, { dtype = "int64" })
   end
   self.permuted = self.epoch
   return self.places

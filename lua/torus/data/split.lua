@@ -6,13 +6,13 @@
 -- `clean_unknown` is true where clean() can only give what batch() does.
 -- @module torus.data.split
 local options = require "torus.options"
-local torus = require "torus"
+local engine = require "torus.engine"
 
 local M = {}
 
 -- Places as a list, each within 1..size.
 local function list_of(places, size)
-  if torus.is_tensor(places) then
+  if engine.is_tensor(places) then
     if places.dtype ~= "int64" or places:dim() ~= 1 then
       options.raise("batch: expected int64 places of shape (n), got %s %s",
         places.dtype, options.shape_text(places))
@@ -63,7 +63,7 @@ function States:__len() return self.size end
 function States:states(places, clean)
   local from = clean and self.clean_states or self.noisy
   return from:index_select(1,
-    torus.tensor(list_of(places, self.size), { dtype = "int64" }))
+    engine.tensor(list_of(places, self.size), { dtype = "int64" }))
 end
 
 local function render(self, places, clean)
@@ -131,10 +131,10 @@ function M.measure(split, opts)
     chunk = { default = 16, type = "integer", min = 1 },
   })
   local count = math.min(o.count, split.size)
-  return torus.no_grad(function()
+  return engine.no_grad(function()
     local floor, own, squares, numbers, image = 0, 0, 0, 0, nil
     for first = 1, count, o.chunk do
-      local places = torus.arange(first, math.min(first + o.chunk - 1, count),
+      local places = engine.arange(first, math.min(first + o.chunk - 1, count),
         { dtype = "int64" })
       local clean = split:clean(places)
       floor = floor + squared(split:batch(places) - clean)

@@ -4,7 +4,7 @@ local options = require "torus.options"
 local rk45 = require "torus.rk45"
 local stream = require "torus.systems.stream"
 local systems = require "torus.systems"
-local torus = require "torus"
+local engine = require "torus.engine"
 
 local M = {}
 
@@ -40,7 +40,7 @@ end
 local function solve(o, field, times, first, count)
   local q, p = o.system:sample { count = count, seed = o.seed,
     split = o.split, first = first }
-  local ok, states = pcall(rk45.states, field, torus.cat({ q, p }, 2), times,
+  local ok, states = pcall(rk45.states, field, engine.cat({ q, p }, 2), times,
     TOLERANCES)
   if not ok then
     options.raise("data: %s, split %q, seed %d: %s", o.system.name, o.split,
@@ -82,10 +82,10 @@ function M.make(opts)
   local field = system:field() or rk45.field_of(system:hamiltonian(), d)
   local chunk, solved = chunks(o, field)
   local noise_key = stream.key(o.seed, o.split, "noise")
-  return torus.no_grad(function()
+  return engine.no_grad(function()
     local shape = { o.count, steps + 1, 2, d }
-    local clean = torus.zeros(shape)
-    local noisy = sigma == 0 and clean or torus.zeros(shape)
+    local clean = engine.zeros(shape)
+    local noisy = sigma == 0 and clean or engine.zeros(shape)
     local done = 0
     while done < o.count do
       local first = o.first + done
@@ -94,7 +94,7 @@ function M.make(opts)
       local states = solved(times, first, n):reshape(n, steps + 1, 2, d)
       clean:narrow(1, done + 1, n):copy_(states:to("float32"))
       if sigma ~= 0 then
-        local z = stream.rows(torus.randn, noise_key, first, n,
+        local z = stream.rows(engine.randn, noise_key, first, n,
           (steps + 1) * 2 * d)
         noisy:narrow(1, done + 1, n):copy_(
           (states + z:reshape(n, steps + 1, 2, d) * sigma):to("float32"))

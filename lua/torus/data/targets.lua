@@ -9,7 +9,7 @@
 -- @module torus.data.targets
 local npy = require "torus.npy"
 local options = require "torus.options"
-local torus = require "torus"
+local engine = require "torus.engine"
 
 local M = {}
 
@@ -21,11 +21,11 @@ local LOG_2PI = math.log(2 * math.pi)
 local F64 = { dtype = "float64" }
 
 local function uniform(shape, generator)
-  return torus.rand(shape, { dtype = "float64", generator = generator })
+  return engine.rand(shape, { dtype = "float64", generator = generator })
 end
 
 local function normal(shape, generator)
-  return torus.randn(shape, { dtype = "float64", generator = generator })
+  return engine.randn(shape, { dtype = "float64", generator = generator })
 end
 
 -- Numbers 1..n, equally likely: (count) int64.
@@ -49,7 +49,7 @@ local function log_mixture(x, centres, s)
     end
     parts[#parts + 1] = (squares * (-0.5 / (s * s))):logsumexp(2)
   end
-  return torus.cat(parts, 1)
+  return engine.cat(parts, 1)
     - (math.log(k) + d * (math.log(s) + 0.5 * LOG_2PI))
 end
 
@@ -58,8 +58,8 @@ end
 -- Modes at equal distances: on a line for d = 1, on a circle for d = 2, in
 -- more dimensions in random corners of a cube.
 local function centres_of(modes, d, radius, seed)
-  local rows, generator = {}, torus.generator(seed)
-  local corners = d > 2 and (torus.rand({ modes, d }, { dtype = "float64",
+  local rows, generator = {}, engine.generator(seed)
+  local corners = d > 2 and (engine.rand({ modes, d }, { dtype = "float64",
     generator = generator }) - 0.5):sign():totable()
   for k = 1, modes do
     local row = {}
@@ -73,7 +73,7 @@ local function centres_of(modes, d, radius, seed)
     end
     rows[k] = row
   end
-  return torus.tensor(rows, F64)
+  return engine.tensor(rows, F64)
 end
 
 local MIXTURE = {
@@ -115,12 +115,12 @@ local NODES = 800
 local function curves(name, count_of, s, curve)
   local function points(index, t)
     local x, y = curve(index, t)
-    return torus.stack({ x, y }, 2)
+    return engine.stack({ x, y }, 2)
   end
   local nodes = {}
-  local t = (torus.arange(NODES, F64) - 0.5) / NODES
-  for i = 1, count_of do nodes[i] = points(torus.full({ NODES }, i, F64), t) end
-  nodes = torus.cat(nodes, 1)
+  local t = (engine.arange(NODES, F64) - 0.5) / NODES
+  for i = 1, count_of do nodes[i] = points(engine.full({ NODES }, i, F64), t) end
+  nodes = engine.cat(nodes, 1)
   return setmetatable({ name = name, dimension = 2,
     draw = function(count, generator)
       local index = pick(count, count_of, generator):to("float64")
@@ -166,7 +166,7 @@ local function checkerboard()
       local column = (uniform({ count }, generator) * 4):floor()
       local pair = (uniform({ count }, generator) * 2):floor() * 2
       local odd = column - (column / 2):floor() * 2
-      local corner = torus.stack({ column, pair + odd }, 2) - 2
+      local corner = engine.stack({ column, pair + odd }, 2) - 2
       return (corner + uniform({ count, 2 }, generator)) * side
     end,
     log = function(x)
@@ -174,8 +174,8 @@ local function checkerboard()
       local sum = cell:sum(2)
       local even = (sum - (sum / 2):floor() * 2):eq(0)
       local inside = x:abs():max(2):lt(2 * side)
-      return torus.where(even * inside, torus.full({ x:size(1) },
-        -math.log(area), F64), torus.full({ x:size(1) }, -math.huge, F64))
+      return engine.where(even * inside, engine.full({ x:size(1) },
+        -math.log(area), F64), engine.full({ x:size(1) }, -math.huge, F64))
     end }, Target)
 end
 
@@ -183,7 +183,7 @@ end
 local function turned(x, angle)
   local a, b = x:select(2, 1), x:select(2, 2)
   local c, s = angle:cos(), angle:sin()
-  return torus.stack({ a * c - b * s, a * s + b * c }, 2)
+  return engine.stack({ a * c - b * s, a * s + b * c }, 2)
 end
 
 -- Five arms, drawn out from the centre and turned by an angle that grows with
@@ -193,7 +193,7 @@ local function pinwheel()
   return setmetatable({ name = "pinwheel", dimension = 2,
     draw = function(count, generator)
       local z = normal({ count, 2 }, generator)
-      local x = torus.stack({ z:select(2, 1) * along + centre,
+      local x = engine.stack({ z:select(2, 1) * along + centre,
         z:select(2, 2) * across }, 2)
       local arm = pick(count, arms, generator):to("float64")
       local radius = (x * x):sum(2):sqrt()
@@ -206,7 +206,7 @@ local function pinwheel()
         terms[arm] = (y:select(2, 1) - centre):square() * (-0.5 / along ^ 2)
           + y:select(2, 2):square() * (-0.5 / across ^ 2)
       end
-      return torus.stack(terms, 2):logsumexp(2)
+      return engine.stack(terms, 2):logsumexp(2)
         - (math.log(arms * along * across) + LOG_2PI)
     end }, Target)
 end
@@ -271,7 +271,7 @@ end
 -- @treturn ?string message
 function M.samples(source, opts)
   local o = options.resolve("targets.samples", opts, SAMPLES)
-  local given = torus.is_tensor(source)
+  local given = engine.is_tensor(source)
   if not given and type(source) ~= "string" then
     options.raise("targets.samples: expected a tensor or the path of a .npy "
       .. "file, got %s", tostring(source))
@@ -282,7 +282,7 @@ function M.samples(source, opts)
   x, message = rows_of(x, given and "samples" or source)
   if not x then return nil, message end
   local n = x:size(1)
-  local order = torus.randperm(n, { generator = torus.generator(o.seed) })
+  local order = engine.randperm(n, { generator = engine.generator(o.seed) })
   local test = math.max(1, math.floor(o.test_share * n))
   local target = drawn_from(x:index_select(1, order:narrow(1, test + 1,
     n - test)))
@@ -298,7 +298,7 @@ end
 -- @tparam[opt="float32"] string dtype
 -- @treturn tensor (count, d)
 function Target:sample(count, generator, dtype)
-  return torus.no_grad(function()
+  return engine.no_grad(function()
     return self.draw(count, generator):to(dtype or "float32")
   end)
 end
@@ -308,7 +308,7 @@ end
 -- @treturn ?tensor (n) float64
 function Target:log_density(x)
   if not self.log then return nil end
-  return torus.no_grad(function() return self.log(x:to("float64")) end)
+  return engine.no_grad(function() return self.log(x:to("float64")) end)
 end
 
 --- The entropy in nats, from samples where there is no closed form.
@@ -318,7 +318,7 @@ end
 function Target:entropy(count)
   if self.known_entropy then return self.known_entropy, 0 end
   if not self.log then return nil end
-  local x = self:sample(count or 20000, torus.generator(0), "float64")
+  local x = self:sample(count or 20000, engine.generator(0), "float64")
   local nats = self:log_density(x)
   local mean = nats:mean():item()
   local variance = (nats - mean):square():mean():item()
@@ -330,13 +330,13 @@ end
 -- @treturn ?{number,...} by mode
 function Target:shares(x)
   if not self.modes then return nil end
-  return torus.no_grad(function()
+  return engine.no_grad(function()
     x = x:to("float64")
     local k, distances = self.modes:size(1), {}
     for i = 1, k do
       distances[i] = (x - self.modes:narrow(1, i, 1)):square():sum(2)
     end
-    local nearest = torus.stack(distances, 2):argmin(2):to("float64")
+    local nearest = engine.stack(distances, 2):argmin(2):to("float64")
     local shares = {}
     for i = 1, k do
       shares[i] = nearest:eq(i):mean():item()

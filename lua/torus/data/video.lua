@@ -5,7 +5,7 @@
 -- @module torus.data.video
 local npy = require "torus.npy"
 local options = require "torus.options"
-local torus = require "torus"
+local engine = require "torus.engine"
 
 local M = {}
 
@@ -48,7 +48,7 @@ function File:row(place)
   if not data or #data < self.row_bytes then
     return nil, string.format("%s: sequence %d can't be read", self.path, place)
   end
-  return torus.from_bytes(data, self.dtype, self.row_shape)
+  return engine.from_bytes(data, self.dtype, self.row_shape)
 end
 
 function File:rows(places)
@@ -58,7 +58,7 @@ function File:rows(places)
     if not row then error(message, 0) end
     rows[i] = row
   end
-  return torus.cat(rows, 1)
+  return engine.cat(rows, 1)
 end
 
 --- @tparam string path of a .npy file
@@ -96,7 +96,7 @@ local Tensor = {}
 Tensor.__index = Tensor
 
 function Tensor:rows(places)
-  return self.frames:index_select(1, torus.tensor(places, { dtype = "int64" }))
+  return self.frames:index_select(1, engine.tensor(places, { dtype = "int64" }))
 end
 
 --- @tparam tensor frames
@@ -117,12 +117,12 @@ end
 local function write_rows(handle, split, o)
   for first = 1, o.count, 16 do
     local n = math.min(16, o.count - first + 1)
-    local frames = split:batch(torus.arange(first, first + n - 1,
+    local frames = split:batch(engine.arange(first, first + n - 1,
       { dtype = "int64" }))
     if o.dtype == "uint8" then
       frames = (frames * 255 + 0.5):floor():to("uint8")
     end
-    local ok, message = handle:write(torus.to_bytes(frames))
+    local ok, message = handle:write(engine.to_bytes(frames))
     if not ok then return nil, message end
     if o.progress then o.progress(first + n - 1, o.count) end
   end

@@ -14,7 +14,7 @@ local Log = require "torus.train.log"
 local options = require "torus.options"
 local read_json = require "torus.json"
 local run = require "torus.train.run"
-local torus = require "torus"
+local engine = require "torus.engine"
 
 local M = {}
 
@@ -184,7 +184,7 @@ function M.run(cells, opts)
       o.say(string.format("[%d/%d] %s: %d steps; about %s left in all", i,
         #cells, cell.name, cell.config.steps,
         duration(left(cells, results, pace))))
-      local start = torus.clock()
+      local start = engine.clock()
       local busy
       results[cell.name], message, busy = work_alone(cell, o)
       if busy then
@@ -192,7 +192,7 @@ function M.run(cells, opts)
       elseif not results[cell.name] then
         return nil, cell.name .. ": " .. message
       else
-        estimated, spent = estimated + cell.cost, spent + torus.clock() - start
+        estimated, spent = estimated + cell.cost, spent + engine.clock() - start
         o.changed(results)
       end
     end

@@ -12,7 +12,7 @@
 -- true energy on test trajectories, as long as the data.
 -- @module torus.experiments.hnn_rows
 local report = require "torus.train.hnn_report"
-local torus = require "torus"
+local engine = require "torus.engine"
 
 local M = {}
 
@@ -86,13 +86,13 @@ end
 -- @tparam System system
 -- @treturn number
 function M.original_energy(model, system)
-  local generator = torus.generator(2019)
+  local generator = engine.generator(2019)
   local function start()
-    local u = torus.rand({ TRIALS, 1 }, { dtype = "float64",
+    local u = engine.rand({ TRIALS, 1 }, { dtype = "float64",
       generator = generator }) * 1.6 - 0.8
     return u + u:sign() * 0.2
   end
-  return torus.no_grad(function()
+  return engine.no_grad(function()
     local q, p = start(), start()
     local o = { dt = SPAN / (POINTS - 1), steps = POINTS - 1 }
     local truth = system:solve(q, p, o)

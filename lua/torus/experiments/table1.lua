@@ -4,7 +4,7 @@
 local measure = require "torus.train.measure"
 local options = require "torus.options"
 local run_config = require "torus.train.config"
-local torus = require "torus"
+local engine = require "torus.engine"
 
 local M = {}
 
@@ -224,7 +224,7 @@ end
 -- @tparam string scale
 -- @treturn table train and test, as torus.train.measure gives them
 function M.measure(model, data, scale)
-  return torus.no_grad(function()
+  return engine.no_grad(function()
     local count = M.scales[scale].count
     return { train = measure.measure(model, data.train, { count = count }),
       test = measure.measure(model, data.test, { count = count }) }

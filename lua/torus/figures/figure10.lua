@@ -7,11 +7,12 @@
 -- leapfrog, 1 + (w dt)^2 under euler, 1 - (w dt)^6/72 + (w dt)^8/576 under
 -- rk4, with w^2 = k/m.
 -- @module torus.figures.figure10
+local engine = require "torus.engine"
+local integrate = require "torus.integrate"
 local options = require "torus.options"
 local plot = require "torus.plot"
 local settings = require "torus.figures.settings"
 local systems = require "torus.systems"
-local torus = require "torus"
 
 local M = {}
 
@@ -38,7 +39,7 @@ local RULES = {
 function M.area(q, p)
   local last, n = q:dim(), q:size(-1)
   local function next_of(x)
-    return torus.cat({ x:narrow(last, 2, n - 1), x:narrow(last, 1, 1) }, last)
+    return engine.cat({ x:narrow(last, 2, n - 1), x:narrow(last, 1, 1) }, last)
   end
   return (q * next_of(p) - next_of(q) * p):sum(last):abs() / 2
 end
@@ -49,12 +50,12 @@ end
 -- @tparam integer steps
 -- @treturn table q and p (steps + 1, 4), area (steps + 1), float64
 function M.follow(method, dt, steps)
-  return torus.no_grad(function()
+  return engine.no_grad(function()
     local a, b = CENTRE - HALF, CENTRE + HALF
     local function column(x)
-      return torus.tensor(x, { dtype = "float64" }):reshape(4, 1)
+      return engine.tensor(x, { dtype = "float64" }):reshape(4, 1)
     end
-    local way = torus.integrate { H = systems.mass_spring:hamiltonian(),
+    local way = integrate { H = systems.mass_spring:hamiltonian(),
       q = column { a, b, b, a }, p = column { -HALF, -HALF, HALF, HALF },
       dt = dt, steps = steps, method = method }
     local q, p = way.q:select(3, 1), way.p:select(3, 1)
@@ -79,7 +80,7 @@ end
 -- The exact motion of the square's centre. Its p is sqrt(k m) times as large.
 local function exact_orbit()
   local c = systems.mass_spring.constants
-  local angle = torus.linspace(0, 2 * math.pi, 200, { dtype = "float64" })
+  local angle = engine.linspace(0, 2 * math.pi, 200, { dtype = "float64" })
   return { x = angle:cos() * CENTRE,
     y = angle:sin() * (CENTRE * math.sqrt(c.k * c.m)), width = 1,
     colour = COLOURS.exact, style = "dashes" }
@@ -92,8 +93,8 @@ end
 -- The quadrilateral after some steps, and its area beside it, farther out.
 local function add_outline(panel, way, step, colour, reach)
   local q, p = way.q[step + 1], way.p[step + 1]
-  panel.series[#panel.series + 1] = { x = torus.cat({ q, q:narrow(1, 1, 1) }, 1),
-    y = torus.cat({ p, p:narrow(1, 1, 1) }, 1), style = "filled",
+  panel.series[#panel.series + 1] = { x = engine.cat({ q, q:narrow(1, 1, 1) }, 1),
+    y = engine.cat({ p, p:narrow(1, 1, 1) }, 1), style = "filled",
     colour = colour }
   local x, y = q:mean():item(), p:mean():item()
   local size = math.max((q - x):square():add((p - y):square()):max():item(), 0)

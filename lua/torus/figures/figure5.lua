@@ -12,7 +12,7 @@ local options = require "torus.options"
 local plot = require "torus.plot"
 local settings = require "torus.figures.settings"
 local systems = require "torus.systems"
-local torus = require "torus"
+local engine = require "torus.engine"
 
 local M = {}
 
@@ -33,7 +33,7 @@ local DOUBLE = { dtype = "float64" }
 local FINE = 8 -- points of a drawn path between two frames
 local LONG = 8 -- a path is continued to this many times its length
 
-local function axis(low, high, n) return torus.linspace(low, high, n, DOUBLE) end
+local function axis(low, high, n) return engine.linspace(low, high, n, DOUBLE) end
 
 -- All pairs of two axes as columns (#y #x, 1), x running fastest.
 local function pairs_of(x, y)
@@ -46,8 +46,8 @@ end
 -- `low`, so that a pole does not use up all colours.
 local function heights(system, q, p, x, y, low, high)
   local z = system:energy(q, p):reshape(y:numel(), x:numel())
-  if low then z = torus.maximum(z, low) end
-  if high then z = torus.minimum(z, high) end
+  if low then z = engine.maximum(z, low) end
+  if high then z = engine.minimum(z, high) end
   return z
 end
 
@@ -101,9 +101,9 @@ end
 -- @treturn tensor p (batch, 4)
 function M.apart(r, p_r, L)
   local p_t = r:reciprocal() * L
-  local half, none = r / 2, torus.zeros_like(r)
-  return torus.cat({ -half, none, half, none }, 2),
-    torus.cat({ -p_r, -p_t, p_r, p_t }, 2)
+  local half, none = r / 2, engine.zeros_like(r)
+  return engine.cat({ -half, none, half, none }, 2),
+    engine.cat({ -p_r, -p_t, p_r, p_t }, 2)
 end
 
 -- Where the first sequence goes on to, in r and p_r.
@@ -137,7 +137,7 @@ function planes.three_body(system, way, n)
   local x, y = axis(-reach, reach, n), axis(-reach, reach, n)
   local third_x, third_y = pairs_of(x, y)
   local rows = n * n
-  local q = torus.cat({ q0:narrow(2, 1, 4):expand(rows, 4), third_x, third_y }, 2)
+  local q = engine.cat({ q0:narrow(2, 1, 4):expand(rows, 4), third_x, third_y }, 2)
   local start = system:energy(q0, p0):item()
   local series, colours = {}, { "#ff4040", "#40ff40", "#6080ff" }
   for body = 1, 3 do
@@ -156,7 +156,7 @@ end
 -- Clean sequences, and the first one as a data set with the paper's noise has
 -- it.
 local function film_strip(set, system, o)
-  local places = torus.arange(1, o.sequences, { dtype = "int64" })
+  local places = engine.arange(1, o.sequences, { dtype = "int64" })
   local clean, observed = set.train:clean(places), set.train:batch { 1 }
   local rows, labels = {}, {}
   for i = 1, o.sequences do rows[i] = { frames = clean[i] } end
@@ -179,7 +179,7 @@ end
 function M.landscape(name, opts)
   local o = options.resolve("figure5", opts, RULES)
   local system = systems.get(name)
-  return torus.no_grad(function()
+  return engine.no_grad(function()
     local q, p = system:sample { count = o.sequences, seed = o.seed }
     local way = system:solve(q, p, { dt = system.dt / FINE,
       steps = system.steps * FINE })

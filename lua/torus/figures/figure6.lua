@@ -7,7 +7,7 @@ local common = require "torus.train.common"
 local measure = require "torus.train.measure"
 local plot = require "torus.plot"
 local settings = require "torus.figures.settings"
-local torus = require "torus"
+local engine = require "torus.engine"
 
 local M = {}
 
@@ -40,7 +40,7 @@ local function errors_of(cell, split, count)
     still[#still + 1] = measure.squares(clean - clean:mean(2, true))
     energies[#energies + 1] = cell.model:energies(way):to("float64")
   end
-  return torus.cat(errors, 1), torus.cat(still, 1), torus.cat(energies, 2)
+  return engine.cat(errors, 1), engine.cat(still, 1), engine.cat(energies, 2)
 end
 
 --- A cell's curves.
@@ -52,7 +52,7 @@ end
 -- step; still, the average error of a sequence's own mean image; energy_mean
 -- and energy_variance along the single rollout; count
 function M.curves(cell, split, count, sequence)
-  return torus.no_grad(function()
+  return engine.no_grad(function()
     count = math.min(count, cell.data[split].size)
     local place = math.min(sequence, count)
     local errors, still, energies = errors_of(cell, split, count)

@@ -5,7 +5,7 @@
 local cells = require "torus.figures.cells"
 local settings = require "torus.figures.settings"
 local sheet = require "torus.figures.sheet"
-local torus = require "torus"
+local engine = require "torus.engine"
 
 local M = {}
 
@@ -31,7 +31,7 @@ end
 -- @tparam integer place of the sequence
 -- @treturn {table,...} {label =, frames = (frames, height, width, 3)}
 function M.rows(hgn, hnns, split, place)
-  return torus.no_grad(function()
+  return engine.no_grad(function()
     local model = hgn.model
     local forward, way = cells.reconstruct(hgn, split, { place })
     local back = model:continue(way, { steps = way.q:size(1) - 1,

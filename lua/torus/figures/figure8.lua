@@ -3,7 +3,7 @@
 local cells = require "torus.figures.cells"
 local settings = require "torus.figures.settings"
 local sheet = require "torus.figures.sheet"
-local torus = require "torus"
+local engine = require "torus.engine"
 
 local M = {}
 
@@ -23,7 +23,7 @@ local RULES = {
 -- @tparam integer seed
 -- @treturn {table,...} {frames = (frames, height, width, 3)}
 function M.rows(model, count, seed)
-  local films = model:sample(count, { generator = torus.generator(seed) })
+  local films = model:sample(count, { generator = engine.generator(seed) })
   local rows = {}
   for i = 1, count do rows[i] = { frames = films[i]:to("float32") } end
   return rows

@@ -7,7 +7,7 @@ local options = require "torus.options"
 local plot = require "torus.plot"
 local settings = require "torus.figures.settings"
 local systems = require "torus.systems"
-local torus = require "torus"
+local engine = require "torus.engine"
 
 local M = {}
 
@@ -43,8 +43,8 @@ local function error_of(system, start, truth, method, dt, stride)
   local steps = (truth.q:size(1) - 1) * stride
   local way = integrate { H = system:hamiltonian(), q = start.q, p = start.p,
     dt = dt, steps = steps, method = method }
-  local picked = torus.arange(1, steps + 1, stride, { dtype = "int64" })
-  return rms(torus.cat({ way.q:index_select(1, picked) - truth.q,
+  local picked = engine.arange(1, steps + 1, stride, { dtype = "int64" })
+  return rms(engine.cat({ way.q:index_select(1, picked) - truth.q,
     way.p:index_select(1, picked) - truth.p }, 1))
 end
 
@@ -59,7 +59,7 @@ function M.measure(system, opts)
   system = systems.of("integrators", system)
   local coarse, message = steps_of(o)
   if not coarse then options.raise("%s", message) end
-  return torus.no_grad(function()
+  return engine.no_grad(function()
     local q, p = system:sample { count = o.count, seed = o.seed }
     -- Beyond what the schemes reach at the smallest dt.
     local truth = system:solve(q, p, { dt = o.dt, steps = coarse,

@@ -1,7 +1,7 @@
 --- Film strips in groups, each under its title, as one picture.
 -- @module torus.figures.sheet
 local image = require "torus.image"
-local torus = require "torus"
+local engine = require "torus.engine"
 
 local M = {}
 
@@ -17,12 +17,12 @@ function M.even(film, count)
   for i = 0, count - 1 do
     places[i + 1] = 1 + math.floor(last * i / math.max(1, count - 1) + 0.5)
   end
-  return film:index_select(1, torus.tensor(places, { dtype = "int64" }))
+  return film:index_select(1, engine.tensor(places, { dtype = "int64" }))
 end
 
 -- White paper around an image, which lies at its top left or `down` below.
 local function on_paper(x, height, width, down)
-  local paper = torus.ones(height, width, 3)
+  local paper = engine.ones(height, width, 3)
   paper[{ { down + 1, down + x:size(1) }, { 1, x:size(2) }, {} }] = x
   return paper
 end
@@ -58,7 +58,7 @@ local function joined(images, dimension)
     size[dimension] = size[dimension] + (i < #images and 4 * GAP or 0)
     parts[i] = on_paper(one, size[1], size[2], 0)
   end
-  return torus.cat(parts, dimension)
+  return engine.cat(parts, dimension)
 end
 
 --- Groups as one image, two in a line.
@@ -67,7 +67,7 @@ end
 -- @tparam integer count of frames shown of each row
 -- @treturn tensor (height, width, 3)
 function M.picture(groups, count)
-  return torus.no_grad(function()
+  return engine.no_grad(function()
     local lines = {}
     for i = 1, #groups, 2 do
       local blocks = { block(groups[i], count) }

@@ -10,7 +10,7 @@
 -- first, as torus.integrate returns it.
 -- @module torus.models.hgn
 local core = require "torus.core"
-local torus = require "torus"
+local engine = require "torus.engine"
 local hamiltonian = require "torus.hamiltonian"
 local integrate = require "torus.integrate"
 local options = require "torus.options"
@@ -93,7 +93,7 @@ end
 local function start_posterior(self)
   local c = self.config
   if c.posterior_logvar == 0 then return end
-  torus.no_grad(function()
+  engine.no_grad(function()
     self.encoder[self.encoder.depth].bias:narrow(1, c.z + 1, c.z)
       :fill_(c.posterior_logvar)
   end)
@@ -129,7 +129,7 @@ function M.new(config, generator)
   local self = Module.instance(HGN, { config = c })
   self.steps, self.frame_time = c.frames - 1, c.dt
   self.background = c.background
-    and torus.tensor(c.background, { dtype = c.dtype })
+    and engine.tensor(c.background, { dtype = c.dtype })
   local halvings = parts.halvings(c.resolution)
   self.size = c.resolution >> halvings
   local w = c.width
@@ -266,7 +266,7 @@ function HGN:decode(q, chunk)
       pieces[#pieces + 1] = self.decoder(
         flat:narrow(1, first, math.min(chunk, count - first + 1)))
     end
-    images = torus.cat(pieces, 1)
+    images = engine.cat(pieces, 1)
   else
     images = self.decoder(flat)
   end
@@ -306,7 +306,7 @@ local function draw(self, frames, opts)
   if self.config.variant == "determ" then return mean, nil end
   local epsilon = opts.epsilon
   if epsilon then options.tensor("hgn", "epsilon", epsilon, mean.shape) end
-  epsilon = epsilon or torus.randn(mean.shape, { dtype = mean.dtype,
+  epsilon = epsilon or engine.randn(mean.shape, { dtype = mean.dtype,
     generator = opts.generator })
   return mean + epsilon * (logvar * 0.5):exp(), divergence(mean, logvar)
 end
@@ -363,19 +363,19 @@ end
 -- Any decoder, a few images at a time, by the operations of tensors.
 local function general_decoder(self, states, targets, weight, chunk)
   local parameters = self.decoder:parameters()
-  local sums, state_grads = {}, torus.zeros_like(states)
+  local sums, state_grads = {}, engine.zeros_like(states)
   for i, parameter in ipairs(parameters) do
-    sums[i] = torus.zeros_like(parameter)
+    sums[i] = engine.zeros_like(parameter)
   end
   local wanted = table.move(parameters, 1, #parameters, 2, {})
   local count, total = states:size(1), 0
   for first = 1, count, chunk do
     local n = math.min(chunk, count - first + 1)
-    local q = torus.variable(states:narrow(1, first, n))
+    local q = engine.variable(states:narrow(1, first, n))
     wanted[1] = q
     local difference = self.decoder(q) - targets:narrow(1, first, n)
     local squares = (difference * difference):sum()
-    local grads = torus.grad(squares * weight, wanted)
+    local grads = engine.grad(squares * weight, wanted)
     total = total + squares:item()
     state_grads:narrow(1, first, n):copy_(grads[1])
     for i, sum in ipairs(sums) do sum:add_(grads[i + 1]) end
@@ -409,7 +409,7 @@ local function choose_images(count, steps, frames, generator)
   local batch, length = frames:size(1), frames:size(2)
   local of_states, of_frames = {}, {}
   for b = 1, batch do
-    local times = torus.randperm(steps + 1, { generator = generator })
+    local times = engine.randperm(steps + 1, { generator = generator })
     for _, t in ipairs(times:narrow(1, 1, count):totable()) do
       of_states[#of_states + 1] = (t - 1) * batch + b
       of_frames[#of_frames + 1] = (b - 1) * length + t
@@ -474,7 +474,7 @@ function HGN:gradients(frames, opts)
       others[#others + 1] = entry[2]
     end
   end
-  local grads = torus.grad(pulled, others)
+  local grads = engine.grad(pulled, others)
   o.mark("backward from the states")
   table.move(decoder_grads, 1, #decoder_grads, #grads + 1, grads)
   return grads, { loss = loss, mse = mse, kl = kl_value }
@@ -488,7 +488,7 @@ end
 -- @treturn tensor (batch, steps + 1, height, width, channels)
 function HGN:images(way, chunk)
   check_way(self, way)
-  return torus.no_grad(function()
+  return engine.no_grad(function()
     return self:decode(way.q, chunk or 64):transpose(1, 2)
   end)
 end
@@ -506,7 +506,7 @@ local SAMPLE = options.joined(FILM, { generator = {} })
 -- @treturn table the rollout: q and p with time first
 function HGN:reconstruct(frames, opts)
   opts = options.resolve("hgn:reconstruct", opts, FILM)
-  return torus.no_grad(function()
+  return engine.no_grad(function()
     local q, p = self:infer(frames)
     local way = self:rollout(q, p, { steps = opts.steps, dt = opts.dt })
     return self:images(way, opts.chunk), way
@@ -520,8 +520,8 @@ end
 -- @treturn table the rollout
 function HGN:sample(count, opts)
   opts = options.resolve("hgn:sample", opts, SAMPLE)
-  return torus.no_grad(function()
-    local z = torus.randn({ count, latent_shape(self) },
+  return engine.no_grad(function()
+    local z = engine.randn({ count, latent_shape(self) },
       { dtype = self.config.dtype, generator = opts.generator })
     local q, p = self:state_of(z)
     local way = self:rollout(q, p, { steps = opts.steps, dt = opts.dt })
@@ -542,7 +542,7 @@ end
 function HGN:first_bad(frames, opts)
   opts = options.resolve("hgn:first_bad", opts, NOISE)
   check_frames(self, frames)
-  return torus.no_grad(function()
+  return engine.no_grad(function()
     for _, entry in ipairs(self:named_parameters()) do
       if not is_finite(entry[2]) then return entry[1] end
     end

@@ -14,7 +14,7 @@ local hamiltonian = require "torus.hamiltonian"
 local integrate = require "torus.integrate"
 local options = require "torus.options"
 local rk45 = require "torus.rk45"
-local torus = require "torus"
+local engine = require "torus.engine"
 
 local HNN = Module.class("HNN")
 
@@ -73,7 +73,7 @@ end
 function HNN:motion(q, p)
   check_state(self, q, p)
   if self.hamiltonian then return field.motion(self.hamiltonian, q, p) end
-  local both, d = self.net(torus.cat({ q, p }, 2)), self.config.dimension
+  local both, d = self.net(engine.cat({ q, p }, 2)), self.config.dimension
   return both:narrow(2, 1, d), both:narrow(2, d + 1, d)
 end
 
@@ -107,14 +107,14 @@ local function march(self, q, p, dt, steps)
     p = p + (ap + (bp + cp) * 2 + ep) * (dt / 6)
     qs[i + 1], ps[i + 1] = q, p
   end
-  return { q = torus.stack(qs, 1), p = torus.stack(ps, 1) }
+  return { q = engine.stack(qs, 1), p = engine.stack(ps, 1) }
 end
 
 -- Every n-th state of a trajectory.
 local function thinned(way, n)
   if n == 1 then return way end
   local last = way.q:size(1)
-  local places = torus.arange(1, last, n, { dtype = "int64" })
+  local places = engine.arange(1, last, n, { dtype = "int64" })
   return { q = way.q:index_select(1, places), p = way.p:index_select(1, places) }
 end
 
@@ -134,9 +134,9 @@ local function by_rk45(self, q, p, o)
     local dq, dp = self:motion(
       states:narrow(2, 1, d):contiguous():to(self.config.dtype),
       states:narrow(2, d + 1, d):contiguous():to(self.config.dtype))
-    return torus.cat({ dq, dp }, 2):detach():to("float64")
+    return engine.cat({ dq, dp }, 2):detach():to("float64")
   end
-  local states = torus.cat({ q, p }, 2):detach():to("float64")
+  local states = engine.cat({ q, p }, 2):detach():to("float64")
   local out = rk45.states(derivatives, states, times, { rtol = o.rtol,
     atol = o.atol, first_step = 0, max_step = 0, max_steps = 1000000 })
   out = out:transpose(1, 2)

@@ -18,7 +18,7 @@ local integrate = require "torus.integrate"
 local options = require "torus.options"
 local parts = require "torus.models.parts"
 local priors = require "torus.models.nhf_prior"
-local torus = require "torus"
+local engine = require "torus.engine"
 
 local M = {}
 
@@ -135,7 +135,7 @@ function NHF:transport(q, p, opts)
     end
   end
   if not opts.path then return q, p end
-  return q, p, { q = torus.cat(qs, 1), p = torus.cat(ps, 1) }
+  return q, p, { q = engine.cat(qs, 1), p = engine.cat(ps, 1) }
 end
 
 --- ln p(q, p): the prior's density where the flows come from. Exact, as
@@ -167,7 +167,7 @@ local NOISE = { epsilon = {}, generator = {} }
 function NHF:terms(q, opts)
   local o = options.resolve("nhf:terms", opts, NOISE)
   local mean, log_std = self:encode(q)
-  local epsilon = o.epsilon or torus.randn(q.shape,
+  local epsilon = o.epsilon or engine.randn(q.shape,
     { dtype = self.config.dtype, generator = o.generator })
   options.tensor("nhf", "epsilon", epsilon, q.shape)
   local p = mean + log_std:exp() * epsilon
@@ -201,7 +201,7 @@ function NHF:importance_bound(q, opts)
   local o = options.resolve("nhf:importance_bound", opts, IMPORTANCE)
   check_rows(self, "q", q)
   local n, batch, d = o.samples, q:size(1), q:size(2)
-  return torus.no_grad(function()
+  return engine.no_grad(function()
     local many = q:unsqueeze(1):expand(n, batch, d):reshape(n * batch, d)
     local weights = self:elbo(many, { generator = o.generator })
     return weights:reshape(n, batch):logsumexp(1) - math.log(n)
@@ -218,7 +218,7 @@ local SAMPLE = { generator = {}, path = TRANSPORT.path }
 -- @treturn ?table with path: q and p of all states on the way
 function NHF:sample(count, opts)
   local o = options.resolve("nhf:sample", opts, SAMPLE)
-  return torus.no_grad(function()
+  return engine.no_grad(function()
     local q, p = self.prior:sample(count, o.generator)
     return self:transport(q, p, { path = o.path })
   end)
@@ -240,7 +240,7 @@ end
 
 -- Where the momenta of the model's own states lie, with a margin.
 local function momentum_box(self, margin)
-  local _, p = self:sample(4096, { generator = torus.generator(0) })
+  local _, p = self:sample(4096, { generator = engine.generator(0) })
   local low, high = p:min(1):totable(), p:max(1):totable()
   for i = 1, self.config.dimension do
     local more = margin * (high[i] - low[i])
@@ -253,13 +253,13 @@ end
 local function grid(low, high, n, dtype)
   local d, axes, cell = #low, {}, 1
   for i = 1, d do
-    axes[i] = torus.linspace(low[i], high[i], n, { dtype = dtype })
+    axes[i] = engine.linspace(low[i], high[i], n, { dtype = dtype })
     cell = cell * (high[i] - low[i]) / (n - 1)
   end
   if d == 1 then return axes[1]:reshape(n, 1), cell end
   local a = axes[1]:reshape(n, 1):expand(n, n):reshape(-1)
   local b = axes[2]:reshape(1, n):expand(n, n):reshape(-1)
-  return torus.stack({ a, b }, 2), cell
+  return engine.stack({ a, b }, 2), cell
 end
 
 local DENSITY = {
@@ -286,7 +286,7 @@ function NHF:log_density(q, opts)
       .. "dimensions, not %d (see importance_bound)", d)
   end
   if o.low or o.high then check_corners(d, o) end
-  return torus.no_grad(function()
+  return engine.no_grad(function()
     local low, high = o.low, o.high
     if not low then low, high = momentum_box(self, o.margin) end
     local p, cell = grid(low, high, o.points, self.config.dtype)
@@ -300,7 +300,7 @@ function NHF:log_density(q, opts)
         at_p:reshape(k * n, d))
       pieces[#pieces + 1] = joint:reshape(k, n):logsumexp(2)
     end
-    return torus.cat(pieces, 1) + math.log(cell)
+    return engine.cat(pieces, 1) + math.log(cell)
   end)
 end
 

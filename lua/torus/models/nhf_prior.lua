@@ -7,7 +7,7 @@
 -- [-sigma/2, sigma/2] plus a logistic one of scale 1/beta. So it has a closed
 -- normalisation, sigma / (1 - exp(-beta sigma)), and exact samples.
 -- @module torus.models.nhf_prior
-local torus = require "torus"
+local engine = require "torus.engine"
 
 local M = {}
 
@@ -47,10 +47,10 @@ end
 local function draw(self, count, generator)
   local shape = { count, self.dimension }
   local o = { dtype = self.dtype, generator = generator }
-  if self.kind == "normal" then return torus.randn(shape, o) end
-  local inside = (torus.rand(shape, o) - 0.5) * self.width
+  if self.kind == "normal" then return engine.randn(shape, o) end
+  local inside = (engine.rand(shape, o) - 0.5) * self.width
   -- The logistic number by the inverse of its distribution, off the ends.
-  local u = torus.rand(shape, o) * (1 - 2e-7) + 1e-7
+  local u = engine.rand(shape, o) * (1 - 2e-7) + 1e-7
   return inside + (u:log() - (1 - u):log()) / self.sharpness
 end
 
@@ -70,7 +70,7 @@ function Prior:entropy()
   if self.kind == "normal" then return 0.5 * (LOG_2PI + 1) * n end
   local reach = self.width / 2 + 40 / self.sharpness
   local count = 20001
-  local x = torus.linspace(-reach, reach, count, { dtype = "float64" })
+  local x = engine.linspace(-reach, reach, count, { dtype = "float64" })
     :reshape(-1, 1)
   local nats = log_part(self, x)
   return -n * (nats * nats:exp()):sum():item() * 2 * reach / (count - 1)

@@ -1,7 +1,7 @@
 --- The networks that an HGN is made of. Images and feature maps have their
 -- channels last.
 -- @module torus.models.parts
-local torus = require "torus"
+local engine = require "torus.engine"
 local Module = require "torus.nn.module"
 local Conv2d = require "torus.nn.conv2d"
 local Linear = require "torus.nn.linear"
@@ -113,7 +113,7 @@ M.energy_inits = { "default", "oscillator" }
 local function start_even(self, width)
   local half = width // 2
   local first, second = self[1], self[2] or self.readout
-  torus.no_grad(function()
+  engine.no_grad(function()
     for _, part in ipairs { first.weight, first.bias } do
       local sign = part == first.weight and -1 or 1
       part:narrow(1, half + 1, half):copy_(part:narrow(1, 1, half) * sign)
@@ -176,7 +176,7 @@ end
 Joint.network = Energy.network
 
 function Joint:forward(q, p)
-  return Energy.forward(self, torus.cat({ q, p }, -1))
+  return Energy.forward(self, engine.cat({ q, p }, -1))
 end
 
 --- Of the decoder's leaky ReLUs below zero.
@@ -259,8 +259,8 @@ function M.decoder(inputs, opts)
   local output = self:register("output",
     Conv2d.new(opts.width, opts.channels, opts.layer))
   if opts.background then
-    torus.no_grad(function()
-      output.bias:copy_(torus.tensor(logits(opts.background),
+    engine.no_grad(function()
+      output.bias:copy_(engine.tensor(logits(opts.background),
         { dtype = opts.layer.dtype }))
     end)
   end
@@ -277,7 +277,7 @@ end
 -- @tparam number gain
 function M.scale_weights(module, gain)
   if gain == 1 then return end
-  torus.no_grad(function()
+  engine.no_grad(function()
     for _, entry in ipairs(module:named_parameters()) do
       if entry[1]:match("weight$") then entry[2]:mul_(gain) end
     end

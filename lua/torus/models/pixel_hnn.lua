@@ -18,7 +18,7 @@ local initialise = require "torus.nn.initialise"
 local integrate = require "torus.integrate"
 local options = require "torus.options"
 local parts = require "torus.models.parts"
-local torus = require "torus"
+local engine = require "torus.engine"
 
 local M = {}
 
@@ -66,7 +66,7 @@ local function register_dense(self, c, o)
     dtype = o.dtype, generator = o.generator, init = c.init })
   -- The untrained output is the centre, nearly.
   if c.init == "kaiming" then
-    torus.no_grad(function() decoder[4].weight:mul_(0.1) end)
+    engine.no_grad(function() decoder[4].weight:mul_(0.1) end)
   end
 end
 
@@ -105,7 +105,7 @@ function M.new(config, generator)
   end
   parts.check_background("pixel_hnn", c.background, c.channels)
   local self = Module.instance(PixelHNN, { config = c, frame_time = 1 })
-  self:register("centre", torus.zeros({ 1, 2, c.resolution, c.resolution,
+  self:register("centre", engine.zeros({ 1, 2, c.resolution, c.resolution,
     c.channels }, { dtype = c.dtype, requires_grad = true }))
   local o = { dtype = c.dtype, generator = generator }
   if c.kind == "mlp" then register_dense(self, c, o)
@@ -131,7 +131,7 @@ end
 -- @tparam tensor pairs (n, 2, height, width, channels), whose mean it becomes
 function PixelHNN:set_centre(pairs)
   check_frames(self, pairs, 2)
-  torus.no_grad(function()
+  engine.no_grad(function()
     self.centre:copy_(pairs:to(self.config.dtype):mean(1, true))
   end)
 end
@@ -183,10 +183,10 @@ local function advanced(self, z)
   if self.config.step == "rk4" then
     local way = integrate { H = self.hamiltonian, q = q, p = p, dt = 1,
       steps = 1, method = "rk4" }
-    return torus.cat({ way.q[2], way.p[2] }, 2)
+    return engine.cat({ way.q[2], way.p[2] }, 2)
   end
   local dq, dp = field.motion(self.hamiltonian, q, p)
-  return z + torus.cat({ dq, dp }, 2)
+  return z + engine.cat({ dq, dp }, 2)
 end
 
 --- The losses on three frames in a row; every one is a mean over the batch
@@ -199,7 +199,7 @@ function PixelHNN:losses(frames)
   check_frames(self, frames, 3)
   local batch = frames:size(1)
   local first, second = frames:narrow(2, 1, 2), frames:narrow(2, 2, 2)
-  local both = torus.cat({ first, second }, 1)
+  local both = engine.cat({ first, second }, 1)
   local z = self:encode(both)
   local now, next_ = z:narrow(1, 1, batch), z:narrow(1, batch + 1, batch)
   local losses = { autoencoder = (self:decode(z) - both):square():mean() }
@@ -230,7 +230,7 @@ function PixelHNN:rollout(z, opts)
   local way = integrate { H = self.hamiltonian, q = q, p = p,
     dt = o.dt / o.substeps, steps = o.steps * o.substeps, method = "rk4" }
   if o.substeps == 1 then return way end
-  local places = torus.arange(1, o.steps * o.substeps + 1, o.substeps,
+  local places = engine.arange(1, o.steps * o.substeps + 1, o.substeps,
     { dtype = "int64" })
   return { q = way.q:index_select(1, places),
     p = way.p:index_select(1, places) }
@@ -245,7 +245,7 @@ local function latents(self, way)
   local shape = { "steps + 1", "batch", self.config.latent // 2 }
   options.tensor("pixel_hnn", "q", way.q, shape)
   options.tensor("pixel_hnn", "p", way.p, shape)
-  return torus.cat({ way.q, way.p }, 3)
+  return engine.cat({ way.q, way.p }, 3)
 end
 
 --- On from the last state of a rollout.
@@ -261,10 +261,10 @@ end
 -- @tparam table way a rollout
 -- @treturn tensor (batch, steps + 1, height, width, channels)
 function PixelHNN:images(way)
-  return torus.no_grad(function()
+  return engine.no_grad(function()
     local z, frames = latents(self, way), {}
     for t = 1, z:size(1) do frames[t] = self:decode(z[t]):select(2, 1) end
-    return torus.stack(frames, 2)
+    return engine.stack(frames, 2)
   end)
 end
 
@@ -274,7 +274,7 @@ end
 -- @treturn tensor (batch, steps + 1, height, width, channels)
 -- @treturn table the rollout
 function PixelHNN:film(pairs, opts)
-  return torus.no_grad(function()
+  return engine.no_grad(function()
     local way = self:rollout(self:encode(pairs), opts)
     return self:images(way), way
   end)

@@ -1,6 +1,6 @@
 --- A convolution over images with channels last.
 -- @module torus.nn.conv2d
-local torus = require "torus"
+local engine = require "torus.engine"
 local Module = require "torus.nn.module"
 local initialise = require "torus.nn.initialise"
 local options = require "torus.options"
@@ -72,8 +72,8 @@ function Conv2d:forward(x)
   options.tensor("Conv2d", "x", x,
     { "images", "height", "width", self.inputs })
   local o = { stride = self.stride, padding = self.padding }
-  if self.bias then return torus.conv2d(x, self.weight, self.bias, o) end
-  return torus.conv2d(x, self.weight, o)
+  if self.bias then return engine.conv2d(x, self.weight, self.bias, o) end
+  return engine.conv2d(x, self.weight, o)
 end
 
 function Conv2d:describe()

@@ -1,7 +1,7 @@
 --- How parameters start.
 -- @module torus.nn.initialise
 local options = require "torus.options"
-local torus = require "torus"
+local engine = require "torus.engine"
 
 local M = {}
 
@@ -11,10 +11,10 @@ local M = {}
 -- @tparam table opts dtype="float32", generator
 -- @treturn tensor a leaf that requires a gradient
 function M.uniform(shape, bound, opts)
-  local parameter = torus.zeros(shape, { dtype = opts.dtype,
+  local parameter = engine.zeros(shape, { dtype = opts.dtype,
     requires_grad = true })
-  torus.no_grad(function()
-    local drawn = torus.rand(shape, { dtype = opts.dtype,
+  engine.no_grad(function()
+    local drawn = engine.rand(shape, { dtype = opts.dtype,
       generator = opts.generator })
     parameter:copy_((drawn * 2 - 1) * bound)
   end)

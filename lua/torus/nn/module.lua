@@ -5,7 +5,7 @@
 -- order of `parameters()` and the dotted names (`encoder.3.weight`).
 -- @module torus.nn.module
 local options = require "torus.options"
-local torus = require "torus"
+local engine = require "torus.engine"
 
 local Module = {}
 Module.__index = Module
@@ -112,7 +112,7 @@ function Module:load_parameters(values, prefix)
       return nil, string.format("load_parameters: %s is missing", name)
     end
     local expected = options.shape_text(entry[2])
-    local got = torus.is_tensor(value) and options.shape_text(value)
+    local got = engine.is_tensor(value) and options.shape_text(value)
       or options.show(value)
     if expected ~= got then
       return nil, string.format(
@@ -125,7 +125,7 @@ function Module:load_parameters(values, prefix)
       return nil, "load_parameters: there is no parameter " .. text .. " here"
     end
   end
-  torus.no_grad(function()
+  engine.no_grad(function()
     for _, entry in ipairs(entries) do
       local value = values[prefix .. entry[1]]
       entry[2]:copy_(value:to(entry[2].dtype))
@@ -135,8 +135,8 @@ function Module:load_parameters(values, prefix)
 end
 
 local function converted(value, dtype)
-  local leaf = torus.zeros(value.shape, { dtype = dtype, requires_grad = true })
-  torus.no_grad(function() leaf:copy_(value:to(dtype)) end)
+  local leaf = engine.zeros(value.shape, { dtype = dtype, requires_grad = true })
+  engine.no_grad(function() leaf:copy_(value:to(dtype)) end)
   return leaf
 end
 

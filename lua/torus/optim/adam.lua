@@ -1,7 +1,7 @@
 --- Adam (Kingma & Ba 2015), with PyTorch's conventions: weight decay is added
 -- to the gradient, and epsilon to the root of the corrected second moment.
 -- @module torus.optim.adam
-local torus = require "torus"
+local engine = require "torus.engine"
 local core = require "torus.core"
 local options = require "torus.options"
 
@@ -20,7 +20,7 @@ local RULES = {
 local function check_tensors(what, list, params)
   for i, p in ipairs(params) do
     if list[i] ~= nil then
-      options.tensor("adam", what .. " " .. i, list[i], torus.is_tensor(p)
+      options.tensor("adam", what .. " " .. i, list[i], engine.is_tensor(p)
         and p.shape or { "..." })
     end
   end
@@ -49,8 +49,8 @@ function Adam.new(params, opts)
     steps = 0, lr = opts.lr, beta1 = betas[1], beta2 = betas[2],
     eps = opts.eps, weight_decay = opts.weight_decay }, Adam)
   for i, p in ipairs(params) do
-    self.first[i] = torus.zeros_like(p)
-    self.second[i] = torus.zeros_like(p)
+    self.first[i] = engine.zeros_like(p)
+    self.second[i] = engine.zeros_like(p)
   end
   return self
 end
@@ -92,7 +92,7 @@ function Adam:step(grads)
     core.adam_step(params, given, first, second, o)
     return
   end
-  torus.no_grad(function()
+  engine.no_grad(function()
     for i, p in ipairs(params) do
       update(p, given[i], first[i], second[i], o)
     end
@@ -128,7 +128,7 @@ function Adam:load_state(state)
     end
     check_tensors(name .. " moment", state[name], self.params)
   end
-  torus.no_grad(function()
+  engine.no_grad(function()
     for i in ipairs(self.params) do
       self.first[i]:copy_(state.first[i])
       self.second[i]:copy_(state.second[i])

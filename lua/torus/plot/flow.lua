@@ -7,7 +7,7 @@
 local kde = require "torus.plot.kde"
 local options = require "torus.options"
 local plot = require "torus.plot"
-local torus = require "torus"
+local engine = require "torus.engine"
 
 local M = {}
 
@@ -29,7 +29,7 @@ local function reach_of(...)
 end
 
 local function axis_of(reach, n)
-  return torus.linspace(-reach, reach, n, { dtype = "float64" })
+  return engine.linspace(-reach, reach, n, { dtype = "float64" })
 end
 
 local function density_panel(title, x, axis, o)
@@ -44,7 +44,7 @@ local function energy_panel(title, model, name, axis)
   local n, dtype = axis:numel(), model.config.dtype
   local a = axis:reshape(1, n):expand(n, n):reshape(-1)
   local b = axis:reshape(n, 1):expand(n, n):reshape(-1)
-  local points = torus.stack({ a, b }, 2):to(dtype)
+  local points = engine.stack({ a, b }, 2):to(dtype)
   local sum
   for _, flow in ipairs(model.flow) do
     local e = flow[name](points):to("float64")
@@ -79,7 +79,7 @@ end
 
 local function row(entry, o)
   local model, target = entry.model, entry.target
-  local generator = torus.generator(o.seed)
+  local generator = engine.generator(o.seed)
   local true_x = target:sample(o.samples, generator)
   local learned, _, path = model:sample(o.samples,
     { generator = generator, path = true })
@@ -109,7 +109,7 @@ end
 -- @treturn ?string message
 function M.draw(path, entries, opts)
   local o = options.resolve("plot.flow", opts, RULES)
-  local panels = torus.no_grad(function()
+  local panels = engine.no_grad(function()
     local all = {}
     for _, entry in ipairs(entries) do
       if entry.model.config.dimension ~= 2 then

@@ -1,6 +1,6 @@
 --- Kernel density estimates in the plane.
 -- @module torus.plot.kde
-local torus = require "torus"
+local engine = require "torus.engine"
 
 local M = {}
 
@@ -11,10 +11,10 @@ local M = {}
 -- @treturn tensor (m, m), rows for the second coordinate
 function M.estimate(x, axis, bandwidth)
   local h = bandwidth or 0.3
-  return torus.no_grad(function()
+  return engine.no_grad(function()
     x = x:to("float64")
-    if not torus.is_tensor(axis) then
-      axis = torus.tensor(axis, { dtype = "float64" })
+    if not engine.is_tensor(axis) then
+      axis = engine.tensor(axis, { dtype = "float64" })
     end
     local m, n = axis:numel(), x:size(1)
     local function kernel(column)

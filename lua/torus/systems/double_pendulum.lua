@@ -2,7 +2,7 @@
 -- Hamiltonian is joint: the kinetic energy depends on the angles. Released at
 -- rest with (q1, q2) on a circle of radius r ~ U(r_min, r_max).
 -- @module torus.systems.double_pendulum
-local torus = require "torus"
+local engine = require "torus.engine"
 local samplers = require "torus.systems.samplers"
 
 -- With c = cos(q1 - q2), s = sin(q1 - q2):
@@ -33,15 +33,15 @@ return {
   uniforms = 2,
   sample = function(u, _, c)
     local q1, q2 = samplers.circle(u, c.r_min, c.r_max)
-    local q = torus.cat({ q1, q2 }, 2)
+    local q = engine.cat({ q1, q2 }, 2)
     return q, q * 0
   end,
   positions = function(q, c)
     local q1, q2 = q:narrow(2, 1, 1), q:narrow(2, 2, 1)
     local x, y = q1:sin() * c.l1, q1:cos() * -c.l1
-    return torus.cat({
-      torus.stack({ x, y }, 3),
-      torus.stack({ x + q2:sin() * c.l2, y - q2:cos() * c.l2 }, 3),
+    return engine.cat({
+      engine.stack({ x, y }, 3),
+      engine.stack({ x + q2:sin() * c.l2, y - q2:cos() * c.l2 }, 3),
     }, 2)
   end,
   masses = function(c) return { c.m1, c.m2 } end,

@@ -1,7 +1,7 @@
 --- A mass on a spring without friction: H = k q^2/2 + p^2/(2m). The mass
 -- moves on the vertical line; the spring is invisible.
 -- @module torus.systems.mass_spring
-local torus = require "torus"
+local engine = require "torus.engine"
 local samplers = require "torus.systems.samplers"
 
 return {
@@ -13,7 +13,7 @@ return {
   field = function(c) return "mass_spring", { c.k, c.m } end,
   uniforms = 2,
   sample = function(u, _, c) return samplers.circle(u, c.r_min, c.r_max) end,
-  positions = function(q) return torus.stack({ q * 0, q }, 3) end,
+  positions = function(q) return engine.stack({ q * 0, q }, 3) end,
   masses = function(c) return { c.m } end,
   extent = function(c) return c.r_max end,
   noise = 0.1,

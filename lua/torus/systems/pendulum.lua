@@ -1,7 +1,7 @@
 --- An ideal pendulum: H = 2 m g l (1 - cos q) + p^2/(2 m l^2), as the paper
 -- has it. Its bob is drawn at (l sin q, -l cos q); the rod is invisible.
 -- @module torus.systems.pendulum
-local torus = require "torus"
+local engine = require "torus.engine"
 local samplers = require "torus.systems.samplers"
 
 return {
@@ -18,7 +18,7 @@ return {
   uniforms = 2,
   sample = function(u, _, c) return samplers.circle(u, c.r_min, c.r_max) end,
   positions = function(q, c)
-    return torus.stack({ q:sin() * c.l, q:cos() * -c.l }, 3)
+    return engine.stack({ q:sin() * c.l, q:cos() * -c.l }, 3)
   end,
   masses = function(c) return { c.m } end,
   extent = function(c) return c.l end,

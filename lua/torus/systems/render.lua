@@ -2,7 +2,7 @@
 -- @module torus.systems.render
 local core = require "torus.core"
 local options = require "torus.options"
-local torus = require "torus"
+local engine = require "torus.engine"
 
 local M = {}
 
@@ -107,7 +107,7 @@ function M.positions(positions, q)
   local padding = -rows % ROWS
   q = q:to("float64")
   if padding > 0 then
-    q = torus.cat({ q, torus.zeros({ padding, q:size(2) },
+    q = engine.cat({ q, engine.zeros({ padding, q:size(2) },
       { dtype = "float64" }) }, 1)
   end
   return positions(q):narrow(1, 1, rows):contiguous():to("float32")

@@ -3,7 +3,7 @@
 -- A sampler gets `u`, uniform in [0, 1), and `z`, normal: float64 tensors with
 -- one row for each trajectory. It returns q and p, (rows, dimension) each.
 -- @module torus.systems.samplers
-local torus = require "torus"
+local engine = require "torus.engine"
 
 local M = {}
 
@@ -60,11 +60,11 @@ function M.orbit(u, z, o)
     q[2 * i - 1], q[2 * i] = r * angle:cos(), r * angle:sin()
     p[2 * i - 1], p[2 * i] = -speed * angle:sin(), speed * angle:cos()
   end
-  local momenta = torus.cat(p, 2) * (z * o.perturbation + 1)
+  local momenta = engine.cat(p, 2) * (z * o.perturbation + 1)
   local rows = momenta:size(1)
   local bodies = momenta:reshape(rows, o.bodies, 2)
   local rest = bodies - bodies:mean(2, true)
-  return torus.cat(q, 2), rest:reshape(rows, 2 * o.bodies)
+  return engine.cat(q, 2), rest:reshape(rows, 2 * o.bodies)
 end
 
 return M

@@ -2,7 +2,7 @@
 -- a stream of its own, and row i of a stream is the same however many rows
 -- are asked for and wherever they start.
 -- @module torus.systems.stream
-local torus = require "torus"
+local engine = require "torus.engine"
 
 local M = {}
 
@@ -35,8 +35,8 @@ end
 -- @tparam integer columns
 -- @treturn tensor (rows, columns) float64
 function M.rows(draw, key, first, rows, columns)
-  if columns == 0 then return torus.zeros({ rows, 0 }, { dtype = "float64" }) end
-  local generator = torus.generator(key)
+  if columns == 0 then return engine.zeros({ rows, 0 }, { dtype = "float64" }) end
+  local generator = engine.generator(key)
   generator:set_state(key, (first - 1) * columns)
   return draw({ rows, columns }, { dtype = "float64", generator = generator })
 end

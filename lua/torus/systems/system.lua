@@ -1,10 +1,11 @@
 --- A physical system: constants, energy, initial states, drawing.
 -- @classmod torus.systems.system
+local engine = require "torus.engine"
+local hamiltonian = require "torus.hamiltonian"
 local options = require "torus.options"
 local render = require "torus.systems.render"
 local rk45 = require "torus.rk45"
 local stream = require "torus.systems.stream"
-local torus = require "torus"
 
 local System = {}
 System.__index = System
@@ -120,7 +121,7 @@ end
 
 local function check_rows(o, what, x, ...)
   local want = { ... }
-  local same = torus.is_tensor(x) and x:dim() == #want
+  local same = engine.is_tensor(x) and x:dim() == #want
   for i = 1, same and #want or 0 do same = same and x:size(i) == want[i] end
   if not same then
     complain(o, "%s: expected a tensor of shape (%s), got %s", what,
@@ -198,7 +199,7 @@ end
 -- --- physics --------------------------------------------------------------
 
 local function check_state(self, what, name, x)
-  if not torus.is_tensor(x) or x:dim() ~= 2 or x:size(2) ~= self.dimension then
+  if not engine.is_tensor(x) or x:dim() ~= 2 or x:size(2) ~= self.dimension then
     complain(self, "%s: expected %s as a tensor of shape (batch, %d), got %s",
       what, name, self.dimension, shape_text(x))
   end
@@ -222,7 +223,7 @@ function System:hamiltonian()
   if o.energy then
     return function(q, p) return o.energy(q, p, constants) end
   end
-  return torus.separable(
+  return hamiltonian.separable(
     function(p) return o.kinetic(p, constants) end,
     function(q) return o.potential(q, constants) end)
 end
@@ -237,7 +238,7 @@ function System:derivatives(q, p)
   check_state(self, "derivatives", "p", p)
   local d = self.dimension
   local field = rk45.field_of(self:hamiltonian(), d)
-  local slopes = field(torus.cat({ q:detach(), p:detach() }, 2):to("float64"))
+  local slopes = field(engine.cat({ q:detach(), p:detach() }, 2):to("float64"))
   return slopes:narrow(2, 1, d):contiguous(),
     slopes:narrow(2, d + 1, d):contiguous()
 end
@@ -258,9 +259,9 @@ local SAMPLE = {
 
 local function sample_block(self, o, block)
   local d, first = self.definition, (block - 1) * BLOCK + 1
-  local u = stream.rows(torus.rand, stream.key(o.seed, o.split, "uniform"),
+  local u = stream.rows(engine.rand, stream.key(o.seed, o.split, "uniform"),
     first, BLOCK, d.uniforms)
-  local z = stream.rows(torus.randn, stream.key(o.seed, o.split, "normal"),
+  local z = stream.rows(engine.randn, stream.key(o.seed, o.split, "normal"),
     first, BLOCK, d.normals)
   local q, p = d.sample(u, z, self.constants)
   check_rows(d, "sample: q", q, BLOCK, d.dimension)
@@ -274,7 +275,7 @@ end
 -- @treturn tensor p (count, d) float64
 function System:sample(opts)
   local o = options.resolve("system:sample", opts, SAMPLE)
-  return torus.no_grad(function()
+  return engine.no_grad(function()
     local qs, ps = {}, {}
     local first, last = o.first, o.first + o.count - 1
     for block = (first - 1) // BLOCK + 1, (last - 1) // BLOCK + 1 do
@@ -288,10 +289,10 @@ function System:sample(opts)
       end
     end
     if #qs == 0 then
-      local none = torus.zeros({ 0, self.dimension }, { dtype = "float64" })
+      local none = engine.zeros({ 0, self.dimension }, { dtype = "float64" })
       return none, none
     end
-    return torus.cat(qs, 1), torus.cat(ps, 1)
+    return engine.cat(qs, 1), engine.cat(ps, 1)
   end)
 end
 
@@ -320,13 +321,13 @@ end
 function System:render(q, opts)
   local o = self.definition
   if not self.drawing then complain(o, "has no positions to draw") end
-  local shape = torus.is_tensor(q) and q.shape or {}
+  local shape = engine.is_tensor(q) and q.shape or {}
   if shape[#shape] ~= self.dimension then
     complain(o, "render: expected q of shape (..., %d), got %s",
       self.dimension, shape_text(q))
   end
   local scene = render.scene(self.drawing, self.bodies, opts)
-  return torus.no_grad(function()
+  return engine.no_grad(function()
     local rows = q:detach():reshape(q:numel() // self.dimension, self.dimension)
     local frames = render.discs(render.positions(
       function(x) return o.positions(x, self.constants) end, rows), scene)

@@ -5,7 +5,7 @@
 local json = require "dkjson"
 local options = require "torus.options"
 local read_json = require "torus.json"
-local torus = require "torus"
+local safetensors = require "torus.safetensors"
 
 local M = {}
 
@@ -54,7 +54,7 @@ function M.save(path, state)
       tensors["adam.second." .. entry[1]] = moments.second[i]
     end
   end
-  return torus.save(path, tensors, {
+  return safetensors.save(path, tensors, {
     format = FORMAT,
     step = exact(state.step),
     adam_steps = moments and exact(moments.steps) or nil,
@@ -68,7 +68,7 @@ end
 -- @treturn ?table tensors (by name), step, adam_steps, config, numbers
 -- @treturn ?string message
 function M.load(path)
-  local tensors, metadata = torus.load(path)
+  local tensors, metadata = safetensors.load(path)
   if not tensors then return nil, metadata end
   if metadata.format ~= FORMAT then
     return nil, string.format("%s: expected a %s, got a file of format %s",

@@ -2,7 +2,7 @@
 -- @module torus.train.command
 local core = require "torus.core"
 local run_config = require "torus.train.config"
-local torus = require "torus"
+local engine = require "torus.engine"
 
 local M = {}
 
@@ -70,7 +70,7 @@ function M.main(parser, f)
   local args = parser:parse(M.arguments())
   local script = debug.getinfo(f, "S").short_src
   local ok, problem = xpcall(function()
-    if args.threads then torus.set_threads(args.threads) end
+    if args.threads then engine.set_threads(args.threads) end
     f(args)
   end, function(problem)
     local text = mistake(problem, script)

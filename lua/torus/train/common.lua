@@ -1,7 +1,7 @@
 --- What the tasks of all models share.
 -- @module torus.train.common
 local options = require "torus.options"
-local torus = require "torus"
+local engine = require "torus.engine"
 
 local M = {}
 
@@ -58,7 +58,7 @@ end
 -- @tparam {tensor,...} parameters
 -- @treturn {tensor,...}
 function M.gradients(loss, parameters)
-  return torus.grad(loss, parameters, { allow_unused = true })
+  return engine.grad(loss, parameters, { allow_unused = true })
 end
 
 --- The state of a generator and an order as numbers.
@@ -90,7 +90,7 @@ end
 -- @tparam {{string,tensor},...} named
 -- @treturn ?string its name
 function M.first_bad(named)
-  return torus.no_grad(function()
+  return engine.no_grad(function()
     for _, entry in ipairs(named) do
       if (entry[2] * 0):sum():item() ~= 0 then return entry[1] end
     end

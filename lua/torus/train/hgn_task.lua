@@ -1,6 +1,6 @@
 --- Training an HGN: what the trainer asks of a task.
 -- @module torus.train.hgn_task
-local torus = require "torus"
+local engine = require "torus.engine"
 local Order = require "torus.data.order"
 local adam = require "torus.optim.adam"
 local common = require "torus.train.common"
@@ -42,7 +42,7 @@ end
 -- @treturn Task
 function Task.new(config, data)
   local self = setmetatable({ config = config, data = data }, Task)
-  self.generator = torus.generator(config.seed)
+  self.generator = engine.generator(config.seed)
   self.model = Task.model(config, self.generator)
   self.order = Order.new { count = data.train.size, batch = config.batch,
     seed = config.seed }

@@ -4,7 +4,7 @@ local common = require "torus.train.common"
 local hnn_task = require "torus.train.hnn_task"
 local options = require "torus.options"
 local plot = require "torus.plot"
-local torus = require "torus"
+local engine = require "torus.engine"
 
 local M = {}
 
@@ -57,7 +57,7 @@ end
 -- and state_m, that of the state, each with ..._spread over trajectories
 function M.measure(model, data, opts)
   local o = options.resolve("hnn_report", opts, RULES)
-  return torus.no_grad(function()
+  return engine.no_grad(function()
     local found = { train_loss = loss_on(model, data.train),
       test_loss = loss_on(model, data.test) }
     for _, method in ipairs { "rk4", "rk45" } do
@@ -66,7 +66,7 @@ function M.measure(model, data, opts)
       local e = squares(energy(data.system, seen) - start)
       found["energy_" .. method], found["energy_" .. method .. "_spread"] =
         common.mean_and_spread(e)
-      local s = squares(torus.cat({ seen.q - truth.q, seen.p - truth.p }, 3))
+      local s = squares(engine.cat({ seen.q - truth.q, seen.p - truth.p }, 3))
       found["state_" .. method], found["state_" .. method .. "_spread"] =
         common.mean_and_spread(s)
     end
@@ -101,7 +101,7 @@ local function portrait(model, truth, seen)
   local reach = math.max(truth.q:abs():max():item(),
     truth.p:abs():max():item()) * 1.25
   local n = 61
-  local axis = torus.linspace(-reach, reach, n, { dtype = model.config.dtype })
+  local axis = engine.linspace(-reach, reach, n, { dtype = model.config.dtype })
   local q = axis:reshape(1, n):expand(n, n):reshape(-1, 1)
   local p = axis:reshape(n, 1):expand(n, n):reshape(-1, 1)
   local panel = { kind = "contour", title = "learned energy, true orbits (grey) "
@@ -170,7 +170,7 @@ function M.draw(path, model, data, opts)
   if not (opts and opts.times) then
     o.times = math.max(1, math.ceil(20 / span - 0.5))
   end
-  return torus.no_grad(function()
+  return engine.no_grad(function()
     local truth, seen = rollouts(model, data, o, "rk4")
     local panels = { paths(truth, seen) }
     panels[2], panels[3] = over_time(data.system, truth, seen, data.dt)

@@ -7,7 +7,7 @@ local common = require "torus.train.common"
 local hnn = require "torus.models.hnn"
 local hnn_data = require "torus.data.hnn_data"
 local systems = require "torus.systems"
-local torus = require "torus"
+local engine = require "torus.engine"
 
 local Task = {}
 Task.__index = Task
@@ -85,7 +85,7 @@ end
 -- @treturn Task
 function Task.new(config, data)
   local self = setmetatable({ config = config, data = data }, Task)
-  self.generator = torus.generator(config.seed)
+  self.generator = engine.generator(config.seed)
   self.model = Task.model(config, self.generator)
   if config.batch > 0 then
     self.order = Order.new { count = data.train.size, batch = config.batch,
@@ -124,7 +124,7 @@ function Task:first_bad() return common.first_bad(self.parameters) end
 --- The loss on all held-out points.
 function Task:evaluate()
   local held_out = self.data.test
-  return { test_loss = torus.no_grad(function()
+  return { test_loss = engine.no_grad(function()
     return self.model:loss(held_out.q, held_out.p, held_out.dq,
       held_out.dp):item()
   end) }

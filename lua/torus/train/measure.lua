@@ -11,7 +11,7 @@
 -- @module torus.train.measure
 local common = require "torus.train.common"
 local options = require "torus.options"
-local torus = require "torus"
+local engine = require "torus.engine"
 
 local M = {}
 
@@ -74,7 +74,7 @@ local function measure_reversal(model, seen, way, sums)
   local order = {}
   for t = seen:size(2), 1, -1 do order[#order + 1] = t end
   local again = model:images(back):to(seen.dtype)
-    :index_select(2, torus.tensor(order, { dtype = "int64" }))
+    :index_select(2, engine.tensor(order, { dtype = "int64" }))
   extend(sums.reversal_mse, by_sequence(M.squares(again - seen)))
 end
 
@@ -140,7 +140,7 @@ function M.measure(model, data, opts)
   o.steps = math.min(o.steps or data.length - 1, data.length - 1)
   local sums = { energy = {}, reversal = 0 }
   for _, key in ipairs(AVERAGED) do sums[key] = {} end
-  torus.no_grad(function()
+  engine.no_grad(function()
     for first = 1, count, o.batch do
       measure_batch(model, data,
         places_from(first, math.min(first + o.batch - 1, count)), o, sums)
@@ -166,7 +166,7 @@ end
 local function frame_rows(frames, stride)
   local kept = {}
   for t = 1, frames:size(2), stride do kept[#kept + 1] = t end
-  return frames:index_select(2, torus.tensor(kept, { dtype = "int64" }))
+  return frames:index_select(2, engine.tensor(kept, { dtype = "int64" }))
     :reshape(frames:size(1) * #kept, -1)
 end
 
@@ -209,7 +209,7 @@ local SAMPLES = {
 -- sample_distance_median
 function M.samples(model, data, opts)
   local o = options.resolve("measure.samples", opts, SAMPLES)
-  return torus.no_grad(function()
+  return engine.no_grad(function()
     local real = data:clean(places_from(1, math.min(o.sequences, data.size)))
     local seen = model:sample(o.count, { generator = o.generator,
       steps = real:size(2) - 1 }):to(real.dtype)
@@ -265,7 +265,7 @@ end
 -- @tparam[opt] table opts steps, dt as rollout's
 -- @treturn tensor (steps + 1, batch)
 function M.energy_along(model, frames, opts)
-  return torus.no_grad(function()
+  return engine.no_grad(function()
     local q, p = model:infer(frames:to(model.config.dtype))
     return model:energies(model:rollout(q, p, opts))
   end)

@@ -4,7 +4,7 @@
 local flow = require "torus.plot.flow"
 local nhf_task = require "torus.train.nhf_task"
 local options = require "torus.options"
-local torus = require "torus"
+local engine = require "torus.engine"
 
 local M = {}
 
@@ -26,7 +26,7 @@ end
 -- The integral of the learned density over a line that holds the samples.
 local function total(model, x, o)
   local low, high = x:min():item() - 1, x:max():item() + 1
-  local axis = torus.linspace(low, high, o.grid, { dtype = model.config.dtype })
+  local axis = engine.linspace(low, high, o.grid, { dtype = model.config.dtype })
   return model:log_density(axis:reshape(-1, 1), { points = o.points }):exp()
     :sum():item() * (high - low) / (o.grid - 1)
 end
@@ -50,23 +50,23 @@ local CHUNK = 20000
 local function mass(model, target, x, o, generator)
   local c, n = model.config, math.min(CHUNK, o.mass // 2)
   local function normal()
-    return torus.randn({ n, c.dimension }, { dtype = c.dtype,
+    return engine.randn({ n, c.dimension }, { dtype = c.dtype,
       generator = generator })
   end
   local mean = x:mean(1, true)
   local std = (x - mean):square():mean(1, true):sqrt() * WIDER
   local parts = {}
   for i = 1, o.mass // (2 * n) do
-    local far = torus.rand({ n, 1 }, { generator = generator }):lt(BROAD)
-    local q = torus.where(far:expand(n, c.dimension), mean + std * normal(),
+    local far = engine.rand({ n, 1 }, { generator = generator }):lt(BROAD)
+    local q = engine.where(far:expand(n, c.dimension), mean + std * normal(),
       target:sample(n, generator, c.dtype))
-    local log_r = torus.stack({
+    local log_r = engine.stack({
       target:log_density(q) + math.log(1 - BROAD),
       log_normal(q, mean, std):to("float64") + math.log(BROAD) }, 2)
       :logsumexp(2)
     local at, log_std = model:encode(q)
     local reach, e = log_std:exp() * MOMENTA, normal()
-    local log_f = log_normal(e, 0, torus.ones({ 1 }, { dtype = c.dtype }))
+    local log_f = log_normal(e, 0, engine.ones({ 1 }, { dtype = c.dtype }))
       - reach:log():sum(2)
     local base = log_r + log_f:to("float64")
     local weight
@@ -77,12 +77,12 @@ local function mass(model, target, x, o, generator)
     end
     parts[i] = weight
   end
-  return mean_and_error(torus.cat(parts, 1))
+  return mean_and_error(engine.cat(parts, 1))
 end
 
 -- How far a state is from where it started, there and back.
 local function inverse_error(model, count)
-  local generator = torus.generator(7)
+  local generator = engine.generator(7)
   local q, p = model.prior:sample(count, generator)
   local there_q, there_p = model:transport(q, p)
   local back_q, back_p = model:transport(there_q, there_p, { inverse = true })
@@ -169,9 +169,9 @@ end
 -- with its error; inverse; shares of samples by mode and modes_found
 function M.measure(model, target, opts)
   local o = options.resolve("nhf_report", opts, RULES)
-  local generator, c = torus.generator(99), model.config
+  local generator, c = engine.generator(99), model.config
   o.points = o.points or (c.dimension == 1 and 401 or 49)
-  return torus.no_grad(function()
+  return engine.no_grad(function()
     local found = {}
     local x = target:sample(o.count, generator, c.dtype)
     measure_bounds(found, model, target, x, o, generator)

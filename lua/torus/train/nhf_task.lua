@@ -6,7 +6,7 @@ local geco = require "torus.optim.geco"
 local nhf = require "torus.models.nhf"
 local options = require "torus.options"
 local targets = require "torus.data.targets"
-local torus = require "torus"
+local engine = require "torus.engine"
 
 local Task = {}
 Task.__index = Task
@@ -131,7 +131,7 @@ end
 -- @treturn Task
 function Task.new(config, data)
   local self = setmetatable({ config = config, data = data }, Task)
-  self.generator = torus.generator(config.seed)
+  self.generator = engine.generator(config.seed)
   self.model = Task.model(config, self.generator)
   self.parameters = self.model:named_parameters()
   self.weights = self.model:parameters()
@@ -190,10 +190,10 @@ end
 --- The bound on fresh samples, of a user's on those held out, the same every
 -- time.
 function Task:evaluate()
-  local c, generator = self.config, torus.generator(123456789)
+  local c, generator = self.config, engine.generator(123456789)
   local from = self.data.held_out or self.data
   local x = from:sample(c.evaluate_count, generator, c.dtype)
-  return { test_elbo = torus.no_grad(function()
+  return { test_elbo = engine.no_grad(function()
     return self.model:elbo(x, { generator = generator }):mean():item()
   end) }
 end

@@ -4,7 +4,7 @@ local image = require "torus.image"
 local Log = require "torus.train.log"
 local measure = require "torus.train.measure"
 local plot = require "torus.plot"
-local torus = require "torus"
+local engine = require "torus.engine"
 
 local M = {}
 
@@ -21,7 +21,7 @@ end
 -- @tparam[opt] tensor clean the same without noise, shown as the truth
 -- @treturn {table,...} {label=, frames=}, as torus.image.strip takes them
 function M.rows(model, frames, clean)
-  return torus.no_grad(function()
+  return engine.no_grad(function()
     local steps, dt = model.steps, model.config.dt
     local q, p = model:infer(frames:to(model.config.dtype))
     local seen, way = film_from(model, q, p, steps, dt)
@@ -47,7 +47,7 @@ end
 -- @tparam integer seed
 -- @treturn {table,...}
 function M.sample_rows(model, count, seed)
-  local films = model:sample(count, { generator = torus.generator(seed) })
+  local films = model:sample(count, { generator = engine.generator(seed) })
   local rows = {}
   for i = 1, count do
     rows[i] = { label = "sample " .. i,

@@ -7,7 +7,7 @@ local measure = require "torus.train.measure"
 local options = require "torus.options"
 local pixel_hnn_task = require "torus.train.pixel_hnn_task"
 local plot = require "torus.plot"
-local torus = require "torus"
+local engine = require "torus.engine"
 
 local M = {}
 
@@ -17,7 +17,7 @@ local extend, places_from = common.extend, common.places_from
 -- from it, in units of that farthest distance: 0 for a closed one. And that
 -- distance itself. way: q and p (frames, batch, d).
 local function closing(way)
-  local z = torus.cat({ way.q, way.p }, 3):to("float64")
+  local z = engine.cat({ way.q, way.p }, 3):to("float64")
   local distance = (z - z:narrow(1, 1, 1)):square():sum(3):sqrt()
   local gaps, sizes = {}, {}
   for i, row in ipairs(distance:transpose(1, 2):contiguous():totable()) do
@@ -84,7 +84,7 @@ local function portrait(model, split, count, steps)
   for i = 1, count do
     local one = frames:narrow(1, i, 1):to(dtype)
     local n = frames:size(2) - 1
-    local pairs_ = torus.stack({ one:narrow(2, 1, n):squeeze(1),
+    local pairs_ = engine.stack({ one:narrow(2, 1, n):squeeze(1),
       one:narrow(2, 2, n):squeeze(1) }, 2)
     local q, p = model:split(model:encode(pairs_))
     series[#series + 1] = { x = q:select(2, 1), y = p:select(2, 1),
@@ -122,7 +122,7 @@ end
 -- @treturn ?string message
 function M.draw(folder, model, split)
   local steps = split.length - 1
-  return torus.no_grad(function()
+  return engine.no_grad(function()
     local path = folder .. "/latent.png"
     local count = math.min(8, split.size)
     local ok, message = plot.figure { path = path, columns = 2, panels = {

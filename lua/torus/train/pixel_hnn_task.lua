@@ -8,7 +8,7 @@ local render = require "torus.systems.render"
 local restricted = require "torus.data.restricted"
 local sequences = require "torus.train.sequences"
 local systems = require "torus.systems"
-local torus = require "torus"
+local engine = require "torus.engine"
 
 local Task = {}
 Task.__index = Task
@@ -98,7 +98,7 @@ end
 -- @treturn Task
 function Task.new(config, data)
   local self = setmetatable({ config = config, data = data }, Task)
-  self.generator = torus.generator(config.seed)
+  self.generator = engine.generator(config.seed)
   self.model = Task.model(config, self.generator)
   if config.centre then
     self.model:set_centre(Task.some_pairs(data.train))
@@ -123,7 +123,7 @@ local function cut(x, starts, count)
     end
   end
   return x:reshape(n * length, table.unpack(rest))
-    :index_select(1, torus.tensor(places, { dtype = "int64" }))
+    :index_select(1, engine.tensor(places, { dtype = "int64" }))
     :reshape(n, count, table.unpack(rest))
 end
 
@@ -143,7 +143,7 @@ end
 -- For as many sequences, random places where three frames in a row start.
 local function random_starts(split, count, generator)
   local starts = {}
-  for i, u in ipairs(torus.rand({ count }, { generator = generator,
+  for i, u in ipairs(engine.rand({ count }, { generator = generator,
     dtype = "float64" }):totable()) do
     starts[i] = 1 + math.floor(u * (split.length - 2))
   end
@@ -155,8 +155,8 @@ end
 -- @treturn tensor (n, 2, height, width, channels), n at most 256
 function Task.some_pairs(split)
   local count = math.min(256, split.size)
-  return Task.windows(split, torus.arange(count, { dtype = "int64" }),
-    random_starts(split, count, torus.generator(0)), 2)
+  return Task.windows(split, engine.arange(count, { dtype = "int64" }),
+    random_starts(split, count, engine.generator(0)), 2)
 end
 
 --- @treturn {tensor,...} gradients

@@ -22,7 +22,7 @@ local lock = require "torus.train.lock"
 local Log = require "torus.train.log"
 local options = require "torus.options"
 local Progress = require "torus.train.progress"
-local torus = require "torus"
+local engine = require "torus.engine"
 
 local M = {}
 
@@ -96,7 +96,7 @@ local function load_checkpoint(run)
   ok, message = checkpoint.restore_optimiser(stored, run.task.optimiser,
     run.task.parameters)
   if not ok then return nil, run.checkpoint_path .. ": " .. message end
-  torus.no_grad(function()
+  engine.no_grad(function()
     for _, entry in ipairs(run.task.parameters) do
       entry[2]:copy_(known[entry[1]])
     end
@@ -153,7 +153,7 @@ local function report(run, numbers, norm, rate)
     return true
   end
   local row = { step = run.step, gradient = norm, lr = rate,
-    seconds = torus.clock() - run.started }
+    seconds = engine.clock() - run.started }
   for key, value in pairs(numbers) do row[key] = value end
   if is_due(run, run.evaluate_every) and run.task.evaluate then
     for key, value in pairs(run.task:evaluate()) do row[key] = value end
@@ -223,7 +223,7 @@ local function train(run)
   local ok, message = prepare(run)
   if not ok then return nil, message end
   local first = run.step
-  run.started = torus.clock()
+  run.started = engine.clock()
   run.progress = run.progress or Progress.new(run.steps, first)
   -- Without a checkpoint to fall back on an early stop would lose everything.
   if not run.saved_step then ok, message = save(run) end

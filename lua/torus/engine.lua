@@ -1,0 +1,23 @@
+--- The tensor functions that `torus` exposes, for the library's own modules:
+-- what the C engine defines, its registered operations, and the functions of
+-- torus.tensor. Modules of the library require this one, never `torus` itself.
+-- @module torus.engine
+local core = require "torus.core"
+local tensor = require "torus.tensor"
+
+local M = {}
+
+for _, name in ipairs {
+  "tensor", "zeros", "ones", "full", "rand", "randn", "arange", "linspace",
+  "eye", "randperm", "from_bytes", "to_bytes", "generator", "manual_seed",
+  "random_state", "set_random_state", "grad", "variable", "no_grad",
+  "enable_grad", "is_recording", "threads", "set_threads", "memory", "clock",
+  "registry",
+} do
+  M[name] = core[name]
+end
+
+for name, f in pairs(core.ops) do M[name] = f end
+for name, f in pairs(tensor) do M[name] = f end
+
+return M
