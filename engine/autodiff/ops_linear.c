@@ -1,7 +1,7 @@
 /* Matrix products, plain and batched. */
 #include "autodiff/build.h"
+#include "core/intmath.h"
 #include "core/threads.h"
-#include "core/whole.h"
 #include "kernels/gemm.h"
 
 /* How a matrix (the last two dimensions) lies in memory for GEMM. */
@@ -34,8 +34,8 @@ static matrix matrix_of(const torus_tensor *x, const torus_shape *batch) {
               .rows = x->shape.size[n - 2],
               .columns = x->shape.size[n - 1]};
   m.transposed = !is_row_major(x);
-  m.leading = m.transposed ? torus_most(x->strides[n - 1], m.rows)
-                           : torus_most(x->strides[n - 2], m.columns);
+  m.leading = m.transposed ? torus_max(x->strides[n - 1], m.rows)
+                           : torus_max(x->strides[n - 2], m.columns);
   torus_tensor leading = *x;
   leading.shape.ndim = n - 2;
   m.batch = torus_tensor_broadcast_layout(&leading, batch);
@@ -58,11 +58,11 @@ static void one_product(const product *p, int64_t i, bool parallel) {
   if (p->dtype == TORUS_FLOAT32) {
     (parallel ? torus_gemm_parallel_f32 : torus_gemm_f32)(
         a->transposed, b->transposed, m, n, k, 1, x, a->leading, y, b->leading,
-        0, out, torus_most(n, 1));
+        0, out, torus_max(n, 1));
   } else {
     (parallel ? torus_gemm_parallel_f64 : torus_gemm_f64)(
         a->transposed, b->transposed, m, n, k, 1, x, a->leading, y, b->leading,
-        0, out, torus_most(n, 1));
+        0, out, torus_max(n, 1));
   }
 }
 
@@ -77,7 +77,7 @@ static bool fits_blas(const product *p, int64_t products) {
   const matrix *a = &p->a, *b = &p->b;
   int64_t most = products > 1 ? a->rows : 0;
   const int64_t sizes[] = {a->columns, b->columns, a->leading, b->leading};
-  for (int i = 0; i < 4; i++) most = torus_most(sizes[i], most);
+  for (int i = 0; i < 4; i++) most = torus_max(sizes[i], most);
   return most <= INT32_MAX;
 }
 

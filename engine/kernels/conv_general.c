@@ -2,8 +2,8 @@
  * windows, a block of rows at a time, small enough to stay in cache. */
 #include <string.h>
 
+#include "core/intmath.h"
 #include "core/threads.h"
-#include "core/whole.h"
 #include "kernels/clones.h"
 #include "kernels/conv_paths.h"
 #include "kernels/gemm.h"
@@ -73,7 +73,7 @@ typedef struct axis_phase {
 } axis_phase;
 
 static int64_t phases(int64_t size, int64_t stride) {
-  return torus_least(size, stride);
+  return torus_min(size, stride);
 }
 
 static axis_phase phase_of(int64_t first, int64_t size, int64_t kernel,
@@ -108,7 +108,7 @@ static bool is_narrow(const torus_conv *v, int64_t from, int64_t to) {
 }
 
 static size_t band_room(const windows *g, int64_t to, size_t element) {
-  int64_t rows = torus_least(BAND + g->kh - 1, g->h);
+  int64_t rows = torus_min(BAND + g->kh - 1, g->h);
   return conv_room((size_t)(rows * g->w * g->kh * g->kw * to) * element);
 }
 
@@ -125,7 +125,7 @@ static windows weight_grad_windows(const torus_conv *v) {
 /* Weight gradient: blocks of rows are dealt to this many partial sums. */
 static int64_t partials(const torus_conv *v, const windows *g, size_t element) {
   int64_t block = block_rows(g, element);
-  return torus_least((v->n * g->gh * g->gw + block - 1) / block, PARTIALS);
+  return torus_min((v->n * g->gh * g->gw + block - 1) / block, PARTIALS);
 }
 
 static size_t weights_room(const torus_conv *v, size_t element) {

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
+#include "core/intmath.h"
 #include "core/threads.h"
-#include "core/whole.h"
 #include "kernels/clones.h"
 #include "kernels/conv_paths.h"
 
@@ -21,13 +21,13 @@
 /* Matrices of all positions: apart by an odd number of cache lines times
  * four, so that the same element of each falls into different cache sets. */
 static int64_t slot_of(int64_t size) {
-  return torus_parts(size, 64) / 2 * 128 + 64;
+  return torus_ceil_div(size, 64) / 2 * 128 + 64;
 }
 
 conv_tiles conv_tiles_of(conv_view view, int64_t top, int64_t left) {
   return (conv_tiles){.view = view,
-                      .rows = torus_parts(view.h, TILE),
-                      .columns = torus_parts(view.w, TILE),
+                      .rows = torus_ceil_div(view.h, TILE),
+                      .columns = torus_ceil_div(view.w, TILE),
                       .top = top,
                       .left = left};
 }
@@ -42,12 +42,12 @@ static const conv_transforms *transforms_of(const conv_kernels *kernels,
 }
 
 static int64_t columns_of(const conv_kernels *kernels, int64_t k) {
-  return torus_parts(k, kernels->lanes) * kernels->lanes;
+  return torus_ceil_div(k, kernels->lanes) * kernels->lanes;
 }
 
 /* What the transforms take for rows outside an image. */
 static size_t zeros_bytes(const conv_tiles *in, const conv_tiles *out) {
-  int64_t pixel = torus_most(in->view.pixel, out->view.pixel);
+  int64_t pixel = torus_max(in->view.pixel, out->view.pixel);
   return (size_t)(6 * pixel) * sizeof(float);
 }
 
@@ -62,8 +62,8 @@ prefetch(const conv_tiles *t, int64_t first, int64_t last, const float *x,
     int64_t top = first / t->columns % t->rows * TILE;
     int64_t left = first % t->columns * TILE;
     const float *image = x + first / (t->rows * t->columns) * g->image;
-    for (int64_t i = top; i < torus_least(top + TILE, g->h); i++) {
-      for (int64_t j = left; j < torus_least(left + TILE, g->w); j++) {
+    for (int64_t i = top; i < torus_min(top + TILE, g->h); i++) {
+      for (int64_t j = left; j < torus_min(left + TILE, g->w); j++) {
         const float *pixel = image + i * g->row + j * g->pixel;
         for (int64_t c = begin; c < end; c += 16) {
           __builtin_prefetch(pixel + c, 0, 2);
@@ -100,8 +100,8 @@ typedef struct place {
 
 static int64_t block_of(int64_t tiles, int64_t most_tiles) {
   /* Enough pieces to share, not so small that U is read too often. */
-  int64_t block = torus_parts(torus_parts(tiles, 8), 6) * 6;
-  return torus_most(8, torus_least(block, most_tiles / 6 * 6));
+  int64_t block = torus_ceil_div(torus_ceil_div(tiles, 8), 6) * 6;
+  return torus_max(8, torus_min(block, most_tiles / 6 * 6));
 }
 
 static plan plan_of(const conv_correlation *job) {
@@ -109,15 +109,15 @@ static plan plan_of(const conv_correlation *job) {
   p.positions = p.transforms->side * p.transforms->side;
   p.columns = columns_of(job->kernels, job->k);
   p.tiles = tiles_in(&job->out[0], job->n);
-  p.line = torus_parts(job->c, 16) * 16;
+  p.line = torus_ceil_div(job->c, 16) * 16;
   p.slots = job->sources == 1 ? p.positions + 1 : 2 * p.positions;
-  int64_t widest = torus_most(p.line, p.columns);
+  int64_t widest = torus_max(p.line, p.columns);
   p.block = block_of(p.tiles, BLOCK_BYTES / 4 / (p.slots * widest));
-  p.blocks = torus_parts(p.tiles, p.block);
-  p.runs = torus_least(
-      RUNS, torus_most(torus_least(p.blocks, 8), p.blocks / RUN_BLOCKS));
+  p.blocks = torus_ceil_div(p.tiles, p.block);
+  p.runs =
+      torus_min(RUNS, torus_max(torus_min(p.blocks, 8), p.blocks / RUN_BLOCKS));
   p.slot = slot_of(p.block * widest);
-  p.chunks = torus_parts(job->c, CHUNK);
+  p.chunks = torus_ceil_div(job->c, CHUNK);
   p.u_slot = slot_of(job->c * p.columns);
   p.u_size = job->sources * p.positions * p.u_slot;
   size_t columns = (size_t)p.columns * sizeof(float);
@@ -157,7 +157,7 @@ static place place_of(const plan *p, int thread) {
 
 static void pack_chunk(const plan *p, const place *at, int64_t chunk) {
   const conv_correlation *j = p->job;
-  int64_t first = chunk * CHUNK, count = torus_least(CHUNK, j->c - first);
+  int64_t first = chunk * CHUNK, count = torus_min(CHUNK, j->c - first);
   conv_filter_pack(&j->filter, first, count, 0, p->columns, j->k,
                    at->packed + 9 * first * p->columns);
 }
@@ -166,7 +166,7 @@ static void pack_chunk(const plan *p, const place *at, int64_t chunk) {
 static void make_u(const plan *p, const place *at, int64_t job, int64_t chunk) {
   const conv_correlation *j = p->job;
   int64_t first = chunk * CHUNK;
-  int64_t size = torus_least(CHUNK, j->c - first) * p->columns;
+  int64_t size = torus_min(CHUNK, j->c - first) * p->columns;
   for (int64_t s = 0; s < j->sources; s++) {
     const float *taps = at->packed + 9 * first * p->columns;
     if (j->filter.phases) {
@@ -221,7 +221,7 @@ static void tiles_block(const plan *p, const place *here, int64_t job,
                           u, p->columns, m + i * p->slot, p->columns, s > 0);
       int64_t from = i * count / p->positions;
       int64_t to = (i + 1) * count / p->positions;
-      prefetch(in, first + count + from, first + torus_least(ahead, count + to),
+      prefetch(in, first + count + from, first + torus_min(ahead, count + to),
                x, 0, j->c);
       if (s > 0) continue;
       prefetch(out, first + from, first + to, j->y[job], 0, j->k);
@@ -237,10 +237,9 @@ static void tiles_piece(void *arg, int64_t piece, int thread) {
   int64_t job = piece / p->runs, run = piece % p->runs;
   if (p->own) need_u(p, &here, job, thread);
   int64_t first = run * p->blocks / p->runs * p->block;
-  int64_t end =
-      torus_least((run + 1) * p->blocks / p->runs * p->block, p->tiles);
+  int64_t end = torus_min((run + 1) * p->blocks / p->runs * p->block, p->tiles);
   for (; first < end; first += p->block) {
-    int64_t count = torus_least(p->block, end - first);
+    int64_t count = torus_min(p->block, end - first);
     tiles_block(p, &here, job, first, count, end - first);
   }
 }
@@ -276,8 +275,8 @@ typedef struct groups {
 } groups;
 
 static groups groups_of(const conv_kernels *kernels, int64_t k, bool few) {
-  groups g = {1, torus_parts(k, kernels->lanes) * kernels->lanes};
-  if (few) g.count = torus_most(1, g.columns / GROUP);
+  groups g = {1, torus_ceil_div(k, kernels->lanes) * kernels->lanes};
+  if (few) g.count = torus_max(1, g.columns / GROUP);
   return g;
 }
 
@@ -317,10 +316,10 @@ static sum_plan sum_plan_of(const conv_weight_sum *job) {
   bool few = p.tiles < PARTIAL_TILES && job->jobs == 1;
   p.groups = groups_of(job->kernels, job->k, few);
   p.partials =
-      torus_most(1, torus_least(PARTIALS, torus_parts(p.tiles, PARTIAL_TILES)));
-  p.v_line = torus_parts(job->c, 16) * 16;
+      torus_max(1, torus_min(PARTIALS, torus_ceil_div(p.tiles, PARTIAL_TILES)));
+  p.v_line = torus_ceil_div(job->c, 16) * 16;
   int64_t line = p.v_line + p.groups.columns;
-  p.block = torus_most(12, PART_BYTES / 4 / (p.part * line) / 4 * 4);
+  p.block = torus_max(12, PART_BYTES / 4 / (p.part * line) / 4 * 4);
   p.v_slot = slot_of(p.block * p.v_line);
   p.m_slot = slot_of(p.block * p.groups.columns);
   p.u_slot = slot_of(job->c * p.groups.columns);
@@ -349,13 +348,13 @@ static void sum_block(const sum_plan *p, int64_t job, int64_t group, int part,
   const conv_weight_sum *j = p->job;
   int64_t begin = group_begin(p->groups, group), columns = p->groups.columns;
   int64_t width = group_width(p->groups, group);
-  int64_t end = torus_least(begin + width, j->k);
+  int64_t end = torus_min(begin + width, j->k);
   float *m = v + p->part * p->v_slot;
   conv_run in = {&j->in[job], first, count, p->v_slot, p->v_line};
   conv_run out = {&j->out[job], first, count, p->m_slot, columns};
   p->transforms->input(&in, part, part + 1, j->c, j->x[job], p->zeros, v);
   p->transforms->output_grad(&out, part, begin, end, j->gy[job], p->zeros, m);
-  int64_t positions = torus_least(p->part, p->positions - part * p->part);
+  int64_t positions = torus_min(p->part, p->positions - part * p->part);
   u += part * p->part * p->u_slot;
   for (int64_t i = 0; i < positions; i++) {
     j->kernels->product(j->c, width, count, v + i * p->v_slot, 1, p->v_line,
@@ -385,7 +384,7 @@ static void finish(const sum_plan *p, int64_t group, const double *sum,
   int64_t begin = group_begin(p->groups, group);
   int64_t width = group_width(p->groups, group);
   for (int64_t first = 0; first < j->c; first += CHUNK) {
-    int64_t count = torus_least(CHUNK, j->c - first), size = count * width;
+    int64_t count = torus_min(CHUNK, j->c - first), size = count * width;
     for (int t = 0; t < 9; t++) {
       int tap = conv_filter_tap(&j->filter, 0, t);
       round_to(size, sum + (tap * j->c + first) * width, packed + t * size);
@@ -413,7 +412,7 @@ static void sum_piece(void *arg, int64_t piece, int thread) {
   int64_t first = partial * p->tiles / p->partials, held = 0;
   int64_t end = (partial + 1) * p->tiles / p->partials;
   for (; first < end; first += p->block) {
-    int64_t count = torus_least(p->block, end - first);
+    int64_t count = torus_min(p->block, end - first);
     for (int part = 0; part < PARTS; part++) {
       sum_block(p, job, group, part, first, count, end, held > 0, v, u);
     }
@@ -436,7 +435,7 @@ static void combine_piece(void *arg, int64_t piece, int thread) {
   char *at = p->scratch + (size_t)thread * p->room;
   double *total = conv_take(&at, p->sum_bytes);
   float *packed = (float *)(void *)at;
-  int64_t first = piece * CHUNK, count = torus_least(CHUNK, j->c - first);
+  int64_t first = piece * CHUNK, count = torus_min(CHUNK, j->c - first);
   int64_t columns = p->groups.columns, size = count * columns;
   for (int t = 0; t < 9; t++) {
     memset(total, 0, (size_t)size * sizeof(double));
@@ -460,6 +459,6 @@ void conv_weight_sum_run(const conv_weight_sum *job, void *scratch) {
   p.scratch = at;
   torus_parallel(job->jobs * p.partials * p.groups.count, sum_piece, &p);
   if (job->jobs * p.partials > 1) {
-    torus_parallel(torus_parts(job->c, CHUNK), combine_piece, &p);
+    torus_parallel(torus_ceil_div(job->c, CHUNK), combine_piece, &p);
   }
 }

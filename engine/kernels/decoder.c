@@ -2,8 +2,8 @@
 
 #include <string.h>
 
+#include "core/intmath.h"
 #include "core/threads.h"
-#include "core/whole.h"
 #include "kernels/clones.h"
 #include "kernels/conv.h"
 #include "kernels/upsample.h"
@@ -145,7 +145,7 @@ static size_t lay_out(const plan *p, piece *w, char *base) {
   size_t size = torus_dtype_size(p->dtype), scratch;
   arena a = {base, 0};
   int64_t pixels = CHUNK * p->side * p->side, weights = 0;
-  int64_t channels = torus_most(d->width, d->state);
+  int64_t channels = torus_max(d->width, d->state);
   for (int b = 0; b < d->blocks; b++) {
     int64_t s = 2 * p->block[b].size;
     size_t map = (size_t)(CHUNK * s * s * d->width) * size;
@@ -158,7 +158,7 @@ static size_t lay_out(const plan *p, piece *w, char *base) {
   w->g[0] = take(&a, (size_t)(pixels * channels) * size);
   w->g[1] = take(&a, (size_t)(pixels * channels) * size);
   for (int i = 0; i < p->parameters; i++)
-    weights = torus_most(weights, p->counts[i]);
+    weights = torus_max(weights, p->counts[i]);
   w->gw = take(&a, (size_t)weights * size);
   scratch = conv_scratch(&p->output, p->dtype);
   for (int b = 0; b < d->blocks; b++) {

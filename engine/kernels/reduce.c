@@ -1,7 +1,7 @@
 #include "kernels/reduce.h"
 
+#include "core/intmath.h"
 #include "core/threads.h"
-#include "core/whole.h"
 #include "kernels/clones.h"
 #include "kernels/move.h"
 
@@ -79,8 +79,8 @@ static void plan(job *j, const torus_layout *kept,
     int64_t length = limit(j->reduced_count, 1, PIECE);
     j->kept_piece = limit(PIECE / length, 1, INT64_MAX);
   }
-  j->kept_pieces = torus_parts(j->kept_count, j->kept_piece);
-  j->reduced_pieces = torus_parts(j->reduced_count, j->reduced_piece);
+  j->kept_pieces = torus_ceil_div(j->kept_count, j->kept_piece);
+  j->reduced_pieces = torus_ceil_div(j->reduced_count, j->reduced_piece);
 }
 
 size_t torus_reduce_scratch(const torus_layout *kept,

@@ -2,8 +2,8 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "core/intmath.h"
 #include "core/threads.h"
-#include "core/whole.h"
 #include "hamiltonian/fused/kernels.h"
 #include "hamiltonian/fused/plan.h"
 #include "kernels/vecmath.h"

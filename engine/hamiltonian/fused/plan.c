@@ -1,5 +1,5 @@
 #include "hamiltonian/fused/plan.h"
-#include "core/whole.h"
+#include "core/intmath.h"
 
 size_t fused_tape_limit = TORUS_TAPE_LIMIT;
 
@@ -113,18 +113,18 @@ fused_cut fused_cut_of(const torus_hamiltonian *h, int64_t batch, size_t sums) {
   if (batch == 0) return cut;
   if (h->nets[0].kind == TORUS_NET_DENSE) {
     const int64_t unit = 8; /* rows of a product's block */
-    cut.rows = torus_parts(torus_parts(batch, DENSE_TILES), unit) * unit;
-    cut.rows = torus_least(torus_least(cut.rows, DENSE_ROWS_MAX), batch);
+    cut.rows = torus_ceil_div(torus_ceil_div(batch, DENSE_TILES), unit) * unit;
+    cut.rows = torus_min(torus_min(cut.rows, DENSE_ROWS_MAX), batch);
   } else {
-    cut.rows = torus_parts(batch, torus_parts(batch, CONV_ROWS_MAX));
+    cut.rows = torus_ceil_div(batch, torus_ceil_div(batch, CONV_ROWS_MAX));
   }
-  cut.tiles = torus_parts(batch, cut.rows);
+  cut.tiles = torus_ceil_div(batch, cut.rows);
   int64_t pieces = cut.tiles;
   if (sums > 0) {
     int64_t fit = (int64_t)(SUMS_MAX / sums);
-    pieces = torus_least(pieces, torus_least(PIECES_MAX, fit < 4 ? 4 : fit));
+    pieces = torus_min(pieces, torus_min(PIECES_MAX, fit < 4 ? 4 : fit));
   }
-  cut.tiles_per_piece = torus_parts(cut.tiles, pieces);
-  cut.pieces = torus_parts(cut.tiles, cut.tiles_per_piece);
+  cut.tiles_per_piece = torus_ceil_div(cut.tiles, pieces);
+  cut.pieces = torus_ceil_div(cut.tiles, cut.tiles_per_piece);
   return cut;
 }
