@@ -3,7 +3,7 @@
 --     scripts/torus examples/02_gradients.lua
 --
 -- Every operation on a tensor with requires_grad is recorded. Gradients are
--- exact derivatives, found by the chain rule from the end to the start.
+-- exact derivatives, by the chain rule from the result back to the inputs.
 local torus = require "torus"
 
 local function section(title) print("\n--- " .. title) end
@@ -25,9 +25,9 @@ local dq, dp = table.unpack(torus.grad(H, { q, p }))
 print(("dH/dq = %.4f (9.81 sin 0.3 = %.4f), dH/dp = %g")
   :format(dq:item(), 9.81 * math.sin(0.3), dp:item()))
 
-section("backward: gradients beside the parameters")
--- A training loop asks differently: `backward` adds to the field `grad` of
--- every leaf, that is, of every tensor that you made with requires_grad.
+section("backward: gradients kept with the parameters")
+-- Training loops do it differently: `backward` adds to `grad` of every leaf,
+-- that is, of every tensor that you made with requires_grad.
 local w = torus.tensor({ 1, 2 }, { requires_grad = true })
 local loss = (w * torus.tensor { 3, 4 }):sum()
 loss:backward()
@@ -49,7 +49,7 @@ local theta = torus.zeros(3, { dtype = "float64", requires_grad = true })
 for step = 0, 4000 do
   local error = ((columns:matmul(theta) - heights) ^ 2):mean()
   local gradient = torus.grad(error, theta)
-  -- In-place updates are kept out of the record.
+  -- The update itself must not be recorded.
   torus.no_grad(function() theta:add_(gradient, -0.3) end)
   if step % 1000 == 0 then
     print(("step %4d  error %.6f"):format(step, error:item()))
@@ -60,8 +60,8 @@ print(("descent: h = %.3f  v = %.3f  g = %.3f")
 -- What remains is the noise: 0.05^2 = 0.0025.
 
 section("the same for a curve that is not linear, by Adam")
--- A damped swing: q = A e^(-c t) cos(w t). Adam scales each parameter's steps
--- by what its gradients have been, so that one rate suits all three.
+-- A damped oscillation: q = A e^(-c t) cos(w t). Adam scales each parameter's
+-- steps by the size of its past gradients, so that one rate suits all three.
 local time = torus.linspace(0, 6, 300, float64)
 local swing = (time * -0.3):exp() * (time * 4):cos() * 1.2
   + torus.randn(time:size(1), float64) * 0.02
@@ -74,7 +74,7 @@ local adam = torus.optim.adam({ A, c, omega }, { lr = 0.02 })
 for step = 0, 1000 do
   local model = A * (-c * time):exp() * (omega * time):cos()
   local error = ((model - swing) ^ 2):mean()
-  adam:zero_grad() -- `backward` adds to what is there
+  adam:zero_grad() -- or `backward` would add to the last step's gradients
   error:backward()
   adam:step()
   if step % 250 == 0 then

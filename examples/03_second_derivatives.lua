@@ -2,13 +2,13 @@
 --
 --     scripts/torus examples/03_second_derivatives.lua
 --
--- With create_graph a gradient is recorded like anything else, so that it can
+-- With create_graph a gradient is recorded like any other result, so that it can
 -- be differentiated again, to any order.
 local torus = require "torus"
 
 local function section(title) print("\n--- " .. title) end
 
--- float64 throughout: we look at differences near rounding.
+-- float64 throughout: some of the numbers below are rounding errors.
 local function leaf(values)
   return torus.tensor(values, { dtype = "float64", requires_grad = true })
 end
@@ -23,8 +23,8 @@ for n = 1, 4 do
 end
 
 section("the Hessian of an energy")
--- All first derivatives of a vector y by a vector x, (#y, #x): a gradient for
--- each component of y. One that x has no part in is a row of zeros.
+-- All first derivatives of a vector y with respect to a vector x, (#y, #x): one
+-- gradient for each component of y, zeros where it does not depend on x.
 local function jacobian(from, to)
   local rows = {}
   for i = 1, #from do
@@ -63,8 +63,8 @@ print("dq/dt:", slope:narrow(1, 3, 2))
 print("dp/dt:", -slope:narrow(1, 1, 2))
 
 section("Poisson brackets")
--- {f, g} = sum of df/dq dg/dp - df/dp dg/dq says how f changes along the flow
--- of g. Brackets of brackets need derivatives of derivatives.
+-- {f, g} = sum of df/dq dg/dp - df/dp dg/dq is the rate of change of f along the
+-- flow of g. Brackets of brackets need derivatives of derivatives.
 local function bracket(f, g)
   return function(s)
     local df = torus.grad(f(s), s, { create_graph = true })
@@ -85,20 +85,20 @@ local jacobi = bracket(H, bracket(L, K))(state)
 print(("Jacobi's identity: {H,{L,K}} + {L,{K,H}} + {K,{H,L}} = %.1e")
   :format(math.abs(jacobi:item())))
 
-section("a step that keeps volumes in phase space")
+section("a step that preserves volume in phase space")
 -- One step of each scheme takes (q, p) to (q', p'). The determinant of its
--- Jacobian says by what factor areas in phase space grow: 1 for leapfrog, which
--- is symplectic, and not for Euler. The step itself holds the gradients of the
--- energy, so its Jacobian holds second derivatives.
+-- Jacobian is the factor by which areas in phase space grow: 1 for leapfrog,
+-- which is symplectic, and not 1 for Euler. The step contains gradients of the
+-- energy, so its Jacobian contains second derivatives.
 local pendulum = torus.separable(
   function(p) return (p ^ 2 / 2):sum(2) end,
   function(q_) return (1 - q_:cos()):sum(2) end)
 
 local function area_factor(method)
   local s = leaf { 1.2, 0.4 }
-  local way = torus.integrate { H = pendulum, method = method, steps = 1,
+  local trajectory = torus.integrate { H = pendulum, method = method, steps = 1,
     q = s[1]:reshape(1, 1), p = s[2]:reshape(1, 1), dt = 0.5 }
-  local last = torus.cat { way.q[2][1], way.p[2][1] }
+  local last = torus.cat { trajectory.q[2][1], trajectory.p[2][1] }
   local J = jacobian(last, s)
   return (J[{ 1, 1 }] * J[{ 2, 2 }] - J[{ 1, 2 }] * J[{ 2, 1 }]):item()
 end

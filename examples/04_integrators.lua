@@ -7,17 +7,17 @@ local torus = require "torus"
 
 local function section(title) print("\n--- " .. title) end
 
--- A pendulum of unit mass and length, H = K(p) + V(q). Energies take a batch
--- of states (batch, 1) and give one number for each, (batch).
+-- A pendulum of unit mass and length, H = K(p) + V(q). Energies accept a batch
+-- of states (batch, 1) and return one number for each, (batch).
 local pendulum = torus.separable(
   function(p) return (p ^ 2 / 2):sum(2) end,
   function(q) return (1 - q:cos()):sum(2) end)
 
--- It starts at rest, close to the top: a swing of 150 degrees either way.
+-- It starts at rest, close to the top: a swing of 150 degrees either trajectory.
 local q0 = torus.tensor({ { 2.6 } }, { dtype = "float64" })
 local p0 = torus.zeros_like(q0)
 
--- A trajectory is kept for gradients unless we say that we want none.
+-- A trajectory is recorded for gradients; here we need none.
 local function roll(options)
   options.H = pendulum
   options.q, options.p = options.q or q0, options.p or p0
@@ -25,9 +25,9 @@ local function roll(options)
 end
 
 section("a trajectory")
-local way = roll { dt = 0.5, steps = 8, method = "leapfrog" }
-print("q, by step and sample:", table.concat(way.q.shape, " x "))
-print("angle:", way.q:reshape(-1))
+local trajectory = roll { dt = 0.5, steps = 8, method = "leapfrog" }
+print("q, by step and sample:", table.concat(trajectory.q.shape, " x "))
+print("angle:", trajectory.q:reshape(-1))
 
 section("the order of each scheme")
 -- With half the step the error at a fixed time falls by 2^order. The exact
@@ -49,7 +49,7 @@ section("energy over a long time")
 -- Order is not everything. Over 50 swings the symplectic schemes (leapfrog,
 -- symplectic_euler, yoshida4) keep the energy near its true value; the error of
 -- the others grows with time: Euler's pendulum soon goes over the top, and
--- RK4's loses energy slowly.
+-- RK4's slowly loses energy.
 local long = {}
 print("scheme              largest error, first tenth and whole time")
 for _, method in ipairs(torus.integrate.methods) do
@@ -61,20 +61,21 @@ for _, method in ipairs(torus.integrate.methods) do
     error[{ { 1, 200 } }]:max():item(), error:max():item()))
 end
 
-section("there and back")
--- A negative dt runs time backwards. Leapfrog and Yoshida's scheme retrace
--- their own steps, up to rounding.
+section("forward and backward")
+-- A negative dt runs time backward. Leapfrog and Yoshida's scheme retrace their
+-- own steps, up to rounding.
 for _, method in ipairs { "leapfrog", "yoshida4", "rk4", "euler" } do
-  local there = roll { method = method, dt = 0.1, steps = 100 }
-  local back = roll { method = method, dt = -0.1, steps = 100,
-    q = there.q[-1], p = there.p[-1] }
+  local forward = roll { method = method, dt = 0.1, steps = 100 }
+  local backward = roll { method = method, dt = -0.1, steps = 100,
+    q = forward.q[-1], p = forward.p[-1] }
   print(("%-17s   misses the start by %.1e"):format(method,
-    (back.q[-1] - q0):abs():item()))
+    (backward.q[-1] - q0):abs():item()))
 end
 
 section("gradients through time: hitting a target")
 -- Which push brings the pendulum from the bottom to the angle 1.5 at time 2?
--- The trajectory is a differentiable function of its start: Newton's method.
+-- The trajectory is a differentiable function of its initial state, so Newton's
+-- method finds it.
 local push = torus.tensor({ { 1 } },
   { dtype = "float64", requires_grad = true })
 for attempt = 1, 5 do
@@ -94,7 +95,7 @@ for _, method in ipairs { "euler", "symplectic_euler", "leapfrog" } do
     style = "linespoints" }
 end
 for _, method in ipairs { "symplectic_euler", "leapfrog", "rk4", "yoshida4" } do
-  -- The error goes up and down within a swing: plot the largest so far.
+  -- The error rises and falls within a swing: plot the largest so far.
   local e = long[method]
   local times, values, largest = {}, {}, 0
   for i = 2, e:size(1) do

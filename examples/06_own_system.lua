@@ -2,13 +2,13 @@
 --
 --     scripts/torus examples/06_own_system.lua
 --
--- Energies, initial states, where to draw the bodies: that is a system. It can
--- then do what the built-in ones can (torus.systems.pendulum and others).
+-- A system is its energies, its initial states and where to draw its bodies. It
+-- can then do all that the built-in ones can (torus.systems.pendulum and others).
 local torus = require "torus"
 
 -- A particle in a double well: V = -k q^2/2 + q^4/4, with minima at +-sqrt(k).
--- q and p are (batch, 1); `c` holds the constants; `u` are uniform random
--- numbers, a row for each initial state.
+-- q and p are (batch, 1); `c` holds the constants; `u` has uniform random
+-- numbers, one row for each initial state.
 local well = torus.systems.define {
   name = "double_well", dimension = 1, constants = { k = 1 },
   kinetic = function(p) return (p ^ 2 / 2):sum(2) end,
@@ -22,7 +22,8 @@ local well = torus.systems.define {
 }
 print(well)
 
--- Everything is tried out at once, so that a mistake shows where it was made.
+-- A definition is tried out at once, so that a mistake is reported where it was
+-- made.
 print(select(2, pcall(torus.systems.define, {
   name = "broken", dimension = 1, uniforms = 2,
   kinetic = function(p) return p ^ 2 / 2 end, -- the sum is missing
@@ -32,19 +33,19 @@ print(select(2, pcall(torus.systems.define, {
 
 -- Exact motion: adaptive steps in float64, many initial states at a time.
 local q, p = well:sample { count = 200, seed = 3 }
-local way = well:solve(q, p, { dt = 0.125, steps = 80 })
-print("trajectories (time, sample, coordinate):", table.concat(way.q.shape, " x "))
+local trajectory = well:solve(q, p, { dt = 0.125, steps = 80 })
+print("trajectories (time, sample, coordinate):", table.concat(trajectory.q.shape, " x "))
 local before = well:energy(q, p)
-local after = well:energy(way.q[-1], way.p[-1])
+local after = well:energy(trajectory.q[-1], trajectory.p[-1])
 print(("energy after 80 steps is off by %.0e"):format((after - before):abs():max():item()))
 
 -- Below the barrier, H < 0, a particle stays in its well; above it crosses.
-local crosses = (way.q:min(1) * way.q:max(1)):lt(0):squeeze()
+local crosses = (trajectory.q:min(1) * trajectory.q:max(1)):lt(0):squeeze()
 print(("%d of 200 cross the barrier, %d have the energy to do so")
   :format(crosses:sum():item(), before:gt(0):sum():item()))
 
--- The same system with other constants: a push of 0.1 from the ridge leads
--- further from a higher one.
+-- The same system with other constants: from a higher ridge, the same push of
+-- 0.1 leads further.
 local ridge = torus.zeros({ 1, 1 }, { dtype = "float64" })
 for _, k in ipairs { 1, 1.5 } do
   local ends = well:with { constants = { k = k } }
@@ -52,9 +53,10 @@ for _, k in ipairs { 1, 1.5 } do
   print(("k = %.1f: after a time of 4 it is at %.2f"):format(k, ends.q[-1]:item()))
 end
 
--- Pictures: films of two samples, and the energy with some of the orbits on it.
+-- Pictures: films of two samples, and a contour plot of the energy with some of
+-- the trajectories.
 os.execute("mkdir -p runs/examples")
-local films = well:render(way.q) -- (time, sample, 32, 32, 3)
+local films = well:render(trajectory.q) -- (time, sample, 32, 32, 3)
 assert(torus.image.gif("runs/examples/06_own_system.gif",
   torus.image.beside { films:select(2, 1), films:select(2, 2) }, { scale = 3 }))
 
@@ -64,7 +66,7 @@ local all_q = axis_q:reshape(1, 61):expand(61, 61):reshape(-1, 1)
 local all_p = axis_p:reshape(61, 1):expand(61, 61):reshape(-1, 1)
 local orbits = {}
 for i = 1, 6 do
-  orbits[i] = { x = way.q:select(2, i), y = way.p:select(2, i), style = "points",
+  orbits[i] = { x = trajectory.q:select(2, i), y = trajectory.p:select(2, i), style = "points",
     colour = "white" }
 end
 local ok, message = torus.plot.contour { path = "runs/examples/06_own_system.png",

@@ -1,5 +1,5 @@
---- Learning an energy from motion (a Hamiltonian neural network), keeping it in
---- a file, and getting it back.
+--- Learning an energy from motion (a Hamiltonian neural network), saving it to a
+--- file and loading it again.
 --
 --     scripts/torus examples/07_hnn_save_load.lua
 --
@@ -11,19 +11,19 @@ torus.manual_seed(1)
 -- --- data: states of a pendulum and how they change there ----------------------
 local pendulum = torus.systems.pendulum
 local q, p = pendulum:sample { count = 400, seed = 1 } -- (400, 1) each, float64
--- Positions along trajectories cover phase space better than starts alone.
-local way = pendulum:solve(q, p, { dt = 0.5, steps = 4 })
-q, p = way.q:reshape(-1, 1), way.p:reshape(-1, 1) -- (2000, 1)
+-- States along trajectories cover phase space better than initial states alone.
+local trajectory = pendulum:solve(q, p, { dt = 0.5, steps = 4 })
+q, p = trajectory.q:reshape(-1, 1), trajectory.p:reshape(-1, 1) -- (2000, 1)
 local state = torus.cat({ q, p }, 2):float()
 
--- dH/dq and dH/dp of an energy H(state), one of (batch); recorded, so that what
--- is computed from them can be differentiated again.
+-- dH/dq and dH/dp of an energy H(state), which returns (batch); recorded, so that
+-- a loss made of them can be differentiated once more.
 local function slopes(H, x)
   local at = torus.variable(x)
   return torus.grad(H(at):sum(), at, { create_graph = true })
 end
 
--- The truth to learn from: -dp/dt and dq/dt. In an experiment they are measured.
+-- What to learn from: -dp/dt and dq/dt. In an experiment they are measured.
 local observed = slopes(function(x)
   return pendulum:energy(x:narrow(2, 1, 1), x:narrow(2, 2, 1))
 end, state):detach()
@@ -36,7 +36,7 @@ end
 local H = network()
 local adam = torus.optim.adam(H:parameters(), { lr = 5e-3 })
 for step = 1, 600 do
-  -- The network is only ever asked for its slopes.
+  -- The loss compares derivatives only: energies themselves are never observed.
   local loss = ((slopes(H, state) - observed) ^ 2):mean()
   adam:zero_grad()
   loss:backward() -- the last bias, a constant energy, gets no gradient
@@ -48,7 +48,7 @@ for step = 1, 600 do
 end
 
 -- --- does it move like a pendulum? --------------------------------------------------
--- A joint energy H(q, p) is integrated by rk4; its energy is the network's own.
+-- A joint H(q, p) needs a Runge-Kutta scheme, such as rk4.
 local function learned(q_, p_) return H(torus.cat({ q_, p_ }, -1)) end
 local start = torus.tensor { { 1.5 } }
 local guess = torus.no_grad(torus.integrate, { H = learned, method = "rk4",
@@ -58,14 +58,14 @@ print(("after 5 s: angle %.3f, the true one is %.3f"):format(
   guess.q[-1]:item(), truth.q[-1]:item()))
 
 -- --- saving ---------------------------------------------------------------------------
--- safetensors: names and tensors, and text beside them. Other programs read it.
+-- A .safetensors file holds named tensors and some text; other programs read it.
 os.execute("mkdir -p runs/examples")
 local path = "runs/examples/07_energy.safetensors"
 assert(torus.save(path, H:named(), { system = pendulum.name }))
 
--- A network of the same form, with other weights, takes them over. What goes
--- wrong outside of the program comes back as nil and a message: `assert` it, or
--- deal with it.
+-- A network of the same shape, with other weights, loads them. When the outside
+-- world fails (a missing or broken file), a function returns nil and a message:
+-- `assert` it, or handle it.
 local again = network()
 local weights, about = torus.load(path)
 assert(weights, about)
