@@ -67,6 +67,11 @@ edit_o := $(edit_c:%.c=$(BUILD)/%.o)
 spec_o := $(spec_c:%.c=$(BUILD)/%.o)
 specs := $(spec_c:%.c=$(BUILD)/%)
 
+# Whatever may hold documentation comments, and what reads them.
+documented := $(sort $(shell find lua -name '*.lua') \
+  $(shell find engine -name '*.c' -o -name '*.def'))
+reference := scripts/dev/docs/reference.lua scripts/dev/docs/comments.lua
+
 modules := $(if $(binding_c),$(BUILD)/torus/core.so) \
   $(if $(edit_c),$(BUILD)/torus/edit.so)
 
@@ -151,7 +156,7 @@ clean:
 # --- for make --------------------------------------------------------------
 
 .PHONY: build specs force
-build: $(BUILD)/libtorus.a $(modules) ; @:
+build: $(BUILD)/libtorus.a $(modules) $(BUILD)/torus/reference.lua ; @:
 specs: $(specs) ; @:
 
 # What was made by another command is stale.
@@ -185,6 +190,17 @@ $(BUILD)/torus/core.so: $(binding_o) $(BUILD)/libtorus.a
 
 $(BUILD)/torus/edit.so: $(edit_o)
 	$(link_module) -o $@ $^ $(edit_libs)
+
+# The texts of help() and of the HTML reference. Faulty comments fail the lint,
+# not the build. A file that is gone counts as a change.
+$(BUILD)/documented: force
+	@mkdir -p $(BUILD)
+	@echo '$(documented)' | cmp -s - $@ || echo '$(documented)' >$@
+
+$(BUILD)/torus/reference.lua: $(documented) $(reference) $(BUILD)/documented
+	@mkdir -p $(@D) && echo "  DOC  $@"
+	@lua5.4 scripts/dev/docs/reference.lua $@ $(documented) 2>/dev/null || \
+	  test -e $@
 
 $(specs): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libtorus.a
 	@echo "  LD   $@"

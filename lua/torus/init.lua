@@ -18,11 +18,13 @@ local parts = {
   joint = "torus.hamiltonian", field = "torus.fused",
   rk45 = "torus.rk45",
   save = "torus.safetensors", load = "torus.safetensors",
+  help = "torus.help",
 }
 
 -- Those of them that are one function of a file.
 local members = {
   save = true, load = true, separable = true, joint = true, field = true,
+  help = true,
 }
 
 return setmetatable(M, {

@@ -3,6 +3,7 @@
 -- Values print by themselves, input may take several lines, Tab completes,
 -- errors end nothing, and what is made with `local` stays for the next line.
 -- @module torus.repl
+local help = require "torus.help"
 local complete = require "torus.repl.complete"
 local show = require "torus.repl.show"
 
@@ -11,19 +12,6 @@ local M = {}
 local PROMPT, MORE = "> ", ">> "
 local CHUNK = "=prompt"
 local LIBRARY = debug.getinfo(1, "S").source:gsub("repl%.lua$", "")
-local HELP = [[
-What is typed is Lua; values print, `_` is the last one. Tab completes names:
-after `torus.` what there is, after `x:` what x can do.
-
-  x = torus.tensor{{1, 2}, {3, 4}}       tensors; torus.grad(y, {x}) of any order
-  torus.systems                          physical systems, and define your own
-  torus.integrate, torus.rk45            motion
-  torus.data, torus.models, torus.train  data sets, HGN and others, training
-  torus.image, torus.plot                pictures
-
-Programs to read are in examples/; scripts/torus SCRIPT runs one. `make docs`
-writes the reference. Ctrl-C stops what runs; Ctrl-D, exit or quit leaves.
-]]
 -- Calls that an error message goes back at most.
 local MAX_CALLS = 40
 
@@ -90,6 +78,15 @@ end
 local Session = {}
 Session.__index = Session
 
+-- The global `help` of the prompt: called it writes, by itself it prints.
+local function helper(write)
+  return setmetatable({}, {
+    __call = function(_, ...) write(help.help(...) .. "\n") end,
+    __tostring = function() return help.help() end,
+    __name = "help",
+  })
+end
+
 --- A conversation.
 -- @tparam table io_functions
 -- `read(prompt)` gives a line, or nil at the end; its second result is true
@@ -98,9 +95,13 @@ Session.__index = Session
 -- @tparam[opt=_G] table environment
 -- @treturn Session
 function M.session(io_functions, environment)
+  environment = environment or _G
+  if environment.help == nil then
+    rawset(environment, "help", helper(io_functions.write))
+  end
   return setmetatable({
     io = io_functions,
-    environment = environment or _G,
+    environment = environment,
     failures = 0,
   }, Session)
 end
@@ -108,12 +109,6 @@ end
 function Session:fail(message)
   self.failures = self.failures + 1
   self.io.complain(message .. "\n")
-end
-
--- help, unless it is a name of the user's own.
-function Session:is_help(line)
-  return line:match("^%s*help%s*%(?%s*%)?%s*$") ~= nil
-    and self.environment.help == nil
 end
 
 -- Reads until a chunk is whole. Returns it; false if there is nothing to run;
@@ -131,10 +126,6 @@ function Session:next_chunk()
     end
     if not text and line:match("^%s*$") then return false end
     if not text and (line == "exit" or line == "quit") then return nil end
-    if not text and self:is_help(line) then
-      self.io.write(HELP)
-      return false
-    end
     text = text and text .. "\n" .. line or line
     local chunk, message, incomplete = compile(text, self.environment)
     if chunk then return chunk end

@@ -3,6 +3,7 @@
 -- Every function here is part of `torus` and, where its first argument is a
 -- tensor, a method too: `torus.narrow(x, 1, 2, 3)` is `x:narrow(1, 2, 3)`.
 -- @module torus.tensor
+-- @public torus
 
 local core = require "torus.core"
 local format = require "torus.format"
@@ -312,7 +313,7 @@ function M.double(x) return ops.to(x, "float64") end
 
 --- New tensors with the shape and dtype of another: `zeros_like(x, opts)`,
 -- and alike for ones, rand and randn.
--- @function zeros_like
+-- @function torus.zeros_like
 -- @tparam tensor x
 -- @tparam[opt] table opts as of zeros
 -- @treturn tensor

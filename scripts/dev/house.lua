@@ -17,7 +17,7 @@ local C_LAYERS = {
 -- The library's parts in order; a part requires nothing that stands after it.
 -- What lies directly in lua/torus stands before all of them.
 local LUA_ORDER = {
-  image = 0, optim = 1, nn = 1, systems = 1, data = 2, plot = 2, models = 3, train = 4,
+  help = 0, image = 0, optim = 1, nn = 1, systems = 1, data = 2, plot = 2, models = 3, train = 4,
   bench = 5, repl = 5, experiments = 5, figures = 6,
 }
 -- The facade gathers the whole library: it may require anything, and nothing

@@ -70,7 +70,7 @@ done
 # --- Lua ---
 specs=$(find spec -name '*_spec.lua' | sort | grep -E -e "$pattern")
 if [ "$mode" != valgrind ] && [ -n "$specs" ]; then
-  export LUA_PATH="lua/?.lua;lua/?/init.lua;./?.lua;;"
+  export LUA_PATH="lua/?.lua;lua/?/init.lua;$build/?.lua;./?.lua;;"
   export LUA_CPATH="$build/?.so;;"
   export TORUS_BUILD="$build"
   unset LUA_PATH_5_4 LUA_CPATH_5_4 LUA_INIT LUA_INIT_5_4

@@ -25,7 +25,6 @@ Dataset.__name = "torus.data.dataset"
 --- Trajectories of a system as one tensor; see torus.data.states.make.
 M.trajectories = states.make
 
---- The order of training; see torus.data.order.
 M.order = Order.new
 
 -- --- simulated ----------------------------------------------------------------

@@ -1,7 +1,7 @@
 --- The order in which training sees the sequences: every epoch a new
 -- permutation, which depends on the seed and the epoch alone, so that the
 -- state to save is a few integers.
--- @classmod torus.data.order
+-- @module torus.data.order
 local options = require "torus.options"
 local stream = require "torus.systems.stream"
 local engine = require "torus.engine"
@@ -18,7 +18,9 @@ local RULES = {
   drop_last = { default = true, type = "boolean" },
 }
 
---- @tparam table opts count of sequences; batch, how many at a time; seed=0;
+--- The order in which training goes through a data set.
+-- @function torus.data.order
+-- @tparam table opts count of sequences; batch, how many at a time; seed=0;
 -- shuffle=true; drop_last=true leaves out what doesn't fill a batch
 -- @treturn Order
 function Order.new(opts)

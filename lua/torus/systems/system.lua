@@ -1,5 +1,5 @@
 --- A physical system: constants, energy, initial states, drawing.
--- @classmod torus.systems.system
+-- @module torus.systems.system
 local engine = require "torus.engine"
 local hamiltonian = require "torus.hamiltonian"
 local options = require "torus.options"

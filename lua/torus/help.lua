@@ -1,0 +1,237 @@
+--- Help at the prompt and in programs, offline.
+--
+--     help(torus.integrate)      help "nn.Linear"      help "tensor:sum"
+--
+-- The texts are the comments of the sources, the same as in the HTML reference
+-- that `make docs` builds.
+-- @module torus.help
+local core = require "torus.core"
+local entries = require "torus.help.entries"
+local options = require "torus.options"
+local text = require "torus.help.text"
+
+local M = {}
+
+local OVERVIEW = [[
+What is typed is Lua; values print, `_` is the last one. Tab completes names:
+after `torus.` what there is, after `x:` what x can do.
+
+  x = torus.tensor{{1, 2}, {3, 4}}       tensors; torus.grad(y, {x}) of any order
+  torus.systems                          physical systems, and define your own
+  torus.integrate, torus.rk45            motion
+  torus.data, torus.models, torus.train  data sets, HGN and others, training
+  torus.image, torus.plot                pictures
+
+  help(torus.integrate)                  about a function, a module or an object
+  help "tensor:sum", help "nn.Linear"    likewise by name
+  help "nn"                              what a module holds
+
+Programs to read are in examples/; scripts/torus SCRIPT runs one. `make docs`
+writes the reference as HTML. Ctrl-C stops what runs; Ctrl-D, exit or quit
+leaves.]]
+
+local NEAREST = 5
+
+-- --- by name --------------------------------------------------------------------
+
+local function last_part(name) return name:match("([%w_]+)$") end
+
+-- Changes of one character that turn a into b.
+local function distance(a, b)
+  local row = {}
+  for j = 0, #b do row[j] = j end
+  for i = 1, #a do
+    local diagonal = row[0]
+    row[0] = i
+    for j = 1, #b do
+      local above = row[j]
+      local changed = diagonal + (a:byte(i) == b:byte(j) and 0 or 1)
+      row[j] = math.min(changed, above + 1, row[j - 1] + 1)
+      diagonal = above
+    end
+  end
+  return row[#b]
+end
+
+--- The known names that are most like a wrong one, nearest first.
+-- @tparam string name
+-- @treturn {string,...} at most five, perhaps none
+function M.nearest(name)
+  local wanted = last_part(name) or name
+  local found, limit = {}, math.max(1, #wanted // 3)
+  for _, entry in ipairs(entries.all() or {}) do
+    local part = last_part(entry.name)
+    local d = distance(wanted:lower(), part:lower())
+    if part:lower():find(wanted:lower(), 1, true) and #wanted > 2 then
+      d = math.min(d, limit)
+    end
+    if d <= limit and not found[entry.name] then
+      found[#found + 1] = { name = entry.name, distance = d }
+      found[entry.name] = true
+    end
+  end
+  table.sort(found, function(a, b)
+    if a.distance ~= b.distance then return a.distance < b.distance end
+    return a.name < b.name
+  end)
+  local names = {}
+  for i = 1, math.min(NEAREST, #found) do
+    names[i] = (found[i].name:gsub("^torus%.", ""))
+  end
+  return names
+end
+
+-- The entries that a name may mean: in full, without "torus.", a method of
+-- tensors, or the last part alone.
+local function matching(name)
+  name = name:gsub("%s", ""):gsub("%(.*$", "")
+  local exact = entries.get("torus." .. name) or entries.get(name)
+  if exact then return { exact } end
+  local owner, method = name:match("^([%w_]+)[:.]([%w_]+)$")
+  if owner == "tensor" or owner == "x" then
+    local entry = entries.get("tensor:" .. method) or core.methods[method]
+      and entries.get("torus." .. method)
+    if entry then return { entry } end
+  end
+  local found, seen = {}, {}
+  local lower = name:lower()
+  for _, entry in ipairs(entries.all()) do
+    local known = entry.name:lower()
+    local ends = known == lower or last_part(known) == lower
+      or known:sub(-#lower - 1):match("^[.:](.*)$") == lower
+    if ends and not seen[entry.name] then
+      seen[entry.name] = true
+      found[#found + 1] = entry
+    end
+  end
+  return found
+end
+
+-- --- by value ---------------------------------------------------------------------
+
+-- What a full name stands for, without loading a part that nobody used yet.
+local function loaded_value(name)
+  local value = package.loaded.torus
+  for part in name:gmatch("[%w_]+") do
+    if part ~= "torus" then
+      if type(value) ~= "table" then return nil end
+      value = rawget(value, part)
+    end
+  end
+  return value
+end
+
+local function entry_of_definition(f)
+  local info = debug.getinfo(f, "S")
+  local file = info.source:match("(torus/[%w_/]+%.lua)$")
+  if not file then return nil end
+  for _, entry in ipairs(entries.all()) do
+    if entry.definition == info.linedefined and entry.file:match(
+      "(torus/[%w_/]+%.lua)$") == file then
+      return entry
+    end
+  end
+end
+
+local function entry_of_method(f)
+  for name, method in pairs(core.methods) do
+    if method == f then
+      local entry = entries.get("tensor:" .. name) or entries.get("torus." .. name)
+      if entry then return entry end
+    end
+  end
+end
+
+-- An object by its class: "torus.optim.adam" and "Linear" lead to adam, Linear.
+local function entry_of_class(value)
+  local meta = getmetatable(value)
+  local name = type(meta) == "table" and meta.__name
+  if type(name) ~= "string" then return nil end
+  local class = last_part(name):lower()
+  for _, kind in ipairs { "class", "function" } do
+    for _, entry in ipairs(entries.all()) do
+      if entry.kind == kind and last_part(entry.name):lower() == class then
+        return entry
+      end
+    end
+  end
+end
+
+local function entry_of(value)
+  if type(value) == "function" then
+    local entry = entry_of_definition(value)
+    if entry then return entry end
+  end
+  for _, entry in ipairs(entries.all()) do
+    if entry.name:find("^torus") and rawequal(loaded_value(entry.name), value) then
+      return entry
+    end
+  end
+  return type(value) == "function" and entry_of_method(value)
+    or entry_of_class(value)
+end
+
+-- --- text -------------------------------------------------------------------------
+
+-- What stands in a module, or the methods of a class.
+local function members_of(entry)
+  local mark = entry.kind == "class" and ":" or "."
+  local prefix = entry.name .. mark
+  local found, seen = {}, {}
+  for _, other in ipairs(entries.all()) do
+    local rest = other.name:sub(1, #prefix) == prefix and other.name:sub(#prefix + 1)
+    if rest and not rest:find("[.:]") and other.kind ~= "module"
+      and not seen[rest] then
+      seen[rest] = true
+      found[#found + 1] = other
+    end
+  end
+  return found
+end
+
+local function described(entry)
+  local out = text.of(entry)
+  if entry.kind == "module" or entry.kind == "class" then
+    local members = members_of(entry)
+    if #members > 0 then out = out .. "\n\n" .. text.table_of(members) end
+  end
+  return out
+end
+
+local function by_name(name)
+  local found = matching(name)
+  if #found == 1 then return described(found[1]) end
+  if #found > 1 then
+    return ("%d entries are called %s:\n\n%s"):format(#found, name,
+      text.table_of(found))
+  end
+  local near = M.nearest(name)
+  local hint = #near > 0 and "; the nearest: " .. table.concat(near, ", ")
+    or "; help() shows where to start"
+  return ("help: no entry is called %q%s"):format(name, hint)
+end
+
+--- The text on a name or a value; without an argument, where to start.
+-- @function torus.help
+-- @param[opt] subject a name ("integrate", "nn.Linear", "tensor:sum",
+-- "Adam:step"), or a function, module or object of the library
+-- @treturn string text; for an unknown name one that offers the nearest ones.
+-- At the prompt `help` prints it instead.
+-- @usage print(torus.help(torus.integrate))
+-- print(torus.help "tensor:sum")
+function M.help(...)
+  if select("#", ...) == 0 then return OVERVIEW end
+  local subject = ...
+  local all, message = entries.all()
+  if not all then return message end
+  if type(subject) == "string" then return by_name(subject) end
+  if subject == nil then
+    return "help: got nil, which has no text; by name: help \"integrate\""
+  end
+  local entry = entry_of(subject)
+  return entry and described(entry)
+    or ("help: nothing is known about %s; by name: help \"integrate\"")
+      :format(options.show(subject))
+end
+
+return M

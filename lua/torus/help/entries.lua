@@ -1,0 +1,150 @@
+--- Everything that is documented, by name: the comments of the sources, which
+-- `make` gathers, and the registered operations.
+-- @module torus.help.entries
+local core = require "torus.core"
+
+local M = {}
+
+-- How the parameters of operations are described, by their type.
+local PARAMETERS = {
+  int = { "integer" },
+  number = { "number" },
+  boolean = { "boolean" },
+  dtype = { "string", "\"float32\", \"float64\", \"int64\" or \"uint8\"" },
+  dim = { "integer", "a dimension, from 1, or negative from the end" },
+  dims = { "integer|{integer,...}",
+    "dimensions, from 1, or negative from the end" },
+  list = { "{integer,...}", "one for each dimension" },
+}
+local INPUTS = { "x", "y", "z" }
+
+local function default_text(p)
+  if not p.optional then return nil end
+  if p.kind == "boolean" then return p.default ~= 0 and "true" or "false" end
+  if p.kind == "dims" then return "all" end
+  if p.kind == "list" or p.kind == "dtype" then return nil end
+  return ("%.14g"):format(p.default)
+end
+
+-- The inputs of an operation, as parameters of its entry.
+local function inputs_of(op, elementwise)
+  if op.optional_inputs < 0 then
+    return { { name = "list", type = "{tensor,...}", text = "the inputs" } }
+  end
+  local list = {}
+  for i = 1, op.inputs + op.optional_inputs do
+    list[i] = { name = INPUTS[i], optional = i > op.inputs or nil,
+      type = elementwise and op.inputs > 1 and "tensor|number" or "tensor",
+      text = "" }
+  end
+  return list
+end
+
+-- Elementwise operations have inputs and numbers, nothing that names a
+-- dimension or a shape.
+local function is_elementwise(op)
+  if op.optional_inputs ~= 0 then return false end
+  for _, p in ipairs(op.params) do
+    if p.kind ~= "number" then return false end
+  end
+  return true
+end
+
+-- A call that runs, of an operation whose arguments can be made up: every
+-- input a vector or a number, every number a half; a reduction along rows.
+local function example_of(op, elementwise)
+  local reduces = op.inputs == 1 and op.params[1] and op.params[1].name == "dim"
+  local arguments = {}
+  if reduces then
+    arguments = { "torus.tensor{{1, 2}, {3, 4}}", "1" }
+  elseif elementwise then
+    for i = 1, op.inputs do
+      arguments[i] = i == 1 and "torus.tensor{0.5, 2}" or tostring(i)
+    end
+    for i, p in ipairs(op.params) do
+      if not p.optional then
+        arguments[#arguments + 1] = ("%.14g"):format(i / 2)
+      end
+    end
+  else
+    return nil
+  end
+  return ("y = torus.%s(%s)"):format(op.name, table.concat(arguments, ", "))
+end
+
+local function operation(op, comment)
+  local elementwise = is_elementwise(op)
+  local entry = comment or { text = "",
+    summary = op.doc:gsub("^%l%l+%s", function(word)
+      return word:sub(1, 1):upper() .. word:sub(2)
+    end) .. (op.doc:find("%.$") and "" or ".") }
+  entry.name, entry.kind, entry.operation = "torus." .. op.name, "function", op
+  entry.section = entry.section or "Operations"
+  if not entry.params or #entry.params == 0 then
+    entry.params = inputs_of(op, elementwise)
+    for _, p in ipairs(op.params) do
+      local kind = PARAMETERS[p.kind]
+      entry.params[#entry.params + 1] = { name = p.name, type = kind[1],
+        text = kind[2] or "", optional = p.optional or nil,
+        default = default_text(p) }
+    end
+  end
+  entry.usage = entry.usage or {}
+  if #entry.usage == 0 then
+    entry.usage[1] = example_of(op, elementwise)
+  end
+  entry.raises = entry.raises or {}
+  entry.see = entry.see or {}
+  if entry.returns and #entry.returns > 0 then return entry end
+  entry.returns = { { type = "tensor", text = elementwise
+    and (op.inputs > 1 and "of the broadcast shape" or "of x's shape") or "" } }
+  return entry
+end
+
+local all, by_name
+
+local function gather()
+  local found, reference = pcall(require, "torus.reference")
+  if not found then
+    return nil, "help: the texts are missing: run make, which writes "
+      .. "torus/reference.lua next to the built modules"
+  end
+  all, by_name = {}, {}
+  for _, entry in ipairs(reference) do
+    for _, list in ipairs { "params", "returns", "raises", "usage", "see" } do
+      entry[list] = entry[list] or {}
+    end
+    all[#all + 1] = entry
+    local known = by_name[entry.name]
+    -- A module that can be called shares its name with the function.
+    if not known or known.kind == "module" then by_name[entry.name] = entry end
+  end
+  for _, op in ipairs(core.registry()) do
+    local comment = by_name["torus." .. op.name]
+    -- A Lua function of the same name stands before the operation.
+    if not (comment and comment.definition) then
+      local entry = operation(op, comment)
+      if not comment then all[#all + 1] = entry end
+      by_name[entry.name] = entry
+    end
+  end
+  return all
+end
+
+--- Every entry, in the order of the sources; see scripts/dev/docs/comments.lua
+-- for the fields. Those of operations have the descriptor as `operation`.
+-- @treturn ?{table,...}
+-- @treturn ?string message, where the reference has not been built
+function M.all()
+  if all then return all end
+  return gather()
+end
+
+--- The entry of a full name: "torus.nn.Linear", "Adam:step".
+-- @tparam string name
+-- @treturn ?table
+function M.get(name)
+  return M.all() and by_name[name]
+end
+
+return M
