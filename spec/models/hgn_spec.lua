@@ -150,8 +150,8 @@ describe("HGN", function()
     assert.are.same({ 5, 4, 16, 16, 3 }, model:sample(5).shape)
     assert.has_error(function()
       small { latent = "vector", variant = "no_fpsi", z = 4 }
-    end, "hgn: without f_psi z is the state itself: expected latent map, "
-      .. "got vector")
+    end, "hgn: latent: without f_psi z is the state itself: expected \"map\", "
+      .. "got \"vector\"")
   end)
 
   it("gives the same gradients for every size of chunk", function()
@@ -167,6 +167,24 @@ describe("HGN", function()
         assert.is_true(largest_difference(all[i], g) < 1e-12)
       end
     end
+  end)
+
+  it("orders gradients as parameters, however these were registered", function()
+    local model = small()
+    local frames = some_frames(model)
+    local function by_name()
+      local gradients = model:gradients(frames,
+        { generator = torus.generator(4) })
+      local found = {}
+      for i, entry in ipairs(model:named_parameters()) do
+        found[entry[1]] = gradients[i]:totable()
+      end
+      return found
+    end
+    local expected = by_name()
+    table.insert(model.members, 1, table.remove(model.members)) -- the decoder
+    assert.are.equal("decoder.1.conv1.weight", model:named_parameters()[1][1])
+    assert.are.same(expected, by_name())
   end)
 
   it("estimates the error from some of the frames", function()
@@ -265,7 +283,8 @@ describe("HGN", function()
   describe("refuses", function()
     it("a background that is no colour of every channel", function()
       local function fails(background, got)
-        raises("hgn: expected a background of 3 numbers in [0, 1], got " .. got,
+        raises("hgn: background: expected 3 numbers in [0, 1], one per channel, "
+          .. "got " .. got,
           function() small { background = background } end)
       end
       fails({ 0.1, 0.2 }, "{0.1, 0.2}")
@@ -280,7 +299,7 @@ describe("HGN", function()
     end)
     it("a joint Hamiltonian with leapfrog", function()
       assert.error_matches(function() hgn { hamiltonian = "joint" } end,
-        "hgn: leapfrog needs a separable Hamiltonian")
+        "hgn: method: leapfrog needs a separable Hamiltonian")
     end)
     it("a z that is no state, without f_psi", function()
       assert.error_matches(function() hgn { variant = "no_fpsi", z = 48 } end,
@@ -289,13 +308,14 @@ describe("HGN", function()
     it("resolutions that the strides do not divide, or far too large",
       function()
         for _, resolution in ipairs { 20, 72, 1000000 } do
-          raises("hgn: expected as resolution a multiple of 8 from 8 to 56 or "
+          raises("hgn: resolution: expected a multiple of 8 from 8 to 56 or "
             .. "of 16 from 64 to 1024, got " .. resolution,
             function() hgn { resolution = resolution } end)
         end
       end)
     it("a dt by which nothing moves", function()
-      raises("hgn: expected a dt other than 0", function() small { dt = 0 } end)
+      raises("hgn: dt: expected a number other than 0, got 0",
+        function() small { dt = 0 } end)
     end)
     it("unknown options of every method", function()
       local model = small()
@@ -317,21 +337,21 @@ describe("HGN", function()
     it("what is no rollout, no state and no noise of it", function()
       local model = small()
       local frames, q = some_frames(model), torus.zeros(1, 2, 2, 2)
-      raises("hgn: expected frames of shape (batch,4,16,16,3), got nil",
+      raises("hgn:encode: expected frames of shape (batch,4,16,16,3), got nil",
         function() model:encode() end)
-      raises("hgn: expected q of shape (...,2,2,2), got nil",
+      raises("hgn:decode: expected q of shape (...,2,2,2), got nil",
         function() model:decode() end)
       raises("hgn:decode: chunk: expected at least 1, got 0",
         function() model:decode(q, 0) end)
-      raises("hgn: expected p of shape (batch,2,2,2), got (2,2,2)",
+      raises("hgn:rollout: expected p of shape (batch,2,2,2), got (2,2,2)",
         function() model:rollout(q, q[1]) end)
-      raises("hgn: expected a rollout {q=, p=}, got nil",
+      raises("hgn:images: expected a trajectory {q=, p=}, got nil",
         function() model:images() end)
       for _, name in ipairs { "continue", "images", "energies" } do
-        raises("hgn: expected q of shape (steps + 1,batch,2,2,2), got nil",
+        raises("hgn:" .. name .. ": expected q of shape (steps + 1,batch,2,2,2), got nil",
           function() model[name](model, {}) end)
       end
-      raises("hgn: expected epsilon of shape (2,2,2,3), got (2,2,3)",
+      raises("hgn:loss: expected epsilon of shape (2,2,2,3), got (2,2,3)",
         function() model:loss(frames, { epsilon = torus.zeros(2, 2, 3) }) end)
     end)
     it("frames of another shape", function()

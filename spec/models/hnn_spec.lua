@@ -1,6 +1,6 @@
 local raises = require "spec.support.raises"
 local torus = require "torus"
-local field = require "torus.models.field"
+local field = require "torus.models.parts.field"
 local hnn = torus.models.hnn
 local hnn_data = require "torus.data.hnn_data"
 local report = require "torus.train.hnn_report"

@@ -130,12 +130,13 @@ describe("pixel_hnn", function()
 
   it("says what it expects", function()
     assert.error_matches(function() tiny { latent = 3 } end, "even")
-    raises("pixel_hnn: expected a background of 3 numbers in [0, 1], got {2}",
+    raises("pixel_hnn: background: expected 3 numbers in [0, 1], one per "
+      .. "channel, got {2}",
       function() tiny { background = { 2 } } end)
     assert.error_matches(function()
       tiny():encode(some_frames(2, 3))
     end, "batch,2,8,8,3")
-    raises("pixel_hnn: expected as resolution a multiple of 8",
+    raises("pixel_hnn: resolution: expected a multiple of 8",
       function() tiny { kind = "conv", resolution = 20 } end)
     local model = tiny()
     raises("pixel_hnn: expected frames of shape (batch,frames,8,8,3), got nil",

@@ -9,7 +9,7 @@
 -- @module torus.models.hnn
 local Module = require "torus.nn.module"
 local MLP = require "torus.nn.mlp"
-local field = require "torus.models.field"
+local field = require "torus.models.parts.field"
 local hamiltonian = require "torus.hamiltonian"
 local integrate = require "torus.integrate"
 local options = require "torus.options"

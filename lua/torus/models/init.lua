@@ -1,7 +1,7 @@
 --- Models, each loaded when it is first used: torus.models.hgn, ...
 -- @module torus.models
 local parts = {}
-for _, name in ipairs { "hgn", "hnn", "nhf", "pixel_hnn", "parts" } do
+for _, name in ipairs { "hgn", "hnn", "nhf", "pixel_hnn" } do
   parts[name] = "torus.models." .. name
 end
 

@@ -14,9 +14,9 @@
 local Module = require "torus.nn.module"
 local MLP = require "torus.nn.mlp"
 local hamiltonian = require "torus.hamiltonian"
+local initialise = require "torus.nn.initialise"
 local integrate = require "torus.integrate"
 local options = require "torus.options"
-local parts = require "torus.models.parts"
 local priors = require "torus.models.nhf_prior"
 local engine = require "torus.engine"
 
@@ -51,7 +51,7 @@ local function new_flow(c, net)
   self:register("K", net(1, "softplus", true))
   self:register("V", net(1, "softplus", true))
   self.hamiltonian = hamiltonian.separable(self.K, self.V)
-  parts.scale_weights(self, c.energy_gain)
+  initialise.scale_weights(self, c.energy_gain)
   return self
 end
 

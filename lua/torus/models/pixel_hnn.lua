@@ -12,12 +12,14 @@
 local Linear = require "torus.nn.linear"
 local MLP = require "torus.nn.mlp"
 local Module = require "torus.nn.module"
-local field = require "torus.models.field"
+local conv_decoder = require "torus.models.parts.decoder"
+local conv_encoder = require "torus.models.parts.encoder"
+local field = require "torus.models.parts.field"
+local frame_checks = require "torus.models.parts.frames"
 local hamiltonian = require "torus.hamiltonian"
 local initialise = require "torus.nn.initialise"
 local integrate = require "torus.integrate"
 local options = require "torus.options"
-local parts = require "torus.models.parts"
 local engine = require "torus.engine"
 
 local M = {}
@@ -77,16 +79,16 @@ local function twice(list)
 end
 
 local function register_conv(self, c, o)
-  parts.check_resolution("pixel_hnn", c.resolution)
-  local halvings = parts.halvings(c.resolution)
+  frame_checks.check_resolution("pixel_hnn", c.resolution)
+  local halvings = frame_checks.halvings(c.resolution)
   self.size = c.resolution >> halvings
   local cells = self.size * self.size
-  self:register("encoder", parts.encoder(2 * c.channels, Z, {
+  self:register("encoder", conv_encoder.new(2 * c.channels, Z, {
     resolution = c.resolution, width = c.conv_width,
     layer = options.joined(o, { init = c.init }) }))
   self:register("to_latent", Linear.new(cells * Z, c.latent, o))
   self:register("from_latent", Linear.new(c.latent, cells * STATE, o))
-  self:register("decoder", parts.decoder(STATE, { blocks = halvings,
+  self:register("decoder", conv_decoder.new(STATE, { blocks = halvings,
     width = c.conv_width, channels = 2 * c.channels, skip = true, closing = "none",
     layer = o, background = c.background and twice(c.background) }))
 end
@@ -103,7 +105,7 @@ function M.new(config, generator)
     options.raise("pixel_hnn: expected an even latent size, half of it q and "
       .. "half p, got %d", c.latent)
   end
-  parts.check_background("pixel_hnn", c.background, c.channels)
+  frame_checks.check_background("pixel_hnn", c.background, c.channels)
   local self = Module.instance(PixelHNN, { config = c, frame_time = 1 })
   self:register("centre", engine.zeros({ 1, 2, c.resolution, c.resolution,
     c.channels }, { dtype = c.dtype, requires_grad = true }))

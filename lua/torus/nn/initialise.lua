@@ -46,4 +46,20 @@ function M.bias_bound(scheme, fan_in)
   return scheme == "kaiming" and 0 or M.bound(scheme, fan_in)
 end
 
+--- Multiplies every weight of a module, not its biases.
+-- @tparam Module module
+-- @tparam number gain
+-- @usage
+-- local torus = require "torus"
+-- local net = torus.nn.MLP { sizes = { 2, 16, 1 } }
+-- torus.nn.initialise.scale_weights(net, 2)
+function M.scale_weights(module, gain)
+  if gain == 1 then return end
+  engine.no_grad(function()
+    for _, entry in ipairs(module:named_parameters()) do
+      if entry[1]:match("weight$") then entry[2]:mul_(gain) end
+    end
+  end)
+end
+
 return M

@@ -1,5 +1,5 @@
 --- The vector field of a Hamiltonian, for models that are trained on it.
--- @module torus.models.field
+-- @module torus.models.parts.field
 local fused = require "torus.fused"
 
 local M = {}

@@ -1,0 +1,51 @@
+--- The shapes that an HGN's methods accept. Each function raises, naming the
+-- method, unless its argument fits.
+-- @module torus.models.hgn.checks
+local options = require "torus.options"
+
+local M = {}
+
+--- The shape of one sample's q, and of its p.
+-- @tparam Module model an HGN
+-- @treturn {integer,...}
+function M.state_shape(model)
+  return { model.size, model.size, model.config.state }
+end
+
+--- A batch of sequences of frames.
+-- @tparam Module model an HGN
+-- @tparam string method its name
+-- @param frames expected as a tensor (batch, frames, height, width, channels)
+function M.frames(model, method, frames)
+  local c = model.config
+  options.tensor("hgn:" .. method, "frames", frames,
+    { "batch", c.frames, c.resolution, c.resolution, c.channels })
+end
+
+--- Positions or momenta.
+-- @tparam Module model an HGN
+-- @tparam string method its name
+-- @tparam string name of the argument
+-- @param x expected as a tensor
+-- @tparam {string,...} leading dimensions before those of a state, as
+-- torus.options.tensor names them
+function M.states(model, method, name, x, leading)
+  local shape = M.state_shape(model)
+  options.tensor("hgn:" .. method, name, x,
+    table.move(shape, 1, #shape, #leading + 1, leading))
+end
+
+--- A trajectory.
+-- @tparam Module model an HGN
+-- @tparam string method its name
+-- @param trajectory expected as a table of q and p with time first
+function M.trajectory(model, method, trajectory)
+  if type(trajectory) ~= "table" then
+    options.raise("hgn:%s: expected a trajectory {q=, p=}, got %s", method,
+      options.show(trajectory))
+  end
+  M.states(model, method, "q", trajectory.q, { "steps + 1", "batch" })
+  M.states(model, method, "p", trajectory.p, { "steps + 1", "batch" })
+end
+
+return M

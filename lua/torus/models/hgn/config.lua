@@ -1,0 +1,116 @@
+--- What an HGN is configured by. The defaults are the sizes of the paper's
+-- appendix A.1.
+-- @module torus.models.hgn.config
+local initialise = require "torus.nn.initialise"
+local integrate = require "torus.integrate"
+local options = require "torus.options"
+local energy = require "torus.models.parts.energy"
+local frames = require "torus.models.parts.frames"
+
+local M = {}
+
+--- The options of torus.models.hgn, as torus.options reads them.
+M.rules = {
+  -- Which row of the paper's Table 1: the full model; Euler integration; z at
+  -- the mean of its posterior, without a divergence; no f_psi, z being s_0.
+  variant = { default = "leapfrog",
+    choices = { "leapfrog", "euler", "determ", "no_fpsi" } },
+
+  -- Frames: height and width in pixels, a multiple of 8 below 64 and of 16
+  -- from there.
+  resolution = { default = 32, type = "integer", min = 8 },
+  -- Colour channels of a frame.
+  channels = { default = 3, type = "integer", min = 1 },
+  -- Frames of a sequence, all of which the encoder sees.
+  frames = { default = 31, type = "integer", min = 2 },
+  -- Time between two frames, of either sign.
+  dt = { default = 0.125, type = "number" },
+  -- One number in [0, 1] per channel: the encoder sees a frame's difference
+  -- from this colour, and the untrained decoder's output starts near it.
+  background = { type = "table" },
+  -- Factor of that difference: a moving disc is a small part of a frame.
+  input_gain = { default = 1, type = "number", above = 0 },
+
+  -- Channels of the hidden convolutions; the encoder's first has half.
+  width = { default = 64, type = "integer", min = 2 },
+  -- Initial weights of all networks but the Hamiltonian: torus.nn.initialise.
+  init = { default = "default", choices = initialise.schemes },
+  -- Of the parameters and of all that is computed.
+  dtype = { default = "float32", choices = { "float32", "float64" } },
+
+  -- Latent: a "map" has z channels at every position of the state, as in the
+  -- paper; a "vector" is z numbers altogether, which the encoder's last
+  -- convolution reduces the map to and f_psi's dense layer expands again.
+  latent = { default = "map", choices = { "map", "vector" } },
+  -- Channels or numbers of z: 48, and twice `state` without f_psi.
+  z = { type = "integer", min = 1 },
+  -- Initial logarithm of the posterior's variance. Noise as large as the
+  -- prior's (0) drowns the signal of an untrained encoder.
+  posterior_logvar = { default = 0, type = "number" },
+
+  -- State: channels of q, and as many of p.
+  state = { default = 16, type = "integer", min = 1 },
+
+  -- Hamiltonian: K(p) + V(q), or one network H(q, p).
+  hamiltonian = { default = "separable", choices = { "separable", "joint" } },
+  -- Convolutions of an energy, before its read-out.
+  energy_layers = { default = 6, type = "integer", min = 1 },
+  -- Initial weights of an energy: torus.models.parts.energy.
+  energy_init = { default = "default", choices = energy.inits },
+  -- Factor of an energy's initial weights.
+  energy_gain = { default = 1, type = "number", above = 0 },
+  -- Integration scheme; the variant decides when it is not given.
+  method = { choices = integrate.methods },
+
+  -- Decoder: the activation that closes a block; the paper's is a sigmoid.
+  closing = { default = "none",
+    choices = { "none", "sigmoid", "leaky_relu", "tanh" } },
+  -- Whether its blocks are residual.
+  skip = { default = true, type = "boolean" },
+}
+
+-- Without f_psi the latent is the state, and takes its shape.
+local function complete_latent(c)
+  local is_state = c.variant == "no_fpsi"
+  c.z = c.z or (is_state and 2 * c.state or 48)
+  if not is_state then return end
+  if c.z ~= 2 * c.state then
+    options.raise("hgn: z: without f_psi z is the state itself: expected z = "
+      .. "%d (twice state), got %d", 2 * c.state, c.z)
+  end
+  if c.latent == "vector" then
+    options.raise("hgn: latent: without f_psi z is the state itself: expected "
+      .. "\"map\", got \"vector\"")
+  end
+end
+
+local function complete_method(c)
+  c.method = c.method or (c.variant == "euler" and "euler" or "leapfrog")
+  if c.hamiltonian == "joint" and c.method ~= "euler" and c.method ~= "rk4"
+  then
+    options.raise("hgn: method: %s needs a separable Hamiltonian; for a joint "
+      .. "one expected \"euler\" or \"rk4\"", c.method)
+  end
+end
+
+--- A full configuration: checked, with defaults for all that is left out.
+-- @tparam[opt] table config options of `rules`
+-- @treturn table a new one
+-- @raise for unknown options, for values outside of their rule, and for
+-- combinations that contradict each other
+-- @usage
+-- local config = require "torus.models.hgn.config"
+-- print(config.resolve({ variant = "no_fpsi" }).z)   -- 32
+function M.resolve(config)
+  local c = options.resolve("hgn", config, M.rules)
+  frames.check_resolution("hgn", c.resolution)
+  if c.dt == 0 then
+    options.raise("hgn: dt: expected a number other than 0, got 0")
+  end
+  frames.check_background("hgn", c.background, c.channels)
+  complete_latent(c)
+  complete_method(c)
+  return c
+end
+
+return M

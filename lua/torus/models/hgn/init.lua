@@ -1,0 +1,319 @@
+--- The Hamiltonian Generative Network (section 3.2 and appendix A.1 of the
+-- paper): a variational auto-encoder of image sequences whose latent state
+-- moves by a learned Hamiltonian.
+--
+--     local model = torus.models.hgn{ width = 32 }
+--     local q, p = model:infer(frames)          -- (batch, size, size, state)
+--     local trajectory = model:rollout(q, p, { dt = -0.125 })
+--     local images = model:decode(trajectory.q) -- (31, batch, 32, 32, 3)
+--
+-- Frames are (batch, frames, height, width, channels) in [0, 1]. A trajectory
+-- is a table of q and p with time first, (steps + 1, batch, size, size, state),
+-- as torus.integrate returns it; size is 4 for frames of 32x32 and 64x64.
+--
+-- The networks are in torus.models.hgn.networks, the options in
+-- torus.models.hgn.config, the training objective in
+-- torus.models.hgn.objective.
+-- @module torus.models.hgn
+local Module = require "torus.nn.module"
+local checks = require "torus.models.hgn.checks"
+local configuration = require "torus.models.hgn.config"
+local engine = require "torus.engine"
+local inspect = require "torus.models.hgn.inspect"
+local integrate = require "torus.integrate"
+local networks = require "torus.models.hgn.networks"
+local objective = require "torus.models.hgn.objective"
+local options = require "torus.options"
+
+local M = {}
+
+local HGN = Module.class("HGN")
+
+--- The options of a configuration; torus.models.hgn.config explains each.
+M.rules = configuration.rules
+
+--- A new model with random weights. `torus.models.hgn(config, generator)` is
+-- the same.
+-- @tparam[opt] table config options of torus.models.hgn.config; the defaults
+-- are the paper's
+-- @tparam[opt] generator generator draws the initial weights; torus's own by
+-- default
+-- @treturn Module an HGN, whose `config` is the full configuration
+-- @raise for unknown options and for values that don't fit each other
+-- @usage
+-- local torus = require "torus"
+-- local model = torus.models.hgn.new({ width = 8, frames = 5 },
+--   torus.generator(1))
+-- print(model, model.config.dt)
+function M.new(config, generator)
+  local c = configuration.resolve(config)
+  local self = Module.instance(HGN, { config = c })
+  self.steps, self.frame_time = c.frames - 1, c.dt
+  self.background = c.background
+    and engine.tensor(c.background, { dtype = c.dtype })
+  self.size = networks.map_size(c)
+  self:register("encoder", networks.encoder(c, generator))
+  local f_psi = networks.state(c, generator)
+  if f_psi then self:register("f_psi", f_psi) end
+  local energies
+  self.hamiltonian, energies = networks.hamiltonian(c, generator)
+  for _, entry in ipairs(energies) do self:register(entry[1], entry[2]) end
+  self:register("decoder", networks.decoder(c, generator))
+  return self
+end
+
+function HGN:convert_rest(dtype)
+  Module.convert_rest(self, dtype)
+  self.background = self.background and self.background:to(dtype)
+end
+
+-- --- from frames to a state -------------------------------------------------
+
+--- The posterior q(z | x_0..x_T), a diagonal normal density.
+-- @tparam tensor frames (batch, frames, height, width, channels)
+-- @treturn tensor mean (batch, size, size, z); of a latent vector
+-- (batch, 1, 1, z)
+-- @treturn tensor logarithm of the variance, the same shape
+-- @raise for frames of another shape than the configuration's
+-- @usage
+-- local torus = require "torus"
+-- local model = torus.models.hgn { width = 8, frames = 4, z = 6 }
+-- local mean, logvar = model:encode(torus.rand(2, 4, 32, 32, 3))
+-- print(table.unpack(mean.shape))   -- 2 4 4 6, as of logvar
+function HGN:encode(frames)
+  checks.frames(self, "encode", frames)
+  local c = self.config
+  if self.background then frames = frames - self.background end
+  if c.input_gain ~= 1 then frames = frames * c.input_gain end
+  local stacked = frames:permute { 1, 3, 4, 2, 5 }
+    :reshape(frames:size(1), c.resolution, c.resolution, -1)
+  local out = self.encoder(stacked)
+  return out:narrow(-1, 1, c.z), out:narrow(-1, c.z + 1, c.z)
+end
+
+--- The initial state s_0 = f_psi(z), split into position and momentum.
+-- @tparam tensor z like the mean that encode returns
+-- @treturn tensor q (batch, size, size, state)
+-- @treturn tensor p, the same shape
+-- @usage
+-- local torus = require "torus"
+-- local model = torus.models.hgn { width = 8, frames = 4, z = 6 }
+-- local q, p = model:state_of(torus.randn(2, 4, 4, 6))
+-- print(table.unpack(q.shape))   -- 2 4 4 16, as of p
+function HGN:state_of(z)
+  local s = self.f_psi and self.f_psi(z) or z
+  local n = self.config.state
+  return s:narrow(-1, 1, n), s:narrow(-1, n + 1, n)
+end
+
+--- The initial state of a sequence, from the mean of the posterior.
+-- @tparam tensor frames (batch, frames, height, width, channels)
+-- @treturn tensor q (batch, size, size, state)
+-- @treturn tensor p, the same shape
+-- @usage
+-- local torus = require "torus"
+-- local model = torus.models.hgn { width = 8, frames = 4 }
+-- local q, p = model:infer(torus.rand(2, 4, 32, 32, 3))
+-- print(table.unpack(q.shape))   -- 2 4 4 16, as of p
+function HGN:infer(frames)
+  return self:state_of((self:encode(frames)))
+end
+
+-- --- motion -----------------------------------------------------------------
+
+-- torus.integrate checks the values.
+local ROLLOUT = { steps = {}, dt = {}, method = {}, fused = {} }
+
+--- The learned motion from a state.
+-- @tparam tensor q (batch, size, size, state)
+-- @tparam tensor p the same shape
+-- @tparam[opt] table opts
+-- @tparam[opt] integer opts.steps frames - 1 by default
+-- @tparam[opt] number opts.dt of either sign; the configuration's by default
+-- @tparam[opt] string opts.method scheme; the configuration's by default
+-- @tparam[opt] boolean opts.fused as torus.integrate's
+-- @treturn table trajectory: q and p (steps + 1, batch, size, size, state)
+-- @usage
+-- local torus = require "torus"
+-- local model = torus.models.hgn { width = 8, frames = 4 }
+-- local q, p = torus.randn(2, 4, 4, 16), torus.randn(2, 4, 4, 16)
+-- local backward = model:rollout(q, p, { steps = 10, dt = -0.125 })
+-- print(table.unpack(backward.q.shape))   -- 11 2 4 4 16
+function HGN:rollout(q, p, opts)
+  local o = options.resolve("hgn:rollout", opts, ROLLOUT)
+  checks.states(self, "rollout", "q", q, { "batch" })
+  checks.states(self, "rollout", "p", p, { "batch" })
+  return integrate.integrate { H = self.hamiltonian, q = q, p = p,
+    steps = o.steps or self.steps, dt = o.dt or self.config.dt,
+    method = o.method or self.config.method, fused = o.fused }
+end
+
+--- The motion on from the last state of a trajectory.
+-- @tparam table trajectory as rollout returns it
+-- @tparam[opt] table opts as rollout's
+-- @treturn table a trajectory whose first state is the given one's last
+-- @usage
+-- local torus = require "torus"
+-- local model = torus.models.hgn { width = 8, frames = 4 }
+-- local q, p = torus.randn(2, 4, 4, 16), torus.randn(2, 4, 4, 16)
+-- local forward = model:rollout(q, p)
+-- local back = model:continue(forward, { dt = -0.125 })
+-- print((back.q[-1] - q):abs():max():item() < 1e-4)   -- true
+function HGN:continue(trajectory, opts)
+  checks.trajectory(self, "continue", trajectory)
+  return self:rollout(trajectory.q[-1], trajectory.p[-1], opts)
+end
+
+--- The learned energy H(q, p).
+-- @tparam tensor q (batch, size, size, state)
+-- @tparam tensor p the same shape
+-- @treturn tensor one number per sample (batch)
+-- @usage
+-- local torus = require "torus"
+-- local model = torus.models.hgn { width = 8, frames = 4 }
+-- print(model:energy(torus.randn(2, 4, 4, 16), torus.randn(2, 4, 4, 16)))
+function HGN:energy(q, p)
+  return self.hamiltonian(q, p)
+end
+
+--- The energy along a trajectory.
+-- @tparam table trajectory as rollout returns it
+-- @treturn tensor (steps + 1, batch)
+-- @usage
+-- local torus = require "torus"
+-- local model = torus.models.hgn { width = 8, frames = 4 }
+-- local q, p = torus.randn(2, 4, 4, 16), torus.randn(2, 4, 4, 16)
+-- print(table.unpack(model:energies(model:rollout(q, p)).shape))   -- 4 2
+function HGN:energies(trajectory)
+  checks.trajectory(self, "energies", trajectory)
+  local shape = trajectory.q.shape
+  local function flat(x) return x:reshape(-1, table.unpack(shape, 3)) end
+  return self:energy(flat(trajectory.q), flat(trajectory.p))
+    :reshape(shape[1], shape[2])
+end
+
+-- --- from states to frames --------------------------------------------------
+
+local COUNT = { type = "integer", min = 1 }
+
+-- (images, ...) through the decoder, `chunk` at a time.
+local function decode_flat(self, q, chunk)
+  local count = q:size(1)
+  if not chunk or chunk >= count then return self.decoder(q) end
+  local pieces = {}
+  for first = 1, count, chunk do
+    pieces[#pieces + 1] = self.decoder(
+      q:narrow(1, first, math.min(chunk, count - first + 1)))
+  end
+  return engine.cat(pieces, 1)
+end
+
+--- Images of positions, eq. (11).
+-- @tparam tensor q (..., size, size, state)
+-- @tparam[opt] integer chunk images per call of the network, which bounds the
+-- memory while no gradient is recorded; all at once by default
+-- @treturn tensor (..., height, width, channels) in (0, 1)
+-- @usage
+-- local torus = require "torus"
+-- local model = torus.models.hgn { width = 8, frames = 4 }
+-- print(table.unpack(model:decode(torus.randn(3, 2, 4, 4, 16), 4).shape))   -- 3 2 32 32 3
+function HGN:decode(q, chunk)
+  checks.states(self, "decode", "q", q, { "..." })
+  chunk = chunk and options.argument("hgn:decode", "chunk", chunk, COUNT)
+  local shape = q.shape
+  local n = #shape - #checks.state_shape(self)
+  local images = decode_flat(self,
+    q:reshape(-1, table.unpack(shape, n + 1)), chunk)
+  local leading = table.move(shape, 1, n, 1, {})
+  return images:reshape(table.move(images.shape, 2, 4, n + 1, leading))
+end
+
+--- The images along a trajectory; no gradient is recorded.
+-- @tparam table trajectory as rollout returns it
+-- @tparam[opt=64] integer chunk images per call of the decoder
+-- @treturn tensor (batch, steps + 1, height, width, channels)
+-- @usage
+-- local torus = require "torus"
+-- local model = torus.models.hgn { width = 8, frames = 4 }
+-- local q, p = torus.randn(2, 4, 4, 16), torus.randn(2, 4, 4, 16)
+-- print(table.unpack(model:images(model:rollout(q, p)).shape))   -- 2 4 32 32 3
+function HGN:images(trajectory, chunk)
+  checks.trajectory(self, "images", trajectory)
+  return engine.no_grad(function()
+    return self:decode(trajectory.q, chunk or 64):transpose(1, 2)
+  end)
+end
+
+local FILM = { steps = {}, dt = {}, chunk = COUNT }
+local SAMPLE = options.joined(FILM, { generator = {} })
+
+-- The images along the motion from z, and the trajectory.
+local function film(self, z, opts)
+  local q, p = self:state_of(z)
+  local trajectory = self:rollout(q, p, { steps = opts.steps, dt = opts.dt })
+  return self:images(trajectory, opts.chunk), trajectory
+end
+
+--- Reconstructs sequences from the mean of the posterior; no gradient is
+-- recorded.
+-- @tparam tensor frames (batch, frames, height, width, channels)
+-- @tparam[opt] table opts
+-- @tparam[opt] integer opts.steps as rollout's
+-- @tparam[opt] number opts.dt as rollout's
+-- @tparam[opt=64] integer opts.chunk images per call of the decoder
+-- @treturn tensor (batch, steps + 1, height, width, channels)
+-- @treturn table trajectory
+-- @usage
+-- local torus = require "torus"
+-- local model = torus.models.hgn { width = 8, frames = 4 }
+-- local frames = torus.rand(2, 4, 32, 32, 3)
+-- local slower = model:reconstruct(frames, { dt = 0.0625, steps = 6 })
+-- print(table.unpack(slower.shape))   -- 2 7 32 32 3
+function HGN:reconstruct(frames, opts)
+  opts = options.resolve("hgn:reconstruct", opts, FILM)
+  return engine.no_grad(function()
+    return film(self, (self:encode(frames)), opts)
+  end)
+end
+
+--- New sequences: z ~ N(0, I), f_psi, rollout, decode.
+-- @tparam integer count of sequences
+-- @tparam[opt] table opts
+-- @tparam[opt] generator opts.generator draws z; torus's own by default
+-- @tparam[opt] integer opts.steps as rollout's
+-- @tparam[opt] number opts.dt as rollout's
+-- @tparam[opt=64] integer opts.chunk images per call of the decoder
+-- @treturn tensor (count, steps + 1, height, width, channels)
+-- @treturn table trajectory
+-- @usage
+-- local torus = require "torus"
+-- local model = torus.models.hgn { width = 8, frames = 4 }
+-- print(table.unpack(model:sample(3, { generator = torus.generator(1) }).shape))
+-- -- 3 4 32 32 3
+function HGN:sample(count, opts)
+  opts = options.resolve("hgn:sample", opts, SAMPLE)
+  local c = self.config
+  local n = c.latent == "vector" and 1 or self.size
+  return engine.no_grad(function()
+    local z = engine.randn({ count, n, n, c.z },
+      { dtype = c.dtype, generator = opts.generator })
+    return film(self, z, opts)
+  end)
+end
+
+-- --- training and diagnosis -------------------------------------------------
+
+HGN.loss = objective.loss
+HGN.gradients = objective.gradients
+HGN.decoder_gradients = objective.decoder_gradients
+HGN.first_bad = inspect.first_bad
+
+function HGN:describe()
+  local c = self.config
+  return string.format("HGN(%s, %s, %d frames of %dx%d, width %d)", c.variant,
+    c.hamiltonian, c.frames, c.resolution, c.resolution, c.width)
+end
+
+return setmetatable(M, { __call = function(_, config, generator)
+  return M.new(config, generator)
+end })

@@ -1,0 +1,270 @@
+--- The training objective of an HGN, eq. (4) of the paper, and its gradients.
+-- The functions are methods of the model.
+-- @module torus.models.hgn.objective
+local core = require "torus.core"
+local decoder = require "torus.models.parts.decoder"
+local engine = require "torus.engine"
+local options = require "torus.options"
+
+local M = {}
+
+-- --- the posterior sample ---------------------------------------------------
+
+-- KL(N(mean, exp logvar) || N(0, 1)), summed over z, averaged over the batch.
+local function divergence(mean, logvar)
+  local each = mean * mean + logvar:exp() - logvar - 1
+  return each:sum() * (0.5 / mean:size(1))
+end
+
+--- A sample of the posterior; of variant "determ" its mean.
+-- @tparam Module model an HGN
+-- @tparam string method that is called, for messages
+-- @tparam tensor frames (batch, frames, height, width, channels)
+-- @tparam table opts epsilon, standard normal noise like z, or generator
+-- @treturn tensor z
+-- @treturn ?tensor KL(q(z|x) || N(0, I)), nats, the mean over the batch; nil
+-- of "determ"
+function M.draw(model, method, frames, opts)
+  local mean, logvar = model:encode(frames)
+  if model.config.variant == "determ" then return mean, nil end
+  local epsilon = opts.epsilon
+  if epsilon then
+    options.tensor("hgn:" .. method, "epsilon", epsilon, mean.shape)
+  end
+  epsilon = epsilon or engine.randn(mean.shape, { dtype = mean.dtype,
+    generator = opts.generator })
+  return mean + epsilon * (logvar * 0.5):exp(), divergence(mean, logvar)
+end
+
+-- The divergence on the scale of a mean over the numbers of a frame: with a
+-- multiplier of 1/2 the loss is eq. (4) divided by that many.
+local function divergence_scale(model, o)
+  local c = model.config
+  return o.kl_weight / (c.resolution * c.resolution * c.channels)
+end
+
+-- --- the loss in one piece --------------------------------------------------
+
+local LOSS = {
+  epsilon = {}, generator = {},
+  multiplier = { default = 1, type = "number" },
+  kl_weight = { default = 1, type = "number" },
+  fused = { type = "boolean" },
+}
+
+--- The loss as one tensor, for gradients of any order:
+-- multiplier * mean squared error + kl_weight * KL / (numbers in a frame).
+-- @function HGN:loss
+-- @tparam tensor frames (batch, frames, height, width, channels)
+-- @tparam[opt] table opts
+-- @tparam[opt] tensor opts.epsilon the noise of the posterior sample, like z
+-- @tparam[opt] generator opts.generator draws it otherwise
+-- @tparam[opt=1] number opts.multiplier GECO's multiplier of the error
+-- @tparam[opt=1] number opts.kl_weight
+-- @tparam[opt] boolean opts.fused as torus.integrate's
+-- @treturn tensor loss, a scalar
+-- @treturn table mse and kl (nil of variant "determ"), scalar tensors, and q
+-- and p of the trajectory
+-- @raise for frames of another shape than the configuration's
+-- @usage
+-- local torus = require "torus"
+-- local model = torus.models.hgn { width = 8, frames = 4 }
+-- local loss, parts = model:loss(torus.rand(2, 4, 32, 32, 3))
+-- loss:backward()
+-- print(parts.mse:item(), parts.kl:item())
+function M.loss(model, frames, opts)
+  local o = options.resolve("hgn:loss", opts, LOSS)
+  local z, kl = M.draw(model, "loss", frames, o)
+  local q, p = model:state_of(z)
+  local trajectory = model:rollout(q, p, { fused = o.fused })
+  local difference = model:decode(trajectory.q) - frames:transpose(1, 2)
+  local mse = (difference * difference):mean()
+  local loss = mse * o.multiplier
+  if kl then loss = loss + kl * divergence_scale(model, o) end
+  return loss, { mse = mse, kl = kl, q = trajectory.q, p = trajectory.p }
+end
+
+-- --- the decoder, a few images at a time ------------------------------------
+
+-- The fused kernel knows decoders whose blocks nothing closes.
+local function fused_decoder(model, states, targets, weight)
+  local c = model.config
+  return core.decoder_gradients(states:contiguous(), targets:contiguous(),
+    model.decoder:parameters(), { blocks = model.decoder.blocks,
+      width = c.width, skip = c.skip, slope = decoder.SLOPE, weight = weight })
+end
+
+-- Any decoder, by operations of tensors.
+local function general_decoder(model, states, targets, weight, chunk)
+  local parameters = model.decoder:parameters()
+  local sums, state_grads = {}, engine.zeros_like(states)
+  for i, parameter in ipairs(parameters) do
+    sums[i] = engine.zeros_like(parameter)
+  end
+  local wanted = table.move(parameters, 1, #parameters, 2, {})
+  local count, total = states:size(1), 0
+  for first = 1, count, chunk do
+    local n = math.min(chunk, count - first + 1)
+    local q = engine.variable(states:narrow(1, first, n))
+    wanted[1] = q
+    local difference = model.decoder(q) - targets:narrow(1, first, n)
+    local squares = (difference * difference):sum()
+    local grads = engine.grad(squares * weight, wanted)
+    total = total + squares:item()
+    state_grads:narrow(1, first, n):copy_(grads[1])
+    for i, sum in ipairs(sums) do sum:add_(grads[i + 1]) end
+  end
+  return total, state_grads, sums
+end
+
+local CHUNK = { default = 4, type = "integer", min = 1 }
+local DECODER = { fused = LOSS.fused, chunk = CHUNK }
+
+--- Decodes states and compares them with images: forward pass, error and
+-- backward pass of a few images at a time, so that memory does not grow with
+-- their number.
+-- @function HGN:decoder_gradients
+-- @tparam tensor states (images, size, size, state), without a history
+-- @tparam tensor targets (images, height, width, channels)
+-- @tparam number weight of the sum of squared errors in the loss
+-- @tparam[opt] table opts
+-- @tparam[opt=4] integer opts.chunk images at a time of the general path
+-- @tparam[opt] boolean opts.fused false forces the general path, which also
+-- serves decoders that have no fused kernel
+-- @treturn number sum of squared errors
+-- @treturn tensor gradient of the states
+-- @treturn {tensor,...} gradients in the order of decoder:parameters()
+-- @usage
+-- local torus = require "torus"
+-- local model = torus.models.hgn { width = 8, frames = 4 }
+-- local squares, state_gradient, gradients = model:decoder_gradients(
+--   torus.randn(5, 4, 4, 16), torus.rand(5, 32, 32, 3), 0.5)
+-- print(squares, #gradients, table.unpack(state_gradient.shape))
+function M.decoder_gradients(model, states, targets, weight, opts)
+  local o = options.resolve("hgn:decoder_gradients", opts, DECODER)
+  if o.fused ~= false and model.config.closing == "none" then
+    return fused_decoder(model, states, targets, weight)
+  end
+  return general_decoder(model, states, targets, weight, o.chunk)
+end
+
+-- --- which images are compared ----------------------------------------------
+
+-- `count` frames of every sequence, drawn at random: their indices among the
+-- states, which have time first, and among the frames, which have the batch
+-- first.
+local function draw_frames(count, steps, frames, generator)
+  local batch, length = frames:size(1), frames:size(2)
+  local of_states, of_frames = {}, {}
+  for b = 1, batch do
+    local times = engine.randperm(steps + 1, { generator = generator })
+    for _, t in ipairs(times:narrow(1, 1, count):totable()) do
+      of_states[#of_states + 1] = (t - 1) * batch + b
+      of_frames[#of_frames + 1] = (b - 1) * length + t
+    end
+  end
+  return of_states, of_frames
+end
+
+local function flattened(x)
+  return x:reshape(-1, table.unpack(x.shape, 3))
+end
+
+-- States and the frames that they are to explain, (images, ...) both.
+local function pairs_of_images(states, frames, o)
+  local steps, count = states:size(1) - 1, o.decode_frames
+  if not count or count > steps then
+    return flattened(states),
+      flattened(frames:transpose(1, 2):narrow(1, 1, steps + 1))
+  end
+  local of_states, of_frames = draw_frames(count, steps, frames, o.generator)
+  return flattened(states):index_select(1, of_states),
+    flattened(frames):index_select(1, of_frames)
+end
+
+-- --- the gradients of the loss ----------------------------------------------
+
+local GRADIENTS = options.joined(LOSS, {
+  chunk = CHUNK,
+  decode_frames = { type = "integer", min = 1 },
+  horizon = { type = "integer", min = 0 },
+  mark = { default = function() end, type = "callable" },
+})
+
+-- The gradients of `scalar` by the names of all parameters outside of the
+-- decoder, and the decoder's.
+local function gradients_by_name(model, scalar, decoder_grads)
+  local by_name, names, others = {}, {}, {}
+  for i, entry in ipairs(model.decoder:named_parameters()) do
+    by_name["decoder." .. entry[1]] = decoder_grads[i]
+  end
+  for _, entry in ipairs(model:named_parameters()) do
+    if not by_name[entry[1]] then
+      names[#names + 1], others[#others + 1] = entry[1], entry[2]
+    end
+  end
+  for i, gradient in ipairs(engine.grad(scalar, others)) do
+    by_name[names[i]] = gradient
+  end
+  return by_name
+end
+
+--- The gradients of the loss in bounded memory: the decoder runs over a few
+-- images at a time, then one sweep goes back through rollout and encoder.
+-- @function HGN:gradients
+-- @tparam tensor frames (batch, frames, height, width, channels)
+-- @tparam[opt] table opts as loss's, and
+-- @tparam[opt=4] integer opts.chunk images at a time of the decoder's general
+-- path
+-- @tparam[opt] integer opts.decode_frames frames of each sequence, drawn at
+-- random, that the error is over, which is then an unbiased estimate; all by
+-- default
+-- @tparam[opt] integer opts.horizon steps of the rollout: only the first
+-- horizon + 1 frames are to be explained; all by default
+-- @tparam[opt] function opts.mark called with the name of each part of the
+-- work when it is done
+-- @treturn {tensor,...} in the order of parameters()
+-- @treturn table numbers: loss, mse, kl (0 of variant "determ")
+-- @usage
+-- local torus = require "torus"
+-- local model = torus.models.hgn { width = 8, frames = 4 }
+-- local optimiser = torus.optim.adam(model:parameters(), { lr = 1.5e-4 })
+-- local gradients, numbers = model:gradients(torus.rand(2, 4, 32, 32, 3))
+-- optimiser:step(gradients)
+-- print(numbers.loss, numbers.mse, numbers.kl)
+function M.gradients(model, frames, opts)
+  local o = options.resolve("hgn:gradients", opts, GRADIENTS)
+  local z, kl = M.draw(model, "gradients", frames, o)
+  local q, p = model:state_of(z)
+  local steps = math.min(o.horizon or model.steps, model.steps)
+  local trajectory = model:rollout(q, p, { steps = steps, fused = o.fused })
+  local states, targets = pairs_of_images(trajectory.q, frames, o)
+  o.mark("forward to the states")
+
+  local count = targets:numel()
+  local squares, state_grads, decoder_grads = model:decoder_gradients(
+    states:detach(), targets, o.multiplier / count,
+    { fused = o.fused, chunk = o.chunk })
+  local mse = squares / count
+  o.mark("decoder, forward and backward")
+
+  -- Its gradients are those of the loss: the decoder's part is linear in the
+  -- states here, with the gradient that was just found.
+  local surrogate = (states * state_grads):sum()
+  local loss, kl_value = o.multiplier * mse, 0
+  if kl then
+    local scale = divergence_scale(model, o)
+    kl_value = kl:item()
+    loss = loss + scale * kl_value
+    surrogate = surrogate + kl * scale
+  end
+  local by_name = gradients_by_name(model, surrogate, decoder_grads)
+  o.mark("backward from the states")
+  local gradients = {}
+  for i, entry in ipairs(model:named_parameters()) do
+    gradients[i] = by_name[entry[1]]
+  end
+  return gradients, { loss = loss, mse = mse, kl = kl_value }
+end
+
+return M

@@ -1,0 +1,101 @@
+--- Convolutional energies of abstract states, which are feature maps with
+-- their channels last (eq. (10) and appendix A.1 of the paper).
+-- @module torus.models.parts.energy
+local Conv2d = require "torus.nn.conv2d"
+local Module = require "torus.nn.module"
+local engine = require "torus.engine"
+
+local M = {}
+
+--- The schemes of initial weights; see `new`.
+M.inits = { "default", "oscillator" }
+
+local Energy = Module.class("Energy")
+
+-- E(x) = E(-x), and mostly convex.
+local function start_even(self, width)
+  local half = width // 2
+  local first, second = self[1], self[2] or self.readout
+  engine.no_grad(function()
+    for _, part in ipairs { first.weight, first.bias } do
+      local sign = part == first.weight and -1 or 1
+      part:narrow(1, half + 1, half):copy_(part:narrow(1, 1, half) * sign)
+    end
+    second.weight:narrow(2, half + 1, half)
+      :copy_(second.weight:narrow(2, 1, half))
+    self.readout.weight:copy_(self.readout.weight:abs())
+  end)
+end
+
+--- Convolutions with a softplus after each, then a linear read-out to one
+-- number per sample. The read-out has no bias: a constant moves nothing and
+-- would never have a gradient.
+--
+-- With "default" initial weights the gradient is nearly the same everywhere,
+-- and everything drifts in the same direction. With "oscillator" the filters
+-- of the first layer come in pairs of opposite sign that the next one weights
+-- alike, and the read-out is positive: an energy of even width is then an even
+-- function and mostly convex, so that states swing around zero, each in its own
+-- phase, from the first step of training.
+-- @tparam integer inputs channels
+-- @tparam table opts
+-- @tparam integer opts.width channels of the hidden layers
+-- @tparam integer opts.layers how many of them
+-- @tparam integer opts.size height and width of the feature map
+-- @tparam[opt="default"] string opts.init or "oscillator"
+-- @tparam[opt] table opts.layer dtype and generator of every Conv2d
+-- @treturn Module (batch, size, size, inputs) -> (batch)
+-- @usage
+-- local torus = require "torus"
+-- local energy = require "torus.models.parts.energy"
+-- local V = energy.new(4, { width = 8, layers = 2, size = 4 })
+-- print(table.unpack(V(torus.randn(5, 4, 4, 4)).shape))   -- 5
+function M.new(inputs, opts)
+  local layer = opts.layer or {}
+  local self = Module.instance(Energy, { layers = opts.layers })
+  for i = 1, opts.layers do
+    self:register(i, Conv2d.new(i == 1 and inputs or opts.width, opts.width,
+      layer))
+  end
+  self:register("readout", Conv2d.new(opts.width, 1, { kernel = opts.size,
+    padding = 0, bias = false, dtype = layer.dtype,
+    generator = layer.generator }))
+  if opts.init == "oscillator" then start_even(self, opts.width) end
+  return self
+end
+
+function Energy:forward(x)
+  for i = 1, self.layers do x = self[i](x):softplus() end
+  return self.readout(x):reshape(-1)
+end
+
+--- The description of the network that the fused kernels read: torus.fused.
+-- @treturn table
+function Energy:network()
+  return { kind = "conv", activation = "softplus", layers = self.layers,
+    readout_bias = false, parameters = self:parameters() }
+end
+
+local Joint = Module.class("JointEnergy")
+
+--- A joint energy of q and p, which are concatenated along the channels.
+-- @tparam integer inputs channels of q; p has as many
+-- @tparam table opts as of `new`
+-- @treturn Module (q, p), each (batch, size, size, inputs), -> (batch)
+-- @usage
+-- local torus = require "torus"
+-- local energy = require "torus.models.parts.energy"
+-- local H = energy.joint(4, { width = 8, layers = 2, size = 4 })
+-- print(table.unpack(H(torus.randn(5, 4, 4, 4), torus.randn(5, 4, 4, 4)).shape))   -- 5
+function M.joint(inputs, opts)
+  local self = M.new(2 * inputs, opts)
+  return setmetatable(self, Joint)
+end
+
+Joint.network = Energy.network
+
+function Joint:forward(q, p)
+  return Energy.forward(self, engine.cat({ q, p }, -1))
+end
+
+return M

@@ -1,0 +1,76 @@
+--- Stacks of 3x3 convolutions on feature maps, which have their channels last.
+-- @module torus.models.parts.stack
+local Conv2d = require "torus.nn.conv2d"
+local Linear = require "torus.nn.linear"
+local Module = require "torus.nn.module"
+local activation = require "torus.nn.activation"
+local options = require "torus.options"
+
+local M = {}
+
+local Stack = Module.class("Stack")
+
+--- 3x3 convolutions with an activation between them, not after the last.
+-- @tparam {integer,...} channels of the input, then of every layer
+-- @tparam table opts
+-- @tparam string opts.activation as torus.nn.activation accepts it
+-- @tparam[opt] {integer,...} opts.strides one per layer; all 1 by default
+-- @tparam[opt] table opts.layer options of every Conv2d
+-- @tparam[opt] table opts.last further options of the last Conv2d
+-- @treturn Module members 1, 2, ...; (batch, height, width, first channels) ->
+-- (batch, height', width', last channels)
+-- @usage
+-- local torus = require "torus"
+-- local stack = require "torus.models.parts.stack"
+-- local net = stack.new({ 3, 8, 4 }, { activation = "relu", strides = { 2, 1 } })
+-- print(table.unpack(net(torus.rand(5, 16, 16, 3)).shape))   -- 5 8 8 4
+function M.new(channels, opts)
+  local self = Module.instance(Stack, {
+    depth = #channels - 1,
+    activation = activation.get(opts.activation, "stack"),
+  })
+  for i = 1, self.depth do
+    self:register(i, Conv2d.new(channels[i], channels[i + 1], options.joined(
+      { stride = opts.strides and opts.strides[i] }, opts.layer or {},
+      i == self.depth and opts.last or {})))
+  end
+  return self
+end
+
+function Stack:forward(x)
+  for i = 1, self.depth do
+    x = self[i](x)
+    if i < self.depth then x = self.activation(x) end
+  end
+  return x
+end
+
+local Spread = Module.class("Spread")
+
+--- From a vector to a map: a dense layer to every position, an activation,
+-- then a stack.
+-- @tparam integer inputs length of the vector
+-- @tparam integer size height and width of the map
+-- @tparam {integer,...} channels of the map, then of every layer of the stack
+-- @tparam table opts as of `new`
+-- @treturn Module (batch, 1, 1, inputs) -> (batch, size, size, last channels)
+-- @usage
+-- local torus = require "torus"
+-- local stack = require "torus.models.parts.stack"
+-- local net = stack.spread(4, 2, { 8, 6 }, { activation = "relu" })
+-- print(table.unpack(net(torus.rand(5, 1, 1, 4)).shape))   -- 5 2 2 6
+function M.spread(inputs, size, channels, opts)
+  local self = Module.instance(Spread, { size = size,
+    activation = activation.get(opts.activation, "spread") })
+  self:register("dense",
+    Linear.new(inputs, size * size * channels[1], opts.layer))
+  self:register("stack", M.new(channels, opts))
+  return self
+end
+
+function Spread:forward(z)
+  local map = self.dense(z):reshape(z:size(1), self.size, self.size, -1)
+  return self.stack(self.activation(map))
+end
+
+return M
