@@ -2,7 +2,7 @@
 -- makes a table.
 local argparse = require "argparse"
 local baselines = require "torus.experiments.baselines"
-local command = require "torus.train.command"
+local command = require "torus.runs.command"
 
 local parser = argparse("baselines.lua",
   "Trains and measures the models beside HGN on the tasks that they were made "

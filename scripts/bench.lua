@@ -4,7 +4,7 @@
 -- job's; rounds of torus and its peer alternate, so that what else the machine
 -- does hits both. Ratios are taken within a round.
 local argparse = require "argparse"
-local command = require "torus.train.command"
+local command = require "torus.runs.command"
 local json = require "dkjson"
 local rows = require "torus.bench.rows"
 local torus = require "torus"

@@ -1,11 +1,11 @@
 --- Makes data sets, tells what is in one, exports its frames.
 local argparse = require "argparse"
-local command = require "torus.train.command"
+local command = require "torus.runs.command"
 local data = require "torus.data"
-local folder = require "torus.train.folder"
+local files = require "torus.runs.files"
 local lfs = require "lfs"
-local lock = require "torus.train.lock"
-local Progress = require "torus.train.progress"
+local lock = require "torus.runs.lock"
+local Progress = require "torus.runs.progress"
 local systems = require "torus.systems"
 local torus = require "torus"
 
@@ -104,7 +104,7 @@ local function bytes_of(path)
 end
 
 local function save(args, set, seconds)
-  command.check(folder.make(args.out))
+  command.check(files.make_folder(args.out))
   local start = torus.clock()
   command.check(lock.hold(args.out, set.save, set, args.out))
   local written = torus.clock() - start
@@ -117,7 +117,7 @@ local function save(args, set, seconds)
 end
 
 local function export(args, set, to)
-  command.check(folder.make(to))
+  command.check(files.make_folder(to))
   for _, name in ipairs { "train", "test" } do
     local path = to .. "/" .. name .. ".npy"
     local count = math.min(args.export_count or set[name].size, set[name].size)

@@ -1,10 +1,13 @@
 --- The demonstration: a small HGN learns a mass on a spring from pixels.
 local argparse = require "argparse"
-local command = require "torus.train.command"
-local pictures = require "torus.train.pictures"
-local run = require "torus.train.run"
+local command = require "torus.runs.command"
+local configuration = require "torus.runs.configuration"
+local frames = require "torus.tasks.frames"
+local hgn = require "torus.tasks.hgn"
+local Log = require "torus.runs.log"
+local pictures = require "torus.tasks.hgn.pictures"
+local run = require "torus.runs.run"
 local torus = require "torus"
-local train = require "torus.train"
 
 local parser = argparse("demo.lua",
   "Trains the preset `demo` of HGN on noise-free frames of a mass on a spring "
@@ -19,8 +22,8 @@ local function minutes(seconds)
   return string.format("%d:%02d minutes", seconds // 60, seconds % 60 // 1)
 end
 
-local function configuration(args)
-  local config = command.check(train.config.make("demo",
+local function configure(args)
+  local config = command.check(configuration.make("demo",
     { steps = args.steps }))
   command.check(run.check_earlier(args.out, config))
   return config
@@ -43,7 +46,8 @@ local function draw(out, model, config, data, still)
   end
   add(command.check(pictures.write(out .. "/samples",
     pictures.sample_rows(model, 6, config.seed), config.dt)))
-  add(optional(pictures.loss_curve(out, still)))
+  add(optional(pictures.loss_curve(out .. "/loss.png",
+    command.check(Log.read(out .. "/log.csv")).rows, still)))
   add(optional(pictures.energy_plot(out .. "/energy.png", model,
     test:batch { 1, 2, 3, 4 })))
   for _, name in ipairs { "log.csv", "config.json",
@@ -55,15 +59,15 @@ end
 
 local function main(args)
   local start = torus.clock()
-  local config = configuration(args)
-  local data = command.check(train.open_data(config))
+  local config = configure(args)
+  local data = command.check(hgn.open_data(config))
   print(string.format("HGN, width %d, on frames of a mass on a spring: %d "
     .. "steps of %d sequences, %d threads", config.width, config.steps,
     config.batch, torus.threads()))
-  local result = command.check(train.run(args.out, config,
+  local result = command.check(run.train(args.out, config,
     { resume = true, data = data }))
   local model = result.task.model
-  local measured = train.measure(model, data.test, { count = 256 })
+  local measured = frames.measure(model, data.test, { count = 256 })
   local files = draw(args.out, model, config, data, measured.mse_still)
   command.print_rows {
     { "time", minutes(torus.clock() - start) },

@@ -1,12 +1,10 @@
 --- Measures a trained model on sequences that it has not seen.
 local argparse = require "argparse"
-local command = require "torus.train.command"
-local folder = require "torus.train.folder"
+local command = require "torus.runs.command"
+local files = require "torus.runs.files"
 local json = require "dkjson"
-local kinds = require "torus.train.kinds"
-local options = require "torus.options"
-local torus = require "torus"
-local train = require "torus.train"
+local run = require "torus.runs.run"
+local tasks = require "torus.tasks"
 
 local parser = argparse("evaluate.lua",
   "Measures a trained model. HGN and PixelHNN on test sequences: errors "
@@ -23,64 +21,41 @@ parser:flag("--pictures", "Write pictures into the run folder too (hnn, "
   .. "pixel_hnn, nhf; for hgn see rollout.lua).")
 parser:flag("--json", "Print all numbers as JSON.")
 
--- What the options ask of a kind of model that does not have it.
-local function refuse(args, config)
-  local model = config.model
-  if args.split and model ~= "hgn" and model ~= "pixel_hnn" then
-    command.die("--split is for hgn and pixel_hnn, and %s is a run of %s",
-      args.run, model)
+-- What the options ask of a model whose report does not have it.
+local function refuse(args, config, task)
+  for _, name in ipairs { "split", "pictures" } do
+    if args[name] and not task.report_options[name] then
+      command.die("--%s is for %s, and %s is a run of %s%s", name,
+        command.enumerate(tasks.having(name)), args.run, config.model,
+        name == "pictures" and task.film_strips
+          and ": rollout.lua makes its film strips" or "")
+    end
   end
-  if args.pictures and model == "hgn" then
-    command.die("--pictures: of an hgn rollout.lua makes them")
-  end
-end
-
-local function count_of(args, config)
-  return args.count or config.model ~= "nhf" and 256 or nil
-end
-
--- Models with a report of their own.
-local function other(args, model, config, step, report)
-  local out = args.run:gsub("/?[^/]*%.safetensors$", "")
-  if out == "" then out = "." end
-  if args.pictures then command.check(folder.make(out)) end
-  local result = command.check(report(model, config,
-    { count = count_of(args, config), split = args.split,
-      pictures = args.pictures and out or nil }))
-  if result.note then io.stderr:write("evaluate.lua: ", result.note, "\n") end
-  if args.json then
-    result.numbers.step = step
-    print(json.encode(result.numbers, { indent = true }))
-    return
-  end
-  print(string.format("%s, step %d, %s of %s", args.run, step, config.model,
-    config.data or config.target or config.system))
-  command.print_rows(result.rows)
-  for _, path in ipairs(result.files) do print(path) end
 end
 
 local function main(args)
-  local model, config, step = train.open(args.run)
+  local model, config, step = run.open(args.run)
   command.check(model, config)
-  refuse(args, config)
-  local report = kinds.task(config.model).report
-  if report then return other(args, model, config, step, report) end
-  local data = command.check(train.open_data(config))
-  local split = args.split or "test"
-  local result = train.measure(model, data[split],
-    { count = count_of(args, config) })
-  if config.model == "hgn" and config.variant ~= "determ" then
-    result = options.joined(result, train.measure_samples(model, data.train,
-      { generator = torus.generator(1) }))
-  end
-  result.step = step
+  local task = tasks.get(config.model)
+  refuse(args, config, task)
+  local data = command.check(task.open_data(config))
+  local out = args.run:gsub("/?[^/]*%.safetensors$", "")
+  if out == "" then out = "." end
+  if args.pictures then command.check(files.make_folder(out)) end
+  local report = command.check(task.report(model, data, config,
+    { count = args.count, split = args.split,
+      pictures = args.pictures and out or nil }))
+  if report.note then io.stderr:write("evaluate.lua: ", report.note, "\n") end
   if args.json then
-    print(json.encode(result, { indent = true }))
-  else
-    print(string.format("%s, step %d, on %s of %s", args.run, step, split,
-      config.data or config.system))
-    command.print_rows(train.measured_rows(result))
+    report.numbers.step = step
+    print(json.encode(report.numbers, { indent = true }))
+    return
   end
+  print(string.format("%s, step %d: %s on %s%s", args.run, step, config.model,
+    tasks.subject(config), task.report_options.split
+      and ", " .. (args.split or "test") .. " sequences" or ""))
+  command.print_rows(report.rows)
+  for _, path in ipairs(report.files) do print(path) end
 end
 
 command.main(parser, main)

@@ -1,8 +1,8 @@
 --- Makes the paper's figures, each by a file of lua/torus/figures.
 local argparse = require "argparse"
-local command = require "torus.train.command"
+local command = require "torus.runs.command"
 local figures = require "torus.figures"
-local folder = require "torus.train.folder"
+local files = require "torus.runs.files"
 
 local function list()
   local lines = {}
@@ -38,13 +38,13 @@ local function settings(texts)
 end
 
 local function main(args)
-  command.check(folder.make(args.out))
+  command.check(files.make_folder(args.out))
   for _, number in ipairs(args.number) do
     local figure = command.check(figures.get(number))
-    local files, text = figure.make { out = args.out, steps = args.steps,
+    local made, text = figure.make { out = args.out, steps = args.steps,
       seed = args.seed, settings = settings(args.set) }
-    command.check(files, text)
-    for _, path in ipairs(files) do print(path) end
+    command.check(made, text)
+    for _, path in ipairs(made) do print(path) end
     if text then print(text) end
   end
 end

@@ -1,9 +1,9 @@
 --- Film strips and animations of what a trained model does.
 local argparse = require "argparse"
-local command = require "torus.train.command"
-local folder = require "torus.train.folder"
-local pictures = require "torus.train.pictures"
-local train = require "torus.train"
+local command = require "torus.runs.command"
+local files = require "torus.runs.files"
+local run = require "torus.runs.run"
+local tasks = require "torus.tasks"
 
 local parser = argparse("rollout.lua",
   "Writes film strips (PNG) and animations (GIF) of what an HGN makes of "
@@ -20,27 +20,21 @@ parser:option("--out", "Where to write (default: the run folder).")
   :argname("DIR")
 
 local function main(args)
-  local model, config = train.open(args.run)
+  local model, config = run.open(args.run)
   command.check(model, config)
-  if config.model ~= "hgn" then
-    command.die("%s is a run of %s, and this is for hgn: see evaluate.lua "
-      .. "--pictures", args.run, config.model)
+  local task = tasks.get(config.model)
+  if not task.film_strips then
+    command.die("%s is a run of %s, and film strips are of %s%s", args.run,
+      config.model, command.enumerate(tasks.having "film_strips"),
+      task.report_options.pictures and ": see evaluate.lua --pictures" or "")
   end
-  local data = command.check(train.open_data(config))
+  local data = command.check(task.open_data(config))
   local out = args.out or (args.run:gsub("/?[^/]*%.safetensors$", ""))
   if out == "" then out = "." end
-  command.check(folder.make(out))
-  local written = {}
-  local function write(name, rows)
-    local files = command.check(pictures.write(out .. "/" .. name, rows,
-      config.dt))
-    table.move(files, 1, #files, #written + 1, written)
-  end
-  for i = 1, math.min(args.sequences, data.test.size) do
-    write("strip-" .. i, pictures.rows(model, data.test:batch { i },
-      data.test:clean { i }))
-  end
-  write("samples", pictures.sample_rows(model, args.samples, args.seed))
+  command.check(files.make_folder(out))
+  local written = command.check(task.film_strips(model, data, config,
+    { out = out, sequences = args.sequences, samples = args.samples,
+      seed = args.seed }))
   for _, path in ipairs(written) do print(path) end
 end
 

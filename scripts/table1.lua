@@ -1,7 +1,7 @@
 --- The paper's Table 1: every model on every system.
 local argparse = require "argparse"
 local cells = require "torus.experiments.cells"
-local command = require "torus.train.command"
+local command = require "torus.runs.command"
 local report = require "torus.experiments.table1_report"
 local table1 = require "torus.experiments.table1"
 

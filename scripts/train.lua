@@ -1,22 +1,22 @@
 --- Trains a model, into a run folder.
 local argparse = require "argparse"
-local command = require "torus.train.command"
-local folder = require "torus.train.folder"
-local kinds = require "torus.train.kinds"
-local run = require "torus.train.run"
-local run_config = require "torus.train.config"
+local command = require "torus.runs.command"
+local files = require "torus.runs.files"
+local tasks = require "torus.tasks"
+local run = require "torus.runs.run"
+local configuration = require "torus.runs.configuration"
 local systems = require "torus.systems"
 
 -- What --set and --preset take, a paragraph for each model.
 local function known_keys()
   local lines = {}
-  for _, model in ipairs(kinds.names) do
+  for _, model in ipairs(tasks.names) do
     local keys = {}
-    for key in pairs(run_config.rules_of(model)) do keys[#keys + 1] = key end
+    for key in pairs(configuration.rules_of(model)) do keys[#keys + 1] = key end
     table.sort(keys)
     lines[#lines + 1] = string.format("Keys of --set for %s: %s. Presets: %s.",
       model, table.concat(keys, " "),
-      table.concat(run_config.preset_names(model), ", "))
+      table.concat(configuration.preset_names(model), ", "))
   end
   return table.concat(lines, "\n\n")
 end
@@ -27,8 +27,8 @@ local parser = argparse("train.lua",
   .. "config.json, log.csv and checkpoint.safetensors; an interrupted run "
   .. "goes on with --resume and ends with the same bits.",
   known_keys())
-parser:argument("model", table.concat(kinds.names, ", ") .. " (default: hgn, "
-  .. "or that of the run to resume)."):args "?":choices(kinds.names)
+parser:argument("model", table.concat(tasks.names, ", ") .. " (default: hgn, "
+  .. "or that of the run to resume)."):args "?":choices(tasks.names)
 parser:option("--system", table.concat(systems.names(), ", ")
   .. ", for pixel_hnn restricted_pendulum too, or a Lua file that returns the "
   .. "definition of your own."):argname("NAME")
@@ -53,8 +53,8 @@ parser:flag("--resume", "Go on from the folder's checkpoint, with its "
 
 -- The model's name comes from the command line or from the run's own
 -- configuration.
-local function configuration(args, path)
-  local earlier = args.resume and command.check(run.config(path)) or nil
+local function configure(args, path)
+  local earlier = args.resume and command.check(run.read_configuration(path)) or nil
   local model = earlier and earlier.model or args.model or "hgn"
   if args.model and args.model ~= model then
     command.die(string.format("%s: its model is %s and can't become %s", path,
@@ -69,21 +69,20 @@ local function configuration(args, path)
   changes.prior = args.prior or changes.prior
   if not args.resume then
     changes.model = model
-    return command.check(run_config.make(args.preset or "full", changes))
+    return command.check(configuration.make(args.preset or "full", changes))
   end
   if args.preset then command.die("--preset cannot be changed by --resume") end
   local config = earlier
   for key, value in pairs(changes) do config[key] = value end
-  return command.check(run_config.make(nil, config))
+  return command.check(configuration.make(nil, config))
 end
 
 -- runs/MODEL- and what the run learns, without the folders and the ending of
 -- a file.
 local function default_path(args)
   local model = args.model or "hgn"
-  local usual = run_config.make(nil, { model = model })
-  local what = args.data or args.target or args.system or usual.target
-    or usual.system
+  local usual = configuration.make(nil, { model = model })
+  local what = tasks.subject(args) or tasks.subject(usual)
   what = what:match("([^/]+)/*$") or what
   return string.format("runs/%s-%s", model, (what:gsub("%.%a+$", "")))
 end
@@ -91,12 +90,12 @@ end
 local function main(args)
   local path = args.out or default_path(args)
   local resume = args.resume
-  if resume and not folder.exists(path .. "/config.json") then
+  if resume and not files.exists(path .. "/config.json") then
     command.die(path .. ": there is no run to resume")
   end
-  local config = configuration(args, path)
+  local config = configure(args, path)
   print(string.format("%s on %s: %d steps, batch %s, into %s", config.model,
-    config.data or config.target or config.system, config.steps,
+    tasks.subject(config), config.steps,
     config.batch == 0 and "of all" or config.batch, path))
   local result = command.check(run.train(path, config, { resume = resume }))
   if result.started_at == config.steps then

@@ -19,7 +19,7 @@ after `torus.` what there is, after `x:` what x can do.
   x = torus.tensor{{1, 2}, {3, 4}}       tensors; torus.grad(y, {x}) of any order
   torus.systems                          physical systems, and define your own
   torus.integrate, torus.rk45            motion
-  torus.data, torus.models, torus.train  data sets, HGN and others, training
+  torus.data, torus.models, torus.runs   data sets, HGN and others, training
   torus.image, torus.plot                pictures
 
   help(torus.integrate)                  about a function, a module or an object

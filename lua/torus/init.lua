@@ -12,7 +12,8 @@ for name, value in pairs(require "torus.engine") do M[name] = value end
 -- Parts that load when they are first used.
 local parts = {
   nn = "torus.nn", optim = "torus.optim", models = "torus.models",
-  systems = "torus.systems", data = "torus.data", train = "torus.train",
+  systems = "torus.systems", data = "torus.data", runs = "torus.runs",
+  tasks = "torus.tasks", train = "torus.train",
   image = "torus.image", plot = "torus.plot", npy = "torus.npy",
   integrate = "torus.integrate", separable = "torus.hamiltonian",
   joint = "torus.hamiltonian", field = "torus.fused",

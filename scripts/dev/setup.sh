@@ -38,7 +38,7 @@ need_build() {
   need libstb-dev header_exists stb_image_write.h -I/usr/include/stb
   need libgif-dev header_exists gif_lib.h ""
   need libedit-dev pkg-config --exists libedit
-  # What the library itself takes when torus.save or torus.train is used.
+  # What the library itself takes when torus.save or torus.runs is used.
   need lua-dkjson lua_module_exists dkjson
   need lua-filesystem lua_module_exists lfs
 }

@@ -1,9 +1,9 @@
 -- The tables of the models beside HGN.
 local lfs = require "lfs"
 local baselines = require "torus.experiments.baselines"
-local folder = require "torus.train.folder"
-local hnn_rows = require "torus.experiments.hnn_rows"
-local pixel_hnn_rows = require "torus.experiments.pixel_hnn_rows"
+local files = require "torus.runs.files"
+local hnn_rows = require "torus.tasks.hnn.baselines"
+local pixel_hnn_rows = require "torus.tasks.pixel_hnn.baselines"
 local torus = require "torus"
 
 -- The line of a table that begins with a label.
@@ -134,9 +134,9 @@ describe("baselines", function()
       said[#said + 1] = line
     end }
     local text = assert(baselines.run("hnn", o))
-    assert.are.equal(text, folder.read(out .. "/table.md"))
+    assert.are.equal(text, files.read(out .. "/table.md"))
     assert.matches("^| tiny | 2 | ", line_of(text, "tiny"), 1, false)
-    assert.matches("\ntiny,2,", assert(folder.read(out .. "/table.csv")))
+    assert.matches("\ntiny,2,", assert(files.read(out .. "/table.csv")))
     assert.matches("^| tiny | 1 of 2 |", said[4])
     said = {}
     assert.are.equal(text, baselines.run("hnn", o))

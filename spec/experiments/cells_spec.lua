@@ -1,9 +1,9 @@
 -- Experiments made of many trainings.
 local lfs = require "lfs"
 local cells = require "torus.experiments.cells"
-local folder = require "torus.train.folder"
-local run = require "torus.train.run"
-local run_config = require "torus.train.config"
+local files = require "torus.runs.files"
+local run = require "torus.runs.run"
+local configuration = require "torus.runs.configuration"
 
 local base, count
 
@@ -12,7 +12,7 @@ local function tiny(name, changes)
     points = 5, width = 4, steps = 4, save_every = 1, log_every = 1 }
   for key, value in pairs(changes or {}) do all[key] = value end
   return { name = name, cost = 1,
-    config = assert(run_config.make("full", all)) }
+    config = assert(configuration.make("full", all)) }
 end
 
 -- A new folder for every experiment.
@@ -87,7 +87,7 @@ describe("the cells of an experiment", function()
         return measure(model, data)
       end }))
     assert.are.same({ "b", "c" }, measured)
-    assert.is_false(folder.exists(out .. "/a/checkpoint.safetensors"))
+    assert.is_false(files.exists(out .. "/a/checkpoint.safetensors"))
     assert.are.equal(results.a.test_loss, results.c.test_loss)
   end)
 
@@ -115,17 +115,17 @@ describe("the cells of an experiment", function()
   it("are left to the process that is at them", function()
     local out, said = place(), {}
     local list = { tiny("a"), tiny("b", { seed = 2 }) }
-    assert(folder.make(cells.path(out, list[1])))
+    assert(files.make_folder(cells.path(out, list[1])))
     local script, ready = out .. "/holder.lua", out .. "/ready"
-    assert(folder.write(script, string.format([[
-      local mine = assert(require("torus.train.lock").take(%q))
+    assert(files.write(script, string.format([[
+      local mine = assert(require("torus.runs.lock").take(%q))
       assert(io.open(%q, "w")):close()
       io.read("a")
       mine:release()]], cells.path(out, list[1]), ready)))
     local other = assert(io.popen("scripts/torus " .. script, "w"))
     local deadline = os.time() + 20
-    repeat until folder.exists(ready) or os.time() > deadline
-    assert.is_true(folder.exists(ready))
+    repeat until files.exists(ready) or os.time() > deadline
+    assert.is_true(files.exists(ready))
     local o = { out = out, measure = measure,
       say = function(line) said[#said + 1] = line end }
     local results = assert(cells.run(list, o))
@@ -146,10 +146,10 @@ describe("the cells of an experiment", function()
     local o = { out = out, measure = measure, say = silent }
     assert(cells.run({ cell }, o))
     local path = out .. "/a/config.json"
-    local text = assert(folder.read(path))
+    local text = assert(files.read(path))
     local older, found = text:gsub('  "seed": %d+,\n', "")
     assert.are.equal(1, found)
-    assert(folder.write(path, older))
+    assert(files.write(path, older))
     assert.is_table(assert(cells.result(out, cell)))
   end)
 
@@ -162,7 +162,7 @@ describe("the cells of an experiment", function()
     assert.is_nil(results)
     assert.matches("^a: .*/a holds a run with another configuration", message)
     for _, text in ipairs { "{ \"test_loss\": 0.", ("["):rep(300000) } do
-      assert(folder.write(out .. "/a/result.json", text))
+      assert(files.write(out .. "/a/result.json", text))
       results, message = cells.run({ cell }, o)
       assert.is_nil(results)
       assert.matches("/a/result.json is damaged .*: remove it", message)

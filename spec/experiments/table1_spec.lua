@@ -1,6 +1,6 @@
 local cells = require "torus.experiments.cells"
 local report = require "torus.experiments.table1_report"
-local run = require "torus.train.run"
+local run = require "torus.runs.run"
 local table1 = require "torus.experiments.table1"
 local lfs = require "lfs"
 
@@ -224,7 +224,7 @@ describe("a small table", function()
   it("measures what the model in the folder does", function()
     local results = make { filter "hgn_determ,mass_spring" }
     local model, config = run.open(out .. "/hgn_determ-mass_spring")
-    local data = require("torus.train.hgn_task").open_data(config)
+    local data = require("torus.tasks.hgn").open_data(config)
     local clean = data.test:clean { 1, 2, 3, 4 }
     local seen = model:reconstruct(data.test:batch { 1, 2, 3, 4 })
     local direct = (seen - clean):square():mean():item()

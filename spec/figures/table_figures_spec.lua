@@ -1,11 +1,11 @@
-local cells = require "torus.figures.cells"
+local cells = require "torus.figures.table_runs"
 local figures = require "torus.figures"
 local figure6 = require "torus.figures.figure6"
 local figure7 = require "torus.figures.figure7"
-local kinds = require "torus.train.kinds"
+local tasks = require "torus.tasks"
 local lfs = require "lfs"
-local run = require "torus.train.run"
-local run_config = require "torus.train.config"
+local run = require "torus.runs.run"
+local configuration = require "torus.runs.configuration"
 local sheet = require "torus.figures.sheet"
 local torus = require "torus"
 
@@ -30,7 +30,7 @@ local function make_cell(folder, row, system, more)
     given.model, given.width, given.conv_width = "pixel_hnn", 6, 4
     given.kind = row == "hnn_conv" and "conv" or "mlp"
   end
-  local config = assert(run_config.make(nil, given))
+  local config = assert(configuration.make(nil, given))
   assert(run.train(folder .. "/" .. row .. "-" .. system, config))
 end
 
@@ -106,7 +106,7 @@ describe("the figures of Table 1's runs", function()
   it("see the sequences that the models were trained on", function()
     for _, row in ipairs { "hgn_euler", "hnn_conv" } do
       local cell = assert(cells.open(base, row, "pendulum", 2))
-      local all = assert(kinds.task(cell.config.model)
+      local all = assert(tasks.get(cell.config.model)
         .open_data(cell.config))
       for _, split in ipairs { "train", "test" } do
         assert.equal(2, cell.data[split].size)
@@ -258,7 +258,7 @@ describe("the figures of Table 1's runs", function()
     assert(lfs.mkdir(broken))
     for _, name in ipairs { "hgn_leapfrog-three_body", "hnn-three_body" } do
       assert(lfs.mkdir(broken .. "/" .. name))
-      assert(torus.train.folder.write(broken .. "/" .. name
+      assert(torus.runs.files.write(broken .. "/" .. name
         .. "/checkpoint.safetensors", "no weights"))
     end
     for number = 6, 7 do

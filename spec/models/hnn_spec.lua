@@ -3,10 +3,10 @@ local torus = require "torus"
 local field = require "torus.models.parts.field"
 local hnn = torus.models.hnn
 local hnn_data = require "torus.data.hnn_data"
-local report = require "torus.train.hnn_report"
-local run = require "torus.train.run"
-local run_config = require "torus.train.config"
-local task = require "torus.train.hnn_task"
+local report = require "torus.tasks.hnn.report"
+local run = require "torus.runs.run"
+local configuration = require "torus.runs.configuration"
+local task = require "torus.tasks.hnn"
 
 local F64 = { dtype = "float64" }
 
@@ -240,7 +240,7 @@ describe("training an hnn", function()
   local function trained(steps, path, opts)
     opts = opts or {}
     opts.progress = silent
-    local config = assert(run_config.make("full", { model = "hnn",
+    local config = assert(configuration.make("full", { model = "hnn",
       steps = steps, evaluate_every = 1000, save_every = 1000 }))
     return assert(run.train(path, config, opts))
   end
@@ -252,7 +252,7 @@ describe("training an hnn", function()
   end
 
   it("has the dimension of its system", function()
-    local none, message = run_config.make(nil, { model = "hnn",
+    local none, message = configuration.make(nil, { model = "hnn",
       system = "pendulum", dimension = 2 })
     assert.is_nil(none)
     assert.matches("pendulum has dimension 1, not 2", message)

@@ -1,12 +1,12 @@
 local raises = require "spec.support.raises"
 local torus = require "torus"
-local Task = require "torus.train.nhf_task"
+local Task = require "torus.tasks.nhf"
 local pictures = require "torus.plot.flow"
 local kde = require "torus.plot.kde"
 local nhf = torus.models.nhf
 local priors = require "torus.models.nhf_prior"
-local report = require "torus.train.nhf_report"
-local run_config = require "torus.train.config"
+local report = require "torus.tasks.nhf.report"
+local configuration = require "torus.runs.configuration"
 local targets = require "torus.data.targets"
 
 local F64 = { dtype = "float64" }
@@ -348,13 +348,13 @@ describe("targets", function()
     local gap = (x:unsqueeze(2) - rows:unsqueeze(1)):abs():sum(3):min(2)
     assert.is_true(largest(gap) < 1e-6)
     assert.is_nil(target:log_density(x))
-    local config = assert(run_config.make("small", { model = "nhf",
+    local config = assert(configuration.make("small", { model = "nhf",
       data = path }))
     assert.are.equal(3, config.dimension)
     for text, changes in pairs { ["dimension 3, not 2"] = { dimension = 2 },
       ["modes = 5 has no meaning for the samples of "] = { modes = 5 } } do
       changes.model, changes.data = "nhf", path
-      local none, message = run_config.make(nil, changes)
+      local none, message = configuration.make(nil, changes)
       assert.is_nil(none)
       assert.matches(text, message, 1, true)
     end
@@ -402,13 +402,13 @@ describe("targets", function()
       ["test_share = 0.1 has no meaning for target rings"] =
         { test_share = 0.1 } } do
       changes.model, changes.target = "nhf", "rings"
-      local none, message = run_config.make(nil, changes)
+      local none, message = configuration.make(nil, changes)
       assert.is_nil(none)
       assert.matches(text, message, 1, true)
     end
-    local config = assert(run_config.make("small", { model = "nhf",
+    local config = assert(configuration.make("small", { model = "nhf",
       target = "rings" }))
-    assert.are.same(config, assert(run_config.decode(run_config.encode(config))))
+    assert.are.same(config, assert(configuration.decode(configuration.encode(config))))
   end)
 end)
 
@@ -417,7 +417,7 @@ describe("training nhf", function()
     local given = { model = "nhf", dimension = 1, modes = 2, radius = 1.5,
       width = 24, flows = 2, batch = 128, warmup = 5, steps = steps }
     for key, value in pairs(changes or {}) do given[key] = value end
-    local config = assert(run_config.make("small", given))
+    local config = assert(configuration.make("small", given))
     local task = Task.new(config, assert(Task.open_data(config)))
     local first = task:evaluate().test_elbo
     local rate, seen = Task.learning_rate(config), {}
@@ -472,15 +472,15 @@ describe("the report of a flow", function()
   it("has a picture of the samples that it was trained on", function()
     local path = os.tmpname() .. ".npy"
     assert(torus.npy.save(path, torus.rand { 50, 2 }))
-    local config = assert(run_config.make("small", { model = "nhf",
+    local config = assert(configuration.make("small", { model = "nhf",
       data = path, width = 4, flows = 1 }))
     local draw, label = pictures.draw, nil
     pictures.draw = function(_, entries)
       label = entries[1].label
       return {}
     end
-    local ok, problem = pcall(report.report, Task.model(config), config,
-      { count = 10, pictures = "nowhere" })
+    local ok, problem = pcall(report.report, Task.model(config),
+      assert(Task.open_data(config)), config, { count = 10, pictures = "nowhere" })
     pictures.draw = draw
     os.remove(path)
     assert(ok, problem)

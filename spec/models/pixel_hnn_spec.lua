@@ -1,10 +1,10 @@
 local raises = require "spec.support.raises"
 local torus = require "torus"
 local pixel_hnn = torus.models.pixel_hnn
-local report = require "torus.train.pixel_hnn_report"
+local report = require "torus.tasks.pixel_hnn.report"
 local restricted = require "torus.data.restricted"
-local run_config = require "torus.train.config"
-local Task = require "torus.train.pixel_hnn_task"
+local configuration = require "torus.runs.configuration"
+local Task = require "torus.tasks.pixel_hnn"
 
 local function largest(x) return x:abs():max():item() end
 
@@ -179,7 +179,7 @@ describe("training a pixel_hnn", function()
     local given = { model = "pixel_hnn", train_size = 6, test_size = 3,
       frames = 6, batch = 4, resolution = 8, width = 16, steps = 2 }
     for key, value in pairs(changes or {}) do given[key] = value end
-    local config = assert(run_config.make("full", given))
+    local config = assert(configuration.make("full", given))
     return Task.new(config, assert(Task.open_data(config)))
   end
 
@@ -195,7 +195,7 @@ describe("training a pixel_hnn", function()
   it("knows latent sizes and learning rates of systems and kinds", function()
     for name, latent in pairs { mass_spring = 2, two_body = 8,
       three_body = 12 } do
-      local config = assert(run_config.make("full", { model = "pixel_hnn",
+      local config = assert(configuration.make("full", { model = "pixel_hnn",
         system = name, kind = "conv" }))
       assert.are.equal(latent, config.latent)
       assert.are.equal(1.5e-4, config.lr)

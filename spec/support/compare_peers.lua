@@ -3,7 +3,7 @@
 -- compared.
 --
 --     scripts/torus spec/support/compare_peers.lua [PYTHON]
-local command = require "torus.train.command"
+local command = require "torus.runs.command"
 local torus = require "torus"
 
 local DOUBLE = { dtype = "float64" }

@@ -1,8 +1,7 @@
 --- The models beside HGN on the tasks that they were made for, each with
 -- several seeds, as a table beside the figures of the papers.
 --
--- What is trained and how it is measured is a module of its own,
--- torus.experiments.WHAT_rows, with
+-- What is trained and how it is measured is the part `baselines` of a task, with
 --
 --     scales             {[name] = what stands above the table}
 --     rows(scale)        {name, label, preset, changes (of a configuration),
@@ -16,22 +15,21 @@
 --
 -- @module torus.experiments.baselines
 local cells = require "torus.experiments.cells"
-local common = require "torus.train.common"
-local folder = require "torus.train.folder"
+local common = require "torus.tasks.common"
+local files = require "torus.runs.files"
 local markdown = require "torus.experiments.markdown"
 local options = require "torus.options"
-local run_config = require "torus.train.config"
+local tasks = require "torus.tasks"
+local configuration = require "torus.runs.configuration"
 
 local M = {}
 
---- What there is.
-M.names = { "hnn", "pixel_hnn", "nhf" }
+--- The models that have such rows.
+M.names = tasks.having "baselines"
 
 local function definition(what)
   for _, name in ipairs(M.names) do
-    if name == what then
-      return require("torus.experiments." .. what .. "_rows")
-    end
+    if name == what then return tasks.get(what).baselines end
   end
   return nil, string.format("there are no baselines %q (known: %s)",
     tostring(what), table.concat(M.names, ", "))
@@ -60,7 +58,7 @@ end
 local function cell_of(what, row, seed)
   local changes = { model = what, seed = seed }
   for key, value in pairs(row.changes) do changes[key] = value end
-  local config, message = run_config.make(row.preset, changes)
+  local config, message = configuration.make(row.preset, changes)
   if not config then return nil, row.name .. ": " .. message end
   return { name = row.name .. "-" .. seed, config = config, cost = row.cost }
 end
@@ -204,9 +202,9 @@ function M.run(what, opts)
   if not plan then return nil, message end
   local function write(results)
     local text = M.markdown(plan, results)
-    local ok, problem = folder.write(o.out .. "/table.md", text)
+    local ok, problem = files.write(o.out .. "/table.md", text)
     if ok then
-      ok, problem = folder.write(o.out .. "/table.csv", M.csv(plan, results))
+      ok, problem = files.write(o.out .. "/table.csv", M.csv(plan, results))
     end
     if not ok then return nil, problem end
     return text

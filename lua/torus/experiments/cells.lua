@@ -6,14 +6,14 @@
 -- in whatever way, goes on from the last checkpoint of the cell it was in.
 -- Several processes may work in one folder: they divide the cells.
 -- @module torus.experiments.cells
-local folder = require "torus.train.folder"
+local files = require "torus.runs.files"
 local json = require "dkjson"
-local kinds = require "torus.train.kinds"
-local lock = require "torus.train.lock"
-local Log = require "torus.train.log"
+local tasks = require "torus.tasks"
+local lock = require "torus.runs.lock"
+local Log = require "torus.runs.log"
 local options = require "torus.options"
 local read_json = require "torus.json"
-local run = require "torus.train.run"
+local run = require "torus.runs.run"
 local engine = require "torus.engine"
 
 local M = {}
@@ -92,11 +92,11 @@ end
 -- @treturn ?string message when it can't be read, or is another run's
 function M.result(out, cell)
   local path = M.path(out, cell) .. "/result.json"
-  if not folder.exists(path) then return nil end
+  if not files.exists(path) then return nil end
   local ok, message = run.check_earlier(M.path(out, cell), cell.config)
   if not ok then return nil, message end
   local text
-  text, message = folder.read(path)
+  text, message = files.read(path)
   if not text then return nil, message end
   local result, problem = decode(text)
   if not result then
@@ -127,7 +127,7 @@ local function work(cell, o)
   local ok, message = run.check_earlier(path, cell.config)
   if not ok then return nil, message end
   local data
-  data, message = kinds.task(cell.config.model).open_data(cell.config)
+  data, message = tasks.get(cell.config.model).open_data(cell.config)
   if not data then return nil, message end
   local trained
   trained, message = run.train(path, cell.config,
@@ -135,7 +135,7 @@ local function work(cell, o)
   if not trained then return nil, message end
   local result = o.measure(trained.task.model, data, cell)
   result.step, result.seconds = trained.step, seconds_of(path)
-  ok, message = folder.write(path .. "/result.json", encode(result))
+  ok, message = files.write(path .. "/result.json", encode(result))
   if not ok then return nil, message end
   -- As a later process finds it: a decimal text may be shorter than a number.
   return M.result(o.out, cell)
@@ -145,7 +145,7 @@ end
 -- third value, true.
 local function work_alone(cell, o)
   local path = M.path(o.out, cell)
-  local ok, message = folder.make(path)
+  local ok, message = files.make_folder(path)
   if not ok then return nil, message end
   return lock.hold(path, work, cell, o)
 end
@@ -170,7 +170,7 @@ end
 -- @treturn ?string message why it ended early
 function M.run(cells, opts)
   local o = options.resolve("cells.run", opts, RULES)
-  local ok, message = folder.make(o.out)
+  local ok, message = files.make_folder(o.out)
   if not ok then return nil, message end
   local results
   results, message = M.results(o.out, cells)

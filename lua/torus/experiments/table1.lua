@@ -1,9 +1,10 @@
 --- The paper's Table 1: which models on which systems, at which scale, and
 -- what the paper measured.
 -- @module torus.experiments.table1
-local measure = require "torus.train.measure"
+local hgn = require "torus.tasks.hgn"
+local measure = require "torus.tasks.frames"
 local options = require "torus.options"
-local run_config = require "torus.train.config"
+local configuration = require "torus.runs.configuration"
 local engine = require "torus.engine"
 
 local M = {}
@@ -39,7 +40,7 @@ local MORE = {
   { of = "hnn_conv", suffix = "_noisy", title = ", noisy", noisy = true },
   { of = "hgn_leapfrog", suffix = "_noisy", title = ", noisy", noisy = true },
   { of = "hgn_leapfrog", suffix = "_generative", title = ", generative",
-    changes = run_config.generative },
+    changes = hgn.generative },
 }
 
 -- The paper's Table 1: mean and spread of the pixel MSE x 1e4 on the train
@@ -121,7 +122,7 @@ local function configure(row, system, scale)
   local part = scale[row.changes.kind or row.model]
   local changes = { model = row.model, system = system,
     noise = not row.noisy and 0 or nil }
-  local config, message = run_config.make(part.preset,
+  local config, message = configuration.make(part.preset,
     options.joined(changes, scale.data, part.changes, row.changes))
   return assert(config, message), part.seconds * config.steps
 end
@@ -222,7 +223,7 @@ end
 -- @tparam Module model
 -- @tparam Dataset data
 -- @tparam string scale
--- @treturn table train and test, as torus.train.measure gives them
+-- @treturn table train and test, as torus.tasks.frames gives them
 function M.measure(model, data, scale)
   return engine.no_grad(function()
     local count = M.scales[scale].count

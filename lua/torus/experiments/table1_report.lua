@@ -1,6 +1,6 @@
 --- Table 1 as text, as numbers and as a picture.
 -- @module torus.experiments.table1_report
-local folder = require "torus.train.folder"
+local files = require "torus.runs.files"
 local markdown = require "torus.experiments.markdown"
 local plot = require "torus.plot"
 local table1 = require "torus.experiments.table1"
@@ -230,18 +230,18 @@ end
 -- @treturn ?{string,...} files
 -- @treturn ?string message
 function M.write(out, results, scale)
-  local files = {}
+  local written = {}
   for name, text in pairs { ["table.md"] = M.markdown(results, scale),
     ["table.csv"] = M.csv(results) } do
-    local ok, message = folder.write(out .. "/" .. name, text)
+    local ok, message = files.write(out .. "/" .. name, text)
     if not ok then return nil, message end
-    files[#files + 1] = out .. "/" .. name
+    written[#written + 1] = out .. "/" .. name
   end
-  table.sort(files)
+  table.sort(written)
   local ok, message = M.picture(out .. "/table.png", results)
-  if not ok then return files, message end
-  files[#files + 1] = out .. "/table.png"
-  return files
+  if not ok then return written, message end
+  written[#written + 1] = out .. "/table.png"
+  return written
 end
 
 return M

@@ -2,9 +2,9 @@
 -- sequence and averaged over many, for every model of Table 1 that there is,
 -- with mean and variance of the inferred energy along the one sequence.
 -- @module torus.figures.figure6
-local cells = require "torus.figures.cells"
-local common = require "torus.train.common"
-local measure = require "torus.train.measure"
+local cells = require "torus.figures.table_runs"
+local common = require "torus.tasks.common"
+local measure = require "torus.tasks.frames"
 local plot = require "torus.plot"
 local settings = require "torus.figures.settings"
 local engine = require "torus.engine"
@@ -44,7 +44,7 @@ local function errors_of(cell, split, count)
 end
 
 --- A cell's curves.
--- @tparam table cell as torus.figures.cells opens it
+-- @tparam table cell as torus.figures.table_runs opens it
 -- @tparam string split "train" or "test"
 -- @tparam integer count how many sequences the average is over
 -- @tparam integer sequence which one of them is shown alone

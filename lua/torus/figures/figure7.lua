@@ -2,7 +2,7 @@
 -- reconstructions, the way back in time, double and half speed, and what the
 -- HNNs make of them.
 -- @module torus.figures.figure7
-local cells = require "torus.figures.cells"
+local cells = require "torus.figures.table_runs"
 local settings = require "torus.figures.settings"
 local sheet = require "torus.figures.sheet"
 local engine = require "torus.engine"
@@ -25,7 +25,7 @@ end
 
 --- The rows of a film strip, all as long as the sequence. The backward one
 -- starts from the last state of the forward one and ends where that started.
--- @tparam table hgn a cell, as torus.figures.cells opens it
+-- @tparam table hgn a cell, as torus.figures.table_runs opens it
 -- @tparam {table,...} hnns cells of the HNNs
 -- @tparam string split "train" or "test"
 -- @tparam integer place of the sequence

@@ -1,6 +1,6 @@
 --- Figure 8: sequences that HGN makes up, of the paper's four systems.
 -- @module torus.figures.figure8
-local cells = require "torus.figures.cells"
+local cells = require "torus.figures.table_runs"
 local settings = require "torus.figures.settings"
 local sheet = require "torus.figures.sheet"
 local engine = require "torus.engine"

@@ -2,9 +2,9 @@
 -- for it; see torus.plot.flow.
 -- @module torus.figures.figure9
 local flow = require "torus.plot.flow"
-local kinds = require "torus.train.kinds"
-local run = require "torus.train.run"
-local run_config = require "torus.train.config"
+local tasks = require "torus.tasks"
+local run = require "torus.runs.run"
+local configuration = require "torus.runs.configuration"
 local settings = require "torus.figures.settings"
 
 local M = {}
@@ -32,7 +32,7 @@ local function trained(word, o, given)
   local changes = target_of(word)
   changes.model, changes.seed, changes.steps = "nhf", given.seed, given.steps
   changes.prior, changes.objective = o.prior, o.objective
-  local config, message = run_config.make(o.preset, changes)
+  local config, message = configuration.make(o.preset, changes)
   if not config then return nil, message end
   local folder = string.format("%s/nhf-%s-%s-%s", given.out, word, o.preset,
     config.prior)
@@ -41,7 +41,7 @@ local function trained(word, o, given)
   if not result then return nil, message end
   result, message = run.train(folder, config, { resume = true })
   if not result then return nil, message end
-  return { model = result.task.model, target = kinds.task("nhf")
+  return { model = result.task.model, target = tasks.get("nhf")
     .open_data(config), label = word }
 end
 

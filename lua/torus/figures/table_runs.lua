@@ -1,0 +1,96 @@
+--- The runs of Table 1 that figures are drawn from: a folder of run folders,
+-- ROW-SYSTEM for each cell, as scripts/table1.lua leaves it.
+-- @module torus.figures.table_runs
+local files = require "torus.runs.files"
+local tasks = require "torus.tasks"
+local run = require "torus.runs.run"
+local table1 = require "torus.experiments.table1"
+
+local M = {}
+
+--- The names of the paper's rows, and what they are called in pictures.
+M.rows, M.labels = {}, {}
+for _, row in ipairs(table1.rows()) do
+  if not row.more then
+    M.rows[#M.rows + 1], M.labels[row.name] = row.name, row.title
+  end
+end
+
+--- The table's columns, and a system's name in pictures.
+M.systems, M.title = table1.systems, table1.title
+
+--- The option of a figure that names the folder.
+M.rule = { default = "runs/table1-quick", type = "string" }
+
+local function path_of(table_, row, system)
+  return string.format("%s/%s-%s", table_, row, system)
+end
+
+--- The command that makes a cell.
+-- @tparam string table_ folder of the table
+-- @tparam string row or a word for any
+-- @tparam string system or a word for any
+-- @treturn string
+function M.command(table_, row, system)
+  return string.format("scripts/torus scripts/table1.lua --out %s --only %s,%s",
+    table_, row, system)
+end
+
+--- @tparam string table_ folder of the table
+-- @tparam string row
+-- @tparam string system
+-- @treturn boolean whether the cell has something to draw from
+function M.exists(table_, row, system)
+  return files.exists(path_of(table_, row, system)
+    .. "/checkpoint.safetensors")
+end
+
+-- The first sequences of a data set don't depend on how many there are, so a
+-- simulated one need not be made whole.
+local function open_data(config, count)
+  local small = {}
+  for key, value in pairs(config) do small[key] = value end
+  if not config.data then
+    small.train_size = math.min(count, config.train_size or count)
+    small.test_size = math.min(count, config.test_size or count)
+  end
+  return tasks.get(config.model).open_data(small)
+end
+
+--- Opens a cell.
+-- @tparam string table_ folder of the table
+-- @tparam string row
+-- @tparam string system
+-- @tparam integer count how many sequences of its data are wanted
+-- @treturn ?table row, label, system, model, config, data
+-- @treturn ?string message, which names the command that makes a missing cell
+function M.open(table_, row, system, count)
+  local path = path_of(table_, row, system)
+  if not M.exists(table_, row, system) then
+    return nil, string.format("there is no run %s yet; this makes it: %s",
+      path, M.command(table_, row, system))
+  end
+  local model, config = run.open(path)
+  if not model then return nil, config end
+  local data, message = open_data(config, count)
+  if not data then return nil, path .. ": " .. message end
+  return { row = row, label = M.labels[row], system = system, model = model,
+    config = config, data = data }
+end
+
+--- What a cell's model makes of sequences of its data.
+-- @tparam table cell
+-- @tparam string split "train" or "test"
+-- @tparam {integer,...} places
+-- @tparam[opt] number speed=1 of the model's time
+-- @treturn tensor (batch, frames, height, width, 3) float32
+-- @treturn table the rollout
+function M.reconstruct(cell, split, places, speed)
+  local model = cell.model
+  local frames = cell.data[split]:batch(places):to(model.config.dtype)
+  local seen, way = model:reconstruct(frames,
+    { dt = model.frame_time * (speed or 1) })
+  return seen:to("float32"), way
+end
+
+return M

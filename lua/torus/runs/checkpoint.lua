@@ -1,0 +1,145 @@
+--- Checkpoints: one safetensors file with the weights under their own names,
+-- the moments of Adam under `adam.first.` and `adam.second.`, and everything
+-- else, exactly, in the metadata.
+-- @module torus.runs.checkpoint
+local json = require "dkjson"
+local options = require "torus.options"
+local read_json = require "torus.json"
+local safetensors = require "torus.safetensors"
+
+local M = {}
+
+local FORMAT = "torus checkpoint 1"
+
+-- Floats as hexadecimal text: every bit survives.
+local function exact(value)
+  if math.type(value) == "integer" then return tostring(value) end
+  return string.format("%a", value)
+end
+
+-- In the order of the keys, so that equal states make equal files.
+local function encode_numbers(numbers)
+  local texts, keys = {}, {}
+  for key, value in pairs(numbers) do
+    texts[key], keys[#keys + 1] = exact(value), key
+  end
+  table.sort(keys)
+  return json.encode(texts, { keyorder = keys })
+end
+
+local function decode_numbers(text)
+  local texts = read_json.decode(text)
+  if type(texts) ~= "table" then return nil end
+  local numbers = {}
+  for key, value in pairs(texts) do
+    numbers[key] = math.tointeger(value) or tonumber(value)
+  end
+  return numbers
+end
+
+--- Writes a checkpoint; the file appears whole or not at all.
+-- @tparam string path
+-- @tparam table state parameters ({{name, tensor}, ...}), optimiser (an Adam),
+-- step, config (its text), numbers ({[string]=number}: the
+-- state of everything else)
+-- @treturn ?boolean true
+-- @treturn ?string message
+function M.save(path, state)
+  local tensors = {}
+  local moments = state.optimiser and state.optimiser:state()
+  for i, entry in ipairs(state.parameters) do
+    tensors[entry[1]] = entry[2]
+    if moments then
+      tensors["adam.first." .. entry[1]] = moments.first[i]
+      tensors["adam.second." .. entry[1]] = moments.second[i]
+    end
+  end
+  return safetensors.save(path, tensors, {
+    format = FORMAT,
+    step = exact(state.step),
+    adam_steps = moments and exact(moments.steps) or nil,
+    config = state.config,
+    numbers = encode_numbers(state.numbers or {}),
+  })
+end
+
+--- Reads a checkpoint.
+-- @tparam string path
+-- @treturn ?table tensors (by name), step, adam_steps, config, numbers
+-- @treturn ?string message
+function M.load(path)
+  local tensors, metadata = safetensors.load(path)
+  if not tensors then return nil, metadata end
+  if metadata.format ~= FORMAT then
+    return nil, string.format("%s: expected a %s, got a file of format %s",
+      path, FORMAT, tostring(metadata.format))
+  end
+  local numbers = decode_numbers(metadata.numbers or "")
+  local step = math.tointeger(tonumber(metadata.step))
+  if not metadata.config or not numbers or not step then
+    return nil, path .. ": the metadata of this checkpoint is damaged"
+  end
+  return { tensors = tensors, step = step, config = metadata.config,
+    numbers = numbers,
+    adam_steps = math.tointeger(tonumber(metadata.adam_steps)) }
+end
+
+-- The part of a table of tensors whose names start with a prefix.
+local function below(tensors, prefix)
+  local found = {}
+  for name, tensor in pairs(tensors) do
+    if name:sub(1, #prefix) == prefix then
+      found[name:sub(#prefix + 1)] = tensor
+    end
+  end
+  return found
+end
+
+--- The weights of a checkpoint, without the optimiser's tensors.
+-- @tparam table checkpoint what load returned
+-- @treturn {[string]=tensor}
+function M.weights(checkpoint)
+  local found = {}
+  for name, tensor in pairs(checkpoint.tensors) do
+    if not name:match("^adam%.") then found[name] = tensor end
+  end
+  return found
+end
+
+local function moments_of(checkpoint, which, parameters)
+  local stored = below(checkpoint.tensors, "adam." .. which .. ".")
+  local list = {}
+  for i, entry in ipairs(parameters) do
+    local tensor = stored[entry[1]]
+    if not tensor
+      or options.shape_text(tensor) ~= options.shape_text(entry[2])
+      or tensor.dtype ~= entry[2].dtype then
+      return nil, string.format("the moments of %s are missing or of another "
+        .. "shape", entry[1])
+    end
+    list[i] = tensor
+  end
+  return list
+end
+
+--- Puts an optimiser back to where it was.
+-- @tparam table checkpoint what load returned
+-- @tparam Adam optimiser
+-- @tparam {{string,tensor},...} parameters in the optimiser's order
+-- @treturn ?boolean true
+-- @treturn ?string message
+function M.restore_optimiser(checkpoint, optimiser, parameters)
+  local first, message = moments_of(checkpoint, "first", parameters)
+  if not first then return nil, message end
+  local second
+  second, message = moments_of(checkpoint, "second", parameters)
+  if not second then return nil, message end
+  if not checkpoint.adam_steps then
+    return nil, "the number of steps of the optimiser is missing"
+  end
+  optimiser:load_state { first = first, second = second,
+    steps = checkpoint.adam_steps }
+  return true
+end
+
+return M

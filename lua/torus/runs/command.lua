@@ -1,0 +1,151 @@
+--- What the command-line scripts share.
+-- @module torus.runs.command
+local core = require "torus.core"
+local configuration = require "torus.runs.configuration"
+local engine = require "torus.engine"
+
+local M = {}
+
+--- Ends the program with a message on standard error.
+-- @tparam string message a format when more arguments follow
+function M.die(message, ...)
+  if select("#", ...) > 0 then message = string.format(message, ...) end
+  io.stderr:write(string.format("%s: %s\n",
+    arg and arg[0]:match("[^/]+$") or "torus", message))
+  os.exit(1, true)
+end
+
+--- The value, or the end of the program with its message.
+-- @param value
+-- @param message
+-- @return value and what follows it
+function M.check(value, message, ...)
+  if value == nil or value == false then M.die("%s", message) end
+  return value, message, ...
+end
+
+--- The arguments of the program as a parser wants them: it takes the -1 of
+-- `--noise -1` for an option, and that of `--noise=-1` for a number.
+-- @tparam[opt] {string,...} given by default those of the script
+-- @treturn {string,...}
+function M.arguments(given)
+  local list = {}
+  for _, text in ipairs(given or arg) do
+    local before = list[#list]
+    if text:match("^%-[%d.]") and tonumber(text) and before
+      and before:match("^%-%-[%w-]+$") then
+      list[#list] = before .. "=" .. text
+    else
+      list[#list + 1] = text
+    end
+  end
+  return list
+end
+
+-- The text of an error that the user can do something about, or nil for a bug.
+-- The first kind is raised on purpose - the script's line in front of it says
+-- nothing to the user - or tells without a line what the world refused. The
+-- trainer adds a traceback to what passes through it.
+local function mistake(problem, script)
+  if type(problem) ~= "string" then return nil end
+  if problem:find("interrupted!", 1, true) then return "interrupted" end
+  local raised = core.raised()
+  if raised and (problem == raised
+    or problem:sub(1, #raised + 7) == raised .. "\nstack ") then
+    if raised:sub(1, #script + 1) ~= script .. ":" then return raised end
+    return (raised:sub(#script + 1):gsub("^:%d+: ", ""))
+  end
+  local bug = problem:find("^[^\n]-:%d+: ") or problem:find("\n")
+  return not bug and problem or nil
+end
+
+--- Runs a script: parses its arguments, with the options that all scripts
+-- have, and calls it with what was found. A user's mistake ends it with one
+-- line, a bug with its traceback.
+-- @param parser of argparse
+-- @tparam function f of the parsed arguments
+function M.main(parser, f)
+  parser:option("--threads", "Number of threads (default: all processors).")
+    :argname("N"):convert(M.whole)
+  local args = parser:parse(M.arguments())
+  local script = debug.getinfo(f, "S").short_src
+  local ok, problem = xpcall(function()
+    if args.threads then engine.set_threads(args.threads) end
+    f(args)
+  end, function(problem)
+    local text = mistake(problem, script)
+    return text and { text = text } or debug.traceback(tostring(problem), 2)
+  end)
+  if ok then return end
+  M.die("%s", type(problem) == "table" and problem.text or tostring(problem))
+end
+
+-- A converter for argparse: a whole number that is not too small.
+local function whole_from(least)
+  return function(text)
+    local value = math.tointeger(tonumber(text))
+    if value and value >= least then return value end
+    return nil, string.format("expected a whole number of at least %d, got %q",
+      least, text)
+  end
+end
+
+--- A converter for argparse: a whole number of at least 1.
+-- @function whole
+-- @tparam string text
+-- @treturn ?integer
+-- @treturn ?string message
+M.whole = whole_from(1)
+
+--- A converter for argparse: a whole number of at least 0.
+-- @function seed
+-- @tparam string text
+-- @treturn ?integer
+-- @treturn ?string message
+M.seed = whole_from(0)
+
+--- A converter for argparse: a number.
+-- @tparam string text
+-- @treturn ?number
+-- @treturn ?string message
+function M.number(text)
+  local value = tonumber(text)
+  if not value or value ~= value then
+    return nil, string.format("expected a number, got %q", text)
+  end
+  return value
+end
+
+--- A list of key=value as changes to a configuration.
+-- @tparam {string,...} texts
+-- @tparam[opt="hgn"] string model
+-- @treturn table
+function M.changes(texts, model)
+  local changes = {}
+  for _, text in ipairs(texts) do
+    local key, value = configuration.parse_override(text, model)
+    if not key then M.die("--set: %s", value) end
+    changes[key] = value
+  end
+  return changes
+end
+
+--- A list in words.
+-- @tparam {string,...} list
+-- @treturn string "a, b and c"
+function M.enumerate(list)
+  if #list < 2 then return list[1] or "none" end
+  return table.concat(list, ", ", 1, #list - 1) .. " and " .. list[#list]
+end
+
+--- Prints a table of names and values, aligned.
+-- @tparam {{string,string},...} rows
+function M.print_rows(rows)
+  local width = 0
+  for _, row in ipairs(rows) do width = math.max(width, #row[1]) end
+  for _, row in ipairs(rows) do
+    print(string.format("%-" .. width .. "s  %s", row[1], row[2]))
+  end
+end
+
+return M

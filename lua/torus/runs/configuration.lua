@@ -1,0 +1,191 @@
+--- The configuration of a training run: one flat table of plain values, what
+-- each may be, presets, and changes from a command line.
+-- @module torus.runs.configuration
+local json = require "dkjson"
+local options = require "torus.options"
+local read_json = require "torus.json"
+local tasks = require "torus.tasks"
+
+local M = {}
+
+-- The task of a model; HGN's where none is named.
+local function task_of(model) return tasks.get(model or "hgn") end
+
+--- The rules of a kind of model, as in torus.options.
+-- @tparam[opt="hgn"] string model
+-- @treturn ?table
+-- @treturn ?string message
+function M.rules_of(model)
+  local task, message = task_of(model)
+  if not task then return nil, message end
+  return task.rules
+end
+
+local function sorted_keys(t)
+  local keys = {}
+  for key in pairs(t) do keys[#keys + 1] = key end
+  table.sort(keys)
+  return keys
+end
+
+--- The names of the presets, sorted.
+-- @tparam[opt="hgn"] string model
+function M.preset_names(model)
+  local task, message = task_of(model)
+  if not task then options.raise("config: " .. message) end
+  return sorted_keys(task.presets)
+end
+
+local BOOLEANS = { ["true"] = true, ["false"] = false }
+
+-- Text as the type that a rule asks for. A rule without a type has choices,
+-- which are strings.
+local function parse(text, rule)
+  local kind = rule.type
+  if kind == "boolean" then return BOOLEANS[text] end
+  if kind == "integer" or kind == "number" then return tonumber(text) end
+  if kind == "table" then
+    local list = {}
+    for item in text:gmatch("[^,%s]+") do
+      local number = tonumber(item)
+      if not number then return nil end
+      list[#list + 1] = number
+    end
+    return #list > 0 and list or nil
+  end
+  return text
+end
+
+local EXPECTED = { boolean = "a boolean", integer = "an integer",
+  number = "a number", table = "numbers with commas between them" }
+
+-- JSON has no infinity.
+local function is_finite(value)
+  if type(value) == "table" then
+    for _, item in pairs(value) do
+      if not is_finite(item) then return false end
+    end
+  end
+  return type(value) ~= "number" or math.abs(value) < math.huge
+end
+
+--- Reads one change of the form key=value.
+-- @tparam string text
+-- @tparam[opt="hgn"] string model whose key it is
+-- @treturn ?string key
+-- @return value of the key's type, or the message when key is nil
+function M.parse_override(text, model)
+  local rules, unknown = M.rules_of(model)
+  if not rules then return nil, unknown end
+  local key, value = text:match("^([%w_]+)=(.*)$")
+  if not key then
+    return nil, string.format("expected key=value, got %q", text)
+  end
+  local rule = rules[key]
+  if not rule then
+    return nil, string.format("unknown key %q (known: %s)", key,
+      table.concat(sorted_keys(rules), ", "))
+  end
+  local parsed = parse(value, rule)
+  if parsed == nil or not is_finite(parsed) then
+    return nil, string.format("%s: expected %s, got %q", key,
+      EXPECTED[rule.type], value)
+  end
+  local problem, checked = options.check(parsed, rule)
+  if problem then return nil, key .. ": " .. problem end
+  return key, checked
+end
+
+--- A full configuration: the defaults, a preset, then changes.
+-- @tparam ?string preset
+-- @tparam ?{[string]=any} changes
+-- @treturn ?table
+-- @treturn ?string message
+function M.make(preset, changes)
+  changes = options.argument("config", "the changes", changes or {},
+    { type = "table" })
+  local task, unknown = task_of(changes.model)
+  if not task then return nil, unknown end
+  local values = preset and task.presets[preset] or {}
+  if preset and not task.presets[preset] then
+    return nil, string.format("unknown preset %q (known: %s)", preset,
+      table.concat(M.preset_names(changes.model), ", "))
+  end
+  if task.adapt_preset then values = task.adapt_preset(values, changes) end
+  local given = options.joined(values, changes)
+  local ok, result = pcall(options.resolve, "config", given, task.rules)
+  if not ok then return nil, (tostring(result):gsub("^[^:]+:%d+: ", "")) end
+  for _, key in ipairs(sorted_keys(result)) do
+    if not is_finite(result[key]) then
+      return nil, "config: option \"" .. key .. "\" is not finite"
+    end
+  end
+  local wrong = task.complete(result, given)
+  if wrong then return nil, wrong end
+  return result
+end
+
+-- The shortest decimal text that reads back as the same number.
+local function exact(value)
+  if math.type(value) == "integer" then return tostring(value) end
+  for digits = 15, 17 do
+    local text = string.format("%." .. digits .. "g", value)
+    if tonumber(text) == value then return text end
+  end
+end
+
+local function encode_value(value)
+  if type(value) == "number" then return exact(value) end
+  if type(value) ~= "table" then return json.encode(value) end
+  local items = {}
+  for i, item in ipairs(value) do items[i] = encode_value(item) end
+  return "[" .. table.concat(items, ", ") .. "]"
+end
+
+--- A configuration as JSON: keys in order, numbers exact.
+-- @tparam table config plain values and lists of them
+-- @treturn string
+function M.encode(config)
+  local lines = {}
+  for i, key in ipairs(sorted_keys(config)) do
+    lines[i] = string.format("  %s: %s", json.encode(key),
+      encode_value(config[key]))
+  end
+  return "{\n" .. table.concat(lines, ",\n") .. "\n}\n"
+end
+
+--- What is wrong with going on with another configuration, or nil: a run's
+-- model and data stay what they are.
+-- @tparam table earlier the run's configuration
+-- @tparam table config that it is to go on with
+-- @treturn ?string message
+function M.conflict(earlier, config)
+  local task = task_of(earlier.model)
+  local fixed = sorted_keys(task.model_rules)
+  table.move({ "model", "seed" }, 1, 2, #fixed + 1, fixed)
+  table.move(task.data_keys, 1, #task.data_keys, #fixed + 1, fixed)
+  local function show(value)
+    return value == nil and "nothing" or encode_value(value)
+  end
+  for _, key in ipairs(fixed) do
+    local before, after = show(earlier[key]), show(config[key])
+    if before ~= after then
+      return string.format("its %s is %s and can't become %s: that takes "
+        .. "another run", key, before, after)
+    end
+  end
+end
+
+--- The contrary of encode, checked like any other configuration.
+-- @tparam string text
+-- @treturn ?table
+-- @treturn ?string message
+function M.decode(text)
+  local given, message = read_json.decode(text)
+  if type(given) ~= "table" then
+    return nil, "the configuration is damaged: " .. tostring(message)
+  end
+  return M.make(nil, setmetatable(given, nil))
+end
+
+return M

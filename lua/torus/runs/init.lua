@@ -1,0 +1,30 @@
+--- Runs: folders with a model in training, its configuration, its log and its
+-- checkpoint.
+--
+--     local runs = torus.runs
+--     local config = assert(runs.configuration.make("small",
+--       { model = "hgn", system = "pendulum", steps = 100 }))
+--     assert(runs.train("runs/mine", config))
+--     local model = assert(runs.open("runs/mine"))
+--
+-- What differs between models is in torus.tasks.
+-- @module torus.runs
+local checkpoint = require "torus.runs.checkpoint"
+local configuration = require "torus.runs.configuration"
+local files = require "torus.runs.files"
+local Log = require "torus.runs.log"
+local Progress = require "torus.runs.progress"
+local run = require "torus.runs.run"
+local trainer = require "torus.runs.trainer"
+
+return {
+  train = run.train,
+  open = run.open,
+  read_configuration = run.read_configuration,
+  configuration = configuration,
+  checkpoint = checkpoint,
+  files = files,
+  log = Log,
+  loop = trainer.run,
+  progress = Progress.new,
+}

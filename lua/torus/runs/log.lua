@@ -1,0 +1,102 @@
+--- A run's log.csv: one row per logged step, whole rows only.
+-- @module torus.runs.log
+local files = require "torus.runs.files"
+
+local Log = {}
+Log.__index = Log
+
+-- The rows of an earlier run up to a step. A row cut off by a crash ends
+-- without a line break; rows after the checkpoint will be made again.
+local function kept_rows(text, header, last_step)
+  local rows = {}
+  for line in text:gmatch("([^\n]*)\n") do
+    local step = tonumber(line:match("^(%d+),"))
+    if step and step <= last_step then rows[#rows + 1] = line end
+  end
+  local first = text:match("^([^\n]*)\n")
+  if first ~= header then
+    return nil, string.format("its columns are %q, expected %q",
+      tostring(first), header)
+  end
+  return rows
+end
+
+--- Opens a log for appending.
+-- @tparam string path
+-- @tparam {string,...} columns the first is the step
+-- @tparam integer last_step rows after this one are dropped; 0 starts anew
+-- @treturn ?Log
+-- @treturn ?string message
+function Log.open(path, columns, last_step)
+  local header = table.concat(columns, ",")
+  local lines = { header }
+  if last_step > 0 and files.exists(path) then
+    local text, message = files.read(path)
+    if not text then return nil, message end
+    local rows, problem = kept_rows(text, header, last_step)
+    if not rows then
+      return nil, string.format("cannot continue %s: %s", path, problem)
+    end
+    table.move(rows, 1, #rows, 2, lines)
+  end
+  local ok, message = files.write(path, table.concat(lines, "\n") .. "\n")
+  if not ok then return nil, message end
+  local file
+  file, message = io.open(path, "ab")
+  if not file then return nil, message end
+  return setmetatable({ file = file, columns = columns, path = path }, Log)
+end
+
+local function show(value)
+  if value == nil then return "" end
+  if math.type(value) == "integer" then return tostring(value) end
+  return string.format("%.9g", value)
+end
+
+--- Appends a row; columns without a value stay empty.
+-- @tparam {[string]=number} values by column
+-- @treturn ?boolean true
+-- @treturn ?string message
+function Log:row(values)
+  local cells = {}
+  for i, name in ipairs(self.columns) do cells[i] = show(values[name]) end
+  local ok, message = self.file:write(table.concat(cells, ","), "\n")
+  if ok then ok, message = self.file:flush() end
+  if not ok then
+    return nil, string.format("cannot write %s: %s", self.path, message)
+  end
+  return true
+end
+
+function Log:close()
+  if self.file then
+    self.file:close()
+    self.file = nil
+  end
+end
+
+--- Reads a log.
+-- @tparam string path
+-- @treturn ?table {columns = {name, ...}, rows = {{[name]=number}, ...}}
+-- @treturn ?string message
+function Log.read(path)
+  local text, message = files.read(path)
+  if not text then return nil, message end
+  local columns, rows = nil, {}
+  for line in text:gmatch("([^\n]*)\n") do
+    local cells = {}
+    for cell in (line .. ","):gmatch("([^,]*),") do
+      cells[#cells + 1] = cell
+    end
+    if not columns then
+      columns = cells
+    else
+      local row = {}
+      for i, name in ipairs(columns) do row[name] = tonumber(cells[i]) end
+      rows[#rows + 1] = row
+    end
+  end
+  return { columns = columns or {}, rows = rows }
+end
+
+return Log

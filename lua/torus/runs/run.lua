@@ -1,0 +1,123 @@
+--- A run folder as a whole: starting one, opening what it holds.
+-- @module torus.runs.run
+local checkpoint = require "torus.runs.checkpoint"
+local configuration = require "torus.runs.configuration"
+local files = require "torus.runs.files"
+local tasks = require "torus.tasks"
+local options = require "torus.options"
+local trainer = require "torus.runs.trainer"
+
+local M = {}
+
+local A_PATH = { type = "string" }
+
+local TRAIN = { resume = { type = "boolean" }, progress = { type = "table" },
+  data = { type = "table" }, after_step = { type = "callable" } }
+
+-- Whether a folder's run, if there is one, may go on with a configuration.
+local function may_resume(path, config)
+  if not files.exists(path .. "/checkpoint.safetensors") then return true end
+  local earlier, message = M.read_configuration(path)
+  if not earlier then return nil, message end
+  message = configuration.conflict(earlier, config)
+  if message then return nil, path .. ": " .. message end
+  return true
+end
+
+--- Trains what a configuration describes.
+-- @tparam string path of the run folder
+-- @tparam table config as torus.runs.configuration makes it
+-- @tparam[opt] table opts resume (true goes on from the folder's checkpoint, if
+-- there is one; the model and the data must be those of that run), progress,
+-- data (a Dataset, instead of the one that the configuration names), after_step
+-- @treturn ?table as trainer's, and task
+-- @treturn ?string message
+function M.train(path, config, opts)
+  options.argument("runs.train", "the folder", path, A_PATH)
+  options.argument("runs.train", "the configuration", config, { type = "table" })
+  opts = options.resolve("runs.train", opts, TRAIN)
+  local task, message = tasks.get(config.model)
+  if not task then return nil, message end
+  if opts.resume then
+    local may
+    may, message = may_resume(path, config)
+    if not may then return nil, message end
+  end
+  local data = opts.data
+  if not data then
+    data, message = task.open_data(config)
+    if not data then return nil, message end
+  end
+  local training = task.new(config, data)
+  local result
+  result, message = trainer.run {
+    folder = path, task = training, config = configuration.encode(config),
+    steps = config.steps, save_every = config.save_every,
+    log_every = config.log_every, evaluate_every = config.evaluate_every,
+    max_gradient = config.max_gradient,
+    learning_rate = task.learning_rate(config),
+    resume = opts.resume, progress = opts.progress,
+    after_step = opts.after_step,
+  }
+  if not result then return nil, message end
+  result.task = training
+  return result
+end
+
+--- The configuration that a run was started with.
+-- @tparam string path of the run folder
+-- @treturn ?table
+-- @treturn ?string message
+function M.read_configuration(path)
+  options.argument("runs.read_configuration", "the folder", path, A_PATH)
+  local text, message = files.read(path .. "/config.json")
+  if not text then return nil, message end
+  local config
+  config, message = configuration.decode(text)
+  if not config then return nil, path .. "/config.json: " .. message end
+  return config
+end
+
+--- Whether a folder is free for a run, or holds one with the same
+-- configuration, which can go on.
+-- @tparam string path of the run folder
+-- @tparam table config
+-- @treturn ?boolean true
+-- @treturn ?string message
+function M.check_earlier(path, config)
+  if not files.exists(path .. "/config.json") then return true end
+  local text, message = files.read(path .. "/config.json")
+  if not text then return nil, message end
+  local wanted = configuration.encode(config)
+  if text == wanted then return true end
+  -- One that was written before a key with a default was there is the same.
+  local earlier = configuration.decode(text)
+  if earlier and configuration.encode(earlier) == wanted then return true end
+  return nil, string.format("%s holds a run with another configuration: "
+    .. "remove it, or name another folder", path)
+end
+
+--- Loads the model of a run.
+-- @tparam string path of the run folder, or of a checkpoint
+-- @treturn ?Module
+-- @treturn ?table config
+-- @treturn ?integer step of the checkpoint
+function M.open(path)
+  options.argument("runs.open", "the folder", path, A_PATH)
+  local file = path
+  if not path:match("%.safetensors$") then
+    file = path .. "/checkpoint.safetensors"
+  end
+  local stored, message = checkpoint.load(file)
+  if not stored then return nil, message end
+  local config
+  config, message = configuration.decode(stored.config)
+  if not config then return nil, file .. ": " .. message end
+  local model = tasks.get(config.model).model(config)
+  local ok
+  ok, message = model:load_parameters(checkpoint.weights(stored))
+  if not ok then return nil, file .. ": " .. message end
+  return model, config, stored.step
+end
+
+return M

@@ -1,0 +1,272 @@
+--- The training loop: steps, log, checkpoints, resuming, stopping.
+--
+-- A task brings what differs between models:
+--
+--     parameters    {{name, tensor}, ...}
+--     optimiser     an Adam over those tensors, in that order
+--     columns       names of the numbers that its steps report, for the log
+--     step(task, n)             -> gradients, {[column]=number}, with `loss`
+--     numbers(task)             -> {[string]=number}: all state that is not in
+--                                  parameters or optimiser (generators, ...)
+--     load_numbers(task, numbers)
+--     first_bad(task)           -> name of the first tensor that is not finite
+--     evaluate(task)            -> {[column]=number}, optional
+--
+-- A run that was stopped, in whatever way, and is resumed ends with the same
+-- bits as one that was not.
+-- @module torus.runs.trainer
+local core = require "torus.core"
+local checkpoint = require "torus.runs.checkpoint"
+local files = require "torus.runs.files"
+local lock = require "torus.runs.lock"
+local Log = require "torus.runs.log"
+local options = require "torus.options"
+local Progress = require "torus.runs.progress"
+local engine = require "torus.engine"
+
+local M = {}
+
+local RULES = {
+  folder = { required = true, type = "string" },
+  task = { required = true, type = "table" },
+  config = { required = true, type = "string" },
+  steps = { required = true, type = "integer", min = 0 },
+  save_every = { default = 100, type = "integer", min = 1 },
+  log_every = { default = 10, type = "integer", min = 1 },
+  evaluate_every = { type = "integer", min = 1 },
+  learning_rate = {},
+  max_gradient = { type = "number", above = 0 },
+  resume = { default = false, type = "boolean" },
+  progress = { type = "table" },
+  after_step = {},
+}
+
+local function finite(x) return x == x and x ~= math.huge and x ~= -math.huge end
+
+local function gradient_norm(gradients, parameters)
+  local total = 0
+  for i, entry in ipairs(parameters) do
+    local g = gradients[i]
+    if g then
+      local squares = (g * g):sum():item()
+      if not finite(squares) then return nil, entry[1] end
+      total = total + squares
+    end
+  end
+  return math.sqrt(total)
+end
+
+-- Scales the gradients down to a norm; what Adam's first steps do to a
+-- gradient spike is slow to forget.
+local function clip(gradients, norm, limit)
+  if not limit or norm <= limit then return end
+  for i in pairs(gradients) do gradients[i]:mul_(limit / norm) end
+end
+
+local function save(run)
+  local ok, message = checkpoint.save(run.checkpoint_path, {
+    parameters = run.task.parameters, optimiser = run.task.optimiser,
+    step = run.step, config = run.config, numbers = run.numbers,
+  })
+  if not ok then return nil, "cannot save the checkpoint: " .. message end
+  run.saved_step = run.step
+  return true
+end
+
+local function load_checkpoint(run)
+  local stored, message = checkpoint.load(run.checkpoint_path)
+  if not stored then return nil, message end
+  local known = {}
+  for _, entry in ipairs(run.task.parameters) do
+    local value = stored.tensors[entry[1]]
+    if not value then
+      return nil, string.format("%s: %s is missing", run.checkpoint_path,
+        entry[1])
+    end
+    local expected = options.shape_text(entry[2])
+    local got = options.shape_text(value)
+    if expected ~= got or value.dtype ~= entry[2].dtype then
+      return nil, string.format("%s: %s: expected %s %s, got %s %s",
+        run.checkpoint_path, entry[1], expected, entry[2].dtype, got,
+        value.dtype)
+    end
+    known[entry[1]] = value
+  end
+  local ok
+  ok, message = checkpoint.restore_optimiser(stored, run.task.optimiser,
+    run.task.parameters)
+  if not ok then return nil, run.checkpoint_path .. ": " .. message end
+  engine.no_grad(function()
+    for _, entry in ipairs(run.task.parameters) do
+      entry[2]:copy_(known[entry[1]])
+    end
+  end)
+  local problem
+  ok, problem = pcall(run.task.load_numbers, run.task, stored.numbers)
+  if not ok then
+    return nil, string.format("%s: its numbers are damaged: %s",
+      run.checkpoint_path, (tostring(problem):gsub("^[^:\n]+:%d+: ", "")))
+  end
+  run.step, run.numbers = stored.step, stored.numbers
+  run.saved_step = stored.step
+  return true
+end
+
+local function prepare(run)
+  local ok, message
+  local found = files.exists(run.checkpoint_path)
+  if run.resume and found then
+    ok, message = load_checkpoint(run)
+    if not ok then return nil, message end
+    if run.step > run.steps then
+      return nil, string.format("%s is at step %d already, %d steps in all "
+        .. "can't be", run.folder, run.step, run.steps)
+    end
+  elseif found then
+    return nil, string.format("%s holds a run already: resume it, or choose "
+      .. "another folder", run.folder)
+  end
+  ok, message = files.write(run.folder .. "/config.json", run.config)
+  if not ok then return nil, message end
+  run.log, message = Log.open(run.folder .. "/log.csv", run.columns, run.step)
+  if not run.log then return nil, message end
+  return true
+end
+
+-- The run cannot go on: says why, and where the last good state is.
+local function bad_numbers(run, step, what)
+  local kept = run.saved_step
+    and string.format("the checkpoint of step %d is kept in %s",
+      run.saved_step, run.folder)
+    or "no checkpoint had been written yet"
+  return nil, string.format("training stopped at step %d: %s; %s", step, what,
+    kept)
+end
+
+local function is_due(run, every)
+  return every and (run.step % every == 0 or run.step == run.steps)
+end
+
+local function report(run, numbers, norm, rate)
+  if not is_due(run, run.log_every) and not is_due(run, run.evaluate_every)
+  then
+    return true
+  end
+  local row = { step = run.step, gradient = norm, lr = rate,
+    seconds = engine.clock() - run.started }
+  for key, value in pairs(numbers) do row[key] = value end
+  if is_due(run, run.evaluate_every) and run.task.evaluate then
+    for key, value in pairs(run.task:evaluate()) do row[key] = value end
+  end
+  return run.log:row(row)
+end
+
+-- From one step's state to the next one's: what is between them can't be saved.
+local function update(run, gradients, numbers)
+  local task = run.task
+  task.optimiser:step(gradients)
+  if task.after_update then task:after_update(numbers) end
+  run.numbers, run.step = task:numbers(), run.step + 1
+end
+
+-- One step.
+local function advance(run)
+  local task, step = run.task, run.step + 1
+  local gradients, numbers = task:step(step)
+  if not finite(numbers.loss) then
+    return bad_numbers(run, step, string.format(
+      "the loss is %s; the first tensor that went bad is %s", numbers.loss,
+      task:first_bad() or "the loss itself"))
+  end
+  local norm, bad = gradient_norm(gradients, task.parameters)
+  if not norm then
+    return bad_numbers(run, step, string.format("the first tensor that went "
+      .. "bad is %s", task:first_bad() or "the gradient of " .. bad))
+  end
+  clip(gradients, norm, run.max_gradient)
+  local optimiser = task.optimiser
+  if run.learning_rate then optimiser.lr = run.learning_rate(step) end
+  core.uninterrupted(update, run, gradients, numbers)
+  local ok, message = report(run, numbers, norm, optimiser.lr)
+  if not ok then return nil, message end
+  run.progress:update(step, numbers.loss)
+  if is_due(run, run.save_every) then return save(run) end
+  return true
+end
+
+local function loop(run)
+  while run.step < run.steps do
+    local ok, message = advance(run)
+    if not ok then return nil, message end
+    if run.after_step then run.after_step(run) end
+  end
+  return true
+end
+
+-- A control-C reaches Lua as this error.
+local function is_interrupt(message)
+  return type(message) == "string" and message:find("interrupted!", 1, true)
+end
+
+local function finish_interrupted(run)
+  if run.step == run.saved_step then
+    return nil, "interrupted"
+  end
+  local ok, message = save(run)
+  if not ok then return nil, "interrupted; " .. message end
+  return nil, string.format("interrupted; the checkpoint of step %d is in %s",
+    run.step, run.folder)
+end
+
+-- What M.run does in a folder that is this process's own.
+local function train(run)
+  local ok, message = prepare(run)
+  if not ok then return nil, message end
+  local first = run.step
+  run.started = engine.clock()
+  run.progress = run.progress or Progress.new(run.steps, first)
+  -- Without a checkpoint to fall back on an early stop would lose everything.
+  if not run.saved_step then ok, message = save(run) end
+  local called = true
+  if ok then
+    called, ok, message = xpcall(loop, function(problem)
+      return is_interrupt(problem) and problem
+        or debug.traceback(problem, 2)
+    end, run)
+  end
+  run.progress:finish()
+  run.log:close()
+  if not called then
+    if is_interrupt(ok) then return finish_interrupted(run) end
+    error(ok, 0)
+  end
+  if not ok then return nil, message end
+  return { step = run.step, started_at = first }
+end
+
+--- Trains.
+-- @tparam table opts folder; task; config (a text, kept in config.json and in
+-- every checkpoint); steps, in all; save_every=100, log_every=10,
+-- evaluate_every steps; learning_rate (a function of the step); max_gradient
+-- (norm to which gradients are scaled down); resume=false (true continues
+-- from the folder's checkpoint, if there is one); progress (a Progress);
+-- after_step (a function of the run)
+-- @treturn ?table step (the last one) and started_at
+-- @treturn ?string why training stopped early
+function M.run(opts)
+  local run = options.resolve("train", opts, RULES)
+  run.checkpoint_path = run.folder .. "/checkpoint.safetensors"
+  run.step, run.numbers = 0, run.task:numbers()
+  run.columns = { "step" }
+  table.move(run.task.columns, 1, #run.task.columns, 2, run.columns)
+  for _, name in ipairs { "gradient", "lr", "seconds" } do
+    run.columns[#run.columns + 1] = name
+  end
+  local ok, message = files.make_folder(run.folder)
+  if not ok then return nil, message end
+  local result
+  result, message = lock.hold(run.folder, train, run)
+  return result, message
+end
+
+return M

@@ -1,0 +1,130 @@
+--- What the tasks of all models share.
+-- @module torus.tasks.common
+local options = require "torus.options"
+local engine = require "torus.engine"
+
+local M = {}
+
+-- Rules that every run has, beside its model's and its data's.
+local RULES = {
+  seed = { default = 1, type = "integer", min = 0 },
+  lr_decay = { default = "none", choices = { "none", "cosine" } },
+  warmup = { default = 0, type = "integer", min = 0 },
+  max_gradient = { type = "number", above = 0 },
+  save_every = { default = 500, type = "integer", min = 1 },
+  log_every = { default = 10, type = "integer", min = 1 },
+  evaluate_every = { default = 500, type = "integer", min = 1 },
+}
+
+--- The rules of a kind: those of every run, the model's, and more.
+-- @tparam table model_rules
+-- @tparam table more
+-- @treturn table
+function M.rules(model_rules, more)
+  return options.joined(RULES, model_rules, more)
+end
+
+--- The part of a configuration that has a rule.
+-- @tparam table config
+-- @tparam table rules
+-- @treturn table
+function M.part(config, rules)
+  local part = {}
+  for key in pairs(rules) do part[key] = config[key] end
+  return part
+end
+
+--- The learning rate of a step: a linear start, then constant or a cosine
+-- down to a hundredth.
+-- @tparam table config
+-- @treturn function of the step
+function M.learning_rate(config)
+  return function(step)
+    local rate = config.lr
+    if step <= config.warmup then
+      return rate * step / config.warmup
+    end
+    if config.lr_decay == "cosine" then
+      local share = (step - config.warmup)
+        / math.max(1, config.steps - config.warmup)
+      rate = rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
+    end
+    return rate
+  end
+end
+
+--- Gradients of a loss; nil for parameters that it does not depend on.
+-- @tparam tensor loss scalar
+-- @tparam {tensor,...} parameters
+-- @treturn {tensor,...}
+function M.gradients(loss, parameters)
+  return engine.grad(loss, parameters, { allow_unused = true })
+end
+
+--- The state of a generator and an order as numbers.
+-- @tparam generator generator
+-- @tparam[opt] Order order
+-- @treturn {[string]=number}
+function M.numbers(generator, order)
+  local seed, position = generator:state()
+  local numbers = { rng_seed = seed, rng_position = position }
+  if order then
+    local state = order:state()
+    numbers.epoch, numbers.epoch_used = state.epoch, state.used
+  end
+  return numbers
+end
+
+--- The contrary of numbers.
+-- @tparam {[string]=number} numbers
+-- @tparam generator generator
+-- @tparam[opt] Order order
+function M.load_numbers(numbers, generator, order)
+  generator:set_state(numbers.rng_seed, numbers.rng_position)
+  if order then
+    order:set_state { epoch = numbers.epoch, used = numbers.epoch_used }
+  end
+end
+
+--- The first tensor that holds a NaN or an infinity.
+-- @tparam {{string,tensor},...} named
+-- @treturn ?string its name
+function M.first_bad(named)
+  return engine.no_grad(function()
+    for _, entry in ipairs(named) do
+      if (entry[2] * 0):sum():item() ~= 0 then return entry[1] end
+    end
+    return nil
+  end)
+end
+
+--- Whole numbers in a row.
+-- @tparam integer first
+-- @tparam integer last
+-- @treturn {integer,...} none where last is less than first
+function M.places_from(first, last)
+  local places = {}
+  for i = first, last do places[#places + 1] = i end
+  return places
+end
+
+--- Adds the items of a list to another.
+-- @tparam table list
+-- @tparam table values
+function M.extend(list, values)
+  table.move(values, 1, #values, #list + 1, list)
+end
+
+--- Mean and standard deviation of a list.
+-- @tparam {number,...} list
+-- @treturn number mean
+-- @treturn number spread, 0 of a single number
+function M.mean_and_spread(list)
+  local sum, squares = 0, 0
+  for _, value in ipairs(list) do sum = sum + value end
+  local mean = sum / #list
+  for _, value in ipairs(list) do squares = squares + (value - mean) ^ 2 end
+  return mean, math.sqrt(squares / math.max(1, #list - 1))
+end
+
+return M

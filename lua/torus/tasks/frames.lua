@@ -1,0 +1,262 @@
+--- What a trained model of frames is worth on sequences it has not seen.
+--
+-- An HGN and a PixelHNN are measured alike. What is asked of a model:
+--
+--     reconstruct(frames, opts)  -> frames, a rollout; opts: steps, dt
+--     images(way)                -> frames along a rollout
+--     energies(way)              -> (steps + 1, batch)
+--     continue(way, opts)        -> the rollout from the end of another
+--     frame_time                 the dt that takes it from frame to frame
+--
+-- @module torus.tasks.frames
+local common = require "torus.tasks.common"
+local options = require "torus.options"
+local engine = require "torus.engine"
+
+local M = {}
+
+local RULES = {
+  count = { default = 256, type = "integer", min = 1 },
+  batch = { default = 16, type = "integer", min = 1 },
+  steps = { type = "integer", min = 1 },
+  threshold = { default = 0.025, type = "number", above = 0 },
+  each = { default = function() end, type = "callable" },
+}
+
+local extend, places_from = common.extend, common.places_from
+
+--- Mean squares of a pixel's colours, frame by frame.
+-- @tparam tensor x (batch, frames, height, width, channels)
+-- @treturn tensor (batch, frames)
+function M.squares(x)
+  return (x * x):reshape(x:size(1), x:size(2), -1):mean(3)
+end
+
+-- Means over the frames of every sequence, as a list.
+local function by_sequence(squares) return squares:mean(2):totable() end
+
+--- Steps before the squared error of a frame first passes a part of the clean
+-- frame's squared norm.
+-- @tparam tensor errors (batch, frames)
+-- @tparam tensor norms (batch, frames)
+-- @tparam number threshold
+-- @treturn {integer,...} one for each sequence
+function M.valid_steps(errors, norms, threshold)
+  local found = {}
+  local limits = (norms * threshold):totable()
+  for i, row in ipairs(errors:totable()) do
+    local frames = 0
+    while row[frames + 1] and row[frames + 1] <= limits[i][frames + 1] do
+      frames = frames + 1
+    end
+    found[i] = math.max(0, frames - 1)
+  end
+  return found
+end
+
+-- |going forward and back - start| per size of the start.
+local function reversal(way, back)
+  local error_, size = 0, 0
+  for _, name in ipairs { "q", "p" } do
+    local start = way[name][1]
+    local e = back[name][-1] - start
+    error_ = error_ + (e * e):sum():item()
+    size = size + (start * start):sum():item()
+  end
+  return math.sqrt(error_ / math.max(size, 1e-300))
+end
+
+-- The frames of the way back are those of the way there, the last one first.
+local function measure_reversal(model, seen, way, sums)
+  local back = model:continue(way, { steps = way.q:size(1) - 1,
+    dt = -model.frame_time })
+  sums.reversal = math.max(sums.reversal, reversal(way, back))
+  local order = {}
+  for t = seen:size(2), 1, -1 do order[#order + 1] = t end
+  local again = model:images(back):to(seen.dtype)
+    :index_select(2, engine.tensor(order, { dtype = "int64" }))
+  extend(sums.reversal_mse, by_sequence(M.squares(again - seen)))
+end
+
+local function measure_energy(model, way, sums)
+  local energy = model:energies(way):to("float64")
+  local centre = energy:mean(1, true)
+  local deviation = energy - centre
+  extend(sums.energy, centre:reshape(-1):totable())
+  extend(sums.energy_variance, (deviation * deviation):mean(1):totable())
+end
+
+local function measure_batch(model, data, places, o, sums)
+  local frames, clean = data:batch(places), data:clean(places)
+  local seen, way = model:reconstruct(frames:to(model.config.dtype),
+    { steps = o.steps })
+  seen = seen:to(clean.dtype)
+  local length = seen:size(2)
+  frames, clean = frames:narrow(2, 1, length), clean:narrow(2, 1, length)
+  local errors = M.squares(seen - clean)
+  extend(sums.mse_given, by_sequence(M.squares(seen - frames)))
+  if not data.clean_unknown then
+    extend(sums.mse_clean, by_sequence(errors))
+    extend(sums.mse_noise, by_sequence(M.squares(frames - clean)))
+  end
+  extend(sums.mse_still, by_sequence(M.squares(clean - clean:mean(2, true))))
+  extend(sums.valid, M.valid_steps(errors, M.squares(clean), o.threshold))
+  local by_frame = errors:to("float64"):sum(1)
+  sums.frame = sums.frame and sums.frame + by_frame or by_frame
+  measure_energy(model, way, sums)
+  measure_reversal(model, seen, way, sums)
+  o.each(seen, way, frames, clean)
+end
+
+local function median(list)
+  local sorted = table.move(list, 1, #list, 1, {})
+  table.sort(sorted)
+  return sorted[(#sorted + 1) // 2]
+end
+
+local AVERAGED = { "mse_clean", "mse_given", "mse_noise", "mse_still", "valid",
+  "reversal_mse", "energy_variance" }
+
+--- Measures a model on the first sequences of a set.
+-- @tparam Module model an HGN or a PixelHNN
+-- @tparam table data size, length, batch(places) and clean(places); with
+-- clean_unknown, of a user's own frames, those shown stand for the clean ones,
+-- and mse_clean and mse_noise are nil
+-- @tparam[opt] table opts count=256 sequences, batch=16 at a time; steps, by
+-- default as long as the sequences are; threshold=0.025 of `valid`; each, a
+-- function of every batch's reconstruction, rollout, frames and clean frames
+-- @treturn table means over sequences, each with ..._spread between them:
+-- mse_clean and mse_given, of the reconstruction against clean frames and
+-- against those shown; mse_noise, the noise floor, and mse_still, of each
+-- sequence's own mean image, against clean frames; valid, the valid prediction
+-- time (see valid_steps; also valid_median); reversal_mse, of the frames on the
+-- way back against those on the way there; energy_mean (with energy_spread)
+-- and energy_variance along a rollout. Further ratio, of the error to mse_still;
+-- mse_by_frame, a list, against clean frames; reversal, the largest relative
+-- error of a batch's states after going forward and back; count and steps
+function M.measure(model, data, opts)
+  local o = options.resolve("measure", opts, RULES)
+  local count = math.min(o.count, data.size)
+  o.steps = math.min(o.steps or data.length - 1, data.length - 1)
+  local sums = { energy = {}, reversal = 0 }
+  for _, key in ipairs(AVERAGED) do sums[key] = {} end
+  engine.no_grad(function()
+    for first = 1, count, o.batch do
+      measure_batch(model, data,
+        places_from(first, math.min(first + o.batch - 1, count)), o, sums)
+    end
+  end)
+  local result = { count = count, steps = o.steps, reversal = sums.reversal,
+    valid_median = median(sums.valid),
+    mse_by_frame = (sums.frame / count):totable() }
+  for _, key in ipairs(AVERAGED) do
+    if #sums[key] > 0 then
+      result[key], result[key .. "_spread"] = common.mean_and_spread(sums[key])
+    end
+  end
+  result.energy_mean, result.energy_spread =
+    common.mean_and_spread(sums.energy)
+  result.ratio = (result.mse_clean or result.mse_given) / result.mse_still
+  return result
+end
+
+-- --- samples ----------------------------------------------------------------
+
+-- One row for every `stride`-th frame of sequences (count, frames, ...).
+local function frame_rows(frames, stride)
+  local kept = {}
+  for t = 1, frames:size(2), stride do kept[#kept + 1] = t end
+  return frames:index_select(2, engine.tensor(kept, { dtype = "int64" }))
+    :reshape(frames:size(1) * #kept, -1)
+end
+
+-- Rows at a time against all of the others: what fits into a few megabytes.
+local ROWS = 64
+
+--- The mean squared error of each image against the nearest of others.
+-- @tparam tensor images (count, numbers)
+-- @tparam tensor others (many, numbers)
+-- @treturn {number,...} one for each image
+function M.nearest(images, others)
+  local found, turned = {}, others:transpose(1, 2)
+  local norms = (others * others):sum(2):reshape(1, -1)
+  for first = 1, images:size(1), ROWS do
+    local some = images:narrow(1, first,
+      math.min(ROWS, images:size(1) - first + 1))
+    local products = some:matmul(turned)
+    -- |a - b|^2 = |a|^2 - (2 a b - |b|^2), which rounding may take below zero
+    local squares = (some * some):sum(2) - (products * 2 - norms):max(2)
+    extend(found, (squares / images:size(2)):clamp { min = 0 }:totable())
+  end
+  return found
+end
+
+local SAMPLES = {
+  count = { default = 48, type = "integer", min = 1 },
+  sequences = { default = 256, type = "integer", min = 1 },
+  stride = { default = 6, type = "integer", min = 1 },
+  generator = {},
+}
+
+--- How much sampled frames look like frames of the data: their squared errors
+-- against the nearest one. Of real frames that is about nothing, of a mean
+-- image it is the data's variance.
+-- @tparam Module model an HGN
+-- @tparam table data training data, as measure's
+-- @tparam[opt] table opts count=48 sequences sampled, of which every stride=6th
+-- frame; sequences=256 of the data to compare with; generator
+-- @treturn table sample_distance, its mean, with ..._spread between frames and
+-- sample_distance_median
+function M.samples(model, data, opts)
+  local o = options.resolve("measure.samples", opts, SAMPLES)
+  return engine.no_grad(function()
+    local real = data:clean(places_from(1, math.min(o.sequences, data.size)))
+    local seen = model:sample(o.count, { generator = o.generator,
+      steps = real:size(2) - 1 }):to(real.dtype)
+    local distances = M.nearest(frame_rows(seen, o.stride),
+      frame_rows(real, 1))
+    local mean, spread = common.mean_and_spread(distances)
+    return { sample_distance = mean, sample_distance_spread = spread,
+      sample_distance_median = median(distances) }
+  end)
+end
+
+-- --- in words ---------------------------------------------------------------
+
+local function scientific(result, key)
+  if not result[key] then return "unknown" end
+  return string.format("%.2fe-4 +- %.2fe-4", result[key] * 1e4,
+    result[key .. "_spread"] * 1e4)
+end
+
+--- What measure found, in words.
+-- @tparam table result
+-- @treturn {{string,string},...} what and how much
+function M.rows(result)
+  local r = result
+  local rows = {
+    { "sequences, steps", string.format("%d, %d", r.count, r.steps) },
+    { "MSE against the frames shown", scientific(r, "mse_given") },
+    { "MSE against clean frames", scientific(r, "mse_clean") },
+    { "noise floor", scientific(r, "mse_noise") },
+    { "each sequence's mean image", scientific(r, "mse_still") },
+    { (r.mse_clean and "clean " or "") .. "MSE / mean image", string.format("%.3f", r.ratio) },
+    { "valid prediction time", string.format("%.3g +- %.2g steps, median %d",
+      r.valid, r.valid_spread, r.valid_median) },
+    { "energy, mean over rollouts", string.format("%.6g +- %.3g",
+      r.energy_mean, r.energy_spread) },
+    { "energy, variance in a rollout", string.format("%.3g",
+      r.energy_variance) },
+    { "forward and back, relative", string.format("%.2g", r.reversal) },
+    { "forward and back, MSE of frames", string.format("%.2g +- %.2g",
+      r.reversal_mse, r.reversal_mse_spread) },
+  }
+  if r.sample_distance then
+    rows[#rows + 1] = { "sampled frames / nearest real one", string.format(
+      "%s, median %.2fe-4", scientific(r, "sample_distance"),
+      r.sample_distance_median * 1e4) }
+  end
+  return rows
+end
+
+return M

@@ -1,0 +1,175 @@
+--- Pictures of what a trained HGN does, for a run folder.
+-- @module torus.tasks.hgn.pictures
+local image = require "torus.image"
+local plot = require "torus.plot"
+local engine = require "torus.engine"
+
+local M = {}
+
+-- One sequence's frames at (steps + 1) moments dt apart, from a state.
+local function film_from(model, q, p, steps, dt)
+  local way = model:rollout(q, p, { steps = steps, dt = dt })
+  return model:decode(way.q, 64):select(2, 1):to("float32"), way
+end
+
+--- The rows of a film strip: the sequence, its reconstruction, what follows,
+-- the way back from the end, half and double speed. All have as many frames.
+-- @tparam Module model an HGN
+-- @tparam tensor frames (1, frames, height, width, 3), as the model sees them
+-- @tparam[opt] tensor clean the same without noise, shown as the truth
+-- @treturn {table,...} {label=, frames=}, as torus.image.strip takes them
+function M.rows(model, frames, clean)
+  return engine.no_grad(function()
+    local steps, dt = model.steps, model.config.dt
+    local q, p = model:infer(frames:to(model.config.dtype))
+    local seen, way = film_from(model, q, p, steps, dt)
+    local last_q, last_p = way.q[steps + 1], way.p[steps + 1]
+    return {
+      { label = "truth", frames = (clean or frames):select(1, 1) },
+      { label = "reconstruction", frames = seen },
+      { label = "forward", frames =
+        (film_from(model, last_q, last_p, steps, dt)) },
+      { label = "reversed", frames =
+        (film_from(model, last_q, last_p, steps, -dt)) },
+      { label = "half speed", frames =
+        (film_from(model, q, p, steps, dt / 2)) },
+      { label = "double speed", frames =
+        (film_from(model, q, p, steps, 2 * dt)) },
+    }
+  end)
+end
+
+--- New sequences as the rows of a film strip.
+-- @tparam Module model an HGN
+-- @tparam integer count
+-- @tparam integer seed
+-- @treturn {table,...}
+function M.sample_rows(model, count, seed)
+  local films = model:sample(count, { generator = engine.generator(seed) })
+  local rows = {}
+  for i = 1, count do
+    rows[i] = { label = "sample " .. i,
+      frames = films:select(1, i):to("float32") }
+  end
+  return rows
+end
+
+local function films_of(rows)
+  local films = {}
+  for i, row in ipairs(rows) do films[i] = row.frames end
+  return films
+end
+
+--- Writes rows as a film strip and as an animation.
+-- @tparam string path without an ending: .png and .gif are added
+-- @tparam {table,...} rows
+-- @tparam number dt time between frames, in units of 1 s for the animation
+-- @treturn ?{string,...} the files
+-- @treturn ?string message
+function M.write(path, rows, dt)
+  local ok, message = image.write(path .. ".png", image.strip { rows = rows })
+  if not ok then return nil, message end
+  ok, message = image.gif(path .. ".gif", image.beside(films_of(rows)),
+    { delay_ms = math.max(20, math.floor(math.abs(dt) * 500 + 0.5)),
+      scale = 2 })
+  if not ok then return nil, message end
+  return { path .. ".png", path .. ".gif" }
+end
+
+--- The curves of a run's log: error and divergence by step.
+-- @tparam string path of a .png
+-- @tparam {table,...} log its rows, as torus.runs.log reads them
+-- @tparam ?number still error of each sequence's own mean image, for scale
+-- @treturn ?{string,...} the files
+-- @treturn ?string message
+function M.loss_curve(path, log, still)
+  local steps, mse, kl = {}, {}, {}
+  local tested, test_mse = {}, {}
+  for i, row in ipairs(log) do
+    steps[i], mse[i], kl[i] = row.step, row.mse, row.kl
+    if row.test_mse then
+      tested[#tested + 1], test_mse[#test_mse + 1] = row.step, row.test_mse
+    end
+  end
+  local errors = {
+    { x = steps, y = mse, label = "training batch", width = 1 },
+    { x = tested, y = test_mse, label = "held-out, clean",
+      style = "linespoints" },
+  }
+  if still and #steps > 0 then
+    errors[3] = { x = { steps[1], steps[#steps] }, y = { still, still },
+      label = "own mean image", style = "dashes" }
+  end
+  local ok, message = plot.figure { path = path, columns = 2, height = 420, panels = {
+    { title = "squared error of a pixel", xlabel = "step", log = "y",
+      series = errors },
+    { title = "KL(q(z|x) || p(z)), nats", xlabel = "step",
+      series = { { x = steps, y = kl, width = 1 } } },
+  } }
+  if not ok then return nil, message end
+  return { path }
+end
+
+--- The energy along the rollouts of some sequences.
+-- @tparam Module model an HGN
+-- @tparam tensor frames
+-- @tparam[opt] table opts steps, dt as rollout's
+-- @treturn tensor (steps + 1, batch)
+function M.energy_along(model, frames, opts)
+  return engine.no_grad(function()
+    local q, p = model:infer(frames:to(model.config.dtype))
+    return model:energies(model:rollout(q, p, opts))
+  end)
+end
+
+--- The learned energy along rollouts three times as long as the sequences.
+-- @tparam string path of a .png
+-- @tparam Module model an HGN
+-- @tparam tensor frames (batch, frames, height, width, 3)
+-- @treturn ?{string,...} the files
+-- @treturn ?string message
+function M.energy_plot(path, model, frames)
+  local steps, dt = 3 * model.steps, model.config.dt
+  local energy = M.energy_along(model, frames, { steps = steps })
+  local times = {}
+  for i = 0, steps do times[i + 1] = i * dt end
+  local series = {}
+  for i = 1, energy:size(2) do
+    series[i] = { x = times, y = energy:select(2, i),
+      label = "sequence " .. i }
+  end
+  local ok, message = plot.lines { path = path, series = series,
+    title = "learned energy along rollouts", xlabel = "time",
+    ylabel = "H(q, p)", legend = "outside" }
+  if not ok then return nil, message end
+  return { path }
+end
+
+--- For scripts/rollout.lua: a strip of each of the first test sequences, and
+-- one of samples from the prior.
+-- @tparam Module model an HGN
+-- @tparam Dataset data
+-- @tparam table config
+-- @tparam table opts out (a folder that exists), sequences, samples, seed
+-- @treturn ?{string,...} the files
+-- @treturn ?string message
+function M.film_strips(model, data, config, opts)
+  local written = {}
+  local function write(name, rows)
+    local files, message = M.write(opts.out .. "/" .. name, rows, config.dt)
+    if not files then return nil, message end
+    table.move(files, 1, #files, #written + 1, written)
+    return true
+  end
+  for i = 1, math.min(opts.sequences, data.test.size) do
+    local ok, message = write("strip-" .. i, M.rows(model,
+      data.test:batch { i }, data.test:clean { i }))
+    if not ok then return nil, message end
+  end
+  local ok, message = write("samples",
+    M.sample_rows(model, opts.samples, opts.seed))
+  if not ok then return nil, message end
+  return written
+end
+
+return M

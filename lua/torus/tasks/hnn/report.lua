@@ -1,0 +1,217 @@
+--- What a trained HNN is worth: losses, energy along its rollouts, pictures.
+-- @module torus.tasks.hnn.report
+local common = require "torus.tasks.common"
+local options = require "torus.options"
+local plot = require "torus.plot"
+local engine = require "torus.engine"
+
+local M = {}
+
+local RULES = {
+  count = { default = 25, type = "integer", min = 1 },
+  substeps = { default = 4, type = "integer", min = 1 },
+  times = { default = 1, type = "integer", min = 1 },
+}
+
+local function loss_on(model, part)
+  return model:loss(part.q, part.p, part.dq, part.dp):item()
+end
+
+-- The true energy along a trajectory (points, n, d), as (points, n).
+local function energy(system, way)
+  local t, n, d = table.unpack(way.q.shape)
+  return system:energy(way.q:to("float64"):reshape(t * n, d),
+    way.p:to("float64"):reshape(t * n, d)):reshape(t, n)
+end
+
+-- Mean squared difference per trajectory, as a list.
+local function squares(difference)
+  local n = difference:size(2)
+  local list = difference:square():transpose(1, 2):reshape(n, -1):mean(2)
+  return list:totable()
+end
+
+-- Test trajectories from their clean starts, `times` as long as the data.
+local function rollouts(model, data, o, method)
+  local way = data.test.way
+  local count = math.min(o.count, way.q:size(2))
+  local dtype = model.config.dtype
+  local q0 = way.q[1]:narrow(1, 1, count)
+  local p0 = way.p[1]:narrow(1, 1, count)
+  local steps = (way.q:size(1) - 1) * o.times
+  local truth = data.system:solve(q0, p0, { dt = data.dt, steps = steps })
+  local seen = model:rollout(q0:to(dtype), p0:to(dtype), { dt = data.dt,
+    steps = steps, substeps = method == "rk45" and 1 or o.substeps,
+    method = method })
+  return truth, { q = seen.q:to("float64"), p = seen.p:to("float64") }
+end
+
+--- Measures a model as Greydanus et al. (2019) do.
+-- @tparam Module model an HNN or plain network
+-- @tparam table data as torus.data.hnn_data makes it
+-- @tparam[opt] table opts count=25 test trajectories; substeps=4 of rk4
+-- between points; times=1, how much longer than the data the rollouts are
+-- @treturn table train_loss, test_loss; for method m in rk4, rk45: energy_m,
+-- the mean squared error of the true energy along rollouts from clean starts,
+-- and state_m, that of the state, each with ..._spread over trajectories
+function M.measure(model, data, opts)
+  local o = options.resolve("hnn_report", opts, RULES)
+  return engine.no_grad(function()
+    local found = { train_loss = loss_on(model, data.train),
+      test_loss = loss_on(model, data.test) }
+    for _, method in ipairs { "rk4", "rk45" } do
+      local truth, seen = rollouts(model, data, o, method)
+      local start = energy(data.system, truth)
+      local e = squares(energy(data.system, seen) - start)
+      found["energy_" .. method], found["energy_" .. method .. "_spread"] =
+        common.mean_and_spread(e)
+      local s = squares(engine.cat({ seen.q - truth.q, seen.p - truth.p }, 3))
+      found["state_" .. method], found["state_" .. method .. "_spread"] =
+        common.mean_and_spread(s)
+    end
+    return found
+  end)
+end
+
+-- --- pictures ---------------------------------------------------------------
+
+local function column(x, trajectory, coordinate)
+  return x:select(2, trajectory):select(2, coordinate)
+end
+
+local function times_of(dt, n)
+  local list = {}
+  for i = 1, n do list[i] = (i - 1) * dt end
+  return list
+end
+
+-- One body's path: in phase space for d = 1, else in the plane of its first
+-- two coordinates.
+local function path_of(way, trajectory)
+  local flat = way.q:size(3) == 1
+  return column(way.q, trajectory, 1),
+    column(flat and way.p or way.q, trajectory, flat and 1 or 2)
+end
+
+local COLOURS = { "#1b9e77", "#d95f02", "#7570b3", "#e7298a" }
+
+-- Level sets of the learned energy with rollouts on top, for d = 1.
+local function portrait(model, truth, seen)
+  local reach = math.max(truth.q:abs():max():item(),
+    truth.p:abs():max():item()) * 1.25
+  local n = 61
+  local axis = engine.linspace(-reach, reach, n, { dtype = model.config.dtype })
+  local q = axis:reshape(1, n):expand(n, n):reshape(-1, 1)
+  local p = axis:reshape(n, 1):expand(n, n):reshape(-1, 1)
+  local panel = { kind = "contour", title = "learned energy, true orbits (grey) "
+    .. "and rollouts", xlabel = "q", ylabel = "p", x = axis, y = axis,
+    z = model:energy(q, p):reshape(n, n), series = {} }
+  for i = 1, math.min(4, truth.q:size(2)) do
+    local x, y = path_of(truth, i)
+    panel.series[#panel.series + 1] = { x = x, y = y, colour = "#bbbbbb",
+      width = 4 }
+    x, y = path_of(seen, i)
+    panel.series[#panel.series + 1] = { x = x, y = y, colour = "white",
+      width = 1 }
+  end
+  return panel
+end
+
+local function paths(truth, seen)
+  local flat = truth.q:size(3) == 1
+  local panel = { title = flat and "phase portrait" or "path of body 1",
+    xlabel = flat and "q" or "x", ylabel = flat and "p" or "y", square = true,
+    series = {}, legend = "outside" }
+  for i = 1, math.min(4, truth.q:size(2)) do
+    local x, y = path_of(truth, i)
+    panel.series[#panel.series + 1] = { x = x, y = y, style = "dashes",
+      colour = COLOURS[i], label = i == 1 and "truth" or nil }
+    x, y = path_of(seen, i)
+    panel.series[#panel.series + 1] = { x = x, y = y, colour = COLOURS[i],
+      label = i == 1 and "learned" or nil }
+  end
+  return panel
+end
+
+local function over_time(system, truth, seen, dt)
+  local n = truth.q:size(1)
+  local t = times_of(dt, n)
+  local before, after = energy(system, truth), energy(system, seen)
+  local q = { title = "first coordinate", xlabel = "time", ylabel = "q",
+    series = {} }
+  local e = { title = "true energy along the rollout", xlabel = "time",
+    series = {} }
+  for i = 1, math.min(4, truth.q:size(2)) do
+    q.series[#q.series + 1] = { x = t, y = column(truth.q, i, 1),
+      style = "dashes", colour = COLOURS[i] }
+    q.series[#q.series + 1] = { x = t, y = column(seen.q, i, 1),
+      colour = COLOURS[i] }
+    e.series[#e.series + 1] = { x = t, y = before:select(2, i),
+      style = "dashes", colour = COLOURS[i] }
+    e.series[#e.series + 1] = { x = t, y = after:select(2, i),
+      colour = COLOURS[i] }
+  end
+  return q, e
+end
+
+--- Draws phase portraits, trajectories and energy of test rollouts.
+-- @tparam string path of a .png
+-- @tparam Module model
+-- @tparam table data
+-- @tparam[opt] table opts as measure's; times is by default such that rollouts
+-- last about 20 units of time
+-- @treturn ?{string,...} files
+-- @treturn ?string message
+function M.draw(path, model, data, opts)
+  local o = options.resolve("hnn_report", opts, RULES)
+  o.count = math.min(o.count, 4)
+  local span = data.dt * (data.test.way.q:size(1) - 1)
+  if not (opts and opts.times) then
+    o.times = math.max(1, math.ceil(20 / span - 0.5))
+  end
+  return engine.no_grad(function()
+    local truth, seen = rollouts(model, data, o, "rk4")
+    local panels = { paths(truth, seen) }
+    panels[2], panels[3] = over_time(data.system, truth, seen, data.dt)
+    if model.hamiltonian and model.config.dimension == 1 then
+      table.insert(panels, 1, portrait(model, truth, seen))
+    end
+    local ok, message = plot.figure { path = path, panels = panels,
+      columns = 2, width = 1100, height = 900,
+      title = string.format("%s on %s", tostring(model:describe()),
+        data.system.name) }
+    if not ok then return nil, message end
+    return { path }
+  end)
+end
+
+local function scientific(value, spread)
+  return string.format("%.4g +- %.2g", value, spread)
+end
+
+--- For scripts/evaluate.lua.
+-- @tparam Module model
+-- @tparam table data as torus.data.hnn_data makes it
+-- @tparam table config
+-- @tparam table opts count=256; pictures, a folder, or nil
+-- @treturn ?table rows {{what, value}, ...}, numbers, files
+-- @treturn ?string message
+function M.report(model, data, config, opts)
+  local n = M.measure(model, data, { count = opts.count or 256 })
+  local report = { numbers = n, files = {}, rows = {
+    { "train loss", string.format("%.4g", n.train_loss) },
+    { "test loss", string.format("%.4g", n.test_loss) },
+    { "energy MSE, rk4", scientific(n.energy_rk4, n.energy_rk4_spread) },
+    { "energy MSE, rk45", scientific(n.energy_rk45, n.energy_rk45_spread) },
+    { "state MSE, rk4", scientific(n.state_rk4, n.state_rk4_spread) },
+    { "state MSE, rk45", scientific(n.state_rk45, n.state_rk45_spread) },
+  } }
+  if opts.pictures then
+    local files, message = M.draw(opts.pictures .. "/rollouts.png", model, data)
+    if not files then return nil, message end
+    report.files = files
+  end
+  return report
+end
+
+return M

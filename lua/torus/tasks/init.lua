@@ -1,0 +1,81 @@
+--- The tasks: what is particular to training and measuring each model. What
+-- trains a run, and the scripts, know models only through this registry.
+--
+-- A task is a module torus.tasks.NAME, NAME the model's, with
+--
+--     rules             of every key of a configuration, as torus.options takes
+--                       them; `model`, `steps` and `batch` are among them
+--     presets           {[name] = changes of the defaults}, `full` among them
+--     model_rules       the rules of the keys that the model is built from; a
+--                       run keeps their values for good
+--     data_keys         names of the keys that determine the data, likewise
+--     complete(config, given)
+--                       fills in what follows from other values, `given` without
+--                       the defaults; returns a message where they contradict
+--                       each other
+--     open_data(config) -> data, or nil and a message
+--     model(config, generator)
+--                       -> an untrained model
+--     new(config, data) -> a training, as torus.runs.trainer wants it
+--     learning_rate(config)
+--                       -> a function of the step
+--     report(model, data, config, opts)
+--                       -> {rows = {{name, text}, ...}, numbers = {[key] =
+--                       number}, files = {path, ...}, note = text or nil}, or
+--                       nil and a message. opts: count, how many samples of the
+--                       data; split and pictures (a folder), where
+--                       report_options has them
+--     report_options    {[name] = true}, which of `split` and `pictures` its
+--                       report knows
+--
+-- and, where the model has it,
+--
+--     adapt_preset(values, changes)
+--                       -> the values of a preset that hold next to changes
+--     film_strips(model, data, config, opts)
+--                       -> {path, ...}, or nil and a message; pictures of what
+--                       the model predicts. opts: out (a folder), sequences,
+--                       samples, seed
+--     baselines         the rows of its table, as torus.experiments.baselines
+--                       takes them
+--
+-- @module torus.tasks
+local M = {}
+
+--- The names of the models that have a task.
+M.names = { "hgn", "hnn", "pixel_hnn", "nhf" }
+
+--- A task.
+-- @tparam string name of its model
+-- @treturn ?table
+-- @treturn ?string message
+function M.get(name)
+  for _, known in ipairs(M.names) do
+    if known == name then return require("torus.tasks." .. name) end
+  end
+  return nil, string.format("unknown model %q (known: %s)", tostring(name),
+    table.concat(M.names, ", "))
+end
+
+--- The names of the models whose task has an optional part.
+-- @tparam string name of the part: film_strips, baselines, or an option of the
+-- report
+-- @treturn {string,...}
+function M.having(name)
+  local found = {}
+  for _, model in ipairs(M.names) do
+    local task = M.get(model)
+    if task[name] or task.report_options[name] then found[#found + 1] = model end
+  end
+  return found
+end
+
+--- What a run learns from: its file or folder of data, else its target density
+-- or its system.
+-- @tparam table config
+-- @treturn string
+function M.subject(config)
+  return config.data or config.target or config.system
+end
+
+return M

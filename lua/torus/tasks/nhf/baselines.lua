@@ -1,0 +1,102 @@
+--- Neural Hamiltonian Flows on mixtures and other densities; see
+-- torus.experiments.baselines. The paper shows pictures and gives no figures.
+-- @module torus.tasks.nhf.baselines
+local report = require "torus.tasks.nhf.report"
+
+local M = {}
+
+M.scales = {
+  quick = "Preset `small`; nats.",
+  full = "Preset `long`; nats.",
+}
+
+-- name, label, changes, cost of `small` in seconds
+local TARGETS = {
+  { "mixture2", "2 modes", { target = "mixture", modes = 2 }, 90 },
+  { "mixture4", "4 modes", { target = "mixture", modes = 4 }, 90 },
+  { "soft4", "4 modes, soft-uniform prior", { target = "mixture", modes = 4,
+    prior = "soft_uniform" }, 100 },
+  { "mixture8", "8 modes", { target = "mixture", modes = 8 }, 90 },
+  { "rings", "two rings", { target = "rings" }, 90 },
+  { "moons", "two moons", { target = "moons" }, 90 },
+  { "line3", "3 modes, d = 1", { target = "mixture", modes = 3,
+    dimension = 1 }, 60 },
+  { "mixture4d16", "4 modes, d = 16", { target = "mixture", modes = 4,
+    dimension = 16 }, 90 },
+}
+
+--- @tparam string scale
+-- @treturn {table,...}
+function M.rows(scale)
+  local rows = {}
+  for i, entry in ipairs(TARGETS) do
+    local name, label, changes, cost = table.unpack(entry)
+    rows[i] = { name = name, label = label, changes = changes,
+      preset = scale == "full" and "long" or "small",
+      cost = scale == "full" and 4 * cost or cost }
+  end
+  return rows
+end
+
+-- The least and the largest of all the runs' shares, in units of the even one.
+local function shares(found)
+  local least, most = math.huge, -math.huge
+  for _, result in ipairs(found) do
+    for _, share in ipairs(result.shares or {}) do
+      share = share * #result.shares
+      least, most = math.min(least, share), math.max(most, share)
+    end
+  end
+  if most < least then return "–" end
+  return string.format("%.2f to %.2f", least, most)
+end
+
+local function modes(found)
+  local least, most, of
+  for _, result in ipairs(found) do
+    local n = result.modes_found
+    if n then
+      least, most = math.min(least or n, n), math.max(most or n, n)
+      of = result.modes
+    end
+  end
+  if not of then return "–" end
+  return least == most and string.format("%d of %d", least, of)
+    or string.format("%d to %d of %d", least, most, of)
+end
+
+M.columns = {
+  { title = "ELBO", key = "elbo", format = "%.3f" },
+  { title = "−entropy", key = "negative_entropy", format = "%.3f" },
+  { title = "gap", key = "gap", format = "%.3f" },
+  { title = "importance bound", key = "importance", format = "%.3f" },
+  { title = "divergence", key = "divergence", format = "%.3f" },
+  { title = "ln density − ELBO", key = "density_minus_elbo",
+    format = "%.3f" },
+  { title = "its least", key = "least_density_minus_elbo", format = "%.3f" },
+  { title = "integral", key = "integral", format = "%.4f" },
+  { title = "its error", key = "integral_error", format = "%.4f" },
+  { title = "there and back", key = "inverse", format = "%.1e" },
+  { title = "modes found", text = modes },
+  { title = "shares", text = shares },
+}
+
+M.notes = {
+  "*Gap*: how far the ELBO is below the target's negative entropy, which a "
+  .. "perfect flow attains. *Importance bound*: with 64 samples of f(p|q); "
+  .. "*divergence*: how far it is below the negative entropy, an upper bound "
+  .. "of KL(target ‖ flow). Both are means over samples of the difference of "
+  .. "logarithms, so their error is below that of the ELBO itself. *Shares*: "
+  .. "least and largest share of the flow's samples near one mode, 1 is even. "
+  .. "*Its least*: over 64 samples, whose bound comes from 256 draws each. "
+  .. "*Integral*: of the density, by importance sampling.",
+}
+
+--- @tparam Module model
+-- @tparam Target target
+-- @treturn table numbers
+function M.measure(model, target)
+  return report.measure(model, target, { quadrature = 64 })
+end
+
+return M

@@ -1,0 +1,252 @@
+--- What a trained flow is worth: its bound beside the target's entropy, its
+-- true density, its modes, its inverse.
+-- @module torus.tasks.nhf.report
+local flow = require "torus.plot.flow"
+local options = require "torus.options"
+local engine = require "torus.engine"
+
+local M = {}
+
+local RULES = {
+  count = { default = 8192, type = "integer", min = 2 },
+  importance = { default = 64, type = "integer", min = 1 },
+  quadrature = { default = 128, type = "integer", min = 0 },
+  points = { type = "integer", min = 3 },
+  grid = { default = 201, type = "integer", min = 0 },
+  mass = { default = 400000, type = "integer", min = 0 },
+}
+
+local function mean_and_error(x)
+  local mean = x:mean():item()
+  local variance = (x - mean):square():mean():item()
+  return mean, math.sqrt(variance / x:numel())
+end
+
+-- The integral of the learned density over a line that holds the samples.
+local function total(model, x, o)
+  local low, high = x:min():item() - 1, x:max():item() + 1
+  local axis = engine.linspace(low, high, o.grid, { dtype = model.config.dtype })
+  return model:log_density(axis:reshape(-1, 1), { points = o.points }):exp()
+    :sum():item() * (high - low) / (o.grid - 1)
+end
+
+local LOG_2PI = math.log(2 * math.pi)
+
+-- ln of a normal density with one mean and scale for each coordinate: (n).
+local function log_normal(x, mean, std)
+  return (((x - mean) / std):square() * -0.5 - std:log()
+    - 0.5 * LOG_2PI):sum(2)
+end
+
+-- q is the target's or, for so many, from a normal density of so many times
+-- the samples' width, which reaches where the target is not; p is f's, wider.
+local BROAD, WIDER, MOMENTA = 0.15, 1.5, 1.2
+local CHUNK = 20000
+
+-- The integral of the joint density by importance sampling, which in four
+-- dimensions needs far fewer states than a grid; with its error. Each q has a
+-- pair of opposite momenta.
+local function mass(model, target, x, o, generator)
+  local c, n = model.config, math.min(CHUNK, o.mass // 2)
+  local function normal()
+    return engine.randn({ n, c.dimension }, { dtype = c.dtype,
+      generator = generator })
+  end
+  local mean = x:mean(1, true)
+  local std = (x - mean):square():mean(1, true):sqrt() * WIDER
+  local parts = {}
+  for i = 1, o.mass // (2 * n) do
+    local far = engine.rand({ n, 1 }, { generator = generator }):lt(BROAD)
+    local q = engine.where(far:expand(n, c.dimension), mean + std * normal(),
+      target:sample(n, generator, c.dtype))
+    local log_r = engine.stack({
+      target:log_density(q) + math.log(1 - BROAD),
+      log_normal(q, mean, std):to("float64") + math.log(BROAD) }, 2)
+      :logsumexp(2)
+    local at, log_std = model:encode(q)
+    local reach, e = log_std:exp() * MOMENTA, normal()
+    local log_f = log_normal(e, 0, engine.ones({ 1 }, { dtype = c.dtype }))
+      - reach:log():sum(2)
+    local base = log_r + log_f:to("float64")
+    local weight
+    for _, sign in ipairs { 1, -1 } do
+      local w = (model:log_joint(q, at + reach * e * sign):to("float64")
+        - base):exp() / 2
+      weight = weight and weight + w or w
+    end
+    parts[i] = weight
+  end
+  return mean_and_error(engine.cat(parts, 1))
+end
+
+-- How far a state is from where it started, there and back.
+local function inverse_error(model, count)
+  local generator = engine.generator(7)
+  local q, p = model.prior:sample(count, generator)
+  local there_q, there_p = model:transport(q, p)
+  local back_q, back_p = model:transport(there_q, there_p, { inverse = true })
+  return math.max((back_q - q):abs():max():item(),
+    (back_p - p):abs():max():item())
+end
+
+-- How far the target's density is above a bound, sample by sample: what they
+-- have in common falls out of the mean. A uniform target's is one number, which
+-- a sample that was rounded over its edge has too.
+local function above(target, x, bound)
+  local truth = target.known_entropy and -target.known_entropy
+    or target:log_density(x)
+  return truth - bound:to("float64")
+end
+
+-- The parts of a measurement; each adds its numbers to `found`. The generator
+-- passes through them in turn, so their order is part of the result.
+
+-- The bounds on x, the second one on some of it, and how far they are below
+-- the target's negative entropy.
+local function measure_bounds(found, model, target, x, o, generator)
+  local bound = model:elbo(x, { generator = generator })
+  found.elbo, found.elbo_error = mean_and_error(bound)
+  local some = x:narrow(1, 1, math.min(1024, o.count))
+  local tighter = model:importance_bound(some, { samples = o.importance,
+    generator = generator })
+  found.importance, found.importance_error = mean_and_error(tighter)
+  local entropy, error_ = target:entropy()
+  if not entropy then return end
+  found.negative_entropy, found.negative_entropy_error = -entropy, error_
+  found.gap, found.gap_error = mean_and_error(above(target, x, bound))
+  found.divergence, found.divergence_error =
+    mean_and_error(above(target, some, tighter))
+end
+
+-- The density by quadrature, beside the bound at the same samples.
+local function measure_density(found, model, x, o, generator)
+  local few = x:narrow(1, 1, math.min(o.quadrature, o.count))
+  local n, d = few:size(1), few:size(2)
+  local density = model:log_density(few, { points = o.points })
+  -- Several draws of the bound at each sample: less noise.
+  local mean = model:elbo(few:unsqueeze(1):expand(256, n, d)
+    :reshape(256 * n, d), { generator = generator }):reshape(256, n):mean(1)
+  found.log_density = density:mean():item()
+  found.elbo_there = mean:mean():item()
+  found.density_minus_elbo, found.density_minus_elbo_error =
+    mean_and_error(density - mean)
+  found.least_density_minus_elbo = (density - mean):min():item()
+end
+
+local function measure_integral(found, model, target, made, o, generator)
+  local d = model.config.dimension
+  if d == 1 and o.grid > 0 then
+    found.integral, found.integral_error = total(model, made, o), 0
+  elseif d <= 3 and o.mass > 1 and found.negative_entropy then
+    found.integral, found.integral_error =
+      mass(model, target, made, o, generator)
+  end
+end
+
+local function measure_modes(found, target, made)
+  local shares = target:shares(made)
+  if not shares then return end
+  found.shares, found.modes, found.modes_found = shares, #shares, 0
+  for _, share in ipairs(shares) do
+    if share > 0.25 / #shares then found.modes_found = found.modes_found + 1 end
+  end
+end
+
+--- Measures a flow.
+-- @tparam Module model an NHF
+-- @tparam Target target
+-- @tparam[opt] table opts count=8192 samples of the target; importance=64
+-- samples for the tighter bound; quadrature=128 samples whose true density is
+-- taken, with points=49 momenta along each axis (401 for d = 1); for the
+-- integral of the density, 0 for none: grid=201 points for d = 1, mass=400000
+-- random states for 2 and 3
+-- @treturn table elbo, importance (a tighter bound), each with ..._error (of
+-- the mean); negative_entropy of the target with its error; gap and divergence,
+-- how far the bound and the tighter one are below it, with their errors, which
+-- are smaller, as they are taken sample by sample; log_density, elbo_there and
+-- density_minus_elbo with its error, on the samples of the quadrature; integral
+-- with its error; inverse; shares of samples by mode and modes_found
+function M.measure(model, target, opts)
+  local o = options.resolve("nhf_report", opts, RULES)
+  local generator, c = engine.generator(99), model.config
+  o.points = o.points or (c.dimension == 1 and 401 or 49)
+  return engine.no_grad(function()
+    local found = {}
+    local x = target:sample(o.count, generator, c.dtype)
+    measure_bounds(found, model, target, x, o, generator)
+    if c.dimension <= 2 and o.quadrature > 0 then
+      measure_density(found, model, x, o, generator)
+    end
+    local made = model:sample(o.count, { generator = generator })
+    measure_integral(found, model, target, made, o, generator)
+    found.inverse = inverse_error(model, 1000)
+    measure_modes(found, target, made)
+    return found
+  end)
+end
+
+local function rows_of(n)
+  local rows = {
+    { "ELBO", string.format("%.4f +- %.4f", n.elbo, n.elbo_error) },
+    { "importance-weighted bound", string.format("%.4f +- %.4f", n.importance,
+      n.importance_error) },
+  }
+  local function add(name, format, ...)
+    if ... then rows[#rows + 1] = { name, string.format(format, ...) } end
+  end
+  add("target's negative entropy", "%.4f +- %.4f", n.negative_entropy,
+    n.negative_entropy_error)
+  add("gap of the ELBO, nats", "%.4f +- %.4f", n.gap, n.gap_error)
+  add("ln density - ELBO, mean", "%.4f +- %.4f", n.density_minus_elbo,
+    n.density_minus_elbo_error)
+  add("ln density - ELBO, least", "%.4f", n.least_density_minus_elbo)
+  add("integral of the density", "%.4f +- %.4f", n.integral, n.integral_error)
+  add("there and back", "%.2g", n.inverse)
+  if n.shares then
+    local texts = {}
+    for i, share in ipairs(n.shares) do
+      texts[i] = string.format("%.3f", share)
+    end
+    add("modes found", "%d of %d", n.modes_found, n.modes)
+    add("share of samples by mode", "%s (truth %.3f each)",
+      table.concat(texts, " "), 1 / n.modes)
+  end
+  return rows
+end
+
+-- A picture of a flow of the plane; of others what to say about it.
+local function draw(report, model, config, target, folder)
+  if config.dimension ~= 2 then
+    report.note = string.format("no pictures: they are of flows of two "
+      .. "dimensions, and this one has %d", config.dimension)
+    return true
+  end
+  local label = config.data and config.data:match("[^/]+$") or config.target
+  local files, message = flow.draw(folder .. "/figure9.png",
+    { { model = model, target = target, label = label } })
+  if not files then return nil, message end
+  report.files = files
+  return true
+end
+
+--- For scripts/evaluate.lua.
+-- @tparam Module model
+-- @tparam Target data
+-- @tparam table config
+-- @tparam table opts count=8192, of samples; pictures, a folder, or nil
+-- @treturn ?table rows {{what, value}, ...}, numbers, files, and a note where
+-- there is something to say about them; of a user's samples those held out are
+-- what is measured
+-- @treturn ?string message
+function M.report(model, data, config, opts)
+  local target = data.held_out or data
+  local numbers = M.measure(model, target, { count = opts.count })
+  local report = { numbers = numbers, rows = rows_of(numbers), files = {} }
+  if opts.pictures then
+    local ok, message = draw(report, model, config, target, opts.pictures)
+    if not ok then return nil, message end
+  end
+  return report
+end
+
+return M

@@ -1,0 +1,212 @@
+--- Training a PixelHNN on frames.
+-- @module torus.tasks.pixel_hnn
+local Order = require "torus.data.order"
+local adam = require "torus.optim.adam"
+local baselines = require "torus.tasks.pixel_hnn.baselines"
+local common = require "torus.tasks.common"
+local report = require "torus.tasks.pixel_hnn.report"
+local pixel_hnn = require "torus.models.pixel_hnn"
+local render = require "torus.systems.render"
+local restricted = require "torus.data.restricted"
+local sequences = require "torus.tasks.sequences"
+local systems = require "torus.systems"
+local engine = require "torus.engine"
+
+local Task = {}
+Task.__index = Task
+
+-- Every step takes as many sequences as the batch says, and of each three
+-- frames in a row from a random place. What is left open follows from the
+-- system and the kind of model.
+local MORE = {
+  model = { default = "pixel_hnn", choices = { "pixel_hnn" } },
+  system = { type = "string" },
+  data = { type = "string" },
+  latent = { type = "integer", min = 2 },
+  centre = { default = true, type = "boolean" },
+  noise = { type = "number", min = 0 },
+  dt = { type = "number" },
+  frames = { type = "integer", min = 3 },
+  train_size = { type = "integer", min = 1 },
+  test_size = { type = "integer", min = 1 },
+  data_seed = { type = "integer", min = 0 },
+  batch = { default = 64, type = "integer", min = 1 },
+  steps = { default = 15000, type = "integer", min = 0 },
+  lr = { type = "number", min = 0 },
+  weight_decay = { default = 1e-5, type = "number", min = 0 },
+  evaluate_count = { default = 32, type = "integer", min = 1 },
+}
+
+Task.rules = common.rules(pixel_hnn.rules, MORE)
+Task.model_rules = pixel_hnn.rules
+Task.data_keys = { "system", "data", "noise", "train_size", "test_size",
+  "data_seed", "frames", "dt", "centre" }
+
+--- `full` is the paper's, with frames relative to their mean image, which it
+-- needs to see more than a constant one; `plain` is without that; `small` a
+-- narrower, shorter one.
+Task.presets = {
+  full = {},
+  plain = { centre = false, init = "default", input_gain = 1 },
+  small = { steps = 2000, conv_width = 16, lr_decay = "cosine" },
+}
+
+local function system_of(name)
+  if name == "restricted_pendulum" then return restricted.pendulum() end
+  return systems.find(name)
+end
+
+-- What a simulated set has where nothing is said: the restricted pendulum, its
+-- frames as the system has them.
+local function complete_simulated(config)
+  config.system = config.system or "restricted_pendulum"
+  local system = system_of(config.system)
+  if system then
+    config.frames = config.frames or system.steps + 1
+    config.dt = config.dt or system.dt
+    config.noise = config.noise or system.noise
+    config.background = config.background or render.grey
+  end
+  config.train_size = config.train_size or 2000
+  config.test_size = config.test_size or 200
+  config.data_seed = config.data_seed or 0
+end
+
+--- Fills in the data where they are simulated, the latent size (that of the
+-- true phase space) and the learning rate (1e-3; HGN's 1.5e-4 for the
+-- convolutional kind).
+-- @tparam table config
+function Task.complete(config)
+  if not config.data then complete_simulated(config) end
+  local system = config.system and system_of(config.system)
+  config.latent = config.latent or system and 2 * system.dimension or 2
+  config.lr = config.lr or (config.kind == "conv" and 1.5e-4 or 1e-3)
+end
+
+--- @tparam table config
+-- @treturn ?Dataset
+-- @treturn ?string message
+function Task.open_data(config)
+  return sequences.open(config, system_of)
+end
+
+--- @tparam table config
+-- @tparam[opt] generator generator
+-- @treturn Module
+function Task.model(config, generator)
+  return pixel_hnn.new(common.part(config, pixel_hnn.rules), generator)
+end
+
+--- @tparam table config
+-- @tparam Dataset data
+-- @treturn Task
+function Task.new(config, data)
+  local self = setmetatable({ config = config, data = data }, Task)
+  self.generator = engine.generator(config.seed)
+  self.model = Task.model(config, self.generator)
+  if config.centre then
+    self.model:set_centre(Task.some_pairs(data.train))
+  end
+  self.order = Order.new { count = data.train.size,
+    batch = math.min(config.batch, data.train.size), seed = config.seed }
+  self.parameters = self.model:named_parameters()
+  self.weights = self.model:parameters()
+  self.optimiser = adam.new(self.weights, { lr = config.lr,
+    weight_decay = config.weight_decay })
+  self.columns = { "loss", "autoencoder", "canonical", "hnn", "test_mse" }
+  return self
+end
+
+-- Rows of (n, length, ...) from `starts` on, `count` of each.
+local function cut(x, starts, count)
+  local n, length, rest = x:size(1), x:size(2), { table.unpack(x.shape, 3) }
+  local places = {}
+  for i = 1, n do
+    for k = 0, count - 1 do
+      places[#places + 1] = (i - 1) * length + starts[i] + k
+    end
+  end
+  return x:reshape(n * length, table.unpack(rest))
+    :index_select(1, engine.tensor(places, { dtype = "int64" }))
+    :reshape(n, count, table.unpack(rest))
+end
+
+--- Frames of sequences of a split from given places on; only these are
+-- rendered.
+-- @tparam table split
+-- @tparam tensor|table places of the sequences
+-- @tparam {integer,...} starts the first frame of each, from 1
+-- @tparam integer count of frames
+-- @treturn tensor (batch, count, height, width, channels)
+function Task.windows(split, places, starts, count)
+  if not split.states then return cut(split:batch(places), starts, count) end
+  local states = cut(split:states(places), starts, count)
+  return split.system:render(states:select(3, 1), split.drawing)
+end
+
+-- For as many sequences, random places where three frames in a row start.
+local function random_starts(split, count, generator)
+  local starts = {}
+  for i, u in ipairs(engine.rand({ count }, { generator = generator,
+    dtype = "float64" }):totable()) do
+    starts[i] = 1 + math.floor(u * (split.length - 2))
+  end
+  return starts
+end
+
+--- Pairs to take the mean image from.
+-- @tparam table split
+-- @treturn tensor (n, 2, height, width, channels), n at most 256
+function Task.some_pairs(split)
+  local count = math.min(256, split.size)
+  return Task.windows(split, engine.arange(count, { dtype = "int64" }),
+    random_starts(split, count, engine.generator(0)), 2)
+end
+
+--- @treturn {tensor,...} gradients
+-- @treturn table numbers for the log
+function Task:step()
+  local c, split = self.config, self.data.train
+  local places = self.order:next()
+  local starts = random_starts(split, places:numel(), self.generator)
+  self.frames = Task.windows(split, places, starts, 3):to(c.dtype)
+  local losses = self.model:losses(self.frames)
+  return common.gradients(losses.total, self.weights), {
+    loss = losses.total:item(), autoencoder = losses.autoencoder:item(),
+    canonical = losses.canonical:item(), hnn = losses.hnn:item() }
+end
+
+function Task:numbers() return common.numbers(self.generator, self.order) end
+
+function Task:load_numbers(numbers)
+  common.load_numbers(numbers, self.generator, self.order)
+end
+
+function Task:first_bad()
+  return common.first_bad(self.parameters)
+    or self.frames and common.first_bad { { "the frames", self.frames } }
+end
+
+--- The error of rollouts from the first pair of held-out sequences, against
+-- their clean frames where these are known.
+function Task:evaluate()
+  local split, total, numbers = self.data.test, 0, 0
+  local count = math.min(self.config.evaluate_count, split.size)
+  for first = 1, count, 16 do
+    local places = common.places_from(first, math.min(first + 15, count))
+    local frames, clean = split:batch(places), split:clean(places)
+    local seen = self.model:film(frames:narrow(2, 1, 2):to(self.config.dtype),
+      { steps = split.length - 1 })
+    local difference = seen:to("float32") - clean
+    total = total + difference:square():sum():item()
+    numbers = numbers + difference:numel()
+  end
+  return { test_mse = total / numbers }
+end
+
+Task.learning_rate = common.learning_rate
+Task.report = report.report
+Task.report_options = { split = true, pictures = true }
+Task.baselines = baselines
+
+return Task

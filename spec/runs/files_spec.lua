@@ -1,0 +1,138 @@
+local torus = require "torus"
+local checkpoint = require "torus.runs.checkpoint"
+local files = require "torus.runs.files"
+local Log = require "torus.runs.log"
+local Progress = require "torus.runs.progress"
+local adam = require "torus.optim.adam"
+
+local function temporary()
+  local path = os.tmpname()
+  finally(function() os.remove(path) end)
+  return path
+end
+
+describe("log.csv", function()
+  it("keeps rows up to the step that is resumed from", function()
+    local path = temporary()
+    local log = assert(Log.open(path, { "step", "loss" }, 0))
+    for step = 1, 5 do assert(log:row { step = step, loss = step / 10 }) end
+    log:close()
+    -- a crash in the middle of a row
+    local file = io.open(path, "ab")
+    file:write("6,0.")
+    file:close()
+    log = assert(Log.open(path, { "step", "loss" }, 3))
+    log:row { step = 4 }
+    log:close()
+    assert.are.equal("step,loss\n1,0.1\n2,0.2\n3,0.3\n4,\n",
+      files.read(path))
+    local read = Log.read(path)
+    assert.are.same({ "step", "loss" }, read.columns)
+    assert.are.same({ step = 4 }, read.rows[4])
+  end)
+
+  it("starts anew when nothing is resumed", function()
+    local path = temporary()
+    files.write(path, "step\n1\n")
+    assert(Log.open(path, { "step" }, 0)):close()
+    assert.are.equal("step\n", files.read(path))
+  end)
+
+  it("says where it could not write", function()
+    local log, message = Log.open("/proc/nowhere/log.csv", { "step" }, 0)
+    assert.is_nil(log)
+    assert.matches("/proc/nowhere", message)
+  end)
+end)
+
+describe("a checkpoint", function()
+  it("keeps every bit of weights, moments and numbers", function()
+    local path = temporary()
+    local w = torus.variable(torus.randn({ 3, 2 }))
+    local optimiser = adam.new { w }
+    optimiser:step { torus.randn { 3, 2 } }
+    assert(checkpoint.save(path, { parameters = { { "w", w } },
+      optimiser = optimiser, step = 7, config = "{}",
+      numbers = { third = 1 / 3, position = 1 << 60 } }))
+    local c = assert(checkpoint.load(path))
+    assert.are.equal(7, c.step)
+    assert.are.equal(1, c.adam_steps)
+    assert.are.same({ third = 1 / 3, position = 1 << 60 }, c.numbers)
+    assert.are.same(w:totable(), c.tensors.w:totable())
+    assert.are.same({ "w" }, { (next(checkpoint.weights(c))) })
+    assert.are.same(optimiser.second[1]:totable(),
+      c.tensors["adam.second.w"]:totable())
+  end)
+
+  it("says what is wrong with a file", function()
+    local c, message = checkpoint.load("/no/such/file")
+    assert.is_nil(c)
+    assert.matches("/no/such/file", message)
+    local path = temporary()
+    files.write(path, "nonsense")
+    c, message = checkpoint.load(path)
+    assert.is_nil(c)
+    assert.matches(path, message, 1, true)
+  end)
+end)
+
+describe("the progress line", function()
+  local function fake()
+    local shown, time = {}, 0
+    local out = { write = function(_, ...)
+      shown[#shown + 1] = table.concat { ... }
+    end, flush = function() end }
+    return shown, out, function() return time end,
+      function(seconds) time = time + seconds end
+  end
+
+  it("shows share, rate, time left and loss", function()
+    local _, out, now, wait = fake()
+    local p = Progress.new(100, 20, { active = true, out = out, now = now })
+    wait(15)
+    assert.are.equal("[############............] 50/100  2.0 steps/s  "
+      .. "0:25 left  loss 0.125", p:line(50, 0.125))
+    wait(585)
+    assert.are.equal("[############............] 50/100  20.00 s/step  "
+      .. "16:40 left", p:line(50))
+  end)
+
+  it("writes at most ten times a second, and the last step always",
+    function()
+      local shown, out, now, wait = fake()
+      local p = Progress.new(100, 0, { active = true, out = out, now = now })
+      for step = 1, 100 do
+        wait(0.01)
+        p:update(step, 1)
+      end
+      assert.is_true(#shown >= 9 and #shown <= 12)
+      assert.matches("100/100", shown[#shown])
+      p:finish()
+      assert.are.equal("\n", shown[#shown])
+    end)
+
+  it("is silent where there is no terminal", function()
+    local shown, out, now = fake()
+    local p = Progress.new(10, 0, { active = false, out = out, now = now })
+    p:update(10, 1)
+    p:finish()
+    assert.are.equal(0, #shown)
+  end)
+end)
+
+describe("files.make_folder", function()
+  it("takes no empty name for the root", function()
+    local ok, message = files.make_folder("")
+    assert.is_nil(ok)
+    assert.matches("can't be empty", message)
+  end)
+
+  it("makes a folder and those above it", function()
+    local base = os.tmpname()
+    os.remove(base)
+    assert(files.make_folder(base .. "/a/b"))
+    assert.is_true(files.exists(base .. "/a/b"))
+    assert(files.make_folder(base .. "/a/b/"))
+    for _, part in ipairs { "/a/b", "/a", "" } do os.remove(base .. part) end
+  end)
+end)

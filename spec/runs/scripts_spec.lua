@@ -1,0 +1,188 @@
+local lfs = require "lfs"
+local json = require "dkjson"
+local torus = require "torus"
+local files = require "torus.runs.files"
+
+local TINY = " --set width=4 --set z=3 --set state=2 --set energy_layers=2 "
+  .. "--set resolution=16 --set frames=4 --set batch=2 --set train_size=8 "
+  .. "--set test_size=4 --set noise=0 --set save_every=2 --set log_every=1 "
+  .. "--set evaluate_every=4 --set evaluate_count=4 "
+
+local base
+
+local function remove_tree(path)
+  if lfs.symlinkattributes(path, "mode") == "directory" then
+    for name in lfs.dir(path) do
+      if name ~= "." and name ~= ".." then remove_tree(path .. "/" .. name) end
+    end
+    lfs.rmdir(path)
+  else
+    os.remove(path)
+  end
+end
+
+-- Runs a script; returns its exit status, output and errors.
+local function script(arguments)
+  local out, err = base .. "/out", base .. "/err"
+  local _, _, status = os.execute(string.format(
+    "scripts/torus scripts/%s >%s 2>%s", arguments, out, err))
+  return status, files.read(out), files.read(err)
+end
+
+local function succeeds(arguments)
+  local status, out, err = script(arguments)
+  assert.are.equal(0, status, err)
+  -- no terminal, no progress line
+  assert.are.equal("", err)
+  return out
+end
+
+local function fails(arguments, pattern)
+  local status, _, err = script(arguments)
+  assert.is_true(status ~= 0)
+  assert.matches(pattern, err)
+  assert.is_nil(err:find("stack traceback", 1, true))
+end
+
+describe("the scripts", function()
+  setup(function()
+    base = os.tmpname()
+    os.remove(base)
+    assert(files.make_folder(base))
+    succeeds("train.lua hgn --steps 4 --out " .. base .. "/run" .. TINY)
+  end)
+
+  teardown(function() remove_tree(base) end)
+
+  for _, name in ipairs { "train", "evaluate", "rollout", "demo" } do
+    it(name .. " explains itself", function()
+      assert.matches("Usage: " .. name .. ".lua",
+        succeeds(name .. ".lua --help"))
+    end)
+  end
+
+  it("train leaves a run folder", function()
+    for _, name in ipairs { "config.json", "log.csv",
+      "checkpoint.safetensors" } do
+      assert.is_true(files.exists(base .. "/run/" .. name))
+    end
+  end)
+
+  it("train goes on where it was and gets the same weights", function()
+    local half = base .. "/half"
+    succeeds("train.lua hgn --steps 2 --out " .. half .. TINY)
+    succeeds("train.lua hgn --resume --steps 4 --out " .. half)
+    local one = torus.load(base .. "/run/checkpoint.safetensors")
+    local two = torus.load(half .. "/checkpoint.safetensors")
+    for name, tensor in pairs(one) do
+      assert.are.equal(torus.to_bytes(tensor), torus.to_bytes(two[name]), name)
+    end
+    assert.matches("is at step 4 already",
+      succeeds("train.lua hgn --resume --out " .. half))
+  end)
+
+  it("train goes on with the model and the data that the run has", function()
+    local path = base .. "/kept"
+    succeeds("train.lua hgn --steps 3 --out " .. path .. TINY)
+    local text = files.read(path .. "/config.json")
+    local function refused(pattern, arguments)
+      fails("train.lua " .. arguments .. " --resume --out " .. path, pattern)
+      assert.are.equal(text, files.read(path .. "/config.json"))
+    end
+    refused('kept: its system is "mass_spring" and can\'t become "pendulum"',
+      "hgn --system pendulum")
+    refused("kept: its width is 4 and can't become 8", "--set width=8")
+    refused("kept: its seed is 1 and can't become 2", "--seed 2")
+    refused("kept: its noise is 0 and can't become 0.5", "--set noise=0.5")
+    refused("kept is at step 3 already, 2 steps in all can't be", "--steps 2")
+    refused("kept: its model is hgn and can't become hnn", "hnn")
+    succeeds("train.lua --resume --steps 4 --set lr=0.01 --out " .. path)
+    assert.matches('"lr": 0.01', files.read(path .. "/config.json"))
+  end)
+
+  it("evaluate prints figures, or JSON", function()
+    local out = succeeds("evaluate.lua " .. base .. "/run --count 4")
+    assert.matches("MSE against clean frames +%d+%.%d+e%-4", out)
+    assert.matches("noise floor +0%.00e%-4", out)
+    local numbers = json.decode(succeeds("evaluate.lua " .. base
+      .. "/run --count 4 --json"))
+    assert.are.equal(4, numbers.step)
+    assert.are.equal(4, #numbers.mse_by_frame)
+    local sum = 0
+    for _, mse in ipairs(numbers.mse_by_frame) do sum = sum + mse / 4 end
+    assert.is_near(numbers.mse_clean, sum, 1e-7)
+    assert.is_near(numbers.ratio, numbers.mse_clean / numbers.mse_still, 1e-9)
+  end)
+
+  it("rollout writes strips and animations", function()
+    local out = succeeds("rollout.lua " .. base .. "/run --sequences 1 "
+      .. "--samples 2 --out " .. base .. "/pictures")
+    for path in out:gmatch("[^\n]+") do
+      local start = files.read(path):sub(1, 6)
+      assert.is_true(start == "GIF89a" or start:sub(2, 4) == "PNG", path)
+    end
+    assert.matches("strip%-1.png.*strip%-1.gif.*samples.png.*samples.gif", out)
+  end)
+
+  it("train, measure and draw in float64", function()
+    local run = base .. "/double"
+    succeeds("train.lua hgn --steps 4 --set dtype=float64 --out " .. run .. TINY)
+    assert.matches("\n4,.-,.-,.-,.-,0%.%d+,", files.read(run .. "/log.csv"))
+    succeeds("evaluate.lua " .. run .. " --count 2")
+    succeeds("rollout.lua " .. run .. " --sequences 1 --samples 1")
+  end)
+
+  it("refuse unknown keys, presets, systems and options", function()
+    fails("train.lua hgn --set widht=3", "unknown key \"widht\" %(known: ")
+    fails("train.lua hgn --set width=x", "width: expected an integer, got \"x\"")
+    fails("train.lua hgn --preset tiny", "unknown preset \"tiny\"")
+    fails("train.lua hgn --system sping --out " .. base .. "/none",
+      "\"sping\" is no system %(known: mass_spring, pendulum")
+    fails("train.lua hgn --colour red", "unknown option '%-%-colour'")
+    fails("train.lua nosuch", "must be one of 'hgn'")
+    fails("train.lua --steps 0", "whole number of at least 1")
+    fails("rollout.lua " .. base .. "/run --seed 1.5",
+      "whole number of at least 0")
+    fails("evaluate.lua " .. base .. "/run --pictures", "rollout.lua makes")
+    fails("bench.lua --rounds 0", "whole number of at least 1")
+    fails("bench.lua --peer --python /none/python3",
+      "^bench.lua: %-%-peer: /none/python3 has no PyTorch, which is Debian's "
+        .. "package python3%-torch\n")
+  end)
+
+  it("tell a configuration that can't be in one line", function()
+    fails("train.lua hgn --set train_size=10 --set test_size=1 --out " .. base
+      .. "/none", "^train.lua: data.order: 10 sequences don't fill a batch of "
+      .. "16\n$")
+    fails("train.lua hgn --threads 100000",
+      "^train.lua: set_threads: expected 1%.%.256, got 100000\n$")
+    fails("evaluate.lua " .. base .. "/run --threads 100000",
+      "^evaluate.lua: set_threads: ")
+    fails("table1.lua --list --threads 100000", "^table1.lua: set_threads: ")
+  end)
+
+  it("refuse folders that hold no run, or one already", function()
+    fails("train.lua hgn --resume --out " .. base .. "/none",
+      "there is no run to resume")
+    fails("train.lua hgn --steps 4 --out " .. base .. "/run" .. TINY,
+      "holds a run already: resume it")
+    fails("evaluate.lua " .. base .. "/none", "none/checkpoint.safetensors")
+    fails("train.lua hgn --out /proc/none" .. TINY,
+      "cannot make the folder /proc/none")
+  end)
+
+  it("keep a checkpoint when control-C stops them", function()
+    local run = base .. "/stopped"
+    -- starts the run in the background, waits for its first step, stops it
+    local status = os.execute(string.format([[
+      scripts/torus scripts/train.lua hgn --steps 1000000 --set \
+        save_every=1000000 --out %s %s >%s/out 2>%s/err & pid=$!
+      while ! grep -q '^5,' %s/log.csv 2>/dev/null; do sleep 0.05; done
+      kill -INT $pid; wait $pid; test $? -eq 1]], run,
+      TINY:gsub("%-%-set save_every=2", ""), base, base, run))
+    assert.is_true(status)
+    local step = files.read(base .. "/err"):match(
+      "interrupted; the checkpoint of step (%d+)")
+    assert.is_true(tonumber(step) >= 5)
+  end)
+end)

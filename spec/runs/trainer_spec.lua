@@ -1,0 +1,313 @@
+local lfs = require "lfs"
+local torus = require "torus"
+local hgn = require "torus.tasks.hgn"
+local runs = torus.runs
+
+-- Eight sequences of four frames with a bright spot that moves.
+local function dataset()
+  local frames = torus.rand({ 8, 4, 16, 16, 3 },
+    { generator = torus.generator(1) }) * 0.1
+  for i = 1, 8 do
+    for t = 1, 4 do
+      frames[{ i, t, { 2 * t, 2 * t + 3 }, { i, i + 3 } }] = 0.9
+    end
+  end
+  return assert(torus.data.frames(frames, { test = 2 }))
+end
+
+local function configuration(changes)
+  local given = { width = 4, z = 3, state = 2, resolution = 16, frames = 4,
+    energy_layers = 2, batch = 2, steps = 8, lr = 1e-3, tolerance = 1e-3,
+    save_every = 3, log_every = 1, evaluate_every = 4, decode_frames = 3 }
+  for key, value in pairs(changes or {}) do given[key] = value end
+  return assert(runs.configuration.make(nil, given))
+end
+
+local folders = {}
+
+local function new_folder()
+  local path = os.tmpname()
+  os.remove(path)
+  folders[#folders + 1] = path
+  return path
+end
+
+local function remove_tree(path)
+  if lfs.symlinkattributes(path, "mode") == "directory" then
+    for name in lfs.dir(path) do
+      if name ~= "." and name ~= ".." then remove_tree(path .. "/" .. name) end
+    end
+    lfs.rmdir(path)
+  else
+    os.remove(path)
+  end
+end
+
+local function run(folder, changes, opts)
+  opts = opts or {}
+  opts.data = opts.data or dataset()
+  return runs.train(folder, configuration(changes), opts)
+end
+
+-- Everything that a checkpoint holds, as bytes.
+local function contents(folder)
+  local stored = assert(runs.checkpoint.load(folder
+    .. "/checkpoint.safetensors"))
+  local all = { step = stored.step, adam_steps = stored.adam_steps,
+    numbers = stored.numbers }
+  for name, tensor in pairs(stored.tensors) do
+    all[name] = torus.to_bytes(tensor)
+  end
+  return all
+end
+
+-- The log without the column that tells the time.
+local function log_rows(folder)
+  local log = assert(runs.log.read(folder .. "/log.csv"))
+  for _, row in ipairs(log.rows) do row.seconds = nil end
+  return log.rows
+end
+
+local function text_of(path)
+  local file = assert(io.open(path, "rb"))
+  local text = file:read("a")
+  file:close()
+  return text
+end
+
+local function write(path, text)
+  local file = assert(io.open(path, "wb"))
+  file:write(text)
+  file:close()
+end
+
+describe("torus.runs", function()
+  local whole -- a run of eight steps that nothing disturbed
+
+  setup(function()
+    whole = new_folder()
+    assert(run(whole))
+  end)
+
+  teardown(function()
+    for _, folder in ipairs(folders) do remove_tree(folder) end
+  end)
+
+  it("leaves a run folder", function()
+    local config = assert(runs.read_configuration(whole))
+    assert.are.same(configuration(), config)
+    local rows = log_rows(whole)
+    assert.are.equal(8, #rows)
+    assert.are.equal(8, rows[8].step)
+    assert.is_number(rows[8].loss)
+    assert.is_number(rows[4].test_mse)
+    assert.is_nil(rows[3].test_mse)
+    local model, _, step = runs.open(whole)
+    assert.are.equal(8, step)
+    assert.are.equal("HGN", getmetatable(model).__name)
+  end)
+
+  it("learns", function()
+    local folder = new_folder()
+    assert(run(folder, { steps = 60, lr = 3e-3, kl_weight = 1e-3,
+      save_every = 60, evaluate_every = 60 }))
+    local rows = log_rows(folder)
+    assert.is_true(rows[60].mse < 0.5 * rows[1].mse)
+  end)
+
+  it("resumes to the same bits, row by row of the log", function()
+    local folder = new_folder()
+    assert(run(folder, { steps = 5 }))
+    assert(run(folder, nil, { resume = true }))
+    assert.are.same(contents(whole), contents(folder))
+    -- the last step of a run is evaluated too: the fifth, here
+    local rows = log_rows(folder)
+    rows[5].test_mse = nil
+    assert.are.same(log_rows(whole), rows)
+  end)
+
+  it("resumes to the same bits after kill -9", function()
+    local folder = new_folder()
+    write(folder .. ".lua", string.format([[
+      package.path, package.cpath = %q, %q
+      local torus = require "torus"
+      local config = assert(torus.runs.configuration.decode(%q))
+      local frames = torus.load(%q).frames
+      torus.runs.train(%q, config, {
+        data = torus.data.frames(frames, { test = 2 }),
+        after_step = function(run)
+          if run.step == 5 then os.execute("kill -9 $PPID") end
+        end })
+    ]], package.path, package.cpath, runs.configuration.encode(configuration()),
+      folder .. ".frames", folder))
+    folders[#folders + 1] = folder .. ".lua"
+    folders[#folders + 1] = folder .. ".frames"
+    local source = dataset().train.source.frames
+    assert(torus.save(folder .. ".frames", { frames = source }))
+    local _, how, code = os.execute("lua5.4 " .. folder .. ".lua 2>/dev/null")
+    assert.is_true(how == "signal" and code == 9 or code == 137)
+    assert.are.equal(3, contents(folder).step)
+    assert.are.equal(5, #log_rows(folder))
+    assert(run(folder, nil, { resume = true }))
+    assert.are.same(contents(whole), contents(folder))
+    assert.are.same(log_rows(whole), log_rows(folder))
+  end)
+
+  it("gives the same bits with one thread and with two", function()
+    local before = torus.threads()
+    for _, threads in ipairs { 1, 2 } do
+      torus.set_threads(threads)
+      local folder = new_folder()
+      assert(run(folder))
+      assert.are.same(contents(whole), contents(folder))
+      -- the whole file, to the byte
+      assert.are.equal(text_of(whole .. "/checkpoint.safetensors"),
+        text_of(folder .. "/checkpoint.safetensors"))
+    end
+    torus.set_threads(before)
+  end)
+
+  it("keeps a checkpoint when it is interrupted", function()
+    local folder = new_folder()
+    local result, message = run(folder, nil, { after_step = function(r)
+      if r.step == 4 then error("interrupted!") end
+    end })
+    assert.is_nil(result)
+    assert.matches("interrupted; the checkpoint of step 4", message)
+    assert(run(folder, nil, { resume = true }))
+    assert.are.same(contents(whole), contents(folder))
+  end)
+
+  it("stops at a NaN, names it, and keeps the last good state", function()
+    local folder = new_folder()
+    local result, message = run(folder, nil, { after_step = function(r)
+      if r.step == 4 then
+        torus.no_grad(function()
+          r.task.model.f_psi[2].weight:mul_(0 / 0)
+        end)
+      end
+    end })
+    assert.is_nil(result)
+    assert.matches("training stopped at step 5: .*the first tensor that went "
+      .. "bad is f_psi.2.weight; the checkpoint of step 3 is kept", message)
+    assert.are.equal(3, contents(folder).step)
+    assert.is_nil(runs.open(folder):first_bad(
+      dataset().train:batch { 1, 2 }))
+  end)
+
+  it("stops at a gradient that is not finite", function()
+    local folder = new_folder()
+    local _, message = run(folder, { multiplier = 1e30, multiplier_max = 1e31,
+      tolerance = 1e-3 })
+    assert.matches("training stopped at step 1: .*gradient of", message)
+  end)
+
+  describe("refuses", function()
+    it("a folder that holds a run, unless it resumes it", function()
+      local _, message = run(whole)
+      assert.matches("holds a run already: resume it", message)
+    end)
+
+    it("a folder that cannot be made or written", function()
+      local folder = new_folder()
+      write(folder, "a file")
+      local _, message = run(folder .. "/run")
+      assert.matches("is in the way: it is no folder", message)
+      _, message = run("/proc/no-such-run")
+      assert.matches("cannot make the folder /proc/no%-such%-run", message)
+    end)
+
+    it("a checkpoint that was cut short", function()
+      local folder = new_folder()
+      assert(run(folder, { steps = 3 }))
+      local path = folder .. "/checkpoint.safetensors"
+      local text = text_of(path)
+      for _, length in ipairs { 0, 5, 100, #text // 2, #text - 1 } do
+        write(path, text:sub(1, length))
+        local result, message = run(folder, nil, { resume = true })
+        assert.is_nil(result)
+        assert.matches("checkpoint.safetensors", message)
+        -- the broken file is left for its owner to look at
+        assert.are.equal(length, #text_of(path))
+      end
+    end)
+
+    it("a checkpoint of another model", function()
+      local folder, other = new_folder(), new_folder()
+      assert(run(folder, { steps = 3 }))
+      assert(run(other, { steps = 3, width = 6 }))
+      os.rename(other .. "/checkpoint.safetensors",
+        folder .. "/checkpoint.safetensors")
+      local _, message = run(folder, nil, { resume = true })
+      assert.matches("expected %([%d,]+%) float32, got %([%d,]+%) float32",
+        message)
+    end)
+
+    it("a checkpoint without the optimiser's state", function()
+      local folder = new_folder()
+      assert(run(folder, { steps = 3 }))
+      local path = folder .. "/checkpoint.safetensors"
+      local tensors, metadata = torus.load(path)
+      tensors["adam.first.f_psi.1.weight"] = nil
+      assert(torus.save(path, tensors, metadata))
+      local _, message = run(folder, nil, { resume = true })
+      assert.matches("the moments of f_psi.1.weight are missing", message)
+    end)
+
+    it("a checkpoint whose moments or numbers are not the run's", function()
+      local folder = new_folder()
+      assert(run(folder, { steps = 3 }))
+      local path = folder .. "/checkpoint.safetensors"
+      local tensors, metadata = torus.load(path)
+      local function refused(pattern, key, value, numbers)
+        local changed, said = {}, {}
+        for name, tensor in pairs(tensors) do changed[name] = tensor end
+        for name, text in pairs(metadata) do said[name] = text end
+        changed[key], said.numbers = value, numbers or metadata.numbers
+        assert(torus.save(path, changed, said))
+        local result, message = run(folder, nil, { resume = true })
+        assert.is_nil(result)
+        assert.matches(pattern, message)
+      end
+      local name = "adam.first.f_psi.1.weight"
+      local moment = tensors[name]
+      refused("the moments of f_psi.1.weight are missing or of another shape",
+        name, moment:reshape(-1))
+      refused("checkpoint.safetensors: its numbers are damaged: ", name, moment,
+        "{}")
+      refused("the metadata of this checkpoint is damaged", name, moment,
+        ("["):rep(300000))
+      local text = metadata.numbers:gsub('"epoch_used":"%d+"',
+        '"epoch_used":"99"')
+      refused("its numbers are damaged: order:set_state", name, moment, text)
+    end)
+
+    it("a safetensors file that is no checkpoint", function()
+      local folder = new_folder()
+      assert(run(folder, { steps = 3 }))
+      torus.save(folder .. "/checkpoint.safetensors",
+        { x = torus.zeros(1) }, { format = "pt" })
+      local _, message = runs.open(folder)
+      assert.matches("expected a torus checkpoint 1, got a file of format pt",
+        message)
+    end)
+
+    it("a log with other columns", function()
+      local folder = new_folder()
+      assert(run(folder, { steps = 3 }))
+      write(folder .. "/log.csv", "step,other\n1,2\n")
+      local _, message = run(folder, nil, { resume = true })
+      assert.matches("cannot continue .*log.csv: its columns are", message)
+    end)
+
+    it("data that the model does not fit", function()
+      local path = new_folder() .. ".npy"
+      folders[#folders + 1] = path
+      assert(torus.data.export(path, dataset().train))
+      local _, message = hgn.open_data(configuration { data = path,
+        frames = 5 })
+      assert.matches("the model wants sequences of shape %(5,16,16,3%), these "
+        .. "have %(4,16,16,3%)", message)
+    end)
+  end)
+end)
