@@ -19,20 +19,20 @@ bool torus_conv_init(torus_conv *conv, int64_t n, int64_t h, int64_t w,
   return true;
 }
 
-/* Whether tiles of 4 x 4 pixels with 36 products each are fewer products than
+/* Whether patches of 4 x 4 pixels with 36 products each are fewer products than
  * there are pixels times 9, by enough to pay for the transforms. */
-static bool tiles_pay(const torus_conv *v, const conv_kernels *kernels) {
+static bool patches_pay(const torus_conv *v, const conv_kernels *kernels) {
   if (v->kh != 3 || v->kw != 3 || v->stride != 1 || v->pad != 1) return false;
   if (v->c < kernels->lanes || v->k < kernels->lanes) return false;
-  int64_t tiles = (v->h + 3) / 4 * ((v->w + 3) / 4);
-  return v->h * v->w >= 4 * tiles;
+  int64_t patches = (v->h + 3) / 4 * ((v->w + 3) / 4);
+  return v->h * v->w >= 4 * patches;
 }
 
-static conv_tiles image_tiles(const torus_conv *v, int64_t channels,
-                              int64_t border) {
+static conv_patches image_patches(const torus_conv *v, int64_t channels,
+                                  int64_t border) {
   conv_view view = {v->h, v->w, v->h * v->w * channels, v->w * channels,
                     channels};
-  return conv_tiles_of(view, border, border);
+  return conv_patches_of(view, border, border);
 }
 
 static conv_correlation forward_job(const torus_conv *v) {
@@ -41,8 +41,8 @@ static conv_correlation forward_job(const torus_conv *v) {
   job.n = v->n;
   job.c = v->c;
   job.k = v->k;
-  job.in[0] = image_tiles(v, v->c, 1);
-  job.out[0] = image_tiles(v, v->k, 0);
+  job.in[0] = image_patches(v, v->c, 1);
+  job.out[0] = image_patches(v, v->k, 0);
   job.filter = (conv_filter){.from = 9, .to = 9 * v->c};
   job.slope = 1;
   return job;
@@ -69,13 +69,13 @@ static conv_weight_sum weight_grad_job(const torus_conv *v) {
   return job;
 }
 
-static bool by_tiles(const torus_conv *conv, torus_dtype dtype) {
-  return dtype == TORUS_FLOAT32 && tiles_pay(conv, conv_kernels_chosen());
+static bool by_patches(const torus_conv *conv, torus_dtype dtype) {
+  return dtype == TORUS_FLOAT32 && patches_pay(conv, conv_kernels_chosen());
 }
 
 size_t torus_conv_forward_scratch(const torus_conv *conv, int threads,
                                   torus_dtype dtype) {
-  if (by_tiles(conv, dtype)) {
+  if (by_patches(conv, dtype)) {
     conv_correlation job = forward_job(conv);
     return conv_correlation_scratch(&job, threads);
   }
@@ -84,7 +84,7 @@ size_t torus_conv_forward_scratch(const torus_conv *conv, int threads,
 
 size_t torus_conv_input_grad_scratch(const torus_conv *conv, int threads,
                                      torus_dtype dtype) {
-  if (by_tiles(conv, dtype)) {
+  if (by_patches(conv, dtype)) {
     conv_correlation job = input_grad_job(conv);
     return conv_correlation_scratch(&job, threads);
   }
@@ -93,7 +93,7 @@ size_t torus_conv_input_grad_scratch(const torus_conv *conv, int threads,
 
 size_t torus_conv_weight_grad_scratch(const torus_conv *conv, int threads,
                                       torus_dtype dtype) {
-  if (by_tiles(conv, dtype)) {
+  if (by_patches(conv, dtype)) {
     conv_weight_sum job = weight_grad_job(conv);
     return conv_weight_sum_scratch(&job, threads);
   }
@@ -103,7 +103,7 @@ size_t torus_conv_weight_grad_scratch(const torus_conv *conv, int threads,
 void torus_conv_forward_f32(const torus_conv *conv, const float *x,
                             const float *w, const float *bias, float slope,
                             float *y, void *scratch) {
-  if (!by_tiles(conv, TORUS_FLOAT32)) {
+  if (!by_patches(conv, TORUS_FLOAT32)) {
     conv_general_forward_f32(conv, x, w, bias, slope, y, scratch);
     return;
   }
@@ -124,7 +124,7 @@ void torus_conv_forward_f64(const torus_conv *conv, const double *x,
 
 void torus_conv_input_grad_f32(const torus_conv *conv, const float *gy,
                                const float *w, float *gx, void *scratch) {
-  if (!by_tiles(conv, TORUS_FLOAT32)) {
+  if (!by_patches(conv, TORUS_FLOAT32)) {
     conv_general_input_grad_f32(conv, gy, w, gx, scratch);
     return;
   }
@@ -142,7 +142,7 @@ void torus_conv_input_grad_f64(const torus_conv *conv, const double *gy,
 
 void torus_conv_weight_grad_f32(const torus_conv *conv, const float *x,
                                 const float *gy, float *gw, void *scratch) {
-  if (!by_tiles(conv, TORUS_FLOAT32)) {
+  if (!by_patches(conv, TORUS_FLOAT32)) {
     conv_general_weight_grad_f32(conv, x, gy, gw, scratch);
     return;
   }

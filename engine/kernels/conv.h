@@ -19,8 +19,8 @@
  * faster, with vector instructions chosen at run time; the environment
  * variable TORUS_ISA=avx512|avx2|portable asks for a smaller set. Error
  * against float64, relative l2: at most 1.5e-6 (general path 1e-6). It works
- * on tiles of 4x4 pixels and what surrounds them: an infinity or NaN spoils
- * all of a tile, beyond the pixels that its window reaches, and a value far
+ * on patches of 4x4 pixels and what surrounds them: an infinity or NaN spoils
+ * all of a patch, beyond the pixels that its window reaches, and a value far
  * larger than its neighbours costs them digits likewise. */
 #ifndef TORUS_KERNELS_CONV_H
 #define TORUS_KERNELS_CONV_H

@@ -1,4 +1,4 @@
-/* Internal to the convolution kernels: filters as the tiles need them. */
+/* Internal to the convolution kernels: filters as the patches need them. */
 #ifndef TORUS_KERNELS_CONV_FILTER_H
 #define TORUS_KERNELS_CONV_FILTER_H
 

@@ -7,7 +7,7 @@
 #include "kernels/clones.h"
 #include "kernels/conv_paths.h"
 
-/* Bytes of V and M of a block of tiles: they share the second-level cache
+/* Bytes of V and M of a block of patches: they share the second-level cache
  * with U. */
 #define BLOCK_BYTES 250000
 /* Blocks are dealt to at most so many pieces, if there are enough each piece
@@ -24,15 +24,15 @@ static int64_t slot_of(int64_t size) {
   return torus_ceil_div(size, 64) / 2 * 128 + 64;
 }
 
-conv_tiles conv_tiles_of(conv_view view, int64_t top, int64_t left) {
-  return (conv_tiles){.view = view,
-                      .rows = torus_ceil_div(view.h, TILE),
-                      .columns = torus_ceil_div(view.w, TILE),
-                      .top = top,
-                      .left = left};
+conv_patches conv_patches_of(conv_view view, int64_t top, int64_t left) {
+  return (conv_patches){.view = view,
+                        .rows = torus_ceil_div(view.h, PATCH),
+                        .columns = torus_ceil_div(view.w, PATCH),
+                        .top = top,
+                        .left = left};
 }
 
-static int64_t tiles_in(const conv_tiles *t, int64_t n) {
+static int64_t patches_in(const conv_patches *t, int64_t n) {
   return n * t->rows * t->columns;
 }
 
@@ -46,24 +46,24 @@ static int64_t columns_of(const conv_kernels *kernels, int64_t k) {
 }
 
 /* What the transforms take for rows outside an image. */
-static size_t zeros_bytes(const conv_tiles *in, const conv_tiles *out) {
+static size_t zeros_bytes(const conv_patches *in, const conv_patches *out) {
   int64_t pixel = torus_max(in->view.pixel, out->view.pixel);
   return (size_t)(6 * pixel) * sizeof(float);
 }
 
-/* Asks for the channels [begin, end) of the pixels of tiles [first, last), to
+/* Asks for the channels [begin, end) of the pixels of patches [first, last), to
  * be brought into the second-level cache. Inline, because gcc drops calls of
  * functions that only prefetch. */
 static inline __attribute__((always_inline)) void
-prefetch(const conv_tiles *t, int64_t first, int64_t last, const float *x,
+prefetch(const conv_patches *t, int64_t first, int64_t last, const float *x,
          int64_t begin, int64_t end) {
   const conv_view *g = &t->view;
   for (; first < last; first++) {
-    int64_t top = first / t->columns % t->rows * TILE;
-    int64_t left = first % t->columns * TILE;
+    int64_t top = first / t->columns % t->rows * PATCH;
+    int64_t left = first % t->columns * PATCH;
     const float *image = x + first / (t->rows * t->columns) * g->image;
-    for (int64_t i = top; i < torus_min(top + TILE, g->h); i++) {
-      for (int64_t j = left; j < torus_min(left + TILE, g->w); j++) {
+    for (int64_t i = top; i < torus_min(top + PATCH, g->h); i++) {
+      for (int64_t j = left; j < torus_min(left + PATCH, g->w); j++) {
         const float *pixel = image + i * g->row + j * g->pixel;
         for (int64_t c = begin; c < end; c += 16) {
           __builtin_prefetch(pixel + c, 0, 2);
@@ -80,8 +80,8 @@ prefetch(const conv_tiles *t, int64_t first, int64_t last, const float *x,
 typedef struct plan {
   const conv_correlation *job;
   const conv_transforms *transforms;
-  int64_t positions, columns;         /* columns: k rounded up to vectors */
-  int64_t tiles, block, blocks, runs; /* tiles in a block, blocks, pieces */
+  int64_t positions, columns;           /* columns: k rounded up to vectors */
+  int64_t patches, block, blocks, runs; /* patches in a block, blocks, pieces */
   int64_t slots, slot, line;
   int64_t chunks;
   int64_t u_slot, u_size; /* u_size: of a job */
@@ -98,22 +98,22 @@ typedef struct place {
   float *packed, *phase, *u, *m;
 } place;
 
-static int64_t block_of(int64_t tiles, int64_t most_tiles) {
+static int64_t block_of(int64_t patches, int64_t max_patches) {
   /* Enough pieces to share, not so small that U is read too often. */
-  int64_t block = torus_ceil_div(torus_ceil_div(tiles, 8), 6) * 6;
-  return torus_max(8, torus_min(block, most_tiles / 6 * 6));
+  int64_t block = torus_ceil_div(torus_ceil_div(patches, 8), 6) * 6;
+  return torus_max(8, torus_min(block, max_patches / 6 * 6));
 }
 
 static plan plan_of(const conv_correlation *job) {
   plan p = {.job = job, .transforms = transforms_of(job->kernels, job->taps)};
   p.positions = p.transforms->side * p.transforms->side;
   p.columns = columns_of(job->kernels, job->k);
-  p.tiles = tiles_in(&job->out[0], job->n);
+  p.patches = patches_in(&job->out[0], job->n);
   p.line = torus_ceil_div(job->c, 16) * 16;
   p.slots = job->sources == 1 ? p.positions + 1 : 2 * p.positions;
   int64_t widest = torus_max(p.line, p.columns);
-  p.block = block_of(p.tiles, BLOCK_BYTES / 4 / (p.slots * widest));
-  p.blocks = torus_ceil_div(p.tiles, p.block);
+  p.block = block_of(p.patches, BLOCK_BYTES / 4 / (p.slots * widest));
+  p.blocks = torus_ceil_div(p.patches, p.block);
   p.runs =
       torus_min(RUNS, torus_max(torus_min(p.blocks, 8), p.blocks / RUN_BLOCKS));
   p.slot = slot_of(p.block * widest);
@@ -174,11 +174,10 @@ static void make_u(const plan *p, const place *at, int64_t job, int64_t chunk) {
                         at->phase);
       taps = at->phase;
     }
-    p->transforms->weights(size, taps, size,
-                           at->u + job * p->u_size +
-                               s * p->positions * p->u_slot +
-                               first * p->columns,
-                           p->u_slot);
+    p->transforms->filter(size, taps, size,
+                          at->u + job * p->u_size +
+                              s * p->positions * p->u_slot + first * p->columns,
+                          p->u_slot);
   }
 }
 
@@ -201,18 +200,18 @@ static void need_u(const plan *p, const place *here, int64_t job, int thread) {
   *made |= (uint8_t)(0x80 | 1 << job);
 }
 
-/* One block of tiles of a job. Memory is slower than this arithmetic: while
- * the products run, the pixels of the `ahead` tiles after the block and of its
- * own results are brought nearer. */
-static void tiles_block(const plan *p, const place *here, int64_t job,
-                        int64_t first, int64_t count, int64_t ahead) {
+/* One block of patches of a job. Memory is slower than this arithmetic: while
+ * the products run, the pixels of the `ahead` patches after the block and of
+ * its own results are brought nearer. */
+static void patches_block(const plan *p, const place *here, int64_t job,
+                          int64_t first, int64_t count, int64_t ahead) {
   const conv_correlation *j = p->job;
   const conv_transforms *t = p->transforms;
   float *m = here->m, *v = m + (p->slots - p->positions) * p->slot;
   const float *u = here->u + job * p->u_size;
-  const conv_tiles *out = &j->out[job];
+  const conv_patches *out = &j->out[job];
   for (int64_t s = 0; s < j->sources; s++) {
-    const conv_tiles *in = &j->in[job * j->sources + s];
+    const conv_patches *in = &j->in[job * j->sources + s];
     const float *x = j->x[job * j->sources + s];
     conv_run run = {in, first, count, p->slot, p->line};
     t->input(&run, 0, PARTS, j->c, x, p->zeros, v);
@@ -231,22 +230,23 @@ static void tiles_block(const plan *p, const place *here, int64_t job,
   t->output(&run, 0, j->k, m, j->bias, j->slope, j->y[job]);
 }
 
-static void tiles_piece(void *arg, int64_t piece, int thread) {
+static void patches_piece(void *arg, int64_t piece, int thread) {
   const plan *p = arg;
   place here = place_of(p, thread);
   int64_t job = piece / p->runs, run = piece % p->runs;
   if (p->own) need_u(p, &here, job, thread);
   int64_t first = run * p->blocks / p->runs * p->block;
-  int64_t end = torus_min((run + 1) * p->blocks / p->runs * p->block, p->tiles);
+  int64_t end =
+      torus_min((run + 1) * p->blocks / p->runs * p->block, p->patches);
   for (; first < end; first += p->block) {
     int64_t count = torus_min(p->block, end - first);
-    tiles_block(p, &here, job, first, count, end - first);
+    patches_block(p, &here, job, first, count, end - first);
   }
 }
 
 void conv_correlation_run(const conv_correlation *job, void *scratch) {
   plan p = plan_of(job);
-  if (p.tiles == 0) return;
+  if (p.patches == 0) return;
   char *at = p.scratch = scratch;
   p.made = conv_take(&at, TORUS_MAX_THREADS);
   memset(p.made, 0, TORUS_MAX_THREADS);
@@ -254,18 +254,18 @@ void conv_correlation_run(const conv_correlation *job, void *scratch) {
   p.zeros = conv_take(&at, zeros);
   memset(p.zeros, 0, zeros);
   if (!p.own) torus_parallel(p.chunks, weights_piece, &p);
-  torus_parallel(job->jobs * p.runs, tiles_piece, &p);
+  torus_parallel(job->jobs * p.runs, patches_piece, &p);
 }
 
 /* Tiles between flushes of the weight gradient to double, most partial sums,
- * and fewest tiles that are worth one. */
-#define FLUSH_TILES 512
+ * and fewest patches that are worth one. */
+#define FLUSH_PATCHES 512
 #define PARTIALS 8
-#define PARTIAL_TILES 128
-/* Bytes of V and M of one part of a block of tiles. */
+#define PARTIAL_PATCHES 128
+/* Bytes of V and M of one part of a block of patches. */
 #define PART_BYTES 300000
 
-/* Columns in a group, where there are few tiles. */
+/* Columns in a group, where there are few patches. */
 #define GROUP 32
 
 /* Columns of a product in groups: all in one, or GROUP in each and the rest
@@ -288,15 +288,15 @@ static int64_t group_width(groups g, int64_t group) {
   return group_begin(g, group + 1) - group_begin(g, group);
 }
 
-/* How a weight gradient is cut: the pieces of a job are runs of tiles, whose
- * sums are added up at the end, or, when there are few tiles, groups of
- * columns. In a block of tiles one part of the positions follows the other, so
- * that V and M need little room beside the sums. */
+/* How a weight gradient is cut: the pieces of a job are runs of patches, whose
+ * sums are added up at the end, or, when there are few patches, groups of
+ * columns. In a block of patches one part of the positions follows the other,
+ * so that V and M need little room beside the sums. */
 typedef struct sum_plan {
   const conv_weight_sum *job;
   const conv_transforms *transforms;
   groups groups; /* more than one only with a single partial sum */
-  int64_t taps, tiles, partials, block;
+  int64_t taps, patches, partials, block;
   int64_t positions, part; /* all, and those of a part */
   int64_t v_line, v_slot, m_slot, u_slot;
   int64_t sum_size; /* (taps, c, columns) */
@@ -312,11 +312,11 @@ static sum_plan sum_plan_of(const conv_weight_sum *job) {
   p.positions = p.transforms->side * p.transforms->side;
   p.part = 2 * p.transforms->side;
   p.taps = job->taps * job->taps;
-  p.tiles = tiles_in(&job->out[0], job->n);
-  bool few = p.tiles < PARTIAL_TILES && job->jobs == 1;
+  p.patches = patches_in(&job->out[0], job->n);
+  bool few = p.patches < PARTIAL_PATCHES && job->jobs == 1;
   p.groups = groups_of(job->kernels, job->k, few);
-  p.partials =
-      torus_max(1, torus_min(PARTIALS, torus_ceil_div(p.tiles, PARTIAL_TILES)));
+  p.partials = torus_max(
+      1, torus_min(PARTIALS, torus_ceil_div(p.patches, PARTIAL_PATCHES)));
   p.v_line = torus_ceil_div(job->c, 16) * 16;
   int64_t line = p.v_line + p.groups.columns;
   p.block = torus_max(12, PART_BYTES / 4 / (p.part * line) / 4 * 4);
@@ -340,8 +340,8 @@ size_t conv_weight_sum_scratch(const conv_weight_sum *job, int threads) {
          (size_t)threads * p.room;
 }
 
-/* Adds one part's products of a block of tiles to u, or sets u. Meanwhile
- * pixels of the next block are asked for, of tiles up to `last`. */
+/* Adds one part's products of a block of patches to u, or sets u. Meanwhile
+ * pixels of the next block are asked for, of patches up to `last`. */
 static void sum_block(const sum_plan *p, int64_t job, int64_t group, int part,
                       int64_t first, int64_t count, int64_t last, bool add,
                       float *v, float *u) {
@@ -364,8 +364,8 @@ static void sum_block(const sum_plan *p, int64_t job, int64_t group, int part,
     int64_t from = ahead + done * p->block / p->positions;
     int64_t to = ahead + (done + 1) * p->block / p->positions;
     if (to > last) to = last;
-    prefetch(in.tiles, from, to, j->x[job], 0, j->c);
-    prefetch(out.tiles, from, to, j->gy[job], begin, end);
+    prefetch(in.patches, from, to, j->x[job], 0, j->c);
+    prefetch(out.patches, from, to, j->gy[job], begin, end);
   }
 }
 
@@ -409,16 +409,16 @@ static void sum_piece(void *arg, int64_t piece, int thread) {
   if (p->groups.columns > j->k) {
     memset(m, 0, (size_t)(p->part * p->m_slot) * sizeof(float));
   }
-  int64_t first = partial * p->tiles / p->partials, held = 0;
-  int64_t end = (partial + 1) * p->tiles / p->partials;
+  int64_t first = partial * p->patches / p->partials, held = 0;
+  int64_t end = (partial + 1) * p->patches / p->partials;
   for (; first < end; first += p->block) {
     int64_t count = torus_min(p->block, end - first);
     for (int part = 0; part < PARTS; part++) {
       sum_block(p, job, group, part, first, count, end, held > 0, v, u);
     }
     held += count;
-    if (held < FLUSH_TILES && first + count < end) continue;
-    p->transforms->weight_sums(size, u, p->u_slot, sum, size);
+    if (held < FLUSH_PATCHES && first + count < end) continue;
+    p->transforms->filter_grad(size, u, p->u_slot, sum, size);
     held = 0;
   }
   if (j->jobs * p->partials == 1) {

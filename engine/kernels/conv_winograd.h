@@ -1,25 +1,25 @@
-/* Internal to the convolution kernels: whole passes by tiles (conv_tiles.h),
- * float32. Scratch, threads and errors as in conv.h. */
+/* Internal to the convolution kernels: whole passes by patches
+ * (conv_patches.h), float32. Scratch, threads and errors as in conv.h. */
 #ifndef TORUS_KERNELS_CONV_WINOGRAD_H
 #define TORUS_KERNELS_CONV_WINOGRAD_H
 
 #include <stddef.h>
 
 #include "kernels/conv_filter.h"
-#include "kernels/conv_tiles.h"
+#include "kernels/conv_patches.h"
 
 #define JOBS_MAX 4
 
 /* y_j = leaky(sum over s of filter_js(x_js) + bias) for jobs j < jobs,
  * s < sources; element j * sources + s of the arrays, at most JOBS_MAX. That
  * is also the number of the filter's phase. All views have the same sizes, and
- * so the same tiles. */
+ * so the same patches. */
 typedef struct conv_correlation {
   const conv_kernels *kernels;
   int taps; /* 2 or 3 */
   int jobs, sources;
   int64_t n, c, k; /* images, channels of a source, channels of y */
-  conv_tiles in[JOBS_MAX], out[JOBS_MAX];
+  conv_patches in[JOBS_MAX], out[JOBS_MAX];
   const float *x[JOBS_MAX];
   conv_filter filter;
   const float *bias;
@@ -37,7 +37,7 @@ typedef struct conv_weight_sum {
   const conv_kernels *kernels;
   int taps, jobs;
   int64_t n, c, k;
-  conv_tiles in[JOBS_MAX], out[JOBS_MAX];
+  conv_patches in[JOBS_MAX], out[JOBS_MAX];
   const float *x[JOBS_MAX], *gy[JOBS_MAX];
   conv_filter filter; /* w unused */
   float *gw;
@@ -46,7 +46,7 @@ typedef struct conv_weight_sum {
 size_t conv_weight_sum_scratch(const conv_weight_sum *job, int threads);
 void conv_weight_sum_run(const conv_weight_sum *job, void *scratch);
 
-/* The tiles of an image of h x w pixels and their windows' offset. */
-conv_tiles conv_tiles_of(conv_view view, int64_t top, int64_t left);
+/* The patches of an image of h x w pixels and their windows' offset. */
+conv_patches conv_patches_of(conv_view view, int64_t top, int64_t left);
 
 #endif

@@ -15,8 +15,8 @@ bool torus_upsample_conv_init(torus_conv *conv, int64_t n, int64_t h, int64_t w,
   return true;
 }
 
-/* Four phases with 25 products for each tile of the small image, against 36
- * for each tile of the large one. */
+/* Four phases with 25 products for each patch of the small image, against 36
+ * for each patch of the large one. */
 static bool by_phases(const torus_conv *v, torus_dtype dtype) {
   int64_t lanes = conv_kernels_chosen()->lanes;
   if (dtype != TORUS_FLOAT32 || v->c < lanes || v->k < lanes) return false;
@@ -51,8 +51,8 @@ static conv_correlation forward_job(const torus_conv *v) {
   job.k = v->k;
   for (int i = 0; i < 4; i++) {
     int row = i / 2, column = i % 2;
-    job.in[i] = conv_tiles_of(small_view(v, v->c), 1 - row, 1 - column);
-    job.out[i] = conv_tiles_of(phase_view(v, v->k), 0, 0);
+    job.in[i] = conv_patches_of(small_view(v, v->c), 1 - row, 1 - column);
+    job.out[i] = conv_patches_of(phase_view(v, v->k), 0, 0);
   }
   job.filter = (conv_filter){.from = 9, .to = 9 * v->c, .phases = true};
   job.slope = 1;
@@ -67,10 +67,10 @@ static conv_correlation input_grad_job(const torus_conv *v) {
   job.n = v->n;
   job.c = v->k;
   job.k = v->c;
-  job.out[0] = conv_tiles_of(small_view(v, v->c), 0, 0);
+  job.out[0] = conv_patches_of(small_view(v, v->c), 0, 0);
   for (int i = 0; i < 4; i++) {
     int row = i / 2, column = i % 2;
-    job.in[i] = conv_tiles_of(phase_view(v, v->k), row, column);
+    job.in[i] = conv_patches_of(phase_view(v, v->k), row, column);
   }
   job.filter = (conv_filter){.from = 9 * v->c, .to = 9, .phases = true};
   job.filter.flip = true;

@@ -1,34 +1,19 @@
 /* Transcendental functions over arrays, as vector code.
  *
- * Own polynomials, compiled for several instruction sets; the set is chosen
- * when first used: the best that the machine has and the environment variable
- * TORUS_ISA=avx512|avx2|portable allows. Every function is accurate to a few
- * units in the last place (exp and log 2, the others 4) over the whole range,
- * subnormal results included; infinities and NaN are treated as in libm.
- * Results do not depend on an element's place in the array.
+ * Own polynomials, compiled for every instruction set (see simd/isa.h). Every
+ * function is accurate to a few units in the last place (exp and log 2, the
+ * others 4) over the whole range, subnormal results included; infinities and
+ * NaN are treated as in libm. Results do not depend on an element's position
+ * in the array.
  *
  * Owns nothing, can't fail. An output may be the input itself, but must not
  * overlap it otherwise. */
 #ifndef TORUS_KERNELS_VECMATH_H
 #define TORUS_KERNELS_VECMATH_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/dtype.h"
-
-typedef enum torus_isa {
-  TORUS_ISA_PORTABLE,
-  TORUS_ISA_AVX2,
-  TORUS_ISA_AVX512,
-  TORUS_ISA_COUNT
-} torus_isa;
-
-/* The set in use. */
-torus_isa torus_isa_chosen(void);
-/* Uses another one from now on; false, with nothing changed, when the machine
- * does not have it. Not while kernels run. */
-bool torus_isa_choose(torus_isa isa);
 
 /* X(name): y = name(x). softplus(x) = log(1 + exp(x)), the derivative of
  * which is sigmoid(x) = 1 / (1 + exp(-x)). */

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "kernels/vecmath.h"
+#include "kernels/simd/isa.h"
 
 #define INLINE static inline __attribute__((always_inline))
 /* Every loop of a fixed short length, so that arrays become registers. */

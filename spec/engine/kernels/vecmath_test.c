@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/simd/isa.h"
 #include "kernels/vecmath.h"
 
 #define COUNT 20011

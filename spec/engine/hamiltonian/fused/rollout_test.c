@@ -2,7 +2,7 @@
 
 #include "core/threads.h"
 #include "hamiltonian/fused/plan.h"
-#include "kernels/vecmath.h"
+#include "kernels/simd/isa.h"
 #include "problem.h"
 
 /* --- values --- */

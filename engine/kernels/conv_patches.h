@@ -1,28 +1,28 @@
-/* Internal to the convolution kernels: Winograd's minimal filtering on tiles
- * of 4 x 4 pixels, float32.
+/* Internal to the convolution kernels: Winograd's minimal filtering (see
+ * simd/winograd.inc) by patches of 4 x 4 output pixels, float32.
  *
  * A correlation with t x t taps, t = 3 or 2, of a window d of p x p pixels,
- * p = t + 3, to a tile of 4 x 4 pixels is
+ * p = t + 3, to a patch of 4 x 4 pixels is
  *
  *   y = A' [ (G w G') . (B' d B) ] A
  *
  * with a product for each of the p x p positions: 36 instead of 144 for 3 x 3
  * taps, 25 instead of 64 for 2 x 2. With channels, the products at one
- * position are one matrix product V U over all tiles: V (tiles, c) from the
- * windows, U (c, k) from the weights, M (tiles, k) to the tiles of y. The
- * gradient with respect to the weights is the transpose,
+ * position are one matrix product V U over all patches: V (patches, c) from
+ * the windows, U (c, k) from the filter, M (patches, k) to the patches of y.
+ * The filter's gradient is the transpose,
  *
- *   gw = G' [ sum over tiles (B' d B) . (A gy A') ] G.
+ *   gw = G' [ sum over patches (B' d B) . (A gy A') ] G.
  *
- * This header is the inner loops' interface; they are compiled once for each
+ * This header is the inner loops' interface; they are compiled for every
  * instruction set. Channels are vectors: c and k are at least `lanes`. */
-#ifndef TORUS_KERNELS_CONV_TILES_H
-#define TORUS_KERNELS_CONV_TILES_H
+#ifndef TORUS_KERNELS_CONV_PATCHES_H
+#define TORUS_KERNELS_CONV_PATCHES_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#define TILE 4
+#define PATCH 4
 #define PARTS 3
 
 /* Images inside a larger array: distances in elements. */
@@ -31,19 +31,19 @@ typedef struct conv_view {
   int64_t image, row, pixel;
 } conv_view;
 
-/* All tiles of the images of a view, numbered row by row through the images;
- * the window of tile (i, j) has its first pixel at (4 i - top, 4 j - left).
+/* All patches of the images of a view, numbered row by row through the images;
+ * the window of patch (i, j) has its first pixel at (4 i - top, 4 j - left).
  * Pixels outside the view are zero. */
-typedef struct conv_tiles {
+typedef struct conv_patches {
   conv_view view;
-  int64_t rows, columns; /* of tiles, in an image */
+  int64_t rows, columns; /* of patches, in an image */
   int64_t top, left;
-} conv_tiles;
+} conv_patches;
 
-/* A run of tiles with a matrix (count, channels) for each position: element
- * (position, tile, channel) is at position * slot + tile * line + channel. */
+/* A run of patches with a matrix (count, channels) for each position: element
+ * (position, patch, channel) is at position * slot + patch * line + channel. */
 typedef struct conv_run {
-  const conv_tiles *tiles;
+  const conv_patches *patches;
   int64_t first, count;
   int64_t slot, line;
 } conv_run;
@@ -65,10 +65,10 @@ typedef struct conv_transforms {
                       const float *gy, const float *zeros, float *m);
   /* U = G w G' elementwise over count numbers (a multiple of the lanes):
    * tap t of w begins at w + t * tap, position p of u at u + p * slot. */
-  void (*weights)(int64_t count, const float *w, int64_t tap, float *u,
-                  int64_t slot);
-  /* gw += G' gu G, the same the other way. */
-  void (*weight_sums)(int64_t count, const float *gu, int64_t slot, double *gw,
+  void (*filter)(int64_t count, const float *w, int64_t tap, float *u,
+                 int64_t slot);
+  /* gw += G' gu G, in the same layouts. */
+  void (*filter_grad)(int64_t count, const float *gu, int64_t slot, double *gw,
                       int64_t tap);
 } conv_transforms;
 
@@ -82,7 +82,7 @@ typedef struct conv_kernels {
   conv_transforms taps2, taps3;
 } conv_kernels;
 
-/* The best set that this machine has and TORUS_ISA allows. */
+/* Those of the instruction set in use. */
 const conv_kernels *conv_kernels_chosen(void);
 
 #endif
