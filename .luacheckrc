@@ -8,4 +8,4 @@ ignore = { "581" }
 files["spec/**/*_spec.lua"] = { std = "lua54+busted" }
 files["spec/support/**/*.lua"] = { std = "lua54+busted" }
 -- Configuration read by its own program.
-files["scripts/dev/config.ld"] = { std = "+ldoc" }
+files["scripts/dev/docs/config.ld"] = { std = "+ldoc" }

@@ -91,7 +91,7 @@ help:
 	@echo "make test       install what is missing, build, run every spec"
 	@echo "                TESTS=regex picks spec files, SLOW=1 adds slow specs"
 	@echo "make setup      install every Debian package that a target needs"
-	@echo "make lint       formatting, static checks, the layer rules"
+	@echo "make lint       formatting, static checks, the layer rules, the docs"
 	@echo "make format     let clang-format have its way"
 	@echo "make asan       every spec under the address and UB sanitizers"
 	@echo "make valgrind   the C specs under memcheck"
@@ -115,6 +115,7 @@ test:
 
 lint:
 	@scripts/dev/setup.sh lint
+	@$(MAKE) build
 	@scripts/dev/lint.sh
 
 format:
@@ -143,7 +144,7 @@ coverage:
 docs:
 	@scripts/dev/setup.sh docs
 	@$(MAKE) build
-	@BUILD=$(BUILD) scripts/dev/docs.sh
+	@scripts/dev/docs.sh
 
 install:
 	@scripts/dev/setup.sh --check build

@@ -191,6 +191,8 @@ end
 
 local function described(entry)
   local out = text.of(entry)
+  local module = entry.kind == "function" and entries.module(entry.name)
+  if module then out = out .. "\n\n" .. text.body(module) end
   if entry.kind == "module" or entry.kind == "class" then
     local members = members_of(entry)
     if #members > 0 then out = out .. "\n\n" .. text.table_of(members) end

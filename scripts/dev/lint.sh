@@ -43,4 +43,5 @@ check cppcheck cppcheck --quiet --std=c11 --language=c -Iengine \
 if command -v clang >/dev/null; then check clang clang_check; fi
 check luacheck luacheck --quiet --no-color --config .luacheckrc $lua_dirs
 check house lua5.4 scripts/dev/house.lua
+check docs scripts/dev/docs.sh
 exit $failed

@@ -56,6 +56,7 @@ need_lint() {
   need clang-format command_exists clang-format
   need cppcheck command_exists cppcheck
   need lua-check command_exists luacheck
+  need_docs
 }
 need_valgrind() {
   need_test
@@ -68,6 +69,9 @@ need_coverage() {
 need_docs() {
   need_demo
   need lua-ldoc command_exists ldoc
+  # LDoc's Markdown is written for this Lua.
+  need lua5.1 command_exists lua5.1
+  need lua-markdown lua5.1 -e 'require "markdown"'
 }
 
 case $goal in

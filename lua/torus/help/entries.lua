@@ -50,6 +50,14 @@ local function is_elementwise(op)
   return true
 end
 
+-- A descriptor's line as a sentence; formulas keep their small letters.
+local function sentence(doc)
+  if doc:find("^%l%l+[%s,%-]") or doc:find("^an? %l") then
+    doc = doc:sub(1, 1):upper() .. doc:sub(2)
+  end
+  return doc:find("%.$") and doc or doc .. "."
+end
+
 -- A call that runs, of an operation whose arguments can be made up: every
 -- input a vector or a number, every number a half; a reduction along rows.
 local function example_of(op, elementwise)
@@ -75,9 +83,7 @@ end
 local function operation(op, comment)
   local elementwise = is_elementwise(op)
   local entry = comment or { text = "",
-    summary = op.doc:gsub("^%l%l+%s", function(word)
-      return word:sub(1, 1):upper() .. word:sub(2)
-    end) .. (op.doc:find("%.$") and "" or ".") }
+    summary = sentence(op.doc) }
   entry.name, entry.kind, entry.operation = "torus." .. op.name, "function", op
   entry.section = entry.section or "Operations"
   if not entry.params or #entry.params == 0 then
@@ -101,7 +107,7 @@ local function operation(op, comment)
   return entry
 end
 
-local all, by_name
+local all, by_name, modules
 
 local function gather()
   local found, reference = pcall(require, "torus.reference")
@@ -109,12 +115,13 @@ local function gather()
     return nil, "help: the texts are missing: run make, which writes "
       .. "torus/reference.lua next to the built modules"
   end
-  all, by_name = {}, {}
+  all, by_name, modules = {}, {}, {}
   for _, entry in ipairs(reference) do
     for _, list in ipairs { "params", "returns", "raises", "usage", "see" } do
       entry[list] = entry[list] or {}
     end
     all[#all + 1] = entry
+    if entry.kind == "module" then modules[entry.name] = entry end
     local known = by_name[entry.name]
     -- A module that can be called shares its name with the function.
     if not known or known.kind == "module" then by_name[entry.name] = entry end
@@ -145,6 +152,13 @@ end
 -- @treturn ?table
 function M.get(name)
   return M.all() and by_name[name]
+end
+
+--- The entry of a module, also of one that shares its name with a function.
+-- @tparam string name
+-- @treturn ?table
+function M.module(name)
+  return M.all() and modules[name]
 end
 
 return M

@@ -59,12 +59,19 @@ function M.signature(entry)
   local names = entry.arguments
   if not names then
     names = {}
-    for i, p in ipairs(entry.params) do names[i] = p.name end
+    for _, p in ipairs(entry.params) do
+      if not p.name:find("%.%w") then names[#names + 1] = p.name end
+    end
+  end
+  -- What may be left out at the end.
+  local required = 0
+  for i, name in ipairs(names) do
+    if not (by_name[name] and by_name[name].optional) then required = i end
   end
   local text, closing = "", ""
   for i, name in ipairs(names) do
     local comma = i > 1 and ", " or ""
-    if by_name[name] and by_name[name].optional then
+    if i > required then
       text = text .. "[" .. comma .. name
       closing = closing .. "]"
     else
@@ -117,6 +124,15 @@ local function list(out, title, items, write)
 end
 
 local function sentence(item, out) wrap(item, "  ", out) end
+
+--- The text of an entry after its summary.
+-- @tparam table entry
+-- @treturn string
+function M.body(entry)
+  local out = {}
+  prose(entry.text or "", out)
+  return table.concat(out, "\n")
+end
 
 --- Everything about one entry.
 -- @tparam table entry

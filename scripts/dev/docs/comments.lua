@@ -256,7 +256,8 @@ local function check_arguments(entry, report)
   local known = {}
   for _, name in ipairs(entry.arguments) do known[name] = true end
   for _, p in ipairs(entry.params) do
-    if not known[p.name] and not known["..."] then
+    -- A table's keys are written as opts.key.
+    if not known[p.name:match("^[^%.]+")] and not known["..."] then
       report(entry.line, "%s: there is no argument %s", entry.name, p.name)
     end
   end
