@@ -63,7 +63,7 @@ local function exists(path)
   return false
 end
 
-local function is_base_name(name)
+local function is_end_of_path(name)
   local pattern = "/" .. pattern_of(name):sub(2)
   for known in pairs(tree) do
     if ("/" .. known):find(pattern) then return true end
@@ -82,7 +82,7 @@ local function is_made(page, path)
   return false
 end
 
-local SOURCES = { c = true, h = true, inc = true, def = true, sh = true, py = true }
+local SOURCES = { lua = true, c = true, h = true, inc = true, def = true, sh = true, py = true }
 
 local function wrong_path(text, page)
   local path = text:match("^([%w_./*<>+-]+)$")
@@ -91,8 +91,7 @@ local function wrong_path(text, page)
   if TOP[top] then
     return not exists(path) and "there is no " .. path or nil
   end
-  local is_source = SOURCES[ending] or path:find("_spec%.lua$")
-  if not path:find("/") and is_source and not is_base_name(path) then
+  if SOURCES[ending] and not is_end_of_path(path) then
     return "no file is named " .. path
   end
 end
@@ -324,7 +323,7 @@ describe("guides", function()
 
   -- Each of these pages is complete: it names everything in its folder.
   local COMPLETE = {
-    ["scripts/README.md"] = { "^scripts/([%w_]+%.lua)$", "^scripts/dev/([%w_]+%.%w+)$" },
+    ["scripts/README.md"] = { "^scripts/([%w_]+%.lua)$", "^scripts/dev/([%w_]+%.?%w*)$" },
     ["examples/README.md"] = { "^examples/(%d[%w_]+%.%w+)$", "^examples/([%l-]+%.md)$" },
     ["engine/README.md"] = { "^engine/(%w+)$" },
     ["lua/README.md"] = { "^lua/torus/(%w+)$", "^lua/torus/([%w_]+%.lua)$" },
