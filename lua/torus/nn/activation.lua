@@ -13,6 +13,7 @@ local functions = {
   sigmoid = function(x) return x:sigmoid() end,
   tanh = function(x) return x:tanh() end,
   sin = function(x) return x:sin() end,
+  swish = function(x) return x * x:sigmoid() end,
 }
 
 local function names()
@@ -24,7 +25,7 @@ end
 
 --- The function behind a name; anything callable is returned as it is.
 -- @tparam string|function activation identity, leaky_relu, relu, sigmoid, sin,
--- softplus or tanh
+-- softplus, swish or tanh
 -- @tparam[opt="activation"] string where name of the caller, for the message
 -- @treturn function tensor -> tensor
 function M.get(activation, where)

@@ -9,17 +9,35 @@ local M = {}
 -- @tparam Module model an HGN
 -- @treturn {integer,...}
 function M.state_shape(model)
+  local c = model.config
+  if c.phase == "vector" then return { c.dimension } end
   return { model.size, model.size, model.config.state }
 end
 
 --- A batch of sequences of frames.
 -- @tparam Module model an HGN
 -- @tparam string method its name
--- @param frames expected as a tensor (batch, frames, height, width, channels)
-function M.frames(model, method, frames)
+-- @param frames expected as a tensor (batch, count, height, width, channels)
+-- @tparam integer|string count of frames of a sequence, or "frames" for any
+function M.frames(model, method, frames, count)
   local c = model.config
   options.tensor("hgn:" .. method, "frames", frames,
-    { "batch", c.frames, c.resolution, c.resolution, c.channels })
+    { "batch", count, c.resolution, c.resolution, c.channels })
+end
+
+--- A batch of sequences that the encoder sees a part of.
+-- @tparam Module model an HGN
+-- @tparam string method its name
+-- @param frames expected as a tensor (batch, frames, height, width, channels)
+-- @tparam integer first index of the part's first frame
+function M.context(model, method, frames, first)
+  M.frames(model, method, frames, "frames")
+  local last = first + model.config.context - 1
+  if first < 1 or last > frames:size(2) then
+    options.raise("hgn:%s: the encoder sees %d frames: expected at least %d, "
+      .. "got %d", method, model.config.context, math.max(last, 1),
+      frames:size(2))
+  end
 end
 
 --- Positions or momenta.

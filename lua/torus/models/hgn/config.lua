@@ -21,8 +21,12 @@ M.rules = {
   resolution = { default = 32, type = "integer", min = 8 },
   -- Colour channels of a frame.
   channels = { default = 3, type = "integer", min = 1 },
-  -- Frames of a sequence, all of which the encoder sees.
+  -- Frames of a training sequence.
   frames = { default = 31, type = "integer", min = 2 },
+  -- Consecutive frames that the encoder sees; all of them by default. With
+  -- fewer, training lets them begin at a random frame of the sequence, whose
+  -- state is rolled forward and backward over the rest.
+  context = { type = "integer", min = 2 },
   -- Time between two frames, of either sign.
   dt = { default = 0.125, type = "number" },
   -- One number in [0, 1] per channel: the encoder sees a frame's difference
@@ -38,23 +42,41 @@ M.rules = {
   -- Of the parameters and of all that is computed.
   dtype = { default = "float32", choices = { "float32", "float64" } },
 
+  -- Phase space: q and p are feature maps, as in the paper, or vectors of
+  -- `dimension` numbers, the system's degrees of freedom. In a phase space of
+  -- the system's own dimension a learned orbit can't leave its level set of
+  -- the energy for directions that training never showed.
+  phase = { default = "map", choices = { "map", "vector" } },
+  dimension = { type = "integer", min = 1, max = 256 },
+
   -- Latent: a "map" has z channels at every position of the state, as in the
   -- paper; a "vector" is z numbers altogether, which the encoder's last
   -- convolution reduces the map to and f_psi's dense layer expands again.
   latent = { default = "map", choices = { "map", "vector" } },
-  -- Channels or numbers of z: 48, and twice `state` without f_psi.
+  -- Channels or numbers of z: 48; of a vector phase space twice its dimension
+  -- and at least 4; without f_psi the size of the state.
   z = { type = "integer", min = 1 },
   -- Initial logarithm of the posterior's variance. Noise as large as the
   -- prior's (0) drowns the signal of an untrained encoder.
   posterior_logvar = { default = 0, type = "number" },
 
-  -- State: channels of q, and as many of p.
+  -- State: channels of q, and as many of p; of a vector phase space, channels
+  -- of the map that the decoder begins with.
   state = { default = 16, type = "integer", min = 1 },
 
   -- Hamiltonian: K(p) + V(q), or one network H(q, p).
   hamiltonian = { default = "separable", choices = { "separable", "joint" } },
-  -- Convolutions of an energy, before its read-out.
-  energy_layers = { default = 6, type = "integer", min = 1 },
+  -- Kinetic energy of a vector phase space: a network, or |p|^2 / 2. The
+  -- second fixes the units of p and with them q up to a rotation and a shift
+  -- where the mass is constant.
+  kinetic = { default = "network", choices = { "network", "quadratic" } },
+  -- Hidden layers of an energy, before its read-out: 6 convolutions, or 2 dense
+  -- layers of a vector phase space.
+  energy_layers = { type = "integer", min = 1 },
+  -- Units of these dense layers.
+  energy_width = { default = 64, type = "integer", min = 2 },
+  -- Their activation; convolutions have softplus.
+  energy_activation = { default = "softplus", choices = energy.activations },
   -- Initial weights of an energy: torus.models.parts.energy.
   energy_init = { default = "default", choices = energy.inits },
   -- Factor of an energy's initial weights.
@@ -69,9 +91,51 @@ M.rules = {
   skip = { default = true, type = "boolean" },
 }
 
+-- What goes together with the form of the phase space.
+local function complete_phase(c, given)
+  local vector = c.phase == "vector"
+  c.energy_layers = c.energy_layers or (vector and 2 or 6)
+  c.context = c.context or c.frames
+  if c.context > c.frames then
+    options.raise("hgn: context: expected at most frames = %d, got %d",
+      c.frames, c.context)
+  end
+  if vector then
+    c.latent, c.dimension = "vector", c.dimension or 1
+    if given.latent == "map" then
+      options.raise("hgn: latent: a vector phase space has a latent vector: "
+        .. "expected \"vector\", got \"map\"")
+    end
+    return
+  end
+  local dense_only = { "dimension", "energy_width" }
+  for _, key in ipairs(dense_only) do
+    if given[key] ~= nil then
+      options.raise("hgn: %s: this is of phase = \"vector\", and phase is "
+        .. "\"map\"", key)
+    end
+  end
+  for key, only in pairs { kinetic = "network",
+    energy_activation = "softplus" } do
+    if c[key] ~= only then
+      options.raise("hgn: %s: expected %q where phase is \"map\", got %q", key,
+        only, c[key])
+    end
+  end
+end
+
 -- Without f_psi the latent is the state, and takes its shape.
 local function complete_latent(c)
   local is_state = c.variant == "no_fpsi"
+  if c.phase == "vector" then
+    local size = 2 * c.dimension
+    c.z = c.z or (is_state and size or math.max(4, size))
+    if is_state and c.z ~= size then
+      options.raise("hgn: z: without f_psi z is the state itself: expected z "
+        .. "= %d (twice dimension), got %d", size, c.z)
+    end
+    return
+  end
   c.z = c.z or (is_state and 2 * c.state or 48)
   if not is_state then return end
   if c.z ~= 2 * c.state then
@@ -108,6 +172,7 @@ function M.resolve(config)
     options.raise("hgn: dt: expected a number other than 0, got 0")
   end
   frames.check_background("hgn", c.background, c.channels)
+  complete_phase(c, config or {})
   complete_latent(c)
   complete_method(c)
   return c

@@ -9,7 +9,9 @@
 --
 -- Frames are (batch, frames, height, width, channels) in [0, 1]. A trajectory
 -- is a table of q and p with time first, (steps + 1, batch, size, size, state),
--- as torus.integrate returns it; size is 4 for frames of 32x32 and 64x64.
+-- as torus.integrate returns it; size is 4 for frames of 32x32 and 64x64. With
+-- phase = "vector" a state is a vector instead: (batch, dimension) wherever it
+-- says (batch, size, size, state) below.
 --
 -- The networks are in torus.models.hgn.networks, the options in
 -- torus.models.hgn.config, the training objective in
@@ -28,6 +30,8 @@ local options = require "torus.options"
 local M = {}
 
 local HGN = Module.class("HGN")
+
+local COUNT = { type = "integer", min = 1 }
 
 --- The options of a configuration; torus.models.hgn.config explains each.
 M.rules = configuration.rules
@@ -58,6 +62,8 @@ function M.new(config, generator)
   local energies
   self.hamiltonian, energies = networks.hamiltonian(c, generator)
   for _, entry in ipairs(energies) do self:register(entry[1], entry[2]) end
+  local projection = networks.projection(c, generator)
+  if projection then self:register("projection", projection) end
   self:register("decoder", networks.decoder(c, generator))
   return self
 end
@@ -69,8 +75,10 @@ end
 
 -- --- from frames to a state -------------------------------------------------
 
---- The posterior q(z | x_0..x_T), a diagonal normal density.
--- @tparam tensor frames (batch, frames, height, width, channels)
+--- The posterior q(z | x_a..x_b), a diagonal normal density. With z comes the
+-- state at the first of these frames.
+-- @tparam tensor frames (batch, context, height, width, channels); the context
+-- is all frames of a sequence by default
 -- @treturn tensor mean (batch, size, size, z); of a latent vector
 -- (batch, 1, 1, z)
 -- @treturn tensor logarithm of the variance, the same shape
@@ -81,7 +89,7 @@ end
 -- local mean, logvar = model:encode(torus.rand(2, 4, 32, 32, 3))
 -- print(table.unpack(mean.shape))   -- 2 4 4 6, as of logvar
 function HGN:encode(frames)
-  checks.frames(self, "encode", frames)
+  checks.frames(self, "encode", frames, self.config.context)
   local c = self.config
   if self.background then frames = frames - self.background end
   if c.input_gain ~= 1 then frames = frames * c.input_gain end
@@ -101,13 +109,18 @@ end
 -- local q, p = model:state_of(torus.randn(2, 4, 4, 6))
 -- print(table.unpack(q.shape))   -- 2 4 4 16, as of p
 function HGN:state_of(z)
+  local vector = self.config.phase == "vector"
+  if vector then z = z:reshape(z:size(1), -1) end
   local s = self.f_psi and self.f_psi(z) or z
-  local n = self.config.state
+  local n = vector and self.config.dimension or self.config.state
   return s:narrow(-1, 1, n), s:narrow(-1, n + 1, n)
 end
 
---- The initial state of a sequence, from the mean of the posterior.
--- @tparam tensor frames (batch, frames, height, width, channels)
+--- The state at a frame of a sequence, from the mean of the posterior.
+-- @tparam tensor frames (batch, frames, height, width, channels), at least as
+-- many as the encoder sees
+-- @tparam[opt=1] integer first index of the first frame that the encoder sees,
+-- to which the state belongs
 -- @treturn tensor q (batch, size, size, state)
 -- @treturn tensor p, the same shape
 -- @usage
@@ -115,8 +128,11 @@ end
 -- local model = torus.models.hgn { width = 8, frames = 4 }
 -- local q, p = model:infer(torus.rand(2, 4, 32, 32, 3))
 -- print(table.unpack(q.shape))   -- 2 4 4 16, as of p
-function HGN:infer(frames)
-  return self:state_of((self:encode(frames)))
+function HGN:infer(frames, first)
+  first = options.argument("hgn:infer", "first", first or 1, COUNT)
+  checks.context(self, "infer", frames, first)
+  return self:state_of((self:encode(
+    frames:narrow(2, first, self.config.context))))
 end
 
 -- --- motion -----------------------------------------------------------------
@@ -194,16 +210,26 @@ end
 
 -- --- from states to frames --------------------------------------------------
 
-local COUNT = { type = "integer", min = 1 }
+--- The map that the decoder begins with.
+-- @tparam tensor q (images, size, size, state)
+-- @treturn tensor q itself; of a vector phase space, (images, dimension), its
+-- projection (images, size, size, state)
+-- @usage
+-- local torus = require "torus"
+-- local model = torus.models.hgn { width = 8, frames = 4, phase = "vector" }
+-- print(table.unpack(model:project(torus.randn(5, 1)).shape))   -- 5 4 4 16
+function HGN:project(q)
+  return self.projection and self.projection(q) or q
+end
 
 -- (images, ...) through the decoder, `chunk` at a time.
 local function decode_flat(self, q, chunk)
   local count = q:size(1)
-  if not chunk or chunk >= count then return self.decoder(q) end
+  if not chunk or chunk >= count then return self.decoder(self:project(q)) end
   local pieces = {}
   for first = 1, count, chunk do
-    pieces[#pieces + 1] = self.decoder(
-      q:narrow(1, first, math.min(chunk, count - first + 1)))
+    pieces[#pieces + 1] = self.decoder(self:project(
+      q:narrow(1, first, math.min(chunk, count - first + 1))))
   end
   return engine.cat(pieces, 1)
 end
@@ -247,16 +273,16 @@ end
 local FILM = { steps = {}, dt = {}, chunk = COUNT }
 local SAMPLE = options.joined(FILM, { generator = {} })
 
--- The images along the motion from z, and the trajectory.
-local function film(self, z, opts)
-  local q, p = self:state_of(z)
+-- The images along the motion from a state, and the trajectory.
+local function film(self, q, p, opts)
   local trajectory = self:rollout(q, p, { steps = opts.steps, dt = opts.dt })
   return self:images(trajectory, opts.chunk), trajectory
 end
 
---- Reconstructs sequences from the mean of the posterior; no gradient is
--- recorded.
--- @tparam tensor frames (batch, frames, height, width, channels)
+--- Reconstructs sequences from the mean of the posterior, given their first
+-- frames; no gradient is recorded.
+-- @tparam tensor frames (batch, frames, height, width, channels), at least as
+-- many as the encoder sees
 -- @tparam[opt] table opts
 -- @tparam[opt] integer opts.steps as rollout's
 -- @tparam[opt] number opts.dt as rollout's
@@ -272,7 +298,8 @@ end
 function HGN:reconstruct(frames, opts)
   opts = options.resolve("hgn:reconstruct", opts, FILM)
   return engine.no_grad(function()
-    return film(self, (self:encode(frames)), opts)
+    local q, p = self:infer(frames)
+    return film(self, q, p, opts)
   end)
 end
 
@@ -297,7 +324,8 @@ function HGN:sample(count, opts)
   return engine.no_grad(function()
     local z = engine.randn({ count, n, n, c.z },
       { dtype = c.dtype, generator = opts.generator })
-    return film(self, z, opts)
+    local q, p = self:state_of(z)
+    return film(self, q, p, opts)
   end)
 end
 

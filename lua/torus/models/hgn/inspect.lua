@@ -37,6 +37,7 @@ end
 
 local function bad_in_forward_pass(model, frames, opts)
   if not is_finite(frames) then return "the frames" end
+  frames = frames:narrow(2, 1, model.config.context)
   local mean, logvar = model:encode(frames)
   if not is_finite(mean) then return "the mean of z" end
   if not is_finite(logvar) then return "the log-variance of z" end
@@ -62,7 +63,7 @@ end
 -- print(model:first_bad(torus.full({ 2, 4, 32, 32, 3 }, 0/0)))   -- the frames
 function M.first_bad(model, frames, opts)
   opts = options.resolve("hgn:first_bad", opts, NOISE)
-  checks.frames(model, "first_bad", frames)
+  checks.frames(model, "first_bad", frames, model.config.frames)
   return engine.no_grad(function()
     return bad_parameter(model) or bad_in_forward_pass(model, frames, opts)
   end)

@@ -1,6 +1,7 @@
 --- The networks of an HGN, each made from its configuration
--- (torus.models.hgn.config): encoder, f_psi, Hamiltonian, decoder.
+-- (torus.models.hgn.config): encoder, f_psi, Hamiltonian, projection, decoder.
 -- @module torus.models.hgn.networks
+local MLP = require "torus.nn.mlp"
 local decoder = require "torus.models.parts.decoder"
 local encoder = require "torus.models.parts.encoder"
 local energy = require "torus.models.parts.energy"
@@ -31,7 +32,7 @@ local function start_posterior(net, c)
   end)
 end
 
---- The posterior q(z | x_0..x_T).
+--- The posterior q(z | x_a..x_b), of `context` consecutive frames.
 -- @tparam table c configuration
 -- @tparam[opt] generator generator draws the initial weights
 -- @treturn Module (batch, resolution, resolution, frames * channels) ->
@@ -39,7 +40,7 @@ end
 -- logarithm of the variance
 function M.encoder(c, generator)
   local last = c.latent == "vector" and { kernel = M.map_size(c), padding = 0 }
-  local net = encoder.new(c.frames * c.channels, 2 * c.z, {
+  local net = encoder.new(c.context * c.channels, 2 * c.z, {
     resolution = c.resolution, width = c.width, last = last or nil,
     layer = layer_of(c, generator) })
   start_posterior(net, c)
@@ -49,10 +50,15 @@ end
 --- f_psi, from z to the initial state s_0 = (q, p).
 -- @tparam table c configuration
 -- @tparam[opt] generator generator draws the initial weights
--- @treturn ?Module of z to (batch, size, size, 2 state); nil where z is the
--- state
+-- @treturn ?Module of z to (batch, size, size, 2 state), of a vector phase
+-- space (batch, 1, 1, 2 dimension); nil where z is the state
 function M.state(c, generator)
   if c.variant == "no_fpsi" then return nil end
+  if c.phase == "vector" then
+    return MLP.new { sizes = { c.z, 64, 64, 2 * c.dimension },
+      activation = "relu", dtype = c.dtype, init = c.init,
+      generator = generator }
+  end
   local opts = { activation = "relu", layer = layer_of(c, generator) }
   local w = c.width
   if c.latent == "vector" then
@@ -61,26 +67,55 @@ function M.state(c, generator)
   return stack.new({ c.z, w, w, 2 * c.state }, opts)
 end
 
+local function scaled(net, c)
+  initialise.scale_weights(net, c.energy_gain)
+  return net
+end
+
+local function vector_hamiltonian(c, generator)
+  local opts = { width = c.energy_width, layers = c.energy_layers,
+    activation = c.energy_activation, init = c.energy_init,
+    layer = { dtype = c.dtype, init = c.init, generator = generator } }
+  if c.hamiltonian == "joint" then
+    local H = scaled(energy.joint_dense(c.dimension, opts), c)
+    return H, { { "H", H } }
+  end
+  local V = scaled(energy.dense(c.dimension, opts), c)
+  if c.kinetic == "quadratic" then
+    return hamiltonian.separable(energy.quadratic(), V), { { "V", V } }
+  end
+  local K = scaled(energy.dense(c.dimension, opts), c)
+  return hamiltonian.separable(K, V), { { "K", K }, { "V", V } }
+end
+
 --- The Hamiltonian.
 -- @tparam table c configuration
 -- @tparam[opt] generator generator draws the initial weights
 -- @treturn table|Module as torus.integrate accepts it
 -- @treturn {{string,Module},...} its networks by name, to be registered
 function M.hamiltonian(c, generator)
+  if c.phase == "vector" then return vector_hamiltonian(c, generator) end
   local opts = { width = c.width, layers = c.energy_layers,
     size = M.map_size(c), init = c.energy_init,
     layer = { dtype = c.dtype, generator = generator } }
-  local function scaled(net)
-    initialise.scale_weights(net, c.energy_gain)
-    return net
-  end
   if c.hamiltonian == "joint" then
-    local H = scaled(energy.joint(c.state, opts))
+    local H = scaled(energy.joint(c.state, opts), c)
     return H, { { "H", H } }
   end
-  local K = scaled(energy.new(c.state, opts))
-  local V = scaled(energy.new(c.state, opts))
+  local K = scaled(energy.new(c.state, opts), c)
+  local V = scaled(energy.new(c.state, opts), c)
   return hamiltonian.separable(K, V), { { "K", K }, { "V", V } }
+end
+
+--- From the q of a vector phase space to the map that the decoder begins with.
+-- @tparam table c configuration
+-- @tparam[opt] generator generator draws the initial weights
+-- @treturn ?Module (images, dimension) -> (images, size, size, state); nil
+-- where q is such a map
+function M.projection(c, generator)
+  if c.phase ~= "vector" then return nil end
+  return stack.spread(c.dimension, M.map_size(c), { c.width, c.width, c.state },
+    { activation = "relu", layer = layer_of(c, generator) })
 end
 
 --- The decoder, of q alone.

@@ -1,6 +1,7 @@
 --- The training objective of an HGN, eq. (4) of the paper, and its gradients.
 -- The functions are methods of the model.
 -- @module torus.models.hgn.objective
+local checks = require "torus.models.hgn.checks"
 local core = require "torus.core"
 local decoder = require "torus.models.parts.decoder"
 local engine = require "torus.engine"
@@ -19,7 +20,7 @@ end
 --- A sample of the posterior; of variant "determ" its mean.
 -- @tparam Module model an HGN
 -- @tparam string method that is called, for messages
--- @tparam tensor frames (batch, frames, height, width, channels)
+-- @tparam tensor frames (batch, context, height, width, channels)
 -- @tparam table opts epsilon, standard normal noise like z, or generator
 -- @treturn tensor z
 -- @treturn ?tensor KL(q(z|x) || N(0, I)), nats, the mean over the batch; nil
@@ -53,7 +54,8 @@ local LOSS = {
 }
 
 --- The loss as one tensor, for gradients of any order:
--- multiplier * mean squared error + kl_weight * KL / (numbers in a frame).
+-- multiplier * mean squared error + kl_weight * KL / (numbers in a frame). The
+-- encoder sees the first `context` frames, and the rollout goes over all.
 -- @function HGN:loss
 -- @tparam tensor frames (batch, frames, height, width, channels)
 -- @tparam[opt] table opts
@@ -74,7 +76,9 @@ local LOSS = {
 -- print(parts.mse:item(), parts.kl:item())
 function M.loss(model, frames, opts)
   local o = options.resolve("hgn:loss", opts, LOSS)
-  local z, kl = M.draw(model, "loss", frames, o)
+  local c = model.config
+  checks.frames(model, "loss", frames, c.frames)
+  local z, kl = M.draw(model, "loss", frames:narrow(2, 1, c.context), o)
   local q, p = model:state_of(z)
   local trajectory = model:rollout(q, p, { fused = o.fused })
   local difference = model:decode(trajectory.q) - frames:transpose(1, 2)
@@ -209,8 +213,34 @@ local function gradients_by_name(model, scalar, decoder_grads)
   return by_name
 end
 
+-- Where the frames that the encoder sees begin.
+local function draw_first(model, o)
+  local spare = model.config.frames - model.config.context
+  if spare == 0 then return 1 end
+  return engine.randperm(spare + 1, { generator = o.generator })[1]:item()
+end
+
+-- The positions, (states, batch, ...) in order of time, around frame `first`,
+-- to which q and p belong, and the frames that they are to explain.
+local function roll_both_ways(model, q, p, frames, first, o)
+  local horizon = o.horizon or model.steps
+  local forward = math.min(horizon, model.config.frames - first)
+  local backward = math.min(horizon, first - 1)
+  local states = model:rollout(q, p, { steps = forward, fused = o.fused }).q
+  if backward > 0 then
+    local before = model:rollout(q, p, { steps = backward, fused = o.fused,
+      dt = -model.config.dt }).q
+    local order = {}
+    for i = 1, backward do order[i] = backward + 2 - i end
+    states = engine.cat({ before:index_select(1, order), states }, 1)
+  end
+  return states, frames:narrow(2, first - backward, forward + backward + 1)
+end
+
 --- The gradients of the loss in bounded memory: the decoder runs over a few
--- images at a time, then one sweep goes back through rollout and encoder.
+-- images at a time, then one sweep goes back through rollout and encoder. Where
+-- the encoder sees fewer frames than there are, they begin at a random one, the
+-- same of all sequences, and the rollout goes forward and backward from there.
 -- @function HGN:gradients
 -- @tparam tensor frames (batch, frames, height, width, channels)
 -- @tparam[opt] table opts as loss's, and
@@ -219,8 +249,8 @@ end
 -- @tparam[opt] integer opts.decode_frames frames of each sequence, drawn at
 -- random, that the error is over, which is then an unbiased estimate; all by
 -- default
--- @tparam[opt] integer opts.horizon steps of the rollout: only the first
--- horizon + 1 frames are to be explained; all by default
+-- @tparam[opt] integer opts.horizon steps of the rollout, in either direction:
+-- only so many frames are to be explained; all by default
 -- @tparam[opt] function opts.mark called with the name of each part of the
 -- work when it is done
 -- @treturn {tensor,...} in the order of parameters()
@@ -234,11 +264,14 @@ end
 -- print(numbers.loss, numbers.mse, numbers.kl)
 function M.gradients(model, frames, opts)
   local o = options.resolve("hgn:gradients", opts, GRADIENTS)
-  local z, kl = M.draw(model, "gradients", frames, o)
+  local c = model.config
+  checks.frames(model, "gradients", frames, c.frames)
+  local first = draw_first(model, o)
+  local z, kl = M.draw(model, "gradients", frames:narrow(2, first, c.context), o)
   local q, p = model:state_of(z)
-  local steps = math.min(o.horizon or model.steps, model.steps)
-  local trajectory = model:rollout(q, p, { steps = steps, fused = o.fused })
-  local states, targets = pairs_of_images(trajectory.q, frames, o)
+  local positions, shown = roll_both_ways(model, q, p, frames, first, o)
+  local states, targets = pairs_of_images(positions, shown, o)
+  states = model:project(states)
   o.mark("forward to the states")
 
   local count = targets:numel()

@@ -1,11 +1,18 @@
---- Convolutional energies of abstract states, which are feature maps with
--- their channels last (eq. (10) and appendix A.1 of the paper).
+--- Energies of states: convolutional ones of feature maps, which have their
+-- channels last (eq. (10) and appendix A.1 of the paper), and dense ones of
+-- vectors.
 -- @module torus.models.parts.energy
 local Conv2d = require "torus.nn.conv2d"
+local Linear = require "torus.nn.linear"
 local Module = require "torus.nn.module"
+local activation = require "torus.nn.activation"
 local engine = require "torus.engine"
 
 local M = {}
+
+--- The activations of a dense energy: smooth ones, since the force is their
+-- derivative.
+M.activations = { "softplus", "tanh", "swish" }
 
 --- The schemes of initial weights; see `new`.
 M.inits = { "default", "oscillator" }
@@ -96,6 +103,91 @@ Joint.network = Energy.network
 
 function Joint:forward(q, p)
   return Energy.forward(self, engine.cat({ q, p }, -1))
+end
+
+-- --- of vectors ---------------------------------------------------------------
+
+local Dense = Module.class("DenseEnergy")
+
+--- Dense layers with a smooth activation after each, then a linear read-out
+-- without a bias to one number per sample. Initial weights as of `new`.
+-- @tparam integer inputs numbers of a sample
+-- @tparam table opts
+-- @tparam integer opts.width units of the hidden layers
+-- @tparam integer opts.layers how many of them
+-- @tparam[opt="softplus"] string opts.activation one of `activations`
+-- @tparam[opt="default"] string opts.init or "oscillator"
+-- @tparam[opt] table opts.layer dtype, init and generator of every Linear
+-- @treturn Module (batch, inputs) -> (batch)
+-- @usage
+-- local torus = require "torus"
+-- local energy = require "torus.models.parts.energy"
+-- local V = energy.dense(2, { width = 16, layers = 2 })
+-- print(table.unpack(V(torus.randn(5, 2)).shape))   -- 5
+function M.dense(inputs, opts)
+  local layer = opts.layer or {}
+  local name = opts.activation or "softplus"
+  local self = Module.instance(Dense, { layers = opts.layers,
+    activation_name = name, activation = activation.get(name, "energy") })
+  for i = 1, opts.layers do
+    self:register(i, Linear.new(i == 1 and inputs or opts.width, opts.width,
+      layer))
+  end
+  self:register("readout", Linear.new(opts.width, 1,
+    { bias = false, dtype = layer.dtype, init = layer.init,
+      generator = layer.generator }))
+  if opts.init == "oscillator" then start_even(self, opts.width) end
+  return self
+end
+
+function Dense:forward(x)
+  for i = 1, self.layers do x = self.activation(self[i](x)) end
+  return self.readout(x):squeeze(-1)
+end
+
+--- The description of the network that the fused kernels read: torus.fused.
+-- @treturn ?table nil for an activation that they don't have
+function Dense:network()
+  if self.activation_name == "swish" then return nil end
+  return { kind = "dense", activation = self.activation_name,
+    layers = self.layers, readout_bias = false, parameters = self:parameters() }
+end
+
+local JointDense = Module.class("JointDenseEnergy")
+
+--- A joint dense energy of q and p, which are concatenated.
+-- @tparam integer inputs numbers in q; p has as many
+-- @tparam table opts as of `dense`
+-- @treturn Module (q, p), each (batch, inputs), -> (batch)
+-- @usage
+-- local torus = require "torus"
+-- local energy = require "torus.models.parts.energy"
+-- local H = energy.joint_dense(2, { width = 16, layers = 2 })
+-- print(table.unpack(H(torus.randn(5, 2), torus.randn(5, 2)).shape))   -- 5
+function M.joint_dense(inputs, opts)
+  return setmetatable(M.dense(2 * inputs, opts), JointDense)
+end
+
+JointDense.network = Dense.network
+
+function JointDense:forward(q, p)
+  return Dense.forward(self, engine.cat({ q, p }, -1))
+end
+
+local Quadratic = Module.class("QuadraticEnergy")
+
+--- The kinetic energy |p|^2 / 2 of unit mass, without parameters.
+-- @treturn Module (batch, ...) -> (batch)
+-- @usage
+-- local torus = require "torus"
+-- local energy = require "torus.models.parts.energy"
+-- print(energy.quadratic()(torus.tensor { { 3, 4 } }))   -- 12.5
+function M.quadratic()
+  return Module.instance(Quadratic, {})
+end
+
+function Quadratic:forward(p)
+  return (p * p):reshape(p:size(1), -1):sum(2) * 0.5
 end
 
 return M

@@ -1,0 +1,139 @@
+-- HGN with a vector phase space, and encoders that see a part of a sequence.
+local raises = require "spec.support.raises"
+local torus = require "torus"
+local hgn = torus.models.hgn
+
+local function small(changes)
+  local config = { phase = "vector", dimension = 2, width = 4, state = 3,
+    resolution = 16, frames = 5, dtype = "float64",
+    energy_init = "oscillator" }
+  for key, value in pairs(changes or {}) do config[key] = value end
+  return hgn(config, torus.generator(1))
+end
+
+local function some_frames(model, batch)
+  local c = model.config
+  return torus.rand({ batch or 2, c.frames, c.resolution, c.resolution, 3 },
+    { dtype = c.dtype, generator = torus.generator(2) })
+end
+
+local FORMS = {
+  { what = "networks for both energies" },
+  { what = "|p|^2 / 2 and swish", kinetic = "quadratic",
+    energy_activation = "swish" },
+  { what = "no f_psi", variant = "no_fpsi" },
+  { what = "a joint energy", hamiltonian = "joint", variant = "euler" },
+}
+
+local function form(changes)
+  local config = {}
+  for key, value in pairs(changes) do
+    if key ~= "what" then config[key] = value end
+  end
+  return small(config)
+end
+
+describe("A vector phase space", function()
+  for _, changes in ipairs(FORMS) do
+    it("has the gradients of its loss with " .. changes.what, function()
+      local model = form(changes)
+      local frames = some_frames(model)
+      local epsilon = torus.randn({ 2, 1, 1, model.config.z },
+        { dtype = "float64", generator = torus.generator(3) })
+      local loss = model:loss(frames, { epsilon = epsilon })
+      local expected = torus.grad(loss, model:parameters())
+      local found, numbers = model:gradients(frames, { epsilon = epsilon })
+      assert.is_near(loss:item(), numbers.loss, 1e-12)
+      for i, gradient in ipairs(found) do
+        assert.is_true((gradient - expected[i]):abs():max():item() < 1e-12)
+      end
+    end)
+  end
+
+  it("has states of its dimension, forward and backward", function()
+    local model = small()
+    local q, p = model:infer(some_frames(model, 3))
+    assert.are.same({ 3, 2 }, q.shape)
+    local forward = model:rollout(q, p, { steps = 20 })
+    local back = model:continue(forward, { steps = 20, dt = -0.125 })
+    assert.is_true((back.q[-1] - q):abs():max():item() < 1e-10)
+    assert.is_true((back.p[-1] - p):abs():max():item() < 1e-10)
+  end)
+
+  it("moves with unit mass where K is |p|^2 / 2", function()
+    local model = small { kinetic = "quadratic" }
+    local q, p = torus.randn({ 4, 2 }, { dtype = "float64" }),
+      torus.randn({ 4, 2 }, { dtype = "float64" })
+    -- the first half kick is the only one that the drift sees
+    local half = model:rollout(q, p, { steps = 1, method = "leapfrog" })
+    local force = torus.grad(model.V(torus.variable(q)):sum(),
+      { model.V[1].weight }, { allow_unused = true })
+    assert.is_truthy(force[1])
+    local x = torus.variable(q)
+    local slope = torus.grad(model.V(x):sum(), x)
+    local expected = q + (p - slope * 0.0625) * 0.125
+    assert.is_true((half.q[2] - expected):abs():max():item() < 1e-12)
+  end)
+
+  it("is told apart from a map by what goes with it", function()
+    raises(function() hgn { dimension = 2 } end, "hgn: dimension: ")
+    raises(function() hgn { kinetic = "quadratic" } end, "hgn: kinetic: ")
+    raises(function() hgn { phase = "vector", latent = "map" } end,
+      "hgn: latent: ")
+    raises(function() small():rollout(torus.zeros(1, 3), torus.zeros(1, 3)) end,
+      "hgn:rollout: expected q of shape %(batch,2%)")
+  end)
+end)
+
+describe("An encoder that sees a part of a sequence", function()
+  it("takes the part that begins at the frame asked for", function()
+    local model = small { context = 2 }
+    local frames = some_frames(model)
+    local q, p = model:infer(frames, 3)
+    local same_q, same_p = model:state_of(
+      (model:encode(frames:narrow(2, 3, 2))))
+    assert.are.same(same_q:totable(), q:totable())
+    assert.are.same(same_p:totable(), p:totable())
+    raises(function() model:infer(frames, 5) end,
+      "the encoder sees 2 frames: expected at least 6, got 5")
+  end)
+
+  it("trains from beginnings at every frame", function()
+    local model = small { context = 2 }
+    local frames = some_frames(model)
+    local epsilon = torus.zeros({ 2, 1, 1, model.config.z },
+      { dtype = "float64" })
+    -- The loss of each beginning, frame by frame.
+    local possible = {}
+    for first = 1, 4 do
+      local q, p = model:state_of((model:encode(frames:narrow(2, first, 2))))
+      local sum = 0
+      for _, sign in ipairs { -1, 1 } do
+        local steps = sign < 0 and first - 1 or 5 - first
+        if steps > 0 or sign > 0 then
+          local t = model:rollout(q, p, { steps = steps, dt = sign * 0.125 })
+          for i = sign < 0 and 2 or 1, steps + 1 do
+            local difference = model:decode(t.q[i])
+              - frames:select(2, first + sign * (i - 1))
+            sum = sum + difference:square():sum():item()
+          end
+        end
+      end
+      possible[first] = sum / frames:numel()
+    end
+    local seen = {}
+    for seed = 1, 24 do
+      local _, numbers = model:gradients(frames, { epsilon = epsilon,
+        generator = torus.generator(seed) })
+      for first, mse in ipairs(possible) do
+        if math.abs(mse - numbers.mse) < 1e-12 then seen[first] = true end
+      end
+    end
+    assert.are.same({ true, true, true, true }, seen)
+  end)
+
+  it("sees no more than there is", function()
+    raises(function() small { context = 9 } end,
+      "hgn: context: expected at most frames = 5, got 9")
+  end)
+end)
