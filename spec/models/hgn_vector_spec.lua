@@ -76,12 +76,12 @@ describe("A vector phase space", function()
   end)
 
   it("is told apart from a map by what goes with it", function()
-    raises(function() hgn { dimension = 2 } end, "hgn: dimension: ")
-    raises(function() hgn { kinetic = "quadratic" } end, "hgn: kinetic: ")
-    raises(function() hgn { phase = "vector", latent = "map" } end,
-      "hgn: latent: ")
-    raises(function() small():rollout(torus.zeros(1, 3), torus.zeros(1, 3)) end,
-      "hgn:rollout: expected q of shape %(batch,2%)")
+    raises("hgn: dimension: ", function() hgn { dimension = 2 } end)
+    raises("hgn: kinetic: ", function() hgn { kinetic = "quadratic" } end)
+    raises("hgn: latent: ", function() hgn { phase = "vector", latent = "map" } end)
+    raises("hgn:rollout: expected q of shape (batch,2), got (1,3)", function()
+      small():rollout(torus.zeros(1, 3), torus.zeros(1, 3))
+    end)
   end)
 end)
 
@@ -94,8 +94,8 @@ describe("An encoder that sees a part of a sequence", function()
       (model:encode(frames:narrow(2, 3, 2))))
     assert.are.same(same_q:totable(), q:totable())
     assert.are.same(same_p:totable(), p:totable())
-    raises(function() model:infer(frames, 5) end,
-      "the encoder sees 2 frames: expected at least 6, got 5")
+    raises("the encoder sees 2 frames: expected at least 6, got 5",
+      function() model:infer(frames, 5) end)
   end)
 
   it("trains from beginnings at every frame", function()
@@ -133,7 +133,6 @@ describe("An encoder that sees a part of a sequence", function()
   end)
 
   it("sees no more than there is", function()
-    raises(function() small { context = 9 } end,
-      "hgn: context: expected at most frames = 5, got 9")
+    raises("hgn: context: expected at most frames = 5, got 9", function() small { context = 9 } end)
   end)
 end)
