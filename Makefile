@@ -78,7 +78,7 @@ modules := $(if $(binding_c),$(BUILD)/torus/core.so) \
 # --- for people ------------------------------------------------------------
 
 .PHONY: all help setup demo test lint format asan valgrind coverage docs install \
-  clean
+  uninstall clean
 
 all:
 	@scripts/dev/setup.sh --check build
@@ -98,6 +98,7 @@ help:
 	@echo "make coverage   line coverage of the engine by the whole suite"
 	@echo "make docs       the API reference, to build/docs"
 	@echo "make install    to PREFIX=$(PREFIX), below DESTDIR if given"
+	@echo "make uninstall  removes what make install put there"
 	@echo "make clean      remove build/"
 
 setup:
@@ -149,7 +150,15 @@ docs:
 install:
 	@scripts/dev/setup.sh --check build
 	@$(MAKE) build
-	@BUILD=$(BUILD) scripts/dev/install.sh "$(DESTDIR)$(PREFIX)"
+	@if scripts/dev/setup.sh --check docs >/dev/null 2>&1; then \
+	  $(MAKE) docs; \
+	else \
+	  echo "Without LDoc the HTML pages are left out; make setup installs it."; \
+	fi
+	@BUILD=$(BUILD) DESTDIR="$(DESTDIR)" scripts/dev/install.sh "$(PREFIX)"
+
+uninstall:
+	@DESTDIR="$(DESTDIR)" scripts/dev/uninstall.sh "$(PREFIX)"
 
 clean:
 	rm -rf build

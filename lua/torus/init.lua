@@ -5,7 +5,17 @@
 -- operation is a function of the module and a method of tensors.
 -- @module torus
 
+local core = require "torus.core"
+
 local M = { _VERSION = "torus 0.1" }
+
+-- Files of two versions side by side fail in places that tell nobody why.
+if core._VERSION ~= M._VERSION then
+  error(("torus: the Lua files are of %s, the built module %s is of %s: run "
+    .. "make, and make install where it is installed"):format(M._VERSION,
+    package.searchpath("torus.core", package.cpath) or "torus.core",
+    core._VERSION or "an older version"), 0)
+end
 
 for name, value in pairs(require "torus.engine") do M[name] = value end
 
