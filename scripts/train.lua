@@ -30,8 +30,7 @@ local parser = argparse("train.lua",
 parser:argument("model", table.concat(tasks.names, ", ") .. " (default: hgn, "
   .. "or that of the run to resume)."):args "?":choices(tasks.names)
 parser:option("--system", table.concat(systems.names(), ", ")
-  .. ", for pixel_hnn restricted_pendulum too, or a Lua file that returns the "
-  .. "definition of your own."):argname("NAME")
+  .. ", or a Lua file that returns the definition of your own."):argname("NAME")
 parser:option("--data", "A folder of trajectories or a .npy file of frames, "
   .. "instead of --system (which then is the Lua file of the folder's own "
   .. "system, if it has one); for nhf a .npy file of samples."):argname("PATH")

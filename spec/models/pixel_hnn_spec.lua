@@ -2,7 +2,6 @@ local raises = require "spec.support.raises"
 local torus = require "torus"
 local pixel_hnn = torus.models.pixel_hnn
 local report = require "torus.tasks.pixel_hnn.report"
-local restricted = require "torus.data.restricted"
 local configuration = require "torus.runs.configuration"
 local Task = require "torus.tasks.pixel_hnn"
 
@@ -158,8 +157,9 @@ end)
 
 describe("the restricted pendulum", function()
   it("never passes its angle and starts everywhere on its orbits", function()
-    local system = restricted.pendulum()
-    assert.are.equal(system, restricted.pendulum())
+    local system = torus.systems.restricted_pendulum
+    assert.are.equal(system, torus.systems.get "restricted_pendulum")
+    assert.are.equal("restricted_pendulum", system.name)
     local q, p = system:sample { count = 200, seed = 1 }
     local way = system:solve(q, p, { dt = 0.02, steps = 150 })
     assert.is_true(largest(way.q) <= math.pi / 6 + 1e-9)
@@ -186,7 +186,7 @@ describe("training a pixel_hnn", function()
   it("takes three frames in a row", function()
     local task = task_of()
     local split = task.data.train
-    local frames = Task.windows(split, { 2, 5 }, { 1, 3 }, 3)
+    local frames = split:windows({ 2, 5 }, { 1, 3 }, 3)
     local whole = split:batch { 2, 5 }
     assert.are.equal(0, largest(frames[1] - whole[1]:narrow(1, 1, 3)))
     assert.are.equal(0, largest(frames[2] - whole[2]:narrow(1, 3, 3)))

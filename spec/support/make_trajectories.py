@@ -73,6 +73,12 @@ def sphere(rng, low, high):
     return rng.uniform(low, high) * direction / np.linalg.norm(direction)
 
 
+def swing(rng, low, high):
+    # For small angles H = 1.5 q^2 + p^2, a harmonic oscillator.
+    amplitude, phase = rng.uniform(low, high), rng.uniform(0, 2 * np.pi)
+    return amplitude * np.array([np.sin(phase), 1.5**0.5 * np.cos(phase)])
+
+
 SYSTEMS = {
     "mass_spring": (mass_spring, lambda r: circle(r, 0.1, 1.0)),
     "pendulum": (pendulum, lambda r: circle(r, 1.3, 2.3)),
@@ -86,6 +92,7 @@ SYSTEMS = {
         lambda r: np.concatenate([circle(r, 0.5, 2.0), np.zeros(2)]),
     ),
     "henon_heiles": (henon_heiles, lambda r: sphere(r, 0.1, 0.4)),
+    "restricted_pendulum": (pendulum, lambda r: swing(r, np.pi / 36, np.pi / 6)),
 }
 
 

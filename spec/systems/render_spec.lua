@@ -1,5 +1,5 @@
 local torus = require "torus"
-local render = require "torus.systems.render"
+local render = require "torus.systems.parts.render"
 
 local function largest(x) return x:abs():max():item() end
 

@@ -8,33 +8,29 @@
 -- @module torus.data.hnn_data
 local hamiltonian = require "torus.hamiltonian"
 local options = require "torus.options"
-local stream = require "torus.systems.stream"
+local random = require "torus.random"
 local systems = require "torus.systems"
 local engine = require "torus.engine"
 
 local M = {}
 
---- How many trajectories of how many points over how long, the standard
--- deviation of the noise on states, the share held out; and how long the
--- original trains, with batches of how many points (nil: all at once) and with
--- how much weight decay.
-M.recipes = {
-  mass_spring = { trajectories = 50, points = 30, span = 3, noise = 0.1,
-    test_share = 0.5, steps = 2000, weight_decay = 1e-4 },
-  pendulum = { trajectories = 50, points = 45, span = 3, noise = 0.1,
-    test_share = 0.5, steps = 2000, weight_decay = 1e-4 },
-  two_body = { trajectories = 1000, points = 50, span = 20, noise = 0,
-    test_share = 0.2, batch = 200, steps = 10000, weight_decay = 0 },
-}
-
--- What a system without a recipe of its own takes.
+-- What a system's definition leaves out of its recipe.
 local GENERAL = { trajectories = 50, points = 30, span = 3, noise = 0.1,
   test_share = 0.5, steps = 2000, weight_decay = 1e-4 }
 
---- The recipe of a system.
--- @tparam string name
--- @treturn table
-function M.recipe(name) return M.recipes[name] or GENERAL end
+--- The recipe of a system: the field `recipe` of its definition, completed.
+-- @tparam string|System system
+-- @treturn table of the data: trajectories, points of each, span (time from
+-- first to last), noise (standard deviation on every coordinate of a state),
+-- test_share (of the trajectories); of the training: steps, batch (points at
+-- a time; nil, all at once), weight_decay. For an unknown name the general one
+-- @usage
+-- local torus = require "torus"
+-- print(torus.data.hnn_data.recipe("two_body").trajectories)   -- 1000
+function M.recipe(system)
+  if not systems.is_system(system) then system = systems.find(system) end
+  return options.joined(GENERAL, system and system.definition.recipe or {})
+end
 
 local RULES = {
   seed = { default = 0, type = "integer", min = 0 },
@@ -48,30 +44,38 @@ local RULES = {
   dtype = { default = "float32", choices = { "float32", "float64" } },
 }
 
--- The original's two bodies do not start as its text says: x and y of the
--- first are uniform in [r_min, r_max], so that all orbits start in one
--- quadrant and are wider, and one number perturbs both velocities.
-local function square_start(system, count, seed, split)
-  local c = system.constants
-  if not (c.r_min and c.r_max and c.perturbation and system.dimension == 4) then
-    options.raise("hnn_data: start = \"square\" is for two_body, got %s",
-      system.name)
+local function systems_with(start)
+  local found = {}
+  for _, name in ipairs(systems.names()) do
+    if systems.get(name).definition.starts[start] then
+      found[#found + 1] = name
+    end
   end
-  local u = stream.rows(engine.rand, stream.key(seed, split, "uniform"), 1,
-    count, 2)
-  local z = stream.rows(engine.randn, stream.key(seed, split, "normal"), 1,
-    count, 1)
-  local at = u * (c.r_max - c.r_min) + c.r_min
-  local r = (at * at):sum(2, true):sqrt()
-  local speed = (r:reciprocal() * (c.g * c.m / 4)):sqrt()
-    * (z * c.perturbation + 1) * c.m / r
-  local v = engine.cat({ at:narrow(2, 2, 1) * -1, at:narrow(2, 1, 1) }, 2) * speed
-  return engine.cat({ at, -at }, 2), engine.cat({ v, -v }, 2)
+  return found
+end
+
+-- Initial states by one of the system's other samplers, unlike its own drawn
+-- in one block.
+local function start_by(system, name, seed, split, count)
+  local start = system.definition.starts[name]
+  if not start then
+    options.raise("hnn_data: start: expected \"system\" for %s, got %q (%s "
+      .. "has it)", system.name, name,
+      table.concat(systems_with(name), ", "))
+  end
+  local function rows(draw, purpose, columns)
+    return random.rows(draw, random.key(seed, split, purpose), 1, count,
+      columns or 0)
+  end
+  return start.sample(rows(engine.rand, "uniform", start.uniforms),
+    rows(engine.randn, "normal", start.normals), system.constants)
 end
 
 local function initial(system, o, split, count)
   local name = "hnn " .. split
-  if o.start == "square" then return square_start(system, count, o.seed, name) end
+  if o.start ~= "system" then
+    return start_by(system, o.start, o.seed, name, count)
+  end
   return system:sample { count = count, seed = o.seed, split = name }
 end
 
@@ -89,7 +93,7 @@ end
 
 local function noise_like(x, o, key)
   local shape = x.shape
-  local z = stream.rows(engine.randn, key, 1, shape[1] * shape[2], shape[3])
+  local z = random.rows(engine.randn, key, 1, shape[1] * shape[2], shape[3])
   return x + z:reshape(shape) * o.noise
 end
 
@@ -97,8 +101,8 @@ local function part(system, o, split, count)
   local q0, p0 = initial(system, o, split, count)
   local dt = o.span / (o.points - 1)
   local way = system:solve(q0, p0, { dt = dt, steps = o.points - 1 })
-  local q = noise_like(way.q, o, stream.key(o.seed, split, "noise of q"))
-  local p = noise_like(way.p, o, stream.key(o.seed, split, "noise of p"))
+  local q = noise_like(way.q, o, random.key(o.seed, split, "noise of q"))
+  local p = noise_like(way.p, o, random.key(o.seed, split, "noise of p"))
   local found = { way = { q = way.q, p = way.p } }
   if o.derivatives == "difference" then
     local n = o.points - 1
@@ -129,7 +133,7 @@ end
 function M.make(system, opts)
   system = systems.of("hnn_data", system)
   local o = options.resolve("hnn_data", opts, RULES)
-  for key, value in pairs(M.recipe(system.name)) do
+  for key, value in pairs(M.recipe(system)) do
     if RULES[key] and o[key] == nil then o[key] = value end
   end
   local test = math.floor(o.test_share * o.trajectories + 0.5)

@@ -7,11 +7,11 @@
 -- Frames of simulated data are rendered when they are asked for, with the
 -- same bits every time.
 -- @module torus.data
-local folder = require "torus.data.folder"
 local options = require "torus.options"
 local Order = require "torus.data.order"
 local splits = require "torus.data.split"
 local states = require "torus.data.states"
+local store = require "torus.data.store"
 local systems = require "torus.systems"
 local engine = require "torus.engine"
 local video = require "torus.data.video"
@@ -131,7 +131,7 @@ end
 function M.load(path, opts)
   options.argument("data.load", "the folder", path, A_PATH)
   local o = options.resolve("data.load", opts, STORED)
-  local found, message = folder.load(path)
+  local found, message = store.load(path)
   if not found then return nil, message end
   local system
   system, message = system_of(found, o.system)
@@ -167,7 +167,7 @@ function Dataset:save(path)
     options.raise("data: frames of the user's own are not saved again")
   end
   options.argument("data", "the folder to save to", path, A_PATH)
-  return folder.save(self, path)
+  return store.save(self, path)
 end
 
 -- --- the user's frames ----------------------------------------------------------
@@ -233,7 +233,7 @@ function M.open(source, opts)
   local system, message = systems.find(source)
   if system then return M.simulate(system, opts) end
   if source:match("%.lua$") then return nil, message end
-  if folder.exists(source) then return M.load(source, opts) end
+  if store.exists(source) then return M.load(source, opts) end
   return nil, string.format("data: %q is no system (known: %s), no folder with "
     .. "train.safetensors, and no .npy file", source,
     table.concat(systems.names(), ", "))
@@ -269,7 +269,7 @@ end
 
 -- What else makes data, loaded when it is first used.
 local parts = { targets = "torus.data.targets",
-  hnn_data = "torus.data.hnn_data", restricted = "torus.data.restricted" }
+  hnn_data = "torus.data.hnn_data" }
 
 return setmetatable(M, {
   __parts = parts, -- for the prompt

@@ -3,7 +3,7 @@
 -- state to save is a few integers.
 -- @module torus.data.order
 local options = require "torus.options"
-local stream = require "torus.systems.stream"
+local random = require "torus.random"
 local engine = require "torus.engine"
 
 local Order = {}
@@ -36,9 +36,8 @@ end
 local function permutation(self)
   if self.permuted == self.epoch then return self.places end
   if self.shuffle then
-    local key = stream.key(self.seed, "order", tostring(self.epoch))
-    self.places = engine.randperm(self.count,
-      { generator = engine.generator(key) })
+    self.places = random.permutation(self.count,
+      random.key(self.seed, "order", tostring(self.epoch)))
   else
     self.places = engine.arange(self.count, { dtype = "int64" })
   end

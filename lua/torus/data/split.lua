@@ -7,6 +7,7 @@
 -- @module torus.data.split
 local options = require "torus.options"
 local engine = require "torus.engine"
+local windows = require "torus.data.windows"
 
 local M = {}
 
@@ -81,6 +82,16 @@ function States:batch(places) return render(self, places, false) end
 -- @treturn tensor (batch, length, height, width, 3) float32
 function States:clean(places) return render(self, places, true) end
 
+--- Windows of the observed frames; only these are rendered.
+-- @tparam {integer,...}|tensor places of the sequences
+-- @tparam {integer,...} starts index of each window's first frame, from 1
+-- @tparam integer count frames of a window
+-- @treturn tensor (batch, count, height, width, 3) float32
+function States:windows(places, starts, count)
+  local states = windows.cut(self:states(places), starts, count)
+  return self.system:render(states:select(3, 1), self.drawing)
+end
+
 -- --- frames that are there --------------------------------------------------
 
 local Frames = {}
@@ -109,6 +120,15 @@ function Frames:batch(places)
   local picked = self.source:rows(list)
   if picked.dtype == "uint8" then return picked:to("float32") / 255 end
   return picked
+end
+
+--- Windows of the frames.
+-- @tparam {integer,...}|tensor places of the sequences
+-- @tparam {integer,...} starts index of each window's first frame, from 1
+-- @tparam integer count frames of a window
+-- @treturn tensor (batch, count, height, width, 3) float32
+function Frames:windows(places, starts, count)
+  return windows.cut(self:batch(places), starts, count)
 end
 
 --- The same frames: what was before their noise is not known.

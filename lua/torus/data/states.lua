@@ -2,7 +2,7 @@
 -- @module torus.data.states
 local options = require "torus.options"
 local rk45 = require "torus.rk45"
-local stream = require "torus.systems.stream"
+local random = require "torus.random"
 local systems = require "torus.systems"
 local engine = require "torus.engine"
 
@@ -81,7 +81,7 @@ function M.make(opts)
   for i = 0, steps do times[i + 1] = i * dt end
   local field = system:field() or rk45.field_of(system:hamiltonian(), d)
   local chunk, solved = chunks(o, field)
-  local noise_key = stream.key(o.seed, o.split, "noise")
+  local noise_key = random.key(o.seed, o.split, "noise")
   return engine.no_grad(function()
     local shape = { o.count, steps + 1, 2, d }
     local clean = engine.zeros(shape)
@@ -94,7 +94,7 @@ function M.make(opts)
       local states = solved(times, first, n):reshape(n, steps + 1, 2, d)
       clean:narrow(1, done + 1, n):copy_(states:to("float32"))
       if sigma ~= 0 then
-        local z = stream.rows(engine.randn, noise_key, first, n,
+        local z = random.rows(engine.randn, noise_key, first, n,
           (steps + 1) * 2 * d)
         noisy:narrow(1, done + 1, n):copy_(
           (states + z:reshape(n, steps + 1, 2, d) * sigma):to("float32"))

@@ -1,20 +1,23 @@
 --- Models, each loaded when it is first used: torus.models.hgn, ...
+--
+-- A model is a file of this folder, or a folder with an init.lua; what several
+-- share is in torus.models.parts.
 -- @module torus.models
+local modules = require "torus.modules"
+
+local PARENT = "torus.models"
+
+-- For completion at the prompt: what is loaded when it is first used.
 local parts = {}
-for _, name in ipairs { "hgn", "hnn", "nhf", "pixel_hnn" } do
-  parts[name] = "torus.models." .. name
+for _, name in ipairs(modules.names(PARENT)) do
+  parts[name] = PARENT .. "." .. name
 end
 
 return setmetatable({}, {
-  __parts = parts, -- for the prompt
+  __parts = parts,
   __index = function(models, name)
-    local found, model = pcall(require, "torus.models." .. name)
-    if not found then
-      if package.searchpath("torus.models." .. name, package.path) then
-        error(model, 0)
-      end
-      return nil
-    end
+    if not modules.exists(PARENT, name) then return nil end
+    local model = require(PARENT .. "." .. name)
     rawset(models, name, model)
     return model
   end,

@@ -3,7 +3,7 @@
 -- rest with (q1, q2) on a circle of radius r ~ U(r_min, r_max).
 -- @module torus.systems.double_pendulum
 local engine = require "torus.engine"
-local samplers = require "torus.systems.samplers"
+local samplers = require "torus.systems.parts.samplers"
 
 -- With c = cos(q1 - q2), s = sin(q1 - q2):
 --   [m2 l2^2 p1^2 + (m1 + m2) l1^2 p2^2 - 2 m2 l1 l2 p1 p2 c]

@@ -2,8 +2,8 @@
 -- H = |p|^2/2 + |q|^2/2 + c (x^2 y - y^3/3). (q, p) starts on a sphere of
 -- radius r ~ U(r_min, r_max), with less than the escape energy 1/(6 c^2).
 -- @module torus.systems.henon_heiles
-local gravity = require "torus.systems.gravity"
-local samplers = require "torus.systems.samplers"
+local gravity = require "torus.systems.parts.gravity"
+local samplers = require "torus.systems.parts.samplers"
 
 return {
   name = "henon_heiles",

@@ -15,33 +15,38 @@
 --       radii = { 0.2 }, half_width = 1.5,
 --     }
 -- @module torus.systems
+local modules = require "torus.modules"
 local options = require "torus.options"
-local System = require "torus.systems.system"
+local System = require "torus.systems.parts.system"
 
 local M = {}
 
-local BUILT_IN = { "mass_spring", "pendulum", "two_body", "three_body",
-  "double_pendulum", "henon_heiles" }
+local PARENT = "torus.systems"
 
 local known = {} -- by name, made when first asked for
-local named = {} -- all that there are: true, or a built-in one's module
+local named = {} -- for completion at the prompt: every name
 local read = {} -- by the path of the file, so that a run reads it once
 
-for _, name in ipairs(BUILT_IN) do named[name] = "torus.systems." .. name end
+for _, name in ipairs(modules.names(PARENT)) do
+  named[name] = PARENT .. "." .. name
+end
 
-local function is_built_in(name) return type(named[name]) == "string" end
+-- A built-in system is a file of this folder that returns its definition; what
+-- several share is in torus.systems.parts.
+local function is_built_in(name) return modules.exists(PARENT, name) end
 
---- The names of all systems: the built-in ones, then the user's, sorted.
+--- The names of all systems: the built-in ones, then the user's, sorted each.
 -- @treturn {string,...}
+-- @usage
+-- local torus = require "torus"
+-- print(table.concat(torus.systems.names(), ", "))
 function M.names()
-  local names, own = {}, {}
-  for i, name in ipairs(BUILT_IN) do names[i] = name end
+  local names, own = modules.names(PARENT), {}
   for name in pairs(known) do
     if not is_built_in(name) then own[#own + 1] = name end
   end
   table.sort(own)
-  table.move(own, 1, #own, #names + 1, names)
-  return names
+  return table.move(own, 1, #own, #names + 1, names)
 end
 
 local function is_file(name)
@@ -59,7 +64,7 @@ function M.find(name)
     return M.load(name)
   end
   if not known[name] and is_built_in(name) then
-    known[name] = System.new(require(named[name]))
+    known[name] = System.new(require(PARENT .. "." .. name))
   end
   if known[name] then return known[name] end
   return nil, string.format("%q is no system (known: %s, or a Lua file of "

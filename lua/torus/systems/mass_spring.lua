@@ -2,7 +2,7 @@
 -- moves on the vertical line; the spring is invisible.
 -- @module torus.systems.mass_spring
 local engine = require "torus.engine"
-local samplers = require "torus.systems.samplers"
+local samplers = require "torus.systems.parts.samplers"
 
 return {
   name = "mass_spring",
@@ -17,4 +17,6 @@ return {
   masses = function(c) return { c.m } end,
   extent = function(c) return c.r_max end,
   noise = 0.1,
+  recipe = { trajectories = 50, points = 30, span = 3, noise = 0.1,
+    test_share = 0.5, steps = 2000, weight_decay = 1e-4 },
 }

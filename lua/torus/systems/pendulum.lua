@@ -2,7 +2,7 @@
 -- has it. Its bob is drawn at (l sin q, -l cos q); the rod is invisible.
 -- @module torus.systems.pendulum
 local engine = require "torus.engine"
-local samplers = require "torus.systems.samplers"
+local samplers = require "torus.systems.parts.samplers"
 
 return {
   name = "pendulum",
@@ -23,4 +23,6 @@ return {
   masses = function(c) return { c.m } end,
   extent = function(c) return c.l end,
   noise = 0.1,
+  recipe = { trajectories = 50, points = 45, span = 3, noise = 0.1,
+    test_share = 0.5, steps = 2000, weight_decay = 1e-4 },
 }

@@ -3,8 +3,8 @@
 -- the circular speed sqrt(g m / (sqrt(3) r)), each component of it changed by
 -- 5% (one standard deviation), the centre of mass at rest.
 -- @module torus.systems.three_body
-local gravity = require "torus.systems.gravity"
-local samplers = require "torus.systems.samplers"
+local gravity = require "torus.systems.parts.gravity"
+local samplers = require "torus.systems.parts.samplers"
 
 return {
   name = "three_body",

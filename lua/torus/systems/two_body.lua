@@ -3,8 +3,22 @@
 -- sqrt(g m / (4 r)), each component of it changed by 5% (one standard
 -- deviation), the centre of mass at rest.
 -- @module torus.systems.two_body
-local gravity = require "torus.systems.gravity"
-local samplers = require "torus.systems.samplers"
+local engine = require "torus.engine"
+local gravity = require "torus.systems.parts.gravity"
+local samplers = require "torus.systems.parts.samplers"
+
+-- The code of Greydanus et al. (2019) does not start as its text says: x and y
+-- of the first body are uniform in [r_min, r_max], so that all orbits start in
+-- one quadrant and are wider, and one number perturbs both velocities.
+local function square_start(u, z, c)
+  local first = samplers.between(u, c.r_min, c.r_max)
+  local r = (first * first):sum(2, true):sqrt()
+  local speed = (r:reciprocal() * (c.g * c.m / 4)):sqrt()
+    * (z * c.perturbation + 1) * c.m / r
+  local p = engine.cat({ first:narrow(2, 2, 1) * -1, first:narrow(2, 1, 1) }, 2)
+    * speed
+  return engine.cat({ first, -first }, 2), engine.cat({ p, -p }, 2)
+end
 
 return {
   name = "two_body",
@@ -24,4 +38,7 @@ return {
   masses = gravity.masses(2),
   half_width = 2.75,
   noise = 0.05,
+  recipe = { trajectories = 1000, points = 50, span = 20, noise = 0,
+    test_share = 0.2, batch = 200, steps = 10000, weight_decay = 0 },
+  starts = { square = { uniforms = 2, normals = 1, sample = square_start } },
 }

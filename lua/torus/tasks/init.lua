@@ -40,10 +40,13 @@
 --                       takes them
 --
 -- @module torus.tasks
+local modules = require "torus.modules"
+
 local M = {}
 
---- The names of the models that have a task.
-M.names = { "hgn", "hnn", "pixel_hnn", "nhf" }
+--- The names of the models that have a task, sorted: the folders next to this
+-- file.
+M.names = modules.names("torus.tasks", true)
 
 --- A task.
 -- @tparam string name of its model

@@ -3,6 +3,7 @@
 -- file).
 -- @module torus.tasks.sequences
 local datasets = require "torus.data"
+local systems = require "torus.systems"
 
 local M = {}
 
@@ -26,10 +27,10 @@ local function open_video(config)
     test = config.test_size, dt = config.dt })
 end
 
-local function open_states(config, find)
+local function open_states(config)
   local system, message
   if config.system then
-    system, message = find(config.system)
+    system, message = systems.find(config.system)
     if not system then return nil, message end
   end
   local opts = { train = config.train_size, test = config.test_size,
@@ -68,15 +69,14 @@ end
 --- Opens them.
 -- @tparam table config system, data, train_size, test_size, data_seed, noise,
 -- dt, frames, resolution, channels
--- @tparam function find of a system's name, like torus.systems.find
 -- @treturn ?Dataset
 -- @treturn ?string message
-function M.open(config, find)
+function M.open(config)
   local set, message
   if is_video(config) then
     set, message = open_video(config)
   else
-    set, message = open_states(config, find)
+    set, message = open_states(config)
   end
   if not set then return nil, message end
   local wrong = misfit(config, set.train)

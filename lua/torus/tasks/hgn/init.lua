@@ -9,9 +9,8 @@ local hgn = require "torus.models.hgn"
 local options = require "torus.options"
 local pictures = require "torus.tasks.hgn.pictures"
 local report = require "torus.tasks.hgn.report"
-local render = require "torus.systems.render"
+local render = require "torus.systems.parts.render"
 local sequences = require "torus.tasks.sequences"
-local systems = require "torus.systems"
 
 local Task = {}
 Task.__index = Task
@@ -130,7 +129,7 @@ end
 -- @treturn ?Dataset
 -- @treturn ?string message
 function Task.open_data(config)
-  return sequences.open(config, systems.find)
+  return sequences.open(config)
 end
 
 --- The model that a configuration describes, before any training.

@@ -14,7 +14,7 @@ local engine = require "torus.engine"
 local Task = {}
 Task.__index = Task
 
--- What is left open follows from the system: torus.data.hnn_data.recipes.
+-- What is left open follows from the system: torus.data.hnn_data.recipe.
 -- batch = 0 is the whole set.
 local MORE = {
   model = { default = "hnn", choices = { "hnn" } },

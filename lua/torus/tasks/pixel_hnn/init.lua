@@ -6,11 +6,11 @@ local baselines = require "torus.tasks.pixel_hnn.baselines"
 local common = require "torus.tasks.common"
 local report = require "torus.tasks.pixel_hnn.report"
 local pixel_hnn = require "torus.models.pixel_hnn"
-local render = require "torus.systems.render"
-local restricted = require "torus.data.restricted"
+local render = require "torus.systems.parts.render"
 local sequences = require "torus.tasks.sequences"
 local systems = require "torus.systems"
 local engine = require "torus.engine"
+local windows = require "torus.data.windows"
 
 local Task = {}
 Task.__index = Task
@@ -51,16 +51,11 @@ Task.presets = {
   small = { steps = 2000, conv_width = 16, lr_decay = "cosine" },
 }
 
-local function system_of(name)
-  if name == "restricted_pendulum" then return restricted.pendulum() end
-  return systems.find(name)
-end
-
 -- What a simulated set has where nothing is said: the restricted pendulum, its
 -- frames as the system has them.
 local function complete_simulated(config)
   config.system = config.system or "restricted_pendulum"
-  local system = system_of(config.system)
+  local system = systems.find(config.system)
   if system then
     config.frames = config.frames or system.steps + 1
     config.dt = config.dt or system.dt
@@ -78,7 +73,7 @@ end
 -- @tparam table config
 function Task.complete(config)
   if not config.data then complete_simulated(config) end
-  local system = config.system and system_of(config.system)
+  local system = config.system and systems.find(config.system)
   config.latent = config.latent or system and 2 * system.dimension or 2
   config.lr = config.lr or (config.kind == "conv" and 1.5e-4 or 1e-3)
 end
@@ -87,7 +82,7 @@ end
 -- @treturn ?Dataset
 -- @treturn ?string message
 function Task.open_data(config)
-  return sequences.open(config, system_of)
+  return sequences.open(config)
 end
 
 --- @tparam table config
@@ -95,6 +90,14 @@ end
 -- @treturn Module
 function Task.model(config, generator)
   return pixel_hnn.new(common.part(config, pixel_hnn.rules), generator)
+end
+
+-- Pairs to take the mean image from, (n, 2, height, width, channels), n at most
+-- 256.
+local function some_pairs(split)
+  local n = math.min(256, split.size)
+  local starts = windows.random_starts(n, split.length, 3, engine.generator(0))
+  return split:windows(engine.arange(n, { dtype = "int64" }), starts, 2)
 end
 
 --- @tparam table config
@@ -105,7 +108,7 @@ function Task.new(config, data)
   self.generator = engine.generator(config.seed)
   self.model = Task.model(config, self.generator)
   if config.centre then
-    self.model:set_centre(Task.some_pairs(data.train))
+    self.model:set_centre(some_pairs(data.train))
   end
   self.order = Order.new { count = data.train.size,
     batch = math.min(config.batch, data.train.size), seed = config.seed }
@@ -117,59 +120,14 @@ function Task.new(config, data)
   return self
 end
 
--- Rows of (n, length, ...) from `starts` on, `count` of each.
-local function cut(x, starts, count)
-  local n, length, rest = x:size(1), x:size(2), { table.unpack(x.shape, 3) }
-  local places = {}
-  for i = 1, n do
-    for k = 0, count - 1 do
-      places[#places + 1] = (i - 1) * length + starts[i] + k
-    end
-  end
-  return x:reshape(n * length, table.unpack(rest))
-    :index_select(1, engine.tensor(places, { dtype = "int64" }))
-    :reshape(n, count, table.unpack(rest))
-end
-
---- Frames of sequences of a split from given places on; only these are
--- rendered.
--- @tparam table split
--- @tparam tensor|table places of the sequences
--- @tparam {integer,...} starts the first frame of each, from 1
--- @tparam integer count of frames
--- @treturn tensor (batch, count, height, width, channels)
-function Task.windows(split, places, starts, count)
-  if not split.states then return cut(split:batch(places), starts, count) end
-  local states = cut(split:states(places), starts, count)
-  return split.system:render(states:select(3, 1), split.drawing)
-end
-
--- For as many sequences, random places where three frames in a row start.
-local function random_starts(split, count, generator)
-  local starts = {}
-  for i, u in ipairs(engine.rand({ count }, { generator = generator,
-    dtype = "float64" }):totable()) do
-    starts[i] = 1 + math.floor(u * (split.length - 2))
-  end
-  return starts
-end
-
---- Pairs to take the mean image from.
--- @tparam table split
--- @treturn tensor (n, 2, height, width, channels), n at most 256
-function Task.some_pairs(split)
-  local count = math.min(256, split.size)
-  return Task.windows(split, engine.arange(count, { dtype = "int64" }),
-    random_starts(split, count, engine.generator(0)), 2)
-end
-
 --- @treturn {tensor,...} gradients
 -- @treturn table numbers for the log
 function Task:step()
   local c, split = self.config, self.data.train
-  local places = self.order:next()
-  local starts = random_starts(split, places:numel(), self.generator)
-  self.frames = Task.windows(split, places, starts, 3):to(c.dtype)
+  local indices = self.order:next()
+  local starts = windows.random_starts(indices:numel(), split.length, 3,
+    self.generator)
+  self.frames = split:windows(indices, starts, 3):to(c.dtype)
   local losses = self.model:losses(self.frames)
   return common.gradients(losses.total, self.weights), {
     loss = losses.total:item(), autoencoder = losses.autoencoder:item(),

@@ -1,5 +1,5 @@
 --- Pictures of states: every body a disc with a soft edge on a grey ground.
--- @module torus.systems.render
+-- @module torus.systems.parts.render
 local core = require "torus.core"
 local options = require "torus.options"
 local engine = require "torus.engine"

@@ -17,7 +17,7 @@ local hamiltonian = require "torus.hamiltonian"
 local initialise = require "torus.nn.initialise"
 local integrate = require "torus.integrate"
 local options = require "torus.options"
-local priors = require "torus.models.nhf_prior"
+local priors = require "torus.models.nhf.prior"
 local engine = require "torus.engine"
 
 local M = {}

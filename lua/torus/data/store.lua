@@ -1,7 +1,7 @@
 --- Data sets on disk: a folder with train.safetensors and test.safetensors,
 -- each with the tensor `states` (n, steps + 1, 2, d) float32, `clean` beside
 -- it when there is noise, and the physics and seed as metadata.
--- @module torus.data.folder
+-- @module torus.data.store
 local options = require "torus.options"
 local safetensors = require "torus.safetensors"
 

@@ -2,7 +2,7 @@
 --
 -- A sampler gets `u`, uniform in [0, 1), and `z`, normal: float64 tensors with
 -- one row for each trajectory. It returns q and p, (rows, dimension) each.
--- @module torus.systems.samplers
+-- @module torus.systems.parts.samplers
 local engine = require "torus.engine"
 
 local M = {}

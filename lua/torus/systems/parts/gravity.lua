@@ -1,6 +1,6 @@
 --- Energy and drawing of equal bodies that attract each other, in a plane:
 -- H = sum |p_i|^2/(2m) - sum_{i<j} g m^2/|q_j - q_i|.
--- @module torus.systems.gravity
+-- @module torus.systems.parts.gravity
 local M = {}
 
 --- @tparam tensor p (batch, 2 n)

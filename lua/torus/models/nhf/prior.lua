@@ -6,7 +6,7 @@
 -- the difference of two sigmoids: that of a uniform number in
 -- [-sigma/2, sigma/2] plus a logistic one of scale 1/beta. So it has a closed
 -- normalisation, sigma / (1 - exp(-beta sigma)), and exact samples.
--- @module torus.models.nhf_prior
+-- @module torus.models.nhf.prior
 local engine = require "torus.engine"
 
 local M = {}

@@ -1,11 +1,11 @@
 --- A physical system: constants, energy, initial states, drawing.
--- @module torus.systems.system
+-- @module torus.systems.parts.system
 local engine = require "torus.engine"
 local hamiltonian = require "torus.hamiltonian"
 local options = require "torus.options"
-local render = require "torus.systems.render"
+local render = require "torus.systems.parts.render"
 local rk45 = require "torus.rk45"
-local stream = require "torus.systems.stream"
+local random = require "torus.random"
 
 local System = {}
 System.__index = System
@@ -31,6 +31,8 @@ local RULES = {
   noise = { default = 0, type = "number", min = 0 },
   dt = { default = 0.125, type = "number" },
   steps = { default = 30, type = "integer", min = 1 },
+  recipe = { default = {}, type = "table" },
+  starts = { default = {}, type = "table" },
 }
 
 -- Initial states are made in whole blocks of this many, so that each has the
@@ -259,9 +261,9 @@ local SAMPLE = {
 
 local function sample_block(self, o, block)
   local d, first = self.definition, (block - 1) * BLOCK + 1
-  local u = stream.rows(engine.rand, stream.key(o.seed, o.split, "uniform"),
+  local u = random.rows(engine.rand, random.key(o.seed, o.split, "uniform"),
     first, BLOCK, d.uniforms)
-  local z = stream.rows(engine.randn, stream.key(o.seed, o.split, "normal"),
+  local z = random.rows(engine.randn, random.key(o.seed, o.split, "normal"),
     first, BLOCK, d.normals)
   local q, p = d.sample(u, z, self.constants)
   check_rows(d, "sample: q", q, BLOCK, d.dimension)

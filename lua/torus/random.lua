@@ -1,7 +1,7 @@
 --- Random numbers by purpose: every data set, split and use of randomness has
 -- a stream of its own, and row i of a stream is the same however many rows
 -- are asked for and wherever they start.
--- @module torus.systems.stream
+-- @module torus.random
 local engine = require "torus.engine"
 
 local M = {}
@@ -14,10 +14,14 @@ local function mix(x)
   return x ~ (x >> 31)
 end
 
---- A seed for the stream that the seed and the words name.
+--- The seed of the stream that a seed and words name.
 -- @tparam integer seed
--- @tparam string ...
+-- @tparam string ... words, what the numbers are for
 -- @treturn integer at least 0
+-- @usage
+-- local random = require "torus.random"
+-- print(random.key(1, "train", "noise") ~= random.key(1, "test", "noise"))
+-- -- true
 function M.key(seed, ...)
   local h = mix(seed)
   for _, word in ipairs { ... } do
@@ -29,16 +33,33 @@ end
 
 --- Rows of a stream.
 -- @tparam function draw torus.rand or torus.randn
--- @tparam integer key
+-- @tparam integer key of the stream
 -- @tparam integer first row, from 1
 -- @tparam integer rows
 -- @tparam integer columns
 -- @treturn tensor (rows, columns) float64
+-- @usage
+-- local random, torus = require "torus.random", require "torus"
+-- local key = random.key(1, "example")
+-- local all = random.rows(torus.randn, key, 1, 10, 3)
+-- local seventh = random.rows(torus.randn, key, 7, 1, 3)
+-- print((all[7] - seventh[1]):abs():max():item())   -- 0.0
 function M.rows(draw, key, first, rows, columns)
   if columns == 0 then return engine.zeros({ rows, 0 }, { dtype = "float64" }) end
   local generator = engine.generator(key)
   generator:set_state(key, (first - 1) * columns)
   return draw({ rows, columns }, { dtype = "float64", generator = generator })
+end
+
+--- A random order of 1..count, the whole of a stream.
+-- @tparam integer count
+-- @tparam integer key of the stream
+-- @treturn tensor (count) int64
+-- @usage
+-- local random = require "torus.random"
+-- print(random.permutation(5, random.key(1, "example")))
+function M.permutation(count, key)
+  return engine.randperm(count, { generator = engine.generator(key) })
 end
 
 return M

@@ -1,0 +1,50 @@
+--- Windows: a few frames in a row out of longer sequences.
+-- @module torus.data.windows
+local engine = require "torus.engine"
+
+local M = {}
+
+--- Cuts a window out of every sequence.
+-- @tparam tensor x (n, length, ...)
+-- @tparam {integer,...} starts index of each window's first element, from 1
+-- @tparam integer count elements of a window
+-- @treturn tensor (n, count, ...)
+-- @usage
+-- local torus = require "torus"
+-- local windows = require "torus.data.windows"
+-- local x = torus.tensor { { 1, 2, 3, 4 }, { 5, 6, 7, 8 } }
+-- print(windows.cut(x, { 1, 3 }, 2))   -- {{1, 2}, {7, 8}}
+function M.cut(x, starts, count)
+  local n, length, rest = x:size(1), x:size(2), { table.unpack(x.shape, 3) }
+  local indices = {}
+  for i = 1, n do
+    for k = 0, count - 1 do
+      indices[#indices + 1] = (i - 1) * length + starts[i] + k
+    end
+  end
+  return x:reshape(n * length, table.unpack(rest))
+    :index_select(1, engine.tensor(indices, { dtype = "int64" }))
+    :reshape(n, count, table.unpack(rest))
+end
+
+--- Random starts of windows, uniform over all that fit.
+-- @tparam integer n how many
+-- @tparam integer length of a sequence
+-- @tparam integer count elements of a window
+-- @tparam[opt] generator generator
+-- @treturn {integer,...} from 1 to length - count + 1
+-- @usage
+-- local torus = require "torus"
+-- local windows = require "torus.data.windows"
+-- local starts = windows.random_starts(5, 31, 3, torus.generator(1))
+-- print(table.concat(starts, " "))
+function M.random_starts(n, length, count, generator)
+  local starts = {}
+  for i, u in ipairs(engine.rand({ n }, { generator = generator,
+    dtype = "float64" }):totable()) do
+    starts[i] = 1 + math.floor(u * (length - count + 1))
+  end
+  return starts
+end
+
+return M

@@ -1,0 +1,54 @@
+local files = require "torus.runs.files"
+local modules = require "torus.modules"
+
+describe("modules", function()
+  local folder, before = nil, package.path
+
+  local function write(path, text)
+    local file = assert(io.open(folder .. "/" .. path, "wb"))
+    file:write(text)
+    file:close()
+  end
+
+  before_each(function()
+    folder = os.tmpname()
+    os.remove(folder)
+    for _, name in ipairs { "/zoo/nested", "/zoo/parts" } do
+      assert(files.make_folder(folder .. name))
+    end
+    for _, path in ipairs { "zoo/init.lua", "zoo/wolf.lua", "zoo/bear.lua",
+      "zoo/nested/init.lua", "zoo/parts/helper.lua", "zoo/notes.txt",
+      "zoo/.wolf.lua.swp" } do
+      write(path, "return {}\n")
+    end
+    package.path = folder .. "/?.lua;" .. folder .. "/?/init.lua;" .. before
+  end)
+
+  after_each(function()
+    package.path = before
+    os.execute("rm -r '" .. folder .. "'")
+  end)
+
+  it("are the files of a folder and the folders with an init.lua", function()
+    assert.are.same({ "bear", "nested", "wolf" }, modules.names("zoo"))
+    assert.are.same({ "nested" }, modules.names("zoo", true))
+    assert.are.same({}, modules.names("no.such.parent"))
+  end)
+
+  it("are known one by one too", function()
+    for name, expected in pairs { wolf = true, nested = true, parts = false,
+      init = false, lion = false, ["../zoo/wolf"] = false,
+      ["parts.helper"] = false } do
+      assert.are.equal(expected, modules.exists("zoo", name), name)
+    end
+    assert.is_false(modules.exists("zoo", 3))
+  end)
+
+  it("that the library has are found where it is", function()
+    assert.are.same({ "hgn", "hnn", "nhf", "pixel_hnn" },
+      modules.names("torus.models"))
+    for _, name in ipairs(modules.names("torus.systems")) do
+      assert.are.equal(name, require("torus.systems." .. name).name)
+    end
+  end)
+end)
