@@ -21,7 +21,7 @@ for name, value in pairs(require "torus.engine") do M[name] = value end
 
 -- Parts that load when they are first used.
 local parts = {
-  nn = "torus.nn", optim = "torus.optim", models = "torus.models",
+  nn = "torus.nn", optim = "torus.optim", measures = "torus.measures", models = "torus.models",
   systems = "torus.systems", data = "torus.data", runs = "torus.runs",
   tasks = "torus.tasks", train = "torus.train",
   image = "torus.image", plot = "torus.plot", npy = "torus.npy",

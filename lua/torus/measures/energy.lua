@@ -1,0 +1,29 @@
+--- How well rollouts keep their energy.
+-- @module torus.measures.energy
+local engine = require "torus.engine"
+local options = require "torus.options"
+
+local M = {}
+
+--- The spread of the energy along each rollout, relative to the spread of
+-- energy between sequences: the unit and the zero of a learned energy are
+-- free, and so drop out. 0 where energy is kept, 1 where it strays as far as
+-- sequences differ.
+-- @tparam tensor energies (steps + 1, sequences), of at least two sequences
+-- @treturn {number,...} standard deviation along each rollout, divided by that
+-- of the rollouts' mean energies
+-- @usage drift(model:energies(trajectory))
+function M.drift(energies)
+  options.tensor("drift", "energies", energies, { "steps + 1", "sequences" })
+  if energies:size(2) < 2 then
+    options.raise("drift: expected at least 2 sequences to compare with each "
+      .. "other, got %d", energies:size(2))
+  end
+  return engine.no_grad(function()
+    local e = energies:to("float64")
+    local between = e:mean(1):var():sqrt()
+    return (e:var(1):sqrt() / between):totable()
+  end)
+end
+
+return M

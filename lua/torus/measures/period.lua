@@ -1,0 +1,126 @@
+--- The period of an oscillation from its samples, and the period against the
+-- energy for systems with one degree of freedom.
+--
+-- The period as a function of the energy does not depend on the coordinates in
+-- which a model describes the motion: what is learned can be put next to what
+-- is true without a map between the two.
+-- @module torus.measures.period
+local engine = require "torus.engine"
+local options = require "torus.options"
+
+local M = {}
+
+local NAN = 0 / 0
+
+-- The zero in [0, 1] of the cubic through (-1, a), (0, b), (1, c), (2, d),
+-- where b < 0 <= c: by bisection of Lagrange's form.
+local function zero_of_cubic(a, b, c, d)
+  local function value(t)
+    return -a * t * (t - 1) * (t - 2) / 6
+      + b * (t + 1) * (t - 1) * (t - 2) / 2
+      - c * (t + 1) * t * (t - 2) / 2
+      + d * (t + 1) * t * (t - 1) / 6
+  end
+  local low, high = 0, 1
+  for _ = 1, 52 do
+    local middle = (low + high) / 2
+    if value(middle) < 0 then low = middle else high = middle end
+  end
+  return (low + high) / 2
+end
+
+--- When a signal rises through a level, by cubic interpolation between four
+-- samples (linear at either end of the signal): the error falls as dt^4.
+-- @tparam {number,...} signal samples dt apart
+-- @tparam number dt above 0
+-- @tparam[opt=0] number level
+-- @treturn {number,...} times, the first sample's being 0
+function M.crossings(signal, dt, level)
+  level = level or 0
+  local times = {}
+  for i = 1, #signal - 1 do
+    local b, c = signal[i] - level, signal[i + 1] - level
+    if b < 0 and c >= 0 then
+      local share
+      if i > 1 and i + 2 <= #signal then
+        share = zero_of_cubic(signal[i - 1] - level, b, c,
+          signal[i + 2] - level)
+      else
+        share = b / (b - c)
+      end
+      times[#times + 1] = (i - 1 + share) * dt
+    end
+  end
+  return times
+end
+
+--- The period of a signal that rises through the middle of its range once in
+-- each period.
+-- @tparam {number,...} signal samples dt apart, of more than a period
+-- @tparam number dt of either sign
+-- @treturn number the mean period; NaN where the signal rises through the
+-- middle less than twice
+-- @usage period({ ... }, 0.125) --> 3.14
+function M.period(signal, dt)
+  local low, high = math.huge, -math.huge
+  for _, x in ipairs(signal) do
+    if x ~= x then return NAN end
+    low, high = math.min(low, x), math.max(high, x)
+  end
+  if not (low < high) or high == math.huge or low == -math.huge then
+    return NAN
+  end
+  local times = M.crossings(signal, math.abs(dt), (low + high) / 2)
+  if #times < 2 then return NAN end
+  return (times[#times] - times[1]) / (#times - 1)
+end
+
+--- The periods of trajectories, each from the coordinate that varies most
+-- along it.
+-- @tparam tensor q (steps + 1, batch, ...), as torus.integrate returns it
+-- @tparam number dt between states
+-- @treturn {number,...} one for each sequence, NaN where it has none
+-- @usage periods(torus.integrate { ... }.q, 0.125)
+function M.periods(q, dt)
+  options.tensor("periods", "q", q, { "steps + 1", "batch", "..." })
+  return engine.no_grad(function()
+    local rows = q:reshape(q:size(1), q:size(2), -1):to("float64")
+    local widest = rows:var(1):argmax(2):totable()
+    local found = {}
+    for i, coordinate in ipairs(widest) do
+      found[i] = M.period(rows:select(2, i):select(2, coordinate):totable(),
+        dt)
+    end
+    return found
+  end)
+end
+
+--- The period against the energy: of a model next to the truth.
+-- @tparam {number,...} energies true energies of sequences
+-- @tparam {number,...} learned periods of the model's rollouts, as `periods`
+-- returns them
+-- @tparam {number,...} truth true periods of the same sequences
+-- @treturn table points, a list of {energy=, learned=, truth=} by rising
+-- energy, of the sequences that have both periods; error, the mean of
+-- |learned - truth| / truth, nil where there is no point; missing, how many
+-- sequences have no period
+function M.against_energy(energies, learned, truth)
+  if #energies ~= #learned or #energies ~= #truth then
+    options.raise("against_energy: expected lists of one length, got %d "
+      .. "energies, %d learned and %d true periods", #energies, #learned,
+      #truth)
+  end
+  local points, sum = {}, 0
+  for i, energy in ipairs(energies) do
+    local a, b = learned[i], truth[i]
+    if a == a and b == b then
+      points[#points + 1] = { energy = energy, learned = a, truth = b }
+      sum = sum + math.abs(a - b) / b
+    end
+  end
+  table.sort(points, function(a, b) return a.energy < b.energy end)
+  return { points = points, error = #points > 0 and sum / #points or nil,
+    missing = #energies - #points }
+end
+
+return M

@@ -1,0 +1,102 @@
+--- Polynomials of several variables: their monomials and derivatives.
+-- @module torus.measures.polynomial
+local engine = require "torus.engine"
+
+local M = {}
+
+--- The exponents of all monomials of degree 1 to `order`, by degree, and
+-- within a degree in lexical order: x, y, x^2, x y, y^2, ...
+-- @tparam integer variables
+-- @tparam integer order
+-- @treturn {{integer,...},...} one list of `variables` exponents for each
+-- @usage exponents(2, 2) --> { {1,0}, {0,1}, {2,0}, {1,1}, {0,2} }
+function M.exponents(variables, order)
+  local list, last = {}, { { powers = {}, first = 1 } }
+  for v = 1, variables do last[1].powers[v] = 0 end
+  for _ = 1, order do
+    local degree = {}
+    -- Each monomial of this degree is one of the degree below times a variable
+    -- that does not stand before its last one.
+    for _, parent in ipairs(last) do
+      for v = parent.first, variables do
+        local powers = table.move(parent.powers, 1, variables, 1, {})
+        powers[v] = powers[v] + 1
+        degree[#degree + 1] = { powers = powers, first = v }
+        list[#list + 1] = powers
+      end
+    end
+    last = degree
+  end
+  return list
+end
+
+--- How many monomials of degree 1 to `order` there are: C(v + order, order) - 1.
+-- @tparam integer variables
+-- @tparam integer order
+-- @treturn integer
+function M.count(variables, order)
+  local count = 1
+  for i = 1, order do count = count * (variables + i) // i end
+  return count - 1
+end
+
+-- The monomial x^powers at rows of x, from the powers of each variable.
+local function monomial(columns, powers)
+  local product
+  for v, power in ipairs(powers) do
+    for _ = 1, power do
+      product = product and product * columns[v] or columns[v]
+    end
+  end
+  return product
+end
+
+local function columns_of(x)
+  local columns = {}
+  for v = 1, x:size(2) do columns[v] = x:narrow(2, v, 1) end
+  return columns
+end
+
+--- The monomials at points.
+-- @tparam tensor x (points, variables)
+-- @tparam {{integer,...},...} exponents as `exponents` returns them
+-- @treturn tensor (points, monomials)
+function M.features(x, exponents)
+  local columns, parts = columns_of(x), {}
+  for i, powers in ipairs(exponents) do
+    parts[i] = monomial(columns, powers)
+  end
+  return engine.cat(parts, 2)
+end
+
+-- d(monomials)/dx_v at points: (points, monomials).
+local function derivatives(x, exponents, v)
+  local columns, parts = columns_of(x), {}
+  local zero, one = columns[v] * 0, columns[v] * 0 + 1
+  for i, powers in ipairs(exponents) do
+    local power = powers[v]
+    if power == 0 then
+      parts[i] = zero
+    else
+      local lower = table.move(powers, 1, #powers, 1, {})
+      lower[v] = power - 1
+      parts[i] = (monomial(columns, lower) or one) * power
+    end
+  end
+  return engine.cat(parts, 2)
+end
+
+--- The Jacobian of polynomials at points.
+-- @tparam tensor x (points, variables)
+-- @tparam {{integer,...},...} exponents
+-- @tparam tensor coefficients (monomials, outputs)
+-- @treturn tensor (points, outputs, variables)
+function M.jacobian(x, exponents, coefficients)
+  local parts = {}
+  for v = 1, x:size(2) do
+    parts[v] = derivatives(x, exponents, v):matmul(coefficients)
+  end
+  return engine.stack(parts, 3)
+end
+
+return M

@@ -1,0 +1,32 @@
+--- Mean, spread and median of a list of numbers.
+-- @module torus.measures.statistics
+local options = require "torus.options"
+
+local M = {}
+
+--- The lower median: an element of the list, so that a count stays a count.
+-- @tparam {number,...} list at least one
+-- @treturn number
+function M.median(list)
+  if #list == 0 then
+    options.raise("median: expected at least one number, got none")
+  end
+  local sorted = table.move(list, 1, #list, 1, {})
+  table.sort(sorted)
+  return sorted[(#sorted + 1) // 2]
+end
+
+--- Mean, spread and median.
+-- @tparam {number,...} list at least one
+-- @treturn table mean, spread (sample standard deviation; 0 of a single
+-- number), median and count
+function M.summary(list)
+  local n, sum, squares = #list, 0, 0
+  local median = M.median(list)
+  for _, x in ipairs(list) do sum = sum + x end
+  for _, x in ipairs(list) do squares = squares + (x - sum / n) ^ 2 end
+  return { mean = sum / n, spread = math.sqrt(squares / math.max(1, n - 1)),
+    median = median, count = n }
+end
+
+return M
