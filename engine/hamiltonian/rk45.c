@@ -7,7 +7,6 @@
 #include "core/alloc.h"
 #include "core/threads.h"
 #include "hamiltonian/rk45_step.h"
-#include "kernels/clones.h"
 
 /* Trajectories in a piece of parallel work: many times the lanes, so that
  * a lane whose trajectory is done takes the next one. */
@@ -365,9 +364,10 @@ INLINE bool solve(const job *j, const work *w, int64_t lanes, int64_t first,
   return true;
 }
 
-CLONES static void solve_lanes(const job *j, const work *w, int64_t first,
-                               int64_t count, failure *failed,
-                               torus_rk45_stats *stats, torus_status *status) {
+SIMD_LOOP(void, solve_lanes,
+          (const job *j, const work *w, int64_t first, int64_t count,
+           failure *failed, torus_rk45_stats *stats, torus_status *status),
+          (j, w, first, count, failed, stats, status)) {
   solve(j, w, TORUS_RK45_LANES, first, count, failed, stats, status);
 }
 

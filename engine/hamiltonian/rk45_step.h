@@ -7,8 +7,7 @@
 #include <stdint.h>
 
 #include "hamiltonian/rk45.h"
-
-#define INLINE static inline __attribute__((always_inline))
+#include "kernels/simd/simd.h"
 
 /* The tableau of Dormand and Prince (1980). The last stage is the first of
  * the next step; e is the fifth-order weights less the fourth-order ones, d

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "kernels/clones.h"
+#include "kernels/simd/simd.h"
 
 /* Fields are called with TORUS_RK45_LANES lanes, a constant that makes every
  * loop below vector code without a remainder. */
@@ -16,9 +16,11 @@ __attribute__((simd("notinbranch"))) double cos(double);
 #endif
 
 #define FIELD(name)                                                            \
-  CLONES static bool name(const torus_field *field, int64_t lanes,             \
-                          const double *t, const double *restrict y,           \
-                          double *restrict dy, torus_status *status)
+  SIMD_LOOP(bool, name,                                                        \
+            (const torus_field *field, int64_t lanes, const double *t,         \
+             const double *restrict y, double *restrict dy,                    \
+             torus_status *status),                                            \
+            (field, lanes, t, y, dy, status))
 
 #define UNUSED (void)lanes, (void)t, (void)status
 

@@ -1,7 +1,7 @@
 #include "kernels/adam.h"
 
 #include "core/threads.h"
-#include "kernels/clones.h"
+#include "kernels/simd/simd.h"
 
 #include <math.h>
 
@@ -18,9 +18,10 @@ typedef struct job {
 /* The bias corrections are folded into the rate and the square root:
  * p -= lr (m / c1) / (sqrt(v / c2) + eps). */
 #define STEP(suffix, type, root)                                               \
-  CLONES static void step_##suffix(const torus_adam *a, int64_t count,         \
-                                   type *restrict p, const type *restrict g,   \
-                                   type *restrict m, type *restrict v) {       \
+  SIMD_LOOP(void, step_##suffix,                                               \
+            (const torus_adam *a, int64_t count, type *restrict p,             \
+             const type *restrict g, type *restrict m, type *restrict v),      \
+            (a, count, p, g, m, v)) {                                          \
     const type b1 = (type)a->beta1, b2 = (type)a->beta2;                       \
     const type decay = (type)a->weight_decay, eps = (type)a->eps;              \
     const type rate = (type)(a->lr / (1 - pow(a->beta1, (double)a->step)));    \

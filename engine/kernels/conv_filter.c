@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "kernels/clones.h"
+#include "kernels/accumulate.h"
 
 typedef float quad __attribute__((vector_size(16), aligned(4), may_alias));
 
@@ -66,15 +66,12 @@ void conv_filter_pack(const conv_filter *f, int64_t first, int64_t count,
   }
 }
 
-CLONES static void add(int64_t count, const float *from, float *to) {
-  for (int64_t i = 0; i < count; i++) to[i] += from[i];
-}
-
 void conv_filter_phase(const conv_filter *f, int phase, int64_t size,
                        const float *packed, float *to) {
   memset(to, 0, (size_t)(4 * size) * sizeof(float));
   for (int t = 0; t < 9; t++) {
-    add(size, packed + t * size, to + conv_filter_tap(f, phase, t) * size);
+    torus_add_to_f32(size, packed + t * size,
+                     to + conv_filter_tap(f, phase, t) * size);
   }
 }
 

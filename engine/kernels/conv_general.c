@@ -4,11 +4,10 @@
 
 #include "core/intmath.h"
 #include "core/threads.h"
-#include "kernels/clones.h"
+#include "kernels/accumulate.h"
 #include "kernels/conv_paths.h"
 #include "kernels/gemm.h"
-
-#define INLINE static inline __attribute__((always_inline))
+#include "kernels/simd/simd.h"
 
 /* Bytes of gathered windows in a block: a part of the second-level cache. */
 #define BLOCK_BYTES 262144
@@ -49,10 +48,6 @@ static int64_t block_rows(const windows *g, size_t element) {
 static size_t block_room(const windows *g, size_t element) {
   if (windows_are_source(g)) return 0;
   return conv_room((size_t)(block_rows(g, element) * window_size(g)) * element);
-}
-
-CLONES static void add_sums(int64_t count, const double *from, double *to) {
-  for (int64_t i = 0; i < count; i++) to[i] += from[i];
 }
 
 static windows forward_windows(const torus_conv *v) {

@@ -4,8 +4,9 @@
 
 #include "core/intmath.h"
 #include "core/threads.h"
-#include "kernels/clones.h"
+#include "kernels/accumulate.h"
 #include "kernels/conv_paths.h"
+#include "kernels/simd/simd.h"
 
 /* Bytes of V and M of a block of patches: they share the second-level cache
  * with U. */
@@ -369,11 +370,8 @@ static void sum_block(const sum_plan *p, int64_t job, int64_t group, int part,
   }
 }
 
-CLONES static void add(int64_t count, const float *from, double *to) {
-  for (int64_t i = 0; i < count; i++) to[i] += (double)from[i];
-}
-
-CLONES static void round_to(int64_t count, const double *from, float *to) {
+SIMD_LOOP(void, round_to, (int64_t count, const double *from, float *to),
+          (count, from, to)) {
   for (int64_t i = 0; i < count; i++) to[i] = (float)from[i];
 }
 
@@ -441,8 +439,9 @@ static void combine_piece(void *arg, int64_t piece, int thread) {
     memset(total, 0, (size_t)size * sizeof(double));
     for (int64_t i = 0; i < j->jobs * p->partials; i++) {
       int tap = conv_filter_tap(&j->filter, (int)(i / p->partials), t);
-      add(size, p->sums + i * p->sum_size + (tap * j->c + first) * columns,
-          total);
+      torus_accumulate_f32(
+          1, size, p->sums + i * p->sum_size + (tap * j->c + first) * columns,
+          0, total);
     }
     round_to(size, total, packed + t * size);
   }

@@ -4,8 +4,9 @@
 
 #include "core/intmath.h"
 #include "core/threads.h"
-#include "kernels/clones.h"
+#include "kernels/accumulate.h"
 #include "kernels/conv.h"
+#include "kernels/simd/simd.h"
 #include "kernels/upsample.h"
 #include "kernels/upsample_conv.h"
 #include "kernels/vecmath.h"

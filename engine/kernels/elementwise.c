@@ -1,8 +1,9 @@
 #include "kernels/elementwise.h"
 
 #include "core/threads.h"
-#include "kernels/clones.h"
 #include "kernels/move.h"
+#include "kernels/simd/simd.h"
+#include "kernels/vecmath.h"
 
 #include <math.h>
 
@@ -11,30 +12,12 @@
  * They stay within 4 units in the last place. */
 #if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__)
 #define VECTOR __attribute__((simd("notinbranch")))
-VECTOR double exp(double);
-VECTOR double expm1(double);
-VECTOR double log(double);
-VECTOR double log1p(double);
 VECTOR double sin(double);
 VECTOR double cos(double);
-VECTOR double tanh(double);
 VECTOR double pow(double, double);
-VECTOR float expf(float);
-VECTOR float expm1f(float);
-VECTOR float logf(float);
-VECTOR float log1pf(float);
 VECTOR float sinf(float);
 VECTOR float cosf(float);
-VECTOR float tanhf(float);
 VECTOR float powf(float, float);
-#endif
-
-/* Before a loop whose rounds are independent, though arrays may be the same:
- * the result may take an input's place. */
-#ifdef __clang__
-#define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
-#else
-#define INDEPENDENT _Pragma("GCC ivdep")
 #endif
 
 /* Elements gathered at a time, and a thread's share of a large array. */
@@ -43,6 +26,7 @@ VECTOR float powf(float, float);
 
 typedef struct job {
   torus_elementwise op;
+  torus_isa isa;
   int inputs;
   const void *const *in;
   const torus_layout *layouts;
@@ -87,6 +71,7 @@ void torus_elementwise_run(torus_elementwise op, torus_dtype dtype, int inputs,
                            void *out, int64_t count, const double numbers[2]) {
   torus_layout merged[TORUS_ELEMENTWISE_INPUTS];
   job j = {.op = op,
+           .isa = torus_isa_chosen(),
            .inputs = inputs,
            .in = in,
            .layouts = merged,

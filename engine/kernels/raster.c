@@ -3,7 +3,7 @@
 #include <math.h>
 
 #include "core/threads.h"
-#include "kernels/clones.h"
+#include "kernels/simd/simd.h"
 
 #if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__)
 __attribute__((simd("notinbranch"))) float expf(float);
@@ -19,8 +19,6 @@ __attribute__((simd("notinbranch"))) float expf(float);
 
 /* -log(2^-25): where a sigmoid of minus this is lost in a float. */
 #define NOTHING 17.3286795F
-
-#define INLINE static inline __attribute__((always_inline))
 
 typedef struct job {
   const torus_raster_scene *scene;
@@ -91,8 +89,9 @@ INLINE void draw_block(const torus_raster_scene *s, const float *at,
   }
 }
 
-CLONES static void draw_image(const torus_raster_scene *s, const float *at,
-                              float *restrict out) {
+SIMD_LOOP(void, draw_image,
+          (const torus_raster_scene *s, const float *at, float *restrict out),
+          (s, at, out)) {
   for (int64_t row = 0; row < s->resolution; row++)
     for (int64_t column = 0; column < s->resolution; column += BLOCK)
       draw_block(s, at, row, column, out + 3 * (row * s->resolution + column));

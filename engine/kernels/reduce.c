@@ -2,8 +2,9 @@
 
 #include "core/intmath.h"
 #include "core/threads.h"
-#include "kernels/clones.h"
+#include "kernels/accumulate.h"
 #include "kernels/move.h"
+#include "kernels/simd/simd.h"
 
 /* Elements gathered at a time. */
 #define BLOCK 512

@@ -27,9 +27,8 @@
 #define SIMD_AVX2 __attribute__((target("arch=x86-64-v3")))
 #define SIMD_AVX512 __attribute__((target("arch=x86-64-v4")))
 
-/* The variants of a table, in the order of torus_isa. */
-#define SIMD_VARIANTS(table)                                                   \
-  { &table##_portable, &table##_avx2, &table##_avx512 }
+#define SIMD_POINTERS(name)                                                    \
+  { &name##_portable, &name##_avx2, &name##_avx512 }
 
 #define SIMD_DEFINE(type, name, parameters, arguments)                         \
   INLINE type name##_loop parameters;                                          \
@@ -39,27 +38,35 @@
   SIMD_AVX2 static type name##_avx2 parameters {                               \
     return name##_loop arguments;                                              \
   }                                                                            \
-  static type name parameters {                                                \
+  static type name##_portable parameters { return name##_loop arguments; }     \
+  INLINE type name parameters {                                                \
     switch (torus_isa_chosen()) {                                              \
     case TORUS_ISA_AVX512:                                                     \
       return name##_avx512 arguments;                                          \
     case TORUS_ISA_AVX2:                                                       \
       return name##_avx2 arguments;                                            \
     default:                                                                   \
-      return name##_loop arguments;                                            \
+      return name##_portable arguments;                                        \
     }                                                                          \
   }                                                                            \
   INLINE type name##_loop parameters
 
 #else
 
-#define SIMD_VARIANTS(table)                                                   \
-  { &table##_portable }
+#define SIMD_POINTERS(name)                                                    \
+  { &name##_portable }
 
 #define SIMD_DEFINE(type, name, parameters, arguments)                         \
-  static type name parameters
+  INLINE type name##_loop parameters;                                          \
+  static type name##_portable parameters { return name##_loop arguments; }     \
+  INLINE type name parameters { return name##_portable arguments; }            \
+  INLINE type name##_loop parameters
 
 #endif
+
+/* Pointers to the variants of a table or function, in the order of torus_isa.
+ */
+#define SIMD_VARIANTS(name) SIMD_POINTERS(name)
 
 /* The head of a static function whose body, which follows, is compiled for
  * every instruction set; a call runs the one in use:
