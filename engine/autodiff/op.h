@@ -31,7 +31,7 @@ typedef enum torus_param_kind {
   TORUS_PARAM_DTYPE, /* attrs.i */
   TORUS_PARAM_DIM,   /* attrs.i: from 1, or negative from the end */
   TORUS_PARAM_DIMS,  /* attrs.list: like DIM; all dimensions when absent */
-  TORUS_PARAM_LIST   /* attrs.list: whole numbers as they are */
+  TORUS_PARAM_LIST   /* attrs.list: integers as they are */
 } torus_param_kind;
 
 typedef struct torus_param {

@@ -280,20 +280,18 @@ static bool run(sweep *s) {
 
 static bool start(sweep *s, torus_tensor *y) {
   torus_tensor *g = s->options->grad_output;
-  char a[TORUS_SHAPE_TEXT], b[TORUS_SHAPE_TEXT];
+  char a[TORUS_TENSOR_TEXT], b[TORUS_TENSOR_TEXT];
   if (g && (!torus_shape_equal(&g->shape, &y->shape) || g->dtype != y->dtype)) {
-    return torus_status_fail(
-        &s->scope->status, TORUS_EINVAL,
-        "grad: grad_output must be like y, %s %s, got %s %s",
-        torus_dtype_name(y->dtype), torus_shape_format(&y->shape, a),
-        torus_dtype_name(g->dtype), torus_shape_format(&g->shape, b));
+    return torus_status_fail(&s->scope->status, TORUS_EINVAL,
+                             "grad: expected grad_output like y, %s, got %s",
+                             torus_tensor_format(y, a),
+                             torus_tensor_format(g, b));
   }
   if (!g && torus_tensor_count(y) != 1) {
     return torus_status_fail(
         &s->scope->status, TORUS_EINVAL,
-        "grad: y must have one element or come with a grad_output, got shape "
-        "%s",
-        torus_shape_format(&y->shape, a));
+        "grad: expected a y with one element, or a grad_output, got %s",
+        torus_tensor_format(y, a));
   }
   if (!g) g = torus_filled(s->scope, y->dtype, &y->shape, 1);
   if (!g) return false;

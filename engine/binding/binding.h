@@ -18,8 +18,7 @@
 
 #include "core/scope.h"
 
-/* --- errors -----------------------------------------------------------------
- */
+/* --- errors --- */
 
 /* Registry: the last message that was raised on purpose, with its line. */
 #define TORUS_RAISED_KEY "torus.raised"
@@ -30,12 +29,16 @@ int torus_raise(lua_State *L);
 __attribute__((format(printf, 2, 3))) int
 torus_raise_text(lua_State *L, const char *format, ...);
 
-/* --- tensors as values ------------------------------------------------------
- */
+/* Pushes and returns what messages show of the value at index: `3`, `"abc"`,
+ * `nil`, `tensor (3,4) float32`, `{1, 2}`, `a function`. */
+const char *torus_describe(lua_State *L, int index);
 
-/* The tensor at index; raises when it is none or was released. what: the
+/* --- tensors as values --- */
+
+/* The tensor at index; raises when it is none or was released. operation: the
  * function, for the message. */
-torus_tensor *torus_check_tensor(lua_State *L, int index, const char *what);
+torus_tensor *torus_check_tensor(lua_State *L, int index,
+                                 const char *operation);
 /* NULL when the value at index is no live tensor. */
 torus_tensor *torus_to_tensor(lua_State *L, int index);
 
@@ -65,60 +68,72 @@ bool torus_set_recording(bool record);
 /* Tells the collector how much memory it can't see. */
 void torus_feed_collector(lua_State *L);
 
-/* --- arguments
- * ---------------------------------------------------------------- */
+/* --- arguments --- */
 
-/* A whole number, else an error that names what it is for. */
-int64_t torus_check_whole(lua_State *L, int index, const char *what,
+/* An integer, else an error that names what it is for. */
+int64_t torus_check_integer(lua_State *L, int index, const char *operation,
+                            const char *name);
+double torus_check_number(lua_State *L, int index, const char *operation,
                           const char *name);
-double torus_check_number(lua_State *L, int index, const char *what,
-                          const char *name);
-/* A number that the dtype holds exactly, up to a float's rounding. */
-double torus_check_element(lua_State *L, int index, const char *what,
-                           torus_dtype dtype);
-/* The table at index has no keys beside its places: {dim = 1} where {1} is
- * expected is a mistake. */
-void torus_check_plain(lua_State *L, int index, const char *what,
+/* The type alone; the string lives as long as the value at index. */
+const char *torus_check_string(lua_State *L, int index, const char *operation,
+                               const char *name);
+void torus_check_table(lua_State *L, int index, const char *operation,
                        const char *name);
-/* Whole numbers in a table, or the numbers from index on; returns how many
+/* A number that the dtype holds exactly, up to a float's rounding. */
+double torus_check_element(lua_State *L, int index, const char *operation,
+                           torus_dtype dtype);
+/* The table at index has integer keys alone: {dim = 1} where {1} is expected
+ * is a mistake. */
+void torus_check_plain(lua_State *L, int index, const char *operation,
+                       const char *name);
+/* Integers in a table, or the numbers from index on; returns how many
  * arguments were read. */
-int torus_check_list(lua_State *L, int index, const char *what,
+int torus_check_list(lua_State *L, int index, const char *operation,
                      const char *name, torus_shape *list);
-/* A dimension from 1 or from the end, as a place from 0. */
-int torus_check_dim(lua_State *L, int index, const char *what, int ndim);
-torus_dtype torus_check_dtype(lua_State *L, int index, const char *what);
+/* A dimension from 1 or from the end, as an index from 0. */
+int torus_check_dim(lua_State *L, int index, const char *operation, int ndim);
+torus_dtype torus_check_dtype(lua_State *L, int index, const char *operation);
 /* The options table at index (none and nil are allowed) holds no keys but
  * these, which end with NULL. */
-void torus_check_keys(lua_State *L, int index, const char *what,
+void torus_check_keys(lua_State *L, int index, const char *operation,
                       const char *const *keys);
 
 /* Pushes an option and returns its type. */
 int torus_option(lua_State *L, int index, const char *name);
-/* An option that must be a number, or a whole one, without pushing it. */
-double torus_option_number(lua_State *L, int index, const char *what,
+/* An option that must be a number, or an integer, without pushing it. */
+double torus_option_number(lua_State *L, int index, const char *operation,
                            const char *name);
-int64_t torus_option_whole(lua_State *L, int index, const char *what,
-                           const char *name);
+int64_t torus_option_integer(lua_State *L, int index, const char *operation,
+                             const char *name);
 
 /* The entries of the list at index, no more than an int counts: a border of a
  * table with gaps may be anything. */
-int torus_list_length(lua_State *L, int index, const char *what);
+int torus_list_length(lua_State *L, int index, const char *operation);
 /* Replaces the list at index by a copy that no script can change, and returns
  * its length. */
-int torus_own_list(lua_State *L, int index, const char *what);
-/* The tensor on top of the stack, which a list has as its place-th; name:
- * what it is to the function. */
-torus_tensor *torus_check_entry(lua_State *L, const char *what,
-                                const char *name, int place);
+int torus_own_list(lua_State *L, int index, const char *operation);
+/* The tensor on top of the stack, from a position of a list; name: what it is
+ * to the function. */
+torus_tensor *torus_check_entry(lua_State *L, const char *operation,
+                                const char *name, int position);
+
+/* The list at index as `count` numbers of a new userdata, which is pushed. */
+double *torus_push_numbers(lua_State *L, int index, const char *operation,
+                           const char *name, int64_t *count);
+/* x is contiguous, of this dtype and rank; shape: the expected one, for the
+ * message. */
+void torus_check_dense(lua_State *L, const torus_tensor *x, torus_dtype dtype,
+                       int ndim, const char *operation, const char *shape);
 
 /* The generator in the options at index, which stays on the stack, or the
  * default one. */
 struct torus_rng *torus_option_generator(lua_State *L, int index,
-                                         const char *what);
+                                         const char *operation);
 
-/* --- parts of the module; each adds its functions to the table on top --------
- */
+/* --- parts of the module; each adds its functions to the table on top --- */
 
+void torus_open_errors(lua_State *L);
 void torus_open_tensor(lua_State *L);
 void torus_open_create(lua_State *L);
 void torus_open_ops(lua_State *L);
@@ -126,8 +141,12 @@ void torus_open_grad(lua_State *L);
 void torus_open_random(lua_State *L);
 void torus_open_decoder(lua_State *L);
 void torus_open_rollout(lua_State *L);
-void torus_open_system(lua_State *L);
 void torus_open_optim(lua_State *L);
-void torus_open_physics(lua_State *L);
+void torus_open_rk45(lua_State *L);
+void torus_open_raster(lua_State *L);
+void torus_open_files(lua_State *L);
+void torus_open_process(lua_State *L);
+void torus_open_signals(lua_State *L);
+void torus_open_terminal(lua_State *L);
 
 #endif

@@ -8,7 +8,7 @@
 #include <string.h>
 
 typedef struct creation {
-  const char *what;
+  const char *operation;
   torus_dtype dtype;
   bool requires_grad;
   torus_shape shape;
@@ -25,31 +25,31 @@ enum { FULL, RAND, RANDN, RAMP, LINSPACE, EYE, RANDPERM, BYTES };
 static void read_options(lua_State *L, int index, creation *c) {
   static const char *const keys[] = {"dtype", "requires_grad", "generator",
                                      NULL};
-  torus_check_keys(L, index, c->what, keys);
+  torus_check_keys(L, index, c->operation, keys);
   if (!lua_isnoneornil(L, index + 1)) {
-    torus_raise_text(L,
-                     "%s: too many arguments, the first one too many is a "
-                     "%s",
-                     c->what, luaL_typename(L, index + 1));
+    torus_raise_text(L, "%s: too many arguments, the first one too many is %s",
+                     c->operation, torus_describe(L, index + 1));
   }
-  c->rng = torus_option_generator(L, index, c->what);
+  c->rng = torus_option_generator(L, index, c->operation);
   if (lua_type(L, index) != LUA_TTABLE) return;
   if (torus_option(L, index, "dtype") != LUA_TNIL) {
-    c->dtype = torus_check_dtype(L, lua_gettop(L), c->what);
+    c->dtype = torus_check_dtype(L, lua_gettop(L), c->operation);
   }
   torus_option(L, index, "requires_grad");
   c->requires_grad = lua_toboolean(L, -1);
   lua_pop(L, 2);
   if (c->requires_grad && !torus_dtype_is_float(c->dtype)) {
-    torus_raise_text(L, "%s: %s tensors have no gradient", c->what,
-                     torus_dtype_name(c->dtype));
+    torus_raise_text(
+        L,
+        "%s: expected float32 or float64 with requires_grad, got the dtype %s",
+        c->operation, torus_dtype_name(c->dtype));
   }
 }
 
 static void check_shape(lua_State *L, const creation *c) {
   for (int d = 0; d < c->shape.ndim; d++) {
     if (c->shape.size[d] < 0) {
-      torus_raise_text(L, "%s: a size can't be negative, got %lld", c->what,
+      torus_raise_text(L, "%s: expected sizes from 0, got %lld", c->operation,
                        (long long)c->shape.size[d]);
     }
   }
@@ -58,15 +58,15 @@ static void check_shape(lua_State *L, const creation *c) {
 /* A shape as a table or as numbers; returns the index after it. */
 static int read_shape(lua_State *L, int index, creation *c) {
   if (lua_isnoneornil(L, index)) return index;
-  index += torus_check_list(L, index, c->what, "the shape", &c->shape);
+  index += torus_check_list(L, index, c->operation, "the shape", &c->shape);
   check_shape(L, c);
   return index;
 }
 
 static void need_float(lua_State *L, const creation *c) {
   if (!torus_dtype_is_float(c->dtype)) {
-    torus_raise_text(L, "%s: expected float32 or float64, got %s", c->what,
-                     torus_dtype_name(c->dtype));
+    torus_raise_text(L, "%s: expected the dtype float32 or float64, got %s",
+                     c->operation, torus_dtype_name(c->dtype));
   }
 }
 
@@ -146,49 +146,55 @@ static int shaped(lua_State *L, creation *c) {
 }
 
 static int zeros(lua_State *L) {
-  return shaped(L, &(creation){.what = "zeros", .kind = FULL});
+  return shaped(L, &(creation){.operation = "zeros", .kind = FULL});
 }
 
 static int ones(lua_State *L) {
-  return shaped(L, &(creation){.what = "ones", .kind = FULL, .a = 1});
+  return shaped(L, &(creation){.operation = "ones", .kind = FULL, .a = 1});
 }
 
 static int rand_(lua_State *L) {
-  return shaped(L, &(creation){.what = "rand", .kind = RAND});
+  return shaped(L, &(creation){.operation = "rand", .kind = RAND});
 }
 
 static int randn(lua_State *L) {
-  return shaped(L, &(creation){.what = "randn", .kind = RANDN});
+  return shaped(L, &(creation){.operation = "randn", .kind = RANDN});
 }
 
 /* full(shape, value[, options]) */
 static int full(lua_State *L) {
-  creation c = {.what = "full", .kind = FULL};
-  torus_check_list(L, 1, c.what, "the shape", &c.shape);
+  creation c = {.operation = "full", .kind = FULL};
+  torus_check_list(L, 1, c.operation, "the shape", &c.shape);
   if (lua_type(L, 1) != LUA_TTABLE) {
-    return torus_raise_text(L, "full: expected the shape as a table");
+    return torus_raise_text(L, "full: expected a table as the shape, got %s",
+                            torus_describe(L, 1));
   }
   check_shape(L, &c);
-  torus_check_number(L, 2, c.what, "the value");
+  torus_check_number(L, 2, c.operation, "the value");
   read_options(L, 3, &c);
-  c.a = torus_check_element(L, 2, c.what, c.dtype);
+  c.a = torus_check_element(L, 2, c.operation, c.dtype);
   return push_created(L, &c);
 }
 
 /* arange(last), arange(first, last[, step]): both ends included */
 static int arange(lua_State *L) {
-  creation c = {.what = "arange", .kind = RAMP, .a = 1, .b = 1};
+  creation c = {.operation = "arange", .kind = RAMP, .a = 1, .b = 1};
   int numbers = 0;
   while (numbers < 3 && lua_type(L, numbers + 1) == LUA_TNUMBER) numbers++;
-  double last =
-      torus_check_number(L, numbers > 1 ? 2 : 1, c.what, "the last one");
+  double last = torus_check_number(L, numbers > 1 ? 2 : 1, c.operation,
+                                   "the last number");
   if (numbers > 1) c.a = lua_tonumber(L, 1);
   if (numbers > 2) c.b = lua_tonumber(L, 3);
   read_options(L, numbers + 1, &c);
   double count = floor((last - c.a) / c.b * (1 + 1e-15) + 1e-9) + 1;
-  if (c.b == 0 || !isfinite(count) || count > 0x1p48) {
-    return torus_raise_text(L, "arange: bad range from %g to %g by %g", c.a,
-                            last, c.b);
+  if (c.b == 0) {
+    return torus_raise_text(L, "arange: expected a step other than 0");
+  }
+  if (!isfinite(count) || count > 0x1p48) {
+    return torus_raise_text(L,
+                            "arange: expected fewer than 2^48 numbers, got the "
+                            "range from %g to %g by %g",
+                            c.a, last, c.b);
   }
   c.shape = (torus_shape){1, {count > 0 ? (int64_t)count : 0}};
   return push_created(L, &c);
@@ -196,10 +202,10 @@ static int arange(lua_State *L) {
 
 /* linspace(first, last, count) */
 static int linspace(lua_State *L) {
-  creation c = {.what = "linspace", .kind = LINSPACE};
-  c.a = torus_check_number(L, 1, c.what, "the first one");
-  c.last = torus_check_number(L, 2, c.what, "the last one");
-  int64_t count = torus_check_whole(L, 3, c.what, "the count");
+  creation c = {.operation = "linspace", .kind = LINSPACE};
+  c.a = torus_check_number(L, 1, c.operation, "the first number");
+  c.last = torus_check_number(L, 2, c.operation, "the last number");
+  int64_t count = torus_check_integer(L, 3, c.operation, "the count");
   read_options(L, 4, &c);
   c.shape = (torus_shape){1, {count}};
   check_shape(L, &c);
@@ -209,8 +215,8 @@ static int linspace(lua_State *L) {
 
 /* eye(n[, options]) */
 static int eye(lua_State *L) {
-  creation c = {.what = "eye", .kind = EYE};
-  int64_t n = torus_check_whole(L, 1, c.what, "the size");
+  creation c = {.operation = "eye", .kind = EYE};
+  int64_t n = torus_check_integer(L, 1, c.operation, "the size");
   c.shape = (torus_shape){2, {n, n}};
   check_shape(L, &c);
   read_options(L, 2, &c);
@@ -219,31 +225,35 @@ static int eye(lua_State *L) {
 
 /* randperm(n[, {generator =}]): 1..n in random order, int64 */
 static int randperm(lua_State *L) {
-  creation c = {.what = "randperm", .kind = RANDPERM, .dtype = TORUS_INT64};
-  c.shape = (torus_shape){1, {torus_check_whole(L, 1, c.what, "the count")}};
+  creation c = {
+      .operation = "randperm", .kind = RANDPERM, .dtype = TORUS_INT64};
+  c.shape =
+      (torus_shape){1, {torus_check_integer(L, 1, c.operation, "the count")}};
   check_shape(L, &c);
   read_options(L, 2, &c);
   if (c.dtype != TORUS_INT64 || c.requires_grad) {
-    return torus_raise_text(L, "randperm: the result is int64");
+    return torus_raise_text(L, "randperm: the result is int64 and has no "
+                               "gradient; convert it with x:to(dtype)");
   }
   return push_created(L, &c);
 }
 
 /* from_bytes(string, dtype, shape[, first byte]): little-endian raw data */
 static int from_bytes(lua_State *L) {
-  creation c = {.what = "from_bytes", .kind = BYTES};
+  creation c = {.operation = "from_bytes", .kind = BYTES};
   size_t length;
+  char text[TORUS_SHAPE_TEXT];
   if (lua_type(L, 1) != LUA_TSTRING) {
     return torus_raise_text(L, "from_bytes: expected a string, got %s",
-                            luaL_typename(L, 1));
+                            torus_describe(L, 1));
   }
   c.bytes = lua_tolstring(L, 1, &length);
-  c.dtype = torus_check_dtype(L, 2, c.what);
-  torus_check_list(L, 3, c.what, "the shape", &c.shape);
+  c.dtype = torus_check_dtype(L, 2, c.operation);
+  torus_check_list(L, 3, c.operation, "the shape", &c.shape);
   check_shape(L, &c);
   lua_Integer first = 1;
   if (!lua_isnoneornil(L, 4)) {
-    first = torus_check_whole(L, 4, c.what, "the first byte");
+    first = torus_check_integer(L, 4, c.operation, "the first byte");
   }
   size_t bytes = torus_dtype_size(c.dtype);
   bool fits = first >= 1 && (size_t)first <= length + 1;
@@ -252,8 +262,12 @@ static int from_bytes(lua_State *L) {
         fits && !__builtin_mul_overflow(bytes, (size_t)c.shape.size[d], &bytes);
   }
   if (!fits || bytes > length + 1 - (size_t)first) {
-    return torus_raise_text(L, "from_bytes: the string is too short for the "
-                               "shape");
+    return torus_raise_text(L,
+                            "from_bytes: expected the bytes of %s %s from byte "
+                            "%lld on, got a string of %zu",
+                            torus_dtype_name(c.dtype),
+                            torus_shape_format(&c.shape, text),
+                            (long long)first, length);
   }
   c.bytes += first - 1;
   return push_created(L, &c);
@@ -267,8 +281,7 @@ static int to_bytes(lua_State *L) {
   return 1;
 }
 
-/* --- nested tables
- * ---------------------------------------------------------------- */
+/* --- nested tables --- */
 
 /* The shape that a table has, judged by its first elements. */
 static void read_nesting(lua_State *L, int index, creation *c) {
@@ -276,7 +289,10 @@ static void read_nesting(lua_State *L, int index, creation *c) {
   int depth = 0;
   while (lua_type(L, -1) == LUA_TTABLE) {
     if (c->shape.ndim == TORUS_MAX_DIMS) {
-      torus_raise_text(L, "tensor: more than %d dimensions", TORUS_MAX_DIMS);
+      torus_raise_text(
+          L,
+          "tensor: expected at most %d dimensions of nested tables, got more",
+          TORUS_MAX_DIMS);
     }
     luaL_checkstack(L, 4, NULL);
     lua_Integer count = (lua_Integer)lua_rawlen(L, -1);
@@ -291,7 +307,7 @@ static void read_nesting(lua_State *L, int index, creation *c) {
 static void store(lua_State *L, torus_tensor *out, int64_t i) {
   if (lua_type(L, -1) != LUA_TNUMBER) {
     torus_raise_text(L, "tensor: expected numbers, got %s",
-                     luaL_typename(L, -1));
+                     torus_describe(L, -1));
   }
   void *data = torus_tensor_data(out);
   switch (out->dtype) {
@@ -303,7 +319,7 @@ static void store(lua_State *L, torus_tensor *out, int64_t i) {
     break;
   case TORUS_INT64:
     ((int64_t *)data)[i] =
-        torus_check_whole(L, lua_gettop(L), "tensor", "an element of int64");
+        torus_check_integer(L, lua_gettop(L), "tensor", "an element of int64");
     break;
   default:
     ((uint8_t *)data)[i] =
@@ -311,7 +327,7 @@ static void store(lua_State *L, torus_tensor *out, int64_t i) {
   }
 }
 
-/* Copies the table on top of the stack; returns the next element's place. */
+/* Copies the table on top of the stack; returns the next element's index. */
 static int64_t store_nested(lua_State *L, torus_tensor *out, int dim,
                             int64_t at) {
   if (dim == out->shape.ndim) {
@@ -323,7 +339,7 @@ static int64_t store_nested(lua_State *L, torus_tensor *out, int dim,
       lua_type(L, -1) == LUA_TTABLE ? (lua_Integer)lua_rawlen(L, -1) : -1;
   if (got != expected) {
     torus_raise_text(L,
-                     "tensor: the table is not regular: expected %lld "
+                     "tensor: expected nested tables of equal lengths: %lld "
                      "elements in dimension %d, got %lld",
                      (long long)expected, dim + 1,
                      (long long)(got < 0 ? 0 : got));
@@ -338,16 +354,16 @@ static int64_t store_nested(lua_State *L, torus_tensor *out, int dim,
 
 /* tensor(number or nested table[, options]) */
 static int tensor(lua_State *L) {
-  creation c = {.what = "tensor", .kind = FULL};
+  creation c = {.operation = "tensor", .kind = FULL};
   if (lua_type(L, 1) != LUA_TTABLE && lua_type(L, 1) != LUA_TNUMBER) {
     return torus_raise_text(L,
                             "tensor: expected a number or a table of numbers, "
                             "got %s",
-                            luaL_typename(L, 1));
+                            torus_describe(L, 1));
   }
   read_options(L, 2, &c);
   if (lua_type(L, 1) == LUA_TTABLE) {
-    torus_check_plain(L, 1, c.what, "the elements");
+    torus_check_plain(L, 1, c.operation, "the elements");
   }
   read_nesting(L, 1, &c);
   push_created(L, &c);

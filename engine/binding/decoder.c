@@ -20,8 +20,8 @@ static void read_decoder(lua_State *L, int index, request *r) {
                                      "slope",  "weight", NULL};
   torus_check_keys(L, index, "decoder_gradients", keys);
   torus_decoder *d = &r->decoder;
-  int64_t blocks = torus_option_whole(L, index, WHAT, "blocks");
-  d->width = torus_option_whole(L, index, WHAT, "width");
+  int64_t blocks = torus_option_integer(L, index, WHAT, "blocks");
+  d->width = torus_option_integer(L, index, WHAT, "width");
   torus_option(L, index, "skip");
   d->skip = lua_toboolean(L, -1);
   lua_pop(L, 1);

@@ -21,10 +21,11 @@ static torus_tensor *compute(torus_scope *scope, void *arg) {
   torus_tensor *few[16];
   torus_tensor **out = few;
   torus_shape length = {1, {r->count}};
-  if (r->count > 16) { /* room for pointers that the scope frees */
-    torus_tensor *room = torus_tensor_new(TORUS_INT64, &length, &scope->status);
-    if (!torus_scope_own(scope, room)) return NULL;
-    out = torus_tensor_data(room);
+  if (r->count > 16) { /* pointers in memory that the scope frees */
+    torus_tensor *pointers =
+        torus_tensor_new(TORUS_INT64, &length, &scope->status);
+    if (!torus_scope_own(scope, pointers)) return NULL;
+    out = torus_tensor_data(pointers);
   }
   if (!torus_grad(scope, r->y, r->targets, r->count, &r->options, out)) {
     return NULL;
@@ -43,11 +44,11 @@ static torus_tensor *compute(torus_scope *scope, void *arg) {
 }
 
 /* Reads {create_graph =, retain_graph =, grad_output =, allow_unused =}. */
-static void read_options(lua_State *L, int index, const char *what,
+static void read_options(lua_State *L, int index, const char *operation,
                          request *r) {
   static const char *const keys[] = {"create_graph", "retain_graph",
                                      "grad_output", "allow_unused", NULL};
-  torus_check_keys(L, index, what, keys);
+  torus_check_keys(L, index, operation, keys);
   if (lua_type(L, index) != LUA_TTABLE) return;
   torus_option(L, index, "create_graph");
   r->options.create_graph = lua_toboolean(L, -1);
@@ -59,8 +60,8 @@ static void read_options(lua_State *L, int index, const char *what,
   torus_option(L, index, "grad_output");
   if (!lua_isnil(L, -1)) {
     if (!torus_to_tensor(L, -1)) {
-      torus_raise_text(L, "%s: grad_output must be a tensor, got %s", what,
-                       luaL_typename(L, -1));
+      torus_raise_text(L, "%s: expected a tensor as grad_output, got %s",
+                       operation, torus_describe(L, -1));
     }
     r->options.grad_output = torus_to_tensor(L, -1);
   }
@@ -98,7 +99,7 @@ static int grad(lua_State *L) {
     return torus_raise_text(L,
                             "grad: expected a tensor or a list of tensors "
                             "to differentiate by, got %s",
-                            luaL_typename(L, 2));
+                            torus_describe(L, 2));
   }
   r.count = one ? 1 : torus_own_list(L, 2, "grad");
   r.targets = push_array(L, r.count);
@@ -109,7 +110,9 @@ static int grad(lua_State *L) {
     lua_rawgeti(L, 2, i + 1);
     r.targets[i] = torus_check_entry(L, "grad", "input", i + 1);
     if (!r.targets[i]->requires_grad && !r.allow_unused) {
-      return torus_raise_text(L, "grad: input %d does not require a gradient",
+      return torus_raise_text(L,
+                              "grad: input %d does not require a gradient; set "
+                              "x.requires_grad = true before it is used",
                               i + 1);
     }
     lua_pop(L, 1);
@@ -163,8 +166,9 @@ static torus_tensor *variable_of(torus_scope *scope, void *arg) {
 static int variable(lua_State *L) {
   torus_tensor *x = torus_check_tensor(L, 1, "variable");
   if (!torus_dtype_is_float(x->dtype)) {
-    return torus_raise_text(L, "variable: %s tensors have no gradient",
-                            torus_dtype_name(x->dtype));
+    return torus_raise_text(
+        L, "variable: expected a float32 or float64 tensor, got %s",
+        torus_describe(L, 1));
   }
   return torus_push_result(L, variable_of, x);
 }
@@ -180,7 +184,7 @@ static int with_recording(lua_State *L, bool record) {
   if (!callable) {
     return torus_raise_text(L, "%s: expected a function, got %s",
                             record ? "enable_grad" : "no_grad",
-                            luaL_typename(L, 1));
+                            torus_describe(L, 1));
   }
   bool before = torus_set_recording(record);
   int status = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
@@ -191,7 +195,7 @@ static int with_recording(lua_State *L, bool record) {
 /* no_grad(f, ...): f's results, computed without noting any history */
 static int no_grad(lua_State *L) { return with_recording(L, false); }
 
-/* enable_grad(f, ...): the contrary, also inside no_grad */
+/* enable_grad(f, ...): the inverse of no_grad, also inside it */
 static int enable_grad(lua_State *L) { return with_recording(L, true); }
 
 static int is_recording(lua_State *L) {

@@ -36,8 +36,7 @@ static torus_tensor *compute(torus_scope *scope, void *arg) {
   return torus_apply(scope, v->op, in, v->inputs, &v->attrs);
 }
 
-/* --- inputs
- * -------------------------------------------------------------------- */
+/* --- inputs --- */
 
 /* Puts the inputs of the list at index 1, few ones, below the parameters. */
 static void push_few(lua_State *L, invocation *v) {
@@ -62,14 +61,14 @@ static void push_many(lua_State *L, invocation *v) {
 
 /* Inputs as one list: {x, y, ...}. Returns where the parameters begin. */
 static int read_input_list(lua_State *L, invocation *v) {
-  const char *what = v->op->name;
+  const char *operation = v->op->name;
   if (lua_type(L, 1) != LUA_TTABLE) {
-    torus_raise_text(L, "%s: expected a list of tensors, got %s", what,
-                     luaL_typename(L, 1));
+    torus_raise_text(L, "%s: expected a list of tensors, got %s", operation,
+                     torus_describe(L, 1));
   }
-  v->inputs = torus_list_length(L, 1, what);
+  v->inputs = torus_list_length(L, 1, operation);
   if (v->inputs < 1) {
-    torus_raise_text(L, "%s: expected at least one tensor", what);
+    torus_raise_text(L, "%s: expected at least one tensor", operation);
   }
   bool few = v->inputs <= FEW;
   if (few) {
@@ -112,8 +111,7 @@ static int read_inputs(lua_State *L, invocation *v) {
   return v->inputs + 1;
 }
 
-/* --- parameters
- * ---------------------------------------------------------------- */
+/* --- parameters --- */
 
 typedef struct slots {
   int ints, floats, lists;
@@ -148,55 +146,55 @@ static void all_dims(const invocation *v, torus_shape *dims) {
 /* Reads one parameter at index and returns how many arguments it took. */
 static int read_param(lua_State *L, invocation *v, const torus_param *p,
                       slots *s, int index) {
-  const char *what = v->op->name;
+  const char *operation = v->op->name;
   bool absent = lua_isnoneornil(L, index);
   if (absent && !p->optional) {
-    torus_raise_text(L, "%s: missing %s", what, p->name);
+    torus_raise_text(L, "%s: missing %s", operation, p->name);
   }
-  int64_t *whole = &v->attrs.i[s->ints];
+  int64_t *integer = &v->attrs.i[s->ints];
   torus_shape *list = &v->attrs.list[s->lists];
   int read = 1;
   switch (p->kind) {
   case TORUS_PARAM_FLOAT:
     if (!absent && lua_type(L, index) != LUA_TNUMBER) {
-      torus_raise_text(L, "%s: expected a number for %s, got %s", what, p->name,
-                       luaL_typename(L, index));
+      torus_raise_text(L, "%s: expected a number for %s, got %s", operation,
+                       p->name, torus_describe(L, index));
     }
     v->attrs.f[s->floats++] = absent ? p->value : lua_tonumber(L, index);
     return 1;
   case TORUS_PARAM_INT:
-    *whole =
-        absent ? (int64_t)p->value : torus_check_whole(L, index, what, p->name);
+    *integer = absent ? (int64_t)p->value
+                      : torus_check_integer(L, index, operation, p->name);
     break;
   case TORUS_PARAM_BOOL:
     if (!absent && lua_type(L, index) != LUA_TBOOLEAN) {
-      torus_raise_text(L, "%s: expected true or false for %s, got %s", what,
-                       p->name, luaL_typename(L, index));
+      torus_raise_text(L, "%s: expected true or false for %s, got %s",
+                       operation, p->name, torus_describe(L, index));
     }
-    *whole = absent ? p->value != 0 : lua_toboolean(L, index);
+    *integer = absent ? p->value != 0 : lua_toboolean(L, index);
     break;
   case TORUS_PARAM_DTYPE:
-    *whole = torus_check_dtype(L, index, what);
+    *integer = torus_check_dtype(L, index, operation);
     break;
   case TORUS_PARAM_DIM:
     if (absent) { /* a default, too, must be one of the tensor's */
       lua_pushinteger(L, (lua_Integer)p->value);
       index = lua_gettop(L);
     }
-    *whole = torus_check_dim(L, index, what, v->ndim);
+    *integer = torus_check_dim(L, index, operation, v->ndim);
     if (absent) lua_pop(L, 1);
     break;
   case TORUS_PARAM_DIMS:
     if (absent) {
       all_dims(v, list);
     } else {
-      read = torus_check_list(L, index, what, p->name, list);
+      read = torus_check_list(L, index, operation, p->name, list);
       read_dims(L, v, list);
     }
     s->lists++;
     return read;
   case TORUS_PARAM_LIST:
-    read = torus_check_list(L, index, what, p->name, list);
+    read = torus_check_list(L, index, operation, p->name, list);
     s->lists++;
     return read;
   }
@@ -235,9 +233,8 @@ static void read_params(lua_State *L, invocation *v, int index) {
     }
   }
   if (!named && index <= lua_gettop(L) && !lua_isnil(L, index)) {
-    torus_raise_text(L,
-                     "%s: too many arguments, the first one too many is a %s",
-                     op->name, luaL_typename(L, index));
+    torus_raise_text(L, "%s: too many arguments, the first one too many is %s",
+                     op->name, torus_describe(L, index));
   }
 }
 
@@ -248,8 +245,7 @@ static int call_op(lua_State *L) {
   return torus_push_result(L, compute, &v);
 }
 
-/* --- the list for specs and docs ---------------------------------------------
- */
+/* --- the list for specs and docs --- */
 
 static const char *kind_name(torus_param_kind kind) {
   static const char *const names[] = {"int", "number", "boolean", "dtype",

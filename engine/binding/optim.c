@@ -2,18 +2,17 @@
 #include "binding/binding.h"
 #include "kernels/adam.h"
 
-/* The tensor at place i of a list, of p's dtype and shape; it is pushed, which
- * keeps it alive. */
+/* The tensor at position i of a list, of p's dtype and shape; it is pushed,
+ * which keeps it alive. */
 static torus_tensor *entry(lua_State *L, int list, int i, const torus_tensor *p,
                            const char *name) {
-  char a[TORUS_SHAPE_TEXT], b[TORUS_SHAPE_TEXT];
+  char a[TORUS_TENSOR_TEXT], b[TORUS_TENSOR_TEXT];
   lua_rawgeti(L, list, i);
   torus_tensor *x = torus_check_entry(L, "adam_step", name, i);
   if (p && (x->dtype != p->dtype || !torus_shape_equal(&x->shape, &p->shape))) {
     torus_raise_text(
-        L, "adam_step: %s %d is %s %s, its parameter %s %s", name, i,
-        torus_dtype_name(x->dtype), torus_shape_format(&x->shape, a),
-        torus_dtype_name(p->dtype), torus_shape_format(&p->shape, b));
+        L, "adam_step: expected %s %d like its parameter, %s, got %s", name, i,
+        torus_tensor_format(p, a), torus_tensor_format(x, b));
   }
   return x;
 }
@@ -22,7 +21,11 @@ static torus_tensor *entry(lua_State *L, int list, int i, const torus_tensor *p,
  * beta1 =, beta2 =, eps =, weight_decay =, step =}): in place; a gradient
  * that is false or nil leaves its parameter alone. */
 static int adam_step(lua_State *L) {
-  for (int i = 1; i <= 5; i++) luaL_checktype(L, i, LUA_TTABLE);
+  static const char *const names[] = {"the parameters", "the gradients",
+                                      "the first moments", "the second moments",
+                                      "the options"};
+  for (int i = 0; i < 5; i++)
+    torus_check_table(L, i + 1, "adam_step", names[i]);
   lua_settop(L, 5);
   torus_adam adam = {.lr = torus_option_number(L, 5, "adam_step", "lr"),
                      .beta1 = torus_option_number(L, 5, "adam_step", "beta1"),
@@ -30,7 +33,7 @@ static int adam_step(lua_State *L) {
                      .eps = torus_option_number(L, 5, "adam_step", "eps"),
                      .weight_decay =
                          torus_option_number(L, 5, "adam_step", "weight_decay"),
-                     .step = torus_option_whole(L, 5, "adam_step", "step")};
+                     .step = torus_option_integer(L, 5, "adam_step", "step")};
   int count = torus_list_length(L, 1, "adam_step");
   for (int i = 1; i <= count; i++) {
     lua_settop(L, 5);
@@ -43,10 +46,11 @@ static int adam_step(lua_State *L) {
     if (!torus_tensor_is_contiguous(p) || !torus_tensor_is_contiguous(m) ||
         !torus_tensor_is_contiguous(v) || p->node ||
         !torus_dtype_is_float(p->dtype)) {
-      return torus_raise_text(L,
-                              "adam_step: parameter %d must be a contiguous "
-                              "floating leaf",
-                              i);
+      return torus_raise_text(
+          L,
+          "adam_step: expected parameter %d to be a contiguous "
+          "float32 or float64 leaf",
+          i);
     }
     g = torus_push_dense(L, g);
     torus_adam_step(&adam, p->dtype, torus_tensor_count(p),

@@ -4,27 +4,29 @@
 
 static torus_rng default_generator = {0, 0};
 
-static torus_rng *check_generator(lua_State *L, int index, const char *what) {
+static torus_rng *check_generator(lua_State *L, int index,
+                                  const char *operation) {
   torus_rng *rng = luaL_testudata(L, index, "torus.generator");
   if (!rng) {
-    torus_raise_text(L, "%s: expected a generator, got %s", what,
-                     luaL_typename(L, index));
+    torus_raise_text(L, "%s: expected a generator, got %s", operation,
+                     torus_describe(L, index));
   }
   return rng;
 }
 
-torus_rng *torus_option_generator(lua_State *L, int index, const char *what) {
+torus_rng *torus_option_generator(lua_State *L, int index,
+                                  const char *operation) {
   if (lua_type(L, index) != LUA_TTABLE) return &default_generator;
   if (torus_option(L, index, "generator") == LUA_TNIL) {
     lua_pop(L, 1);
     return &default_generator;
   }
-  return check_generator(L, lua_gettop(L), what);
+  return check_generator(L, lua_gettop(L), operation);
 }
 
 /* generator(seed): a stream of random numbers of its own. */
 static int generator(lua_State *L) {
-  int64_t seed = torus_check_whole(L, 1, "generator", "the seed");
+  int64_t seed = torus_check_integer(L, 1, "generator", "the seed");
   torus_rng *rng = lua_newuserdatauv(L, sizeof *rng, 0);
   *rng = (torus_rng){(uint64_t)seed, 0};
   luaL_setmetatable(L, "torus.generator");
@@ -33,7 +35,7 @@ static int generator(lua_State *L) {
 
 /* manual_seed(n): starts the default stream anew. */
 static int manual_seed(lua_State *L) {
-  int64_t seed = torus_check_whole(L, 1, "manual_seed", "the seed");
+  int64_t seed = torus_check_integer(L, 1, "manual_seed", "the seed");
   default_generator = (torus_rng){(uint64_t)seed, 0};
   return 0;
 }
@@ -44,11 +46,12 @@ static int push_state(lua_State *L, const torus_rng *rng) {
   return 2;
 }
 
-static int read_state(lua_State *L, int index, const char *what,
+static int read_state(lua_State *L, int index, const char *operation,
                       torus_rng *rng) {
-  uint64_t seed = (uint64_t)torus_check_whole(L, index, what, "the seed");
+  uint64_t seed =
+      (uint64_t)torus_check_integer(L, index, operation, "the seed");
   uint64_t position =
-      (uint64_t)torus_check_whole(L, index + 1, what, "the position");
+      (uint64_t)torus_check_integer(L, index + 1, operation, "the position");
   *rng = (torus_rng){seed, position};
   return 0;
 }

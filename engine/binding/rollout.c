@@ -39,25 +39,25 @@ static bool is_text(lua_State *L, int index, const char *name,
  * parameters = {...}}. The parameters stay on the stack, which keeps them
  * alive. */
 static void read_network(lua_State *L, int index, request *r, int k) {
-  const char *what = r->op->name;
+  const char *operation = r->op->name;
   luaL_checktype(L, index, LUA_TTABLE);
   int64_t *flags = &r->attrs.i[TORUS_NET_FLAGS];
   if (is_text(L, index, "kind", "conv")) *flags |= TORUS_FLAG_CONV;
   if (is_text(L, index, "activation", "tanh")) *flags |= TORUS_FLAG_TANH << k;
   set_flag(L, index, "readout_bias", TORUS_FLAG_READOUT_BIAS << k, r);
   r->attrs.i[TORUS_NET_LAYERS_0 + k] =
-      torus_option_whole(L, index, what, "layers");
+      torus_option_integer(L, index, operation, "layers");
   torus_option(L, index, "parameters");
   int list = lua_gettop(L);
   luaL_checktype(L, list, LUA_TTABLE);
-  int count = torus_list_length(L, list, what);
+  int count = torus_list_length(L, list, operation);
   if (count > 2 * (TORUS_NET_LAYERS + 1)) {
-    torus_raise_text(L, "%s: a network has more than %d layers", what,
+    torus_raise_text(L, "%s: a network has more than %d layers", operation,
                      TORUS_NET_LAYERS);
   }
   for (int i = 1; i <= count; i++) {
     lua_rawgeti(L, list, i);
-    r->in[r->inputs++] = torus_check_entry(L, what, "parameter", i);
+    r->in[r->inputs++] = torus_check_entry(L, operation, "parameter", i);
   }
 }
 
@@ -112,7 +112,7 @@ static int rollout(lua_State *L) {
   lua_settop(L, 3);
   read_states(L, &r);
   read_scheme(L, 3, &r);
-  r.attrs.i[TORUS_NET_STEPS] = torus_option_whole(L, 3, "rollout", "steps");
+  r.attrs.i[TORUS_NET_STEPS] = torus_option_integer(L, 3, "rollout", "steps");
   torus_option(L, 3, "dt"); /* stays on the stack */
   if (torus_to_tensor(L, -1)) {
     r.in[r.inputs++] = torus_to_tensor(L, -1);

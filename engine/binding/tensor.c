@@ -1,14 +1,14 @@
 /* Tensors as Lua values: properties, indexing, in-place writes, numbers in
  * and out. Methods live in a table that torus/init.lua completes. */
 #include "autodiff/build.h"
+#include "autodiff/op.h"
 #include "binding/binding.h"
 #include "core/alloc.h"
 #include "kernels/move.h"
 
 #include <string.h>
 
-/* --- elements as Lua numbers
- * --------------------------------------------------- */
+/* --- elements as Lua numbers --- */
 
 static void push_element(lua_State *L, const torus_tensor *x, int64_t offset) {
   const char *data = torus_tensor_data(x);
@@ -30,11 +30,11 @@ static void push_element(lua_State *L, const torus_tensor *x, int64_t offset) {
 
 /* item(x): the one element of x as a number. */
 static int item(lua_State *L) {
-  char text[TORUS_SHAPE_TEXT];
   torus_tensor *x = torus_check_tensor(L, 1, "item");
   if (torus_tensor_count(x) != 1) {
-    return torus_raise_text(L, "item: expected one element, got shape %s",
-                            torus_shape_format(&x->shape, text));
+    return torus_raise_text(L,
+                            "item: expected a tensor with one element, got %s",
+                            torus_describe(L, 1));
   }
   push_element(L, x, 0);
   return 1;
@@ -61,8 +61,7 @@ static int totable(lua_State *L) {
   return 1;
 }
 
-/* --- properties
- * ---------------------------------------------------------------- */
+/* --- properties --- */
 
 static int push_sizes(lua_State *L, const torus_shape *shape) {
   lua_createtable(L, shape->ndim, 0);
@@ -119,17 +118,17 @@ static int is_contiguous(lua_State *L) {
 static int length(lua_State *L) {
   torus_tensor *x = torus_check_tensor(L, 1, "#");
   if (x->shape.ndim == 0) {
-    return torus_raise_text(L, "#: a scalar has no length");
+    return torus_raise_text(L, "#: expected a tensor with a dimension, got %s",
+                            torus_describe(L, 1));
   }
   lua_pushinteger(L, x->shape.size[0]);
   return 1;
 }
 
-/* --- indexing
- * ------------------------------------------------------------------- */
+/* --- indexing --- */
 
-/* A place or a range in each dimension: start, size, step, and the shape
- * without the dimensions that a single place was chosen of. */
+/* An index or a range in each dimension: start, size, step, and the shape
+ * without the dimensions that a single index selects from. */
 typedef struct slicing {
   torus_tensor *x;
   torus_tensor *value; /* to write; NULL: the number */
@@ -137,8 +136,8 @@ typedef struct slicing {
   torus_shape start, size, step, kept;
 } slicing;
 
-static int64_t place(lua_State *L, const slicing *s, int d, int index) {
-  int64_t i = torus_check_whole(L, index, "index", "a place");
+static int64_t read_index(lua_State *L, const slicing *s, int d, int index) {
+  int64_t i = torus_check_integer(L, index, "index", "an index");
   int64_t n = s->x->shape.size[d];
   int64_t from_one = i < 0 ? n + 1 + i : i;
   if (from_one < 1 || from_one > n) {
@@ -166,15 +165,17 @@ static void read_range(lua_State *L, slicing *s, int d, int index) {
   if (entries >= 2) {
     lua_rawgeti(L, index, 1);
     lua_rawgeti(L, index, 2);
-    first = place(L, s, d, lua_gettop(L) - 1);
-    last = place(L, s, d, lua_gettop(L));
+    first = read_index(L, s, d, lua_gettop(L) - 1);
+    last = read_index(L, s, d, lua_gettop(L));
     lua_pop(L, 2);
   }
   if (entries == 3) {
     lua_rawgeti(L, index, 3);
-    step = torus_check_whole(L, lua_gettop(L), "index", "a step");
+    step = torus_check_integer(L, lua_gettop(L), "index", "a step");
     lua_pop(L, 1);
-    if (step < 1) torus_raise_text(L, "index: a step must be positive");
+    if (step < 1)
+      torus_raise_text(L, "index: expected a step above 0, got %lld",
+                       (long long)step);
   }
   s->start.size[d] = first;
   s->step.size[d] = step;
@@ -182,12 +183,12 @@ static void read_range(lua_State *L, slicing *s, int d, int index) {
   s->kept.size[s->kept.ndim++] = s->size.size[d];
 }
 
-static void read_place(lua_State *L, slicing *s, int d, int index) {
+static void read_selector(lua_State *L, slicing *s, int d, int index) {
   if (lua_type(L, index) == LUA_TTABLE) {
     read_range(L, s, d, index);
     return;
   }
-  s->start.size[d] = place(L, s, d, index);
+  s->start.size[d] = read_index(L, s, d, index);
   s->size.size[d] = s->step.size[d] = 1;
 }
 
@@ -195,11 +196,13 @@ static void read_slicing(lua_State *L, slicing *s, int index) {
   char text[TORUS_SHAPE_TEXT];
   int ndim = s->x->shape.ndim;
   bool list = lua_type(L, index) == LUA_TTABLE;
-  if (list) torus_check_plain(L, index, "index", "the places");
+  if (list) torus_check_plain(L, index, "index", "the indices");
   lua_Integer given = list ? (lua_Integer)lua_rawlen(L, index) : 1;
   if (given > ndim) {
-    torus_raise_text(L, "index: %d places for a tensor of shape %s", (int)given,
-                     torus_shape_format(&s->x->shape, text));
+    torus_raise_text(
+        L,
+        "index: expected at most %d indices for a tensor of shape %s, got %d",
+        ndim, torus_shape_format(&s->x->shape, text), (int)given);
   }
   s->start.ndim = s->size.ndim = s->step.ndim = ndim;
   s->kept.ndim = 0;
@@ -209,10 +212,10 @@ static void read_slicing(lua_State *L, slicing *s, int index) {
       s->kept.size[s->kept.ndim++] = s->size.size[d] = s->x->shape.size[d];
     } else if (list) {
       lua_rawgeti(L, index, d + 1);
-      read_place(L, s, d, lua_gettop(L));
+      read_selector(L, s, d, lua_gettop(L));
       lua_pop(L, 1);
     } else {
-      read_place(L, s, d, index);
+      read_selector(L, s, d, index);
     }
   }
 }
@@ -231,63 +234,64 @@ static int index_tensor(lua_State *L) {
     const char *key = lua_tostring(L, 2);
     torus_tensor *x = torus_check_tensor(L, 1, key);
     if (push_property(L, x, key)) return 1;
-    return torus_raise_text(L, "a tensor has no field '%s'", key);
+    return torus_raise_text(L, "a tensor has no property or method '%s'", key);
   }
   slicing s = {.x = torus_check_tensor(L, 1, "index")};
   read_slicing(L, &s, 2);
   return torus_push_result(L, take_slice, &s);
 }
 
-/* --- in-place writes
- * -------------------------------------------------------------- */
+/* --- in-place writes --- */
 
 /* Writes may not change what a recorded history was computed from; a leaf
  * that requires gradients is written with recording off. */
 static void check_writable(lua_State *L, const torus_tensor *x,
-                           const char *what) {
+                           const char *operation) {
   if (x->node || (x->requires_grad && torus_recording())) {
     torus_raise_text(L,
                      "%s: the tensor is part of a graph; write to it inside "
                      "torus.no_grad or to x:detach()",
-                     what);
+                     operation);
   }
   for (int d = 0; d < x->shape.ndim; d++) {
     if (x->strides[d] != 0 || x->shape.size[d] < 2) continue;
     torus_raise_text(L,
                      "%s: the tensor repeats elements along dimension %d; "
                      "write to x:copy()",
-                     what, d + 1);
+                     operation, d + 1);
   }
 }
 
 /* The value to write; its history would be lost. */
-static torus_tensor *check_value(lua_State *L, int index, const char *what) {
+static torus_tensor *check_value(lua_State *L, int index,
+                                 const char *operation) {
   if (lua_type(L, index) != LUA_TUSERDATA) {
     torus_raise_text(L, "%s: expected a number or a tensor to write, got %s",
-                     what, luaL_typename(L, index));
+                     operation, torus_describe(L, index));
   }
-  torus_tensor *value = torus_check_tensor(L, index, what);
+  torus_tensor *value = torus_check_tensor(L, index, operation);
   if (value->requires_grad && torus_recording()) {
     torus_raise_text(L,
                      "%s: writing is not recorded, and the value requires a "
                      "gradient; join tensors with torus.cat or torus.stack, "
                      "or write value:detach()",
-                     what);
+                     operation);
   }
   return value;
 }
 
 /* into = value, broadcast; value has the same dtype. */
 static bool write(torus_scope *scope, torus_tensor *into,
-                  const torus_tensor *value, const char *what) {
+                  const torus_tensor *value, const char *operation) {
   char a[TORUS_SHAPE_TEXT], b[TORUS_SHAPE_TEXT];
   torus_shape joint;
   if (!torus_shape_broadcast(&into->shape, &value->shape, &joint) ||
       !torus_shape_equal(&joint, &into->shape)) {
-    return torus_status_fail(&scope->status, TORUS_EINVAL,
-                             "%s: a value of shape %s does not fit into %s",
-                             what, torus_shape_format(&value->shape, a),
-                             torus_shape_format(&into->shape, b));
+    return torus_status_fail(
+        &scope->status, TORUS_EINVAL,
+        "%s: a value of shape %s doesn't broadcast to shape %s", operation,
+        torus_shape_format(&value->shape, a),
+        torus_shape_format(&into->shape, b));
   }
   torus_layout to = torus_tensor_layout(into);
   torus_layout from = torus_tensor_broadcast_layout(value, &into->shape);
@@ -298,7 +302,7 @@ static bool write(torus_scope *scope, torus_tensor *into,
 }
 
 typedef struct update {
-  const char *what;
+  const char *operation;
   torus_tensor *x, *value;
   double number; /* where value is NULL */
   double alpha;
@@ -312,7 +316,7 @@ static torus_tensor *run_update(torus_scope *scope, void *arg) {
   if (!value) value = torus_scalar(scope, x->dtype, u->number);
   if (value && value->dtype != x->dtype) {
     return torus_scope_fail(scope, TORUS_EINVAL, "%s: dtypes differ, %s and %s",
-                            u->what, torus_dtype_name(x->dtype),
+                            u->operation, torus_dtype_name(x->dtype),
                             torus_dtype_name(value->dtype));
   }
   if (u->alpha != 1) {
@@ -324,41 +328,41 @@ static torus_tensor *run_update(torus_scope *scope, void *arg) {
     torus_attrs none = {.i = {0}};
     value = torus_apply(scope, torus_op_find("copy"), &value, 1, &none);
   }
-  if (value) write(scope, x, value, u->what);
+  if (value) write(scope, x, value, u->operation);
   return NULL;
 }
 
 static int update_in_place(lua_State *L, update *u) {
-  u->x = torus_check_tensor(L, 1, u->what);
+  u->x = torus_check_tensor(L, 1, u->operation);
   u->alpha = 1;
   if (!lua_isnoneornil(L, 3)) {
-    u->alpha = torus_check_number(L, 3, u->what, "alpha");
+    u->alpha = torus_check_number(L, 3, u->operation, "alpha");
   }
   if (lua_type(L, 2) == LUA_TNUMBER) {
-    u->number = torus_check_element(L, 2, u->what, u->x->dtype);
+    u->number = torus_check_element(L, 2, u->operation, u->x->dtype);
   } else {
-    u->value = check_value(L, 2, u->what);
+    u->value = check_value(L, 2, u->operation);
   }
-  check_writable(L, u->x, u->what);
+  check_writable(L, u->x, u->operation);
   torus_run(L, run_update, u);
   lua_settop(L, 1);
   return 1;
 }
 
 static int copy_(lua_State *L) {
-  update u = {.what = "copy_"};
+  update u = {.operation = "copy_"};
   lua_settop(L, 2);
   return update_in_place(L, &u);
 }
 
 static int fill_(lua_State *L) {
-  update u = {.what = "fill_"};
+  update u = {.operation = "fill_"};
   lua_settop(L, 2);
   return update_in_place(L, &u);
 }
 
 static int zero_(lua_State *L) {
-  update u = {.what = "zero_"};
+  update u = {.operation = "zero_"};
   lua_settop(L, 1);
   lua_pushinteger(L, 0);
   return update_in_place(L, &u);
@@ -366,12 +370,12 @@ static int zero_(lua_State *L) {
 
 /* add_(x, y[, alpha]): x += alpha y */
 static int add_(lua_State *L) {
-  update u = {.what = "add_", .op = torus_add};
+  update u = {.operation = "add_", .op = torus_add};
   return update_in_place(L, &u);
 }
 
 static int mul_(lua_State *L) {
-  update u = {.what = "mul_", .op = torus_mul};
+  update u = {.operation = "mul_", .op = torus_mul};
   lua_settop(L, 2);
   return update_in_place(L, &u);
 }
@@ -380,7 +384,7 @@ static torus_tensor *assign_slice(torus_scope *scope, void *arg) {
   slicing *s = arg;
   scope->record = false;
   torus_tensor *part = take_slice(scope, s);
-  update u = {.what = "index",
+  update u = {.operation = "index",
               .x = part,
               .value = s->value,
               .number = s->number,
@@ -392,22 +396,26 @@ static int set_property(lua_State *L, torus_tensor *x, const char *key) {
   if (strcmp(key, "requires_grad") == 0) {
     bool on = lua_toboolean(L, 3);
     if (x->node && !on) {
-      return torus_raise_text(L, "requires_grad: only a leaf can be switched "
-                                 "off; use x:detach()");
+      return torus_raise_text(L,
+                              "requires_grad: expected a leaf to switch "
+                              "off, got the result of %s; use x:detach()",
+                              x->node->op->name);
     }
     if (on && !torus_dtype_is_float(x->dtype)) {
-      return torus_raise_text(L, "requires_grad: %s tensors have no gradient",
-                              torus_dtype_name(x->dtype));
+      return torus_raise_text(
+          L, "requires_grad: expected a float32 or float64 tensor, got %s",
+          torus_describe(L, 1));
     }
     x->requires_grad = on;
   } else if (strcmp(key, "grad") == 0) {
     torus_tensor *g = lua_isnil(L, 3) ? NULL : torus_check_tensor(L, 3, "grad");
     if (g &&
         (g->dtype != x->dtype || !torus_shape_equal(&g->shape, &x->shape))) {
-      return torus_raise_text(L, "grad: shape or dtype differs from the "
-                                 "tensor's");
+      return torus_raise_text(
+          L, "grad: expected %s, like the tensor itself, got %s",
+          torus_describe(L, 1), torus_describe(L, 3));
     }
-    /* A tensor that held itself would never go. */
+    /* A cycle of references would never be released. */
     if (g && (g == x || g->node || g->grad)) {
       return torus_raise_text(L, "grad: expected a tensor without a history "
                                  "and a .grad of its own, other than this "
@@ -417,7 +425,10 @@ static int set_property(lua_State *L, torus_tensor *x, const char *key) {
     x->grad = torus_tensor_retain(g);
     torus_tensor_release(old);
   } else {
-    return torus_raise_text(L, "a tensor has no field '%s' to set", key);
+    return torus_raise_text(L,
+                            "a tensor has no property '%s' that can be set "
+                            "(there are requires_grad and grad)",
+                            key);
   }
   return 0;
 }
@@ -439,14 +450,13 @@ static int newindex_tensor(lua_State *L) {
   return 0;
 }
 
-/* --- the end
- * --------------------------------------------------------------------- */
+/* --- release --- */
 
 static int empty(lua_State *L, bool collected) {
   torus_tensor **box = luaL_testudata(L, 1, "torus.tensor");
   if (!box) {
     return torus_raise_text(L, "release: expected a tensor, got %s",
-                            luaL_typename(L, 1));
+                            torus_describe(L, 1));
   }
   torus_empty_box(L, box, collected);
   return 0;

@@ -3,6 +3,7 @@
 #include "core/alloc.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 static int64_t live;
@@ -167,4 +168,13 @@ torus_layout torus_tensor_broadcast_layout(const torus_tensor *tensor,
     layout.stride[i] = repeated ? 0 : tensor->strides[i - shift];
   }
   return layout;
+}
+
+const char *torus_tensor_format(const torus_tensor *tensor,
+                                char text[TORUS_TENSOR_TEXT]) {
+  char shape[TORUS_SHAPE_TEXT];
+  snprintf(text, TORUS_TENSOR_TEXT, "tensor %s %s",
+           torus_shape_format(&tensor->shape, shape),
+           torus_dtype_name(tensor->dtype));
+  return text;
 }

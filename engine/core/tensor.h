@@ -89,6 +89,11 @@ torus_layout torus_tensor_layout(const torus_tensor *tensor);
 torus_layout torus_tensor_broadcast_layout(const torus_tensor *tensor,
                                            const torus_shape *shape);
 
+/* What messages show of a tensor: `tensor (3,4) float32`. Returns text. */
+#define TORUS_TENSOR_TEXT (TORUS_SHAPE_TEXT + 16)
+const char *torus_tensor_format(const torus_tensor *tensor,
+                                char text[TORUS_TENSOR_TEXT]);
+
 /* Tensors alive now, for leak checks. */
 int64_t torus_tensor_live(void);
 

@@ -32,30 +32,12 @@ local function sorted_keys(t)
   return keys
 end
 
--- Numbers and strings of a short list, or nil.
-local function list_text(list)
-  local shown = {}
-  for i, value in ipairs(list) do
-    if i > 8 or type(value) == "table" then return nil end
-    shown[i] = M.show(value)
-  end
-  return #shown > 0 and "{" .. table.concat(shown, ", ") .. "}" or nil
-end
-
---- A value as messages show it, on one line: of a tensor the shape, of what
--- would print over many lines the type.
+--- A value as messages show it, on one line: `3`, `"abc"`, `nil`,
+-- `tensor (3,4) float32`, `{1, 2}`, `a function`; of an object its type's name.
+-- @function show
 -- @param value anything
 -- @treturn string
-function M.show(value)
-  local kind, meta = type(value), getmetatable(value)
-  if kind == "string" then return string.format("%q", value) end
-  if meta == core.metatable then return "a tensor " .. M.shape_text(value) end
-  if kind == "table" then
-    return meta and meta.__name or not meta and list_text(value) or "a table"
-  end
-  if kind == "function" or kind == "userdata" then return "a " .. kind end
-  return tostring(value)
-end
+M.show = core.describe
 
 local show = M.show
 
@@ -83,7 +65,7 @@ local function choices_text(choices)
 end
 
 --- What is wrong with a value, or nil.
--- A whole number given as a float (3.0) passes as an integer.
+-- An integer given as a float (3.0) passes as an integer.
 -- @param value what was given
 -- @tparam table rule fields type, choices, min, max, above (exclusive lower
 -- limit), all optional

@@ -1,4 +1,4 @@
---- Tensors: what the engine's operations don't already give.
+--- Tensors: what the engine's operations don't provide.
 --
 -- Every function here is part of `torus` and, where its first argument is a
 -- tensor, a method too: `torus.narrow(x, 1, 2, 3)` is `x:narrow(1, 2, 3)`.
@@ -10,7 +10,7 @@ local format = require "torus.format"
 local options = require "torus.options"
 
 local ops, methods, meta = core.ops, core.methods, core.metatable
-local raise = options.raise
+local raise, show = options.raise, options.show
 
 local M = {}
 
@@ -21,37 +21,33 @@ function M.is_tensor(x)
   return getmetatable(x) == meta
 end
 
--- A wrong value in a message: a tensor prints over many lines.
-local function show(value)
-  return type(value) == "number" and tostring(value) or type(value)
-end
-
--- A dimension as a place from 1; `room` more are allowed at the end.
-local function place(what, x, dim, room)
-  local n = x:dim() + (room or 0)
+-- A dimension counted from 1; `extra` more are allowed after the last.
+local function dimension(operation, x, dim, extra)
+  local n = x:dim() + (extra or 0)
   if math.type(dim) ~= "integer" then
-    raise(("%s: expected a dimension, got %s"):format(what, show(dim)))
+    raise(("%s: expected an integer as a dimension, got %s")
+      :format(operation, show(dim)))
   end
   local d = dim < 0 and n + 1 + dim or dim
   if d < 1 or d > n then
     raise(("%s: dimension %d is outside of a tensor with %d dimensions")
-      :format(what, dim, x:dim()))
+      :format(operation, dim, x:dim()))
   end
   return d
 end
 
-local function whole(what, name, value)
+local function integer(operation, name, value)
   local n = math.tointeger(value)
   if not n or type(value) ~= "number" then
-    raise(("%s: expected a whole number for %s, got %s")
-      :format(what, name, show(value)))
+    raise(("%s: expected an integer as %s, got %s")
+      :format(operation, name, show(value)))
   end
   return n
 end
 
-local function check(what, x)
+local function check(operation, x)
   if not M.is_tensor(x) then
-    raise(("%s: expected a tensor, got %s"):format(what, type(x)))
+    raise(("%s: expected a tensor, got %s"):format(operation, show(x)))
   end
 end
 
@@ -62,7 +58,7 @@ end
 -- @treturn tensor
 function M.transpose(x, a, b)
   check("transpose", x)
-  a, b = place("transpose", x, a or -2), place("transpose", x, b or -1)
+  a, b = dimension("transpose", x, a or -2), dimension("transpose", x, b or -1)
   local dims = {}
   for d = 1, x:dim() do dims[d] = d end
   dims[a], dims[b] = b, a
@@ -76,10 +72,11 @@ end
 function M.squeeze(x, dim)
   check("squeeze", x)
   local shape = {}
-  local chosen = dim and place("squeeze", x, dim)
+  local chosen = dim and dimension("squeeze", x, dim)
   for d, size in ipairs(x.shape) do
     if chosen == d and size ~= 1 then
-      raise(("squeeze: dimension %d has size %d, not 1"):format(d, size))
+      raise(("squeeze: expected dimension %d to have size 1, got shape %s")
+        :format(d, "(" .. table.concat(x.shape, ",") .. ")"))
     end
     if not (chosen == d or (not chosen and size == 1)) then
       shape[#shape + 1] = size
@@ -88,14 +85,14 @@ function M.squeeze(x, dim)
   return ops.reshape(x, shape)
 end
 
---- Adds a dimension of size 1 before place `dim`.
+--- Adds a dimension of size 1 at position `dim`.
 -- @tparam tensor x
 -- @tparam int dim
 -- @treturn tensor a view
 function M.unsqueeze(x, dim)
   check("unsqueeze", x)
   local shape = x.shape
-  table.insert(shape, place("unsqueeze", x, dim, 1), 1)
+  table.insert(shape, dimension("unsqueeze", x, dim, 1), 1)
   return ops.reshape(x, shape)
 end
 
@@ -107,7 +104,7 @@ end
 function M.flatten(x, first, last)
   check("flatten", x)
   if x:dim() == 0 then return ops.reshape(x, 1) end
-  first, last = place("flatten", x, first or 1), place("flatten", x, last or -1)
+  first, last = dimension("flatten", x, first or 1), dimension("flatten", x, last or -1)
   local shape, joined = {}, 1
   for d, size in ipairs(x.shape) do
     if d >= first and d <= last then
@@ -128,8 +125,8 @@ end
 -- @treturn tensor
 function M.narrow(x, dim, start, length)
   check("narrow", x)
-  dim = place("narrow", x, dim)
-  start, length = whole("narrow", "start", start), whole("narrow", "length", length)
+  dim = dimension("narrow", x, dim)
+  start, length = integer("narrow", "start", start), integer("narrow", "length", length)
   local from, size, step = {}, x.shape, {}
   if start < 0 then start = size[dim] + 1 + start end
   if start < 1 or length < 0 or length > size[dim] - start + 1 then
@@ -141,7 +138,7 @@ function M.narrow(x, dim, start, length)
   return ops.slice(x, from, size, step)
 end
 
---- Place `i` of a dimension, without that dimension; a view.
+--- Index `i` of a dimension, without that dimension; a view.
 -- @tparam tensor x
 -- @tparam int dim
 -- @tparam int i
@@ -149,7 +146,7 @@ end
 function M.select(x, dim, i)
   check("select", x)
   local where = {}
-  dim = place("select", x, dim)
+  dim = dimension("select", x, dim)
   for d = 1, dim - 1 do where[d] = {} end
   where[dim] = i
   return x[where]
@@ -171,13 +168,16 @@ end
 function M.pad(x, amounts)
   check("pad", x)
   if type(amounts) ~= "table" or #amounts ~= x:dim() then
-    raise(("pad: expected %d pairs {before, after}"):format(x:dim()))
+    raise(("pad: expected %d pairs {before, after}, one per dimension, got %s")
+      :format(x:dim(), show(amounts)))
   end
   local start, shape, step = {}, x.shape, {}
   for d, pair in ipairs(amounts) do
-    local before = whole("pad", "an amount", type(pair) == "table" and pair[1])
-    local after = whole("pad", "an amount", pair[2])
-    if before < 0 or after < 0 then raise("pad: an amount can't be negative") end
+    local before = integer("pad", "an amount", type(pair) == "table" and pair[1])
+    local after = integer("pad", "an amount", pair[2])
+    if before < 0 or after < 0 then
+      raise(("pad: expected amounts from 0, got {%d, %d}"):format(before, after))
+    end
     start[d], step[d] = before + 1, 1
     shape[d] = shape[d] + before + after
   end
@@ -186,18 +186,18 @@ end
 
 --- Tensors of one shape joined along a new dimension.
 -- @tparam {tensor,...} list
--- @tparam[opt=1] int dim place of the new dimension
+-- @tparam[opt=1] int dim position of the new dimension
 -- @treturn tensor
 function M.stack(list, dim)
   if type(list) ~= "table" or #list == 0 then
-    raise("stack: expected a list of tensors")
+    raise("stack: expected a list of tensors, got " .. show(list))
   end
   local parts = {}
   for i, x in ipairs(list) do parts[i] = M.unsqueeze(x, dim or 1) end
   return ops.cat(parts, dim or 1)
 end
 
--- Lua has room for no more results than some thousands.
+-- Lua's stack holds no more results than some thousands.
 local MAX_PARTS = 1000
 
 --- Equal parts of a dimension.
@@ -207,11 +207,11 @@ local MAX_PARTS = 1000
 -- @treturn tensor,... views
 function M.chunk(x, parts, dim)
   check("chunk", x)
-  dim = place("chunk", x, dim or 1)
+  dim = dimension("chunk", x, dim or 1)
   local size = x:size(dim)
   if math.type(parts) ~= "integer" or parts < 1 or parts > MAX_PARTS
     or size % parts ~= 0 then
-    raise(("chunk: a dimension of size %d has no %s equal parts")
+    raise(("chunk: expected an integer that divides the size %d as parts, got %s")
       :format(size, show(parts)))
   end
   local list = {}
@@ -228,7 +228,7 @@ local function index_tensor(index)
   return index
 end
 
---- The rows of a dimension at a list of places.
+--- The rows of a dimension at a list of indices.
 -- @tparam tensor x
 -- @tparam int dim
 -- @tparam tensor|{int,...} index int64, (n)
@@ -252,7 +252,7 @@ end
 -- @treturn tensor
 function M.flip(x, dim)
   check("flip", x)
-  dim = place("flip", x, dim)
+  dim = dimension("flip", x, dim)
   local index = core.arange(x:size(dim), 1, -1, { dtype = "int64" })
   return ops.index_select(x, index, dim)
 end
@@ -321,7 +321,7 @@ for _, name in ipairs { "zeros", "ones", "randn", "rand" } do
   M[name .. "_like"] = function(x, opts)
     check(name .. "_like", x)
     if type(opts or {}) ~= "table" then
-      raise(("%s_like: expected a table of options, got %s"):format(name, type(opts)))
+      raise(("%s_like: expected a table of options, got %s"):format(name, show(opts)))
     end
     local with = { dtype = x.dtype }
     for key, value in pairs(opts or {}) do with[key] = value end
@@ -343,7 +343,7 @@ meta.__pow, meta.__unm = ops.pow, function(x) return ops.neg(x) end
 -- elements.
 for name, sign in pairs { lt = "<", le = "<=" } do
   meta["__" .. name] = function()
-    raise(("%s gives a single true or false in Lua: compare elements with "
+    raise(("%s returns a single true or false in Lua: compare elements with "
       .. "x:lt(y), le, gt or ge, numbers with x:item()"):format(sign))
   end
 end

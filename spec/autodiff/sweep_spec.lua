@@ -166,11 +166,11 @@ describe("a gradient", function()
     local plain = torus.ones(2)
     raises("grad: y must have one element", torus.grad, x * 2, x)
     raises("grad: y does not depend on any tensor", torus.grad, plain:sum(), x)
-    raises("grad: grad_output must be like y, float64 (2), got float64 (1)", torus.grad,
+    raises("grad: expected grad_output like y, tensor (2) float64, got tensor (1) float64", torus.grad,
       x * 2, x, { grad_output = torus.ones(1, f64) })
-    raises("grad: grad_output must be like y, float64 (2), got float32 (2)", torus.grad,
+    raises("grad: expected grad_output like y, tensor (2) float64, got tensor (2) float32", torus.grad,
       x * 2, x, { grad_output = plain })
-    raises("grad: grad_output must be a tensor, got number", torus.grad,
+    raises("grad: expected a tensor as grad_output, got 1", torus.grad,
       x * 2, x, { grad_output = 1 })
     raises("grad: unknown option 'creategraph'", torus.grad, x:sum(), x, { creategraph = true })
     raises("grad: expected a tensor as argument 1, got no value", torus.grad)
@@ -340,8 +340,8 @@ describe("torus.variable", function()
     assert.same({ 4 }, torus.grad(v * v, v):totable())
   end)
 
-  it("is refused for whole numbers", function()
-    raises("variable: int64 tensors have no gradient", torus.variable, torus.randperm(3))
+  it("is refused for integers", function()
+    raises("variable: expected a float32 or float64 tensor, got tensor (3) int64", torus.variable, torus.randperm(3))
   end)
 end)
 
@@ -405,8 +405,9 @@ describe("backward", function()
     local x = leaf { 1, 2 }
     x.grad = torus.ones(2, f64)
     assert.same({ 1, 1 }, x.grad:totable())
-    raises("grad: shape or dtype differs", function() x.grad = torus.ones(3, f64) end)
-    raises("grad: shape or dtype differs", function() x.grad = torus.ones(2) end)
+    raises("grad: expected tensor (2) float64, like the tensor itself, got tensor (3) float64",
+      function() x.grad = torus.ones(3, f64) end)
+    raises("got tensor (2) float32", function() x.grad = torus.ones(2) end)
     raises("grad: expected a tensor", function() x.grad = 5 end)
     local holder = torus.ones(2, f64)
     holder.grad = torus.ones(2, f64)
@@ -424,9 +425,9 @@ describe("requires_grad", function()
     local y = x * 2
     assert.is_true(y.requires_grad)
     assert.is_false(y.is_leaf)
-    raises("only a leaf can be switched off", function() y.requires_grad = false end)
-    raises("int64 tensors have no gradient", function() torus.randperm(2).requires_grad = true end)
-    raises("zeros: uint8 tensors have no gradient", torus.zeros, { 2 },
+    raises("expected a leaf to switch off, got the result of mul", function() y.requires_grad = false end)
+    raises("expected a float32 or float64 tensor, got tensor (2) int64", function() torus.randperm(2).requires_grad = true end)
+    raises("zeros: expected float32 or float64 with requires_grad, got the dtype uint8", torus.zeros, { 2 },
       { dtype = "uint8", requires_grad = true })
   end)
 

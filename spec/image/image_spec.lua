@@ -154,7 +154,7 @@ describe("torus.image", function()
       function() image.strip { rows = { film } } end)
     raises("image.strip: row 1: label: expected a string, got 5",
       function() image.strip { rows = { { label = 5, frames = film } } } end)
-    raises('option "rows": expected a table, got a tensor (2,4,4,3)',
+    raises('image.strip: option \"rows\": expected a table, got tensor (2,4,4,3) float32',
       function() image.strip { rows = film } end)
     local none, message = image.write("/nonexistent/x.png", film[1])
     assert.is_nil(none)

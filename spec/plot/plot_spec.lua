@@ -125,7 +125,7 @@ describe("torus.plot", function()
       function() plot.scatter { path = path, series = 5 } end)
     raises("plot: series 1: expected a table of options, got 5",
       function() plot.scatter { path = path, series = { 5 } } end)
-    raises("series 1: expected a table of options, got a tensor (3)",
+    raises("plot: series 1: expected a table of options, got tensor (3) float32",
       function() plot.scatter { path = path, series = { torus.zeros(3) } } end)
     raises("expected image as floats from 0 to 1 or uint8, got int64",
       function()

@@ -34,7 +34,7 @@ end
 
 describe("command.main", function()
   it("says a user's mistake in one line, wherever it is found", function()
-    says("zeros: a size can't be negative, got -1", "torus.zeros(-1)")
+    says("zeros: expected sizes from 0, got -1", "torus.zeros(-1)")
     says("hgn: expected as resolution a multiple of 8 from 8 to 56 or of 16 "
       .. "from 64 to 1024, got 20",
       "torus.no_grad(function() torus.models.hgn { resolution = 20 } end)")

@@ -28,14 +28,14 @@ describe("torus.tensor", function()
   end)
 
   it("refuses tables that are not regular", function()
-    raises("tensor: the table is not regular: expected 2 elements in dimension 2, got 1",
+    raises("tensor: expected nested tables of equal lengths: 2 elements in dimension 2, got 1",
       function() torus.tensor { { 1, 2 }, { 3 } } end)
-    raises("tensor: the table is not regular", function() torus.tensor { { 1 }, 2 } end)
-    raises("tensor: expected numbers, got table",
+    raises("tensor: expected nested tables of equal lengths: 1 elements in dimension 2, got 0", function() torus.tensor { { 1 }, 2 } end)
+    raises("tensor: expected numbers, got {2}",
       function() torus.tensor { 1, { 2 } } end)
-    raises("tensor: expected numbers, got string",
+    raises("tensor: expected numbers, got \"2\"",
       function() torus.tensor { 1, "2" } end)
-    raises("got one with the key 'dtype'", function() torus.tensor { 1, 2, dtype = "int64" } end)
+    raises("tensor: expected a plain list as the elements, got one with the key \"dtype\"", function() torus.tensor { 1, 2, dtype = "int64" } end)
     raises("tensor: expected a number or a table of numbers, got nil",
       function() torus.tensor(nil) end)
   end)
@@ -43,15 +43,15 @@ describe("torus.tensor", function()
   it("refuses tables that contain themselves", function()
     local t = { 1 }
     t[1] = t
-    raises("tensor: more than 8 dimensions", function() torus.tensor(t) end)
+    raises("tensor: expected at most 8 dimensions of nested tables, got more", function() torus.tensor(t) end)
     local wide = { 1, 2 }
     wide[2] = wide
-    raises("tensor: expected numbers, got table",
+    raises("tensor: expected numbers, got a table",
       function() torus.tensor(wide) end)
   end)
 
   it("refuses numbers that the dtype can't hold", function()
-    raises("tensor: expected a whole number for an element of int64, got 1.5",
+    raises("tensor: expected an integer as an element of int64, got 1.5",
       function() torus.tensor({ 1.5 }, { dtype = "int64" }) end)
     raises("tensor: expected an element of uint8, 0..255, got 256",
       function() torus.tensor({ 256 }, { dtype = "uint8" }) end)
@@ -60,15 +60,15 @@ describe("torus.tensor", function()
   end)
 
   it("checks its options", function()
-    raises("tensor: unknown option 'dtyp'", function() torus.tensor(1, { dtyp = "float64" }) end)
+    raises("tensor: unknown option \"dtyp\" (known: dtype, requires_grad, generator)", function() torus.tensor(1, { dtyp = "float64" }) end)
     raises("tensor: expected the dtype \"float32\"",
       function() torus.tensor(1, { dtype = "half" }) end)
-    raises("got number", function() torus.tensor(1, { dtype = 64 }) end)
-    raises("tensor: expected a table of options, got string",
+    raises("tensor: expected the dtype \"float32\", \"float64\", \"int64\" or \"uint8\", got 64", function() torus.tensor(1, { dtype = 64 }) end)
+    raises("tensor: expected a table of options, got \"float64\"",
       function() torus.tensor(1, "float64") end)
-    raises("tensor: options are named, got one that is a number",
+    raises("tensor: options are named by strings, got the key 1",
       function() torus.tensor(1, { "float64" }) end)
-    raises("tensor: int64 tensors have no gradient",
+    raises("tensor: expected float32 or float64 with requires_grad, got the dtype int64",
       function() torus.tensor(1, { dtype = "int64", requires_grad = true }) end)
     raises("tensor: too many arguments", function() torus.tensor(1, {}, {}) end)
   end)
@@ -88,22 +88,22 @@ describe("filled tensors", function()
   end)
 
   it("refuse sizes that make no sense", function()
-    raises("zeros: a size can't be negative, got -1", function() torus.zeros(2, -1) end)
-    raises("zeros: expected a whole number for the shape, got 1.5", function() torus.zeros(1.5) end)
-    raises("zeros: expected a whole number for the shape, got string",
+    raises("zeros: expected sizes from 0, got -1", function() torus.zeros(2, -1) end)
+    raises("zeros: expected an integer as the shape, got 1.5", function() torus.zeros(1.5) end)
+    raises("zeros: expected an integer as the shape, got \"2\"",
       function() torus.zeros { "2" } end)
     raises("ones: the shape has more than 8 entries",
       function() torus.ones(1, 1, 1, 1, 1, 1, 1, 1, 1) end)
-    raises("zeros: expected a list of whole numbers for the shape, got string",
+    raises("zeros: expected a list of integers as the shape, got \"2\"",
       function() torus.zeros("2") end)
-    raises("got one with the key 'dtype'", function() torus.zeros { 2, dtype = "float64" } end)
-    raises("full: expected the shape as a table", function() torus.full(2, 3) end)
-    raises("full: expected a number for the value, got no value", function() torus.full({ 2 }) end)
-    raises("eye: expected a whole number for the size, got no value", function() torus.eye() end)
-    raises("zeros: expected a table of options, got number", function() torus.zeros({ 2 }, 3) end)
+    raises("zeros: expected a plain list as the shape, got one with the key \"dtype\"", function() torus.zeros { 2, dtype = "float64" } end)
+    raises("full: expected a table as the shape, got 2", function() torus.full(2, 3) end)
+    raises("full: expected a number as the value, got no value", function() torus.full({ 2 }) end)
+    raises("eye: expected an integer as the size, got no value", function() torus.eye() end)
+    raises("zeros: expected a table of options, got 3", function() torus.zeros({ 2 }, 3) end)
     raises("full: expected an element of uint8, 0..255, got 300",
       function() torus.full({ 1 }, 300, { dtype = "uint8" }) end)
-    raises("full: expected a whole number for an element of int64, got 0.5",
+    raises("full: expected an integer as an element of int64, got 0.5",
       function() torus.full({ 1 }, 0.5, { dtype = "int64" }) end)
   end)
 
@@ -127,10 +127,10 @@ describe("filled tensors", function()
     assert.equal("float64", x:ones_like().dtype)
     assert.equal("float32", torus.zeros_like(x, { dtype = "float32" }).dtype)
     assert.same({ 2, 1 }, x:randn_like().shape)
-    raises("zeros_like: expected a tensor, got table", function() torus.zeros_like { 2 } end)
-    raises("ones_like: expected a table of options, got number",
+    raises("zeros_like: expected a tensor, got {2}", function() torus.zeros_like { 2 } end)
+    raises("ones_like: expected a table of options, got 3",
       function() torus.ones_like(x, 3) end)
-    raises("randn: expected float32 or float64, got int64",
+    raises("randn: expected the dtype float32 or float64, got int64",
       function() torus.randperm(2):randn_like() end)
   end)
 end)
@@ -158,13 +158,13 @@ describe("ranges", function()
   end)
 
   it("refuse what is no range", function()
-    raises("arange: bad range from 1 to 3 by 0", function() torus.arange(1, 3, 0) end)
-    raises("arange: bad range", function() torus.arange(1, 0 / 0) end)
-    raises("arange: bad range", function() torus.arange(1, INF) end)
-    raises("arange: expected a number for the last one, got string",
+    raises("arange: expected a step other than 0", function() torus.arange(1, 3, 0) end)
+    raises("arange: expected fewer than 2^48 numbers, got the range from 1 to -nan by 1", function() torus.arange(1, 0 / 0) end)
+    raises("arange: expected fewer than 2^48 numbers, got the range from 1 to inf by 1", function() torus.arange(1, INF) end)
+    raises("arange: expected a number as the last number, got \"a\"",
       function() torus.arange("a") end)
-    raises("linspace: a size can't be negative, got -1", function() torus.linspace(0, 1, -1) end)
-    raises("linspace: expected a whole number for the count, got 2.5",
+    raises("linspace: expected sizes from 0, got -1", function() torus.linspace(0, 1, -1) end)
+    raises("linspace: expected an integer as the count, got 2.5",
       function() torus.linspace(0, 1, 2.5) end)
   end)
 end)
@@ -218,18 +218,18 @@ describe("conversions", function()
     assert.equal(("<d"):pack(1.5), torus.to_bytes(torus.tensor(1.5, { dtype = "float64" })))
     assert.same({ 3 }, torus.from_bytes("\1\2\3", "uint8", { 1 }, 3):totable())
     assert.same({}, torus.from_bytes("", "uint8", { 0 }):totable())
-    raises("from_bytes: the string is too short",
+    raises("from_bytes: expected the bytes of float32 (1) from byte 1 on, got a string of 3",
       function() torus.from_bytes("abc", "float32", { 1 }) end)
-    raises("from_bytes: the string is too short",
+    raises("from_bytes: expected the bytes of uint8 (1) from byte 4 on, got a string of 3",
       function() torus.from_bytes("abc", "uint8", { 1 }, 4) end)
-    raises("from_bytes: the string is too short",
+    raises("from_bytes: expected the bytes of uint8 (1) from byte 0 on, got a string of 3",
       function() torus.from_bytes("abc", "uint8", { 1 }, 0) end)
-    raises("from_bytes: the string is too short", function()
+    raises("from_bytes: expected the bytes of float32 (4611686018427387904,4) from byte 1 on, got a string of 4", function()
       torus.from_bytes("abcd", "float32", { 1 << 62, 1 << 2 })
     end)
     raises("from_bytes: expected a string, got nil",
       function() torus.from_bytes(nil, "uint8", { 1 }) end)
-    raises("from_bytes: a size can't be negative",
+    raises("from_bytes: expected sizes from 0, got -1",
       function() torus.from_bytes("", "uint8", { -1 }) end)
   end)
 end)
@@ -251,15 +251,15 @@ describe("a tensor as a Lua value", function()
     assert.is_false(torus.is_tensor())
     raises("size: dimension 3 is outside of a tensor with 2 dimensions", function() x:size(3) end)
     raises("size: dimension 0 is outside", function() x:size(0) end)
-    raises("#: a scalar has no length", function() return #torus.zeros() end)
-    raises("item: expected one element, got shape (2,3)", function() x:item() end)
+    raises("#: expected a tensor with a dimension, got tensor () float32", function() return #torus.zeros() end)
+    raises("item: expected a tensor with one element, got tensor (2,3) float32", function() x:item() end)
   end)
 
   it("says which fields it has not", function()
     local x = torus.zeros(2)
-    raises("a tensor has no field 'shap'", function() return x.shap end)
-    raises("a tensor has no field 'data' to set", function() x.data = 1 end)
-    raises("a tensor has no field 'dtype' to set", function() x.dtype = "float64" end)
+    raises("a tensor has no property or method 'shap'", function() return x.shap end)
+    raises("a tensor has no property 'data' that can be set (there are requires_grad and grad)", function() x.data = 1 end)
+    raises("a tensor has no property 'dtype' that can be set (there are requires_grad and grad)", function() x.dtype = "float64" end)
   end)
 
   it("is equal to itself alone", function()
@@ -309,6 +309,6 @@ describe("a tensor as a Lua value", function()
     local co = coroutine.create(function() torus.zeros(-1) end)
     local ok, message = coroutine.resume(co)
     assert.is_false(ok)
-    assert.truthy(message:find("^spec/tensor/create_spec.lua:%d+: zeros: a size"))
+    assert.truthy(message:find("^spec/tensor/create_spec.lua:%d+: zeros: expected sizes"))
   end)
 end)

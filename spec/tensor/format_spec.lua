@@ -4,7 +4,7 @@ local torus = require "torus"
 local function figures(x) return (tostring(x):gsub("%s+%w+ %b()$", "")) end
 
 describe("a printed tensor", function()
-  it("shows whole numbers as such", function()
+  it("shows integers as such", function()
     assert.equal("[1., 2.]  float32 (2)", tostring(torus.tensor { 1, 2 }))
     assert.equal("[ 1, 20]  int64 (2)",
       tostring(torus.tensor({ 1, 20 }, { dtype = "int64" })))

@@ -43,16 +43,16 @@ describe("indexing", function()
     raises("index: 5 is outside 1..4 in dimension 2", function() return x[{ 1, 5 }] end)
     raises("index: 0 is outside 1..4", function() return x[{ 1, { 0, 2 } }] end)
     raises("index: 9 is outside 1..4", function() return x[{ 1, { 2, 9 } }] end)
-    raises("index: expected a whole number for a place, got 1.5", function() return x[1.5] end)
-    raises("index: expected a whole number for a place, got inf",
+    raises("index: expected an integer as an index, got 1.5", function() return x[1.5] end)
+    raises("index: expected an integer as an index, got inf",
       function() return x[math.huge] end)
-    raises("index: expected a whole number for a place, got boolean", function() return x[true] end)
-    raises("index: expected a whole number for a place, got nil", function() return x[nil] end)
-    raises("index: expected a whole number for a place, got string",
+    raises("index: expected an integer as an index, got true", function() return x[true] end)
+    raises("index: expected an integer as an index, got nil", function() return x[nil] end)
+    raises("index: expected an integer as an index, got \"1\"",
       function() return x[{ "1", 2 }] end)
-    raises("index: expected a whole number for a place, got userdata", function() return x[x] end)
-    raises("index: 3 places for a tensor of shape (3,4)", function() return x[{ 1, 1, 1 }] end)
-    raises("index: 1 places for a tensor of shape ()", function() return torus.tensor(1)[1] end)
+    raises("index: expected an integer as an index, got tensor (3,4) float32", function() return x[x] end)
+    raises("index: expected at most 2 indices for a tensor of shape (3,4), got 3", function() return x[{ 1, 1, 1 }] end)
+    raises("index: expected at most 0 indices for a tensor of shape (), got 1", function() return torus.tensor(1)[1] end)
     raises("index: expected {}, {first, last} or {first, last, step}, got 1 entries",
       function() return x[{ { 1 } }] end)
     raises("got 4 entries", function() return x[{ { 1, 2, 1, 1 } }] end)
@@ -90,12 +90,12 @@ describe("assignment", function()
     assert.same({ { 1, 3 }, { 1, 3 } }, y:totable())
   end)
 
-  it("keeps whole numbers whole", function()
+  it("keeps integers exact", function()
     local x = torus.zeros({ 2 }, { dtype = "int64" })
     x[1] = 2 ^ 53
     x[2] = -7
     assert.same({ 2 ^ 53 | 0, -7 }, x:totable())
-    raises("index: expected a whole number for an element of int64, got 1.5",
+    raises("index: expected an integer as an element of int64, got 1.5",
       function() x[1] = 1.5 end)
     raises("index: expected an element of int64, at most 2^53 in size",
       function() x[1] = math.maxinteger end)
@@ -107,21 +107,21 @@ describe("assignment", function()
 
   it("is refused where shapes or dtypes differ", function()
     local x = torus.zeros(2, 3)
-    raises("index: a value of shape (2) does not fit into (3)",
+    raises("index: a value of shape (2) doesn't broadcast to shape (3)",
       function() x[1] = torus.ones(2) end)
-    raises("index: a value of shape (2,3) does not fit into (3)",
+    raises("index: a value of shape (2,3) doesn't broadcast to shape (3)",
       function() x[1] = torus.ones(2, 3) end)
     raises("index: dtypes differ, float32 and float64",
       function() x[1] = torus.ones({ 3 }, { dtype = "float64" }) end)
     raises("index: expected a number or a tensor to write, got nil", function() x[1] = nil end)
-    raises("index: expected a number or a tensor to write, got string", function() x[1] = "1" end)
-    raises("index: expected a number or a tensor to write, got table",
+    raises("index: expected a number or a tensor to write, got \"1\"", function() x[1] = "1" end)
+    raises("index: expected a number or a tensor to write, got {1, 2, 3}",
       function() x[1] = { 1, 2, 3 } end)
     raises("index: 3 is outside 1..2", function() x[3] = 1 end)
-    raises("copy_: a value of shape (4) does not fit into (2,3)",
+    raises("copy_: a value of shape (4) doesn't broadcast to shape (2,3)",
       function() x:copy_(torus.ones(4)) end)
     raises("copy_: expected a number or a tensor to write, got nil", function() x:copy_() end)
-    raises("add_: expected a number for alpha, got string", function() x:add_(1, "2") end)
+    raises("add_: expected a number as alpha, got \"2\"", function() x:add_(1, "2") end)
   end)
 
   it("is refused where a gradient would get lost", function()

@@ -93,7 +93,7 @@ describe("a list with metamethods", function()
     raises("pendulum: expected 3 constants, got 0", function()
       core.rk45({ "pendulum", endless }, x, { 0 }, OPTIONS)
     end)
-    raises("expected a number for rtol, got nil", function()
+    raises("rk45: expected a number as rtol, got nil", function()
       core.rk45({ "pendulum", { 3, 0.5, 1 } }, x, { 0 },
         pretender(0, function() return 1 end))
     end)

@@ -75,7 +75,7 @@ describe("a generator", function()
     end
   end)
 
-  it("saves its state as two whole numbers", function()
+  it("saves its state as two integers", function()
     local g = torus.generator(11)
     torus.randn(7, { generator = g })
     local seed, position = g:state()
@@ -100,21 +100,21 @@ describe("a generator", function()
       drawn("randn", 2, { 5, 10 }):reshape(50):totable())
   end)
 
-  it("takes any whole number as seed", function()
+  it("takes any integer as seed", function()
     for _, seed in ipairs { 0, -1, math.maxinteger, math.mininteger, 2.0 ^ 40 } do
       assert.equal(3, #drawn("rand", seed, 3))
     end
-    raises("generator: expected a whole number for the seed, got 1.5",
+    raises("generator: expected an integer as the seed, got 1.5",
       function() torus.generator(1.5) end)
-    raises("manual_seed: expected a whole number for the seed, got no value",
+    raises("manual_seed: expected an integer as the seed, got no value",
       function() torus.manual_seed() end)
-    raises("rand: expected a generator, got number",
+    raises("rand: expected a generator, got 5",
       function() torus.rand(3, { generator = 5 }) end)
-    raises("set_state: expected a whole number for the position, got no value",
+    raises("set_state: expected an integer as the position, got no value",
       function() torus.generator(1):set_state(1) end)
     raises("state: expected a generator, got no value", function() torus.generator(1).state() end)
     raises("randperm: the result is int64", function() torus.randperm(3, f64) end)
-    raises("rand: expected float32 or float64, got uint8",
+    raises("rand: expected the dtype float32 or float64, got uint8",
       function() torus.rand(3, { dtype = "uint8" }) end)
   end)
 end)

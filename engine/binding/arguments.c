@@ -1,0 +1,261 @@
+/* Checks of arguments, options and lists. */
+#include "binding/binding.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Doubles hold every integer up to this one. */
+#define EXACT ((int64_t)1 << 53)
+
+/* --- arguments --- */
+
+int64_t torus_check_integer(lua_State *L, int index, const char *operation,
+                            const char *name) {
+  int exact;
+  lua_Integer value = lua_tointegerx(L, index, &exact);
+  if (lua_type(L, index) == LUA_TNUMBER && exact) return value;
+  return torus_raise_text(L, "%s: expected an integer as %s, got %s", operation,
+                          name, torus_describe(L, index));
+}
+
+double torus_check_number(lua_State *L, int index, const char *operation,
+                          const char *name) {
+  if (lua_type(L, index) != LUA_TNUMBER) {
+    torus_raise_text(L, "%s: expected a number as %s, got %s", operation, name,
+                     torus_describe(L, index));
+  }
+  return lua_tonumber(L, index);
+}
+
+const char *torus_check_string(lua_State *L, int index, const char *operation,
+                               const char *name) {
+  if (lua_type(L, index) != LUA_TSTRING) {
+    torus_raise_text(L, "%s: expected a string as %s, got %s", operation, name,
+                     torus_describe(L, index));
+  }
+  return lua_tostring(L, index);
+}
+
+void torus_check_table(lua_State *L, int index, const char *operation,
+                       const char *name) {
+  if (lua_type(L, index) == LUA_TTABLE) return;
+  torus_raise_text(L, "%s: expected a table as %s, got %s", operation, name,
+                   torus_describe(L, index));
+}
+
+double torus_check_element(lua_State *L, int index, const char *operation,
+                           torus_dtype dtype) {
+  double value = torus_check_number(L, index, operation, "an element");
+  if (torus_dtype_is_float(dtype)) return value;
+  char name[32];
+  snprintf(name, sizeof name, "an element of %s", torus_dtype_name(dtype));
+  int64_t integer = torus_check_integer(L, index, operation, name);
+  bool fits = dtype == TORUS_UINT8 ? integer >= 0 && integer <= 255
+                                   : integer >= -EXACT && integer <= EXACT;
+  if (!fits) {
+    torus_raise_text(L, "%s: expected %s, %s, got %" PRId64, operation, name,
+                     dtype == TORUS_UINT8 ? "0..255" : "at most 2^53 in size",
+                     integer);
+  }
+  return (double)integer;
+}
+
+static void append_size(lua_State *L, const char *operation, const char *name,
+                        torus_shape *list) {
+  if (list->ndim == TORUS_MAX_DIMS) {
+    torus_raise_text(L, "%s: %s has more than %d entries", operation, name,
+                     TORUS_MAX_DIMS);
+  }
+  list->size[list->ndim++] = torus_check_integer(L, -1, operation, name);
+}
+
+void torus_check_plain(lua_State *L, int index, const char *operation,
+                       const char *name) {
+  lua_pushnil(L);
+  while (lua_next(L, index)) {
+    lua_pop(L, 1);
+    if (lua_isinteger(L, -1)) continue;
+    torus_raise_text(L,
+                     "%s: expected a plain list as %s, got one with the key %s",
+                     operation, name, torus_describe(L, -1));
+  }
+}
+
+int torus_check_list(lua_State *L, int index, const char *operation,
+                     const char *name, torus_shape *list) {
+  list->ndim = 0;
+  if (lua_type(L, index) == LUA_TTABLE) {
+    torus_check_plain(L, index, operation, name);
+    lua_Integer count = (lua_Integer)lua_rawlen(L, index);
+    for (lua_Integer i = 1; i <= count; i++) {
+      lua_rawgeti(L, index, i);
+      append_size(L, operation, name, list);
+      lua_pop(L, 1);
+    }
+    return 1;
+  }
+  int read = 0;
+  for (; lua_type(L, index + read) == LUA_TNUMBER; read++) {
+    lua_pushvalue(L, index + read);
+    append_size(L, operation, name, list);
+    lua_pop(L, 1);
+  }
+  if (read == 0) {
+    torus_raise_text(L, "%s: expected a list of integers as %s, got %s",
+                     operation, name, torus_describe(L, index));
+  }
+  return read;
+}
+
+static int dim_from_end(lua_State *L, int64_t dim, const char *operation,
+                        int ndim) {
+  if (dim >= 1 && dim <= ndim) return (int)dim - 1;
+  if (dim <= -1 && dim >= -ndim) return (int)(ndim + dim);
+  return torus_raise_text(
+      L, "%s: dimension %" PRId64 " is outside of a tensor with %d dimension%s",
+      operation, dim, ndim, ndim == 1 ? "" : "s");
+}
+
+int torus_check_dim(lua_State *L, int index, const char *operation, int ndim) {
+  return dim_from_end(L,
+                      torus_check_integer(L, index, operation, "a dimension"),
+                      operation, ndim);
+}
+
+torus_dtype torus_check_dtype(lua_State *L, int index, const char *operation) {
+  torus_dtype dtype = TORUS_FLOAT32;
+  if (lua_type(L, index) == LUA_TSTRING &&
+      torus_dtype_parse(lua_tostring(L, index), &dtype)) {
+    return dtype;
+  }
+  torus_raise_text(L,
+                   "%s: expected the dtype \"float32\", \"float64\", "
+                   "\"int64\" or \"uint8\", got %s",
+                   operation, torus_describe(L, index));
+  return dtype;
+}
+
+/* The keys as a text: a, b, c. Pushed. */
+static const char *push_names(lua_State *L, const char *const *names) {
+  luaL_Buffer b;
+  luaL_buffinit(L, &b);
+  for (int i = 0; names[i]; i++) {
+    if (i > 0) luaL_addstring(&b, ", ");
+    luaL_addstring(&b, names[i]);
+  }
+  luaL_pushresult(&b);
+  return lua_tostring(L, -1);
+}
+
+void torus_check_keys(lua_State *L, int index, const char *operation,
+                      const char *const *keys) {
+  if (lua_isnoneornil(L, index)) return;
+  if (lua_type(L, index) != LUA_TTABLE) {
+    torus_raise_text(L, "%s: expected a table of options, got %s", operation,
+                     torus_describe(L, index));
+  }
+  lua_pushnil(L);
+  while (lua_next(L, index)) {
+    lua_pop(L, 1);
+    if (lua_type(L, -1) != LUA_TSTRING) {
+      torus_raise_text(L, "%s: options are named by strings, got the key %s",
+                       operation, torus_describe(L, -1));
+    }
+    const char *key = lua_tostring(L, -1);
+    bool known = false;
+    for (int i = 0; keys[i]; i++) known |= strcmp(key, keys[i]) == 0;
+    if (!known) {
+      torus_raise_text(L, "%s: unknown option \"%s\" (known: %s)", operation,
+                       key, push_names(L, keys));
+    }
+  }
+}
+
+int torus_option(lua_State *L, int index, const char *name) {
+  lua_pushstring(L, name);
+  return lua_rawget(L, index);
+}
+
+double torus_option_number(lua_State *L, int index, const char *operation,
+                           const char *name) {
+  torus_option(L, index, name);
+  double value = torus_check_number(L, -1, operation, name);
+  lua_pop(L, 1);
+  return value;
+}
+
+int64_t torus_option_integer(lua_State *L, int index, const char *operation,
+                             const char *name) {
+  torus_option(L, index, name);
+  int64_t value = torus_check_integer(L, -1, operation, name);
+  lua_pop(L, 1);
+  return value;
+}
+
+/* --- lists --- */
+
+int torus_list_length(lua_State *L, int index, const char *operation) {
+  lua_Unsigned length = lua_rawlen(L, index);
+  if (length <= INT32_MAX / 2) return (int)length;
+  return torus_raise_text(L, "%s: a list of %" PRIu64 " entries is too long",
+                          operation, (uint64_t)length);
+}
+
+int torus_own_list(lua_State *L, int index, const char *operation) {
+  int length = torus_list_length(L, index, operation);
+  lua_createtable(L, length, 0);
+  for (int i = 1; i <= length; i++) {
+    lua_rawgeti(L, index, i);
+    lua_rawseti(L, -2, i);
+  }
+  lua_replace(L, index);
+  return length;
+}
+
+torus_tensor *torus_check_entry(lua_State *L, const char *operation,
+                                const char *name, int position) {
+  torus_tensor **box = luaL_testudata(L, -1, "torus.tensor");
+  if (!box) {
+    torus_raise_text(L, "%s: expected a tensor as %s %d, got %s", operation,
+                     name, position, torus_describe(L, -1));
+    return NULL;
+  }
+  if (!*box)
+    torus_raise_text(L, "%s: %s %d was released", operation, name, position);
+  return *box;
+}
+
+/* --- numbers and dense tensors */
+
+/* The list at index as `count` numbers of a new userdata, which is pushed. */
+double *torus_push_numbers(lua_State *L, int index, const char *operation,
+                           const char *name, int64_t *count) {
+  if (lua_type(L, index) != LUA_TTABLE) {
+    torus_raise_text(L, "%s: expected a list of numbers as %s, got %s",
+                     operation, name, torus_describe(L, index));
+  }
+  *count = torus_list_length(L, index, operation);
+  double *list = lua_newuserdatauv(L, (size_t)(*count + 1) * sizeof *list, 0);
+  for (int64_t i = 0; i < *count; i++) {
+    if (lua_rawgeti(L, index, i + 1) != LUA_TNUMBER) {
+      torus_raise_text(L, "%s: expected numbers as %s, got %s at %lld",
+                       operation, name, torus_describe(L, -1),
+                       (long long)i + 1);
+    }
+    list[i] = lua_tonumber(L, -1);
+    lua_pop(L, 1);
+  }
+  return list;
+}
+
+void torus_check_dense(lua_State *L, const torus_tensor *x, torus_dtype dtype,
+                       int ndim, const char *operation, const char *shape) {
+  char text[TORUS_TENSOR_TEXT];
+  if (x->dtype != dtype || x->shape.ndim != ndim ||
+      !torus_tensor_is_contiguous(x)) {
+    torus_raise_text(L, "%s: expected a contiguous tensor %s %s, got %s",
+                     operation, shape, torus_dtype_name(dtype),
+                     torus_tensor_format(x, text));
+  }
+}

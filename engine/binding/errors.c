@@ -1,0 +1,173 @@
+/* Errors and what they say about values. */
+#include "binding/binding.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Chunks of the library have names that begin so; set by torus/init.lua. */
+#define LIBRARY_KEY "torus.library"
+
+static bool is_library(lua_State *L, const lua_Debug *frame) {
+  if (*frame->what == 'C') return true;
+  if (lua_getfield(L, LUA_REGISTRYINDEX, LIBRARY_KEY) != LUA_TSTRING) {
+    lua_pop(L, 1);
+    return false;
+  }
+  size_t length;
+  const char *prefix = lua_tolstring(L, -1, &length);
+  bool inside = strncmp(frame->source, prefix, length) == 0;
+  lua_pop(L, 1);
+  return inside;
+}
+
+int torus_raise(lua_State *L) {
+  lua_Debug frame;
+  luaL_checkstack(L, 4, NULL);
+  for (int level = 1; lua_getstack(L, level, &frame); level++) {
+    lua_getinfo(L, "Sl", &frame);
+    if (is_library(L, &frame)) continue;
+    if (frame.currentline > 0) {
+      lua_pushfstring(L, "%s:%d: %s", frame.short_src, frame.currentline,
+                      lua_tostring(L, -1));
+    }
+    break;
+  }
+  lua_pushvalue(L, -1);
+  lua_setfield(L, LUA_REGISTRYINDEX, TORUS_RAISED_KEY);
+  return lua_error(L);
+}
+
+int torus_raise_text(lua_State *L, const char *format, ...) {
+  char message[TORUS_MESSAGE_MAX];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(message, sizeof message, format, args);
+  va_end(args);
+  lua_pushstring(L, message);
+  return torus_raise(L);
+}
+
+/* --- values in messages --- */
+
+#define SHOWN_ENTRIES 8
+#define SHOWN_BYTES 60
+
+static void add_quoted(luaL_Buffer *b, const char *text, size_t length) {
+  luaL_addchar(b, '"');
+  for (size_t i = 0; i < length && i < SHOWN_BYTES; i++) {
+    unsigned char c = (unsigned char)text[i];
+    if (c == '"' || c == '\\') luaL_addchar(b, '\\');
+    if (c == '\n') {
+      luaL_addstring(b, "\\n");
+    } else if (c < ' ' || c == 127) {
+      char code[8];
+      snprintf(code, sizeof code, "\\%d", c);
+      luaL_addstring(b, code);
+    } else {
+      luaL_addchar(b, (char)c);
+    }
+  }
+  luaL_addstring(b, length > SHOWN_BYTES ? "\"..." : "\"");
+}
+
+static void describe_string(lua_State *L, int index) {
+  size_t length;
+  const char *text = lua_tolstring(L, index, &length);
+  luaL_Buffer b;
+  luaL_buffinit(L, &b);
+  add_quoted(&b, text, length);
+  luaL_pushresult(&b);
+}
+
+static void describe_tensor(lua_State *L, int index) {
+  char text[TORUS_TENSOR_TEXT];
+  torus_tensor *x = torus_to_tensor(L, index);
+  lua_pushstring(L, x ? torus_tensor_format(x, text) : "a released tensor");
+}
+
+/* A short list of numbers, strings and booleans, as {1, "a"}; false, with
+ * nothing pushed, where the table at index is something else. */
+static bool describe_list(lua_State *L, int index) {
+  int count = (int)lua_rawlen(L, index);
+  if (count < 1 || count > SHOWN_ENTRIES) return false;
+  int top = lua_gettop(L);
+  lua_pushliteral(L, "{");
+  for (int i = 1; i <= count; i++) {
+    int type = lua_rawgeti(L, index, i);
+    if (type != LUA_TNUMBER && type != LUA_TSTRING && type != LUA_TBOOLEAN) {
+      lua_settop(L, top);
+      return false;
+    }
+    torus_describe(L, -1);
+    lua_remove(L, -2);
+    lua_pushstring(L, i < count ? ", " : "}");
+    lua_concat(L, 3);
+  }
+  return true;
+}
+
+const char *torus_describe(lua_State *L, int index) {
+  index = lua_absindex(L, index);
+  luaL_checkstack(L, 8, NULL);
+  int type = lua_type(L, index);
+  if (type == LUA_TNUMBER) {
+    lua_pushvalue(L, index);
+    lua_tostring(L, -1); /* converts it */
+  } else if (type == LUA_TSTRING) {
+    describe_string(L, index);
+  } else if (type == LUA_TBOOLEAN) {
+    lua_pushstring(L, lua_toboolean(L, index) ? "true" : "false");
+  } else if (type == LUA_TNIL || type == LUA_TNONE) {
+    lua_pushstring(L, lua_typename(L, type));
+  } else if (luaL_testudata(L, index, "torus.tensor")) {
+    describe_tensor(L, index);
+  } else if (luaL_testudata(L, index, "torus.generator")) {
+    lua_pushliteral(L, "a generator");
+  } else if (luaL_getmetafield(L, index, "__name") == LUA_TSTRING) {
+    ; /* such as torus.separable */
+  } else if (type != LUA_TTABLE || lua_getmetatable(L, index) ||
+             !describe_list(L, index)) {
+    lua_pushfstring(L, "a %s", lua_typename(L, type));
+  }
+  return lua_tostring(L, -1);
+}
+
+/* --- for Lua --- */
+
+/* describe(value) -> the value as messages show it, on one line */
+static int describe(lua_State *L) {
+  lua_settop(L, 1);
+  torus_describe(L, 1);
+  return 1;
+}
+
+/* set_library(prefix): chunks whose name begins so are the library's own, and
+ * errors are not raised at their lines. */
+static int set_library(lua_State *L) {
+  torus_check_string(L, 1, "set_library", "the prefix");
+  lua_settop(L, 1);
+  lua_setfield(L, LUA_REGISTRYINDEX, LIBRARY_KEY);
+  return 0;
+}
+
+/* raise(message): an error at the line of the script that called */
+static int raise_text(lua_State *L) {
+  luaL_tolstring(L, 1, NULL);
+  return torus_raise(L);
+}
+
+/* raised() -> the last message that was raised on purpose, with its line */
+static int raised(lua_State *L) {
+  lua_getfield(L, LUA_REGISTRYINDEX, TORUS_RAISED_KEY);
+  return 1;
+}
+
+void torus_open_errors(lua_State *L) {
+  static const luaL_Reg functions[] = {{"set_library", set_library},
+                                       {"raise", raise_text},
+                                       {"raised", raised},
+                                       {"describe", describe},
+                                       {NULL, NULL}};
+  luaL_setfuncs(L, functions, 0);
+}

@@ -1,0 +1,111 @@
+/* Writing files. Where the outside world fails, nil and a message. */
+#include "binding/binding.h"
+#include "io/file.h"
+#include "io/gif.h"
+#include "io/png.h"
+
+#include <string.h>
+
+static int report(lua_State *L, bool ok, const torus_status *status) {
+  if (ok) {
+    lua_pushboolean(L, 1);
+    return 1;
+  }
+  lua_pushnil(L);
+  lua_pushstring(L, status->message);
+  return 2;
+}
+
+/* C would take a path to end at a zero byte. */
+static const char *check_path(lua_State *L, int index, const char *operation) {
+  const char *path = torus_check_string(L, index, operation, "the path");
+  if (strlen(path) < lua_rawlen(L, index)) {
+    torus_raise_text(L, "%s: expected a path without a zero byte, got %s",
+                     operation, torus_describe(L, index));
+  }
+  return path;
+}
+
+/* A part of a file: a string, or a contiguous tensor's memory. */
+static torus_file_part file_part(lua_State *L, int index) {
+  torus_tensor *x = torus_to_tensor(L, index);
+  if (x) {
+    size_t bytes = (size_t)torus_tensor_count(x) * torus_dtype_size(x->dtype);
+    if (!torus_tensor_is_contiguous(x)) {
+      torus_raise_text(
+          L, "write_file: expected a contiguous tensor, got a view of %s",
+          torus_describe(L, index));
+    }
+    return (torus_file_part){torus_tensor_data(x), bytes};
+  }
+  torus_file_part part;
+  if (lua_type(L, index) != LUA_TSTRING) {
+    torus_raise_text(L, "write_file: expected strings and tensors, got %s",
+                     torus_describe(L, index));
+  }
+  part.data = lua_tolstring(L, index, &part.bytes);
+  return part;
+}
+
+/* write_file(path, {string or tensor, ...}): the whole file or nothing. The
+ * list keeps its parts alive: no script runs before they are written. */
+static int write_file(lua_State *L) {
+  const char *path = check_path(L, 1, "write_file");
+  torus_check_table(L, 2, "write_file", "the contents");
+  int count = torus_list_length(L, 2, "write_file");
+  torus_file_part *parts =
+      lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *parts, 0);
+  for (int i = 1; i <= count; i++) {
+    lua_rawgeti(L, 2, i);
+    parts[i - 1] = file_part(L, lua_gettop(L));
+    lua_pop(L, 1);
+  }
+  torus_status status = {TORUS_OK, ""};
+  bool ok = torus_file_write_atomic(path, parts, (size_t)count, &status);
+  return report(L, ok, &status);
+}
+
+static torus_tensor *check_pixels(lua_State *L, int index, int ndim,
+                                  const char *operation) {
+  torus_tensor *x = torus_check_tensor(L, index, operation);
+  int64_t channels = x->shape.ndim == ndim ? x->shape.size[ndim - 1] : 0;
+  if (x->dtype != TORUS_UINT8 || !torus_tensor_is_contiguous(x) ||
+      (channels != 3 && (channels != 1 || ndim == 4))) {
+    torus_raise_text(
+        L, "%s: expected contiguous uint8 pixels of shape %s, got %s",
+        operation, ndim == 3 ? "(h,w,1) or (h,w,3)" : "(frames,h,w,3)",
+        torus_describe(L, index));
+  }
+  return x;
+}
+
+/* write_png(path, pixels): (h, w, 3 or 1) uint8 */
+static int write_png(lua_State *L) {
+  const char *path = check_path(L, 1, "write_png");
+  torus_tensor *x = check_pixels(L, 2, 3, "write_png");
+  const int64_t *s = x->shape.size;
+  torus_status status = {TORUS_OK, ""};
+  bool ok =
+      torus_png_write(path, torus_tensor_data(x), s[0], s[1], s[2], &status);
+  return report(L, ok, &status);
+}
+
+/* write_gif(path, pixels, delay in milliseconds): (frames, h, w, 3) uint8 */
+static int write_gif(lua_State *L) {
+  const char *path = check_path(L, 1, "write_gif");
+  torus_tensor *x = check_pixels(L, 2, 4, "write_gif");
+  const int64_t *s = x->shape.size;
+  torus_status status = {TORUS_OK, ""};
+  bool ok = torus_gif_write(
+      path, torus_tensor_data(x), s[0], s[1], s[2],
+      (int)torus_check_integer(L, 3, "write_gif", "the delay"), &status);
+  return report(L, ok, &status);
+}
+
+void torus_open_files(lua_State *L) {
+  static const luaL_Reg functions[] = {{"write_file", write_file},
+                                       {"write_png", write_png},
+                                       {"write_gif", write_gif},
+                                       {NULL, NULL}};
+  luaL_setfuncs(L, functions, 0);
+}

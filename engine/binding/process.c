@@ -1,0 +1,85 @@
+/* The process: threads, memory and time. */
+#define _POSIX_C_SOURCE 200809L
+#include "binding/binding.h"
+#include "core/alloc.h"
+#include "core/threads.h"
+
+#include <stdio.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+static int threads(lua_State *L) {
+  lua_pushinteger(L, torus_threads());
+  return 1;
+}
+
+static int set_threads(lua_State *L) {
+  int64_t n = torus_check_integer(L, 1, "set_threads", "the number of threads");
+  if (n < 1 || n > TORUS_MAX_THREADS) {
+    return torus_raise_text(L, "set_threads: expected 1..%d, got %lld",
+                            TORUS_MAX_THREADS, (long long)n);
+  }
+  torus_set_threads((int)n);
+  return 0;
+}
+
+static void set_count(lua_State *L, const char *name, size_t value) {
+  lua_pushinteger(L, (lua_Integer)value);
+  lua_setfield(L, -2, name);
+}
+
+/* Resident memory now, from the kernel's table; 0 where there is none. */
+static size_t resident_bytes(void) {
+  FILE *file = fopen("/proc/self/statm", "r");
+  unsigned long total = 0, resident = 0;
+  if (!file) return 0;
+  if (fscanf(file, "%lu %lu", &total, &resident) != 2) resident = 0;
+  fclose(file);
+  return resident * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* memory() -> {live_bytes, live_blocks, peak_bytes, cached_bytes, tensors,
+ * resident_bytes, peak_resident_bytes} */
+static int memory(lua_State *L) {
+  torus_alloc_stats stats = torus_alloc_get_stats();
+  struct rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  lua_createtable(L, 0, 7);
+  set_count(L, "live_bytes", stats.live_bytes);
+  set_count(L, "live_blocks", stats.live_blocks);
+  set_count(L, "peak_bytes", stats.peak_bytes);
+  set_count(L, "cached_bytes", stats.cached_bytes);
+  set_count(L, "tensors", (size_t)torus_tensor_live());
+  set_count(L, "resident_bytes", resident_bytes());
+  set_count(L, "peak_resident_bytes", (size_t)usage.ru_maxrss * 1024);
+  return 1;
+}
+
+/* fail_allocation(n[, on]): for specs; the nth allocation from now fails, and
+ * all after it where `on` */
+static int fail_allocation(lua_State *L) {
+  int64_t n = torus_check_integer(L, 1, "fail_allocation", "the count");
+  if (lua_toboolean(L, 2)) {
+    torus_alloc_fail_from(n);
+  } else {
+    torus_alloc_fail_nth(n);
+  }
+  return 0;
+}
+
+/* clock() -> seconds of a clock that only goes forward */
+static int clock_(lua_State *L) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  lua_pushnumber(L, (double)t.tv_sec + 1e-9 * (double)t.tv_nsec);
+  return 1;
+}
+
+void torus_open_process(lua_State *L) {
+  static const luaL_Reg functions[] = {
+      {"threads", threads}, {"set_threads", set_threads},
+      {"memory", memory},   {"fail_allocation", fail_allocation},
+      {"clock", clock_},    {NULL, NULL}};
+  luaL_setfuncs(L, functions, 0);
+}

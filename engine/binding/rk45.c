@@ -1,0 +1,149 @@
+/* Ground truth: rk45 over kernels and over Lua functions. */
+#include "autodiff/build.h"
+#include "binding/binding.h"
+#include "hamiltonian/systems.h"
+
+/* --- a vector field that is a Lua function --- */
+
+typedef struct calling {
+  lua_State *L;
+  int function; /* its place on the stack */
+  int64_t lanes, size;
+  const double *y;
+  double *dy;
+} calling;
+
+/* (size, lanes) to (lanes, size) and back. */
+static void transpose(const double *from, int64_t rows, int64_t columns,
+                      double *to) {
+  for (int64_t i = 0; i < rows; i++)
+    for (int64_t j = 0; j < columns; j++)
+      to[j * rows + i] = from[i * columns + j];
+}
+
+static torus_tensor *states_of(torus_scope *scope, void *arg) {
+  const calling *c = arg;
+  torus_shape shape = {2, {c->lanes, c->size}};
+  torus_tensor *x = torus_tensor_new(TORUS_FLOAT64, &shape, &scope->status);
+  if (!torus_scope_own(scope, x)) return NULL;
+  transpose(c->y, c->size, c->lanes, torus_tensor_data(x));
+  return x;
+}
+
+/* Runs protected: (calling) */
+static int call_function(lua_State *L) {
+  const calling *c = lua_touserdata(L, 1);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  torus_push_result(L, states_of, lua_touserdata(L, 1));
+  lua_call(L, 1, 1);
+  torus_tensor *slopes = torus_check_tensor(L, -1, "rk45");
+  slopes = torus_push_dense(L, slopes);
+  torus_check_dense(L, slopes, TORUS_FLOAT64, 2, "rk45", "(batch, size)");
+  if (slopes->shape.size[0] != c->lanes || slopes->shape.size[1] != c->size) {
+    return torus_raise_text(L, "rk45: the field gives slopes of another shape "
+                               "than the states");
+  }
+  transpose(torus_tensor_data(slopes), c->lanes, c->size, c->dy);
+  return 0;
+}
+
+static bool lua_field(const torus_field *field, int64_t lanes, const double *t,
+                      const double *y, double *dy, torus_status *status) {
+  (void)t;
+  calling *c = field->context;
+  lua_State *L = c->L;
+  c->lanes = lanes;
+  c->size = field->size;
+  c->y = y;
+  c->dy = dy;
+  lua_pushvalue(L, c->function);
+  lua_pushlightuserdata(L, c);
+  if (lua_pcall(L, 1, 0, 0) == LUA_OK) return true;
+  const char *message = lua_tostring(L, -1);
+  torus_status_fail(status, TORUS_ESCRIPT, "%s",
+                    message ? message : "rk45: the field raised an error");
+  lua_pop(L, 1);
+  return false;
+}
+
+/* --- rk45 --- */
+
+typedef struct solving {
+  torus_field field;
+  torus_tensor *states;
+  int64_t samples;
+  const double *times;
+  torus_rk45_options options;
+  torus_rk45_stats stats;
+} solving;
+
+static torus_tensor *solve(torus_scope *scope, void *arg) {
+  solving *s = arg;
+  int64_t count = s->states->shape.size[0];
+  torus_shape shape = {3, {count, s->samples, s->states->shape.size[1]}};
+  torus_tensor *out = torus_tensor_new(TORUS_FLOAT64, &shape, &scope->status);
+  if (!torus_scope_own(scope, out)) return NULL;
+  bool ok = torus_rk45_solve(&s->field, count, torus_tensor_data(s->states),
+                             s->samples, s->times, torus_tensor_data(out),
+                             &s->options, &s->stats, &scope->status);
+  return ok ? out : NULL;
+}
+
+/* Fills the field from {name, {constant, ...}} or a function at index 1. */
+static void read_field(lua_State *L, solving *s, calling *c) {
+  int64_t size = s->states->shape.size[1];
+  if (lua_type(L, 1) == LUA_TFUNCTION) {
+    lua_pushvalue(L, 1);
+    lua_pushcclosure(L, call_function, 1);
+    *c = (calling){.L = L, .function = lua_gettop(L)};
+    luaL_checkstack(L, 4, "rk45");
+    s->field = (torus_field){
+        .fn = lua_field, .size = size, .whole_batch = true, .context = c};
+    return;
+  }
+  torus_status status = {TORUS_OK, ""};
+  torus_check_table(L, 1, "rk45", "the field");
+  if (lua_rawgeti(L, 1, 1) != LUA_TSTRING) {
+    torus_raise_text(L, "rk45: expected the name of a field, got %s",
+                     torus_describe(L, -1));
+  }
+  const char *name = lua_tostring(L, -1);
+  lua_rawgeti(L, 1, 2);
+  int64_t count;
+  const double *constants =
+      torus_push_numbers(L, lua_gettop(L), "rk45", "constants", &count);
+  if (!torus_system_field(name, size, constants, count, &s->field, &status)) {
+    lua_pushstring(L, status.message);
+    torus_raise(L);
+  }
+}
+
+/* rk45(field, states, times, {rtol =, atol =, first_step =, max_step =,
+ * max_steps =}) -> (batch, times, size), steps accepted, steps rejected.
+ * field: {name, {constant, ...}}, or a function from states (batch, size) to
+ * their slopes. */
+static int rk45(lua_State *L) {
+  solving s = {.states = torus_check_tensor(L, 2, "rk45")};
+  calling c;
+  torus_check_dense(L, s.states, TORUS_FLOAT64, 2, "rk45", "(batch, size)");
+  torus_check_table(L, 4, "rk45", "the options");
+  lua_settop(L, 4);
+  torus_push_tensor(L, s.states); /* the field may release them */
+  s.options = (torus_rk45_options){
+      .rtol = torus_option_number(L, 4, "rk45", "rtol"),
+      .atol = torus_option_number(L, 4, "rk45", "atol"),
+      .first_step = torus_option_number(L, 4, "rk45", "first_step"),
+      .max_step = torus_option_number(L, 4, "rk45", "max_step"),
+      .max_steps = torus_option_integer(L, 4, "rk45", "max_steps")};
+  s.times = torus_push_numbers(L, 3, "rk45", "times", &s.samples);
+  read_field(L, &s, &c);
+  torus_push_result(L, solve, &s);
+  lua_pushinteger(L, s.stats.steps);
+  lua_pushinteger(L, s.stats.rejected);
+  return 3;
+}
+
+void torus_open_rk45(lua_State *L) {
+  lua_pushcfunction(L, rk45);
+  lua_setfield(L, -2, "rk45");
+}
