@@ -15,6 +15,13 @@ local bytes_of = { float32 = 4, float64 = 8, int64 = 8, uint8 = 1 }
 local MAGIC = "\x93NUMPY"
 local MAX_HEADER = 1024 * 1024
 
+local function check_path(operation, path)
+  if type(path) ~= "string" then
+    core.raise(("%s: expected a string as the path, got %s")
+      :format(operation, core.describe(path)))
+  end
+end
+
 --- What a file of version 1 begins with, in front of its data.
 -- @tparam string dtype
 -- @tparam {integer,...} shape
@@ -28,37 +35,37 @@ function M.header(dtype, shape)
   return MAGIC .. "\1\0" .. ("<I2"):pack(#text) .. text
 end
 
---- Writes a tensor to a file, whole or not at all.
+--- Writes a tensor to a file, which a crash leaves as it was before.
 -- @tparam string path
 -- @tparam tensor x
 -- @treturn[1] boolean true
 -- @treturn[2] nil
 -- @treturn[2] string what failed
 function M.save(path, x)
-  if type(path) ~= "string" then core.raise("npy.save: expected a path") end
+  check_path("npy.save", path)
   if getmetatable(x) ~= core.metatable then
-    core.raise(("npy.save: expected a tensor, got %s"):format(type(x)))
+    core.raise("npy.save: expected a tensor, got " .. core.describe(x))
   end
   return core.write_file(path, { M.header(x.dtype, x.shape),
     x:detach():contiguous() })
 end
 
 local function read_header(file)
-  if file:read(6) ~= MAGIC then return nil, "it does not begin like one" end
+  if file:read(6) ~= MAGIC then return nil, "it does not start with \\x93NUMPY" end
   local version = file:read(2)
   local major = version and #version == 2 and version:byte(1)
   if major ~= 1 and major ~= 2 and major ~= 3 then
-    return nil, "its version is unknown"
+    return nil, ("expected version 1, 2 or 3, got %s"):format(major or "none")
   end
   local width = major == 1 and 2 or 4
   local prefix = file:read(width)
-  if not prefix or #prefix < width then return nil, "it ends in its header" end
+  if not prefix or #prefix < width then return nil, "its header is truncated" end
   local length = ("<I" .. width):unpack(prefix)
   if length > MAX_HEADER then
-    return nil, ("its header claims %d bytes"):format(length)
+    return nil, ("expected a header of at most %d bytes, got %d"):format(MAX_HEADER, length)
   end
   local text = file:read(length)
-  if not text or #text < length then return nil, "it ends in its header" end
+  if not text or #text < length then return nil, "its header is truncated" end
   return text
 end
 
@@ -66,16 +73,20 @@ local function parse_header(text)
   local description = text:match("['\"]descr['\"]%s*:%s*['\"]([^'\"]*)['\"]")
   local order = text:match("['\"]fortran_order['\"]%s*:%s*(%a+)")
   local sizes = text:match("['\"]shape['\"]%s*:%s*%(([%d%s,L]*)%)")
-  if not (order and sizes) then return nil, "its header can't be understood" end
+  if not (order and sizes) then
+    return nil, "expected descr, fortran_order and shape in its header, got "
+      .. core.describe(text)
+  end
   if not dtypes[description] then
-    return nil, ("its dtype is %s; expected little-endian float32, float64, "
-      .. "int64 or uint8"):format(description or "a structure")
+    return nil, "expected the dtype <f4, <f8, <i8 or |u1, got "
+      .. (description or "a structure")
   end
   local shape, count, bound = {}, 1, 1.0
   for size in sizes:gmatch("%d+") do
     bound = bound * math.max(tonumber(size), 1) -- a float, can't wrap around
     if bound > 2 ^ 50 or #shape == 8 then
-      return nil, "its shape is too large: (" .. sizes:sub(1, 80) .. ")"
+      return nil, "expected at most 8 dimensions and 2^50 elements, got ("
+        .. sizes:sub(1, 80) .. ")"
     end
     local n = math.tointeger(tonumber(size))
     shape[#shape + 1], count = n, count * n
@@ -99,14 +110,14 @@ local function from_data(data, header)
   return #shape > 1 and core.ops.copy(core.ops.permute(x, dims)) or x
 end
 
---- Reads what a file holds, without its data.
+--- Reads the header of a file, without its data.
 -- @tparam string path
 -- @treturn[1] table `{dtype=, shape=, count=, fortran=, offset=}`; offset: the
 -- bytes in front of the data
 -- @treturn[2] nil
 -- @treturn[2] string what is wrong with the file
 function M.info(path)
-  if type(path) ~= "string" then core.raise("npy: expected a path") end
+  check_path("npy.load", path)
   local file, message = io.open(path, "rb")
   if not file then return nil, "npy.load: " .. message end
   local text, problem = read_header(file)
@@ -115,10 +126,10 @@ function M.info(path)
   local parsed
   if text then parsed, problem = parse_header(text) end
   if not parsed then
-    return nil, ("npy.load: %s is no .npy array: %s"):format(path, problem)
+    return nil, ("npy.load: %s is not a .npy array: %s"):format(path, problem)
   end
   if not offset or not size then
-    return nil, ("npy.load: %s is no regular file"):format(path)
+    return nil, ("npy.load: %s is not a regular file"):format(path)
   end
   parsed.offset = offset
   local needed = parsed.count * bytes_of[parsed.dtype]

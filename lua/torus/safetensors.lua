@@ -1,8 +1,8 @@
 --- Named tensors in a file: the safetensors format.
 --
 -- Eight bytes of little-endian header length, a JSON header with dtype, shape
--- and byte range of every tensor, then the raw data. A file is written whole,
--- under a temporary name, and renamed: a crash leaves the old one.
+-- and byte range of every tensor, then the raw data. A file is written
+-- under a temporary name and renamed: a crash leaves the old one.
 -- @module torus.safetensors
 
 local core = require "torus.core"
@@ -18,11 +18,18 @@ for dtype, name in pairs(names) do dtypes[name] = dtype end
 -- The format's own bound on the header.
 local MAX_HEADER = 100 * 1024 * 1024
 
+local function check_path(operation, path)
+  if type(path) ~= "string" then
+    core.raise(("%s: expected a string as the path, got %s")
+      :format(operation, core.describe(path)))
+  end
+end
+
 local function sorted_keys(t)
   local keys = {}
   for key in pairs(t) do
     if type(key) ~= "string" then
-      core.raise("save: tensors are named by strings, got a " .. type(key))
+      core.raise("save: expected strings as names, got " .. core.describe(key))
     end
     keys[#keys + 1] = key
   end
@@ -30,9 +37,10 @@ local function sorted_keys(t)
   return keys
 end
 
-local function check_table(what, value)
+local function check_table(contents, value)
   if type(value) ~= "table" then
-    core.raise(("save: expected a table of %s, got %s"):format(what, type(value)))
+    core.raise(("save: expected a table of %s, got %s")
+      :format(contents, core.describe(value)))
   end
 end
 
@@ -40,14 +48,14 @@ local function check_metadata(metadata)
   check_table("metadata", metadata)
   for key, value in pairs(metadata) do
     if type(key) ~= "string" or type(value) ~= "string" then
-      core.raise("save: metadata holds strings, got " .. type(value)
-        .. " for " .. tostring(key))
+      core.raise(("save: expected strings as metadata, got %s = %s")
+        :format(core.describe(key), core.describe(value)))
     end
   end
 end
 
--- The order of all keys in the header, each named once. One that is left out
--- would come at a place that changes from run to run.
+-- The order of all keys in the header, each named once: the position of one
+-- that is left out would change from run to run.
 local function key_order(names_of_tensors, metadata)
   local order, seen = {}, {}
   for _, keys in ipairs {
@@ -79,7 +87,7 @@ end
 -- @treturn[2] nil
 -- @treturn[2] string what failed
 function M.save(path, tensors, metadata)
-  if type(path) ~= "string" then core.raise("save: expected a path") end
+  check_path("save", path)
   check_table("tensors", tensors)
   if metadata then check_metadata(metadata) end
   local header, parts, offset = as_object {}, { "", "" }, 0
@@ -87,10 +95,11 @@ function M.save(path, tensors, metadata)
   for _, name in ipairs(order) do
     local x = tensors[name]
     if getmetatable(x) ~= core.metatable then
-      core.raise(("save: expected a tensor for '%s', got %s"):format(name, type(x)))
+      core.raise(("save: expected a tensor for '%s', got %s")
+        :format(name, core.describe(x)))
     end
     if name == "__metadata__" then
-      core.raise("save: the name __metadata__ is taken by the format")
+      core.raise("save: the format keeps the name __metadata__ for itself")
     end
     x = x:detach():contiguous()
     local length = x:numel() * bytes_of[names[x.dtype]]
@@ -124,17 +133,17 @@ end
 
 local function read_header(file, size)
   local prefix = read(file, 8)
-  if not prefix then return nil, "it is shorter than 8 bytes" end
+  if not prefix then return nil, "expected at least 8 bytes, got " .. size end
   local length = ("<I8"):unpack(prefix)
   if length < 2 or length > MAX_HEADER or length > size - 8 then
-    return nil, ("its header claims %s bytes of %d"):format(
+    return nil, ("its header has a length of %s, and %d bytes follow"):format(
       ("%u"):format(length < 0 and 0 or length), size - 8)
   end
   local text = read(file, length)
   if not text then return nil, "its header can't be read" end
   local header, stop = read_json.decode(text)
   if not is_json(header, "object") or text:find("%S", stop) then
-    return nil, "its header is no JSON object"
+    return nil, "its header is not a JSON object"
   end
   return header, length
 end
@@ -173,11 +182,11 @@ local function check_entry(name, entry, available)
            shape = setmetatable(entry.shape, nil) }
 end
 
--- The entries by their place in the file, where each byte belongs to one.
+-- The entries in the order of their data: each byte belongs to exactly one.
 local function check_entries(header, available)
   local list = {}
   for name in pairs(header) do -- dkjson takes {1: ...} and {"x"}, too
-    if type(name) ~= "string" then return nil, "its header is no JSON object" end
+    if type(name) ~= "string" then return nil, "its header is not a JSON object" end
   end
   for _, name in ipairs(sorted_keys(header)) do
     local entry, message = check_entry(name, header[name], available)
@@ -198,8 +207,8 @@ local function check_entries(header, available)
     at = entry.last
   end
   if at ~= available then
-    return nil, ("it holds %d bytes of data, its header names %d"):format(
-      available, at)
+    return nil, ("expected %d bytes of data by its header, got %d"):format(
+      at, available)
   end
   return list
 end
@@ -217,7 +226,7 @@ local function read_tensors(file, size)
   local header, length = read_header(file, size)
   if not header then return nil, length end
   local metadata = check_strings(header.__metadata__)
-  if not metadata then return nil, "its metadata is no table of strings" end
+  if not metadata then return nil, "its metadata is not an object of strings" end
   header.__metadata__ = nil
   local list, message = check_entries(header, size - 8 - length)
   if not list then return nil, message end
@@ -240,19 +249,19 @@ end
 -- @treturn[2] nil
 -- @treturn[2] string what is wrong with the file
 function M.load(path)
-  if type(path) ~= "string" then core.raise("load: expected a path") end
+  check_path("load", path)
   local file, message = io.open(path, "rb")
   if not file then return nil, "load: " .. message end
   local size = file:seek("end")
   if not size then
     file:close()
-    return nil, ("load: %s is no regular file"):format(path)
+    return nil, ("load: %s is not a regular file"):format(path)
   end
   file:seek("set", 0)
   local tensors, metadata = read_tensors(file, size)
   file:close()
   if not tensors then
-    return nil, ("load: %s is no safetensors file: %s"):format(path, metadata)
+    return nil, ("load: %s is not a safetensors file: %s"):format(path, metadata)
   end
   return tensors, metadata
 end

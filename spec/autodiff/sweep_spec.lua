@@ -164,19 +164,21 @@ describe("a gradient", function()
   it("is refused, with a reason, where there can be none", function()
     local x = leaf { 1, 2 }
     local plain = torus.ones(2)
-    raises("grad: y must have one element", torus.grad, x * 2, x)
+    raises("grad: expected a y with one element", torus.grad, x * 2, x)
     raises("grad: y does not depend on any tensor", torus.grad, plain:sum(), x)
-    raises("grad: expected grad_output like y, tensor (2) float64, got tensor (1) float64", torus.grad,
+    raises("grad: expected grad_output like y, tensor (2) float64, got tensor (1) float64",
+      torus.grad,
       x * 2, x, { grad_output = torus.ones(1, f64) })
-    raises("grad: expected grad_output like y, tensor (2) float64, got tensor (2) float32", torus.grad,
+    raises("grad: expected grad_output like y, tensor (2) float64, got tensor (2) float32",
+      torus.grad,
       x * 2, x, { grad_output = plain })
     raises("grad: expected a tensor as grad_output, got 1", torus.grad,
       x * 2, x, { grad_output = 1 })
-    raises("grad: unknown option 'creategraph'", torus.grad, x:sum(), x, { creategraph = true })
+    raises("grad: unknown option \"creategraph\"", torus.grad, x:sum(), x, { creategraph = true })
     raises("grad: expected a tensor as argument 1, got no value", torus.grad)
     raises("grad: expected a tensor or a list", torus.grad, x:sum(), 5)
-    raises("grad: expected a tensor as input 2, got number", torus.grad, x:sum(), { x, 5 })
-    raises("y must have one element", x.backward, x * 2)
+    raises("grad: expected a tensor as input 2, got 5", torus.grad, x:sum(), { x, 5 })
+    raises("expected a y with one element", x.backward, x * 2)
   end)
 end)
 
@@ -341,7 +343,8 @@ describe("torus.variable", function()
   end)
 
   it("is refused for integers", function()
-    raises("variable: expected a float32 or float64 tensor, got tensor (3) int64", torus.variable, torus.randperm(3))
+    raises("variable: expected a float32 or float64 tensor, got tensor (3) int64",
+      torus.variable, torus.randperm(3))
   end)
 end)
 
@@ -425,9 +428,12 @@ describe("requires_grad", function()
     local y = x * 2
     assert.is_true(y.requires_grad)
     assert.is_false(y.is_leaf)
-    raises("expected a leaf to switch off, got the result of mul", function() y.requires_grad = false end)
-    raises("expected a float32 or float64 tensor, got tensor (2) int64", function() torus.randperm(2).requires_grad = true end)
-    raises("zeros: expected float32 or float64 with requires_grad, got the dtype uint8", torus.zeros, { 2 },
+    raises("expected a leaf to switch off, got the result of mul",
+      function() y.requires_grad = false end)
+    raises("expected a float32 or float64 tensor, got tensor (2) int64",
+      function() torus.randperm(2).requires_grad = true end)
+    raises("zeros: expected float32 or float64 with requires_grad, got the dtype uint8",
+      torus.zeros, { 2 },
       { dtype = "uint8", requires_grad = true })
   end)
 

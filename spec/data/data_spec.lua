@@ -228,9 +228,9 @@ describe("a data set in a folder", function()
       local file = path .. "/train.safetensors"
       local good = read(file)
       write(file, good:sub(1, -10))
-      refused("train.safetensors is no safetensors file: it is truncated")
+      refused("train.safetensors is not a safetensors file: it is truncated")
       write(file, good:sub(1, 5))
-      refused("it is shorter than 8 bytes")
+      refused("expected at least 8 bytes, got 5")
       local tensors, metadata = torus.load(path .. "/test.safetensors")
       local function stored(changes, states)
         local changed = {}
@@ -368,7 +368,7 @@ describe("the user's frames", function()
       { "expected the shape .* got %(4,2,2,2,1%)", "|u1", "4, 2, 2, 2, 1", one },
       { "expected uint8 from 0 to 255 or float32 from 0 to 1, got float64",
         "<f8", "4, 2, 2, 2, 3", one:rep(8) },
-      { "its dtype is >f4", ">f4", "4, 2, 2, 2, 3", floats },
+      { "got >f4", ">f4", "4, 2, 2, 2, 3", floats },
       { "it is in Fortran order; save numpy.ascontiguousarray",
         "|u1", "4, 2, 2, 2, 3", one, "True" },
       { "there are no frames in %(4,0,2,2,3%)", "|u1", "4, 0, 2, 2, 3", "" },
@@ -386,11 +386,11 @@ describe("the user's frames", function()
       assert.matches(case[1], message)
     end
     write(path, "\x93NUMPY\1\0" .. string.pack("<I2", 60000) .. "{")
-    assert.matches("it ends in its header", select(2, data.open(path)))
+    assert.matches("its header is truncated", select(2, data.open(path)))
     write(path, "\x93NUMPY\2\0" .. string.pack("<I4", 0xfffffff0) .. "{")
-    assert.matches("its header claims 4294967280 bytes", select(2, data.open(path)))
+    assert.matches("1048576 bytes, got 4294967280", select(2, data.open(path)))
     write(path, "GIF89a")
-    assert.matches("is no .npy array", select(2, data.open(path)))
+    assert.matches("is not a .npy array", select(2, data.open(path)))
     os.remove(path)
     assert.matches("No such file", select(2, data.open(path)))
   end)

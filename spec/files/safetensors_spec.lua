@@ -32,7 +32,7 @@ local function refused(text, why)
   assert.is_nil(t, "was accepted")
   assert.is_string(message)
   assert.is_nil(message:find("\n"))
-  assert.truthy(message:find("^load: .*bad.safetensors is no safetensors file: "), message)
+  assert.truthy(message:find("^load: .*bad.safetensors is not a safetensors file: "), message)
   if why then assert.truthy(message:find(why, 1, true), message) end
 end
 
@@ -130,7 +130,7 @@ describe("a damaged file", function()
     local text = read("whole.safetensors")
     for n = 0, #text - 1 do refused(text:sub(1, n)) end
     assert.is_table(torus.load(write("whole.safetensors", text)))
-    refused(text .. "x", "bytes of data, its header names")
+    refused(text .. "x", "bytes of data by its header, got")
   end)
 
   it("is refused or read, but never crashes, whatever byte changes", function()
@@ -146,12 +146,12 @@ describe("a damaged file", function()
   end)
 
   it("is refused when its header lies", function()
-    refused("", "shorter than 8 bytes")
-    refused(("<I8"):pack(1 << 62), "its header claims 4611686018427387904 bytes of 0")
-    refused(("<I8"):pack(-1) .. header, "its header claims")
-    refused(("<I8"):pack(0) .. header, "its header claims 0 bytes")
+    refused("", "expected at least 8 bytes, got 0")
+    refused(("<I8"):pack(1 << 62), "a length of 4611686018427387904, and 0 bytes follow")
+    refused(("<I8"):pack(-1) .. header, "its header has a length of")
+    refused(("<I8"):pack(0) .. header, "its header has a length of 0")
     refused(pack(header, data:sub(1, 7)), "it is truncated: tensor 'x' ends at byte 8 of 7")
-    refused(pack(header, data .. "1"), "it holds 9 bytes of data, its header names 8")
+    refused(pack(header, data .. "1"), "expected 8 bytes of data by its header, got 9")
     for _, text in ipairs { "", "  ", "[]", "null", "3", '"x"', "{", '{"x"}', "{x:1}",
       header .. "}", header .. " x", "\0\0\0", ("["):rep(200), '{"a":[1,]}x', '{1:2}' } do
       refused(pack(text, ""))
@@ -160,8 +160,8 @@ describe("a damaged file", function()
 
   it("is refused when it is nested too deep", function()
     for _, n in ipairs { 1000, 200000, 2000000 } do
-      refused(pack('{"x":' .. ("["):rep(n), ""), "its header is no JSON object")
-      refused(pack(('{"x":'):rep(n // 5), ""), "its header is no JSON object")
+      refused(pack('{"x":' .. ("["):rep(n), ""), "its header is not a JSON object")
+      refused(pack(('{"x":'):rep(n // 5), ""), "its header is not a JSON object")
     end
   end)
 
@@ -219,9 +219,9 @@ describe("a damaged file", function()
     two("8,16", "16,24", 24, "tensor 'x' begins at byte 8, expected 0")
   end)
 
-  it("is refused when its metadata is no table of strings", function()
+  it("is refused when its metadata is not an object of strings", function()
     for _, text in ipairs { "1", "[]", '["a"]', '"a"', '{"a":1}', '{"a":{}}', '{"a":true}' } do
-      refused(pack('{"__metadata__":' .. text .. "}"), "its metadata is no table of strings")
+      refused(pack('{"__metadata__":' .. text .. "}"), "its metadata is not an object of strings")
     end
   end)
 end)
@@ -280,21 +280,21 @@ end)
 describe("misuse of save and load", function()
   it("is raised", function()
     local x = torus.ones(2)
-    raises("save: expected a path", function() torus.save(nil, {}) end)
+    raises("save: expected a string as the path, got nil", function() torus.save(nil, {}) end)
     raises("save: expected a table of tensors, got nil", function() torus.save(path("m")) end)
-    raises("save: expected a table of tensors, got userdata",
+    raises("save: expected a table of tensors, got tensor (",
       function() torus.save(path("m"), x) end)
-    raises("save: expected a tensor for 'x', got number",
+    raises("save: expected a tensor for 'x', got",
       function() torus.save(path("m"), { x = 1 }) end)
-    raises("save: tensors are named by strings, got a number",
+    raises("save: expected strings as names, got",
       function() torus.save(path("m"), { x }) end)
-    raises("save: the name __metadata__ is taken", function()
+    raises("save: the format keeps the name __metadata__", function()
       torus.save(path("m"), { __metadata__ = x })
     end)
-    raises("save: metadata holds strings, got number for a", function()
+    raises("save: expected strings as metadata, got \"a\" =", function()
       torus.save(path("m"), {}, { a = 1 })
     end)
-    raises("save: expected a table of metadata, got string", function()
+    raises("save: expected a table of metadata, got \"", function()
       torus.save(path("m"), {}, "a")
     end)
     local gone = torus.ones(1)
@@ -302,8 +302,8 @@ describe("misuse of save and load", function()
     raises("the tensor was released", function() torus.save(path("m"), { gone = gone }) end)
     raises("write_file: expected a path without a zero byte, got \"",
       function() torus.save(path("m") .. "\0.old", { x = torus.ones(1) }) end)
-    raises("load: expected a path", function() torus.load() end)
-    raises("load: expected a path", function() torus.load {} end)
+    raises("load: expected a string as the path", function() torus.load() end)
+    raises("load: expected a string as the path", function() torus.load {} end)
     assert.is_nil(lfs.attributes(path("m")))
   end)
 end)

@@ -100,7 +100,8 @@ describe("torus.rk45", function()
   it("names the place of an error in the field once", function()
     local states = f64 { { 1, 1 } }
     local o = { rtol = 1, atol = 1, first_step = 0, max_step = 0, max_steps = 5 }
-    raises("rk45: expected a contiguous tensor (batch, size) float64, got tensor (1,2) float32", function()
+    raises("rk45: expected a contiguous tensor (batch, size) float64, got tensor (1,2) float32",
+      function()
       rk45.states(function(x) return x:to("float32") end, states, { 0, 1 }, o)
     end)
     raises("boo", function()

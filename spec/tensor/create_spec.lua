@@ -30,12 +30,14 @@ describe("torus.tensor", function()
   it("refuses tables that are not regular", function()
     raises("tensor: expected nested tables of equal lengths: 2 elements in dimension 2, got 1",
       function() torus.tensor { { 1, 2 }, { 3 } } end)
-    raises("tensor: expected nested tables of equal lengths: 1 elements in dimension 2, got 0", function() torus.tensor { { 1 }, 2 } end)
+    raises("tensor: expected nested tables of equal lengths: 1 elements in dimension 2, got 0",
+      function() torus.tensor { { 1 }, 2 } end)
     raises("tensor: expected numbers, got {2}",
       function() torus.tensor { 1, { 2 } } end)
     raises("tensor: expected numbers, got \"2\"",
       function() torus.tensor { 1, "2" } end)
-    raises("tensor: expected a plain list as the elements, got one with the key \"dtype\"", function() torus.tensor { 1, 2, dtype = "int64" } end)
+    raises("tensor: expected a plain list as the elements, got one with the key \"dtype\"",
+      function() torus.tensor { 1, 2, dtype = "int64" } end)
     raises("tensor: expected a number or a table of numbers, got nil",
       function() torus.tensor(nil) end)
   end)
@@ -43,7 +45,8 @@ describe("torus.tensor", function()
   it("refuses tables that contain themselves", function()
     local t = { 1 }
     t[1] = t
-    raises("tensor: expected at most 8 dimensions of nested tables, got more", function() torus.tensor(t) end)
+    raises("tensor: expected at most 8 dimensions of nested tables, got more",
+      function() torus.tensor(t) end)
     local wide = { 1, 2 }
     wide[2] = wide
     raises("tensor: expected numbers, got a table",
@@ -60,10 +63,12 @@ describe("torus.tensor", function()
   end)
 
   it("checks its options", function()
-    raises("tensor: unknown option \"dtyp\" (known: dtype, requires_grad, generator)", function() torus.tensor(1, { dtyp = "float64" }) end)
+    raises("tensor: unknown option \"dtyp\" (known: dtype, requires_grad, generator)",
+      function() torus.tensor(1, { dtyp = "float64" }) end)
     raises("tensor: expected the dtype \"float32\"",
       function() torus.tensor(1, { dtype = "half" }) end)
-    raises("tensor: expected the dtype \"float32\", \"float64\", \"int64\" or \"uint8\", got 64", function() torus.tensor(1, { dtype = 64 }) end)
+    raises("tensor: expected the dtype \"float32\", \"float64\", \"int64\" or \"uint8\", got 64",
+      function() torus.tensor(1, { dtype = 64 }) end)
     raises("tensor: expected a table of options, got \"float64\"",
       function() torus.tensor(1, "float64") end)
     raises("tensor: options are named by strings, got the key 1",
@@ -96,7 +101,8 @@ describe("filled tensors", function()
       function() torus.ones(1, 1, 1, 1, 1, 1, 1, 1, 1) end)
     raises("zeros: expected a list of integers as the shape, got \"2\"",
       function() torus.zeros("2") end)
-    raises("zeros: expected a plain list as the shape, got one with the key \"dtype\"", function() torus.zeros { 2, dtype = "float64" } end)
+    raises("zeros: expected a plain list as the shape, got one with the key \"dtype\"",
+      function() torus.zeros { 2, dtype = "float64" } end)
     raises("full: expected a table as the shape, got 2", function() torus.full(2, 3) end)
     raises("full: expected a number as the value, got no value", function() torus.full({ 2 }) end)
     raises("eye: expected an integer as the size, got no value", function() torus.eye() end)
@@ -159,8 +165,10 @@ describe("ranges", function()
 
   it("refuse what is no range", function()
     raises("arange: expected a step other than 0", function() torus.arange(1, 3, 0) end)
-    raises("arange: expected fewer than 2^48 numbers, got the range from 1 to -nan by 1", function() torus.arange(1, 0 / 0) end)
-    raises("arange: expected fewer than 2^48 numbers, got the range from 1 to inf by 1", function() torus.arange(1, INF) end)
+    raises("arange: expected fewer than 2^48 numbers, got the range from 1 to -nan by 1",
+      function() torus.arange(1, 0 / 0) end)
+    raises("arange: expected fewer than 2^48 numbers, got the range from 1 to inf by 1",
+      function() torus.arange(1, INF) end)
     raises("arange: expected a number as the last number, got \"a\"",
       function() torus.arange("a") end)
     raises("linspace: expected sizes from 0, got -1", function() torus.linspace(0, 1, -1) end)
@@ -224,7 +232,9 @@ describe("conversions", function()
       function() torus.from_bytes("abc", "uint8", { 1 }, 4) end)
     raises("from_bytes: expected the bytes of uint8 (1) from byte 0 on, got a string of 3",
       function() torus.from_bytes("abc", "uint8", { 1 }, 0) end)
-    raises("from_bytes: expected the bytes of float32 (4611686018427387904,4) from byte 1 on, got a string of 4", function()
+    raises("from_bytes: expected the bytes of float32 (4611686018427387904,4) from byte 1 "
+      .. "on, got a string of 4",
+      function()
       torus.from_bytes("abcd", "float32", { 1 << 62, 1 << 2 })
     end)
     raises("from_bytes: expected a string, got nil",
@@ -251,15 +261,19 @@ describe("a tensor as a Lua value", function()
     assert.is_false(torus.is_tensor())
     raises("size: dimension 3 is outside of a tensor with 2 dimensions", function() x:size(3) end)
     raises("size: dimension 0 is outside", function() x:size(0) end)
-    raises("#: expected a tensor with a dimension, got tensor () float32", function() return #torus.zeros() end)
-    raises("item: expected a tensor with one element, got tensor (2,3) float32", function() x:item() end)
+    raises("#: expected a tensor with a dimension, got tensor () float32",
+      function() return #torus.zeros() end)
+    raises("item: expected a tensor with one element, got tensor (2,3) float32",
+      function() x:item() end)
   end)
 
   it("says which fields it has not", function()
     local x = torus.zeros(2)
     raises("a tensor has no property or method 'shap'", function() return x.shap end)
-    raises("a tensor has no property 'data' that can be set (there are requires_grad and grad)", function() x.data = 1 end)
-    raises("a tensor has no property 'dtype' that can be set (there are requires_grad and grad)", function() x.dtype = "float64" end)
+    raises("a tensor has no property 'data' that can be set (there are requires_grad and grad)",
+      function() x.data = 1 end)
+    raises("a tensor has no property 'dtype' that can be set (there are requires_grad and grad)",
+      function() x.dtype = "float64" end)
   end)
 
   it("is equal to itself alone", function()

@@ -50,16 +50,19 @@ describe("indexing", function()
     raises("index: expected an integer as an index, got nil", function() return x[nil] end)
     raises("index: expected an integer as an index, got \"1\"",
       function() return x[{ "1", 2 }] end)
-    raises("index: expected an integer as an index, got tensor (3,4) float32", function() return x[x] end)
-    raises("index: expected at most 2 indices for a tensor of shape (3,4), got 3", function() return x[{ 1, 1, 1 }] end)
-    raises("index: expected at most 0 indices for a tensor of shape (), got 1", function() return torus.tensor(1)[1] end)
+    raises("index: expected an integer as an index, got tensor (3,4) float32",
+      function() return x[x] end)
+    raises("index: expected at most 2 indices for a tensor of shape (3,4), got 3",
+      function() return x[{ 1, 1, 1 }] end)
+    raises("index: expected at most 0 indices for a tensor of shape (), got 1",
+      function() return torus.tensor(1)[1] end)
     raises("index: expected {}, {first, last} or {first, last, step}, got 1 entries",
       function() return x[{ { 1 } }] end)
     raises("got 4 entries", function() return x[{ { 1, 2, 1, 1 } }] end)
-    raises("index: a step must be positive", function() return x[{ { 1, 2, 0 } }] end)
-    raises("index: a step must be positive", function() return x[{ { 3, 1, -1 } }] end)
-    raises("got one with the key 'dim'", function() return x[{ dim = 1 }] end)
-    raises("got one with the key 'first'", function() return x[{ { first = 1 } }] end)
+    raises("index: expected a step above 0, got 0", function() return x[{ { 1, 2, 0 } }] end)
+    raises("index: expected a step above 0, got -1", function() return x[{ { 3, 1, -1 } }] end)
+    raises("got one with the key \"dim\"", function() return x[{ dim = 1 }] end)
+    raises("got one with the key \"first\"", function() return x[{ { first = 1 } }] end)
     raises("index: 1 is outside 1..0", function() return torus.zeros(0)[1] end)
     raises("index: " .. math.mininteger .. " is outside", function() return x[math.mininteger] end)
   end)

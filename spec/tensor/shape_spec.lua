@@ -97,7 +97,8 @@ describe("dimensions", function()
     assert.same({ 1, 3 }, x:flatten(2, 3).shape)
     assert.same({ 3 }, x:flatten().shape)
     assert.same({ 1 }, torus.tensor(3):flatten().shape)
-    raises("squeeze: expected dimension 2 to have size 1, got shape (1,3,1)", function() x:squeeze(2) end)
+    raises("squeeze: expected dimension 2 to have size 1, got shape (1,3,1)",
+      function() x:squeeze(2) end)
     raises("unsqueeze: expected an integer as a dimension, got nil", function() x:unsqueeze() end)
     raises("unsqueeze: dimension 5 is outside", function() x:unsqueeze(5) end)
     raises("reshape: shape has more than 8 entries",
@@ -137,7 +138,8 @@ describe("dimensions", function()
     raises("narrow: 9223372036854775807 elements from 2 lie outside",
       function() x:narrow(2, 2, math.maxinteger) end)
     raises("index: 5 is outside 1..4 in dimension 3", function() x:select(3, 5) end)
-    raises("chunk: expected an integer that divides the size 3 as parts, got 2", function() x:chunk(2, 2) end)
+    raises("chunk: expected an integer that divides the size 3 as parts, got 2",
+      function() x:chunk(2, 2) end)
     raises("slice: start (1,1), size (3,5), step (1,1) lie outside a tensor of shape (3,4)",
       function() x[1]:slice({ 1, 1 }, { 3, 5 }, { 1, 1 }) end)
     raises("slice: start (1), size (4294967297), step (4294967296) lie outside", function()
@@ -175,7 +177,8 @@ describe("joining", function()
     raises("embed: a tensor of shape (0)", function()
       core.ops.embed(torus.ones(0), { 2 }, { math.mininteger }, { 1 })
     end)
-    raises("cat: expected a list of tensors, got tensor (1,2) float32", function() torus.cat(a, a) end)
+    raises("cat: expected a list of tensors, got tensor (1,2) float32",
+      function() torus.cat(a, a) end)
     raises("cat: expected a tensor as input 2, got 1", function() torus.cat { a, 1 } end)
     raises("cat: dimension 3 is outside", function() torus.cat({ a, a }, 3) end)
     raises("cat: dimension 1 is outside of a tensor with 0 dimensions",
@@ -190,7 +193,8 @@ describe("joining", function()
     assert.same({ { 0, 1, 2 }, { 0, 0, 0 } }, x:pad { { 0, 1 }, { 1, 0 } }:totable())
     assert.same({ { 1, 2 } }, x:pad { { 0, 0 }, { 0, 0 } }:totable())
     raises("pad: expected 2 pairs {before, after}", function() x:pad { { 1, 1 } } end)
-    raises("pad: expected amounts from 0, got {-1, 0}", function() x:pad { { 0, 1 }, { -1, 0 } } end)
+    raises("pad: expected amounts from 0, got {-1, 0}",
+      function() x:pad { { 0, 1 }, { -1, 0 } } end)
     raises("pad: expected an integer as an amount, got 0.5",
       function() x:pad { { 0, 1 }, { 0.5, 0 } } end)
     raises("pad: expected an integer as an amount, got false", function() x:pad { 1, 1 } end)
@@ -263,7 +267,8 @@ describe("images", function()
     raises("with stride 1 and padding -1", function() x:conv2d(w, { padding = -1 }) end)
     raises("padding 4611686018427387904", function() x:conv2d(w, { padding = 1 << 62 }) end)
     raises("can't have the shape", function() x:conv2d(w, { padding = 1 << 39 }) end)
-    raises("conv2d: unknown option \"pad\" (known: stride, padding)", function() x:conv2d(w, { pad = 1 }) end)
+    raises("conv2d: unknown option \"pad\" (known: stride, padding)",
+      function() x:conv2d(w, { pad = 1 }) end)
     raises("conv2d: expected a bias of shape (3), got (2)",
       function() x:conv2d(w, torus.ones(2)) end)
     raises("conv2d: expected images", function() torus.ones(4, 4, 2):conv2d(w) end)
@@ -292,9 +297,12 @@ describe("images", function()
     raises("sum: dimension 3 is outside of a tensor with 2 dimensions",
       function() torus.ones(2, 3):sum(3) end)
     raises("sum: dimension 1 is named twice", function() torus.ones(2, 3):sum({ 1, -2 }) end)
-    raises("sum: unknown option \"dims\" (known: dim, keepdim)", function() torus.ones(2, 3):sum { dims = 1 } end)
-    raises("sum: expected a plain list as dim, got one with the key \"dim\"", function() torus.ones(2, 3):sum({ dim = 1 }, true) end)
-    raises("mean: expected a plain list as dim, got one with the key \"dim\"", function() torus.ones(2, 3):var { dim = 1 } end)
+    raises("sum: unknown option \"dims\" (known: dim, keepdim)",
+      function() torus.ones(2, 3):sum { dims = 1 } end)
+    raises("sum: expected a plain list as dim, got one with the key \"dim\"",
+      function() torus.ones(2, 3):sum({ dim = 1 }, true) end)
+    raises("mean: expected a plain list as dim, got one with the key \"dim\"",
+      function() torus.ones(2, 3):var { dim = 1 } end)
     raises("sum: expected true or false for keepdim, got 1",
       function() torus.ones(2, 3):sum({ 1 }, 1) end)
     raises("max: there is no element to choose, shape (2,0)",

@@ -58,7 +58,8 @@ describe("the number of threads", function()
 
   it("must be one that can be", function()
     raises("set_threads: expected 1..256, got 0", function() torus.set_threads(0) end)
-    raises("set_threads: expected an integer as the number of threads, got 1.5", function() torus.set_threads(1.5) end)
+    raises("set_threads: expected an integer as the number of threads, got 1.5",
+      function() torus.set_threads(1.5) end)
     assert.is_true(torus.threads() >= 1)
   end)
 end)
