@@ -131,6 +131,8 @@ static torus_tensor *exponent_less_one(torus_scope *s, torus_tensor *x,
   { #p, TORUS_PARAM_FLOAT, true, d }
 
 static const torus_op ops[] = {
+#define VECMATH(name, gx, doc)                                                 \
+  OP(name, 1, name##_gradient, #gx, false, doc, {0}),
 #define UNARY(name, value, gx, doc)                                            \
   OP(name, 1, name##_gradient, #gx, false, doc, {0}),
 #define UNARY1(name, p, d, value, gx, doc)                                     \
