@@ -65,6 +65,7 @@ local FIELD = { fused = { type = "boolean" } }
 
 --- dH/dq and dH/dp, with first-order gradients; by the general path, with any
 -- order, where the kernels don't know the Hamiltonian.
+-- @function torus.field
 -- @param H torus.separable(K, V), torus.joint(net), a module or a function of
 -- q and p, with one energy per sample
 -- @tparam tensor q (batch, ...)
@@ -73,6 +74,13 @@ local FIELD = { fused = { type = "boolean" } }
 -- on the kernels
 -- @treturn tensor dH/dq (batch, ...)
 -- @treturn tensor dH/dp (batch, ...)
+-- @raise when H does not return one energy per sample, or fused = true and no
+-- kernel knows H
+-- @usage
+-- V = torus.nn.MLP{ sizes = {2, 16, 1}, activation = "softplus", scalar = true }
+-- K = torus.nn.MLP{ sizes = {2, 16, 1}, activation = "softplus", scalar = true }
+-- q, p = torus.randn(5, 2), torus.randn(5, 2)
+-- dH_dq, dH_dp = torus.field(torus.separable(K, V), q, p)
 function M.field(H, q, p, opts)
   local o = options.resolve("field", opts, FIELD)
   hamiltonian.check("field", H)

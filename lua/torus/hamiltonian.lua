@@ -49,9 +49,14 @@ local function check_callable(where, name, value)
 end
 
 --- H(q, p) = K(p) + V(q).
+-- @function torus.separable
 -- @tparam function|Module K of p (batch, ...), gives (batch)
 -- @tparam function|Module V of q (batch, ...), gives (batch)
 -- @treturn table can be called with q and p; fields K and V
+-- @usage
+-- H = torus.separable(function(p) return (p * p):sum(2) / 2 end,
+--   function(q) return (1 - q:cos()):sum(2) end)
+-- print(H(torus.zeros(1, 1), torus.ones(1, 1)))   -- 0.5
 function M.separable(K, V)
   check_callable("separable", "K", K)
   check_callable("separable", "V", V)
@@ -79,8 +84,13 @@ function Joint:network()
 end
 
 --- H(q, p) = net(q and p side by side along the last dimension).
+-- @function torus.joint
 -- @tparam function|Module net of (batch, ..., 2 n), gives (batch)
 -- @treturn table can be called with q and p; field net
+-- @usage
+-- net = torus.nn.MLP{ sizes = {4, 32, 1}, scalar = true }
+-- H = torus.joint(net)
+-- print(table.unpack(H(torus.zeros(3, 2), torus.zeros(3, 2)).shape))   -- 3
 function M.joint(net)
   check_callable("joint", "net", net)
   return setmetatable({ net = net }, Joint)

@@ -46,6 +46,8 @@ end
 -- @tparam tensor x (height, width, 3) or (height, width, 1)
 -- @treturn ?boolean true
 -- @treturn ?string message
+-- @raise when x is not an image
+-- @usage assert(torus.image.write("noise.png", torus.rand(32, 32, 3)))
 function M.write(path, x)
   options.argument("image.write", "path", path, { type = "string" })
   check_pixels("image.write", x, 3, "an image (height, width, 3)")
@@ -58,6 +60,11 @@ end
 -- @tparam ?table opts delay_ms=100 between frames; scale=1, enlargement
 -- @treturn ?boolean true
 -- @treturn ?string message
+-- @raise when film is not (frames, height, width, 3)
+-- @usage
+-- q, p = torus.systems.pendulum:sample{ count = 1 }
+-- film = torus.systems.pendulum:render(torus.systems.pendulum:solve(q, p).q)
+-- assert(torus.image.gif("pendulum.gif", film:select(2, 1), { scale = 4 }))
 function M.gif(path, film, opts)
   local o = options.resolve("image.gif", opts, {
     delay_ms = { default = 100, type = "integer", min = 10, max = 655350 },
@@ -72,6 +79,8 @@ end
 -- @tparam tensor x (..., height, width, channels)
 -- @tparam integer factor
 -- @treturn tensor
+-- @usage
+-- print(table.unpack(torus.image.upscale(torus.rand(8, 8, 3), 4).shape))   -- 32 32 3
 function M.upscale(x, factor)
   if not engine.is_tensor(x) or x:dim() < 3 then
     options.raise("image.upscale: expected (..., height, width, channels), "
@@ -95,6 +104,10 @@ end
 -- @tparam string text shown in capitals; letters, digits and .,-+=()/:%_*?!'<>^#[]|
 -- @tparam ?integer scale 1; a letter is 5 by 7 pixels
 -- @treturn tensor (7 scale, width, 1) float32
+-- @raise when text is not a string
+-- @usage
+-- label = torus.image.text("HGN", 2)
+-- print(table.unpack(label.shape))   -- 14  34  1
 function M.text(text, scale)
   options.argument("image.text", "text", text, { type = "string" })
   local rows = font.pixels(text)
@@ -158,6 +171,13 @@ end
 -- scale=2; gap=2 pixels between frames; text=1, enlargement of the labels;
 -- background=1, a grey
 -- @treturn tensor (height, width, 3) float32
+-- @raise when a row's frames are not (frames, height, width, 3), or differ in
+-- height or width
+-- @usage
+-- a, b = torus.rand(8, 16, 16, 3), torus.rand(8, 16, 16, 3)
+-- strip = torus.image.strip{ rows = { { label = "DATA", frames = a },
+--   { label = "MODEL", frames = b } } }
+-- assert(torus.image.write("strip.png", strip))
 function M.strip(opts)
   local o = options.resolve("image.strip", opts, STRIP)
   check_rows(o.rows)
@@ -198,6 +218,10 @@ end
 -- @tparam {tensor,...} films (frames, height, width, 3), equally high
 -- @tparam ?table opts gap=2 pixels; background=1
 -- @treturn tensor (frames, height, width, 3) float32
+-- @raise when the films differ in height
+-- @usage
+-- film = torus.image.beside{ torus.rand(5, 16, 16, 3), torus.rand(3, 16, 16, 3) }
+-- print(table.unpack(film.shape))   -- 5  16  34  3
 function M.beside(films, opts)
   local o = options.resolve("image.beside", opts, { gap = STRIP.gap,
     background = STRIP.background })

@@ -1,8 +1,8 @@
 --- Integration of Hamilton's equations with fixed steps.
 --
---     local way = torus.integrate{ H = torus.separable(K, V), q = q, p = p,
---                                  dt = 0.125, steps = 30 }
---     way.q   -- (steps + 1, batch, ...), the initial state first
+--     local trajectory = torus.integrate{ H = torus.separable(K, V), q = q, p = p,
+--                                         dt = 0.125, steps = 30 }
+--     trajectory.q   -- (steps + 1, batch, ...), the initial state first
 --
 -- A Hamiltonian gives one energy per sample: K(p) and V(q) of a separable
 -- one, or a joint H(q, p), from tensors (batch, ...) to (batch). Each partial
@@ -29,7 +29,7 @@ local slopes = hamiltonian.slopes
 local SCHEMES = {}
 for _, scheme in ipairs(core.schemes()) do SCHEMES[scheme.name] = scheme end
 
---- The names that option `method` takes.
+--- The names that option `method` accepts.
 M.methods = { "leapfrog", "euler", "symplectic_euler", "rk4", "yoshida4" }
 
 local RULES = {
@@ -132,12 +132,13 @@ local function check_hamiltonian(o)
   end
 end
 
---- Integrates from q, p.
+--- Integrates Hamilton's equations from q, p with fixed steps.
 --
 -- A Hamiltonian made of networks that the engine knows (dense softplus or tanh
 -- stacks, HGN's convolutional energies) runs as one fused operation with
 -- first-order gradients; anything else, or fused = false, by the operations
 -- of tensors, with gradients of any order and the same result.
+-- @function torus.integrate
 -- @tparam table opts H; q and p of shape (batch, ...); dt=0.125, of either
 -- sign, a number or a scalar tensor; steps=30; method="leapfrog", "euler",
 -- "symplectic_euler", "rk4" or "yoshida4" (euler and rk4 take a joint H, the
@@ -147,6 +148,16 @@ end
 -- path, true insists on the fused one
 -- @treturn table q and p, each (steps + 1, batch, ...), and with energies
 -- the energy (steps + 1, batch)
+-- @raise when q and p do not have one shape, when the scheme needs a separable
+-- H, when the energy is not one number per sample, and for unknown options
+-- @usage
+-- q, p = torus.tensor{{1}}, torus.tensor{{0}}
+-- H = torus.separable(function(p) return (p * p):sum(2) / 2 end,
+--   function(q) return (q * q):sum(2) / 2 end)
+-- trajectory = torus.integrate{ H = H, q = q, p = p, dt = 0.1, steps = 20,
+--   energies = true }
+-- print(table.unpack(trajectory.q.shape))        -- 21  1  1
+-- print(trajectory.energy:narrow(1, 21, 1))      -- nearly 0.5
 function M.integrate(opts)
   local o = options.resolve("integrate", opts, RULES)
   hamiltonian.check_state("integrate", o.q, o.p)

@@ -26,6 +26,7 @@ end
 -- @tparam string dtype
 -- @tparam {integer,...} shape
 -- @treturn string
+-- @usage print(#torus.npy.header("float32", {2, 3}) % 64)   -- 0
 function M.header(dtype, shape)
   local sizes = table.concat(shape, ", ")
   if #shape == 1 then sizes = sizes .. "," end
@@ -41,6 +42,7 @@ end
 -- @treturn[1] boolean true
 -- @treturn[2] nil
 -- @treturn[2] string what failed
+-- @usage assert(torus.npy.save("a.npy", torus.arange(4)))
 function M.save(path, x)
   check_path("npy.save", path)
   if getmetatable(x) ~= core.metatable then
@@ -116,6 +118,10 @@ end
 -- bytes in front of the data
 -- @treturn[2] nil
 -- @treturn[2] string what is wrong with the file
+-- @usage
+-- assert(torus.npy.save("b.npy", torus.zeros(2, 3)))
+-- info = assert(torus.npy.info("b.npy"))
+-- print(info.dtype, table.unpack(info.shape))   -- float32  2  3
 function M.info(path)
   check_path("npy.load", path)
   local file, message = io.open(path, "rb")
@@ -145,6 +151,9 @@ end
 -- @treturn[1] tensor
 -- @treturn[2] nil
 -- @treturn[2] string what is wrong with the file
+-- @usage
+-- assert(torus.npy.save("c.npy", torus.arange(4)))
+-- print(assert(torus.npy.load("c.npy")))   -- 1 2 3 4
 function M.load(path)
   local header, message = M.info(path)
   if not header then return nil, message end

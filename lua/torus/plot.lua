@@ -380,6 +380,12 @@ end
 -- height in pixels; font_size=11
 -- @treturn ?boolean true
 -- @treturn ?string message
+-- @raise for unknown options, no panels, and data that are not numbers or
+-- differ in length
+-- @usage
+-- torus.plot.figure { path = "two.png", columns = 2, panels = {
+--   { title = "sine", series = { { y = torus.linspace(0, 6, 50):sin() } } },
+--   { kind = "image", image = torus.rand(32, 32, 3) } } }
 function M.figure(opts)
   local o = options.resolve("plot.figure", opts, FIGURE)
   local count = #o.panels
@@ -417,7 +423,7 @@ local function single(kind)
 end
 
 --- Lines, points, and bands around lines.
--- @function lines
+-- @function torus.plot.lines
 -- @tparam table opts path; series = {{y =, x = 1.., label =, style = "lines",
 -- "points", "linespoints", "dots", "dashes" or "filled" (a polygon), colour =
 -- "#rrggbb" or a name, width=1.5, low =, high = (a band)}, ...}; labels =
@@ -425,10 +431,24 @@ end
 -- title, xlabel, ylabel; log = "x", "y" or "xy"; xrange, yrange = {low, high};
 -- legend = "top right", as gnuplot's key takes it; square, equal units on both
 -- axes; width, height in pixels; font_size
+-- @treturn ?boolean true
+-- @treturn ?string message, when gnuplot is missing or refuses
+-- @raise for unknown options, and data that are not numbers or differ in length
+-- @usage
+-- torus.plot.lines { path = "loss.png", title = "loss", log = "y", series = {
+--   { y = {1, 0.5, 0.2, 0.1}, label = "train" },
+--   { y = {1.1, 0.7, 0.4, 0.3}, label = "test", style = "dashes" } } }
 M.lines = single("lines")
 
 --- Points: lines with style = "points" where a series has none.
 -- @tparam table opts as of lines
+-- @treturn ?boolean true
+-- @treturn ?string message, when gnuplot is missing or refuses
+-- @raise for unknown options, and data that are not numbers or differ in length
+-- @usage
+-- x = torus.randn(200, 2)
+-- torus.plot.scatter { path = "samples.png", square = true,
+--   series = { { x = x:select(2, 1), y = x:select(2, 2) } } }
 function M.scatter(opts)
   options.argument("plot.scatter", "options", opts, { type = "table" })
   if type(opts.series) ~= "table" then return M.lines(opts) end
@@ -441,14 +461,28 @@ function M.scatter(opts)
 end
 
 --- Heights as colours with contour lines, and series on top.
--- @function contour
+-- @function torus.plot.contour
 -- @tparam table opts path; x, y and z (#y, #x); levels=12; series and the
 -- rest as of lines
+-- @treturn ?boolean true
+-- @treturn ?string message, when gnuplot is missing or refuses
+-- @raise for unknown options, and data that are not numbers or differ in length
+-- @usage
+-- x = torus.linspace(-2, 2, 30)
+-- z = x:reshape(1, 30):square() + x:reshape(30, 1):square()
+-- torus.plot.contour { path = "bowl.png", x = x, y = x, z = z, levels = 8 }
 M.contour = single("contour")
 
 --- A surface seen from above at an angle.
--- @function surface
+-- @function torus.plot.surface
 -- @tparam table opts path; x, y and z (#y, #x), and the rest as of lines
+-- @treturn ?boolean true
+-- @treturn ?string message, when gnuplot is missing or refuses
+-- @raise for unknown options, and data that are not numbers or differ in length
+-- @usage
+-- x = torus.linspace(-2, 2, 30)
+-- z = -(x:reshape(1, 30):square() + x:reshape(30, 1):square())
+-- torus.plot.surface { path = "hill.png", x = x, y = x, z = z:exp() }
 M.surface = single("surface")
 
 return M

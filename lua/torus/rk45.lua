@@ -1,8 +1,8 @@
 --- Adaptive integration: Dormand-Prince 5(4) in float64, every trajectory of
 -- the batch with its own step size.
 --
---     local way = torus.rk45{ H = H, q = q, p = p, dt = 0.125, steps = 30 }
---     way.q   -- (steps + 1, batch, ...), the initial state first
+--     local trajectory = torus.rk45{ H = H, q = q, p = p, dt = 0.125, steps = 30 }
+--     trajectory.q   -- (steps + 1, batch, ...), the initial state first
 --
 -- H is a joint H(q, p), a torus.separable(K, V) or a module, as in
 -- torus.integrate, and is differentiated at every stage; for the systems that
@@ -95,6 +95,10 @@ end
 -- @tparam function H of q and p (batch, d) float64, gives (batch)
 -- @tparam integer d
 -- @treturn function
+-- @usage
+-- pendulum = torus.systems.pendulum
+-- f = torus.rk45.field_of(pendulum:hamiltonian(), 1)
+-- print(f(torus.tensor({{0, 1}}, { dtype = "float64" })))   -- dq/dt, dp/dt
 function M.field_of(H, d) return vector_field(H, { d }, "float64") end
 
 --- Solves for a batch of states: the form that data sets are made with.
@@ -105,6 +109,13 @@ function M.field_of(H, d) return vector_field(H, { d }, "float64") end
 -- @tparam table o rtol, atol, first_step, max_step, max_steps
 -- @treturn tensor (batch, #times, 2 d) float64
 -- @treturn table steps taken and rejected, over all trajectories
+-- @usage
+-- pendulum = torus.systems.pendulum
+-- x = torus.tensor({{1, 0}}, { dtype = "float64" })
+-- states, counts = torus.rk45.states(pendulum:field(), x, {0, 0.1, 0.2},
+--   { rtol = 1e-10, atol = 1e-12, first_step = 0, max_step = 0,
+--     max_steps = 1000 })
+-- print(table.unpack(states.shape))   -- 1  3  2
 function M.states(field, states, times, o)
   local settings = { rtol = o.rtol, atol = o.atol, first_step = o.first_step,
     max_step = o.max_step, max_steps = o.max_steps }
@@ -120,12 +131,22 @@ function M.states(field, states, times, o)
   return out, { steps = taken, rejected = rejected }
 end
 
---- @tparam table opts H or field = {name, {constant, ...}}; q and p of shape
+--- Integrates from q, p with steps that the tolerances choose: Dormand & Prince
+-- (1980), order 5(4), as scipy's RK45, with dense output at the sample times.
+-- @function torus.rk45
+-- @tparam table opts H or field = {name, {constant, ...}}; q and p of shape
 -- (batch, ...); times (a list or tensor, the first being that of q and p,
 -- rising or falling) or dt=0.125 and steps=30; rtol=1e-10, atol=1e-12,
 -- first_step, max_step, max_steps=1000000 (of one trajectory)
 -- @treturn table q and p, each (times, batch, ...) float64; steps and
 -- rejected, how many were taken over all trajectories
+-- @raise when a trajectory needs more than max_steps, or its state stops being
+-- finite
+-- @usage
+-- pendulum = torus.systems.pendulum
+-- q, p = pendulum:sample{ count = 4 }
+-- trajectory = torus.rk45{ H = pendulum:hamiltonian(), q = q, p = p, steps = 10 }
+-- print(table.unpack(trajectory.q.shape))   -- 11  4  1
 function M.solve(opts)
   local o = options.resolve("rk45", opts, RULES)
   hamiltonian.check_state("rk45", o.q, o.p)

@@ -80,12 +80,18 @@ local function as_object(t)
 end
 
 --- Writes tensors to a file.
+-- @function torus.save
 -- @tparam string path
 -- @tparam {[string]=tensor,...} tensors
 -- @tparam[opt] {[string]=string,...} metadata
 -- @treturn[1] boolean true
 -- @treturn[2] nil
 -- @treturn[2] string what failed
+-- @raise when the path is not a string, a value not a tensor, or the metadata
+-- not text
+-- @usage
+-- x = torus.randn(2, 3)
+-- assert(torus.save("x.safetensors", { x = x }, { made_by = "an example" }))
 function M.save(path, tensors, metadata)
   check_path("save", path)
   check_table("tensors", tensors)
@@ -243,11 +249,17 @@ local function read_tensors(file, size)
 end
 
 --- Reads a file of named tensors.
+-- @function torus.load
 -- @tparam string path
 -- @treturn[1] {[string]=tensor,...} the tensors
 -- @treturn[1] {[string]=string,...} the metadata
 -- @treturn[2] nil
 -- @treturn[2] string what is wrong with the file
+-- @usage
+-- assert(torus.save("y.safetensors", { y = torus.ones(2) }))
+-- tensors, metadata = assert(torus.load("y.safetensors"))
+-- print(tensors.y)
+-- print(torus.load("missing.safetensors"))   -- nil, and why
 function M.load(path)
   check_path("load", path)
   local file, message = io.open(path, "rb")

@@ -17,6 +17,8 @@ local M = {}
 --- Whether a value is a tensor.
 -- @param x anything
 -- @treturn boolean
+-- @usage
+-- print(torus.is_tensor(torus.ones(2)), torus.is_tensor(1))   -- true  false
 function M.is_tensor(x)
   return getmetatable(x) == meta
 end
@@ -56,6 +58,10 @@ end
 -- @tparam[opt=-2] int a
 -- @tparam[opt=-1] int b
 -- @treturn tensor
+-- @usage
+-- x = torus.zeros(2, 3, 4)
+-- print(table.unpack(x:transpose().shape))       -- 2  4  3
+-- print(table.unpack(x:transpose(1, 2).shape))   -- 3  2  4
 function M.transpose(x, a, b)
   check("transpose", x)
   a, b = dimension("transpose", x, a or -2), dimension("transpose", x, b or -1)
@@ -69,6 +75,7 @@ end
 -- @tparam tensor x
 -- @tparam[opt] int dim an error when its size is not 1
 -- @treturn tensor a view
+-- @usage print(table.unpack(torus.zeros(1, 3, 1):squeeze(1).shape))   -- 3  1
 function M.squeeze(x, dim)
   check("squeeze", x)
   local shape = {}
@@ -89,6 +96,7 @@ end
 -- @tparam tensor x
 -- @tparam int dim
 -- @treturn tensor a view
+-- @usage print(table.unpack(torus.zeros(3):unsqueeze(1).shape))   -- 1  3
 function M.unsqueeze(x, dim)
   check("unsqueeze", x)
   local shape = x.shape
@@ -101,6 +109,8 @@ end
 -- @tparam[opt=1] int first
 -- @tparam[opt=-1] int last
 -- @treturn tensor
+-- @usage
+-- print(table.unpack(torus.zeros(2, 3, 4):flatten(2).shape))   -- 2  12
 function M.flatten(x, first, last)
   check("flatten", x)
   if x:dim() == 0 then return ops.reshape(x, 1) end
@@ -123,6 +133,10 @@ end
 -- @tparam int start from 1, or negative from the end
 -- @tparam int length
 -- @treturn tensor
+-- @raise when the elements lie outside of the dimension
+-- @usage
+-- x = torus.arange(5)
+-- print(x:narrow(1, 2, 3))   -- 2 3 4
 function M.narrow(x, dim, start, length)
   check("narrow", x)
   dim = dimension("narrow", x, dim)
@@ -143,6 +157,9 @@ end
 -- @tparam int dim
 -- @tparam int i
 -- @treturn tensor
+-- @usage
+-- x = torus.tensor{{1, 2}, {3, 4}}
+-- print(x:select(2, 1))   -- 1 3, the first column
 function M.select(x, dim, i)
   check("select", x)
   local where = {}
@@ -155,6 +172,9 @@ end
 --- x itself where its elements lie in row-major order, else a copy.
 -- @tparam tensor x
 -- @treturn tensor
+-- @usage
+-- x = torus.zeros(2, 3):transpose()
+-- print(x:is_contiguous(), x:contiguous():is_contiguous())   -- false  true
 function M.contiguous(x)
   check("contiguous", x)
   return x:is_contiguous() and x or ops.copy(x)
@@ -165,6 +185,9 @@ end
 -- @tparam {{int,int},...} amounts how many before and after, one pair for
 -- each dimension
 -- @treturn tensor
+-- @usage
+-- x = torus.ones(1, 2)
+-- print(x:pad{{1, 0}, {0, 2}})   -- a row of zeros above, two columns behind
 function M.pad(x, amounts)
   check("pad", x)
   if type(amounts) ~= "table" or #amounts ~= x:dim() then
@@ -188,6 +211,10 @@ end
 -- @tparam {tensor,...} list
 -- @tparam[opt=1] int dim position of the new dimension
 -- @treturn tensor
+-- @raise when the shapes or dtypes of the tensors differ
+-- @usage
+-- x, y = torus.zeros(3), torus.ones(3)
+-- print(table.unpack(torus.stack({x, y}, 2).shape))   -- 3  2
 function M.stack(list, dim)
   if type(list) ~= "table" or #list == 0 then
     raise("stack: expected a list of tensors, got " .. show(list))
@@ -205,6 +232,9 @@ local MAX_PARTS = 1000
 -- @tparam int parts how many, at most 1000; must divide the size
 -- @tparam[opt=1] int dim
 -- @treturn tensor,... views
+-- @usage
+-- mean, logvar = torus.randn(4, 6):chunk(2, 2)
+-- print(table.unpack(mean.shape))   -- 4  3
 function M.chunk(x, parts, dim)
   check("chunk", x)
   dim = dimension("chunk", x, dim or 1)
@@ -233,6 +263,10 @@ end
 -- @tparam int dim
 -- @tparam tensor|{int,...} index int64, (n)
 -- @treturn tensor
+-- @raise when an index lies outside of the dimension
+-- @usage
+-- x = torus.tensor{{1, 2}, {3, 4}, {5, 6}}
+-- print(x:index_select(1, {3, 1}))   -- rows 3 and 1
 function M.index_select(x, dim, index)
   return ops.index_select(x, index_tensor(index), dim)
 end
@@ -242,6 +276,10 @@ end
 -- @tparam int dim
 -- @tparam tensor|table index int64, like x but for the size of `dim`
 -- @treturn tensor shaped like index
+-- @raise when an index lies outside of the dimension
+-- @usage
+-- x = torus.tensor{{1, 2}, {3, 4}}
+-- print(x:gather(2, {{2}, {1}}))   -- {{2}, {3}}
 function M.gather(x, dim, index)
   return ops.gather(x, index_tensor(index), dim)
 end
@@ -250,6 +288,7 @@ end
 -- @tparam tensor x
 -- @tparam int dim
 -- @treturn tensor
+-- @usage print(torus.arange(3):flip(1))   -- 3 2 1
 function M.flip(x, dim)
   check("flip", x)
   dim = dimension("flip", x, dim)
@@ -262,6 +301,11 @@ end
 -- @tparam tensor a
 -- @tparam tensor b
 -- @treturn tensor
+-- @raise when the inner sizes or the dtypes differ
+-- @usage
+-- a, b = torus.randn(5, 2, 3), torus.randn(3, 4)
+-- print(table.unpack(a:matmul(b).shape))            -- 5  2  4
+-- print(table.unpack(b:matmul(torus.ones(4)).shape)) -- 3
 function M.matmul(a, b)
   check("matmul", a)
   check("matmul", b)
@@ -279,6 +323,7 @@ end
 -- @tparam tensor x
 -- @tparam int dim
 -- @treturn tensor
+-- @usage print(torus.softmax(torus.tensor{0, 1, 2}, 1):sum())   -- 1
 function M.softmax(x, dim)
   return ops.exp(x - ops.logsumexp(x, dim, true))
 end
@@ -288,6 +333,7 @@ end
 -- @tparam[opt] int|{int,...} dim default: all
 -- @tparam[opt=false] boolean keepdim
 -- @treturn tensor
+-- @usage print(torus.var(torus.tensor{1, 2, 3, 4}))   -- 1.25
 function M.var(x, dim, keepdim)
   return ops.mean(ops.square(x - ops.mean(x, dim, true)), dim, keepdim)
 end
@@ -297,6 +343,7 @@ end
 -- @tparam[opt] int|{int,...} dim default: all
 -- @tparam[opt=false] boolean keepdim
 -- @treturn tensor
+-- @usage print(torus.norm(torus.tensor{3, 4}))   -- 5
 function M.norm(x, dim, keepdim)
   return ops.sqrt(ops.sum(ops.square(x), dim, keepdim))
 end
@@ -304,19 +351,43 @@ end
 --- Converted to float32.
 -- @tparam tensor x
 -- @treturn tensor
+-- @usage print(torus.ones(2, {dtype = "float64"}):float().dtype)   -- float32
 function M.float(x) return ops.to(x, "float32") end
 
 --- Converted to float64.
 -- @tparam tensor x
 -- @treturn tensor
+-- @usage print(torus.ones(2):double().dtype)   -- float64
 function M.double(x) return ops.to(x, "float64") end
 
---- New tensors with the shape and dtype of another: `zeros_like(x, opts)`,
--- and alike for ones, rand and randn.
+--- Zeros with the shape and dtype of another tensor.
 -- @function torus.zeros_like
 -- @tparam tensor x
--- @tparam[opt] table opts as of zeros
+-- @tparam[opt] table opts dtype (x's by default), requires_grad=false
 -- @treturn tensor
+-- @usage print(torus.zeros_like(torus.zeros(2, 3)))
+
+--- Ones with the shape and dtype of another tensor.
+-- @function torus.ones_like
+-- @tparam tensor x
+-- @tparam[opt] table opts dtype (x's by default), requires_grad=false
+-- @treturn tensor
+-- @usage print(torus.ones_like(torus.zeros(2, 3)))
+
+--- Uniform random numbers in [0, 1), with the shape and dtype of another tensor.
+-- @function torus.rand_like
+-- @tparam tensor x
+-- @tparam[opt] table opts dtype (x's by default), requires_grad=false, generator
+-- @treturn tensor
+-- @usage print(torus.rand_like(torus.zeros(2, 3)))
+
+--- Normal random numbers with the shape and dtype of another tensor.
+-- @function torus.randn_like
+-- @tparam tensor x
+-- @tparam[opt] table opts dtype (x's by default), requires_grad=false, generator
+-- @treturn tensor
+-- @usage print(torus.randn_like(torus.zeros(2, 3)))
+
 for _, name in ipairs { "zeros", "ones", "randn", "rand" } do
   M[name .. "_like"] = function(x, opts)
     check(name .. "_like", x)

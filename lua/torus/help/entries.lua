@@ -61,6 +61,7 @@ end
 -- A call that runs, of an operation whose arguments can be made up: every
 -- input a vector or a number, every number a half; a reduction along rows.
 local function example_of(op, elementwise)
+  if op.optional_inputs ~= 0 then return nil end
   local reduces = op.inputs == 1 and op.params[1] and op.params[1].name == "dim"
   local arguments = {}
   if reduces then

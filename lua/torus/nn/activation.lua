@@ -24,10 +24,15 @@ local function names()
 end
 
 --- The function behind a name; anything callable is returned as it is.
+-- @function torus.nn.activation
 -- @tparam string|function activation identity, leaky_relu, relu, sigmoid, sin,
 -- softplus, swish or tanh
 -- @tparam[opt="activation"] string where name of the caller, for the message
 -- @treturn function tensor -> tensor
+-- @raise for an unknown name
+-- @usage
+-- softplus = torus.nn.activation("softplus")
+-- print(softplus(torus.zeros(1)))   -- 0.6931
 function M.get(activation, where)
   if options.is_callable(activation) then return activation end
   local found = functions[activation]

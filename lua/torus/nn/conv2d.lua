@@ -35,9 +35,10 @@ local function kernel_sizes(kernel)
   return sizes
 end
 
---- Weights (outputs, inputs, height, width) and biases (outputs) start as
--- torus.nn.initialise says: by default uniform within
--- 1/sqrt(inputs height width).
+--- A convolution over images with channels last. Weights (outputs, inputs,
+-- height, width) and biases (outputs) start as torus.nn.initialise says: by
+-- default uniform within 1/sqrt(inputs height width).
+-- @function torus.nn.Conv2d
 -- @tparam integer inputs channels
 -- @tparam integer outputs channels
 -- @tparam[opt] table opts kernel=3 (or {height, width}), stride=1, padding on
@@ -46,6 +47,11 @@ end
 -- "kaiming"
 -- @treturn Module (images, height, width, inputs) -> (images, height', width',
 -- outputs), each size' = (size + 2 padding - kernel) // stride + 1
+-- @raise when an option or a size is wrong; when called with images whose last
+-- dimension is not `inputs`
+-- @usage
+-- conv = torus.nn.Conv2d(3, 8, { stride = 2 })
+-- y = conv(torus.rand(1, 32, 32, 3))   -- (1, 16, 16, 8)
 function Conv2d.new(inputs, outputs, opts)
   inputs = options.argument("Conv2d", "inputs", inputs, SIZE)
   outputs = options.argument("Conv2d", "outputs", outputs, SIZE)

@@ -10,6 +10,9 @@ local M = {}
 -- @tparam number bound
 -- @tparam table opts dtype="float32", generator
 -- @treturn tensor a leaf that requires a gradient
+-- @usage
+-- w = torus.nn.initialise.uniform({2, 3}, 0.1, {})
+-- print(w.requires_grad)   -- true
 function M.uniform(shape, bound, opts)
   local parameter = engine.zeros(shape, { dtype = opts.dtype,
     requires_grad = true })
@@ -32,6 +35,8 @@ local SCHEME = { choices = M.schemes }
 -- @tparam string scheme
 -- @tparam integer fan_in how many numbers each output is a sum over
 -- @treturn number
+-- @raise for an unknown scheme
+-- @usage print(torus.nn.initialise.bound("kaiming", 6))   -- 1.0
 function M.bound(scheme, fan_in)
   options.argument("initialise", "scheme", scheme, SCHEME)
   if scheme == "kaiming" then return math.sqrt(6 / fan_in) end
@@ -42,6 +47,7 @@ end
 -- @tparam string scheme
 -- @tparam integer fan_in
 -- @treturn number
+-- @usage print(torus.nn.initialise.bias_bound("kaiming", 6))   -- 0
 function M.bias_bound(scheme, fan_in)
   return scheme == "kaiming" and 0 or M.bound(scheme, fan_in)
 end

@@ -18,11 +18,18 @@ local RULES = {
 --- y = x W^T + b over the last dimension of x. Weights (outputs, inputs) and
 -- biases (outputs) start as torus.nn.initialise says: by default uniform within
 -- 1/sqrt(inputs).
+-- @function torus.nn.Linear
 -- @tparam integer inputs
 -- @tparam integer outputs
 -- @tparam[opt] table opts bias=true, dtype="float32", generator (of the initial
 -- values), init="default" or "kaiming"
 -- @treturn Module (..., inputs) -> (..., outputs)
+-- @raise when an option or a size is wrong; when called with an x whose last
+-- dimension is not `inputs`
+-- @usage
+-- layer = torus.nn.Linear(3, 2)
+-- y = layer(torus.randn(10, 3))   -- (10, 2)
+-- print(layer.weight, layer.bias)
 function Linear.new(inputs, outputs, opts)
   inputs = options.argument("Linear", "inputs", inputs, SIZE)
   outputs = options.argument("Linear", "outputs", outputs, SIZE)

@@ -19,13 +19,20 @@ local RULES = {
   init = { default = "default", choices = initialise.schemes },
 }
 
---- @tparam table opts sizes={inputs, hidden, ..., outputs};
+--- A chain of dense layers with one activation between them.
+-- @function torus.nn.MLP
+-- @tparam table opts sizes={inputs, hidden, ..., outputs};
 -- activation="tanh" between layers and output="identity" after the last, names
 -- that torus.nn.activation takes or functions; scalar=false (true drops the
 -- last dimension, which must be 1: an energy per sample); bias, dtype,
 -- generator, init as in Linear
 -- @treturn Module members 1, 2, ...; (..., inputs) -> (..., outputs), or (...)
 -- when scalar
+-- @raise when there are fewer than two sizes, or scalar is set and the last
+-- size is not 1
+-- @usage
+-- V = torus.nn.MLP{ sizes = { 2, 64, 64, 1 }, activation = "softplus", scalar = true }
+-- print(table.unpack(V(torus.randn(5, 2)).shape))   -- 5: an energy per sample
 function MLP.new(opts)
   opts = options.resolve("MLP", opts, RULES)
   local sizes = opts.sizes

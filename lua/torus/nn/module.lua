@@ -7,9 +7,17 @@
 local options = require "torus.options"
 local engine = require "torus.engine"
 
+--- Anything with parameters: a layer, a network, a model. It is called like a
+-- function, which runs its `forward`.
+-- @type Module
 local Module = {}
 Module.__index = Module
 
+--- Whether a value is a module.
+-- @function torus.nn.Module.is_module
+-- @param value anything
+-- @treturn boolean
+-- @usage print(torus.nn.Module.is_module(torus.nn.Linear(2, 1)))   -- true
 local function is_module(value)
   local meta = getmetatable(value)
   return type(value) == "table" and meta ~= nil and meta.is_module == true
@@ -19,8 +27,16 @@ Module.is_module = is_module
 
 --- A new class below Module. Define `forward(self, ...)` on it, and
 -- `describe(self)` for a one-line description.
+-- @function torus.nn.Module.class
 -- @tparam string name
 -- @treturn table
+-- @usage
+-- Module = torus.nn.Module
+-- Scale = Module.class("Scale")
+-- function Scale:forward(x) return x * self.factor end
+-- scale = Module.instance(Scale)
+-- scale:register("factor", torus.ones(1, {requires_grad = true}))
+-- print(scale(torus.tensor{2}))   -- 2
 function Module.class(name)
   local class = setmetatable({}, Module)
   class.__index = class
@@ -31,10 +47,21 @@ function Module.class(name)
   return class
 end
 
+--- What the module computes; a call runs it. A class defines its own.
+-- @function Module:forward
+-- @param ... tensors
+-- @treturn tensor
+-- @usage net = torus.nn.Linear(2, 1)
+-- y = net(torus.ones(4, 2))   -- net:forward(...), (4, 1)
+
 --- Makes an instance of a class.
+-- @function torus.nn.Module.instance
 -- @tparam table class
 -- @tparam ?table fields becomes the instance
 -- @treturn Module without members
+-- @usage
+-- Module = torus.nn.Module
+-- print(Module.instance(Module.class("Empty")))   -- Empty
 function Module.instance(class, fields)
   local self = fields or {}
   self.members = {}
@@ -45,6 +72,11 @@ end
 -- @tparam string|integer name integers for the members of a list
 -- @param value tensor or module
 -- @return value
+-- @usage
+-- Module = torus.nn.Module
+-- net = Module.instance(Module.class("Net"))
+-- net:register("first", torus.nn.Linear(2, 3))
+-- print(net.first.weight)
 function Module:register(name, value)
   self.members[#self.members + 1] = { tostring(name), value, name }
   self[name] = value
@@ -63,20 +95,34 @@ local function collect(self, prefix, found)
   return found
 end
 
---- @treturn {{string,tensor},...} dotted names and parameters, in a fixed
+--- Dotted names and parameters as pairs.
+-- @treturn {{string,tensor},...} dotted names and parameters, in a fixed
 -- order
+-- @usage
+-- net = torus.nn.MLP{ sizes = {2, 8, 1} }
+-- for _, entry in ipairs(net:named_parameters()) do print(entry[1]) end
+-- -- 1.weight, 1.bias, 2.weight, 2.bias
 function Module:named_parameters()
   return collect(self, "", {})
 end
 
---- @treturn {tensor,...} in the order of named_parameters
+--- The parameters as a list, in the order of named_parameters: what an optimiser
+-- is made with.
+-- @treturn {tensor,...} in the order of named_parameters
+-- @usage
+-- net = torus.nn.Linear(2, 1)
+-- optimiser = torus.optim.adam(net:parameters(), { lr = 1e-3 })
 function Module:parameters()
   local list = {}
   for i, entry in ipairs(self:named_parameters()) do list[i] = entry[2] end
   return list
 end
 
---- @treturn table parameters by dotted name
+--- The parameters by dotted name: what a file is made from.
+-- @treturn table parameters by dotted name
+-- @usage
+-- net = torus.nn.Linear(2, 1)
+-- assert(torus.save("net.safetensors", net:named()))
 function Module:named()
   local table_ = {}
   for _, entry in ipairs(self:named_parameters()) do
@@ -85,7 +131,9 @@ function Module:named()
   return table_
 end
 
---- @treturn integer how many numbers the module learns
+--- How many numbers the module learns.
+-- @treturn integer how many numbers the module learns
+-- @usage print(torus.nn.Linear(3, 2):count())   -- 8
 function Module:count()
   local total = 0
   for _, p in ipairs(self:parameters()) do total = total + p:numel() end
@@ -99,6 +147,10 @@ end
 -- @tparam[opt=""] string prefix put before every name
 -- @treturn ?boolean true, or nil where a name or a shape does not fit
 -- @treturn ?string what does not fit
+-- @usage
+-- a, b = torus.nn.Linear(2, 1), torus.nn.Linear(2, 1)
+-- assert(b:load_parameters(a:named()))
+-- print(b:load_parameters{})   -- nil, and what is missing
 function Module:load_parameters(values, prefix)
   options.argument("load_parameters", "values", values, { type = "table" })
   prefix = prefix or ""
@@ -157,6 +209,12 @@ end
 -- on every module after its members. By default the dtype that a
 -- configuration (field config) names.
 -- @tparam string dtype
+-- @usage
+-- Module = torus.nn.Module
+-- Shift = Module.class("Shift")
+-- function Shift:convert_rest(dtype) self.offset = self.offset:to(dtype) end
+-- shift = Module.instance(Shift, { offset = torus.ones(1) }):to("float64")
+-- print(shift.offset.dtype)   -- float64
 function Module:convert_rest(dtype)
   local config = self.config
   if type(config) == "table" and config.dtype then config.dtype = dtype end
@@ -168,6 +226,9 @@ local DTYPE = { choices = { "float32", "float64" } }
 -- before an optimiser takes them.
 -- @tparam string dtype "float32" or "float64"
 -- @return self
+-- @usage
+-- net = torus.nn.Linear(2, 1):to("float64")
+-- print(net.weight.dtype)   -- float64
 function Module:to(dtype)
   options.argument("Module:to", "dtype", dtype, DTYPE)
   convert(self, dtype)
@@ -175,11 +236,18 @@ function Module:to(dtype)
 end
 
 --- Sets every gradient to nil.
+-- @usage
+-- net = torus.nn.Linear(2, 1)
+-- net(torus.ones(1, 2)):sum():backward()
+-- net:zero_grad()
+-- print(net.weight.grad)   -- nil
 function Module:zero_grad()
   for _, p in ipairs(self:parameters()) do p.grad = nil end
 end
 
 --- One line about this module itself, without its members.
+-- @treturn string
+-- @usage print(torus.nn.Linear(2, 1):describe())   -- Linear(2, 1)
 function Module:describe()
   return getmetatable(self).__name
 end

@@ -5,8 +5,14 @@ local options = require "torus.options"
 
 local Sequential = Module.class("Sequential")
 
---- @tparam {Module|function,...} layers named by their places: 1, 2, ...
+--- Modules and functions, applied one after the other.
+-- @function torus.nn.Sequential
+-- @tparam {Module|function,...} layers named by their places: 1, 2, ...
 -- @treturn Module of one argument; without layers it is the identity
+-- @usage
+-- net = torus.nn.Sequential{ torus.nn.Linear(2, 8), torus.nn.Tanh(),
+--   torus.nn.Linear(8, 1), function(x) return x:squeeze(-1) end }
+-- print(table.unpack(net(torus.randn(4, 2)).shape))   -- 4
 function Sequential.new(layers)
   if type(layers) ~= "table" or Module.is_module(layers) then
     options.raise("Sequential: expected a list of modules and functions, "

@@ -5,6 +5,8 @@ local engine = require "torus.engine"
 local core = require "torus.core"
 local options = require "torus.options"
 
+--- An Adam optimiser; torus.optim.adam makes it.
+-- @type Adam
 local Adam = {}
 Adam.__index = Adam
 Adam.__name = "torus.optim.adam"
@@ -26,10 +28,21 @@ local function check_tensors(what, list, params)
   end
 end
 
---- @tparam {tensor,...} params leaves, updated in place
+--- An Adam optimiser (Kingma & Ba 2015, algorithm 1) with PyTorch's conventions:
+-- weight decay is added to the gradient, and eps to the root of the corrected
+-- second moment.
+-- @function torus.optim.adam
+-- @tparam {tensor,...} params leaves, updated in place
 -- @tparam[opt] table opts lr=1e-3, betas={0.9, 0.999} (both in [0, 1)),
 -- eps=1e-8, weight_decay=0
 -- @treturn Adam
+-- @raise when params is not a list of tensors, or an option is out of range
+-- @usage
+-- x = torus.tensor({5}, { requires_grad = true })
+-- optimiser = torus.optim.adam({x}, { lr = 0.1 })
+-- for _ = 1, 100 do
+--   optimiser:step(torus.grad((x * x):sum(), {x}))
+-- end
 function Adam.new(params, opts)
   opts = options.resolve("adam", opts, RULES)
   local betas = opts.betas or { 0.9, 0.999 }
@@ -70,6 +83,13 @@ end
 -- moments.
 -- @tparam ?{tensor,...} grads in the order of the parameters, each of its
 -- parameter's shape; without it every parameter's own .grad
+-- @raise when a gradient does not have its parameter's shape
+-- @usage
+-- net = torus.nn.Linear(2, 1)
+-- optimiser = torus.optim.adam(net:parameters())
+-- net(torus.ones(4, 2)):square():mean():backward()
+-- optimiser:step()
+-- optimiser:zero_grad()
 function Adam:step(grads)
   if grads ~= nil then
     options.argument("adam", "grads", grads, { type = "table" })
@@ -100,12 +120,21 @@ function Adam:step(grads)
 end
 
 --- Sets every gradient to nil.
+-- @usage
+-- net = torus.nn.Linear(2, 1)
+-- optimiser = torus.optim.adam(net:parameters())
+-- optimiser:zero_grad()
 function Adam:zero_grad()
   for _, p in ipairs(self.params) do p.grad = nil end
 end
 
---- @treturn table {steps=, first={tensor, ...}, second={tensor, ...}}, the
+--- What a checkpoint needs.
+-- @treturn table {steps=, first={tensor, ...}, second={tensor, ...}}, the
 -- tensors themselves, not copies
+-- @usage
+-- net = torus.nn.Linear(2, 1)
+-- optimiser = torus.optim.adam(net:parameters())
+-- print(optimiser:state().steps)   -- 0
 function Adam:state()
   return { steps = self.steps, first = self.first, second = self.second }
 end
@@ -119,6 +148,11 @@ local STATE = {
 --- Takes a state over; its tensors are copied. All are checked before the
 -- first is written.
 -- @tparam table state what state() returned, or tensors of the same shapes
+-- @raise when the moments do not fit the parameters
+-- @usage
+-- net = torus.nn.Linear(2, 1)
+-- optimiser = torus.optim.adam(net:parameters())
+-- optimiser:load_state(optimiser:state())
 function Adam:load_state(state)
   state = options.resolve("adam:load_state", state, STATE)
   for _, name in ipairs { "first", "second" } do

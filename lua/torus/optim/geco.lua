@@ -7,6 +7,9 @@
 -- @module torus.optim.geco
 local options = require "torus.options"
 
+--- A Lagrange multiplier that keeps an error below a tolerance; torus.optim.geco
+-- makes it.
+-- @type Geco
 local Geco = {}
 Geco.__index = Geco
 Geco.__name = "torus.optim.geco"
@@ -21,11 +24,19 @@ local RULES = {
   max = { default = 1e6, type = "number", above = 0 },
 }
 
---- @tparam table opts tolerance (in the error's units), initial=1 multiplier,
+--- GECO (Rezende & Viola 2018, "Taming VAEs", algorithm 1).
+-- @function torus.optim.geco
+-- @tparam table opts tolerance (in the error's units), initial=1 multiplier,
 -- rate=1 (change of the multiplier's logarithm per step and unit of
 -- constraint), bound=0.02 (largest such change), decay=0.99 of the moving
 -- average, min=1e-3 and max=1e6 of the multiplier
 -- @treturn Geco
+-- @raise when the tolerance is missing or an option is out of range
+-- @usage
+-- geco = torus.optim.geco{ tolerance = 0.01 }
+-- error, kl = 0.05, 3
+-- multiplier = geco:update(error)
+-- loss = kl + multiplier * error
 function Geco.new(opts)
   opts = options.resolve("geco", opts, RULES)
   return setmetatable({ options = opts, exponent = math.log(opts.initial),
@@ -36,7 +47,11 @@ local function clamp(x, low, high)
   return math.max(low, math.min(high, x))
 end
 
---- @treturn number the multiplier to weigh the error with
+--- The present multiplier.
+-- @treturn number the multiplier to weigh the error with
+-- @usage
+-- geco = torus.optim.geco{ tolerance = 0.01 }
+-- print(geco:multiplier())   -- 1.0
 function Geco:multiplier()
   return math.exp(self.exponent)
 end
@@ -45,6 +60,9 @@ end
 -- @tparam number reconstruction error, in the tolerance's units; not NaN, which
 -- would stay in the moving average
 -- @treturn number the new multiplier
+-- @usage
+-- geco = torus.optim.geco{ tolerance = 0.01 }
+-- print(geco:update(0.05) > 1)   -- true: the error is above the tolerance
 function Geco:update(reconstruction)
   options.argument("geco:update", "reconstruction", reconstruction,
     { type = "number" })
@@ -59,8 +77,12 @@ function Geco:update(reconstruction)
   return self:multiplier()
 end
 
---- @treturn table numbers, exact when written with "%a": exponent, the
+--- What a checkpoint needs.
+-- @treturn table numbers, exact when written with "%a": exponent, the
 -- multiplier's logarithm, and moving, nil before the first update
+-- @usage
+-- geco = torus.optim.geco{ tolerance = 0.01 }
+-- print(geco:state().exponent)   -- 0.0
 function Geco:state()
   return { exponent = self.exponent, moving = self.moving }
 end
@@ -70,7 +92,11 @@ local STATE = {
   moving = { type = "number" },
 }
 
---- @tparam table state what state() returned
+--- Restores a state.
+-- @tparam table state what state() returned
+-- @usage
+-- geco = torus.optim.geco{ tolerance = 0.01 }
+-- geco:load_state(geco:state())
 function Geco:load_state(state)
   state = options.resolve("geco:load_state", state, STATE)
   self.exponent, self.moving = state.exponent, state.moving

@@ -40,6 +40,7 @@ local function is_built_in(name) return modules.exists(PARENT, name) end
 -- @usage
 -- local torus = require "torus"
 -- print(table.concat(torus.systems.names(), ", "))
+-- @usage print(table.concat(torus.systems.names(), " "))
 function M.names()
   local names, own = modules.names(PARENT), {}
   for name in pairs(known) do
@@ -58,6 +59,9 @@ end
 -- @tparam string name
 -- @treturn ?System
 -- @treturn ?string message
+-- @usage
+-- print(torus.systems.find("pendulum").dimension)   -- 1
+-- print(torus.systems.find("pendulums"))   -- nil, and what is known
 function M.find(name)
   if is_file(name) then
     if read[name] then return read[name] end
@@ -74,6 +78,8 @@ end
 --- A system as find has it; an unknown one is an error.
 -- @tparam string name
 -- @treturn System
+-- @raise for an unknown name
+-- @usage print(torus.systems.get("two_body"))
 function M.get(name)
   local system, message = M.find(name)
   if not system then
@@ -101,6 +107,16 @@ end
 -- potential or energy, uniforms=0, normals=0, sample, positions, masses or
 -- radii, extent or half_width, colours, noise=0, dt=0.125, steps=30, field
 -- @treturn System
+-- @raise when the definition lacks something, one of its functions returns
+-- another shape than it should, or the name is taken
+-- @usage
+-- quartic = torus.systems.define{ name = "quartic", dimension = 1,
+--   constants = { k = 1 }, uniforms = 2,
+--   kinetic = function(p) return (p * p):sum(2) / 2 end,
+--   potential = function(q, c) return (q * q * q * q):sum(2) * (c.k / 4) end,
+--   sample = function(u) return u:narrow(2, 1, 1), u:narrow(2, 2, 1) end }
+-- q, p = quartic:sample{ count = 3 }
+-- print(quartic:energy(q, p))
 function M.define(definition)
   local system = System.new(definition)
   if is_built_in(system.name) then
@@ -118,6 +134,14 @@ end
 -- @tparam string path
 -- @treturn ?System
 -- @treturn ?string message
+-- @usage
+-- file = io.open("free.lua", "w")
+-- file:write[[return { name = "free", dimension = 1, normals = 2,
+--   kinetic = function(p) return (p * p):sum(2) / 2 end,
+--   potential = function(q) return (q * 0):sum(2) end,
+--   sample = function(u, z) return z:narrow(2, 1, 1), z:narrow(2, 2, 1) end }]]
+-- file:close()
+-- print(assert(torus.systems.load("free.lua")))
 function M.load(path)
   local chunk, message = loadfile(path)
   if not chunk then return nil, message end
@@ -140,12 +164,15 @@ end
 --- Whether a value is a system.
 -- @param value
 -- @treturn boolean
+-- @usage print(torus.systems.is_system(torus.systems.pendulum))   -- true
 function M.is_system(value) return getmetatable(value) == System end
 
 --- A system, or the one that a name stands for; anything else is an error.
 -- @tparam string where name of the operation, for the message
 -- @tparam string|System value
 -- @treturn System
+-- @raise when value is neither a system nor the name of one
+-- @usage print(torus.systems.of("my_function", "pendulum"))
 function M.of(where, value)
   if type(value) == "string" then return M.get(value) end
   if M.is_system(value) then return value end

@@ -122,6 +122,9 @@ end
 function readers.treturn(entry, text, modifier)
   local kind, words = take_type(text)
   if kind == "" then return "expected a type" end
+  -- What comes instead, as LDoc numbers it: nil and a message.
+  if modifier == "2" and kind == "nil" then return end
+  if modifier == "2" then words = "after nil: " .. words end
   entry.returns[#entry.returns + 1] =
     mark_optional({ type = kind, text = words }, modifier)
 end
@@ -278,8 +281,8 @@ function M.of_lua(path, text, report)
     if entry.kind == "module" then
       module, public = entry.name, entry.public
       entries[#entries + 1] = entry
-    elseif definition ~= "local" then
-      if definition and entry.kind ~= "class" then
+    elseif definition ~= "local" or entry.name then
+      if definition and definition ~= "local" and entry.kind ~= "class" then
         entry.definition, entry.arguments = block.after, arguments
         entry.kind = entry.kind or arguments and "function" or "value"
         entry.name = entry.name or public_name(public or module or "?",

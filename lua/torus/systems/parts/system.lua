@@ -7,6 +7,9 @@ local render = require "torus.systems.parts.render"
 local rk45 = require "torus.rk45"
 local random = require "torus.random"
 
+--- A physical system, such as torus.systems.pendulum. Fields: name, dimension
+-- d, constants, noise, dt, steps.
+-- @type System
 local System = {}
 System.__index = System
 System.__name = "torus.system"
@@ -180,6 +183,10 @@ local WITH = { constants = { type = "table" }, noise = RULES.noise,
 -- or colours.
 -- @tparam table changes constants that are not named keep their values
 -- @treturn System
+-- @raise for a constant that the system lacks
+-- @usage
+-- moon = torus.systems.pendulum:with{ constants = { g = 0.5 }, noise = 0 }
+-- print(moon)
 function System:with(changes)
   local rules = {}
   for key, rule in pairs(WITH) do rules[key] = { type = rule.type, min = rule.min } end
@@ -207,9 +214,14 @@ local function check_state(self, what, name, x)
   end
 end
 
---- @tparam tensor q (batch, d)
+--- The energy H(q, p) of states.
+-- @tparam tensor q (batch, d)
 -- @tparam tensor p (batch, d)
 -- @treturn tensor (batch), differentiable
+-- @usage
+-- pendulum = torus.systems.pendulum
+-- q, p = pendulum:sample{ count = 4 }
+-- print(pendulum:energy(q, p))
 function System:energy(q, p)
   check_state(self, "energy", "q", q)
   check_state(self, "energy", "p", p)
@@ -220,6 +232,10 @@ end
 
 --- The Hamiltonian as torus.integrate and torus.rk45 take it.
 -- @treturn table|function torus.separable(K, V), or a function of q and p
+-- @usage
+-- pendulum = torus.systems.pendulum
+-- q, p = pendulum:sample{ count = 4 }
+-- trajectory = torus.integrate{ H = pendulum:hamiltonian(), q = q, p = p }
 function System:hamiltonian()
   local o, constants = self.definition, self.constants
   if o.energy then
@@ -235,6 +251,10 @@ end
 -- @tparam tensor p (batch, d)
 -- @treturn tensor dq/dt (batch, d) float64
 -- @treturn tensor dp/dt (batch, d) float64
+-- @usage
+-- pendulum = torus.systems.pendulum
+-- q, p = pendulum:sample{ count = 4 }
+-- dq, dp = pendulum:derivatives(q, p)
 function System:derivatives(q, p)
   check_state(self, "derivatives", "q", q)
   check_state(self, "derivatives", "p", p)
@@ -245,7 +265,11 @@ function System:derivatives(q, p)
     slopes:narrow(2, d + 1, d):contiguous()
 end
 
---- The engine's kernel for the vector field, {name, {constant, ...}}, or nil.
+--- The engine's kernel for the vector field, for torus.rk45.
+-- @treturn ?table {name, {constant, ...}}, or nil where there is none
+-- @usage
+-- field = torus.systems.pendulum:field()
+-- print(field[1])   -- pendulum
 function System:field()
   local field = self.definition.field
   if not field then return nil end
@@ -275,6 +299,10 @@ end
 -- @tparam table opts count; seed=0; split="train", any word; first=1
 -- @treturn tensor q (count, d) float64
 -- @treturn tensor p (count, d) float64
+-- @raise when count is missing
+-- @usage
+-- q, p = torus.systems.two_body:sample{ count = 10, seed = 3 }
+-- print(table.unpack(q.shape))   -- 10  4
 function System:sample(opts)
   local o = options.resolve("system:sample", opts, SAMPLE)
   return engine.no_grad(function()
@@ -304,6 +332,11 @@ end
 -- @tparam ?table opts as of torus.rk45: times, or dt and steps (default: the
 -- system's), and tolerances
 -- @treturn table q and p, each (times, batch, d) float64
+-- @usage
+-- pendulum = torus.systems.pendulum
+-- q, p = pendulum:sample{ count = 4 }
+-- trajectory = pendulum:solve(q, p, { steps = 100 })
+-- print(table.unpack(trajectory.q.shape))   -- 101  4  1
 function System:solve(q, p, opts)
   local o = {}
   for key, value in pairs(opts or {}) do o[key] = value end
@@ -320,6 +353,12 @@ end
 -- @tparam ?table opts resolution=32, background, sharpness=80, colours,
 -- radii (in the world's units), half_width
 -- @treturn tensor (..., resolution, resolution, 3) float32 in [0, 1]
+-- @raise when the system has no positions to draw
+-- @usage
+-- pendulum = torus.systems.pendulum
+-- q, p = pendulum:sample{ count = 4 }
+-- frames = pendulum:render(q, { resolution = 64 })
+-- print(table.unpack(frames.shape))   -- 4  64  64  3
 function System:render(q, opts)
   local o = self.definition
   if not self.drawing then complain(o, "has no positions to draw") end
