@@ -73,8 +73,9 @@ M.rules = {
   -- Hidden layers of an energy, before its read-out: 6 convolutions, or 2 dense
   -- layers of a vector phase space.
   energy_layers = { type = "integer", min = 1 },
-  -- Units of these dense layers.
-  energy_width = { default = 64, type = "integer", min = 2 },
+  -- Units of these dense layers: 64. No default here: a run's configuration has
+  -- every key that has one, and a map has no dense layers.
+  energy_width = { type = "integer", min = 2 },
   -- Their activation; convolutions have softplus.
   energy_activation = { default = "softplus", choices = energy.activations },
   -- Initial weights of an energy: torus.models.parts.energy.
@@ -102,6 +103,7 @@ local function complete_phase(c, given)
   end
   if vector then
     c.latent, c.dimension = "vector", c.dimension or 1
+    c.energy_width = c.energy_width or 64
     if given.latent == "map" then
       options.raise("hgn: latent: a vector phase space has a latent vector: "
         .. "expected \"vector\", got \"map\"")
