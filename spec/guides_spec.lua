@@ -219,7 +219,12 @@ local function wrong_command(text, page)
   local made = text:match("^make%s+(.+)$")
   if made then return wrong_make(made) end
   local script, rest = text:match("(scripts/[%w_]+%.lua)(.*)$")
+  local program, arguments = text:match("^scripts/torus ([%w_]+)%f[%s\0](.*)$")
+  if program and program:find("%l") then
+    script, rest = "scripts/" .. program .. ".lua", arguments
+  end
   if script and exists(script) then return wrong_options(script, rest) end
+  if program and program:find("%l") then return "there is no program " .. program end
   for path in text:gmatch("%f[%w.][%w_.]+/[%w_./*-]+") do
     local top = path:match("^([%w_.]+)/")
     if TOP[top] and top ~= "data" and not exists(path) and not is_made(page, path) then
