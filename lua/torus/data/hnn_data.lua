@@ -130,6 +130,10 @@ end
 -- @treturn table system, dt between points, and train and test, each with
 -- size, q, p, dq, dp (size, d) and way, the exact motion: q and p (points,
 -- trajectories, d) float64
+-- @raise for an unknown system or option
+-- @usage
+-- set = torus.data.hnn_data.make("mass_spring", { trajectories = 4 })
+-- print(table.unpack(set.train.dq.shape))
 function M.make(system, opts)
   system = systems.of("hnn_data", system)
   local o = options.resolve("hnn_data", opts, RULES)

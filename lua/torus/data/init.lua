@@ -18,11 +18,13 @@ local video = require "torus.data.video"
 
 local M = {}
 
+--- A data set, with parts `train` and `test` (States or Frames), system, seed,
+-- noise, dt and steps.
+-- @type Dataset
 local Dataset = {}
 Dataset.__index = Dataset
 Dataset.__name = "torus.data.dataset"
 
---- Trajectories of a system as one tensor; see torus.data.states.make.
 M.trajectories = states.make
 
 M.order = Order.new
@@ -64,6 +66,11 @@ local STORED = { train = { type = "integer", min = 1 },
 -- seed=0; noise, dt and steps, by default the system's; resolution=32, and
 -- drawing, further options of system:render; progress(split, done, count)
 -- @treturn Dataset
+-- @raise for an unknown system or option
+-- @usage
+-- set = torus.data.simulate("pendulum", { train = 20, test = 5 })
+-- frames = set.train:batch{1, 2, 3}
+-- print(table.unpack(frames.shape))   -- 3  31  32  32  3
 function M.simulate(system, opts)
   local o = options.resolve("data.simulate", opts, SIMULATED)
   system = systems.of("data.simulate", system)
@@ -128,6 +135,12 @@ end
 -- noise, dt and steps must be what it was made with
 -- @treturn ?Dataset
 -- @treturn ?string message
+-- @usage
+-- set = torus.data.simulate("pendulum", { train = 20, test = 5 })
+-- os.execute("mkdir -p pendulum")
+-- assert(set:save("pendulum"))
+-- set = assert(torus.data.load("pendulum", { train = 10 }))
+-- print(set.train.size)   -- 10
 function M.load(path, opts)
   options.argument("data.load", "the folder", path, A_PATH)
   local o = options.resolve("data.load", opts, STORED)
@@ -162,6 +175,10 @@ end
 -- @tparam string path of a folder that exists
 -- @treturn ?boolean true
 -- @treturn ?string message
+-- @usage
+-- set = torus.data.simulate("pendulum", { train = 20, test = 5 })
+-- os.execute("mkdir -p pendulum")
+-- assert(set:save("pendulum"))
 function Dataset:save(path)
   if not self.system then
     options.raise("data: frames of the user's own are not saved again")
@@ -191,6 +208,11 @@ end
 -- default the rest; dt=0.125
 -- @treturn ?Dataset
 -- @treturn ?string message
+-- @raise when source is neither a tensor nor a path, for an unknown option
+-- @usage
+-- film = torus.rand(10, 31, 32, 32, 3)
+-- set = assert(torus.data.frames(film, { test = 2, dt = 0.1 }))
+-- print(set.train.size, set.test.size)   -- 8  2
 function M.frames(source, opts)
   local o = options.resolve("data.frames", opts, FRAMES)
   local rows, message
@@ -223,6 +245,9 @@ end
 -- @treturn ?Dataset train and test (see torus.data.split), system, seed,
 -- noise, dt, steps
 -- @treturn ?string message
+-- @usage
+-- set = assert(torus.data.open("two_body", { train = 10, test = 5 }))
+-- print(set)
 function M.open(source, opts)
   if systems.is_system(source) then return M.simulate(source, opts) end
   if type(source) ~= "string" then
@@ -246,6 +271,10 @@ end
 -- progress(done, count)
 -- @treturn ?boolean true
 -- @treturn ?string message
+-- @usage
+-- set = torus.data.simulate("pendulum", { train = 20, test = 5 })
+-- assert(torus.data.export("pendulum.npy", set.test))
+-- print(torus.npy.info("pendulum.npy").dtype)   -- uint8
 function M.export(path, split, opts)
   local o = options.resolve("data.export", opts, {
     dtype = { default = "uint8", choices = { "uint8", "float32" } },

@@ -6,6 +6,8 @@ local options = require "torus.options"
 local random = require "torus.random"
 local engine = require "torus.engine"
 
+--- An order of training; torus.data.order makes it.
+-- @type Order
 local Order = {}
 Order.__index = Order
 Order.__name = "torus.data.order"
@@ -23,6 +25,11 @@ local RULES = {
 -- @tparam table opts count of sequences; batch, how many at a time; seed=0;
 -- shuffle=true; drop_last=true leaves out what doesn't fill a batch
 -- @treturn Order
+-- @raise when drop_last is set and no batch can be filled
+-- @usage
+-- order = torus.data.order{ count = 100, batch = 16, seed = 1 }
+-- indices, epoch = order:next()
+-- print(indices:numel(), epoch)   -- 16  1
 function Order.new(opts)
   local o = options.resolve("data.order", opts, RULES)
   if o.drop_last and o.count < o.batch then
@@ -48,6 +55,10 @@ end
 --- The places of the next batch.
 -- @treturn tensor int64, from 1
 -- @treturn integer epoch that it belongs to, from 1
+-- @usage
+-- order = torus.data.order{ count = 100, batch = 16, seed = 1 }
+-- for _ = 1, 7 do indices, epoch = order:next() end
+-- print(epoch)   -- 2: six batches make an epoch
 function Order:next()
   local left = self.count - self.used
   if left <= 0 or (self.drop_last and left < self.batch) then
@@ -62,9 +73,17 @@ end
 
 --- What to save to go on from here.
 -- @treturn table epoch and used, integers
+-- @usage
+-- order = torus.data.order{ count = 100, batch = 16, seed = 1 }
+-- order:next()
+-- print(order:state().used)   -- 16
 function Order:state() return { epoch = self.epoch, used = self.used } end
 
---- @tparam table state what state() returned
+--- Goes on from a saved state.
+-- @tparam table state what state() returned
+-- @usage
+-- order = torus.data.order{ count = 100, batch = 16, seed = 1 }
+-- order:set_state{ epoch = 3, used = 0 }
 function Order:set_state(state)
   local o = options.resolve("order:set_state", state, {
     epoch = { required = true, type = "integer", min = 1 },

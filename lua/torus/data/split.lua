@@ -40,6 +40,9 @@ end
 
 -- --- states, rendered when asked for ----------------------------------------
 
+--- Sequences of simulated states, rendered when they are asked for: a data
+-- set's `train` or `test`. Fields: size, length.
+-- @type States
 local States = {}
 States.__index = States
 States.__name = "torus.data.states"
@@ -61,6 +64,10 @@ function States:__len() return self.size end
 -- @tparam {integer,...}|tensor places
 -- @tparam ?boolean clean without noise
 -- @treturn tensor (batch, length, 2, d) float32: q is [.., 1, ..], p [.., 2, ..]
+-- @usage
+-- train = torus.data.simulate("pendulum", { train = 20, test = 5 }).train
+-- x = train:states({1, 2}, true)
+-- print(table.unpack(x.shape))   -- 2  31  2  1
 function States:states(places, clean)
   local from = clean and self.clean_states or self.noisy
   return from:index_select(1,
@@ -75,11 +82,17 @@ end
 --- Frames as they were observed, noise included.
 -- @tparam {integer,...}|tensor places
 -- @treturn tensor (batch, length, height, width, 3) float32
+-- @usage
+-- train = torus.data.simulate("pendulum", { train = 20, test = 5 }).train
+-- print(table.unpack(train:batch{1, 2}.shape))   -- 2  31  32  32  3
 function States:batch(places) return render(self, places, false) end
 
 --- Frames without noise.
 -- @tparam {integer,...}|tensor places
 -- @treturn tensor (batch, length, height, width, 3) float32
+-- @usage
+-- train = torus.data.simulate("pendulum", { train = 20, test = 5 }).train
+-- noise = train:batch{1} - train:clean{1}
 function States:clean(places) return render(self, places, true) end
 
 --- Windows of the observed frames; only these are rendered.
@@ -87,6 +100,10 @@ function States:clean(places) return render(self, places, true) end
 -- @tparam {integer,...} starts index of each window's first frame, from 1
 -- @tparam integer count frames of a window
 -- @treturn tensor (batch, count, height, width, 3) float32
+-- @usage
+-- train = torus.data.simulate("pendulum", { train = 20, test = 5 }).train
+-- x = train:windows({1, 2}, {1, 11}, 5)
+-- print(table.unpack(x.shape))   -- 2  5  32  32  3
 function States:windows(places, starts, count)
   local states = windows.cut(self:states(places), starts, count)
   return self.system:render(states:select(3, 1), self.drawing)
@@ -94,6 +111,9 @@ end
 
 -- --- frames that are there --------------------------------------------------
 
+--- Sequences of given frames: `train` or `test` of torus.data.frames. Fields:
+-- size, length, clean_unknown.
+-- @type Frames
 local Frames = {}
 Frames.__index = Frames
 Frames.__name = "torus.data.frames"
@@ -114,6 +134,9 @@ function Frames:__len() return self.size end
 --- Frames at places.
 -- @tparam {integer,...}|tensor places
 -- @treturn tensor (batch, length, height, width, 3) float32
+-- @usage
+-- train = torus.data.frames(torus.rand(10, 31, 16, 16, 3), { test = 2 }).train
+-- print(table.unpack(train:batch{1, 2}.shape))   -- 2  31  16  16  3
 function Frames:batch(places)
   local list = list_of(places, self.size)
   for i, place in ipairs(list) do list[i] = place + self.before end
@@ -127,6 +150,9 @@ end
 -- @tparam {integer,...} starts index of each window's first frame, from 1
 -- @tparam integer count frames of a window
 -- @treturn tensor (batch, count, height, width, 3) float32
+-- @usage
+-- train = torus.data.frames(torus.rand(10, 31, 16, 16, 3), { test = 2 }).train
+-- print(table.unpack(train:windows({1}, {4}, 5).shape))   -- 1  5  16  16  3
 function Frames:windows(places, starts, count)
   return windows.cut(self:batch(places), starts, count)
 end
@@ -145,6 +171,9 @@ local function squared(x) return (x * x):sum():item() end
 -- model can beat on noisy data (nil where clean frames are not known);
 -- own_mean, of each sequence's own mean image, and constant, of the mean image
 -- of all, both against the clean frames
+-- @usage
+-- train = torus.data.simulate("pendulum", { train = 20, test = 5 }).train
+-- print(train:measure{ count = 10 }.own_mean)
 function M.measure(split, opts)
   local o = options.resolve("data.measure", opts, {
     count = { default = 1000, type = "integer", min = 1 },

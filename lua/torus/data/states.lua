@@ -65,11 +65,15 @@ end
 --- Trajectories. Trajectory i, its noise included, depends on the seed, the
 -- split, i and the physics alone: not on the count, the first one asked for,
 -- or the number of threads.
+-- @function torus.data.trajectories
 -- @tparam table opts system, a name or a System; count; split="train";
 -- seed=0; first=1; steps, dt and noise (standard deviation) by default the
 -- system's; progress(done, count), called now and then
 -- @treturn tensor noisy states (count, steps + 1, 2, d) float32, q and p
 -- @treturn tensor clean states, the same tensor when noise is 0
+-- @usage
+-- noisy, clean = torus.data.trajectories{ system = "pendulum", count = 4 }
+-- print(table.unpack(noisy.shape))   -- 4  31  2  1
 function M.make(opts)
   local o = options.resolve("data.trajectories", opts, RULES)
   o.system = systems.of("data.trajectories", o.system)

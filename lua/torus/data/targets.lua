@@ -13,6 +13,8 @@ local engine = require "torus.engine"
 
 local M = {}
 
+--- A density to learn. Fields: name, dimension d.
+-- @type Target
 local Target = {}
 Target.__index = Target
 Target.__name = "torus.data.target"
@@ -91,6 +93,9 @@ local MIXTURE = {
 -- dimensions, where they are random corners of a cube, by seed=1); std=0.4;
 -- or centres, a tensor (modes, dimension)
 -- @treturn Target
+-- @usage
+-- target = torus.data.targets.mixture{ modes = 3, std = 0.3 }
+-- x = target:sample(512, torus.generator(1))   -- (512, 2)
 function M.mixture(opts)
   local o = options.resolve("targets.mixture", opts, MIXTURE)
   local d = o.dimension
@@ -222,6 +227,10 @@ M.names = { "mixture", "rings", "moons", "checkerboard", "spirals", "pinwheel" }
 -- @tparam[opt] table opts of a mixture; the others take none
 -- @treturn ?Target
 -- @treturn ?string message
+-- @usage
+-- rings = torus.data.targets.get "rings"
+-- print(table.unpack(rings:sample(100).shape))   -- 100  2
+-- print(torus.data.targets.get "ring")   -- nil, and what is known
 function M.get(name, opts)
   if name == "mixture" then return M.mixture(opts) end
   local make = PLANE[name]
@@ -269,6 +278,9 @@ end
 -- @tparam[opt] table opts test_share=0.2; seed=0
 -- @treturn ?Target
 -- @treturn ?string message
+-- @usage
+-- target = assert(torus.data.targets.samples(torus.randn(100, 2)))
+-- print(target.held_out:sample(5))
 function M.samples(source, opts)
   local o = options.resolve("targets.samples", opts, SAMPLES)
   local given = engine.is_tensor(source)
@@ -297,6 +309,9 @@ end
 -- @tparam[opt] generator generator
 -- @tparam[opt="float32"] string dtype
 -- @treturn tensor (count, d)
+-- @usage
+-- rings = torus.data.targets.get "rings"
+-- x = rings:sample(512, torus.generator(1))   -- (512, 2) float32
 function Target:sample(count, generator, dtype)
   return engine.no_grad(function()
     return self.draw(count, generator):to(dtype or "float32")
@@ -306,6 +321,9 @@ end
 --- The logarithm of the density in nats; nil for a user's samples.
 -- @tparam tensor x (n, d)
 -- @treturn ?tensor (n) float64
+-- @usage
+-- rings = torus.data.targets.get "rings"
+-- print(rings:log_density(rings:sample(4)))   -- nats
 function Target:log_density(x)
   if not self.log then return nil end
   return engine.no_grad(function() return self.log(x:to("float64")) end)
@@ -315,6 +333,9 @@ end
 -- @tparam[opt=20000] integer count of samples
 -- @treturn ?number
 -- @treturn ?number its standard error
+-- @usage
+-- rings = torus.data.targets.get "rings"
+-- print(rings:entropy(1000))   -- nats, and the standard error
 function Target:entropy(count)
   if self.known_entropy then return self.known_entropy, 0 end
   if not self.log then return nil end
@@ -328,6 +349,9 @@ end
 --- The share of samples that lie nearest to each mode of a mixture.
 -- @tparam tensor x (n, d)
 -- @treturn ?{number,...} by mode
+-- @usage
+-- target = torus.data.targets.mixture{ modes = 2 }
+-- print(target:shares(target:sample(1000))[1])   -- nearly 0.5
 function Target:shares(x)
   if not self.modes then return nil end
   return engine.no_grad(function()

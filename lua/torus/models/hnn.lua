@@ -16,6 +16,8 @@ local options = require "torus.options"
 local rk45 = require "torus.rk45"
 local engine = require "torus.engine"
 
+--- An HNN, or the plain network beside it; torus.models.hnn makes it.
+-- @type HNN
 local HNN = Module.class("HNN")
 
 local M = {}
@@ -32,10 +34,17 @@ M.rules = {
   dtype = { default = "float32", choices = { "float32", "float64" } },
 }
 
---- @tparam[opt] table config see rules; dimension=1, width=200, depth=2,
+--- A Hamiltonian Neural Network (Greydanus et al. 2019), or with kind="mlp" the
+-- plain network that predicts the derivatives.
+-- @tparam[opt] table config see rules; dimension=1, width=200, depth=2,
 -- activation="tanh", kind="hnn", dtype="float32"
 -- @tparam[opt] generator generator draws the initial weights
 -- @treturn Module
+-- @raise for unknown options
+-- @usage
+-- model = torus.models.hnn{ dimension = 1, width = 16 }
+-- q, p = torus.randn(8, 1), torus.randn(8, 1)
+-- dq, dp = model(q, p)
 function M.new(config, generator)
   local c = options.resolve("hnn", config, M.rules)
   local self = Module.instance(HNN, { config = c })
@@ -57,6 +66,11 @@ end
 -- @tparam tensor q (batch, d)
 -- @tparam tensor p (batch, d)
 -- @treturn tensor (batch)
+-- @raise for the plain network
+-- @usage
+-- model = torus.models.hnn{ dimension = 1, width = 16 }
+-- q, p = torus.randn(8, 1), torus.randn(8, 1)
+-- print(table.unpack(model:energy(q, p).shape))   -- 8
 function HNN:energy(q, p)
   if not self.hamiltonian then
     options.raise("hnn: the plain network has no energy")
@@ -70,6 +84,10 @@ end
 -- @tparam tensor p (batch, d)
 -- @treturn tensor dq/dt (batch, d)
 -- @treturn tensor dp/dt (batch, d)
+-- @usage
+-- model = torus.models.hnn{ dimension = 1, width = 16 }
+-- q, p = torus.randn(8, 1), torus.randn(8, 1)
+-- dq, dp = model:motion(q, p)   -- as model(q, p)
 function HNN:motion(q, p)
   check_state(self, q, p)
   if self.hamiltonian then return field.motion(self.hamiltonian, q, p) end
@@ -77,7 +95,7 @@ function HNN:motion(q, p)
   return both:narrow(2, 1, d), both:narrow(2, d + 1, d)
 end
 
-HNN.forward = HNN.motion
+HNN.forward = HNN.motion -- a call of the model
 
 --- Eq. (1): half the sum of both squares for d = 1; for more coordinates the
 -- mean over all 2 d of them, as in the original.
@@ -86,6 +104,11 @@ HNN.forward = HNN.motion
 -- @tparam tensor dq (batch, d), the derivatives to be learned
 -- @tparam tensor dp (batch, d)
 -- @treturn tensor loss, a scalar
+-- @usage
+-- model = torus.models.hnn{ dimension = 1, width = 16 }
+-- q, p = torus.randn(8, 1), torus.randn(8, 1)
+-- dq, dp = p, -q   -- those of a mass on a spring
+-- model:loss(q, p, dq, dp):backward()
 function HNN:loss(q, p, dq, dp)
   check_state(self, q, p)
   options.tensor("hnn", "dq", dq, q.shape)
@@ -152,6 +175,11 @@ end
 -- the plain network), or "rk45" (adaptive, without substeps and gradients;
 -- rtol=1e-6, atol=1e-8)
 -- @treturn table q and p (steps + 1, batch, d), float64 by rk45
+-- @usage
+-- model = torus.models.hnn{ dimension = 1, width = 16 }
+-- q, p = torus.randn(8, 1), torus.randn(8, 1)
+-- trajectory = model:rollout(q, p, { dt = 0.1, steps = 50 })
+-- print(table.unpack(trajectory.q.shape))   -- 51  8  1
 function HNN:rollout(q, p, opts)
   local o = options.resolve("hnn:rollout", opts, ROLLOUT)
   check_state(self, q, p)

@@ -52,6 +52,8 @@ M.rules = {
   dtype = { default = "float32", choices = { "float32", "float64" } },
 }
 
+--- A PixelHNN; torus.models.pixel_hnn makes it.
+-- @type PixelHNN
 local PixelHNN = Module.class("PixelHNN")
 
 -- Channels of q as HGN's decoder takes them, and of the encoder's last layer.
@@ -93,12 +95,18 @@ local function register_conv(self, c, o)
     layer = o, background = c.background and twice(c.background) }))
 end
 
---- @tparam[opt] table config see rules; kind="mlp", latent=2, resolution=32,
+--- A PixelHNN (appendix A.3).
+-- @tparam[opt] table config see rules; kind="mlp", latent=2, resolution=32,
 -- channels=3, width=200, conv_width=64, hnn_weight=0.1, cc_weight=1,
 -- step="euler", background, input_gain=4, init="kaiming" of the auto-encoder,
 -- dtype="float32"
 -- @tparam[opt] generator generator draws the initial weights
 -- @treturn Module
+-- @raise when latent is odd, or an option is unknown
+-- @usage
+-- model = torus.models.pixel_hnn{ width = 16, resolution = 16 }
+-- pairs_ = torus.rand(4, 2, 16, 16, 3)
+-- z = model:encode(pairs_)   -- (4, 2)
 function M.new(config, generator)
   local c = options.resolve("pixel_hnn", config, M.rules)
   if c.latent % 2 ~= 0 then
@@ -131,6 +139,10 @@ end
 
 --- Sets the image that frames are encoded relative to.
 -- @tparam tensor pairs (n, 2, height, width, channels), whose mean it becomes
+-- @usage
+-- model = torus.models.pixel_hnn{ width = 16, resolution = 16 }
+-- pairs_ = torus.rand(4, 2, 16, 16, 3)
+-- model:set_centre(pairs_)
 function PixelHNN:set_centre(pairs)
   check_frames(self, pairs, 2)
   engine.no_grad(function()
@@ -141,6 +153,10 @@ end
 --- The latent state of pairs of frames.
 -- @tparam tensor pairs (batch, 2, height, width, channels)
 -- @treturn tensor (batch, latent), the first half q, the other p
+-- @usage
+-- model = torus.models.pixel_hnn{ width = 16, resolution = 16 }
+-- pairs_ = torus.rand(4, 2, 16, 16, 3)
+-- print(table.unpack(model:encode(pairs_).shape))   -- 4  2
 function PixelHNN:encode(pairs)
   check_frames(self, pairs, 2)
   local batch = pairs:size(1)
@@ -157,6 +173,10 @@ end
 --- Pairs of frames from latent states.
 -- @tparam tensor z (batch, latent)
 -- @treturn tensor (batch, 2, height, width, channels)
+-- @usage
+-- model = torus.models.pixel_hnn{ width = 16, resolution = 16 }
+-- pairs_ = torus.rand(4, 2, 16, 16, 3)
+-- print(table.unpack(model:decode(torus.zeros(4, 2)).shape))   -- 4  2  16  16  3
 function PixelHNN:decode(z)
   check_latent(self, z)
   local c, batch = self.config, z:size(1)
@@ -170,9 +190,14 @@ function PixelHNN:decode(z)
     :permute { 1, 4, 2, 3, 5 }
 end
 
---- @tparam tensor z (batch, latent)
+--- The positions and momenta of latent states.
+-- @tparam tensor z (batch, latent)
 -- @treturn tensor q (batch, latent / 2)
 -- @treturn tensor p (batch, latent / 2)
+-- @usage
+-- model = torus.models.pixel_hnn{ width = 16, resolution = 16 }
+-- pairs_ = torus.rand(4, 2, 16, 16, 3)
+-- q, p = model:split(model:encode(pairs_))   -- (4, 1) each
 function PixelHNN:split(z)
   check_latent(self, z)
   local half = self.config.latent // 2
@@ -197,6 +222,11 @@ end
 -- @treturn table autoencoder, eq. (14) for both pairs; canonical, eq. (13);
 -- hnn, eq. (12) with finite differences; total, eq. (15) without the weight
 -- decay, which is the optimiser's
+-- @usage
+-- model = torus.models.pixel_hnn{ width = 16, resolution = 16 }
+-- pairs_ = torus.rand(4, 2, 16, 16, 3)
+-- losses = model:losses(torus.rand(4, 3, 16, 16, 3))
+-- losses.total:backward()
 function PixelHNN:losses(frames)
   check_frames(self, frames, 3)
   local batch = frames:size(1)
@@ -226,6 +256,11 @@ local ROLLOUT = {
 -- @tparam[opt] table opts steps=30, one for each frame; substeps=2 in each;
 -- dt=1 frame, of either sign
 -- @treturn table q and p (steps + 1, batch, latent / 2)
+-- @usage
+-- model = torus.models.pixel_hnn{ width = 16, resolution = 16 }
+-- pairs_ = torus.rand(4, 2, 16, 16, 3)
+-- trajectory = model:rollout(model:encode(pairs_), { steps = 5 })
+-- print(table.unpack(trajectory.q.shape))   -- 6  4  1
 function PixelHNN:rollout(z, opts)
   local o = options.resolve("pixel_hnn:rollout", opts, ROLLOUT)
   local q, p = self:split(z)
@@ -254,6 +289,11 @@ end
 -- @tparam table way a rollout
 -- @tparam[opt] table opts as of rollout
 -- @treturn table the next one, which starts where `way` ends
+-- @usage
+-- model = torus.models.pixel_hnn{ width = 16, resolution = 16 }
+-- pairs_ = torus.rand(4, 2, 16, 16, 3)
+-- trajectory = model:rollout(model:encode(pairs_), { steps = 5 })
+-- back = model:continue(trajectory, { steps = 5, dt = -1 })
 function PixelHNN:continue(way, opts)
   return self:rollout(latents(self, way)[-1], opts)
 end
@@ -262,6 +302,11 @@ end
 -- is recorded.
 -- @tparam table way a rollout
 -- @treturn tensor (batch, steps + 1, height, width, channels)
+-- @usage
+-- model = torus.models.pixel_hnn{ width = 16, resolution = 16 }
+-- pairs_ = torus.rand(4, 2, 16, 16, 3)
+-- trajectory = model:rollout(model:encode(pairs_), { steps = 5 })
+-- print(table.unpack(model:images(trajectory).shape))   -- 4  6  16  16  3
 function PixelHNN:images(way)
   return engine.no_grad(function()
     local z, frames = latents(self, way), {}
@@ -275,6 +320,10 @@ end
 -- @tparam[opt] table opts as of rollout
 -- @treturn tensor (batch, steps + 1, height, width, channels)
 -- @treturn table the rollout
+-- @usage
+-- model = torus.models.pixel_hnn{ width = 16, resolution = 16 }
+-- pairs_ = torus.rand(4, 2, 16, 16, 3)
+-- film = model:film(pairs_, { steps = 5 })   -- (4, 6, 16, 16, 3)
 function PixelHNN:film(pairs, opts)
   return engine.no_grad(function()
     local way = self:rollout(self:encode(pairs), opts)
@@ -290,6 +339,10 @@ local FILM = { steps = {}, dt = {}, substeps = {} }
 -- @tparam[opt] table opts as of rollout; as many steps as there are by default
 -- @treturn tensor (batch, steps + 1, height, width, channels)
 -- @treturn table the rollout
+-- @usage
+-- model = torus.models.pixel_hnn{ width = 16, resolution = 16 }
+-- pairs_ = torus.rand(4, 2, 16, 16, 3)
+-- frames, trajectory = model:reconstruct(torus.rand(4, 6, 16, 16, 3))
 function PixelHNN:reconstruct(frames, opts)
   local o = options.resolve("pixel_hnn:reconstruct", opts, FILM)
   check_frames(self, frames, "frames")
@@ -300,6 +353,10 @@ end
 --- The learned energy of latent states.
 -- @tparam tensor z (batch, latent)
 -- @treturn tensor (batch)
+-- @usage
+-- model = torus.models.pixel_hnn{ width = 16, resolution = 16 }
+-- pairs_ = torus.rand(4, 2, 16, 16, 3)
+-- print(table.unpack(model:energy(model:encode(pairs_)).shape))   -- 4
 function PixelHNN:energy(z)
   check_latent(self, z)
   return self.energy_net(z)
@@ -308,6 +365,11 @@ end
 --- The energy along a rollout.
 -- @tparam table way a rollout
 -- @treturn tensor (steps + 1, batch)
+-- @usage
+-- model = torus.models.pixel_hnn{ width = 16, resolution = 16 }
+-- pairs_ = torus.rand(4, 2, 16, 16, 3)
+-- trajectory = model:rollout(model:encode(pairs_), { steps = 5 })
+-- print(table.unpack(model:energies(trajectory).shape))   -- 6  4
 function PixelHNN:energies(way)
   local z = latents(self, way)
   return self:energy(z:reshape(-1, z:size(3))):reshape(z:size(1), z:size(2))

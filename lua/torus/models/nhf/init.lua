@@ -62,13 +62,21 @@ end
 
 -- --- the model --------------------------------------------------------------------
 
+--- A Neural Hamiltonian Flow; torus.models.nhf makes it.
+-- @type NHF
 local NHF = Module.class("NHF")
 
---- @tparam[opt] table config see rules; dimension=2, flows=5, leaps=2,
+--- A Neural Hamiltonian Flow (section 3.3 and appendix A.2).
+-- @tparam[opt] table config see rules; dimension=2, flows=5, leaps=2,
 -- dt=0.25, width=128, depth=2, prior="normal" or "soft_uniform" (with
 -- prior_width=4, prior_sharpness=4), energy_gain=1, dtype="float32"
 -- @tparam[opt] generator generator draws the initial weights
 -- @treturn Module
+-- @raise for unknown options
+-- @usage
+-- model = torus.models.nhf{ dimension = 1, flows = 2, width = 8 }
+-- q = torus.randn(16, 1)
+-- loss = -model(q):mean()   -- the negative ELBO
 function M.new(config, generator)
   local c = options.resolve("nhf", config, M.rules)
   local self = Module.instance(NHF, { config = c })
@@ -118,6 +126,12 @@ local TRANSPORT = {
 -- @treturn tensor q (batch, d)
 -- @treturn tensor p (batch, d)
 -- @treturn ?table with path: q and p (1 + flows * leaps, batch, d)
+-- @usage
+-- model = torus.models.nhf{ dimension = 1, flows = 2, width = 8 }
+-- q = torus.randn(16, 1)
+-- q0, p0, path = model:transport(q, torus.randn(16, 1),
+--   { inverse = true, path = true })
+-- print(table.unpack(path.q.shape))   -- 5  16  1
 function NHF:transport(q, p, opts)
   opts = options.resolve("nhf:transport", opts, TRANSPORT)
   check_rows(self, "q", q)
@@ -143,6 +157,10 @@ end
 -- @tparam tensor q (batch, d)
 -- @tparam tensor p (batch, d)
 -- @treturn tensor (batch), nats
+-- @usage
+-- model = torus.models.nhf{ dimension = 1, flows = 2, width = 8 }
+-- q = torus.randn(16, 1)
+-- print(table.unpack(model:log_joint(q, torus.zeros(16, 1)).shape))   -- 16
 function NHF:log_joint(q, p)
   return self.prior:log_density(self:transport(q, p, { inverse = true }))
 end
@@ -151,6 +169,10 @@ end
 -- @tparam tensor q (batch, d)
 -- @treturn tensor mean (batch, d)
 -- @treturn tensor logarithm of the standard deviation (batch, d)
+-- @usage
+-- model = torus.models.nhf{ dimension = 1, flows = 2, width = 8 }
+-- q = torus.randn(16, 1)
+-- mean, log_std = model:encode(q)   -- (16, 1) each
 function NHF:encode(q)
   check_rows(self, "q", q)
   return self.mean(q), self.log_std(q)
@@ -164,6 +186,10 @@ local NOISE = { epsilon = {}, generator = {} }
 -- instead of drawing it
 -- @treturn tensor ln pi(s_0) (batch)
 -- @treturn tensor ln f(p | q) (batch)
+-- @usage
+-- model = torus.models.nhf{ dimension = 1, flows = 2, width = 8 }
+-- q = torus.randn(16, 1)
+-- log_pi, log_f = model:terms(q, { generator = torus.generator(1) })
 function NHF:terms(q, opts)
   local o = options.resolve("nhf:terms", opts, NOISE)
   local mean, log_std = self:encode(q)
@@ -180,6 +206,10 @@ end
 -- @tparam tensor q (batch, d), data
 -- @tparam[opt] table opts as of terms
 -- @treturn tensor (batch), nats
+-- @usage
+-- model = torus.models.nhf{ dimension = 1, flows = 2, width = 8 }
+-- q = torus.randn(16, 1)
+-- print(model:elbo(q):mean())
 function NHF:elbo(q, opts)
   local log_pi, log_f = self:terms(q, opts)
   return log_pi - log_f
@@ -197,6 +227,10 @@ local IMPORTANCE = {
 -- @tparam tensor q (batch, d)
 -- @tparam[opt] table opts samples=64; generator
 -- @treturn tensor (batch), nats
+-- @usage
+-- model = torus.models.nhf{ dimension = 1, flows = 2, width = 8 }
+-- q = torus.randn(16, 1)
+-- print(model:importance_bound(q, { samples = 16 }):mean())
 function NHF:importance_bound(q, opts)
   local o = options.resolve("nhf:importance_bound", opts, IMPORTANCE)
   check_rows(self, "q", q)
@@ -216,6 +250,11 @@ local SAMPLE = { generator = {}, path = TRANSPORT.path }
 -- @treturn tensor q (count, d), samples of the learned density
 -- @treturn tensor p (count, d)
 -- @treturn ?table with path: q and p of all states on the way
+-- @usage
+-- model = torus.models.nhf{ dimension = 1, flows = 2, width = 8 }
+-- q = torus.randn(16, 1)
+-- samples = model:sample(100)
+-- print(table.unpack(samples.shape))   -- 100  1
 function NHF:sample(count, opts)
   local o = options.resolve("nhf:sample", opts, SAMPLE)
   return engine.no_grad(function()
@@ -277,6 +316,11 @@ local DENSITY = {
 -- low and high, lists, by default those of the model's own samples and
 -- margin=0.15 of their distance more; chunk=20000 states at a time
 -- @treturn tensor (batch), nats
+-- @raise for more than two dimensions
+-- @usage
+-- model = torus.models.nhf{ dimension = 1, flows = 2, width = 8 }
+-- q = torus.randn(16, 1)
+-- print(model:log_density(q, { points = 31 }):mean())
 function NHF:log_density(q, opts)
   local o = options.resolve("nhf:log_density", opts, DENSITY)
   local d = self.config.dimension
