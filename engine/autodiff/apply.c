@@ -6,8 +6,9 @@
 #include <string.h>
 
 static const torus_op_family *const families[] = {
-    &torus_elementwise_ops, &torus_reduce_ops, &torus_view_ops,
-    &torus_index_ops,       &torus_linear_ops, &torus_conv_ops};
+    &torus_elementwise_ops, &torus_reduce_ops,   &torus_view_ops,
+    &torus_index_ops,       &torus_linear_ops,   &torus_conv_ops,
+    &torus_linalg_ops,      &torus_spectral_ops, &torus_fft_ops};
 
 #define FAMILIES ((int)(sizeof families / sizeof *families))
 
@@ -117,6 +118,18 @@ torus_tensor *torus_apply(torus_scope *scope, const torus_op *op,
   }
   if (!noted) torus_tensor_release(saved);
   return torus_scope_own(scope, call.out);
+}
+
+torus_tensor *torus_apply_part(torus_scope *scope, const torus_op *op,
+                               torus_tensor *const *in, int inputs,
+                               const torus_attrs *attrs, torus_tensor *packed,
+                               int i) {
+  if (scope->status.code != TORUS_OK || !packed) return NULL;
+  torus_call call = {
+      .op = op, .attrs = attrs, .inputs = inputs, .in = in, .out = packed};
+  /* A tensor is no part of the call that it is computed from. */
+  // cppcheck-suppress returnDanglingLifetime
+  return op->part(scope, &call, i);
 }
 
 /* --- helpers of the families ---------------------------------------------- */

@@ -48,7 +48,7 @@ torus_tensor *torus_expand(torus_scope *scope, torus_tensor *x,
 /* dims: the old dimension (from 0) at each new place. */
 torus_tensor *torus_permute(torus_scope *scope, torus_tensor *x,
                             const torus_shape *dims);
-/* Every step[d]-th element from start[d] (from 0), size[d] of them. */
+/* Every step[d]-th element from start[d] (from 1), size[d] of them. */
 torus_tensor *torus_slice(torus_scope *scope, torus_tensor *x,
                           const torus_shape *start, const torus_shape *size,
                           const torus_shape *step);
@@ -56,6 +56,12 @@ torus_tensor *torus_slice(torus_scope *scope, torus_tensor *x,
 torus_tensor *torus_embed(torus_scope *scope, torus_tensor *x,
                           const torus_shape *shape, const torus_shape *start,
                           const torus_shape *step);
+/* Elements [start, start + length) of a dimension, start from 0, and the
+ * adjoint: zeros with x there, `size` in that dimension. */
+torus_tensor *torus_narrow(torus_scope *scope, torus_tensor *x, int dim,
+                           int64_t start, int64_t length);
+torus_tensor *torus_widen(torus_scope *scope, torus_tensor *x, int dim,
+                          int64_t start, int64_t size);
 torus_tensor *torus_to(torus_scope *scope, torus_tensor *x, torus_dtype dtype);
 torus_tensor *torus_copy(torus_scope *scope, torus_tensor *x);
 /* x itself when it is contiguous, else a copy. */

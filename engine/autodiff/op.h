@@ -51,6 +51,12 @@ struct torus_op {
   /* The result, owned by the caller, or NULL after an error. Inputs are
    * floating tensors of one dtype unless `any_dtype`. */
   torus_tensor *(*forward)(torus_scope *scope, const torus_call *call);
+  /* For operations with several results: forward puts them into one tensor,
+   * which the graph knows, and part returns result number i of it, a view
+   * borrowed from the scope. outputs: how many; 0 where forward's tensor is
+   * the result itself. */
+  int outputs;
+  torus_tensor *(*part)(torus_scope *scope, const torus_call *call, int i);
   /* The gradient of input number i (from 0), borrowed from the scope, written
    * in differentiable operations; it may have the broadcast shape. NULL here:
    * the operation has no derivative and says so when asked for one. */
@@ -77,6 +83,13 @@ torus_tensor *torus_apply(torus_scope *scope, const torus_op *op,
                           torus_tensor *const *in, int inputs,
                           const torus_attrs *attrs);
 
+/* Result number i (from 0) of an operation with several, of what torus_apply
+ * returned for these inputs; a view owned by the scope. */
+torus_tensor *torus_apply_part(torus_scope *scope, const torus_op *op,
+                               torus_tensor *const *in, int inputs,
+                               const torus_attrs *attrs, torus_tensor *packed,
+                               int i);
+
 /* The registry, in a fixed order. */
 int torus_op_count(void);
 const torus_op *torus_op_at(int index);
@@ -89,7 +102,8 @@ typedef struct torus_op_family {
   int count;
 } torus_op_family;
 extern const torus_op_family torus_elementwise_ops, torus_reduce_ops,
-    torus_view_ops, torus_index_ops, torus_linear_ops, torus_conv_ops;
+    torus_view_ops, torus_index_ops, torus_linear_ops, torus_conv_ops,
+    torus_linalg_ops, torus_spectral_ops, torus_fft_ops;
 
 /* The reverse sweep. Gradients of sum(grad_output * y) with respect to each
  * target, which may be leaves or intermediate tensors.

@@ -477,6 +477,29 @@ torus_tensor *torus_embed(torus_scope *scope, torus_tensor *x,
   return torus_apply(scope, &ops[EMBED], &x, 1, &attrs);
 }
 
+/* One dimension's place and size among those of x. */
+static torus_tensor *along(torus_scope *scope, torus_tensor *x, int dim,
+                           int64_t start, int64_t size, bool widen) {
+  if (!x) return NULL;
+  torus_shape from = {.ndim = x->shape.ndim}, sizes = x->shape;
+  for (int d = 0; d < from.ndim; d++) from.size[d] = 1;
+  torus_shape step = from;
+  from.size[dim] = start + 1;
+  sizes.size[dim] = size;
+  return widen ? torus_embed(scope, x, &sizes, &from, &step)
+               : torus_slice(scope, x, &from, &sizes, &step);
+}
+
+torus_tensor *torus_narrow(torus_scope *scope, torus_tensor *x, int dim,
+                           int64_t start, int64_t length) {
+  return along(scope, x, dim, start, length, false);
+}
+
+torus_tensor *torus_widen(torus_scope *scope, torus_tensor *x, int dim,
+                          int64_t start, int64_t size) {
+  return along(scope, x, dim, start, size, true);
+}
+
 torus_tensor *torus_to(torus_scope *scope, torus_tensor *x, torus_dtype dtype) {
   torus_attrs attrs = {.i = {dtype}};
   if (x && x->dtype == dtype) return x;

@@ -238,11 +238,36 @@ static void read_params(lua_State *L, invocation *v, int index) {
   }
 }
 
+/* --- results --- */
+
+typedef struct part {
+  const invocation *v;
+  torus_tensor *packed;
+  int number;
+} part;
+
+static torus_tensor *compute_part(torus_scope *scope, void *arg) {
+  const part *p = arg;
+  const invocation *v = p->v;
+  return torus_apply_part(scope, v->op, v->in, v->inputs, &v->attrs, p->packed,
+                          p->number);
+}
+
+/* The packed tensor is on top of the stack. */
+static int push_parts(lua_State *L, const invocation *v) {
+  part p = {v, torus_to_tensor(L, -1), 0};
+  for (; p.number < v->op->outputs; p.number++) {
+    torus_push_result(L, compute_part, &p);
+  }
+  return v->op->outputs;
+}
+
 static int call_op(lua_State *L) {
   invocation v = {.op = lua_touserdata(L, lua_upvalueindex(1))};
   int params = read_inputs(L, &v);
   read_params(L, &v, params);
-  return torus_push_result(L, compute, &v);
+  int results = torus_push_result(L, compute, &v);
+  return v.op->outputs > 0 ? push_parts(L, &v) : results;
 }
 
 /* --- the list for specs and docs --- */
@@ -270,7 +295,8 @@ static void push_params(lua_State *L, const torus_op *op) {
   }
 }
 
-/* registry() -> list of {name, inputs, optional_inputs, params, constant, doc}
+/* registry() -> list of {name, inputs, optional_inputs, outputs, params,
+ * constant, doc}
  */
 static int registry(lua_State *L) {
   lua_newtable(L);
@@ -285,6 +311,8 @@ static int registry(lua_State *L) {
     lua_setfield(L, -2, "optional_inputs");
     lua_pushboolean(L, op->constant);
     lua_setfield(L, -2, "constant");
+    lua_pushinteger(L, op->outputs > 0 ? op->outputs : 1);
+    lua_setfield(L, -2, "outputs");
     lua_pushstring(L, op->doc);
     lua_setfield(L, -2, "doc");
     push_params(L, op);

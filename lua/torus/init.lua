@@ -30,6 +30,7 @@ local parts = {
   rk45 = "torus.rk45",
   save = "torus.safetensors", load = "torus.safetensors",
   help = "torus.help",
+  linalg = "torus.linalg", fft = "torus.fft",
 }
 
 -- Those of them that are one function of a file.
@@ -37,6 +38,9 @@ local members = {
   save = true, load = true, separable = true, joint = true, field = true,
   help = true,
 }
+
+-- A part comes before an operation of its name, and calls it: torus.fft(x).
+for name in pairs(parts) do M[name] = nil end
 
 return setmetatable(M, {
   __parts = parts, -- for the prompt's completion

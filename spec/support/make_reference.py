@@ -284,4 +284,5 @@ def main():
         closing='sigmoid', skip=False, width=6, z=4, n=2, dt=0.125)
 
 
-main()
+if __name__ == '__main__':
+    main()

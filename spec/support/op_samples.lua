@@ -193,4 +193,104 @@ M.upsample_grad = cases {
   { { { 1, 4, 2, 2 } }, call = plain }, { { { 2, 3, 3, 1 } }, call = with(3) },
 }
 
+-- --- linear algebra -----------------------------------------------------------
+
+-- Matrices away from singular ones: x plus 3, 5, 7, ... on the diagonal.
+local function regular(x)
+  local m, n = x:size(-2), x:size(-1)
+  local diagonal = {}
+  for i = 1, m do
+    diagonal[i] = {}
+    for j = 1, n do diagonal[i][j] = i == j and 2 * i + 1 or 0 end
+  end
+  if m * n == 0 then return x end
+  return x + torus.tensor(diagonal, { dtype = "float64" })
+end
+
+local function of_regular(op, x, ...) return op(regular(x), ...) end
+
+local function upper(op, x, b) return op(regular(x), b, true) end
+
+M.solve = cases {
+  { { { 3, 3 }, { 3, 2 } }, call = of_regular }, { { { 2, 2 }, { 2 } }, call = of_regular },
+  { { { 2, 2, 2 }, { 2, 2 } }, call = of_regular },
+  { { { 2, 1, 2, 2 }, { 3, 2, 1 } }, call = of_regular },
+  { { { 2, 2, 2 }, { 2 } }, call = of_regular },
+  { { { 1, 1 }, { 1, 1 } }, call = of_regular }, { { { 0, 0 }, { 0, 2 } } },
+  { { { 0, 2, 2 }, { 2, 3 } } }, { { { 2, 2 }, { 2, 0 } }, call = of_regular },
+}
+M.solve_triangular = cases {
+  { { { 3, 3 }, { 3, 2 } }, call = of_regular }, { { { 3, 3 }, { 3 } }, call = upper },
+  { { { 2, 2, 2 }, { 2, 2 } }, call = upper },
+  { { { 2, 2 }, { 3, 2, 1 } }, call = of_regular },
+  { { { 1, 1 }, { 1 } }, call = of_regular }, { { { 0, 0 }, { 0 } } },
+}
+local square = cases {
+  { { { 3, 3 } }, call = of_regular }, { { { 2, 2, 2 } }, call = of_regular },
+  { { { 1, 1 } }, call = of_regular }, { { { 0, 0 } } }, { { { 0, 2, 2 } } },
+}
+M.inverse, M.slogdet = square, square
+M.eigh, M.svd, M.qr = { table.unpack(square) }, { table.unpack(square) }, { table.unpack(square) }
+-- Small ones, so that products of many elements stay small.
+M.det = cases {
+  { { { 3, 3 } } }, { { { 2, 2, 2 } } }, { { { 1, 1 } } }, { { { 0, 0 } } }, { { { 0, 2, 2 } } },
+}
+M.cofactor = M.det
+
+local function of_positive(op, x) return op(x:matmul(x:transpose()) + torus.eye(x:size(-1),
+  { dtype = "float64" })) end
+M.cholesky = cases {
+  { { { 3, 3 } }, call = of_positive }, { { { 2, 2, 2 } }, call = of_positive },
+  { { { 3, 3 } }, call = of_regular }, { { { 1, 1 } }, call = of_regular },
+  { { { 0, 0 } } }, { { { 0, 2, 2 } } },
+}
+
+-- Result number i alone.
+local function only(i)
+  return function(op, x) return (select(i, op(regular(x)))) end
+end
+for _, case in ipairs(cases {
+  { { { 3, 3 } }, call = only(1) }, { { { 2, 3, 3 } }, call = only(2) },
+}) do table.insert(M.eigh, case) end
+for _, case in ipairs(cases {
+  { { { 3, 2 } }, call = of_regular }, { { { 2, 2, 3 } }, call = of_regular },
+  { { { 4, 2 } }, call = only(1) }, { { { 2, 4 } }, call = only(3) },
+  { { { 3, 2 } }, call = only(2) }, { { { 1, 3 } } }, { { { 3, 1 } } }, { { { 0, 3 } } },
+}) do table.insert(M.svd, case) end
+for _, case in ipairs(cases {
+  { { { 3, 2 } }, call = of_regular }, { { { 2, 2, 3 } }, call = of_regular },
+  { { { 2, 4 } }, call = only(1) }, { { { 4, 2 } }, call = only(2) },
+  { { { 1, 3 } } }, { { { 3, 1 } } }, { { { 0, 3 } } }, { { { 3, 0 } } },
+}) do table.insert(M.qr, case) end
+
+M.lstsq = cases {
+  { { { 4, 2 }, { 4, 3 } }, call = of_regular }, { { { 2, 3 }, { 2, 2 } }, call = of_regular },
+  { { { 3, 2 }, { 3 } }, call = of_regular }, { { { 2, 3, 2 }, { 2, 3 } }, call = of_regular },
+  { { { 2, 2 }, { 2, 1 } }, call = of_regular }, { { { 2, 2, 3 }, { 2, 1 } }, call = of_regular },
+  { { { 0, 2 }, { 0 } } }, { { { 3, 0 }, { 3, 2 } } }, { { { 0, 3, 2 }, { 3, 2 } } },
+}
+
+-- --- Fourier transforms -------------------------------------------------------
+
+M.fft = cases {
+  { { { 2, 5 }, { 2, 5 } } }, { { { 6 } } }, { { { 4, 3 }, { 4, 3 } }, call = with(nil, 1) },
+  { { { 2, 3, 2 } }, call = with { n = 4, dim = 2 } },
+  { { { 2, 5 }, { 2, 5 } }, call = with { n = 3, scale = 0.5 } },
+  { { { 1 }, { 1 } } }, { { { 0, 3 } } }, { { { 2, 0 } }, call = with { n = 2 } },
+}
+M.ifft = M.fft
+M.rfft = cases {
+  { { { 2, 5 } } }, { { { 6 } } }, { { { 4, 3 } }, call = with(nil, 1) },
+  { { { 2, 3, 2 } }, call = with { n = 4, dim = 2 } },
+  { { { 2, 7 } }, call = with { n = 3, scale = 0.5 } },
+  { { { 1 } } }, { { { 2 } } }, { { { 0, 3 } } }, { { { 2, 0 } }, call = with { n = 2 } },
+}
+M.irfft = cases {
+  { { { 2, 4 }, { 2, 4 } } }, { { { 4 } } }, { { { 4, 3 }, { 4, 3 } }, call = with(7, 1) },
+  { { { 2, 3, 2 } }, call = with { n = 8, dim = 2 } },
+  { { { 2, 5 }, { 2, 5 } }, call = with { n = 3, scale = 0.5 } },
+  { { { 1 }, { 1 } }, call = with(1) }, { { { 0, 3 } } },
+  { { { 2, 0 } }, call = with { n = 2 } },
+}
+
 return M
