@@ -1,6 +1,7 @@
 -- Runs the example of every documentation comment, each in an environment of
 -- its own with `torus` at hand, and prints those that fail. Called from an empty
--- folder, into which some of them write.
+-- folder, in which each gets one to write into.
+local lfs = require "lfs"
 local entries = require "torus.help.entries"
 local torus = require "torus"
 
@@ -12,10 +13,14 @@ local function run(entry, code, number)
   local environment = setmetatable({ torus = torus, print = function(...)
     for i = 1, select("#", ...) do tostring((select(i, ...))) end
   end }, { __index = _G })
+  local folder = tostring(count)
+  lfs.mkdir(folder)
+  lfs.chdir(folder)
   local chunk, message = load(code, "=example", "t", environment)
   local start = os.clock()
   local ok = chunk ~= nil
   if chunk then ok, message = pcall(chunk) end
+  lfs.chdir("..")
   if not ok then
     failed = failed + 1
     print(("%s:%d: example %d of %s: %s"):format(entry.file or "engine",

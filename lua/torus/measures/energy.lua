@@ -12,7 +12,9 @@ local M = {}
 -- @tparam tensor energies (steps + 1, sequences), of at least two sequences
 -- @treturn {number,...} standard deviation along each rollout, divided by that
 -- of the rollouts' mean energies
--- @usage drift(model:energies(trajectory))
+-- @usage
+-- energies = torus.tensor{{1, 2}, {1.1, 1.9}}
+-- print(table.unpack(torus.measures.energy.drift(energies)))
 function M.drift(energies)
   options.tensor("drift", "energies", energies, { "steps + 1", "sequences" })
   if energies:size(2) < 2 then

@@ -69,6 +69,10 @@ end
 -- to the largest coefficient of its output
 -- @treturn {tensor,...} coefficients for each penalty (sets, features,
 -- outputs)
+-- @usage
+-- gram = torus.eye(2, { dtype = "float64" }):reshape(1, 2, 2)
+-- cross = torus.tensor({{{1}, {0.5}}}, { dtype = "float64" })
+-- w = torus.measures.lasso.solve(gram, cross, {0.1})[1]   -- {0.9, 0.4}
 function M.solve(gram, cross, alphas, opts)
   local o = options.resolve("lasso.solve", opts, SOLVE)
   options.tensor("lasso.solve", "gram", gram,
@@ -109,7 +113,10 @@ end
 -- @tparam[opt] table opts as solve's
 -- @treturn tensor coefficients (features, outputs)
 -- @treturn tensor intercept (1, outputs)
--- @usage local w, b = fit(x, y, 1e-3)
+-- @usage
+-- x = torus.randn({50, 3}, { dtype = "float64" })
+-- y = x:narrow(2, 1, 1) * 2 + 1
+-- w, b = torus.measures.lasso.fit(x, y, 1e-3)   -- nearly {2, 0, 0} and 1
 function M.fit(x, y, alpha, opts)
   options.tensor("lasso.fit", "x", x, { "rows", "features" })
   options.tensor("lasso.fit", "y", y, { x:size(1), "outputs" })
@@ -178,6 +185,11 @@ end
 -- solve's
 -- @treturn number the best penalty, of equals the smallest
 -- @treturn {number,...} the score of each, in the order of alphas
+-- @usage
+-- x = torus.randn({50, 3}, { dtype = "float64" })
+-- y = x:narrow(2, 1, 1) * 2 + 1
+-- best = torus.measures.lasso.cross_validate(x, y, { alphas = {1e-3, 1e-1} })
+-- print(best)   -- 0.001
 function M.cross_validate(x, y, opts)
   local o = options.resolve("lasso.cross_validate", opts, CROSS)
   local folds, order = parts_of(x:size(1), o.folds), {}

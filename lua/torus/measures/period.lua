@@ -35,6 +35,9 @@ end
 -- @tparam number dt above 0
 -- @tparam[opt=0] number level
 -- @treturn {number,...} times, the first sample's being 0
+-- @usage
+-- signal = torus.linspace(0, 20, 401):sin():totable()   -- 0.05 apart
+-- print(torus.measures.period.crossings(signal, 0.05)[1])   -- 2 pi
 function M.crossings(signal, dt, level)
   level = level or 0
   local times = {}
@@ -60,7 +63,9 @@ end
 -- @tparam number dt of either sign
 -- @treturn number the mean period; NaN where the signal rises through the
 -- middle less than twice
--- @usage period({ ... }, 0.125) --> 3.14
+-- @usage
+-- signal = torus.linspace(0, 20, 401):sin():totable()   -- 0.05 apart
+-- print(torus.measures.period.period(signal, 0.05))   -- 2 pi
 function M.period(signal, dt)
   local low, high = math.huge, -math.huge
   for _, x in ipairs(signal) do
@@ -80,7 +85,11 @@ end
 -- @tparam tensor q (steps + 1, batch, ...), as torus.integrate returns it
 -- @tparam number dt between states
 -- @treturn {number,...} one for each sequence, NaN where it has none
--- @usage periods(torus.integrate { ... }.q, 0.125)
+-- @usage
+-- spring = torus.systems.mass_spring
+-- q, p = spring:sample{ count = 3 }
+-- q = spring:solve(q, p, { dt = 0.125, steps = 100 }).q
+-- print(table.unpack(torus.measures.period.periods(q, 0.125)))   -- pi each
 function M.periods(q, dt)
   options.tensor("periods", "q", q, { "steps + 1", "batch", "..." })
   return engine.no_grad(function()
@@ -104,6 +113,9 @@ end
 -- energy, of the sequences that have both periods; error, the mean of
 -- |learned - truth| / truth, nil where there is no point; missing, how many
 -- sequences have no period
+-- @usage
+-- found = torus.measures.period.against_energy({1, 2}, {3.1, 3.3}, {3.1, 3.2})
+-- print(found.error)
 function M.against_energy(energies, learned, truth)
   if #energies ~= #learned or #energies ~= #truth then
     options.raise("against_energy: expected lists of one length, got %d "

@@ -9,7 +9,9 @@ local M = {}
 -- @tparam integer variables
 -- @tparam integer order
 -- @treturn {{integer,...},...} one list of `variables` exponents for each
--- @usage exponents(2, 2) --> { {1,0}, {0,1}, {2,0}, {1,1}, {0,2} }
+-- @usage
+-- list = torus.measures.polynomial.exponents(2, 2)
+-- -- {{1,0}, {0,1}, {2,0}, {1,1}, {0,2}}
 function M.exponents(variables, order)
   local list, last = {}, { { powers = {}, first = 1 } }
   for v = 1, variables do last[1].powers[v] = 0 end
@@ -34,6 +36,7 @@ end
 -- @tparam integer variables
 -- @tparam integer order
 -- @treturn integer
+-- @usage print(torus.measures.polynomial.count(2, 2))   -- 5
 function M.count(variables, order)
   local count = 1
   for i = 1, order do count = count * (variables + i) // i end
@@ -61,6 +64,10 @@ end
 -- @tparam tensor x (points, variables)
 -- @tparam {{integer,...},...} exponents as `exponents` returns them
 -- @treturn tensor (points, monomials)
+-- @usage
+-- polynomial = torus.measures.polynomial
+-- x = torus.tensor{{2, 3}}
+-- print(polynomial.features(x, polynomial.exponents(2, 2)))   -- 2 3 4 6 9
 function M.features(x, exponents)
   local columns, parts = columns_of(x), {}
   for i, powers in ipairs(exponents) do
@@ -91,6 +98,11 @@ end
 -- @tparam {{integer,...},...} exponents
 -- @tparam tensor coefficients (monomials, outputs)
 -- @treturn tensor (points, outputs, variables)
+-- @usage
+-- polynomial = torus.measures.polynomial
+-- x = torus.tensor({{2, 3}}, { dtype = "float64" })
+-- w = torus.tensor({{0}, {0}, {1}, {0}, {0}}, { dtype = "float64" })   -- x^2
+-- print(polynomial.jacobian(x, polynomial.exponents(2, 2), w))   -- 4 0
 function M.jacobian(x, exponents, coefficients)
   local parts = {}
   for v = 1, x:size(2) do

@@ -7,6 +7,7 @@ local M = {}
 --- The lower median: an element of the list, so that a count stays a count.
 -- @tparam {number,...} list at least one
 -- @treturn number
+-- @usage print(torus.measures.statistics.median{3, 1, 2})   -- 2
 function M.median(list)
   if #list == 0 then
     options.raise("median: expected at least one number, got none")
@@ -20,6 +21,7 @@ end
 -- @tparam {number,...} list at least one
 -- @treturn table mean, spread (sample standard deviation; 0 of a single
 -- number), median and count
+-- @usage print(torus.measures.statistics.summary{1, 2, 3}.spread)   -- 1.0
 function M.summary(list)
   local n, sum, squares = #list, 0, 0
   local median = M.median(list)

@@ -34,6 +34,7 @@ local EXPLAIN = {
 -- @tparam tensor x (rows, columns)
 -- @treturn tensor the same in float64
 -- @treturn tensor what the columns were divided by (1, columns)
+-- @usage x, scale = torus.measures.symetric.standardise(torus.randn(100, 2))
 function M.standardise(x)
   x = x:to("float64")
   local scale = x:var(1, true):sqrt()
@@ -46,6 +47,9 @@ end
 -- @tparam tensor variances of the posterior over (q, p), (sequences, 2 n)
 -- @tparam[opt=0.5] number threshold
 -- @treturn {integer,...} the pairs' numbers i
+-- @usage
+-- variances = torus.tensor{{0.1, 1, 0.2, 1}, {0.1, 1, 0.2, 1}}
+-- print(table.unpack(torus.measures.symetric.informative(variances)))   -- 1
 function M.informative(variances, threshold)
   threshold = threshold or 0.5
   local mean = variances:mean(1):totable()
@@ -86,7 +90,10 @@ end
 -- folds=2; max_iterations=1000
 -- @treturn table r2, r2_by_output (a list), order, alpha, exponents and
 -- coefficients (monomials, outputs)
--- @usage explain(standardise(latent), standardise(truth)).r2
+-- @usage
+-- symetric = torus.measures.symetric
+-- x = symetric.standardise(torus.randn(100, 2))
+-- print(symetric.explain(x, x * 2).r2)   -- nearly 1
 function M.explain(x, y, opts)
   local o = options.resolve("symetric.explain", opts, EXPLAIN)
   options.tensor("symetric.explain", "x", x, { "points", "variables" })
@@ -123,6 +130,9 @@ end
 -- @tparam tensor jacobians (points, 2 d, 2 n): of d true and n latent degrees
 -- of freedom
 -- @treturn number
+-- @usage
+-- jacobians = torus.eye(2):reshape(1, 2, 2)
+-- print(torus.measures.symetric.symplecticity(jacobians))   -- 0.0
 function M.symplecticity(jacobians)
   options.tensor("symplecticity", "jacobians", jacobians,
     { "points", "outputs", "variables" })
@@ -210,7 +220,12 @@ local EXPLAIN_KEYS = { "max_order", "max_variables", "max_monomials",
 -- the Jacobian; generator, which draws the points; further explain's
 -- @treturn table symetric, 1 or 0; sym, sym_given, r2, order, alpha, and
 -- variables, how many latent coordinates were kept
--- @usage measure(latent, truth).symetric --> 1
+-- @usage
+-- spring = torus.systems.mass_spring
+-- q, p = spring:sample{ count = 5 }
+-- motion = spring:solve(q, p, { steps = 59 })
+-- truth = torus.cat({ motion.q, motion.p }, 3):transpose(1, 2)
+-- print(torus.measures.symetric.measure(truth, truth).symetric)   -- 1
 function M.measure(latent, truth, opts)
   local o = options.resolve("symetric.measure", opts, MEASURE)
   options.tensor("symetric.measure", "latent", latent,

@@ -27,6 +27,10 @@ end
 -- @tparam tensor truth the same shape
 -- @treturn tensor errors (sequences, frames)
 -- @treturn tensor norms of the true frames (sequences, frames)
+-- @usage
+-- validity = torus.measures.validity
+-- truth = torus.rand(2, 60, 8, 8, 3)
+-- errors, norms = validity.frame_errors(truth + 0.1, truth)
 function M.frame_errors(predicted, truth)
   options.tensor("frame_errors", "predicted", predicted,
     { "sequences", "frames", "..." })
@@ -54,7 +58,11 @@ end
 -- @tparam tensor norms (sequences, frames)
 -- @tparam[opt=0.025] number threshold part of the squared norm
 -- @treturn {integer,...} one for each sequence, at most frames - 1
--- @usage valid_steps(errors, norms) --> { 234, 228, ... }
+-- @usage
+-- validity = torus.measures.validity
+-- truth = torus.rand(2, 60, 8, 8, 3)
+-- errors, norms = validity.frame_errors(truth + 0.1, truth)
+-- print(table.unpack(validity.valid_steps(errors, norms)))
 function M.valid_steps(errors, norms, threshold)
   check_pair("valid_steps", errors, norms)
   threshold = options.argument("valid_steps", "threshold",
@@ -84,7 +92,11 @@ local TIMES = {
 -- threshold=0.025; limit=192, the longest time
 -- @treturn {integer,...} one for each sequence, at most min(limit, frames -
 -- window)
--- @usage prediction_times(errors, norms, { window = 31 })
+-- @usage
+-- validity = torus.measures.validity
+-- truth = torus.rand(2, 60, 8, 8, 3)
+-- errors, norms = validity.frame_errors(truth + 0.1, truth)
+-- print(table.unpack(validity.prediction_times(errors, norms, { window = 31 })))
 function M.prediction_times(errors, norms, opts)
   local o = options.resolve("prediction_times", opts, TIMES)
   check_pair("prediction_times", errors, norms)
@@ -113,6 +125,11 @@ local PARTS = {
 -- how many windows by_step covers
 -- @treturn table window; next and next_frames, how many frames it covers, nil
 -- where there are none; by_step, a list from step 0 on
+-- @usage
+-- validity = torus.measures.validity
+-- truth = torus.rand(2, 60, 8, 8, 3)
+-- errors, norms = validity.frame_errors(truth + 0.1, truth)
+-- print(validity.windows(errors, { window = 10 }).window)
 function M.windows(errors, opts)
   local o = options.resolve("windows", opts, PARTS)
   options.tensor("windows", "errors", errors, { "sequences", "frames" })

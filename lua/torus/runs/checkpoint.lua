@@ -44,6 +44,12 @@ end
 -- state of everything else)
 -- @treturn ?boolean true
 -- @treturn ?string message
+-- @usage
+-- net = torus.nn.Linear(2, 1)
+-- adam = torus.optim.adam(net:parameters())
+-- assert(torus.runs.checkpoint.save("net.safetensors", {
+--   parameters = net:named_parameters(), optimiser = adam, step = 5,
+--   config = "{}", numbers = { multiplier = 1.5 } }))
 function M.save(path, state)
   local tensors = {}
   local moments = state.optimiser and state.optimiser:state()
@@ -67,6 +73,14 @@ end
 -- @tparam string path
 -- @treturn ?table tensors (by name), step, adam_steps, config, numbers
 -- @treturn ?string message
+-- @usage
+-- net = torus.nn.Linear(2, 1)
+-- adam = torus.optim.adam(net:parameters())
+-- assert(torus.runs.checkpoint.save("net.safetensors", {
+--   parameters = net:named_parameters(), optimiser = adam, step = 5,
+--   config = "{}", numbers = { multiplier = 1.5 } }))
+-- stored = assert(torus.runs.checkpoint.load("net.safetensors"))
+-- print(stored.step, stored.numbers.multiplier)   -- 5  1.5
 function M.load(path)
   local tensors, metadata = safetensors.load(path)
   if not tensors then return nil, metadata end
@@ -98,6 +112,14 @@ end
 --- The weights of a checkpoint, without the optimiser's tensors.
 -- @tparam table checkpoint what load returned
 -- @treturn {[string]=tensor}
+-- @usage
+-- net = torus.nn.Linear(2, 1)
+-- adam = torus.optim.adam(net:parameters())
+-- assert(torus.runs.checkpoint.save("net.safetensors", {
+--   parameters = net:named_parameters(), optimiser = adam, step = 5,
+--   config = "{}", numbers = { multiplier = 1.5 } }))
+-- stored = assert(torus.runs.checkpoint.load("net.safetensors"))
+-- assert(net:load_parameters(torus.runs.checkpoint.weights(stored)))
 function M.weights(checkpoint)
   local found = {}
   for name, tensor in pairs(checkpoint.tensors) do
@@ -128,6 +150,15 @@ end
 -- @tparam {{string,tensor},...} parameters in the optimiser's order
 -- @treturn ?boolean true
 -- @treturn ?string message
+-- @usage
+-- net = torus.nn.Linear(2, 1)
+-- adam = torus.optim.adam(net:parameters())
+-- assert(torus.runs.checkpoint.save("net.safetensors", {
+--   parameters = net:named_parameters(), optimiser = adam, step = 5,
+--   config = "{}", numbers = { multiplier = 1.5 } }))
+-- stored = assert(torus.runs.checkpoint.load("net.safetensors"))
+-- assert(torus.runs.checkpoint.restore_optimiser(stored, adam,
+--   net:named_parameters()))
 function M.restore_optimiser(checkpoint, optimiser, parameters)
   local first, message = moments_of(checkpoint, "first", parameters)
   if not first then return nil, message end

@@ -15,6 +15,9 @@ local function task_of(model) return tasks.get(model or "hgn") end
 -- @tparam[opt="hgn"] string model
 -- @treturn ?table
 -- @treturn ?string message
+-- @usage
+-- configuration = torus.runs.configuration
+-- print(configuration.rules_of("hnn").width.default)   -- 200
 function M.rules_of(model)
   local task, message = task_of(model)
   if not task then return nil, message end
@@ -30,6 +33,11 @@ end
 
 --- The names of the presets, sorted.
 -- @tparam[opt="hgn"] string model
+-- @treturn {string,...}
+-- @raise for an unknown model
+-- @usage
+-- configuration = torus.runs.configuration
+-- print(table.concat(configuration.preset_names("hnn"), " "))
 function M.preset_names(model)
   local task, message = task_of(model)
   if not task then options.raise("config: " .. message) end
@@ -74,6 +82,10 @@ end
 -- @tparam[opt="hgn"] string model whose key it is
 -- @treturn ?string key
 -- @return value of the key's type, or the message when key is nil
+-- @usage
+-- configuration = torus.runs.configuration
+-- print(configuration.parse_override("lr=1e-3"))      -- lr  0.001
+-- print(configuration.parse_override("rate=1e-3"))    -- nil, and why
 function M.parse_override(text, model)
   local rules, unknown = M.rules_of(model)
   if not rules then return nil, unknown end
@@ -101,6 +113,11 @@ end
 -- @tparam ?{[string]=any} changes
 -- @treturn ?table
 -- @treturn ?string message
+-- @usage
+-- configuration = torus.runs.configuration
+-- config = assert(configuration.make("small", { model = "hnn",
+--   system = "pendulum" }))
+-- print(config.width, config.steps)
 function M.make(preset, changes)
   changes = options.argument("config", "the changes", changes or {},
     { type = "table" })
@@ -145,6 +162,11 @@ end
 --- A configuration as JSON: keys in order, numbers exact.
 -- @tparam table config plain values and lists of them
 -- @treturn string
+-- @usage
+-- configuration = torus.runs.configuration
+-- config = assert(configuration.make("small", { model = "hnn",
+--   system = "pendulum" }))
+-- print(configuration.encode(config))
 function M.encode(config)
   local lines = {}
   for i, key in ipairs(sorted_keys(config)) do
@@ -159,6 +181,13 @@ end
 -- @tparam table earlier the run's configuration
 -- @tparam table config that it is to go on with
 -- @treturn ?string message
+-- @usage
+-- configuration = torus.runs.configuration
+-- config = assert(configuration.make("small", { model = "hnn",
+--   system = "pendulum" }))
+-- other = assert(configuration.make("small", { model = "hnn",
+--   system = "mass_spring" }))
+-- print(configuration.conflict(config, other))   -- what may not change
 function M.conflict(earlier, config)
   local task = task_of(earlier.model)
   local fixed = sorted_keys(task.model_rules)
@@ -176,10 +205,15 @@ function M.conflict(earlier, config)
   end
 end
 
---- The contrary of encode, checked like any other configuration.
+--- The inverse of encode, checked like any other configuration.
 -- @tparam string text
 -- @treturn ?table
 -- @treturn ?string message
+-- @usage
+-- configuration = torus.runs.configuration
+-- config = assert(configuration.make("small", { model = "hnn",
+--   system = "pendulum" }))
+-- again = assert(configuration.decode(configuration.encode(config)))
 function M.decode(text)
   local given, message = read_json.decode(text)
   if type(given) ~= "table" then

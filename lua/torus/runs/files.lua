@@ -9,6 +9,9 @@ local M = {}
 -- @tparam string path
 -- @treturn ?boolean true
 -- @treturn ?string what is wrong
+-- @usage
+-- files = torus.runs.files
+-- assert(files.make_folder("runs/mine"))
 function M.make_folder(path)
   if path == "" then return nil, "a folder's name can't be empty" end
   local so_far = path:sub(1, 1) == "/" and "/" or ""
@@ -37,15 +40,24 @@ function M.make_folder(path)
   return true
 end
 
---- @tparam string path
+--- Whether there is a file or a folder.
+-- @tparam string path
 -- @treturn boolean whether something is there
+-- @usage
+-- files = torus.runs.files
+-- print(files.exists("nothing.txt"))   -- false
 function M.exists(path)
   return lfs.attributes(path, "mode") ~= nil
 end
 
---- @tparam string path
+--- Reads a whole file.
+-- @tparam string path
 -- @treturn ?string contents
 -- @treturn ?string message
+-- @usage
+-- files = torus.runs.files
+-- assert(files.write("note.txt", "hello"))
+-- print(assert(files.read("note.txt")))   -- hello
 function M.read(path)
   local file, message = io.open(path, "rb")
   if not file then return nil, message end
@@ -61,6 +73,9 @@ end
 -- @tparam string text
 -- @treturn ?boolean true
 -- @treturn ?string message
+-- @usage
+-- files = torus.runs.files
+-- assert(files.write("note.txt", "hello"))
 function M.write(path, text)
   local temporary = path .. ".tmp"
   local file, message = io.open(temporary, "wb")

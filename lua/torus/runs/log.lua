@@ -2,6 +2,8 @@
 -- @module torus.runs.log
 local files = require "torus.runs.files"
 
+--- A run's log.csv; torus.runs.log.open opens it.
+-- @type Log
 local Log = {}
 Log.__index = Log
 
@@ -22,11 +24,16 @@ local function kept_rows(text, header, last_step)
 end
 
 --- Opens a log for appending.
+-- @function torus.runs.log.open
 -- @tparam string path
 -- @tparam {string,...} columns the first is the step
 -- @tparam integer last_step rows after this one are dropped; 0 starts anew
 -- @treturn ?Log
 -- @treturn ?string message
+-- @usage
+-- log = assert(torus.runs.log.open("log.csv", { "step", "loss" }, 0))
+-- log:row{ step = 1, loss = 0.5 }
+-- log:close()
 function Log.open(path, columns, last_step)
   local header = table.concat(columns, ",")
   local lines = { header }
@@ -57,6 +64,9 @@ end
 -- @tparam {[string]=number} values by column
 -- @treturn ?boolean true
 -- @treturn ?string message
+-- @usage
+-- log = assert(torus.runs.log.open("log.csv", { "step", "loss" }, 0))
+-- assert(log:row{ step = 1, loss = 0.5 })
 function Log:row(values)
   local cells = {}
   for i, name in ipairs(self.columns) do cells[i] = show(values[name]) end
@@ -68,6 +78,10 @@ function Log:row(values)
   return true
 end
 
+--- Closes the file.
+-- @usage
+-- log = assert(torus.runs.log.open("log.csv", { "step", "loss" }, 0))
+-- log:close()
 function Log:close()
   if self.file then
     self.file:close()
@@ -76,9 +90,15 @@ function Log:close()
 end
 
 --- Reads a log.
+-- @function torus.runs.log.read
 -- @tparam string path
 -- @treturn ?table {columns = {name, ...}, rows = {{[name]=number}, ...}}
 -- @treturn ?string message
+-- @usage
+-- log = assert(torus.runs.log.open("log.csv", { "step", "loss" }, 0))
+-- log:row{ step = 1, loss = 0.5 }
+-- log:close()
+-- print(assert(torus.runs.log.read("log.csv")).rows[1].loss)   -- 0.5
 function Log.read(path)
   local text, message = files.read(path)
   if not text then return nil, message end

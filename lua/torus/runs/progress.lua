@@ -3,6 +3,8 @@
 -- @module torus.runs.progress
 local core = require "torus.core"
 
+--- A progress line; torus.runs.progress makes it.
+-- @type Progress
 local Progress = {}
 Progress.__index = Progress
 
@@ -17,11 +19,17 @@ local function duration(seconds)
     seconds % 60)
 end
 
---- @tparam integer total steps
+--- A progress line on standard error.
+-- @function torus.runs.progress
+-- @tparam integer total steps
 -- @tparam[opt=0] integer done steps done before this run
 -- @tparam[opt] table opts out (a file), active (instead of asking whether
 -- standard error is a terminal), now (a clock, in seconds)
 -- @treturn Progress
+-- @usage
+-- progress = torus.runs.progress(100)
+-- for step = 1, 100 do progress:update(step, 1 / step) end
+-- progress:finish()
 function Progress.new(total, done, opts)
   opts = opts or {}
   local active = opts.active
@@ -36,6 +44,9 @@ end
 -- @tparam integer step
 -- @tparam ?number loss
 -- @treturn string
+-- @usage
+-- progress = torus.runs.progress(100)
+-- print(progress:line(50, 0.1))
 function Progress:line(step, loss)
   local elapsed = self.now() - self.start
   local made = step - self.done
@@ -53,6 +64,9 @@ end
 --- Shows the state, at most ten times a second.
 -- @tparam integer step
 -- @tparam ?number loss
+-- @usage
+-- progress = torus.runs.progress(100)
+-- progress:update(10, 0.5)
 function Progress:update(step, loss)
   if not self.active then return end
   local now = self.now()
@@ -66,6 +80,9 @@ function Progress:update(step, loss)
 end
 
 --- Ends the line, so that other output starts on a fresh one.
+-- @usage
+-- progress = torus.runs.progress(100)
+-- progress:finish()
 function Progress:finish()
   if self.active and self.length > 0 then
     self.out:write("\n")

@@ -25,6 +25,7 @@ local function may_resume(path, config)
 end
 
 --- Trains what a configuration describes.
+-- @function torus.runs.train
 -- @tparam string path of the run folder
 -- @tparam table config as torus.runs.configuration makes it
 -- @tparam[opt] table opts resume (true goes on from the folder's checkpoint, if
@@ -32,6 +33,12 @@ end
 -- data (a Dataset, instead of the one that the configuration names), after_step
 -- @treturn ?table as trainer's, and task
 -- @treturn ?string message
+-- @raise when path is not a string or config not a table
+-- @usage
+-- config = assert(torus.runs.configuration.make("small", { model = "hnn",
+--   system = "mass_spring", trajectories = 4, width = 8, steps = 3 }))
+-- result = assert(torus.runs.train("runs/mine", config))
+-- print(result.step)   -- 3
 function M.train(path, config, opts)
   options.argument("runs.train", "the folder", path, A_PATH)
   options.argument("runs.train", "the configuration", config, { type = "table" })
@@ -65,9 +72,15 @@ function M.train(path, config, opts)
 end
 
 --- The configuration that a run was started with.
+-- @function torus.runs.read_configuration
 -- @tparam string path of the run folder
 -- @treturn ?table
 -- @treturn ?string message
+-- @usage
+-- config = assert(torus.runs.configuration.make("small", { model = "hnn",
+--   system = "mass_spring", trajectories = 4, width = 8, steps = 3 }))
+-- assert(torus.runs.train("runs/mine", config))
+-- print(assert(torus.runs.read_configuration("runs/mine")).width)   -- 8
 function M.read_configuration(path)
   options.argument("runs.read_configuration", "the folder", path, A_PATH)
   local text, message = files.read(path .. "/config.json")
@@ -98,10 +111,17 @@ function M.check_earlier(path, config)
 end
 
 --- Loads the model of a run.
+-- @function torus.runs.open
 -- @tparam string path of the run folder, or of a checkpoint
 -- @treturn ?Module
 -- @treturn ?table config
 -- @treturn ?integer step of the checkpoint
+-- @usage
+-- config = assert(torus.runs.configuration.make("small", { model = "hnn",
+--   system = "mass_spring", trajectories = 4, width = 8, steps = 3 }))
+-- assert(torus.runs.train("runs/mine", config))
+-- model, config, step = torus.runs.open("runs/mine")
+-- print(model, step)
 function M.open(path)
   options.argument("runs.open", "the folder", path, A_PATH)
   local file = path

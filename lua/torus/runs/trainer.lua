@@ -245,6 +245,7 @@ local function train(run)
 end
 
 --- Trains.
+-- @function torus.runs.loop
 -- @tparam table opts folder; task; config (a text, kept in config.json and in
 -- every checkpoint); steps, in all; save_every=100, log_every=10,
 -- evaluate_every steps; learning_rate (a function of the step); max_gradient
@@ -253,6 +254,18 @@ end
 -- after_step (a function of the run)
 -- @treturn ?table step (the last one) and started_at
 -- @treturn ?string why training stopped early
+-- @usage
+-- set = torus.data.simulate("mass_spring", { train = 4, test = 2, steps = 3,
+--   resolution = 16 })
+-- config = assert(torus.runs.configuration.make(nil, { model = "hgn", width = 4,
+--   z = 3, state = 2, resolution = 16, frames = 4, energy_layers = 2, batch = 2,
+--   steps = 2, system = "mass_spring" }))
+-- task = require("torus.tasks.hgn")
+-- assert(torus.runs.files.make_folder("runs/hand"))
+-- result = assert(torus.runs.loop{ folder = "runs/hand",
+--   task = task.new(config, set), steps = 2, config = "{}",
+--   learning_rate = task.learning_rate(config) })
+-- print(result.step)   -- 2
 function M.run(opts)
   local run = options.resolve("train", opts, RULES)
   run.checkpoint_path = run.folder .. "/checkpoint.safetensors"

@@ -38,6 +38,10 @@ end
 -- down to a hundredth.
 -- @tparam table config
 -- @treturn function of the step
+-- @usage
+-- rate = require("torus.tasks.common").learning_rate{ lr = 1e-3, warmup = 10,
+--   lr_decay = "cosine", steps = 1000 }
+-- print(rate(5), rate(1000))   -- 0.0005  1e-05
 function M.learning_rate(config)
   return function(step)
     local rate = config.lr

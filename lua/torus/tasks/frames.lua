@@ -134,6 +134,14 @@ local AVERAGED = { "mse_clean", "mse_given", "mse_noise", "mse_still", "valid",
 -- and energy_variance along a rollout. Further ratio, of the error to mse_still;
 -- mse_by_frame, a list, against clean frames; reversal, the largest relative
 -- error of a batch's states after going forward and back; count and steps
+-- @usage
+-- set = torus.data.simulate("mass_spring", { train = 4, test = 2, steps = 3,
+--   resolution = 16 })
+-- model = torus.models.hgn{ width = 4, z = 3, state = 2, resolution = 16,
+--   frames = 4, energy_layers = 2 }
+-- frames = require "torus.tasks.frames"
+-- result = frames.measure(model, set.test)
+-- print(result.mse_clean, result.ratio)
 function M.measure(model, data, opts)
   local o = options.resolve("measure", opts, RULES)
   local count = math.min(o.count, data.size)
@@ -207,6 +215,13 @@ local SAMPLES = {
 -- frame; sequences=256 of the data to compare with; generator
 -- @treturn table sample_distance, its mean, with ..._spread between frames and
 -- sample_distance_median
+-- @usage
+-- set = torus.data.simulate("mass_spring", { train = 4, test = 2, steps = 3,
+--   resolution = 16 })
+-- model = torus.models.hgn{ width = 4, z = 3, state = 2, resolution = 16,
+--   frames = 4, energy_layers = 2 }
+-- frames = require "torus.tasks.frames"
+-- print(frames.samples(model, set.train, { count = 2 }).sample_distance)
 function M.samples(model, data, opts)
   local o = options.resolve("measure.samples", opts, SAMPLES)
   return engine.no_grad(function()
@@ -232,6 +247,15 @@ end
 --- What measure found, in words.
 -- @tparam table result
 -- @treturn {{string,string},...} what and how much
+-- @usage
+-- set = torus.data.simulate("mass_spring", { train = 4, test = 2, steps = 3,
+--   resolution = 16 })
+-- model = torus.models.hgn{ width = 4, z = 3, state = 2, resolution = 16,
+--   frames = 4, energy_layers = 2 }
+-- frames = require "torus.tasks.frames"
+-- for _, row in ipairs(frames.rows(frames.measure(model, set.test))) do
+--   print(row[1], row[2])
+-- end
 function M.rows(result)
   local r = result
   local rows = {

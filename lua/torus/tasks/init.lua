@@ -52,6 +52,9 @@ M.names = modules.names("torus.tasks", true)
 -- @tparam string name of its model
 -- @treturn ?table
 -- @treturn ?string message
+-- @usage
+-- task = assert(torus.tasks.get("hnn"))
+-- print(task.rules.width.default)   -- 200
 function M.get(name)
   for _, known in ipairs(M.names) do
     if known == name then return require("torus.tasks." .. name) end
@@ -64,6 +67,7 @@ end
 -- @tparam string name of the part: film_strips, baselines, or an option of the
 -- report
 -- @treturn {string,...}
+-- @usage print(table.concat(torus.tasks.having("baselines"), " "))
 function M.having(name)
   local found = {}
   for _, model in ipairs(M.names) do
@@ -77,6 +81,7 @@ end
 -- or its system.
 -- @tparam table config
 -- @treturn string
+-- @usage print(torus.tasks.subject{ system = "pendulum" })   -- pendulum
 function M.subject(config)
   return config.data or config.target or config.system
 end

@@ -243,6 +243,8 @@ local function definition_at(lines, number)
   local name = line:match("^%s*function%s+([%w_%.:]+)%s*%(")
   if not name then name = line:match("^%s*([%w_%.]+)%s*=%s*function%s*%(") end
   if name then return name, arguments_of(lines, number) end
+  local inner = line:match("^%s*local%s+function%s+([%w_]+)")
+  if inner then return "local", arguments_of(lines, number) end
   if line:match("^%s*local%s") then return "local" end
   return line:match("^%s*([%w_]+%.[%w_]+)%s*[=,][^=]")
 end
@@ -282,7 +284,7 @@ function M.of_lua(path, text, report)
       module, public = entry.name, entry.public
       entries[#entries + 1] = entry
     elseif definition ~= "local" or entry.name then
-      if definition and definition ~= "local" and entry.kind ~= "class" then
+      if definition and (arguments or definition ~= "local") then
         entry.definition, entry.arguments = block.after, arguments
         entry.kind = entry.kind or arguments and "function" or "value"
         entry.name = entry.name or public_name(public or module or "?",

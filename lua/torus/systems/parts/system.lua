@@ -152,6 +152,14 @@ end
 --- A system from its definition; see torus.systems.define for the fields.
 -- @tparam table definition
 -- @treturn System
+-- @raise when the definition lacks something, or one of its functions returns
+-- another shape than it should
+-- @usage
+-- pendulum = torus.systems.pendulum
+-- other = pendulum.new{ name = "free", dimension = 1, normals = 2,
+--   kinetic = function(p) return (p * p):sum(2) / 2 end,
+--   potential = function(q) return (q * 0):sum(2) end,
+--   sample = function(u, z) return z:narrow(2, 1, 1), z:narrow(2, 2, 1) end }
 function System.new(definition)
   local o = options.resolve("system", definition, RULES)
   check_energies(o)

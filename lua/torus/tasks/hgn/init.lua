@@ -125,9 +125,15 @@ end
 
 --- Opens the data that a configuration asks for: a folder or a .npy file
 -- (`data`), else a simulated system.
+-- @function torus.tasks.hgn.open_data
 -- @tparam table config as torus.runs.configuration makes it
 -- @treturn ?Dataset
 -- @treturn ?string message
+-- @usage
+-- config = assert(torus.runs.configuration.make("small", { model = "hgn",
+--   train_size = 4, test_size = 2 }))
+-- set = assert(require("torus.tasks.hgn").open_data(config))
+-- print(set.train.size)   -- 4
 function Task.open_data(config)
   return sequences.open(config)
 end
@@ -147,9 +153,19 @@ local function allowed_error(config, data)
   return config.tolerance + (data.train:measure { count = 64 }.floor or 0)
 end
 
---- @tparam table config as torus.runs.configuration makes it
+--- The training of an HGN, for torus.runs.loop.
+-- @function torus.tasks.hgn.new
+-- @tparam table config as torus.runs.configuration makes it
 -- @tparam Dataset data train and test, as torus.data gives them
 -- @treturn Task
+-- @usage
+-- set = torus.data.simulate("mass_spring", { train = 4, test = 2, steps = 3,
+--   resolution = 16 })
+-- config = assert(torus.runs.configuration.make(nil, { model = "hgn", width = 4,
+--   z = 3, state = 2, resolution = 16, frames = 4, energy_layers = 2, batch = 2,
+--   steps = 2, system = "mass_spring" }))
+-- training = require("torus.tasks.hgn").new(config, set)
+-- print(training.model)
 function Task.new(config, data)
   local self = setmetatable({ config = config, data = data }, Task)
   self.generator = engine.generator(config.seed)

@@ -115,6 +115,14 @@ end
 -- @tparam tensor frames
 -- @tparam[opt] table opts steps, dt as rollout's
 -- @treturn tensor (steps + 1, batch)
+-- @usage
+-- set = torus.data.simulate("mass_spring", { train = 4, test = 2, steps = 3,
+--   resolution = 16 })
+-- model = torus.models.hgn{ width = 4, z = 3, state = 2, resolution = 16,
+--   frames = 4, energy_layers = 2 }
+-- pictures = require "torus.tasks.hgn.pictures"
+-- energy = pictures.energy_along(model, set.test:batch{1, 2})
+-- print(table.unpack(energy.shape))   -- 4  2
 function M.energy_along(model, frames, opts)
   return engine.no_grad(function()
     local q, p = model:infer(frames:to(model.config.dtype))
