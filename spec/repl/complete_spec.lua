@@ -50,7 +50,7 @@ describe("repl.complete", function()
   it("offers models, systems and what makes data", function()
     environment.torus = torus
     assert.same({ "pendulum" }, candidates("torus.systems.pen"))
-    assert.same({ "hgn", "hnn" }, candidates("torus.models.h"))
+    assert.same({ "hgn" }, candidates("torus.models.hg"))
     assert.same({ "targets" }, candidates("torus.data.ta"))
     assert.is_function(torus.data.targets.get)
     assert.is_function(torus.data.hnn_data.make)

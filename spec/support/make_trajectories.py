@@ -6,9 +6,10 @@ rtol = atol = 1e-12: float64 (100, 31, 2 d), a state being q and then p, at
 times 0, 0.125 .. 3.75. Written from the formulas alone, apart from the
 engine. Made with Debian 12's python3-scipy 1.10.1 and python3-numpy 1.24.2:
 
-    /usr/bin/python3 spec/support/make_trajectories.py
+    /usr/bin/python3 spec/support/make_trajectories.py [SYSTEM...]
 """
 import os
+import sys
 
 import numpy as np
 from scipy.integrate import solve_ivp
@@ -100,6 +101,8 @@ def main():
     os.makedirs(FOLDER, exist_ok=True)
     times = DT * np.arange(STEPS + 1)
     for seed, (name, (field, sample)) in enumerate(SYSTEMS.items()):
+        if len(sys.argv) > 1 and name not in sys.argv[1:]:
+            continue
         rng = np.random.default_rng(seed)
         rows = []
         for _ in range(COUNT):
