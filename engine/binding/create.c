@@ -145,23 +145,83 @@ static int shaped(lua_State *L, creation *c) {
   return push_created(L, c);
 }
 
+/*** A tensor of zeros.
+ * @function torus.zeros
+ * @tparam {integer,...} shape a list, or the sizes as arguments: `zeros({2,
+ * 3})`, `zeros(2, 3)`; without sizes a scalar
+ * @tparam[opt] table opts dtype="float32" or "float64", "int64", "uint8";
+ * requires_grad=false
+ * @treturn tensor
+ * @raise when a size is negative, an option unknown, or requires_grad is set
+ * for integers
+ * @usage
+ * x = torus.zeros(2, 3)
+ * y = torus.zeros({2, 3}, { dtype = "float64", requires_grad = true })
+ */
 static int zeros(lua_State *L) {
   return shaped(L, &(creation){.operation = "zeros", .kind = FULL});
 }
 
+/*** A tensor of ones.
+ * @function torus.ones
+ * @tparam {integer,...} shape a list, or the sizes as arguments: `zeros({2,
+ * 3})`, `zeros(2, 3)`; without sizes a scalar
+ * @tparam[opt] table opts dtype="float32" or "float64", "int64", "uint8";
+ * requires_grad=false
+ * @treturn tensor
+ * @raise when a size is negative, an option unknown, or requires_grad is set
+ * for integers
+ * @usage x = torus.ones(2, 3)
+ */
 static int ones(lua_State *L) {
   return shaped(L, &(creation){.operation = "ones", .kind = FULL, .a = 1});
 }
 
+/*** Uniform random numbers in [0, 1).
+ *
+ * The numbers depend on the generator's seed and position alone, not on the
+ * number of threads.
+ * @function torus.rand
+ * @tparam {integer,...} shape a list, or the sizes as arguments: `zeros({2,
+ * 3})`, `zeros(2, 3)`; without sizes a scalar
+ * @tparam[opt] table opts dtype="float32" or "float64"; requires_grad=false;
+ * generator (default: the one that manual_seed starts)
+ * @treturn tensor
+ * @raise when a size is negative, an option unknown, or requires_grad is set
+ * for integers
+ * @usage
+ * x = torus.rand(2, 3)
+ * y = torus.rand(2, 3, { generator = torus.generator(7) })
+ */
 static int rand_(lua_State *L) {
   return shaped(L, &(creation){.operation = "rand", .kind = RAND});
 }
 
+/*** Normal random numbers with mean 0 and variance 1.
+ * @function torus.randn
+ * @tparam {integer,...} shape a list, or the sizes as arguments: `zeros({2,
+ * 3})`, `zeros(2, 3)`; without sizes a scalar
+ * @tparam[opt] table opts dtype="float32" or "float64"; requires_grad=false;
+ * generator (default: the one that manual_seed starts)
+ * @treturn tensor
+ * @raise when a size is negative, an option unknown, or requires_grad is set
+ * for integers
+ * @usage x = torus.randn({2, 3}, { dtype = "float64" })
+ */
 static int randn(lua_State *L) {
   return shaped(L, &(creation){.operation = "randn", .kind = RANDN});
 }
 
-/* full(shape, value[, options]) */
+/*** A tensor filled with one number.
+ * @function torus.full
+ * @tparam {integer,...} shape
+ * @tparam number value
+ * @tparam[opt] table opts dtype="float32" or "float64", "int64", "uint8";
+ * requires_grad=false
+ * @treturn tensor
+ * @raise when the dtype cannot hold the value
+ * @usage x = torus.full({2, 2}, 0.5)
+ */
 static int full(lua_State *L) {
   creation c = {.operation = "full", .kind = FULL};
   torus_check_list(L, 1, c.operation, "the shape", &c.shape);
@@ -176,7 +236,19 @@ static int full(lua_State *L) {
   return push_created(L, &c);
 }
 
-/* arange(last), arange(first, last[, step]): both ends included */
+/*** Equally spaced numbers; both ends are included.
+ * @function torus.arange
+ * @tparam[opt=1] number first
+ * @tparam number last
+ * @tparam[opt=1] number step
+ * @tparam[opt] table opts dtype="float32" or "float64", "int64", "uint8";
+ * requires_grad=false
+ * @treturn tensor one dimension
+ * @raise when the step is 0 or not finite
+ * @usage
+ * print(torus.arange(4))          -- 1 2 3 4
+ * print(torus.arange(0, 1, 0.25)) -- 0 0.25 0.5 0.75 1
+ */
 static int arange(lua_State *L) {
   creation c = {.operation = "arange", .kind = RAMP, .a = 1, .b = 1};
   int numbers = 0;
@@ -200,7 +272,17 @@ static int arange(lua_State *L) {
   return push_created(L, &c);
 }
 
-/* linspace(first, last, count) */
+/*** `count` numbers from `first` to `last`, both exact.
+ * @function torus.linspace
+ * @tparam number first
+ * @tparam number last
+ * @tparam integer count
+ * @tparam[opt] table opts dtype="float32" or "float64", "int64", "uint8";
+ * requires_grad=false
+ * @treturn tensor (count)
+ * @raise when the count is negative
+ * @usage print(torus.linspace(0, 1, 5))   -- 0 0.25 0.5 0.75 1
+ */
 static int linspace(lua_State *L) {
   creation c = {.operation = "linspace", .kind = LINSPACE};
   c.a = torus_check_number(L, 1, c.operation, "the first number");
@@ -213,7 +295,15 @@ static int linspace(lua_State *L) {
   return push_created(L, &c);
 }
 
-/* eye(n[, options]) */
+/*** The identity matrix.
+ * @function torus.eye
+ * @tparam integer n
+ * @tparam[opt] table opts dtype="float32" or "float64", "int64", "uint8";
+ * requires_grad=false
+ * @treturn tensor (n, n)
+ * @raise when n is negative
+ * @usage print(torus.eye(2))
+ */
 static int eye(lua_State *L) {
   creation c = {.operation = "eye", .kind = EYE};
   int64_t n = torus_check_integer(L, 1, c.operation, "the size");
@@ -223,7 +313,16 @@ static int eye(lua_State *L) {
   return push_created(L, &c);
 }
 
-/* randperm(n[, {generator =}]): 1..n in random order, int64 */
+/*** The integers 1 to n in random order.
+ * @function torus.randperm
+ * @tparam integer n
+ * @tparam[opt] table opts generator
+ * @treturn tensor (n) int64
+ * @raise when n is negative
+ * @usage
+ * order = torus.randperm(5)
+ * x = torus.randn(5, 2):index_select(1, order)
+ */
 static int randperm(lua_State *L) {
   creation c = {
       .operation = "randperm", .kind = RANDPERM, .dtype = TORUS_INT64};
@@ -238,7 +337,17 @@ static int randperm(lua_State *L) {
   return push_created(L, &c);
 }
 
-/* from_bytes(string, dtype, shape[, first byte]): little-endian raw data */
+/*** A tensor from raw little-endian bytes in row-major order; the inverse of
+ * to_bytes.
+ * @function torus.from_bytes
+ * @tparam string bytes
+ * @tparam string dtype
+ * @tparam {integer,...} shape
+ * @tparam[opt=1] integer first position of the first byte
+ * @treturn tensor
+ * @raise when the string is too short for the shape
+ * @usage x = torus.from_bytes(string.pack("<ff", 1, 2), "float32", {2})
+ */
 static int from_bytes(lua_State *L) {
   creation c = {.operation = "from_bytes", .kind = BYTES};
   size_t length;
@@ -273,7 +382,13 @@ static int from_bytes(lua_State *L) {
   return push_created(L, &c);
 }
 
-/* to_bytes(x): the elements in row-major order, little-endian */
+/*** The elements in row-major order as raw little-endian bytes.
+ * @function torus.to_bytes
+ * @tparam tensor x
+ * @treturn string
+ * @raise when x is not a tensor
+ * @usage print(#torus.to_bytes(torus.zeros(3)))   -- 12
+ */
 static int to_bytes(lua_State *L) {
   torus_tensor *x = torus_push_dense(L, torus_check_tensor(L, 1, "to_bytes"));
   size_t bytes = (size_t)torus_tensor_count(x) * torus_dtype_size(x->dtype);
@@ -352,7 +467,18 @@ static int64_t store_nested(lua_State *L, torus_tensor *out, int dim,
   return at;
 }
 
-/* tensor(number or nested table[, options]) */
+/*** A tensor from a number or a nested table of numbers.
+ * @function torus.tensor
+ * @tparam number|table data nested as deep as the tensor has dimensions
+ * @tparam[opt] table opts dtype="float32" or "float64", "int64", "uint8";
+ * requires_grad=false
+ * @treturn tensor
+ * @raise when the table is not regular, holds something else than numbers, or
+ * numbers that the dtype cannot hold
+ * @usage
+ * x = torus.tensor{{1, 2}, {3, 4}}
+ * n = torus.tensor({1, 2}, { dtype = "int64" })
+ */
 static int tensor(lua_State *L) {
   creation c = {.operation = "tensor", .kind = FULL};
   if (lua_type(L, 1) != LUA_TTABLE && lua_type(L, 1) != LUA_TNUMBER) {

@@ -83,7 +83,25 @@ static void fill_list(lua_State *L, const request *r, int list) {
   }
 }
 
-/* grad(y, x or list[, options]) -> tensor or list */
+/*** Gradients of y with respect to tensors, of any order.
+ * @function torus.grad
+ * @tparam tensor y one element, or grad_output is given
+ * @tparam tensor|{tensor,...} x what to differentiate by: tensors that require
+ * a gradient, leaves or not
+ * @tparam[opt] table opts grad_output, like y, weighs its elements;
+ * create_graph=false, true makes the gradients differentiable themselves;
+ * retain_graph (default: create_graph) keeps y's history for another call;
+ * allow_unused=false, true returns nil for what y does not depend on
+ * @treturn tensor|{tensor,...} a gradient for each x, of its shape
+ * @raise when y has several elements and there is no grad_output, an x does
+ * not require a gradient or y does not depend on it, or an operation in
+ * between has no derivative
+ * @usage
+ * x = torus.tensor({2}, { requires_grad = true })
+ * y = (x * x * x):sum()
+ * dy = torus.grad(y, x, { create_graph = true })   -- 3 x^2 = 12
+ * print(torus.grad(dy:sum(), x))                   -- 6 x = 12
+ */
 static int grad(lua_State *L) {
   request r = {.y = torus_check_tensor(L, 1, "grad")};
   bool one = lua_type(L, 2) == LUA_TUSERDATA;
@@ -125,7 +143,18 @@ static int grad(lua_State *L) {
   return 1;
 }
 
-/* backward(y[, options]) */
+/*** Adds the gradient of this tensor to `.grad` of every leaf that requires
+ * one.
+ * @function tensor:backward
+ * @tparam[opt] table opts grad_output, retain_graph as of torus.grad
+ * @raise when the tensor has several elements and there is no grad_output, or
+ * create_graph is asked for
+ * @usage
+ * x = torus.tensor({2}, { requires_grad = true })
+ * loss = (x * x):sum()
+ * loss:backward()
+ * print(x.grad)   -- 4
+ */
 static int backward(lua_State *L) {
   request r = {.y = torus_check_tensor(L, 1, "backward"), .backward = true};
   read_options(L, 2, "backward", &r);
@@ -145,7 +174,15 @@ static torus_tensor *detached(torus_scope *scope, void *arg) {
   return torus_scope_own(scope, view);
 }
 
-/* detach(x): the same memory, outside of any graph */
+/*** The same memory as a tensor outside of any graph; a view.
+ * @function torus.detach
+ * @tparam tensor x
+ * @treturn tensor
+ * @raise when x is not a tensor
+ * @usage
+ * x = torus.ones(2, { requires_grad = true })
+ * print((x * 2):detach().requires_grad)   -- false
+ */
 static int detach(lua_State *L) {
   return torus_push_result(L, detached, torus_check_tensor(L, 1, "detach"));
 }
@@ -160,9 +197,20 @@ static torus_tensor *variable_of(torus_scope *scope, void *arg) {
   return leaf;
 }
 
-/* variable(x): x's value as a tensor to differentiate by. A derivative with
- * respect to it holds everything else fixed, also what x was computed from;
- * gradients still flow through it back to x. */
+/*** The value of x as a tensor to differentiate by. A derivative with respect
+ * to it holds everything else fixed, also what x was computed from: a partial
+ * derivative. Gradients still flow through it back to x.
+ * @function torus.variable
+ * @tparam tensor x float32 or float64
+ * @treturn tensor like x
+ * @raise when x is not float32 or float64
+ * @usage
+ * q = torus.tensor({1}, { requires_grad = true })
+ * p = q * 2
+ * v = torus.variable(p)
+ * H = (q * v):sum()
+ * print(torus.grad(H, v, { retain_graph = true }))   -- dH/dp = q = 1
+ */
 static int variable(lua_State *L) {
   torus_tensor *x = torus_check_tensor(L, 1, "variable");
   if (!torus_dtype_is_float(x->dtype)) {
@@ -192,12 +240,39 @@ static int with_recording(lua_State *L, bool record) {
   return status == LUA_OK ? lua_gettop(L) : lua_error(L);
 }
 
-/* no_grad(f, ...): f's results, computed without noting any history */
+/*** Calls a function without recording what it computes: no gradient flows
+ * through it, parameters may be written in place.
+ * @function torus.no_grad
+ * @tparam function f
+ * @tparam[opt] ... arguments of f
+ * @treturn ... the results of f
+ * @raise what f raises
+ * @usage
+ * w = torus.ones(2, { requires_grad = true })
+ * torus.no_grad(function() w:mul_(0.5) end)
+ */
 static int no_grad(lua_State *L) { return with_recording(L, false); }
 
-/* enable_grad(f, ...): the inverse of no_grad, also inside it */
+/*** Calls a function and records what it computes, also inside no_grad.
+ * @function torus.enable_grad
+ * @tparam function f
+ * @tparam[opt] ... arguments of f
+ * @treturn ... the results of f
+ * @raise what f raises
+ * @usage
+ * x = torus.ones(1, { requires_grad = true })
+ * torus.no_grad(function()
+ *   y = torus.enable_grad(function() return x * 2 end)
+ * end)
+ * print(y.requires_grad)   -- true
+ */
 static int enable_grad(lua_State *L) { return with_recording(L, true); }
 
+/*** Whether operations are recorded for gradients.
+ * @function torus.is_recording
+ * @treturn boolean false inside no_grad
+ * @usage print(torus.is_recording())   -- true
+ */
 static int is_recording(lua_State *L) {
   lua_pushboolean(L, torus_recording());
   return 1;

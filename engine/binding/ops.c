@@ -295,8 +295,13 @@ static void push_params(lua_State *L, const torus_op *op) {
   }
 }
 
-/* registry() -> list of {name, inputs, optional_inputs, outputs, params,
- * constant, doc}
+/*** The registered operations, from which this reference and the generated
+ * specs follow.
+ * @function torus.registry
+ * @treturn {table,...} name, inputs, optional_inputs, outputs, params ({name,
+ * kind, optional, default}), constant (no gradient), doc
+ * @usage
+ * for _, op in ipairs(torus.registry()) do print(op.name, op.doc) end
  */
 static int registry(lua_State *L) {
   lua_newtable(L);

@@ -9,11 +9,28 @@
 #include <time.h>
 #include <unistd.h>
 
+/*** The number of threads that kernels use. By default one for each processor,
+ * or the environment's TORUS_THREADS.
+ * @function torus.threads
+ * @within Process
+ * @treturn integer
+ * @usage print(torus.threads())
+ */
 static int threads(lua_State *L) {
   lua_pushinteger(L, torus_threads());
   return 1;
 }
 
+/*** Sets the number of threads; results keep the same bits.
+ * @function torus.set_threads
+ * @within Process
+ * @tparam integer n from 1
+ * @raise when n is out of range
+ * @usage
+ * n = torus.threads()
+ * torus.set_threads(1)
+ * torus.set_threads(n)
+ */
 static int set_threads(lua_State *L) {
   int64_t n = torus_check_integer(L, 1, "set_threads", "the number of threads");
   if (n < 1 || n > TORUS_MAX_THREADS) {
@@ -39,8 +56,14 @@ static size_t resident_bytes(void) {
   return resident * (size_t)sysconf(_SC_PAGESIZE);
 }
 
-/* memory() -> {live_bytes, live_blocks, peak_bytes, cached_bytes, tensors,
- * resident_bytes, peak_resident_bytes} */
+/*** What the engine and the process have allocated.
+ * @function torus.memory
+ * @within Process
+ * @treturn table integers: live_bytes and live_blocks in use, their
+ * peak_bytes, cached_bytes for reuse, tensors alive, resident_bytes and
+ * peak_resident_bytes of the process
+ * @usage print(torus.memory().live_bytes)
+ */
 static int memory(lua_State *L) {
   torus_alloc_stats stats = torus_alloc_get_stats();
   struct rusage usage;
@@ -68,7 +91,14 @@ static int fail_allocation(lua_State *L) {
   return 0;
 }
 
-/* clock() -> seconds of a clock that only goes forward */
+/*** Seconds of a clock that only goes forward, for durations.
+ * @function torus.clock
+ * @within Process
+ * @treturn number
+ * @usage
+ * start = torus.clock()
+ * print(torus.clock() - start)
+ */
 static int clock_(lua_State *L) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);

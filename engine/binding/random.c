@@ -24,7 +24,20 @@ torus_rng *torus_option_generator(lua_State *L, int index,
   return check_generator(L, lua_gettop(L), operation);
 }
 
-/* generator(seed): a stream of random numbers of its own. */
+/*** A stream of random numbers; torus.generator makes it. Number i of a stream
+ * is a function of its seed and i.
+ * @type generator
+ */
+
+/*** A stream of random numbers of its own.
+ * @function torus.generator
+ * @tparam integer seed
+ * @treturn generator
+ * @raise when the seed is not an integer
+ * @usage
+ * g = torus.generator(7)
+ * x = torus.rand(3, { generator = g })
+ */
 static int generator(lua_State *L) {
   int64_t seed = torus_check_integer(L, 1, "generator", "the seed");
   torus_rng *rng = lua_newuserdatauv(L, sizeof *rng, 0);
@@ -33,7 +46,16 @@ static int generator(lua_State *L) {
   return 1;
 }
 
-/* manual_seed(n): starts the default stream anew. */
+/*** Starts the default stream of random numbers anew.
+ * @function torus.manual_seed
+ * @tparam integer seed
+ * @raise when the seed is not an integer
+ * @usage
+ * torus.manual_seed(1)
+ * a = torus.rand(2)
+ * torus.manual_seed(1)
+ * print((torus.rand(2) - a):abs():max())   -- 0
+ */
 static int manual_seed(lua_State *L) {
   int64_t seed = torus_check_integer(L, 1, "manual_seed", "the seed");
   default_generator = (torus_rng){(uint64_t)seed, 0};
@@ -56,23 +78,49 @@ static int read_state(lua_State *L, int index, const char *operation,
   return 0;
 }
 
-/* g:state() -> seed, position */
+/*** Where the stream is.
+ * @function generator:state
+ * @treturn integer seed
+ * @treturn integer position
+ * @usage seed, position = torus.generator(7):state()   -- 7  0
+ */
 static int state(lua_State *L) {
   return push_state(L, check_generator(L, 1, "state"));
 }
 
-/* g:set_state(seed, position) */
+/*** Moves the stream.
+ * @function generator:set_state
+ * @tparam integer seed
+ * @tparam integer position
+ * @raise when an argument is not an integer
+ * @usage
+ * g = torus.generator(7)
+ * seed, position = g:state()
+ * x = torus.rand(3, { generator = g })
+ * g:set_state(seed, position)   -- the next rand returns x again
+ */
 static int set_state(lua_State *L) {
   torus_rng *rng = check_generator(L, 1, "set_state");
   return read_state(L, 2, "set_state", rng);
 }
 
-/* random_state() -> seed, position of the default generator */
+/*** Where the default stream of random numbers is.
+ * @function torus.random_state
+ * @treturn integer seed
+ * @treturn integer position
+ * @usage seed, position = torus.random_state()
+ */
 static int random_state(lua_State *L) {
   return push_state(L, &default_generator);
 }
 
-/* set_random_state(seed, position) */
+/*** Moves the default stream of random numbers.
+ * @function torus.set_random_state
+ * @tparam integer seed
+ * @tparam integer position
+ * @raise when an argument is not an integer
+ * @usage torus.set_random_state(1, 0)
+ */
 static int set_random_state(lua_State *L) {
   return read_state(L, 1, "set_random_state", &default_generator);
 }

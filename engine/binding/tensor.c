@@ -8,6 +8,26 @@
 
 #include <string.h>
 
+/*** An array of numbers of one dtype, with up to 8 dimensions.
+ *
+ * Fields: `shape` (a list of sizes), `dtype` ("float32", "float64", "int64",
+ * "uint8"), `requires_grad`, `grad`, `is_leaf`.
+ *
+ * Indices count from 1, and from the end when negative; ranges include both
+ * ends:
+ *
+ *     x[2]                   the second entry of the first dimension, a view
+ *     x[{ 2, -1 }]           one element, a scalar tensor
+ *     x[{ {2, 4}, {} }]      entries 2 to 4, all of the second dimension
+ *     x[{ {1, -1, 2} }]      every second entry
+ *     x[{ {}, 1 }] = 0       writes in place
+ *
+ * Operators + - * / ^ broadcast and take numbers; #x is the first size; ==
+ * tells whether two values are the same tensor. Every operation of `torus`
+ * whose first argument is a tensor is a method.
+ * @type tensor
+ */
+
 /* --- elements as Lua numbers --- */
 
 static void push_element(lua_State *L, const torus_tensor *x, int64_t offset) {
@@ -28,7 +48,12 @@ static void push_element(lua_State *L, const torus_tensor *x, int64_t offset) {
   }
 }
 
-/* item(x): the one element of x as a number. */
+/*** The only element as a number.
+ * @function tensor:item
+ * @treturn number an integer for int64 and uint8
+ * @raise when the tensor has not exactly one element
+ * @usage print(torus.tensor{3}:sum():item())   -- 3.0
+ */
 static int item(lua_State *L) {
   torus_tensor *x = torus_check_tensor(L, 1, "item");
   if (torus_tensor_count(x) != 1) {
@@ -55,7 +80,11 @@ static void push_nested(lua_State *L, const torus_tensor *x, int dim,
   }
 }
 
-/* totable(x): nested tables, or a number for a scalar. */
+/*** The elements as nested tables; of a scalar the number.
+ * @function tensor:totable
+ * @treturn table|number
+ * @usage print(torus.tensor{{1, 2}, {3, 4}}:totable()[2][1])   -- 3.0
+ */
 static int totable(lua_State *L) {
   push_nested(L, torus_check_tensor(L, 1, "totable"), 0, 0);
   return 1;
@@ -91,6 +120,16 @@ static int push_property(lua_State *L, torus_tensor *x, const char *key) {
   return 1;
 }
 
+/*** The sizes of all dimensions, or of one. The field `shape` is the same
+ * list.
+ * @function tensor:size
+ * @tparam[opt] integer dim from 1, or negative from the end
+ * @treturn {integer,...}|integer
+ * @raise when the tensor has no such dimension
+ * @usage
+ * x = torus.zeros(2, 3)
+ * print(x:size(-1), x.shape[1])   -- 3  2
+ */
 static int size(lua_State *L) {
   torus_tensor *x = torus_check_tensor(L, 1, "size");
   if (lua_isnoneornil(L, 2)) return push_sizes(L, &x->shape);
@@ -99,16 +138,31 @@ static int size(lua_State *L) {
   return 1;
 }
 
+/*** The number of dimensions.
+ * @function tensor:dim
+ * @treturn integer
+ * @usage print(torus.zeros(2, 3):dim())   -- 2
+ */
 static int dim(lua_State *L) {
   lua_pushinteger(L, torus_check_tensor(L, 1, "dim")->shape.ndim);
   return 1;
 }
 
+/*** The number of elements.
+ * @function tensor:numel
+ * @treturn integer
+ * @usage print(torus.zeros(2, 3):numel())   -- 6
+ */
 static int numel(lua_State *L) {
   lua_pushinteger(L, torus_tensor_count(torus_check_tensor(L, 1, "numel")));
   return 1;
 }
 
+/*** Whether the elements lie in memory in row-major order.
+ * @function tensor:is_contiguous
+ * @treturn boolean
+ * @usage print(torus.zeros(2, 3):transpose():is_contiguous())   -- false
+ */
 static int is_contiguous(lua_State *L) {
   torus_tensor *x = torus_check_tensor(L, 1, "is_contiguous");
   lua_pushboolean(L, torus_tensor_is_contiguous(x));
@@ -349,18 +403,47 @@ static int update_in_place(lua_State *L, update *u) {
   return 1;
 }
 
+/*** Overwrites the elements, in place.
+ * @function tensor:copy_
+ * @tparam number|tensor value broadcast to the tensor
+ * @treturn tensor itself
+ * @raise when the tensor is part of a graph (write inside torus.no_grad), the
+ * value does not broadcast to it, or the dtypes differ
+ * @usage
+ * x = torus.zeros(2, 3)
+ * x:copy_(torus.tensor{1, 2, 3})   -- in every row
+ */
 static int copy_(lua_State *L) {
   update u = {.operation = "copy_"};
   lua_settop(L, 2);
   return update_in_place(L, &u);
 }
 
+/*** Overwrites every element with a number, in place.
+ * @function tensor:fill_
+ * @tparam number|tensor value
+ * @treturn tensor itself
+ * @raise when the tensor is part of a graph (write inside torus.no_grad), the
+ * value does not broadcast to it, or the dtypes differ
+ * @usage
+ * x = torus.zeros(2)
+ * x:fill_(3)
+ */
 static int fill_(lua_State *L) {
   update u = {.operation = "fill_"};
   lua_settop(L, 2);
   return update_in_place(L, &u);
 }
 
+/*** Overwrites every element with 0, in place.
+ * @function tensor:zero_
+ * @treturn tensor itself
+ * @raise when the tensor is part of a graph (write inside torus.no_grad), the
+ * value does not broadcast to it, or the dtypes differ
+ * @usage
+ * x = torus.ones(2)
+ * x:zero_()
+ */
 static int zero_(lua_State *L) {
   update u = {.operation = "zero_"};
   lua_settop(L, 1);
@@ -368,12 +451,32 @@ static int zero_(lua_State *L) {
   return update_in_place(L, &u);
 }
 
-/* add_(x, y[, alpha]): x += alpha y */
+/*** Adds alpha times a value, in place.
+ * @function tensor:add_
+ * @tparam number|tensor value broadcast to the tensor
+ * @tparam[opt=1] number alpha
+ * @treturn tensor itself
+ * @raise when the tensor is part of a graph (write inside torus.no_grad), the
+ * value does not broadcast to it, or the dtypes differ
+ * @usage
+ * x = torus.zeros(2)
+ * x:add_(torus.ones(2), 0.1)
+ */
 static int add_(lua_State *L) {
   update u = {.operation = "add_", .op = torus_add};
   return update_in_place(L, &u);
 }
 
+/*** Multiplies by a value, in place.
+ * @function tensor:mul_
+ * @tparam number|tensor value broadcast to the tensor
+ * @treturn tensor itself
+ * @raise when the tensor is part of a graph (write inside torus.no_grad), the
+ * value does not broadcast to it, or the dtypes differ
+ * @usage
+ * x = torus.ones(2)
+ * x:mul_(0.5)
+ */
 static int mul_(lua_State *L) {
   update u = {.operation = "mul_", .op = torus_mul};
   lua_settop(L, 2);
@@ -462,7 +565,14 @@ static int empty(lua_State *L, bool collected) {
   return 0;
 }
 
-/* release(x), __close: idempotent. */
+/*** Gives the memory back at once, without waiting for the collector; the
+ * tensor cannot be used after it. `local x <close> = ...` does the same at the
+ * end of the block.
+ * @function tensor:release
+ * @usage
+ * x = torus.zeros(1000, 1000)
+ * x:release()
+ */
 static int release(lua_State *L) { return empty(L, false); }
 
 static int collected(lua_State *L) { return empty(L, true); }

@@ -11,7 +11,8 @@
 --
 -- A function is named after its file's module and its definition:
 -- torus.image.write; a method after the table that it is defined on:
--- Adam:step. `@function NAME` gives the name under which it is public, and
+-- Adam:step. `@function NAME` gives the name under which it is public, in full or within the
+-- module, and
 -- `@public NAME` in a module's comment the table that holds its functions.
 -- `@type NAME` documents a class as a whole.
 local M = {}
@@ -280,6 +281,9 @@ function M.of_lua(path, text, report)
     local entry = read_block(block, report)
     entry.file = path
     local definition, arguments = definition_at(lines, block.after)
+    if entry.kind == "function" and not entry.name:find("[.:]") then
+      entry.name = (public or module or "?") .. "." .. entry.name
+    end
     if entry.kind == "module" then
       module, public = entry.name, entry.public
       entries[#entries + 1] = entry
