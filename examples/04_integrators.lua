@@ -13,7 +13,7 @@ local pendulum = torus.separable(
   function(p) return (p ^ 2 / 2):sum(2) end,
   function(q) return (1 - q:cos()):sum(2) end)
 
--- It starts at rest, close to the top: a swing of 150 degrees either trajectory.
+-- It starts at rest, close to the top: a swing of 150 degrees either way.
 local q0 = torus.tensor({ { 2.6 } }, { dtype = "float64" })
 local p0 = torus.zeros_like(q0)
 

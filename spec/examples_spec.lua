@@ -233,6 +233,59 @@ describe("examples", function()
     has("07_angles.npy", "\147NUMPY")
   end)
 
+  it("09_modes agrees with formulas and with integration", function()
+    local said = example("09_modes")
+    for i = 1, 10 do
+      local got = numbers(said, ("\n +%d   (%%d%%S+)   %%d"):format(i))
+      assert.is_near(2 * math.sin(math.pi * i / 22), got, 6e-8)
+    end
+    local function off(method)
+      return (numbers(said, method .. " +largest difference over a time of 100: (%S+)\n"))
+    end
+    -- By order: the steps' own errors, of modes with frequencies up to 2.
+    assert.is_true(off("leapfrog") < 0.2 and off("yoshida4") < 2e-3)
+    local squares, trace = numbers(said, "squares: (%S+), the trace: (%S+)\n")
+    assert.is_near(18 + 2 / 100, squares, 1e-9)
+    assert.equal(trace, squares)
+    assert.is_true(numbers(said, "all of them, largest difference: (%S+)\n") < 1e-14)
+    assert.truthy(said:find("try 6: stiffness %S+, ratio 2.000000000\n"))
+    assert.truthy(said:find("[ 5.0000, 10.0000, 15.0000,     ..., 18.0000, 12.0000,  6.0000]",
+      1, true))
+    assert.truthy(said:find("09_modes.lua:%d+: solve: the matrix is singular\n"))
+    assert.truthy(said:find("up to rounding:\ttrue\n"))
+  end)
+
+  -- By time: a quarter of a swing, in small steps of plain Lua.
+  local function pendulum_frequency(angle)
+    local x, v, h, steps = angle, 0, 1e-4, 0
+    local function force(y) return -9.81 * math.sin(y) end
+    while x > 0 do
+      local mid = x + v * h / 2
+      v = v + force(mid) * h
+      x, steps = mid + v * h / 2, steps + 1
+    end
+    return 1 / (4 * (steps * h - x / v))
+  end
+
+  it("10_spectrum finds the frequencies of a pendulum", function()
+    local said = example("10_spectrum")
+    assert.truthy(said:find("elements:\t33\tof\t64\tsamples"))
+    assert.is_true(numbers(said, "back: off by (%S+)\n") < 1e-14)
+    for _, angle in ipairs { 0.1, 1, 2, 3 } do
+      local peak, exact = numbers(said, ("\n%.1f     (%%S+)   (%%S+)   "):format(angle))
+      assert.is_near(pendulum_frequency(angle), exact, 1e-6)
+      assert.is_near(exact, peak, 2e-6)
+      local even, odd = numbers(said:match("overtones\n.*"),
+        ("\n%.1f     (%%S+) (%%S+) "):format(angle))
+      assert.is_true(even < 1e-9 and odd > 1e-9)
+    end
+    local slope, exact = numbers(said, "(%S+) by gradient, (%S+) exactly\n")
+    assert.is_near(exact, slope, 2e-5)
+    local before, after = numbers(said, "samples: (%S+), of the filtered ones: (%S+)\n")
+    assert.is_true(after < before / 3)
+    picture("10_spectrum.png")
+  end)
+
   -- What is typed at the prompt in the file's blocks, and what comes back.
   local function transcript(path)
     local typed, answers = {}, {}
