@@ -33,11 +33,12 @@ clang_check() {
 
 check clang-format clang-format --dry-run -Werror $c_all
 # What raises a Lua error does not return, which cppcheck cannot know; nor does
-# it matter in specs.
+# it matter in specs. It confuses the vectors of a template's inclusions.
 check cppcheck cppcheck --quiet --std=c11 --language=c -Iengine \
   -Ispec/support --enable=warning,performance,portability --inline-suppr \
   --library=posix,gnu --suppress=missingIncludeSystem \
   --suppress=invalidPointerCast --suppress=readdirCalled \
+  "--suppress=ctuArrayIndex:engine/kernels/simd/*" \
   "--suppress=nullPointerRedundantCheck:engine/binding/*" \
   "--suppress=nullPointerRedundantCheck:spec/*" --error-exitcode=1 $c_units
 if command -v clang >/dev/null; then check clang clang_check; fi
