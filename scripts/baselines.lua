@@ -1,29 +1,30 @@
---- Trains HNN, PixelHNN or flows on all their tasks with several seeds, and
--- makes a table.
+--- Trains HNN, PixelHNN or NHF on all their tasks with several seeds, and makes a
+-- table.
 local argparse = require "argparse"
 local baselines = require "torus.experiments.baselines"
 local command = require "torus.runs.command"
 
 local parser = argparse("baselines.lua",
-  "Trains and measures the models beside HGN on the tasks that they were made "
-  .. "for, and prints a table beside the papers' figures, with every result; "
-  .. "it is also in table.md and table.csv of the folder. What was "
-  .. "interrupted goes on.")
-parser:argument("what", "hnn, pixel_hnn or nhf."):choices(baselines.names)
+  "Trains and measures the models that HGN is compared with, on the tasks that "
+  .. "they were made for. Prints a table next to the papers' figures with every "
+  .. "result, and writes table.md and table.csv into the folder. An interrupted "
+  .. "call continues when repeated.")
+parser:argument("model", command.enumerate(baselines.names, "or") .. ".")
+  :choices(baselines.names)
 parser:option("--seeds", "Trainings of each row.", "3"):argname("N")
-  :convert(command.whole)
+  :convert(command.count)
 parser:option("--scale", "How long to train: quick, full (default: full for "
   .. "hnn, else quick)."):choices { "quick", "full" }
-parser:option("--only", "Only the rows whose names begin so."):argname("NAME")
-parser:option("--out", "Folder (default: runs/baselines-WHAT-SCALE).")
+parser:option("--only", "Only rows whose names begin with it."):argname("NAME")
+parser:option("--out", "Folder (default: runs/baselines-MODEL-SCALE).")
   :argname("DIR")
 
 local function main(args)
-  local scale = args.scale or (args.what == "hnn" and "full" or "quick")
+  local scale = args.scale or (args.model == "hnn" and "full" or "quick")
   io.stdout:setvbuf("line")
   local out = args.out
-    or string.format("runs/baselines-%s-%s", args.what, scale)
-  local text = command.check(baselines.run(args.what, { out = out,
+    or string.format("runs/baselines-%s-%s", args.model, scale)
+  local text = command.check(baselines.run(args.model, { out = out,
     scale = scale, seeds = args.seeds, only = args.only }))
   print(text)
   print(out .. "/table.md")

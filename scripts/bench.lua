@@ -1,24 +1,26 @@
---- Measures torus, and a PyTorch peer beside it, in one run.
+--- Measures torus, and the same work in PyTorch, in one run.
 --
 -- Every figure comes from a process of its own, so that memory peaks are the
--- job's; rounds of torus and its peer alternate, so that what else the machine
--- does hits both. Ratios are taken within a round.
+-- job's. Rounds of torus and its peer alternate, so that other load on the machine
+-- affects both. Ratios are taken within a round.
 local argparse = require "argparse"
 local command = require "torus.runs.command"
+local files = require "torus.files"
 local json = require "dkjson"
+local options = require "torus.options"
 local rows = require "torus.bench.rows"
 local torus = require "torus"
 
 local parser = argparse("bench.lua",
-  "Times the jobs that torus is made for; with --peer beside PyTorch.")
+  "Times the jobs that torus is made for; with --peer also PyTorch's.")
 parser:option("--only", "Rows to run, by name."):args("+"):argname("<row>")
-parser:option("--rounds", "Rounds of every row.", "5"):convert(command.whole)
-parser:option("--batch", "Another batch size."):convert(command.whole)
+parser:option("--rounds", "Rounds of every row.", "5"):convert(command.count)
+parser:option("--batch", "Another batch size."):convert(command.count)
 parser:flag("--peer", "Also time the same work in PyTorch.")
 parser:option("--python", "Python that has PyTorch.", "/usr/bin/python3")
 parser:option("--json", "Also write the figures to a file."):argname("<file>")
 parser:flag("--profile", "Also show the parts of the median run of each job.")
-parser:flag("--list", "Names the rows and ends.")
+parser:flag("--list", "Print the names of the rows and exit.")
 parser:option("--child"):hidden(true)
 
 local here = arg[0]:match("^(.*)/[^/]*$") or "."
@@ -130,9 +132,15 @@ local function machine()
   return text:match("model name%s*:%s*([^\n]*)") or "unknown processor"
 end
 
+local function names()
+  local list = {}
+  for i, row in ipairs(rows.rows) do list[i] = row.name end
+  return list
+end
+
 local function row_of(name)
   return rows.find(name)
-    or command.die("no row is named '%s'; see --list", name)
+    or command.die("--only: %s", options.unknown("row", name, names()))
 end
 
 local function chosen(args)
@@ -143,10 +151,8 @@ local function chosen(args)
 end
 
 local function save(path, results)
-  local file = command.check(io.open(path, "w"))
-  file:write(json.encode({ machine = results.machine,
-    rows = { table.unpack(results) } }, { indent = true }), "\n")
-  file:close()
+  command.check(files.write(path, json.encode({ machine = results.machine,
+    rows = { table.unpack(results) } }, { indent = true }) .. "\n"))
 end
 
 local function main(args)
@@ -160,7 +166,7 @@ local function main(args)
   end
   if args.peer then check_python(args) end
   local list, results = chosen(args), { machine = machine() }
-  print(("%s, medians of %d rounds (least to most)"):format(results.machine,
+  print(("%s, medians of %d rounds (minimum to maximum)"):format(results.machine,
     args.rounds))
   print("| work | torus | peak memory |"
     .. (args.peer and " PyTorch | times faster |" or ""))

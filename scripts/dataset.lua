@@ -1,15 +1,16 @@
---- Makes data sets, tells what is in one, exports its frames.
+--- Simulates data sets, reports what is in one, exports its frames.
 local argparse = require "argparse"
 local command = require "torus.runs.command"
 local data = require "torus.data"
-local files = require "torus.runs.files"
+local files = require "torus.files"
 local lfs = require "lfs"
 local lock = require "torus.runs.lock"
 local Progress = require "torus.runs.progress"
 local systems = require "torus.systems"
 local torus = require "torus"
 
-local parser = argparse("dataset.lua", "Makes data sets of physical systems.")
+local parser = argparse("dataset.lua", "Simulates data sets of physical "
+  .. "systems, reports what is in one, and exports its frames.")
   :epilog [[
 Examples:
   dataset.lua pendulum --out data/pendulum
@@ -21,7 +22,7 @@ Examples:
 parser:argument("source", "A system (" .. table.concat(systems.names(), ", ")
   .. "), a Lua file that returns the definition of one, or a data set: a "
   .. "folder or a .npy file of frames.")
-parser:option("--out", "Folder to save to; it is made."):argname("<dir>")
+parser:option("--out", "Folder to save to, which is made."):argname("<dir>")
 parser:option("--train", "Training trajectories (default 50000).")
   :convert(command.number)
 parser:option("--test", "Test trajectories (default 10000).")
@@ -35,17 +36,18 @@ parser:option("--steps", "Steps after the first frame (default: the "
   .. "system's, 30)."):convert(command.number)
 parser:option("--resolution", "Pixels along a side (default 32).")
   :convert(command.number)
-parser:option("--constant", "Another constant of the system, as name=value.")
+parser:option("--constant", "A constant of the system, as name=value; "
+  .. "repeatable.")
   :count("*"):argname("<name=value>")
-parser:option("--system", "Lua file with the system of a folder that is not "
+parser:option("--system", "Lua file with the system of a folder, unless it is "
   .. "built in."):argname("<file>")
 parser:option("--export-frames", "Also write train.npy and test.npy with "
-  .. "the frames, into --out or the folder.")
+  .. "the frames, into --out or the data set's folder.")
   :choices { "uint8", "float32" }
-parser:option("--export-count", "Export only so many sequences of each part.")
+parser:option("--export-count", "Sequences of each split to export (default: all).")
   :convert(command.number)
-parser:flag("--info", "Tell what is in the data set, with the errors that a "
-  .. "model's are to be compared with.")
+parser:flag("--info", "Print what is in the data set, and the errors that a "
+  .. "model's should be compared with.")
 parser:option("--info-count", "Sequences to measure on.", "1000")
   :convert(command.number)
 
@@ -87,7 +89,8 @@ end
 
 local function open(args)
   if #args.constant > 0 then
-    command.die("--constant is for a system, and %s is none", args.source)
+    command.die("--constant: expected a system to change, got the data set %s",
+      args.source)
   end
   local opts = { train = args.train, test = args.test, seed = args.seed,
     noise = args.noise, dt = args.dt, steps = args.steps,
@@ -132,7 +135,7 @@ end
 
 local function shape_of(split) return table.concat(split:batch({ 1 }).shape, " x ", 2) end
 
-local function inform(args, set)
+local function print_info(args, set)
   if set.system then
     print(set.system)
     print(string.format("seed %d, noise %g", set.seed, set.noise))
@@ -150,7 +153,7 @@ local function inform(args, set)
   end
 end
 
--- What there is to work on: a simulated set, or one that was opened.
+-- The data set: simulated, or opened.
 local function find(args)
   local system = system_of(args)
   if system then return simulate(args, system) end
@@ -159,7 +162,7 @@ end
 
 local function main(args)
   if not (args.out or args.info or args.export_frames) then
-    command.die("nothing to do: give --out, --info or --export-frames")
+    command.die("expected --out, --info or --export-frames")
   end
   local start = torus.clock()
   local set = find(args)
@@ -167,15 +170,15 @@ local function main(args)
   if args.out then
     if set.system then save(args, set, seconds)
     elseif not args.export_frames then
-      command.die("--out: %s holds frames already; give --export-frames",
-        args.source)
+      command.die("--out: expected --export-frames too, as %s already holds "
+        .. "frames", args.source)
     end
   end
   if args.export_frames then
     export(args, set, args.out or set.system and set.path
-      or command.die("--export-frames needs --out"))
+      or command.die("--export-frames: expected --out too"))
   end
-  if args.info then inform(args, set) end
+  if args.info then print_info(args, set) end
 end
 
 command.main(parser, main)

@@ -11,12 +11,11 @@ local torus = require "torus"
 
 local parser = argparse("demo.lua",
   "Trains the preset `demo` of HGN on noise-free frames of a mass on a spring "
-  .. "and writes what it has learned into a run folder: film strips, "
-  .. "animations, curves, log and checkpoint. Started again it goes on where "
-  .. "it was stopped.")
+  .. "and writes film strips, animations, curves, log and checkpoint into a run "
+  .. "folder. An interrupted call continues when repeated.")
 parser:option("--out", "Run folder.", "runs/demo"):argname("DIR")
 parser:option("--steps", "Training steps, for a quick look."):argname("N")
-  :convert(command.whole)
+  :convert(command.count)
 
 local function minutes(seconds)
   return string.format("%d:%02d minutes", seconds // 60, seconds % 60 // 1)
@@ -29,7 +28,7 @@ local function configure(args)
   return config
 end
 
--- Pictures are worth having without gnuplot too.
+-- Without gnuplot there are no curves, but all the rest.
 local function optional(files, message)
   if not files then io.stderr:write(message, "\n") end
   return files or {}
@@ -78,7 +77,7 @@ local function main(args)
     { "energy, variance in a rollout", string.format("%.2g (between "
       .. "sequences %.2g)", measured.energy_variance,
       measured.energy_spread ^ 2) },
-    { "forward and back", string.format("%.1g", measured.reversal) },
+    { "forward and backward", string.format("%.1g", measured.reversal) },
   }
   print("made:")
   for _, path in ipairs(files) do print("  " .. path) end

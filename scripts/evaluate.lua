@@ -1,34 +1,35 @@
---- Measures a trained model on sequences that it has not seen.
+--- Measures a trained model on held-out data.
 local argparse = require "argparse"
 local command = require "torus.runs.command"
-local files = require "torus.runs.files"
+local files = require "torus.files"
 local json = require "dkjson"
 local run = require "torus.runs.run"
 local tasks = require "torus.tasks"
 
 local parser = argparse("evaluate.lua",
-  "Measures a trained model. HGN and PixelHNN on test sequences: errors "
-  .. "against the frames shown and against clean ones, beside the noise floor "
-  .. "and each sequence's own mean image; how long predictions stay valid; "
-  .. "energy along rollouts; reversibility; how near to real frames an HGN's "
-  .. "samples are.")
+  "Measures a trained model. Of HGN and PixelHNN: errors on test sequences "
+  .. "against observed and noise-free frames, compared with the noise floor "
+  .. "and each sequence's own mean image; valid prediction time; energy along "
+  .. "rollouts; reversibility; how near an HGN's samples are to real frames. Of "
+  .. "HNN: losses, and errors of energy and state along rollouts. Of NHF: "
+  .. "bounds, density, integral, modes.")
 parser:argument("run", "Run folder, or a checkpoint.")
 parser:option("--count", "Test sequences (default 256); of an nhf samples of "
-  .. "its density (default 8192)."):argname("N"):convert(command.whole)
-parser:option("--split", "For hgn and pixel_hnn: test or train (default test).")
+  .. "the target (default 8192)."):argname("N"):convert(command.count)
+parser:option("--split", "Of hgn and pixel_hnn: test or train (default test).")
   :choices { "test", "train" }
-parser:flag("--pictures", "Write pictures into the run folder too (hnn, "
+parser:flag("--pictures", "Also write pictures into the run folder (hnn, "
   .. "pixel_hnn, nhf; for hgn see rollout.lua).")
 parser:flag("--json", "Print all numbers as JSON.")
 
--- What the options ask of a model whose report does not have it.
+-- Ends the program where the model's report lacks what the options ask for.
 local function refuse(args, config, task)
   for _, name in ipairs { "split", "pictures" } do
     if args[name] and not task.report_options[name] then
-      command.die("--%s is for %s, and %s is a run of %s%s", name,
-        command.enumerate(tasks.having(name)), args.run, config.model,
+      command.die("--%s: expected a run of %s, got %s of %s%s", name,
+        command.enumerate(tasks.having(name), "or"), args.run, config.model,
         name == "pictures" and task.film_strips
-          and ": rollout.lua makes its film strips" or "")
+          and "; rollout.lua writes its film strips" or "")
     end
   end
 end

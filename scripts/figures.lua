@@ -2,7 +2,7 @@
 local argparse = require "argparse"
 local command = require "torus.runs.command"
 local figures = require "torus.figures"
-local files = require "torus.runs.files"
+local files = require "torus.files"
 
 local function list()
   local lines = {}
@@ -13,25 +13,25 @@ local function list()
 end
 
 local parser = argparse("figures.lua",
-  "Makes figures of the paper. What they need is trained first, into the "
-  .. "output folder, where that was not done yet; so a figure that was "
-  .. "interrupted goes on. Figures 6 to 8 are drawn from the runs that "
-  .. "scripts/table1.lua leaves (--set table=DIR).", "Figures:\n" .. list())
-parser:argument("number", "Which figures."):args("+")
-parser:option("--out", "Where they go.", "runs/figures"):argname("DIR")
+  "Makes figures of the paper. Models that they need are trained first, into "
+  .. "the output folder; an interrupted call continues when repeated. Figures 6 "
+  .. "to 8 are drawn from the runs of scripts/table1.lua (--set table=DIR).",
+  "Figures:\n" .. list())
+parser:argument("number", "Numbers or names of figures."):args("+")
+parser:option("--out", "Output folder.", "runs/figures"):argname("DIR")
 parser:option("--steps", "Training steps, for a quick look."):argname("N")
-  :convert(command.whole)
+  :convert(command.count)
 parser:option("--seed", "Seed of trainings and samples.", "1"):argname("N")
   :convert(command.seed)
 parser:option("--set", "An option of the figure; repeatable.")
   :argname("KEY=VALUE"):count("*")
 
--- Texts key=value as they are; each figure knows what it takes.
+-- Texts key=value by key; each figure checks its own.
 local function settings(texts)
   local found = {}
   for _, text in ipairs(texts) do
     local key, value = text:match("^([%w_]+)=(.*)$")
-    if not key then command.die("--set: expected key=value, got " .. text) end
+    if not key then command.die("--set: expected key=value, got %q", text) end
     found[key] = value
   end
   return found

@@ -1,19 +1,19 @@
 --- Film strips and animations of what a trained model does.
 local argparse = require "argparse"
 local command = require "torus.runs.command"
-local files = require "torus.runs.files"
+local files = require "torus.files"
 local run = require "torus.runs.run"
 local tasks = require "torus.tasks"
 
 local parser = argparse("rollout.lua",
-  "Writes film strips (PNG) and animations (GIF) of what an HGN makes of "
-  .. "test sequences: truth, reconstruction, what follows, the way back, half "
-  .. "and double speed; and of samples from the prior.")
+  "Writes film strips (PNG) and animations (GIF) of an HGN's rollouts from "
+  .. "test sequences: truth, reconstruction, continuation forward and backward, "
+  .. "half and double speed; and of samples from the prior.")
 parser:argument("run", "Run folder, or a checkpoint.")
-parser:option("--sequences", "Test sequences, a strip each.", "2"):argname("N")
-  :convert(command.whole)
+parser:option("--sequences", "Test sequences, one strip each.", "2"):argname("N")
+  :convert(command.count)
 parser:option("--samples", "Samples, in one strip.", "6"):argname("N")
-  :convert(command.whole)
+  :convert(command.count)
 parser:option("--seed", "Seed of the samples.", "1"):argname("N")
   :convert(command.seed)
 parser:option("--out", "Where to write (default: the run folder).")
@@ -24,9 +24,10 @@ local function main(args)
   command.check(model, config)
   local task = tasks.get(config.model)
   if not task.film_strips then
-    command.die("%s is a run of %s, and film strips are of %s%s", args.run,
-      config.model, command.enumerate(tasks.having "film_strips"),
-      task.report_options.pictures and ": see evaluate.lua --pictures" or "")
+    command.die("expected a run of %s, got %s of %s%s",
+      command.enumerate(tasks.having "film_strips", "or"), args.run,
+      config.model, task.report_options.pictures
+        and "; evaluate.lua --pictures writes its pictures" or "")
   end
   local data = command.check(task.open_data(config))
   local out = args.out or (args.run:gsub("/?[^/]*%.safetensors$", ""))

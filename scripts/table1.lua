@@ -7,17 +7,17 @@ local table1 = require "torus.experiments.table1"
 
 local parser = argparse("table1.lua",
   "Trains and measures the models of the paper's Table 1 on its four systems, "
-  .. "cell by cell, and writes table.md, table.csv and table.png as they come "
-  .. "in. Stopped, it goes on where it was when called again.",
+  .. "cell by cell, and rewrites table.md, table.csv and table.png with every "
+  .. "result. An interrupted call continues when repeated.",
   "Scales: quick takes little more than an hour on two cores, evening about "
-  .. "two, standard about a day, paper is 50,000 sequences and 100,000 steps.")
+  .. "two, standard about a day; paper has 50,000 sequences and 100,000 steps.")
 parser:option("--scale", "How much is trained.", "quick")
   :choices(table1.scale_names)
 parser:option("--only", "Some cells: a row, a system, or ROW,SYSTEM; "
   .. "repeatable.")
   :argname("ROW,SYSTEM"):count("*")
-parser:flag("--all", "The rows beyond the paper's too: models trained on the "
-  .. "stated noise, and HGN with a divergence small enough to sample from.")
+parser:flag("--all", "Also the rows beyond the paper's: models trained on the "
+  .. "stated noise, and HGN with a latent to sample from.")
 parser:option("--out", "Folder (default: runs/table1-SCALE)."):argname("DIR")
 parser:flag("--list", "Name the cells and end.")
 
@@ -40,7 +40,7 @@ local function main(args)
     for _, cell in ipairs(chosen) do print(cell.name) end
     return
   end
-  -- The table shows what other calls left in the folder, too.
+  -- The table also shows the results of earlier calls.
   local all = table1.cells(args.scale, { more = true })
   local write = show(out, args.scale)
   command.check(cells.run(chosen, { out = out,

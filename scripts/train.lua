@@ -1,13 +1,13 @@
 --- Trains a model, into a run folder.
 local argparse = require "argparse"
 local command = require "torus.runs.command"
-local files = require "torus.runs.files"
+local files = require "torus.files"
 local tasks = require "torus.tasks"
 local run = require "torus.runs.run"
 local configuration = require "torus.runs.configuration"
 local systems = require "torus.systems"
 
--- What --set and --preset take, a paragraph for each model.
+-- The keys of --set and the presets, a paragraph for each model.
 local function known_keys()
   local lines = {}
   for _, model in ipairs(tasks.names) do
@@ -24,31 +24,32 @@ end
 local parser = argparse("train.lua",
   "Trains a model: hgn or pixel_hnn on frames of a physical system, hnn on "
   .. "its states, nhf on samples of a density. The run folder holds "
-  .. "config.json, log.csv and checkpoint.safetensors; an interrupted run "
-  .. "goes on with --resume and ends with the same bits.",
+  .. "config.json, log.csv and checkpoint.safetensors. --resume continues an "
+  .. "interrupted run, which ends with the same bits as an uninterrupted one.",
   known_keys())
 parser:argument("model", table.concat(tasks.names, ", ") .. " (default: hgn, "
   .. "or that of the run to resume)."):args "?":choices(tasks.names)
 parser:option("--system", table.concat(systems.names(), ", ")
-  .. ", or a Lua file that returns the definition of your own."):argname("NAME")
+  .. ", or a Lua file that returns the definition of a system."):argname("NAME")
 parser:option("--data", "A folder of trajectories or a .npy file of frames, "
-  .. "instead of --system (which then is the Lua file of the folder's own "
-  .. "system, if it has one); for nhf a .npy file of samples."):argname("PATH")
+  .. "instead of a simulation (--system then names the Lua file of the folder's "
+  .. "system, unless it is built in); for nhf a .npy file of samples.")
+  :argname("PATH")
 parser:option("--target", "nhf: the density to learn."):argname("NAME")
 parser:option("--prior", "nhf: normal or soft_uniform."):argname("NAME")
-parser:option("--preset", "A named configuration (default: full).")
+parser:option("--preset", "Named values of the configuration (default: full).")
   :argname("NAME")
-parser:option("--set", "Change a value of the configuration; repeatable.")
+parser:option("--set", "Set a value of the configuration; repeatable.")
   :argname("KEY=VALUE"):count("*")
-parser:option("--steps", "Training steps, in all."):argname("N")
-  :convert(command.whole)
+parser:option("--steps", "Total number of training steps."):argname("N")
+  :convert(command.count)
 parser:option("--seed", "Seed of weights, noise and order."):argname("N")
   :convert(command.seed)
-parser:option("--out", "Run folder (default: runs/MODEL-SYSTEM, or what "
-  .. "stands for the system)."):argname("DIR")
-parser:flag("--resume", "Go on from the folder's checkpoint, with its "
-  .. "configuration; --steps and --set may change how it trains, not its model, "
-  .. "data or seed.")
+parser:option("--out", "Run folder (default: runs/MODEL-SYSTEM, or -TARGET, "
+  .. "or -DATA)."):argname("DIR")
+parser:flag("--resume", "Continue from the folder's checkpoint, with its "
+  .. "configuration; --steps and --set may change the training, but not the "
+  .. "model, the data or the seed.")
 
 -- The model's name comes from the command line or from the run's own
 -- configuration.
@@ -56,8 +57,8 @@ local function configure(args, path)
   local earlier = args.resume and command.check(run.read_configuration(path)) or nil
   local model = earlier and earlier.model or args.model or "hgn"
   if args.model and args.model ~= model then
-    command.die(string.format("%s: its model is %s and can't become %s", path,
-      model, args.model))
+    command.die("%s: model: expected the run's %s, got %s; another one takes "
+      .. "another run", path, model, args.model)
   end
   local changes = command.changes(args.set, model)
   changes.steps = args.steps or changes.steps
@@ -70,35 +71,36 @@ local function configure(args, path)
     changes.model = model
     return command.check(configuration.make(args.preset or "full", changes))
   end
-  if args.preset then command.die("--preset cannot be changed by --resume") end
+  if args.preset then
+    command.die("--preset: expected none with --resume, got %q", args.preset)
+  end
   local config = earlier
   for key, value in pairs(changes) do config[key] = value end
   return command.check(configuration.make(nil, config))
 end
 
--- runs/MODEL- and what the run learns, without the folders and the ending of
--- a file.
+-- runs/MODEL-SUBJECT; of a file without its folders and ending.
 local function default_path(args)
   local model = args.model or "hgn"
   local usual = configuration.make(nil, { model = model })
-  local what = tasks.subject(args) or tasks.subject(usual)
-  what = what:match("([^/]+)/*$") or what
-  return string.format("runs/%s-%s", model, (what:gsub("%.%a+$", "")))
+  local subject = tasks.subject(args) or tasks.subject(usual)
+  subject = subject:match("([^/]+)/*$") or subject
+  return string.format("runs/%s-%s", model, (subject:gsub("%.%a+$", "")))
 end
 
 local function main(args)
   local path = args.out or default_path(args)
   local resume = args.resume
   if resume and not files.exists(path .. "/config.json") then
-    command.die(path .. ": there is no run to resume")
+    command.die("--resume: expected a run in %s, found none", path)
   end
   local config = configure(args, path)
   print(string.format("%s on %s: %d steps, batch %s, into %s", config.model,
     tasks.subject(config), config.steps,
-    config.batch == 0 and "of all" or config.batch, path))
+    config.batch == 0 and "of all points" or config.batch, path))
   local result = command.check(run.train(path, config, { resume = resume }))
   if result.started_at == config.steps then
-    print(string.format("%s is at step %d already", path, result.step))
+    print(string.format("%s is already at step %d", path, result.step))
   else
     print(string.format("done: step %d, checkpoint in %s", result.step, path))
   end

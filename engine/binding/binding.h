@@ -22,6 +22,8 @@
 
 /* Registry: the last message that was raised on purpose, with its line. */
 #define TORUS_RAISED_KEY "torus.raised"
+/* The same without the line. */
+#define TORUS_RAISED_TEXT_KEY "torus.raised text"
 
 /* Raises the message on top of the stack at the line of the script, not of
  * the library's own Lua files. */

@@ -24,6 +24,8 @@ static bool is_library(lua_State *L, const lua_Debug *frame) {
 int torus_raise(lua_State *L) {
   lua_Debug frame;
   luaL_checkstack(L, 4, NULL);
+  lua_pushvalue(L, -1);
+  lua_setfield(L, LUA_REGISTRYINDEX, TORUS_RAISED_TEXT_KEY);
   for (int level = 1; lua_getstack(L, level, &frame); level++) {
     lua_getinfo(L, "Sl", &frame);
     if (is_library(L, &frame)) continue;
@@ -157,10 +159,12 @@ static int raise_text(lua_State *L) {
   return torus_raise(L);
 }
 
-/* raised() -> the last message that was raised on purpose, with its line */
+/* raised() -> the last message that was raised on purpose, with its line and
+ * without it */
 static int raised(lua_State *L) {
   lua_getfield(L, LUA_REGISTRYINDEX, TORUS_RAISED_KEY);
-  return 1;
+  lua_getfield(L, LUA_REGISTRYINDEX, TORUS_RAISED_TEXT_KEY);
+  return 2;
 }
 
 void torus_open_errors(lua_State *L) {

@@ -36,23 +36,6 @@ local NEAREST = 5
 
 local function last_part(name) return name:match("([%w_]+)$") end
 
--- Changes of one character that turn a into b.
-local function distance(a, b)
-  local row = {}
-  for j = 0, #b do row[j] = j end
-  for i = 1, #a do
-    local diagonal = row[0]
-    row[0] = i
-    for j = 1, #b do
-      local above = row[j]
-      local changed = diagonal + (a:byte(i) == b:byte(j) and 0 or 1)
-      row[j] = math.min(changed, above + 1, row[j - 1] + 1)
-      diagonal = above
-    end
-  end
-  return row[#b]
-end
-
 --- The known names that are most like a wrong one, nearest first.
 -- @tparam string name
 -- @treturn {string,...} at most five, perhaps none
@@ -61,7 +44,7 @@ function M.nearest(name)
   local found, limit = {}, math.max(1, #wanted // 3)
   for _, entry in ipairs(entries.all() or {}) do
     local part = last_part(entry.name)
-    local d = distance(wanted:lower(), part:lower())
+    local d = options.distance(wanted:lower(), part:lower())
     if part:lower():find(wanted:lower(), 1, true) and #wanted > 2 then
       d = math.min(d, limit)
     end

@@ -24,6 +24,7 @@ local parts = {
   nn = "torus.nn", optim = "torus.optim", measures = "torus.measures", models = "torus.models",
   systems = "torus.systems", data = "torus.data", runs = "torus.runs",
   tasks = "torus.tasks", train = "torus.train",
+  files = "torus.files",
   image = "torus.image", plot = "torus.plot", npy = "torus.npy",
   integrate = "torus.integrate", separable = "torus.hamiltonian",
   joint = "torus.hamiltonian", field = "torus.fused",

@@ -16,6 +16,22 @@ function M.raise(message, ...)
   core.raise(message)
 end
 
+--- Calls a function whose arguments come from the outside world, such as a file or
+-- a command line: misuse becomes a message, without the line that it was raised
+-- at. Any other error passes.
+-- @tparam function f
+-- @param ... its arguments
+-- @return[1] the function's first result
+-- @treturn[2] nil
+-- @treturn[2] string message
+function M.attempt(f, ...)
+  local ok, result = pcall(f, ...)
+  if ok then return result end
+  local raised, text = core.raised()
+  if result ~= raised then error(result, 0) end
+  return nil, text
+end
+
 --- A shape as messages show it.
 -- @param x a tensor, or a shape
 -- @treturn string "(2,3)"; what tostring gives of anything else
@@ -47,6 +63,62 @@ local show = M.show
 function M.is_callable(value)
   local meta = getmetatable(value)
   return type(value) == "function" or meta ~= nil and meta.__call ~= nil
+end
+
+--- The number of letters to insert, delete, replace or exchange with a neighbour to
+-- turn one word into another (Levenshtein's distance with transpositions).
+-- @tparam string a
+-- @tparam string b
+-- @treturn integer
+function M.distance(a, b)
+  local before, row = nil, {}
+  for j = 0, #b do row[j] = j end
+  for i = 1, #a do
+    local new = { [0] = i }
+    for j = 1, #b do
+      local same = a:byte(i) == b:byte(j)
+      new[j] = math.min(row[j - 1] + (same and 0 or 1), row[j] + 1,
+        new[j - 1] + 1)
+      if i > 1 and j > 1 and a:byte(i) == b:byte(j - 1)
+        and a:byte(i - 1) == b:byte(j) then
+        new[j] = math.min(new[j], before[j - 2] + 1)
+      end
+    end
+    before, row = row, new
+  end
+  return row[#b]
+end
+
+--- The known name that is most like a wrong one: at most a third of its letters
+-- differ, or it contains the wrong one.
+-- @tparam string name
+-- @tparam {string,...} known
+-- @treturn ?string
+function M.nearest(name, known)
+  local wanted, limit = name:lower(), #name // 3
+  local best, smallest
+  for _, other in ipairs(known) do
+    local d = M.distance(wanted, other:lower())
+    if #name > 2 and other:lower():find(wanted, 1, true) then
+      d = math.min(d, limit)
+    end
+    if d <= limit and (not smallest or d < smallest) then
+      best, smallest = other, d
+    end
+  end
+  return best
+end
+
+--- The message about a name that is not known.
+-- @tparam string noun what it names: "option", "preset"
+-- @param name what was given
+-- @tparam {string,...} known
+-- @treturn string `unknown option "dtt", did you mean "dt"? (known: ...)`
+function M.unknown(noun, name, known)
+  local near = type(name) == "string" and M.nearest(name, known)
+  return string.format("unknown %s %s%s (known: %s)", noun, M.show(name),
+    near and string.format(", did you mean %q?", near) or "",
+    table.concat(known, ", "))
 end
 
 local function matches(value, kind)
@@ -151,8 +223,7 @@ function M.resolve(where, given, rules)
   given = given or {}
   for key in pairs(given) do
     if rules[key] == nil then
-      M.raise("%s: unknown option %s (known: %s)", where,
-        show(key), table.concat(sorted_keys(rules), ", "))
+      M.raise("%s: %s", where, M.unknown("option", key, sorted_keys(rules)))
     end
   end
   local resolved = {}

@@ -1,5 +1,6 @@
 --- The names that torus.runs and torus.tasks have in older scripts.
 -- @module torus.train
+local files = require "torus.files"
 local frames = require "torus.tasks.frames"
 local hgn = require "torus.tasks.hgn"
 local pictures = require "torus.tasks.hgn.pictures"
@@ -11,8 +12,8 @@ return {
   run_config = runs.read_configuration,
   config = runs.configuration,
   checkpoint = runs.checkpoint,
-  folder = { make = runs.files.make_folder, exists = runs.files.exists,
-    read = runs.files.read, write = runs.files.write },
+  folder = { make = files.make_folder, exists = files.exists,
+    read = files.read, write = files.write },
   log = runs.log,
   loop = runs.loop,
   progress = runs.progress,

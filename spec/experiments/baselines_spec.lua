@@ -1,7 +1,7 @@
 -- The tables of the models beside HGN.
 local lfs = require "lfs"
 local baselines = require "torus.experiments.baselines"
-local files = require "torus.runs.files"
+local files = require "torus.files"
 local hnn_rows = require "torus.tasks.hnn.baselines"
 local pixel_hnn_rows = require "torus.tasks.pixel_hnn.baselines"
 local torus = require "torus"
@@ -55,13 +55,15 @@ describe("baselines", function()
   it("say what they don't know", function()
     local plan, message = baselines.plan("cnn")
     assert.is_nil(plan)
-    assert.matches("no baselines \"cnn\" %(known: hnn, ", message)
+    assert.matches('unknown model with baselines "cnn", did you mean "hnn"%? '
+      .. "%(known: hnn, ", message)
     plan, message = baselines.plan("hnn", { scale = "huge" })
     assert.is_nil(plan)
-    assert.matches("expected quick or full, got \"huge\"", message)
+    assert.matches("expected \"quick\" or \"full\", got \"huge\"", message)
     plan, message = baselines.plan("hnn", { only = "spring" })
     assert.is_nil(plan)
-    assert.matches("no row begins with \"spring\" %(there are mass_spring%-hnn",
+    assert.matches("expected the beginning of a row's name, got \"spring\" "
+      .. "%(known: mass_spring%-hnn",
       message)
   end)
 

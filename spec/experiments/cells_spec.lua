@@ -1,7 +1,7 @@
 -- Experiments made of many trainings.
 local lfs = require "lfs"
 local cells = require "torus.experiments.cells"
-local files = require "torus.runs.files"
+local files = require "torus.files"
 local run = require "torus.runs.run"
 local configuration = require "torus.runs.configuration"
 
@@ -131,11 +131,11 @@ describe("the cells of an experiment", function()
     local results = assert(cells.run(list, o))
     assert.is_nil(results.a)
     assert.are.equal(4, results.b.step)
-    assert.matches("^a: another process is at it", said[2])
+    assert.matches("^a: another process works on it", said[2])
     local trained, message = run.train(cells.path(out, list[1]),
       list[1].config)
     assert.is_nil(trained)
-    assert.matches("/a: another process is at work in this folder$", message)
+    assert.matches("/a: another process works in it$", message)
     other:close()
     results = assert(cells.run(list, o))
     assert.are.equal(4, results.a.step)
@@ -165,7 +165,8 @@ describe("the cells of an experiment", function()
       assert(files.write(out .. "/a/result.json", text))
       results, message = cells.run({ cell }, o)
       assert.is_nil(results)
-      assert.matches("/a/result.json is damaged .*: remove it", message)
+      assert.matches("/a/result.json: expected a result in JSON, got damaged "
+        .. "text .*: remove it", message)
     end
     assert(os.remove(out .. "/a/result.json"))
     results, message = cells.run({ tiny("b", { system = "sping" }) }, o)

@@ -19,7 +19,7 @@ local function filter(text)
 end
 
 describe("the cells of Table 1", function()
-  it("are six rows by four systems, all different, on clean frames", function()
+  it("are six rows by four systems, all different, on noise-free frames", function()
     for _, scale in ipairs(table1.scale_names) do
       local list, names = table1.cells(scale), {}
       assert.equal(24, #list)
@@ -39,7 +39,7 @@ describe("the cells of Table 1", function()
       if name:match("^hgn_") then
         assert.equal(name, "hgn_" .. c.variant)
       else
-        assert.equal(name == "hnn" and "mlp" or "conv", c.kind)
+        assert.equal(name == "pixel_hnn" and "mlp" or "conv", c.kind)
       end
     end
   end)
@@ -60,8 +60,22 @@ describe("the cells of Table 1", function()
     assert.equal(4, chosen("hgn_leapfrog"))
     assert.equal(6, chosen("pendulum"))
     assert.equal(1, chosen("hgn_leapfrog,pendulum"))
-    assert.equal(2, chosen("hgn_leapfrog,pendulum", "hnn,two_body"))
-    assert.equal(4, chosen("hnn_noisy"))
+    assert.equal(2, chosen("hgn_leapfrog,pendulum", "pixel_hnn,two_body"))
+    assert.equal(4, chosen("pixel_hnn_noisy"))
+  end)
+
+  it("of a PixelHNN are found by the name that older folders have", function()
+    assert.same({ row = "pixel_hnn", system = "pendulum" },
+      filter "hnn,pendulum")
+    assert.same({ row = "pixel_hnn_conv_noisy" }, filter "hnn_conv_noisy")
+    local cell = table1.cells("quick", { only = { filter "hnn,pendulum" } })[1]
+    local out = os.tmpname()
+    os.remove(out)
+    assert(lfs.mkdir(out))
+    assert.equal(out .. "/pixel_hnn-pendulum", cells.path(out, cell))
+    assert(lfs.mkdir(out .. "/hnn-pendulum"))
+    assert.equal(out .. "/hnn-pendulum", cells.path(out, cell))
+    assert(os.remove(out .. "/hnn-pendulum") and os.remove(out))
   end)
 
   it("refuse a name that is none", function()
@@ -95,7 +109,7 @@ describe("the report of Table 1", function()
   it("has the paper's layout with its figures below each row", function()
     local text = report.markdown(made_up(), "quick")
     -- Rows and systems in order, train before test: the first row is 1 to 8.
-    assert.matches("| HNN | 1.00 ± 0.10 | 2.00 ± 0.20 | 3.00 ± 0.30 |", text, 1,
+    assert.matches("| PixelHNN | 1.00 ± 0.10 | 2.00 ± 0.20 | 3.00 ± 0.30 |", text, 1,
       true)
     assert.matches("| *paper* | *50.38 ± 1.75* | *104.37 ± 52.51* |", text, 1,
       true)
@@ -108,22 +122,22 @@ describe("the report of Table 1", function()
   it("leaves out what is not there yet", function()
     local results = made_up()
     for name in pairs(results) do
-      if name ~= "hnn-pendulum" then results[name] = nil end
+      if name ~= "pixel_hnn-pendulum" then results[name] = nil end
     end
     local text = report.markdown(results, "quick")
-    assert.matches("| HNN |  |  | 3.00", text, 1, true)
+    assert.matches("| PixelHNN |  |  | 3.00", text, 1, true)
     assert.is_nil(text:find("euler", 1, true))
     assert.is_nil(text:find("noisy", 1, true))
   end)
 
   it("has a place for what is no number or is not there", function()
     local results = made_up()
-    local test = results["hnn-mass_spring"].test
+    local test = results["pixel_hnn-mass_spring"].test
     test.mse_clean, test.mse_clean_spread = math.huge, 0 / 0
-    test.valid, results["hnn-mass_spring"].train.mse_clean = nil, nil
-    assert.matches("| HNN | – ± 0.10 | inf ± nan | 3.00", report.markdown(
+    test.valid, results["pixel_hnn-mass_spring"].train.mse_clean = nil, nil
+    assert.matches("| PixelHNN | – ± 0.10 | inf ± nan | 3.00", report.markdown(
       results, "quick"), 1, true)
-    assert.matches("hnn,mass_spring,train,10,90.0,0.005038,1,2,3,,1e-05",
+    assert.matches("pixel_hnn,mass_spring,train,10,90.0,0.005038,1,2,3,,1e-05",
       report.csv(results), 1, true)
     assert.matches(",inf,nan,", report.csv(results), 1, true)
     local path = os.tmpname() .. ".png"
@@ -149,7 +163,7 @@ describe("the report of Table 1", function()
       values[columns[i]] = value
     end
     assert.equal(#columns, i)
-    assert.equal("hnn", values.row)
+    assert.equal("pixel_hnn", values.row)
     assert.equal("test", values.split)
     assert.equal("10", values.training_steps)
     assert.equal("30", values.rollout_steps)
@@ -198,11 +212,11 @@ describe("a small table", function()
   end
 
   it("trains and measures each kind of model, once", function()
-    local only = { filter "hgn_determ,mass_spring", filter "hnn,mass_spring",
-      filter "hnn_conv,mass_spring", filter "hgn_leapfrog_noisy,mass_spring" }
+    local only = { filter "hgn_determ,mass_spring", filter "pixel_hnn,mass_spring",
+      filter "pixel_hnn_conv,mass_spring", filter "hgn_leapfrog_noisy,mass_spring" }
     local results, said = make(only)
     assert.equal(4, #said)
-    for _, name in ipairs { "hgn_determ", "hnn", "hnn_conv",
+    for _, name in ipairs { "hgn_determ", "pixel_hnn", "pixel_hnn_conv",
       "hgn_leapfrog_noisy" } do
       local result = results[name .. "-mass_spring"]
       assert.equal(3, result.step)
@@ -214,8 +228,8 @@ describe("a small table", function()
     end
     local again, nothing = make(only)
     assert.equal(0, #nothing)
-    local before = results["hnn-mass_spring"].test.mse_clean
-    assert.is_near(before, again["hnn-mass_spring"].test.mse_clean,
+    local before = results["pixel_hnn-mass_spring"].test.mse_clean
+    assert.is_near(before, again["pixel_hnn-mass_spring"].test.mse_clean,
       1e-12 * before)
     local files = report.write(out, results, "tiny")
     assert.is_true(#files >= 2)

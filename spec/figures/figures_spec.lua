@@ -178,7 +178,7 @@ describe("figures.lua", function()
     end
     local status, text = script("11")
     assert.is_true(status ~= 0)
-    assert.matches("there is no figure 11 %(known: 5,", text)
+    assert.matches('unknown figure "11" %(known: 5,', text)
   end)
 
   it("names a setting that is none or can't be", function()
@@ -186,8 +186,8 @@ describe("figures.lua", function()
       ["10 --set foo=2"] = 'figure10: unknown option "foo"',
       ["5 --set points=one"] = 'option "points": expected an integer, got "one"',
       ["5 --set seed=1.5"] = 'option "seed": expected an integer, got 1.5',
-      ["5 --seed 1.5"] = 'expected a whole number of at least 0, got "1.5"',
-      ["integrators --set duration=0.3"] = "expected as duration a multiple",
+      ["5 --seed 1.5"] = 'expected an integer of at least 0, got "1.5"',
+      ["integrators --set duration=0.3"] = "duration: expected a multiple",
     } do
       local status, text = script(arguments .. " --out " .. base)
       assert.equal(1, status)

@@ -28,7 +28,7 @@ local function make_cell(folder, row, system, more)
     given.model, given.variant = "hgn", hgn
   else
     given.model, given.width, given.conv_width = "pixel_hnn", 6, 4
-    given.kind = row == "hnn_conv" and "conv" or "mlp"
+    given.kind = row == "pixel_hnn_conv" and "conv" or "mlp"
   end
   local config = assert(configuration.make(nil, given))
   assert(run.train(folder .. "/" .. row .. "-" .. system, config))
@@ -89,9 +89,10 @@ describe("the figures of Table 1's runs", function()
     for _, system in ipairs(cells.systems) do
       make_cell(base, "hgn_leapfrog", system, { noise = 0 })
     end
+    -- named as older tables named it
     make_cell(base, "hnn", "three_body", { noise = 0 })
     make_cell(base, "hgn_euler", "pendulum", { noise = 0.1 })
-    make_cell(base, "hnn_conv", "pendulum")
+    make_cell(base, "pixel_hnn_conv", "pendulum")
   end)
 
   teardown(function() os.execute("rm -r '" .. base .. "'") end)
@@ -104,7 +105,7 @@ describe("the figures of Table 1's runs", function()
   end
 
   it("see the sequences that the models were trained on", function()
-    for _, row in ipairs { "hgn_euler", "hnn_conv" } do
+    for _, row in ipairs { "hgn_euler", "pixel_hnn_conv" } do
       local cell = assert(cells.open(base, row, "pendulum", 2))
       local all = assert(tasks.get(cell.config.model)
         .open_data(cell.config))
@@ -148,7 +149,7 @@ describe("the figures of Table 1's runs", function()
   end)
 
   it("show an HNN's too, from the first pair", function()
-    local cell = assert(cells.open(base, "hnn_conv", "pendulum", 4))
+    local cell = assert(cells.open(base, "pixel_hnn_conv", "pendulum", 4))
     local curves = figure6.curves(cell, "train", 9, 1)
     assert.equal(4, curves.count)
     local frames = cell.data.train:batch { 1, 2, 3, 4 }
@@ -175,15 +176,15 @@ describe("the figures of Table 1's runs", function()
       end
     end
     assert.same({ "mass_spring hgn_leapfrog",
-      "pendulum hnn_conv hgn_euler hgn_leapfrog", "two_body hgn_leapfrog",
-      "three_body hnn hgn_leapfrog" }, names)
+      "pendulum pixel_hnn_conv hgn_euler hgn_leapfrog", "two_body hgn_leapfrog",
+      "three_body pixel_hnn hgn_leapfrog" }, names)
     assert.equal(24 - 7, #missing)
-    assert.equal("hnn-mass_spring", missing[1])
+    assert.equal("pixel_hnn-mass_spring", missing[1])
   end)
 
   it("show the way back, and other speeds", function()
     local hgn = assert(cells.open(base, "hgn_leapfrog", "three_body", 2))
-    local hnn = assert(cells.open(base, "hnn", "three_body", 2))
+    local hnn = assert(cells.open(base, "pixel_hnn", "three_body", 2))
     local rows, by_label = figure7.rows(hgn, { hnn }, "test", 2), {}
     for _, row in ipairs(rows) do
       assert.same({ 5, 16, 16, 3 }, row.frames.shape)
@@ -206,14 +207,15 @@ describe("the figures of Table 1's runs", function()
       assert.is_true(largest(by_label[label]
         - model:decode(way.q:select(2, 1))) < 1e-6)
     end
-    assert.is_true(largest(by_label.HNN - hnn.model:film(
+    assert.is_true(largest(by_label.PixelHNN - hnn.model:film(
       split:batch({ 2 }):narrow(2, 1, 2), { steps = 4 })[1]) < 1e-6)
   end)
 
   it("7 and 8 are drawn", function()
     local files, text = make(7, { frames = "5" })
     assert.same({ base .. "/figure7.png" }, files)
-    assert.matches("does without: there is no run .*/hnn_conv%-three_body", text)
+    assert.matches("has no row for a model: expected a run in "
+      .. ".*/pixel_hnn_conv%-three_body", text)
     local width, height = size_of(files[1])
     -- labels of twelve letters, two strips of five frames; six rows
     assert.equal((12 * 12 - 2 + 6) + 5 * 66 + 8 + (2 + 5 * 66), width)
@@ -233,7 +235,7 @@ describe("the figures of Table 1's runs", function()
       local width, height = size_of(files[1])
       assert.equal(1100, width)
       assert.equal(30 + 4 * 360, height)
-      assert.matches("without hnn%-mass_spring, .*%-%-only ROW,SYSTEM", text)
+      assert.matches("without pixel_hnn%-mass_spring, .*%-%-only ROW,SYSTEM", text)
     end)
   end
 
@@ -250,7 +252,7 @@ describe("the figures of Table 1's runs", function()
     end
     local files, message = make(7, { sequence = "5" })
     assert.is_nil(files)
-    assert.matches("sequence 5 of the test set is not there, it has 4", message)
+    assert.matches("sequence: expected at most 4, the size of the test set, got 5", message)
   end)
 
   it("tell a damaged cell from a missing one", function()
@@ -258,7 +260,7 @@ describe("the figures of Table 1's runs", function()
     assert(lfs.mkdir(broken))
     for _, name in ipairs { "hgn_leapfrog-three_body", "hnn-three_body" } do
       assert(lfs.mkdir(broken .. "/" .. name))
-      assert(torus.runs.files.write(broken .. "/" .. name
+      assert(require("torus.files").write(broken .. "/" .. name
         .. "/checkpoint.safetensors", "no weights"))
     end
     for number = 6, 7 do

@@ -1,4 +1,4 @@
-local files = require "torus.runs.files"
+local files = require "torus.files"
 local modules = require "torus.modules"
 
 describe("modules", function()

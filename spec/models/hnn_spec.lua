@@ -255,7 +255,7 @@ describe("training an hnn", function()
     local none, message = configuration.make(nil, { model = "hnn",
       system = "pendulum", dimension = 2 })
     assert.is_nil(none)
-    assert.matches("pendulum has dimension 1, not 2", message)
+    assert.matches("dimension: expected that of pendulum, 1, got 2", message)
   end)
 
   it("reaches the noise of mass_spring and keeps its energy", function()

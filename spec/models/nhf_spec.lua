@@ -351,8 +351,8 @@ describe("targets", function()
     local config = assert(configuration.make("small", { model = "nhf",
       data = path }))
     assert.are.equal(3, config.dimension)
-    for text, changes in pairs { ["dimension 3, not 2"] = { dimension = 2 },
-      ["modes = 5 has no meaning for the samples of "] = { modes = 5 } } do
+    for text, changes in pairs { ["npy, 3, got 2"] = { dimension = 2 },
+      ["modes: expected none for the samples of "] = { modes = 5 } } do
       changes.model, changes.data = "nhf", path
       local none, message = configuration.make(nil, changes)
       assert.is_nil(none)
@@ -397,9 +397,9 @@ describe("targets", function()
     assert.error_matches(function() targets.get("rings", { modes = 5 }) end,
       'targets.rings: unknown option "modes"')
     for text, changes in pairs {
-      ["target rings has dimension 2, not 3"] = { dimension = 3 },
-      ["modes = 5 has no meaning for target rings"] = { modes = 5 },
-      ["test_share = 0.1 has no meaning for target rings"] =
+      ["dimension: expected that of target rings, 2, got 3"] = { dimension = 3 },
+      ["modes: expected none for target rings, got 5"] = { modes = 5 },
+      ["test_share: expected none for target rings, got 0.1"] =
         { test_share = 0.1 } } do
       changes.model, changes.target = "nhf", "rings"
       local none, message = configuration.make(nil, changes)

@@ -1,6 +1,6 @@
 -- How scripts end on errors: one line for a user's mistake, a traceback for a
 -- bug.
-local files = require "torus.runs.files"
+local files = require "torus.files"
 
 -- Runs a script whose main function has this body; gives its exit status and
 -- what it said.
@@ -35,7 +35,7 @@ end
 describe("command.main", function()
   it("says a user's mistake in one line, wherever it is found", function()
     says("zeros: expected sizes from 0, got -1", "torus.zeros(-1)")
-    says("hgn: expected as resolution a multiple of 8 from 8 to 56 or of 16 "
+    says("hgn: resolution: expected a multiple of 8 from 8 to 56 or of 16 "
       .. "from 64 to 1024, got 20",
       "torus.no_grad(function() torus.models.hgn { resolution = 20 } end)")
     says("set_threads: expected 1..256, got 1000", [[

@@ -1,6 +1,6 @@
 local torus = require "torus"
 local checkpoint = require "torus.runs.checkpoint"
-local files = require "torus.runs.files"
+local files = require "torus.files"
 local Log = require "torus.runs.log"
 local Progress = require "torus.runs.progress"
 local adam = require "torus.optim.adam"
@@ -124,7 +124,7 @@ describe("files.make_folder", function()
   it("takes no empty name for the root", function()
     local ok, message = files.make_folder("")
     assert.is_nil(ok)
-    assert.matches("can't be empty", message)
+    assert.matches("its name is empty", message)
   end)
 
   it("makes a folder and those above it", function()

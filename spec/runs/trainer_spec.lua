@@ -188,8 +188,8 @@ describe("torus.runs", function()
       end
     end })
     assert.is_nil(result)
-    assert.matches("training stopped at step 5: .*the first tensor that went "
-      .. "bad is f_psi.2.weight; the checkpoint of step 3 is kept", message)
+    assert.matches("training stopped at step 5: .*the first tensor that is "
+      .. "not finite is f_psi.2.weight; the checkpoint of step 3 is kept", message)
     assert.are.equal(3, contents(folder).step)
     assert.is_nil(runs.open(folder):first_bad(
       dataset().train:batch { 1, 2 }))
@@ -205,16 +205,16 @@ describe("torus.runs", function()
   describe("refuses", function()
     it("a folder that holds a run, unless it resumes it", function()
       local _, message = run(whole)
-      assert.matches("holds a run already: resume it", message)
+      assert.matches("already holds a run: resume it", message)
     end)
 
     it("a folder that cannot be made or written", function()
       local folder = new_folder()
       write(folder, "a file")
       local _, message = run(folder .. "/run")
-      assert.matches("is in the way: it is no folder", message)
+      assert.matches("exists and is a file", message)
       _, message = run("/proc/no-such-run")
-      assert.matches("cannot make the folder /proc/no%-such%-run", message)
+      assert.matches("cannot create folder /proc/no%-such%-run", message)
     end)
 
     it("a checkpoint that was cut short", function()
@@ -251,7 +251,7 @@ describe("torus.runs", function()
       tensors["adam.first.f_psi.1.weight"] = nil
       assert(torus.save(path, tensors, metadata))
       local _, message = run(folder, nil, { resume = true })
-      assert.matches("the moments of f_psi.1.weight are missing", message)
+      assert.matches("expected moments of f_psi.1.weight: .*got nil", message)
     end)
 
     it("a checkpoint whose moments or numbers are not the run's", function()
@@ -271,15 +271,15 @@ describe("torus.runs", function()
       end
       local name = "adam.first.f_psi.1.weight"
       local moment = tensors[name]
-      refused("the moments of f_psi.1.weight are missing or of another shape",
+      refused("expected moments of f_psi.1.weight: .*%(4,3,3,3%).*, got .*%(108%)",
         name, moment:reshape(-1))
-      refused("checkpoint.safetensors: its numbers are damaged: ", name, moment,
+      refused("checkpoint.safetensors: the state of the run is damaged: ", name, moment,
         "{}")
-      refused("the metadata of this checkpoint is damaged", name, moment,
+      refused("expected config, step and numbers in the metadata", name, moment,
         ("["):rep(300000))
       local text = metadata.numbers:gsub('"epoch_used":"%d+"',
         '"epoch_used":"99"')
-      refused("its numbers are damaged: order:set_state", name, moment, text)
+      refused("the state of the run is damaged: order:set_state", name, moment, text)
     end)
 
     it("a safetensors file that is no checkpoint", function()
@@ -297,7 +297,7 @@ describe("torus.runs", function()
       assert(run(folder, { steps = 3 }))
       write(folder .. "/log.csv", "step,other\n1,2\n")
       local _, message = run(folder, nil, { resume = true })
-      assert.matches("cannot continue .*log.csv: its columns are", message)
+      assert.matches("cannot continue log .*log.csv: expected columns", message)
     end)
 
     it("data that the model does not fit", function()
@@ -306,8 +306,8 @@ describe("torus.runs", function()
       assert(torus.data.export(path, dataset().train))
       local _, message = hgn.open_data(configuration { data = path,
         frames = 5 })
-      assert.matches("the model wants sequences of shape %(5,16,16,3%), these "
-        .. "have %(4,16,16,3%)", message)
+      assert.matches("the model expects sequences of shape %(5,16,16,3%), "
+        .. "got %(4,16,16,3%)", message)
     end)
   end)
 end)

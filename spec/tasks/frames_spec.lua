@@ -95,10 +95,10 @@ describe("tasks.frames", function()
       return found
     end
     local unknown = rows(result)
-    assert.are.equal("unknown", unknown["MSE against clean frames"])
+    assert.are.equal("unknown", unknown["MSE against noise-free frames"])
     assert.are.equal("unknown", unknown["noise floor"])
     assert.is_string(unknown["MSE / mean image"])
-    assert.is_string(rows(known)["clean MSE / mean image"])
+    assert.is_string(rows(known)["noise-free MSE / mean image"])
     assert.matches("^0.00e", rows(known)["noise floor"])
   end)
 

@@ -1,7 +1,7 @@
 -- The scripts with the smaller models: hnn, pixel_hnn, nhf and figure 9.
 local json = require "dkjson"
 local lfs = require "lfs"
-local files = require "torus.runs.files"
+local files = require "torus.files"
 local torus = require "torus"
 
 local base
@@ -60,9 +60,11 @@ describe("the scripts with smaller models", function()
     assert.is_true(found.test_loss > 0 and found.energy_rk45 > 0)
     succeeds("evaluate.lua %s/hnn --pictures", base)
     is_picture(base .. "/hnn/rollouts.png")
-    fails("^rollout.lua: .*/hnn is a run of hnn, .*evaluate.lua %-%-pictures\n$",
+    fails("^rollout.lua: expected a run of hgn, got .*/hnn of hnn; evaluate.lua "
+      .. "%-%-pictures writes its pictures\n$",
       "rollout.lua %s/hnn", base)
-    fails("%-%-split is for hgn", "evaluate.lua %s/hnn --split train", base)
+    fails("%-%-split: expected a run of hgn or pixel_hnn",
+      "evaluate.lua %s/hnn --split train", base)
     fails("is no system", "train.lua hnn --system sping --out %s/none", base)
     fails("unknown key \"tolerance\"", "train.lua hnn --set tolerance=1")
   end)
@@ -80,8 +82,8 @@ describe("the scripts with smaller models", function()
     succeeds("train.lua nhf --resume --steps 5 --out %s/mine", base)
     local _, _, said = script(string.format("evaluate.lua %s/mine --pictures "
       .. "--count 20", base))
-    assert.matches("no pictures: .* two dimensions, and this one has 3", said)
-    fails("%-%-split is for hgn and pixel_hnn, and .* is a run of nhf",
+    assert.matches("expected a flow of 2 dimensions, got 3", said)
+    fails("%-%-split: expected a run of hgn or pixel_hnn, got .* of nhf",
       "evaluate.lua %s/mine --split test", base)
     fails("No such file", "train.lua nhf --data %s/none.npy --out %s/none",
       base, base)
@@ -126,22 +128,22 @@ describe("the scripts with smaller models", function()
         more)
     end
     succeeds(trains("pixel_hnn", ""))
-    assert.matches("MSE against the frames shown",
+    assert.matches("MSE against observed frames",
       succeeds("evaluate.lua %s/v-pixel_hnn --count 2", base))
     local hgn = "--preset demo --set z=3 --set state=2 --set batch=2 "
     fails("set frames = 4 to match", trains("hgn", hgn))
     succeeds(trains("hgn", hgn .. "--set frames=4"))
     fails("can't be split into 20 for training", trains("hgn", hgn
       .. "--set train_size=20"))
-    fails("the frames are given, so noise = 0.5 can't be",
+    fails("expected no noise with given frames, got 0.5",
       trains("hgn", hgn .. "--set noise=0.5"))
-    fails("the frames are given, so system = pendulum can't be",
+    fails('expected no system with given frames, got "pendulum"',
       trains("hgn", hgn .. "--system pendulum"))
     fails("set frames = 4 to match", trains("pixel_hnn", "--set frames=31"))
     fails("set resolution = 8 to match", trains("pixel_hnn",
       "--set resolution=16"))
     assert(torus.npy.save(path, torus.rand { 10, 4, 8, 16, 3 }))
-    fails("frames must be square, these are 8 x 16", trains("hgn", hgn))
+    fails("expected square frames, got 8 x 16", trains("hgn", hgn))
   end)
 
   it("make figure 9", function()
@@ -157,11 +159,11 @@ describe("the scripts with smaller models", function()
         .. "configuration", "figures.lua 9 --out %s/figures --set "
         .. "targets=mixture2 %s", base, other)
     end
-    fails("there is no figure 99", "figures.lua 99")
+    fails('unknown figure "99"', "figures.lua 99")
   end)
 
   it("refuse settings that figure 9 doesn't know", function()
-    fails('unknown option "target" %(known: objective, ',
+    fails('unknown option "target", did you mean "targets"%? %(known: objective, ',
       "figures.lua 9 --out %s/figures --set target=moons", base)
     fails("figure9: targets is empty",
       "figures.lua 9 --out %s/figures --set targets=", base)

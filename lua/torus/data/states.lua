@@ -31,20 +31,20 @@ local TOLERANCES = { rtol = 1e-10, atol = 1e-12, first_step = 0, max_step = 0,
 -- The part of a failure's message that counts trajectories, counted from the
 -- data set's first one.
 local function renumbered(message, first)
-  return (tostring(message):gsub("trajectory (%d+)", function(n)
+  return (message:gsub("trajectory (%d+)", function(n)
     return "trajectory " .. math.tointeger(tonumber(n)) + first - 1
-  end, 1):gsub("^[^:]+:%d+: ", ""))
+  end, 1))
 end
 
 -- (count, times, 2 d) float64, trajectories first .. first + count - 1.
 local function solve(o, field, times, first, count)
   local q, p = o.system:sample { count = count, seed = o.seed,
     split = o.split, first = first }
-  local ok, states = pcall(rk45.states, field, engine.cat({ q, p }, 2), times,
-    TOLERANCES)
-  if not ok then
+  local states, message = options.attempt(rk45.states, field,
+    engine.cat({ q, p }, 2), times, TOLERANCES)
+  if not states then
     options.raise("data: %s, split %q, seed %d: %s", o.system.name, o.split,
-      o.seed, renumbered(states, first))
+      o.seed, renumbered(message, first))
   end
   return states
 end

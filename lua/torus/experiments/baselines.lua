@@ -1,22 +1,22 @@
---- The models beside HGN on the tasks that they were made for, each with
--- several seeds, as a table beside the figures of the papers.
+--- The models that HGN is compared with, on the tasks they were made for, each with
+-- several seeds, as a table next to the papers' figures.
 --
--- What is trained and how it is measured is the part `baselines` of a task, with
+-- What is trained and how it is measured is the part `baselines` of a task:
 --
---     scales             {[name] = what stands above the table}
+--     scales             {[name] = a text above the table}
 --     rows(scale)        {name, label, preset, changes (of a configuration),
 --                         cost (seconds, roughly),
 --                         reference ({[key] = text})}, ...
 --     columns            {title, key, scale, format}, or {title, text} with a
 --                         function of a row's results, or {title, reference},
 --                         the key of a figure to compare with
---     measure            as torus.experiments.cells takes it
+--     measure            as torus.experiments.cells calls it
 --     notes              texts below the table
 --
 -- @module torus.experiments.baselines
 local cells = require "torus.experiments.cells"
-local common = require "torus.tasks.common"
-local files = require "torus.runs.files"
+local lists = require "torus.tasks.lists"
+local files = require "torus.files"
 local markdown = require "torus.experiments.markdown"
 local options = require "torus.options"
 local tasks = require "torus.tasks"
@@ -27,12 +27,11 @@ local M = {}
 --- The models that have such rows.
 M.names = tasks.having "baselines"
 
-local function definition(what)
+local function definition(model)
   for _, name in ipairs(M.names) do
-    if name == what then return tasks.get(what).baselines end
+    if name == model then return tasks.get(model).baselines end
   end
-  return nil, string.format("there are no baselines %q (known: %s)",
-    tostring(what), table.concat(M.names, ", "))
+  return nil, options.unknown("model with baselines", model, M.names)
 end
 
 local PLAN = {
@@ -42,7 +41,7 @@ local PLAN = {
 }
 
 -- The rows whose names begin with a word.
-local function picked(all, word)
+local function selected(all, word)
   local rows, names = {}, {}
   for i, row in ipairs(all) do
     names[i] = row.name
@@ -51,40 +50,41 @@ local function picked(all, word)
     end
   end
   if #rows > 0 then return rows end
-  return nil, string.format("no row begins with %q (there are %s)", word,
-    table.concat(names, ", "))
+  return nil, string.format("expected the beginning of a row's name, got %q "
+    .. "(known: %s)", word, table.concat(names, ", "))
 end
 
-local function cell_of(what, row, seed)
-  local changes = { model = what, seed = seed }
+local function cell_of(model, row, seed)
+  local changes = { model = model, seed = seed }
   for key, value in pairs(row.changes) do changes[key] = value end
   local config, message = configuration.make(row.preset, changes)
   if not config then return nil, row.name .. ": " .. message end
   return { name = row.name .. "-" .. seed, config = config, cost = row.cost }
 end
 
---- What is to be trained.
--- @tparam string what one of names
--- @tparam[opt] table opts scale="quick" or "full"; seeds=3; only, how the names
--- of the rows begin that are wanted
+--- The cells of a table.
+-- @tparam string model one of names
+-- @tparam[opt] table opts scale="quick" or "full"; seeds=3; only, the beginning of
+-- the names of the rows
 -- @treturn ?table rows, each with its cells, and all the cells
 -- @treturn ?string message
-function M.plan(what, opts)
+function M.plan(model, opts)
   local o = options.resolve("baselines", opts, PLAN)
-  local known, message = definition(what)
+  local known, message = definition(model)
   if not known then return nil, message end
   if not known.scales[o.scale] then
-    return nil, string.format("scale: expected quick or full, got %q", o.scale)
+    return nil, string.format("scale: expected \"quick\" or \"full\", got %q",
+      o.scale)
   end
   local plan = { definition = known, scale = o.scale, cells = {} }
-  plan.rows, message = picked(known.rows(o.scale), o.only)
+  plan.rows, message = selected(known.rows(o.scale), o.only)
   if not plan.rows then return nil, message end
   -- Seed by seed, so that an early table has something in every row.
   for seed = 1, o.seeds do
     for _, row in ipairs(plan.rows) do
       row.cells = row.cells or {}
       local cell
-      cell, message = cell_of(what, row, seed)
+      cell, message = cell_of(model, row, seed)
       if not cell then return nil, message end
       row.cells[seed], plan.cells[#plan.cells + 1] = cell, cell
     end
@@ -94,7 +94,7 @@ end
 
 -- --- the table --------------------------------------------------------------
 
--- The results of a row that are there.
+-- The existing results of a row.
 local function of_row(row, results)
   local found = {}
   for _, cell in ipairs(row.cells) do
@@ -114,7 +114,7 @@ function M.summary(found, key)
     if type(result[key]) == "number" then list[#list + 1] = result[key] end
   end
   if #list == 0 then return nil end
-  return common.mean_and_spread(list)
+  return lists.mean_and_spread(list)
 end
 
 local function field(column, row, found)
@@ -188,16 +188,16 @@ local RUN = {
   say = { default = print, type = "callable" },
 }
 
---- Trains and measures what isn't there yet; table.md and table.csv in the
--- folder are new with every result, and the rows that change are reported.
--- @tparam string what one of names
+--- Trains and measures the cells without a result. With every result table.md and
+-- table.csv in the folder are rewritten and the rows that change are reported.
+-- @tparam string model one of names
 -- @tparam table opts out, the folder; scale="quick", seeds=3, only, as plan's;
 -- say, a function that reports lines (print)
 -- @treturn ?string the table in Markdown
 -- @treturn ?string message why it ended early
-function M.run(what, opts)
+function M.run(model, opts)
   local o = options.resolve("baselines", opts, RUN)
-  local plan, message = M.plan(what, { scale = o.scale, seeds = o.seeds,
+  local plan, message = M.plan(model, { scale = o.scale, seeds = o.seeds,
     only = o.only })
   if not plan then return nil, message end
   local function write(results)

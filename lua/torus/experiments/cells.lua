@@ -1,12 +1,12 @@
 --- Experiments made of many trainings: the cells of a table.
 --
--- A cell is one run folder below the experiment's own, with its configuration
--- and, once it is trained and measured, a `result.json`. Cells are worked off
--- in order; what is there already is kept, so an experiment that was stopped,
--- in whatever way, goes on from the last checkpoint of the cell it was in.
--- Several processes may work in one folder: they divide the cells.
+-- A cell is a run folder in the experiment's own, with its configuration and, once
+-- it is trained and measured, a `result.json`. Cells are run in order and those
+-- with a result are kept, so an experiment that was stopped continues from the
+-- last checkpoint of the cell it was in. Several processes may work in one
+-- folder: they divide the cells.
 -- @module torus.experiments.cells
-local files = require "torus.runs.files"
+local files = require "torus.files"
 local json = require "dkjson"
 local tasks = require "torus.tasks"
 local lock = require "torus.runs.lock"
@@ -30,11 +30,13 @@ local function duration(seconds)
   return string.format("%d:%02d h", minutes // 60, minutes % 60)
 end
 
---- The run folder of a cell.
+--- The run folder of a cell; one that an older table left has its former name.
 -- @tparam string out folder of the experiment
--- @tparam table cell
+-- @tparam table cell name and, where it was another one, former
 -- @treturn string
 function M.path(out, cell)
+  local former = cell.former and out .. "/" .. cell.former
+  if former and files.exists(former) then return former end
   return out .. "/" .. cell.name
 end
 
@@ -51,7 +53,7 @@ local function seconds_of(path)
   return total + last
 end
 
--- What JSON has no number for, as a text; a training may well end there.
+-- Numbers that JSON does not have, as texts: a training may end with them.
 local function text_of(x)
   if x ~= x then return "nan" end
   if x == math.huge then return "inf" end
@@ -60,15 +62,16 @@ end
 
 local NUMBERS = { nan = 0 / 0, inf = math.huge, ["-inf"] = -math.huge }
 
--- A copy of plain values in which f has replaced what it gives something for.
-local function replaced(value, kind, f)
-  if type(value) == kind then
+-- A copy of plain values in which f has replaced those of a type for which it
+-- returns something.
+local function replaced(value, type_, f)
+  if type(value) == type_ then
     local other = f(value)
     return other == nil and value or other
   end
   if type(value) ~= "table" then return value end
   local copy = {}
-  for key, item in pairs(value) do copy[key] = replaced(item, kind, f) end
+  for key, item in pairs(value) do copy[key] = replaced(item, type_, f) end
   return copy
 end
 
@@ -77,7 +80,7 @@ local function encode(result)
     .. "\n"
 end
 
--- The contrary of encode: a table, or nil and what is wrong with the text.
+-- The inverse of encode: a table, or nil and a message.
 local function decode(text)
   local result, problem = read_json.decode(text)
   if type(result) ~= "table" then return nil, tostring(problem) end
@@ -87,9 +90,9 @@ end
 --- The result of a cell.
 -- @tparam string out folder of the experiment
 -- @tparam table cell
--- @treturn ?table what measure gave, with seconds and step; nil when it is
--- not there yet
--- @treturn ?string message when it can't be read, or is another run's
+-- @treturn ?table what measure returned, with seconds and step; nil where there is
+-- none yet
+-- @treturn ?string message where it cannot be read, or is another run's
 function M.result(out, cell)
   local path = M.path(out, cell) .. "/result.json"
   if not files.exists(path) then return nil end
@@ -100,13 +103,13 @@ function M.result(out, cell)
   if not text then return nil, message end
   local result, problem = decode(text)
   if not result then
-    return nil, string.format("%s is damaged (%s): remove it to measure the "
-      .. "cell again", path, problem)
+    return nil, string.format("%s: expected a result in JSON, got damaged text "
+      .. "(%s): remove it to measure the cell again", path, problem)
   end
   return result
 end
 
---- The results that are there, by the cells' names.
+--- The existing results, by the cells' names.
 -- @tparam string out folder of the experiment
 -- @tparam {table,...} cells
 -- @treturn ?table
@@ -121,7 +124,7 @@ function M.results(out, cells)
   return found
 end
 
--- Trains what is left of a cell and measures it.
+-- Trains the rest of a cell and measures it.
 local function work(cell, o)
   local path = M.path(o.out, cell)
   local ok, message = run.check_earlier(path, cell.config)
@@ -137,12 +140,12 @@ local function work(cell, o)
   result.step, result.seconds = trained.step, seconds_of(path)
   ok, message = files.write(path .. "/result.json", encode(result))
   if not ok then return nil, message end
-  -- As a later process finds it: a decimal text may be shorter than a number.
+  -- As a later process reads it: the text may have fewer digits.
   return M.result(o.out, cell)
 end
 
--- Works off a cell; where another process is at it there is no result and a
--- third value, true.
+-- Runs a cell; where another process works on it there is no result and a third
+-- value, true.
 local function work_alone(cell, o)
   local path = M.path(o.out, cell)
   local ok, message = files.make_folder(path)
@@ -150,8 +153,7 @@ local function work_alone(cell, o)
   return lock.hold(path, work, cell, o)
 end
 
--- What is still to be done, in the unit of the cells' own estimates; the pace
--- so far turns it into seconds.
+-- Seconds of the remaining cells, from their own estimates and the pace so far.
 local function left(cells, results, pace)
   local cost = 0
   for _, cell in ipairs(cells) do
@@ -160,12 +162,14 @@ local function left(cells, results, pace)
   return cost * pace
 end
 
---- Works off cells.
--- @tparam {table,...} cells {name, config, cost (a first estimate of its
--- seconds)}
--- @tparam table opts out, the folder; measure(model, data, cell), which gives
--- a table of plain values; changed(results), called when a result is new; say,
--- a function that reports a line (print)
+--- Runs cells.
+-- @tparam {table,...} cells {name, config, cost (an estimate of its seconds)}
+-- @tparam table opts
+-- @tparam string opts.out the folder
+-- @tparam function opts.measure of model, data and cell, returns a table of plain
+-- values
+-- @tparam[opt] function opts.changed of the results, called when one is new
+-- @tparam[opt=print] function opts.say reports a line
 -- @treturn ?table results by the cells' names
 -- @treturn ?string message why it ended early
 function M.run(cells, opts)
@@ -177,18 +181,18 @@ function M.run(cells, opts)
   if not results then return nil, message end
   local estimated, spent = 0, 0
   for i, cell in ipairs(cells) do
-    -- Another process may have worked it off by now.
+    -- Another process may have run it by now.
     results[cell.name] = results[cell.name] or M.result(o.out, cell)
     if not results[cell.name] then
       local pace = spent > 0 and spent / estimated or 1
-      o.say(string.format("[%d/%d] %s: %d steps; about %s left in all", i,
+      o.say(string.format("[%d/%d] %s: %d steps; about %s left for all cells", i,
         #cells, cell.name, cell.config.steps,
         duration(left(cells, results, pace))))
       local start = engine.clock()
       local busy
       results[cell.name], message, busy = work_alone(cell, o)
       if busy then
-        o.say(cell.name .. ": another process is at it")
+        o.say(cell.name .. ": another process works on it")
       elseif not results[cell.name] then
         return nil, cell.name .. ": " .. message
       else

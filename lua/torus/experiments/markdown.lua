@@ -9,7 +9,7 @@ end
 --- A number in a table.
 -- @tparam string format of string.format
 -- @tparam ?number x
--- @treturn string "–" for none; "nan" whatever its sign
+-- @treturn string "–" for nil; "nan" whatever its sign
 function M.number(format, x)
   if x == nil then return "–" end
   if x ~= x then return "nan" end

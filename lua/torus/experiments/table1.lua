@@ -17,12 +17,13 @@ M.systems = { "mass_spring", "pendulum", "two_body", "three_body" }
 -- @treturn string
 function M.title(system) return (system:gsub("_", " ")) end
 
--- Rows in the paper's order: the model, and what sets it apart.
+-- Rows in the paper's order: the model, and how it differs from the others. The
+-- paper's "HNN" is the PixelHNN; `former` is the row's name in older folders.
 local ROWS = {
-  { name = "hnn", title = "HNN", model = "pixel_hnn",
-    changes = { kind = "mlp" } },
-  { name = "hnn_conv", title = "HNN conv", model = "pixel_hnn",
-    changes = { kind = "conv" } },
+  { name = "pixel_hnn", former = "hnn", title = "PixelHNN",
+    model = "pixel_hnn", changes = { kind = "mlp" } },
+  { name = "pixel_hnn_conv", former = "hnn_conv", title = "PixelHNN conv",
+    model = "pixel_hnn", changes = { kind = "conv" } },
   { name = "hgn_euler", title = "HGN euler", model = "hgn",
     changes = { variant = "euler" } },
   { name = "hgn_determ", title = "HGN determ", model = "hgn",
@@ -33,11 +34,11 @@ local ROWS = {
     changes = { variant = "leapfrog" } },
 }
 
--- Rows beyond the paper's. Three models are trained on frames with the systems'
--- stated noise too; and HGN so that one can sample from it.
+-- Rows beyond the paper's: three models trained on frames with the systems'
+-- stated noise too, and HGN with a latent to sample from.
 local MORE = {
-  { of = "hnn", suffix = "_noisy", title = ", noisy", noisy = true },
-  { of = "hnn_conv", suffix = "_noisy", title = ", noisy", noisy = true },
+  { of = "pixel_hnn", suffix = "_noisy", title = ", noisy", noisy = true },
+  { of = "pixel_hnn_conv", suffix = "_noisy", title = ", noisy", noisy = true },
   { of = "hgn_leapfrog", suffix = "_noisy", title = ", noisy", noisy = true },
   { of = "hgn_leapfrog", suffix = "_generative", title = ", generative",
     changes = hgn.generative },
@@ -46,11 +47,11 @@ local MORE = {
 -- The paper's Table 1: mean and spread of the pixel MSE x 1e4 on the train
 -- and on the test set, by row and system.
 local PAPER = {
-  hnn = { mass_spring = { 50.38, 1.75, 104.37, 52.51 },
+  pixel_hnn = { mass_spring = { 50.38, 1.75, 104.37, 52.51 },
     pendulum = { 69.39, 0.89, 64.62, 0.87 },
     two_body = { 80.52, 1.79, 78.9, 1.93 },
     three_body = { 61.63, 3.31, 57.54, 2.39 } },
-  hnn_conv = { mass_spring = { 18.97, 0.77, 119.09, 69.17 },
+  pixel_hnn_conv = { mass_spring = { 18.97, 0.77, 119.09, 69.17 },
     pendulum = { 13.14, 0.66, 106.07, 41.94 },
     two_body = { 7.3, 0.38, 120.71, 44.48 },
     three_body = { 15.22, 1.99, 62.77, 37.57 } },
@@ -72,8 +73,8 @@ local PAPER = {
     three_body = { 7.88, 3.55, 9.8, 3.72 } },
 }
 
--- A scale for two cores: HGNs and convolutions of half the width, and so many
--- times half of 1,200 steps.
+-- A scale for two cores: HGNs and convolutions of half the width, for `halves`
+-- times 600 steps of HGN.
 local function reduced(train_size, halves)
   return {
     count = 256,
@@ -88,10 +89,9 @@ local function reduced(train_size, halves)
   }
 end
 
---- What a scale trains, on how much, and how long: presets and changes by
--- model, with a first guess of a step's seconds on two cores for the time
--- left; `count` sequences of either split are measured. The table is about
--- reconstructions, so its HGNs are of preset `sharp`.
+--- The scales: sizes of the data, presets and changes by model, with an estimate of
+-- a step's seconds on two cores; `count` sequences of each split are measured.
+-- The table is about reconstructions, so its HGNs have the preset `sharp`.
 M.scales = {
   quick = reduced(4000, 2),
   evening = reduced(6000, 3),
@@ -117,7 +117,7 @@ M.scales = {
 --- The names of the scales, from the smallest.
 M.scale_names = { "quick", "evening", "standard", "paper" }
 
--- The configuration of one cell, and a guess of its seconds.
+-- The configuration of one cell, and an estimate of its seconds.
 local function configure(row, system, scale)
   local part = scale[row.changes.kind or row.model]
   local changes = { model = row.model, system = system,
@@ -127,8 +127,8 @@ local function configure(row, system, scale)
   return assert(config, message), part.seconds * config.steps
 end
 
--- Whether one of the filters, each a row, a system or both, wants a cell.
-local function wanted(only, row, system)
+-- Whether one of the filters, each a row, a system or both, matches a cell.
+local function matches(only, row, system)
   if #only == 0 then return true end
   for _, filter in ipairs(only) do
     if (not filter.row or filter.row == row)
@@ -139,37 +139,54 @@ local function wanted(only, row, system)
   return false
 end
 
+-- The row with a name, or with a name that older folders have.
+local function row_named(name)
+  for _, row in ipairs(M.rows()) do
+    if row.name == name or row.former == name then return row end
+  end
+end
+
+local function is_system(name)
+  for _, system in ipairs(M.systems) do
+    if system == name then return true end
+  end
+  return false
+end
+
+-- All names that a filter may consist of: rows, then systems.
+local function names()
+  local list = {}
+  for i, row in ipairs(M.rows()) do list[i] = row.name end
+  return table.move(M.systems, 1, #M.systems, #list + 1, list)
+end
+
 --- Reads "ROW", "SYSTEM" or "ROW,SYSTEM".
 -- @tparam string text
 -- @treturn ?table row and system, either may be nil
 -- @treturn ?string message
 function M.parse_filter(text)
-  local filter, rows = {}, {}
-  for i, row in ipairs(M.rows()) do rows[i] = row.name end
+  local filter = {}
   for name in text:gmatch("[^,]+") do
-    local known
-    for _, row in ipairs(rows) do
-      if row == name then filter.row, known = name, true end
-    end
-    for _, system in ipairs(M.systems) do
-      if system == name then filter.system, known = name, true end
-    end
-    if not known then
-      return nil, string.format("%q is no row (%s) and no system (%s)", name,
-        table.concat(rows, ", "), table.concat(M.systems, ", "))
+    local row = row_named(name)
+    if row then
+      filter.row = row.name
+    elseif is_system(name) then
+      filter.system = name
+    else
+      return nil, options.unknown("row or system", name, names())
     end
   end
   return filter
 end
 
---- The rows: name, title, model, changes of the configuration, more (not one
--- of the paper's), noisy (trained on the stated noise), paper (the paper's
--- figures by system, or nil).
+--- The rows: name, former (in older folders, or nil), title, model, changes of the
+-- configuration, more (not one of the paper's), noisy (trained on the stated
+-- noise), paper (the paper's figures by system, or nil).
 -- @treturn {table,...} the paper's in its order, then the others
 function M.rows()
   local rows, by_name = {}, {}
   for i, row in ipairs(ROWS) do
-    rows[i] = { name = row.name, title = row.title,
+    rows[i] = { name = row.name, former = row.former, title = row.title,
       model = row.model, changes = row.changes, noisy = false, more = false,
       paper = PAPER[row.name] }
     by_name[row.name] = rows[i]
@@ -177,6 +194,7 @@ function M.rows()
   for _, more in ipairs(MORE) do
     local of = by_name[more.of]
     rows[#rows + 1] = { name = of.name .. more.suffix,
+      former = of.former and of.former .. more.suffix,
       title = of.title .. more.title, model = of.model,
       changes = options.joined(of.changes, more.changes or {}),
       noisy = more.noisy or false, more = true }
@@ -195,12 +213,12 @@ local function in_working_order(rows)
   return list
 end
 
---- The cells of a table, in the order in which they are worked off: system by
--- system of a row, what the paper proposes first.
+--- The cells of a table, in the order in which they are trained: system by system
+-- of a row, the paper's full model first.
 -- @tparam string scale a name of M.scales
 -- @tparam[opt] table opts more=false (the rows beyond the paper's as well);
--- only, a list of what parse_filter gives: by default all cells
--- @treturn {table,...} as torus.experiments.cells takes them, with row and
+-- only, a list of filters as parse_filter returns them: by default all cells
+-- @treturn {table,...} as torus.experiments.cells accepts them, with row and
 -- system; cells beyond the paper's are among them where a filter names the row
 function M.cells(scale, opts)
   opts = opts or {}
@@ -208,10 +226,11 @@ function M.cells(scale, opts)
   for _, filter in ipairs(only) do named[filter.row or ""] = true end
   for _, row in ipairs(in_working_order(M.rows())) do
     for _, system in ipairs(M.systems) do
-      if wanted(only, row.name, system)
+      if matches(only, row.name, system)
         and (not row.more or opts.more or named[row.name]) then
         local config, cost = configure(row, system, M.scales[scale])
-        cells[#cells + 1] = { name = row.name .. "-" .. system, row = row,
+        cells[#cells + 1] = { name = row.name .. "-" .. system,
+          former = row.former and row.former .. "-" .. system, row = row,
           system = system, config = config, cost = cost }
       end
     end
@@ -219,11 +238,11 @@ function M.cells(scale, opts)
   return cells
 end
 
---- What is kept of a trained cell.
+--- The result of a trained cell.
 -- @tparam Module model
 -- @tparam Dataset data
 -- @tparam string scale
--- @treturn table train and test, as torus.tasks.frames gives them
+-- @treturn table train and test, as torus.tasks.frames.measure returns them
 function M.measure(model, data, scale)
   return engine.no_grad(function()
     local count = M.scales[scale].count

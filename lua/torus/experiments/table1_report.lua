@@ -1,6 +1,6 @@
 --- Table 1 as text, as numbers and as a picture.
 -- @module torus.experiments.table1_report
-local files = require "torus.runs.files"
+local files = require "torus.files"
 local markdown = require "torus.experiments.markdown"
 local plot = require "torus.plot"
 local table1 = require "torus.experiments.table1"
@@ -47,10 +47,10 @@ local function errors(rows, results, key)
   return markdown.table(head, body)
 end
 
--- Number, header and format of what is told of a cell's test sequences.
+-- Key, title and format of the numbers of a cell's test sequences.
 local DETAILS = {
-  { "mse_clean", "MSE, clean frames", e4 },
-  { "mse_given", "MSE, frames shown", e4 },
+  { "mse_clean", "MSE, noise-free frames", e4 },
+  { "mse_given", "MSE, observed frames", e4 },
   { "mse_noise", "noise floor", e4 },
   { "mse_still", "own mean image", e4 },
   { "ratio", "ratio to that", "%.3f" },
@@ -58,7 +58,7 @@ local DETAILS = {
   { "energy_mean", "energy", "%.4g" },
   { "energy_spread", "its spread between sequences", "%.2g" },
   { "energy_variance", "its variance in a rollout", "%.2g" },
-  { "reversal_mse", "MSE forth and back", "%.2g" },
+  { "reversal_mse", "MSE forward and backward", "%.2g" },
 }
 
 local function shown(value, format)
@@ -68,15 +68,16 @@ end
 
 local function details(rows, results)
   local head, body = { "model", "system" }, {}
-  for _, what in ipairs(DETAILS) do head[#head + 1] = what[2] end
+  for _, detail in ipairs(DETAILS) do head[#head + 1] = detail[2] end
   table.move({ "steps", "minutes" }, 1, 2, #head + 1, head)
   for _, row in ipairs(rows) do
     for _, system in ipairs(table1.systems) do
       local result = results[row.name .. "-" .. system]
       if result then
         local line = { row.title, title(system) }
-        for _, what in ipairs(DETAILS) do
-          line[#line + 1] = shown(result.test[what[1]], what[3])
+        for _, detail in ipairs(DETAILS) do
+          local key, _, format = table.unpack(detail)
+          line[#line + 1] = shown(result.test[key], format)
         end
         line[#line + 1] = tostring(result.step)
         line[#line + 1] = string.format("%.1f", result.seconds / 60)
@@ -111,15 +112,15 @@ function M.markdown(results, scale)
   local clean, noisy = rows_of(false), rows_of(true)
   local s = table1.scales[scale]
   local parts = { string.format("Scale `%s`: %d training sequences, errors on "
-    .. "%d of each split, ± between sequences.\n", scale, s.data.train_size,
-    math.min(s.count, s.data.test_size)) }
+    .. "%d of each split, ± between sequences. PixelHNN is the paper's HNN.\n",
+    scale, s.data.train_size, math.min(s.count, s.data.test_size)) }
   parts[#parts + 1] = "Noise-free frames:\n\n"
     .. errors(clean, results, "mse_clean")
   parts[#parts + 1] = "On the test sequences (MSE x 1e4):\n\n"
     .. details(clean, results)
   if any_result(noisy, results) then
     parts[#parts + 1] = "Trained and tested on frames with the stated noise, "
-      .. "error against clean frames:\n\n" .. errors(noisy, results,
+      .. "errors against noise-free frames:\n\n" .. errors(noisy, results,
         "mse_clean")
     parts[#parts + 1] = "On the test sequences (MSE x 1e4):\n\n"
       .. details(noisy, results)
@@ -175,11 +176,11 @@ end
 
 -- --- picture ----------------------------------------------------------------
 
-local COLOURS = { hnn = "#999999", hnn_conv = "#555555", hgn_euler = "#d95f02",
+local COLOURS = { pixel_hnn = "#999999", pixel_hnn_conv = "#555555", hgn_euler = "#d95f02",
   hgn_determ = "#7570b3", hgn_no_fpsi = "#e7298a", hgn_leapfrog = "#1b9e77" }
 
--- One panel a system: this table's test errors beside the paper's, a column
--- for each row, and the error of the mean image.
+-- One panel per system: this table's test errors next to the paper's, a column for
+-- each row, and the error of the mean image.
 local function panel(system, results)
   local own, theirs, still = { x = {}, y = {} }, { x = {}, y = {} }, nil
   local labels = {}

@@ -1,9 +1,9 @@
---- Figure 10: a volume of phase space under integrators that keep it and
--- that don't.
+--- Figure 10: a volume of phase space under integrators that preserve it and
+-- others.
 --
--- The corners of a square in the phase space of a harmonic oscillator move by
--- leapfrog, euler and rk4. A step of each is linear here, so the square stays
--- a quadrilateral, and its area changes by the step's determinant: 1 under
+-- The corners of a square in the phase space of a harmonic oscillator are
+-- integrated by leapfrog, euler and rk4. Each step is linear here, so the square
+-- remains a quadrilateral, and its area changes by the step's determinant: 1 under
 -- leapfrog, 1 + (w dt)^2 under euler, 1 - (w dt)^6/72 + (w dt)^8/576 under
 -- rk4, with w^2 = k/m.
 -- @module torus.figures.figure10
@@ -44,7 +44,7 @@ function M.area(q, p)
   return (q * next_of(p) - next_of(q) * p):sum(last):abs() / 2
 end
 
---- The square's corners and area along the way.
+--- The square's corners and area along the trajectory.
 -- @tparam string method of torus.integrate
 -- @tparam number dt
 -- @tparam integer steps
@@ -55,10 +55,10 @@ function M.follow(method, dt, steps)
     local function column(x)
       return engine.tensor(x, { dtype = "float64" }):reshape(4, 1)
     end
-    local way = integrate { H = systems.mass_spring:hamiltonian(),
+    local trajectory = integrate { H = systems.mass_spring:hamiltonian(),
       q = column { a, b, b, a }, p = column { -HALF, -HALF, HALF, HALF },
       dt = dt, steps = steps, method = method }
-    local q, p = way.q:select(3, 1), way.p:select(3, 1)
+    local q, p = trajectory.q:select(3, 1), trajectory.p:select(3, 1)
     return { q = q, p = p, area = M.area(q, p) }
   end)
 end
@@ -86,13 +86,13 @@ local function exact_orbit()
     colour = COLOURS.exact, style = "dashes" }
 end
 
-local function farthest(way)
-  return math.max(way.q:abs():max():item(), way.p:abs():max():item())
+local function farthest(trajectory)
+  return math.max(trajectory.q:abs():max():item(), trajectory.p:abs():max():item())
 end
 
--- The quadrilateral after some steps, and its area beside it, farther out.
-local function add_outline(panel, way, step, colour, reach)
-  local q, p = way.q[step + 1], way.p[step + 1]
+-- The quadrilateral after some steps, and its area next to it, farther out.
+local function add_outline(panel, trajectory, step, colour, reach)
+  local q, p = trajectory.q[step + 1], trajectory.p[step + 1]
   panel.series[#panel.series + 1] = { x = engine.cat({ q, q:narrow(1, 1, 1) }, 1),
     y = engine.cat({ p, p:narrow(1, 1, 1) }, 1), style = "filled",
     colour = colour }
@@ -100,48 +100,49 @@ local function add_outline(panel, way, step, colour, reach)
   local size = math.max((q - x):square():add((p - y):square()):max():item(), 0)
   local out = 1 + (math.sqrt(size) + 0.1 * reach) / math.sqrt(x * x + y * y)
   panel.labels[#panel.labels + 1] = { x = x * out, y = y * out,
-    align = "center", text = string.format("%.3f", way.area[step + 1]:item()) }
+    align = "center", text = string.format("%.3f", trajectory.area[step + 1]:item()) }
 end
 
-local function phase_panel(way, method, o, reach)
+local function phase_panel(trajectory, method, o, reach)
   local panel = { title = string.format("%s, dt = %g, every %s: area %.4f "
     .. "to %.4f", method, o.dt, o.every == 1 and "step" or o.every .. " steps",
-    way.area[1]:item(), way.area[-1]:item()), xlabel = "q", ylabel = "p", square = true,
+    trajectory.area[1]:item(), trajectory.area[-1]:item()), xlabel = "q",
+    ylabel = "p", square = true,
     xrange = { -reach, reach }, yrange = { -reach, reach },
     series = { exact_orbit() }, labels = {} }
   for step = 0, o.steps, o.every do
-    add_outline(panel, way, step, COLOURS[method], reach)
+    add_outline(panel, trajectory, step, COLOURS[method], reach)
   end
   return panel
 end
 
--- One panel for each scheme. They share a range unless one leaves the others
--- far behind.
+-- One panel for each scheme. They share a range unless one is more than twice as
+-- large as another.
 local function phase_row(o)
-  local ways, most, least = {}, 0, math.huge
+  local trajectories, high, low = {}, 0, math.huge
   for i, method in ipairs(M.methods) do
-    ways[i] = M.follow(method, o.dt, o.steps)
-    local reach = farthest(ways[i])
-    most, least = math.max(most, reach), math.min(least, reach)
+    trajectories[i] = M.follow(method, o.dt, o.steps)
+    local reach = farthest(trajectories[i])
+    high, low = math.max(high, reach), math.min(low, reach)
   end
   local panels = {}
   for i, method in ipairs(M.methods) do
-    local reach = most > 2 * least and farthest(ways[i]) or most
-    panels[i] = phase_panel(ways[i], method, o, 1.5 * reach)
+    local reach = high > 2 * low and farthest(trajectories[i]) or high
+    panels[i] = phase_panel(trajectories[i], method, o, 1.5 * reach)
   end
   return panels
 end
 
--- Areas over a longer time, as measured and in closed form.
+-- Areas over a longer time, measured and in closed form.
 local function area_panel(dt, duration)
   local steps = math.max(1, math.floor(duration / dt + 0.5))
   local times, series = {}, {}
   for i = 0, steps do times[i + 1] = i * dt end
   for _, method in ipairs(M.methods) do
-    local way, closed = M.follow(method, dt, steps), {}
+    local trajectory, closed = M.follow(method, dt, steps), {}
     local factor = M.determinant(method, dt)
-    for i = 0, steps do closed[i + 1] = way.area[1]:item() * factor ^ i end
-    series[#series + 1] = { x = times, y = way.area, label = method,
+    for i = 0, steps do closed[i + 1] = trajectory.area[1]:item() * factor ^ i end
+    series[#series + 1] = { x = times, y = trajectory.area, label = method,
       colour = COLOURS[method], style = "points" }
     series[#series + 1] = { x = times, y = closed, colour = COLOURS[method],
       label = string.format("x %.6f per step", factor) }

@@ -1,10 +1,10 @@
---- Figure 5: the Hamiltonians of the paper's four systems beside sequences
--- from their data sets.
+--- Figure 5: the Hamiltonians of the paper's four systems next to sequences of
+-- their data.
 --
--- One body has a phase plane; of the others a plane is cut out: for two
--- bodies the distance between them and its momentum, at the first sequence's
--- angular momentum; for three bodies the place of the third, the others as
--- the first sequence has them at its start.
+-- One body has a phase plane; for more bodies a plane of phase space is shown: for
+-- two bodies the distance between them and its momentum, at the first sequence's
+-- angular momentum; for three bodies the position of the third, the others in the
+-- first sequence's initial state.
 -- @module torus.figures.figure5
 local data = require "torus.data"
 local image = require "torus.image"
@@ -42,8 +42,8 @@ local function pairs_of(x, y)
     y:reshape(ny, 1):expand(ny, nx):reshape(-1, 1)
 end
 
--- A panel's heights: the energy of the states (#y #x, d), as far as `high` and
--- `low`, so that a pole does not use up all colours.
+-- A panel's heights: the energy of the states (#y #x, d), clipped to `low` and
+-- `high`, so that a pole does not use up all colours.
 local function heights(system, q, p, x, y, low, high)
   local z = system:energy(q, p):reshape(y:numel(), x:numel())
   if low then z = engine.maximum(z, low) end
@@ -53,22 +53,22 @@ end
 
 -- --- planes -------------------------------------------------------------------
 
--- Each takes the system, a trajectory of it on a fine grid of times, q and p
--- (times, sequences, d), and the number of points along a side. It gives a
--- panel without its title.
+-- Functions of the system, trajectories of it on a fine grid of times, q and p
+-- (times, sequences, d), and the number of points along a side. They return a
+-- panel, its title under `caption`.
 local planes = {}
 
 local function phase_plane(q_reach, p_reach)
-  return function(system, way, n)
+  return function(system, trajectory, n)
     local x, y = axis(-q_reach, q_reach, n), axis(-p_reach, p_reach, n)
     local q, p = pairs_of(x, y)
     local series = {}
-    for i = 1, way.q:size(2) do
-      series[i] = { x = way.q:select(2, i), y = way.p:select(2, i),
+    for i = 1, trajectory.q:size(2) do
+      series[i] = { x = trajectory.q:select(2, i), y = trajectory.p:select(2, i),
         colour = "white", width = 2 }
     end
     return { x = x, y = y, z = heights(system, q, p, x, y), series = series,
-      xlabel = "q", ylabel = "p", what = "H(q, p)",
+      xlabel = "q", ylabel = "p", caption = "H(q, p)",
       square = q_reach == p_reach }
   end
 end
@@ -106,16 +106,16 @@ function M.apart(r, p_r, L)
     engine.cat({ -p_r, -p_t, p_r, p_t }, 2)
 end
 
--- Where the first sequence goes on to, in r and p_r.
+-- The continuation of the first sequence, in r and p_r.
 local function continued(system, q, p)
-  local way = system:solve(q:narrow(1, 1, 1), p:narrow(1, 1, 1),
+  local trajectory = system:solve(q:narrow(1, 1, 1), p:narrow(1, 1, 1),
     { steps = LONG * system.steps })
-  local r, p_r = M.relative(way.q:select(2, 1), way.p:select(2, 1))
+  local r, p_r = M.relative(trajectory.q:select(2, 1), trajectory.p:select(2, 1))
   return { x = r, y = p_r, colour = "#d0d0d0", style = "dashes", width = 1 }
 end
 
-function planes.two_body(system, way, n)
-  local r, p_r, spin = M.relative(way.q:select(2, 1), way.p:select(2, 1))
+function planes.two_body(system, trajectory, n)
+  local r, p_r, spin = M.relative(trajectory.q:select(2, 1), trajectory.p:select(2, 1))
   local L = spin[1]:item()
   -- The distance of a circular orbit; at half of it and p_r = 0, H is 0.
   local c = system.constants
@@ -125,14 +125,14 @@ function planes.two_body(system, way, n)
   local rs, ps = pairs_of(x, y)
   local q, p = M.apart(rs, ps, L)
   return { x = x, y = y, z = heights(system, q, p, x, y, nil, 0),
-    series = { continued(system, way.q[1], way.p[1]),
+    series = { continued(system, trajectory.q[1], trajectory.p[1]),
       { x = r, y = p_r, colour = "white", width = 3 } },
     xlabel = "distance r", ylabel = "p_r",
-    what = string.format("H(r, p_r) at L = %.2f", L) }
+    caption = string.format("H(r, p_r) at L = %.2f", L) }
 end
 
-function planes.three_body(system, way, n)
-  local q0, p0 = way.q[1]:narrow(1, 1, 1), way.p[1]:narrow(1, 1, 1)
+function planes.three_body(system, trajectory, n)
+  local q0, p0 = trajectory.q[1]:narrow(1, 1, 1), trajectory.p[1]:narrow(1, 1, 1)
   local reach = system.drawing.half_width
   local x, y = axis(-reach, reach, n), axis(-reach, reach, n)
   local third_x, third_y = pairs_of(x, y)
@@ -141,23 +141,22 @@ function planes.three_body(system, way, n)
   local start = system:energy(q0, p0):item()
   local series, colours = {}, { "#ff4040", "#40ff40", "#6080ff" }
   for body = 1, 3 do
-    series[body] = { x = way.q:select(2, 1):select(2, 2 * body - 1),
-      y = way.q:select(2, 1):select(2, 2 * body), colour = colours[body],
+    series[body] = { x = trajectory.q:select(2, 1):select(2, 2 * body - 1),
+      y = trajectory.q:select(2, 1):select(2, 2 * body), colour = colours[body],
       width = 3 }
   end
   return { x = x, y = y, z = heights(system, q, p0:expand(rows, 6), x, y,
     3 * start), series = series, xlabel = "x of body 3",
     ylabel = "y of body 3", square = true,
-    what = "H by place of body 3, with the paths" }
+    caption = "H by position of body 3, with the paths" }
 end
 
 -- --- the figure ---------------------------------------------------------------
 
--- Clean sequences, and the first one as a data set with the paper's noise has
--- it.
+-- Noise-free sequences, and the first one with the paper's noise.
 local function film_strip(set, system, o)
-  local places = engine.arange(1, o.sequences, { dtype = "int64" })
-  local clean, observed = set.train:clean(places), set.train:batch { 1 }
+  local indices = engine.arange(1, o.sequences, { dtype = "int64" })
+  local clean, observed = set.train:clean(indices), set.train:batch { 1 }
   local rows, labels = {}, {}
   for i = 1, o.sequences do rows[i] = { frames = clean[i] } end
   rows[#rows + 1] = { frames = observed[1] }
@@ -181,11 +180,11 @@ function M.landscape(name, opts)
   local system = systems.get(name)
   return engine.no_grad(function()
     local q, p = system:sample { count = o.sequences, seed = o.seed }
-    local way = system:solve(q, p, { dt = system.dt / FINE,
+    local trajectory = system:solve(q, p, { dt = system.dt / FINE,
       steps = system.steps * FINE })
-    local panel = planes[name](system, way, o.points)
+    local panel = planes[name](system, trajectory, o.points)
     panel.kind, panel.levels = "contour", 16
-    panel.title, panel.what = panel.what, nil
+    panel.title, panel.caption = panel.caption, nil
     return panel
   end)
 end
@@ -208,7 +207,7 @@ function M.draw(folder, opts)
   local path = folder .. "/figure5.png"
   local ok, message = plot.figure { path = path, panels = panels,
     widths = { 1, 1.9 }, width = 1500, height = 390 * #M.systems,
-    title = "Hamiltonians with the paths of the sequences beside them" }
+    title = "Hamiltonians with the paths of the sequences next to them" }
   if not ok then return nil, message end
   return { path }
 end

@@ -1,10 +1,10 @@
---- Figure 6: squared errors of a pixel by step, of one train and one test
--- sequence and averaged over many, for every model of Table 1 that there is,
--- with mean and variance of the inferred energy along the one sequence.
+--- Figure 6: squared errors of a pixel by step, of one training and one test
+-- sequence and averaged over many, for every trained model of Table 1, with mean
+-- and variance of the inferred energy along the one sequence.
 -- @module torus.figures.figure6
-local cells = require "torus.figures.table_runs"
-local common = require "torus.tasks.common"
-local measure = require "torus.tasks.frames"
+local table_runs = require "torus.figures.table_runs"
+local lists = require "torus.tasks.lists"
+local frames = require "torus.tasks.frames"
 local plot = require "torus.plot"
 local settings = require "torus.figures.settings"
 local engine = require "torus.engine"
@@ -15,14 +15,14 @@ M.what = "squared error by step of Table 1's models, and their energy "
   .. "(--set table=DIR, count=64, sequence=1)"
 
 local RULES = {
-  table = cells.rule,
+  table = table_runs.rule,
   count = { default = 64, type = "integer", min = 1 },
   sequence = { default = 1, type = "integer", min = 1 },
 }
 
 local SPLITS = { "train", "test" }
 local BATCH = 16
-local COLOURS = { hnn = "#a6761d", hnn_conv = "#f28e2b", hgn_euler = "#d62728",
+local COLOURS = { pixel_hnn = "#a6761d", pixel_hnn_conv = "#f28e2b", hgn_euler = "#d62728",
   hgn_determ = "#2a9d5c", hgn_no_fpsi = "#8e4ec6", hgn_leapfrog = "#1f6fd0" }
 
 -- --- data -------------------------------------------------------------------
@@ -32,13 +32,14 @@ local COLOURS = { hnn = "#a6761d", hnn_conv = "#f28e2b", hgn_euler = "#d62728",
 local function errors_of(cell, split, count)
   local errors, still, energies = {}, {}, {}
   for first = 1, count, BATCH do
-    local places = common.places_from(first,
+    local indices = lists.range(first,
       math.min(first + BATCH - 1, count))
-    local clean = cell.data[split]:clean(places)
-    local seen, way = cells.reconstruct(cell, split, places)
-    errors[#errors + 1] = measure.squares(seen - clean)
-    still[#still + 1] = measure.squares(clean - clean:mean(2, true))
-    energies[#energies + 1] = cell.model:energies(way):to("float64")
+    local clean = cell.data[split]:clean(indices)
+    local predicted, trajectory =
+      table_runs.reconstruct(cell, split, indices)
+    errors[#errors + 1] = frames.squares(predicted - clean)
+    still[#still + 1] = frames.squares(clean - clean:mean(2, true))
+    energies[#energies + 1] = cell.model:energies(trajectory):to("float64")
   end
   return engine.cat(errors, 1), engine.cat(still, 1), engine.cat(energies, 2)
 end
@@ -46,37 +47,37 @@ end
 --- A cell's curves.
 -- @tparam table cell as torus.figures.table_runs opens it
 -- @tparam string split "train" or "test"
--- @tparam integer count how many sequences the average is over
--- @tparam integer sequence which one of them is shown alone
--- @treturn table single and average, lists of errors against clean frames by
+-- @tparam integer count of sequences that the average is over
+-- @tparam integer sequence index of the one that is shown alone
+-- @treturn table single and average, lists of errors against noise-free frames by
 -- step; still, the average error of a sequence's own mean image; energy_mean
 -- and energy_variance along the single rollout; count
 function M.curves(cell, split, count, sequence)
   return engine.no_grad(function()
     count = math.min(count, cell.data[split].size)
-    local place = math.min(sequence, count)
+    local index = math.min(sequence, count)
     local errors, still, energies = errors_of(cell, split, count)
-    local energy = energies:select(2, place)
+    local energy = energies:select(2, index)
     local mean = energy:mean():item()
-    return { single = errors[place]:totable(), count = count,
+    return { single = errors[index]:totable(), count = count,
       average = errors:mean(1):totable(), still = still:mean(1):totable(),
       energy_mean = mean, energy_variance = (energy - mean):square():mean()
         :item() }
   end)
 end
 
---- All curves that there are cells for.
+--- The curves of all trained cells.
 -- @tparam table o table, count, sequence
 -- @treturn ?{table,...} for each system with a cell: system, and rows of row,
 -- label, train and test, the two as curves() makes them
 -- @return names of the missing cells, or the message
 function M.data(o)
   local found, missing = {}, {}
-  for _, system in ipairs(cells.systems) do
+  for _, system in ipairs(table_runs.systems) do
     local rows = {}
-    for _, row in ipairs(cells.rows) do
-      if cells.exists(o.table, row, system) then
-        local cell, message = cells.open(o.table, row, system,
+    for _, row in ipairs(table_runs.rows) do
+      if table_runs.exists(o.table, row, system) then
+        local cell, message = table_runs.open(o.table, row, system,
           math.max(o.count, o.sequence))
         if not cell then return nil, message end
         local one = { row = row, label = cell.label }
@@ -96,11 +97,10 @@ end
 
 -- --- picture ----------------------------------------------------------------
 
-local function steps_of(values) return common.places_from(0, #values - 1) end
+local function steps_of(values) return lists.range(0, #values - 1) end
 
--- A logarithmic range for both panels of a system: it holds all errors up to
--- 1, however far a rollout went astray, and at least two powers of ten, whose
--- numbers gnuplot shows.
+-- A logarithmic range for both panels of a system: all errors up to 1, however far
+-- a rollout diverged, and at least two powers of ten, so that gnuplot labels them.
 local function range_of(entry)
   local low, high = math.huge, 0
   for _, row in ipairs(entry.rows) do
@@ -132,8 +132,8 @@ local function panel_of(entry, split, range)
   local still = entry.rows[1][split].still
   series[#series + 1] = { x = steps_of(still), y = still, colour = "#909090",
     width = 2, label = "own mean image" }
-  return { title = cells.title(entry.system) .. ", " .. split, log = "y", series = series,
-    yrange = range,
+  return { title = table_runs.title(entry.system) .. ", " .. split,
+    log = "y", series = series, yrange = range,
     legend = "outside bottom center horizontal reverse Left samplen 1.5" }
 end
 
@@ -154,14 +154,14 @@ function M.draw(path, data)
     width = 1100, height = 30 + 360 * #data, font_size = 10,
     title = string.format("Squared error of a pixel by step: one sequence "
       .. "(dashes) and the mean of %d (lines). In the legends: mean and "
-      .. "variance of the energy along the one.", data[1].rows[1].test.count) }
+      .. "variance of the energy along that one.", data[1].rows[1].test.count) }
   if not ok then return nil, message end
   return { path }
 end
 
 --- For scripts/figures.lua.
 -- @tparam table given out; settings: table (a folder that scripts/table1.lua
--- left), count, sequence
+-- made), count, sequence
 -- @treturn ?{string,...} files
 -- @treturn ?string message, or which cells are missing
 function M.make(given)
@@ -169,12 +169,12 @@ function M.make(given)
   if not o then return nil, message end
   local data, missing = M.data(o)
   if not data then return nil, "figure6: " .. missing end
-  local command = cells.command(o.table, "ROW", "SYSTEM")
+  local command = table_runs.command(o.table, "ROW", "SYSTEM")
   if #data == 0 then
-    return nil, string.format("figure6: %s has no runs of Table 1; this makes "
-      .. "one, %s to %s of %s to %s: %s", o.table, cells.rows[1],
-      cells.rows[#cells.rows], cells.systems[1], cells.systems[#cells.systems],
-      command)
+    local rows, systems = table_runs.rows, table_runs.systems
+    return nil, string.format("figure6: table: expected a folder with runs of "
+      .. "Table 1, got %s; this makes one, ROW of %s, SYSTEM of %s: %s", o.table,
+      table.concat(rows, ", "), table.concat(systems, ", "), command)
   end
   local files
   files, message = M.draw(given.out .. "/figure6.png", data)

@@ -1,6 +1,6 @@
---- Figure 8: sequences that HGN makes up, of the paper's four systems.
+--- Figure 8: sequences sampled by HGN, of the paper's four systems.
 -- @module torus.figures.figure8
-local cells = require "torus.figures.table_runs"
+local table_runs = require "torus.figures.table_runs"
 local settings = require "torus.figures.settings"
 local sheet = require "torus.figures.sheet"
 local engine = require "torus.engine"
@@ -11,7 +11,7 @@ M.what = "rollouts from z ~ N(0, 1) of HGN on four systems "
   .. "(--set table=DIR, row=ROW, samples=3, frames=8)"
 
 local RULES = {
-  table = cells.rule,
+  table = table_runs.rule,
   row = { default = "hgn_leapfrog_generative", type = "string" },
   samples = { default = 3, type = "integer", min = 1 },
   frames = { default = 8, type = "integer", min = 1 },
@@ -31,18 +31,18 @@ end
 
 --- For scripts/figures.lua.
 -- @tparam table given out, seed; settings: table (a folder that
--- scripts/table1.lua left), row (of its HGNs), samples, frames
+-- scripts/table1.lua made), row (of its HGNs), samples, frames
 -- @treturn ?{string,...} files
 -- @treturn ?string message
 function M.make(given)
   local o, message = settings.resolve("figure8", given.settings, RULES)
   if not o then return nil, message end
   local groups = {}
-  for i, system in ipairs(cells.systems) do
+  for i, system in ipairs(table_runs.systems) do
     local cell
-    cell, message = cells.open(o.table, o.row, system, 1)
+    cell, message = table_runs.open(o.table, o.row, system, 1)
     if not cell then return nil, "figure8: " .. message end
-    groups[i] = { title = cells.title(system),
+    groups[i] = { title = table_runs.title(system),
       rows = M.rows(cell.model, o.samples, given.seed or 1) }
   end
   return sheet.write(given.out .. "/figure8.png", groups, o.frames)

@@ -1,5 +1,5 @@
---- Figure 9: densities learned by Neural Hamiltonian Flows, which are trained
--- for it; see torus.plot.flow.
+--- Figure 9: densities learned by Neural Hamiltonian Flows, which are trained first;
+-- see torus.plot.flow.
 -- @module torus.figures.figure9
 local flow = require "torus.plot.flow"
 local tasks = require "torus.tasks"
@@ -27,7 +27,7 @@ local SETTINGS = {
   objective = { type = "string" },
 }
 
--- A trained flow for a word, from its run folder, which is made or finished.
+-- A trained flow for a word, from its run folder; what is missing is trained.
 local function trained(word, o, given)
   local changes = target_of(word)
   changes.model, changes.seed, changes.steps = "nhf", given.seed, given.steps

@@ -7,6 +7,8 @@
 --                    or nil and a message
 --
 -- @module torus.figures
+local options = require "torus.options"
+
 local M = {}
 
 local NAMES = { "5", "6", "7", "8", "9", "10", "integrators" }
@@ -26,8 +28,7 @@ function M.get(number)
   for _, name in ipairs(M.numbers()) do
     if name == tostring(number) then return require(module_of(name)) end
   end
-  return nil, string.format("there is no figure %s (known: %s)", number,
-    table.concat(M.numbers(), ", "))
+  return nil, options.unknown("figure", tostring(number), M.numbers())
 end
 
 --- The numbers and names of the figures that there are.

@@ -1,6 +1,7 @@
---- The fixed-step schemes against rk45: the true Hamiltonian's rollout by each
--- of them over the length of the paper's sequences, for several dt.
+--- The fixed-step schemes compared with rk45: rollouts of true Hamiltonians by each
+-- of them, as long as the paper's sequences, for several dt.
 -- @module torus.figures.integrators
+local files = require "torus.files"
 local integrate = require "torus.integrate"
 local markdown = require "torus.experiments.markdown"
 local options = require "torus.options"
@@ -25,14 +26,14 @@ local RULES = {
   seed = { default = 1, type = "integer", min = 0 },
 }
 
--- The number of the largest steps, or nil and what is wrong.
+-- The number of steps at the largest dt, or nil and a message.
 local function steps_of(o)
   local steps = math.floor(o.duration / o.dt + 0.5)
   if steps >= 1 and math.abs(steps * o.dt - o.duration) < 1e-9 * o.duration then
     return steps
   end
-  return nil, string.format("integrators: expected as duration a multiple of "
-    .. "dt, %g, got %g", o.dt, o.duration)
+  return nil, string.format("integrators: duration: expected a multiple of dt, "
+    .. "%g, got %g", o.dt, o.duration)
 end
 
 local function rms(x) return math.sqrt((x * x):mean():item()) end
@@ -41,11 +42,11 @@ local function rms(x) return math.sqrt((x * x):mean():item()) end
 -- coarsest rollout has.
 local function error_of(system, start, truth, method, dt, stride)
   local steps = (truth.q:size(1) - 1) * stride
-  local way = integrate { H = system:hamiltonian(), q = start.q, p = start.p,
+  local trajectory = integrate { H = system:hamiltonian(), q = start.q, p = start.p,
     dt = dt, steps = steps, method = method }
   local picked = engine.arange(1, steps + 1, stride, { dtype = "int64" })
-  return rms(engine.cat({ way.q:index_select(1, picked) - truth.q,
-    way.p:index_select(1, picked) - truth.p }, 1))
+  return rms(engine.cat({ trajectory.q:index_select(1, picked) - truth.q,
+    trajectory.p:index_select(1, picked) - truth.p }, 1))
 end
 
 --- Errors of rollouts against rk45, in float64.
@@ -61,7 +62,7 @@ function M.measure(system, opts)
   if not coarse then options.raise("%s", message) end
   return engine.no_grad(function()
     local q, p = system:sample { count = o.count, seed = o.seed }
-    -- Beyond what the schemes reach at the smallest dt.
+    -- More accurate than any scheme at the smallest dt.
     local truth = system:solve(q, p, { dt = o.dt, steps = coarse,
       rtol = 1e-13, atol = 1e-14 })
     local found = { dts = {}, errors = {}, order = {} }
@@ -81,7 +82,7 @@ end
 
 --- The errors as a table in Markdown.
 -- @tparam string title of its first column
--- @tparam table found what measure gave
+-- @tparam table found as measure returns it
 -- @treturn string
 function M.markdown(title, found)
   local head, rows = { title }, {}
@@ -132,11 +133,8 @@ function M.draw(folder, opts)
   local ok, message = plot.figure { path = paths[1], columns = #panels,
     width = 1200, height = 560, panels = panels }
   if not ok then return nil, message end
-  local file
-  file, message = io.open(paths[2], "w")
-  if not file then return nil, message end
-  file:write(text)
-  file:close()
+  ok, message = files.write(paths[2], text)
+  if not ok then return nil, message end
   return paths, text
 end
 

@@ -15,9 +15,7 @@ function M.resolve(where, settings, rules)
   for key, text in pairs(settings or {}) do
     given[key] = tonumber(text) or text
   end
-  local ok, resolved = pcall(options.resolve, where, given, rules)
-  if ok then return resolved end
-  return nil, (tostring(resolved):gsub("^[^:\n]+:%d+: ", ""))
+  return options.attempt(options.resolve, where, given, rules)
 end
 
 return M

@@ -12,22 +12,22 @@ local FRAME, GAP, TEXT = 64, 2, 2 -- a frame's height, about; pixels; letters
 -- @tparam integer count
 -- @treturn tensor
 function M.even(film, count)
-  local last, places = film:size(1) - 1, {}
+  local last, indices = film:size(1) - 1, {}
   count = math.min(count, last + 1)
   for i = 0, count - 1 do
-    places[i + 1] = 1 + math.floor(last * i / math.max(1, count - 1) + 0.5)
+    indices[i + 1] = 1 + math.floor(last * i / math.max(1, count - 1) + 0.5)
   end
-  return film:index_select(1, engine.tensor(places, { dtype = "int64" }))
+  return film:index_select(1, engine.tensor(indices, { dtype = "int64" }))
 end
 
--- White paper around an image, which lies at its top left or `down` below.
+-- White paper with an image at its top left, or `down` pixels lower.
 local function on_paper(x, height, width, down)
   local paper = engine.ones(height, width, 3)
   paper[{ { down + 1, down + x:size(1) }, { 1, x:size(2) }, {} }] = x
   return paper
 end
 
--- A group as an image, title and all.
+-- A group as an image with its title.
 local function block(group, count)
   local rows = {}
   for i, row in ipairs(group.rows) do
@@ -41,20 +41,22 @@ local function block(group, count)
   local frames = rows[1].frames
   local left = strip:size(2) - frames:size(1) * (frames:size(3) * scale + GAP)
   local head = title:size(1) + 4 * GAP
-  local whole = on_paper(strip, head + strip:size(1),
+  local image_ = on_paper(strip, head + strip:size(1),
     math.max(strip:size(2), left + title:size(2)), head)
-  whole[{ { 2 * GAP + 1, 2 * GAP + title:size(1) },
+  image_[{ { 2 * GAP + 1, 2 * GAP + title:size(1) },
     { left + 1, left + title:size(2) }, {} }] = title
-  return whole
+  return image_
 end
 
--- Images beside each other (dimension 2) or under each other (1).
+-- Images next to each other (dimension 2) or below each other (1).
 local function joined(images, dimension)
-  local other, most, parts = 3 - dimension, 0, {}
-  for _, one in ipairs(images) do most = math.max(most, one:size(other)) end
+  local other, largest, parts = 3 - dimension, 0, {}
+  for _, one in ipairs(images) do
+    largest = math.max(largest, one:size(other))
+  end
   for i, one in ipairs(images) do
     local size = { one:size(1), one:size(2) }
-    size[other] = most
+    size[other] = largest
     size[dimension] = size[dimension] + (i < #images and 4 * GAP or 0)
     parts[i] = on_paper(one, size[1], size[2], 0)
   end
@@ -78,7 +80,7 @@ function M.picture(groups, count)
   end)
 end
 
---- Writes them as a PNG.
+--- Writes groups as a PNG.
 -- @tparam string path
 -- @tparam {table,...} groups
 -- @tparam integer count

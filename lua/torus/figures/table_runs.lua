@@ -1,7 +1,8 @@
 --- The runs of Table 1 that figures are drawn from: a folder of run folders,
--- ROW-SYSTEM for each cell, as scripts/table1.lua leaves it.
+-- ROW-SYSTEM for each cell, as scripts/table1.lua makes it.
 -- @module torus.figures.table_runs
-local files = require "torus.runs.files"
+local cells = require "torus.experiments.cells"
+local files = require "torus.files"
 local tasks = require "torus.tasks"
 local run = require "torus.runs.run"
 local table1 = require "torus.experiments.table1"
@@ -10,7 +11,9 @@ local M = {}
 
 --- The names of the paper's rows, and what they are called in pictures.
 M.rows, M.labels = {}, {}
+local former = {}
 for _, row in ipairs(table1.rows()) do
+  former[row.name] = row.former
   if not row.more then
     M.rows[#M.rows + 1], M.labels[row.name] = row.name, row.title
   end
@@ -23,7 +26,8 @@ M.systems, M.title = table1.systems, table1.title
 M.rule = { default = "runs/table1-quick", type = "string" }
 
 local function path_of(table_, row, system)
-  return string.format("%s/%s-%s", table_, row, system)
+  return cells.path(table_, { name = row .. "-" .. system,
+    former = former[row] and former[row] .. "-" .. system })
 end
 
 --- The command that makes a cell.
@@ -39,14 +43,14 @@ end
 --- @tparam string table_ folder of the table
 -- @tparam string row
 -- @tparam string system
--- @treturn boolean whether the cell has something to draw from
+-- @treturn boolean whether the cell has a checkpoint
 function M.exists(table_, row, system)
   return files.exists(path_of(table_, row, system)
     .. "/checkpoint.safetensors")
 end
 
--- The first sequences of a data set don't depend on how many there are, so a
--- simulated one need not be made whole.
+-- The first sequences of a simulated data set do not depend on their number, so no
+-- others are simulated.
 local function open_data(config, count)
   local small = {}
   for key, value in pairs(config) do small[key] = value end
@@ -61,14 +65,14 @@ end
 -- @tparam string table_ folder of the table
 -- @tparam string row
 -- @tparam string system
--- @tparam integer count how many sequences of its data are wanted
+-- @tparam integer count of sequences of its data
 -- @treturn ?table row, label, system, model, config, data
--- @treturn ?string message, which names the command that makes a missing cell
+-- @treturn ?string message, with the command that makes a missing cell
 function M.open(table_, row, system, count)
   local path = path_of(table_, row, system)
   if not M.exists(table_, row, system) then
-    return nil, string.format("there is no run %s yet; this makes it: %s",
-      path, M.command(table_, row, system))
+    return nil, string.format("expected a run in %s, found none; this makes it: "
+      .. "%s", path, M.command(table_, row, system))
   end
   local model, config = run.open(path)
   if not model then return nil, config end
@@ -78,19 +82,19 @@ function M.open(table_, row, system, count)
     config = config, data = data }
 end
 
---- What a cell's model makes of sequences of its data.
+--- The reconstruction of sequences of a cell's data by its model.
 -- @tparam table cell
 -- @tparam string split "train" or "test"
--- @tparam {integer,...} places
+-- @tparam {integer,...} indices of the sequences
 -- @tparam[opt] number speed=1 of the model's time
 -- @treturn tensor (batch, frames, height, width, 3) float32
 -- @treturn table the rollout
-function M.reconstruct(cell, split, places, speed)
+function M.reconstruct(cell, split, indices, speed)
   local model = cell.model
-  local frames = cell.data[split]:batch(places):to(model.config.dtype)
-  local seen, way = model:reconstruct(frames,
+  local observed = cell.data[split]:batch(indices):to(model.config.dtype)
+  local predicted, trajectory = model:reconstruct(observed,
     { dt = model.frame_time * (speed or 1) })
-  return seen:to("float32"), way
+  return predicted:to("float32"), trajectory
 end
 
 return M

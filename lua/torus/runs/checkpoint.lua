@@ -37,11 +37,14 @@ local function decode_numbers(text)
   return numbers
 end
 
---- Writes a checkpoint; the file appears whole or not at all.
+--- Writes a checkpoint, atomically.
 -- @tparam string path
--- @tparam table state parameters ({{name, tensor}, ...}), optimiser (an Adam),
--- step, config (its text), numbers ({[string]=number}: the
--- state of everything else)
+-- @tparam table state
+-- @tparam {{string,tensor},...} state.parameters
+-- @tparam[opt] Adam state.optimiser
+-- @tparam integer state.step
+-- @tparam string state.config its text
+-- @tparam[opt] {[string]=number} state.numbers the state of everything else
 -- @treturn ?boolean true
 -- @treturn ?string message
 -- @usage
@@ -86,12 +89,13 @@ function M.load(path)
   if not tensors then return nil, metadata end
   if metadata.format ~= FORMAT then
     return nil, string.format("%s: expected a %s, got a file of format %s",
-      path, FORMAT, tostring(metadata.format))
+      path, FORMAT, metadata.format or "unknown")
   end
   local numbers = decode_numbers(metadata.numbers or "")
   local step = math.tointeger(tonumber(metadata.step))
   if not metadata.config or not numbers or not step then
-    return nil, path .. ": the metadata of this checkpoint is damaged"
+    return nil, path .. ": expected config, step and numbers in the metadata, "
+      .. "got damaged text"
   end
   return { tensors = tensors, step = step, config = metadata.config,
     numbers = numbers,
@@ -128,23 +132,23 @@ function M.weights(checkpoint)
   return found
 end
 
-local function moments_of(checkpoint, which, parameters)
-  local stored = below(checkpoint.tensors, "adam." .. which .. ".")
+local function moments_of(checkpoint, order, parameters)
+  local stored = below(checkpoint.tensors, "adam." .. order .. ".")
   local list = {}
   for i, entry in ipairs(parameters) do
     local tensor = stored[entry[1]]
     if not tensor
       or options.shape_text(tensor) ~= options.shape_text(entry[2])
       or tensor.dtype ~= entry[2].dtype then
-      return nil, string.format("the moments of %s are missing or of another "
-        .. "shape", entry[1])
+      return nil, string.format("expected moments of %s: %s, got %s",
+        entry[1], options.show(entry[2]), options.show(tensor))
     end
     list[i] = tensor
   end
   return list
 end
 
---- Puts an optimiser back to where it was.
+--- Restores the state of an optimiser.
 -- @tparam table checkpoint what load returned
 -- @tparam Adam optimiser
 -- @tparam {{string,tensor},...} parameters in the optimiser's order
@@ -166,7 +170,7 @@ function M.restore_optimiser(checkpoint, optimiser, parameters)
   second, message = moments_of(checkpoint, "second", parameters)
   if not second then return nil, message end
   if not checkpoint.adam_steps then
-    return nil, "the number of steps of the optimiser is missing"
+    return nil, "expected adam_steps in the metadata, got none"
   end
   optimiser:load_state { first = first, second = second,
     steps = checkpoint.adam_steps }

@@ -6,7 +6,7 @@ local engine = require "torus.engine"
 
 local M = {}
 
---- Ends the program with a message on standard error.
+--- Ends the program with a message on standard error and exit status 1.
 -- @tparam string message a format when more arguments follow
 function M.die(message, ...)
   if select("#", ...) > 0 then message = string.format(message, ...) end
@@ -15,17 +15,18 @@ function M.die(message, ...)
   os.exit(1, true)
 end
 
---- The value, or the end of the program with its message.
+--- Returns its arguments, or ends the program with the message where the first one
+-- is nil or false.
 -- @param value
 -- @param message
--- @return value and what follows it
+-- @return value, and all after it
 function M.check(value, message, ...)
   if value == nil or value == false then M.die("%s", message) end
   return value, message, ...
 end
 
---- The arguments of the program as a parser wants them: it takes the -1 of
--- `--noise -1` for an option, and that of `--noise=-1` for a number.
+--- The arguments of the program in a form that the parser understands: it reads
+-- the -1 of `--noise -1` as an option, and that of `--noise=-1` as a number.
 -- @tparam[opt] {string,...} given by default those of the script
 -- @treturn {string,...}
 function M.arguments(given)
@@ -43,30 +44,29 @@ function M.arguments(given)
 end
 
 -- The text of an error that the user can do something about, or nil for a bug.
--- The first kind is raised on purpose - the script's line in front of it says
--- nothing to the user - or tells without a line what the world refused. The
--- trainer adds a traceback to what passes through it.
+-- Misuse is raised on purpose; the script's line in front of it means nothing to
+-- the user. What the outside world refused has no line. The trainer adds a
+-- traceback to what passes through it.
 local function mistake(problem, script)
   if type(problem) ~= "string" then return nil end
   if problem:find("interrupted!", 1, true) then return "interrupted" end
-  local raised = core.raised()
+  local raised, text = core.raised()
   if raised and (problem == raised
     or problem:sub(1, #raised + 7) == raised .. "\nstack ") then
-    if raised:sub(1, #script + 1) ~= script .. ":" then return raised end
-    return (raised:sub(#script + 1):gsub("^:%d+: ", ""))
+    return raised:sub(1, #script + 1) == script .. ":" and text or raised
   end
   local bug = problem:find("^[^\n]-:%d+: ") or problem:find("\n")
   return not bug and problem or nil
 end
 
---- Runs a script: parses its arguments, with the options that all scripts
--- have, and calls it with what was found. A user's mistake ends it with one
--- line, a bug with its traceback.
+--- Runs a script: parses its arguments, with the options that all scripts have,
+-- and calls its main function. A user's mistake ends it with one line, a bug with
+-- a traceback.
 -- @param parser of argparse
 -- @tparam function f of the parsed arguments
 function M.main(parser, f)
   parser:option("--threads", "Number of threads (default: all processors).")
-    :argname("N"):convert(M.whole)
+    :argname("N"):convert(M.count)
   local args = parser:parse(M.arguments())
   local script = debug.getinfo(f, "S").short_src
   local ok, problem = xpcall(function()
@@ -80,29 +80,29 @@ function M.main(parser, f)
   M.die("%s", type(problem) == "table" and problem.text or tostring(problem))
 end
 
--- A converter for argparse: a whole number that is not too small.
-local function whole_from(least)
+-- A converter for argparse: an integer of at least `min`.
+local function integer_from(min)
   return function(text)
     local value = math.tointeger(tonumber(text))
-    if value and value >= least then return value end
-    return nil, string.format("expected a whole number of at least %d, got %q",
-      least, text)
+    if value and value >= min then return value end
+    return nil, string.format("expected an integer of at least %d, got %q", min,
+      text)
   end
 end
 
---- A converter for argparse: a whole number of at least 1.
--- @function whole
+--- A converter for argparse: an integer of at least 1.
+-- @function count
 -- @tparam string text
 -- @treturn ?integer
 -- @treturn ?string message
-M.whole = whole_from(1)
+M.count = integer_from(1)
 
---- A converter for argparse: a whole number of at least 0.
+--- A converter for argparse: an integer of at least 0.
 -- @function seed
 -- @tparam string text
 -- @treturn ?integer
 -- @treturn ?string message
-M.seed = whole_from(0)
+M.seed = integer_from(0)
 
 --- A converter for argparse: a number.
 -- @tparam string text
@@ -116,7 +116,8 @@ function M.number(text)
   return value
 end
 
---- A list of key=value as changes to a configuration.
+--- Reads texts key=value as changes of a configuration; ends the program where one
+-- is wrong.
 -- @tparam {string,...} texts
 -- @tparam[opt="hgn"] string model
 -- @treturn table
@@ -132,10 +133,12 @@ end
 
 --- A list in words.
 -- @tparam {string,...} list
+-- @tparam[opt="and"] string word before the last item
 -- @treturn string "a, b and c"
-function M.enumerate(list)
+function M.enumerate(list, word)
   if #list < 2 then return list[1] or "none" end
-  return table.concat(list, ", ", 1, #list - 1) .. " and " .. list[#list]
+  return string.format("%s %s %s", table.concat(list, ", ", 1, #list - 1),
+    word or "and", list[#list])
 end
 
 --- Prints a table of names and values, aligned.

@@ -1,5 +1,8 @@
---- The configuration of a training run: one flat table of plain values, what
--- each may be, presets, and changes from a command line.
+--- The configuration of a run: one flat table of plain values.
+--
+-- Which keys there are, their types, limits and defaults are the rules of the
+-- model's task. A configuration is made of these defaults, a preset and changes,
+-- and written as JSON.
 -- @module torus.runs.configuration
 local json = require "dkjson"
 local options = require "torus.options"
@@ -11,7 +14,7 @@ local M = {}
 -- The task of a model; HGN's where none is named.
 local function task_of(model) return tasks.get(model or "hgn") end
 
---- The rules of a kind of model, as in torus.options.
+--- The rules of a model's configuration, as in torus.options.
 -- @tparam[opt="hgn"] string model
 -- @treturn ?table
 -- @treturn ?string message
@@ -31,7 +34,7 @@ local function sorted_keys(t)
   return keys
 end
 
---- The names of the presets, sorted.
+--- The names of a model's presets, sorted.
 -- @tparam[opt="hgn"] string model
 -- @treturn {string,...}
 -- @raise for an unknown model
@@ -40,19 +43,19 @@ end
 -- print(table.concat(configuration.preset_names("hnn"), " "))
 function M.preset_names(model)
   local task, message = task_of(model)
-  if not task then options.raise("config: " .. message) end
+  if not task then options.raise("configuration: %s", message) end
   return sorted_keys(task.presets)
 end
 
 local BOOLEANS = { ["true"] = true, ["false"] = false }
 
--- Text as the type that a rule asks for. A rule without a type has choices,
--- which are strings.
+-- Text as the type of a rule. A rule without a type has choices, which are
+-- strings.
 local function parse(text, rule)
-  local kind = rule.type
-  if kind == "boolean" then return BOOLEANS[text] end
-  if kind == "integer" or kind == "number" then return tonumber(text) end
-  if kind == "table" then
+  local type_ = rule.type
+  if type_ == "boolean" then return BOOLEANS[text] end
+  if type_ == "integer" or type_ == "number" then return tonumber(text) end
+  if type_ == "table" then
     local list = {}
     for item in text:gmatch("[^,%s]+") do
       local number = tonumber(item)
@@ -65,7 +68,7 @@ local function parse(text, rule)
 end
 
 local EXPECTED = { boolean = "a boolean", integer = "an integer",
-  number = "a number", table = "numbers with commas between them" }
+  number = "a number", table = "numbers separated by commas" }
 
 -- JSON has no infinity.
 local function is_finite(value)
@@ -87,16 +90,15 @@ end
 -- print(configuration.parse_override("lr=1e-3"))      -- lr  0.001
 -- print(configuration.parse_override("rate=1e-3"))    -- nil, and why
 function M.parse_override(text, model)
-  local rules, unknown = M.rules_of(model)
-  if not rules then return nil, unknown end
+  local rules, message = M.rules_of(model)
+  if not rules then return nil, message end
   local key, value = text:match("^([%w_]+)=(.*)$")
   if not key then
     return nil, string.format("expected key=value, got %q", text)
   end
   local rule = rules[key]
   if not rule then
-    return nil, string.format("unknown key %q (known: %s)", key,
-      table.concat(sorted_keys(rules), ", "))
+    return nil, options.unknown("key", key, sorted_keys(rules))
   end
   local parsed = parse(value, rule)
   if parsed == nil or not is_finite(parsed) then
@@ -108,37 +110,45 @@ function M.parse_override(text, model)
   return key, checked
 end
 
---- A full configuration: the defaults, a preset, then changes.
+-- The values of a preset that apply next to changes.
+local function preset_values(task, preset, changes)
+  if not preset then return {} end
+  local values = task.presets[preset]
+  if not values then
+    return nil, options.unknown("preset", preset, sorted_keys(task.presets))
+  end
+  return task.adapt_preset and task.adapt_preset(values, changes) or values
+end
+
+--- A complete configuration: the defaults, a preset, then changes.
 -- @tparam ?string preset
--- @tparam ?{[string]=any} changes
+-- @tparam ?{[string]=any} changes `model` among them, by default "hgn"
 -- @treturn ?table
 -- @treturn ?string message
 -- @usage
--- configuration = torus.runs.configuration
--- config = assert(configuration.make("small", { model = "hnn",
---   system = "pendulum" }))
--- print(config.width, config.steps)
+-- local config = assert(configuration.make("small", { model = "nhf",
+--   target = "moons", steps = 500 }))
 function M.make(preset, changes)
-  changes = options.argument("config", "the changes", changes or {},
+  changes = options.argument("configuration", "the changes", changes or {},
     { type = "table" })
-  local task, unknown = task_of(changes.model)
-  if not task then return nil, unknown end
-  local values = preset and task.presets[preset] or {}
-  if preset and not task.presets[preset] then
-    return nil, string.format("unknown preset %q (known: %s)", preset,
-      table.concat(M.preset_names(changes.model), ", "))
-  end
-  if task.adapt_preset then values = task.adapt_preset(values, changes) end
+  local task, message = task_of(changes.model)
+  if not task then return nil, message end
+  local values
+  values, message = preset_values(task, preset, changes)
+  if not values then return nil, message end
   local given = options.joined(values, changes)
-  local ok, result = pcall(options.resolve, "config", given, task.rules)
-  if not ok then return nil, (tostring(result):gsub("^[^:]+:%d+: ", "")) end
+  local result
+  result, message = options.attempt(options.resolve, "configuration", given,
+    task.rules)
+  if not result then return nil, message end
   for _, key in ipairs(sorted_keys(result)) do
     if not is_finite(result[key]) then
-      return nil, "config: option \"" .. key .. "\" is not finite"
+      return nil, string.format("configuration: option %q: expected a finite "
+        .. "value, got %s", key, options.show(result[key]))
     end
   end
-  local wrong = task.complete(result, given)
-  if wrong then return nil, wrong end
+  message = task.complete(result, given)
+  if message then return nil, message end
   return result
 end
 
@@ -176,10 +186,10 @@ function M.encode(config)
   return "{\n" .. table.concat(lines, ",\n") .. "\n}\n"
 end
 
---- What is wrong with going on with another configuration, or nil: a run's
--- model and data stay what they are.
+--- Why a run cannot be resumed with another configuration, or nil: its model, data
+-- and seed stay the same.
 -- @tparam table earlier the run's configuration
--- @tparam table config that it is to go on with
+-- @tparam table config the new one
 -- @treturn ?string message
 -- @usage
 -- configuration = torus.runs.configuration
@@ -199,13 +209,13 @@ function M.conflict(earlier, config)
   for _, key in ipairs(fixed) do
     local before, after = show(earlier[key]), show(config[key])
     if before ~= after then
-      return string.format("its %s is %s and can't become %s: that takes "
-        .. "another run", key, before, after)
+      return string.format("%s: expected the run's %s, got %s; another value "
+        .. "takes another run", key, before, after)
     end
   end
 end
 
---- The inverse of encode, checked like any other configuration.
+--- The inverse of encode; what it reads is checked like any other configuration.
 -- @tparam string text
 -- @treturn ?table
 -- @treturn ?string message
@@ -217,7 +227,8 @@ end
 function M.decode(text)
   local given, message = read_json.decode(text)
   if type(given) ~= "table" then
-    return nil, "the configuration is damaged: " .. tostring(message)
+    return nil, string.format("expected a configuration in JSON, got damaged "
+      .. "text: %s", tostring(message))
   end
   return M.make(nil, setmetatable(given, nil))
 end

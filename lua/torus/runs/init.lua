@@ -11,7 +11,6 @@
 -- @module torus.runs
 local checkpoint = require "torus.runs.checkpoint"
 local configuration = require "torus.runs.configuration"
-local files = require "torus.runs.files"
 local Log = require "torus.runs.log"
 local Progress = require "torus.runs.progress"
 local run = require "torus.runs.run"
@@ -23,7 +22,6 @@ return {
   read_configuration = run.read_configuration,
   configuration = configuration,
   checkpoint = checkpoint,
-  files = files,
   log = Log,
   loop = trainer.run,
   progress = Progress.new,

@@ -1,31 +1,31 @@
---- Folders that one process at a time may work in.
+--- Folders that only one process at a time may work in.
 --
--- The operating system lets go of a lock when its process ends, however it
--- ends, so that nothing is left to clear away after a kill.
+-- The operating system releases a lock when its process ends, killed or not, so
+-- nothing has to be cleared away.
 -- @module torus.runs.lock
 local lfs = require "lfs"
 
 local M = {}
 
--- The locks of this process by path: closing any handle of a file drops all
--- of the process's locks on it, so there is one handle, counted.
+-- The locks of this process by path. Closing any handle of a file drops all of the
+-- process's locks on it, so there is one handle, with a count of its users.
 local held = {}
 
 local Lock = {}
 Lock.__index = Lock
 
--- What fcntl says of a file that another process has locked; anything else
--- means that the file system knows no locks.
+-- The messages of fcntl for a file that another process has locked; any other one
+-- means that the file system has no locks.
 local function is_busy(message)
   return message:find("temporarily unavailable", 1, true)
     or message:find("ermission denied", 1, true)
 end
 
 --- Locks a folder for this process, which may do so several times.
--- @tparam string path of a folder that is there
+-- @tparam string path of a folder that exists
 -- @treturn ?Lock to be released as often
 -- @treturn ?string message
--- @treturn ?boolean true where another process has it
+-- @treturn ?boolean true where another process has locked it
 function M.take(path)
   local lock = held[path]
   if not lock then
@@ -34,8 +34,8 @@ function M.take(path)
     local ok, problem = lfs.lock(file, "w")
     if not ok and is_busy(problem) then
       file:close()
-      return nil, path .. ": another process is at work in this folder",
-        true
+      return nil, string.format("cannot lock folder %s: another process works "
+        .. "in it", path), true
     end
     lock = setmetatable({ path = path, file = file, count = 0 }, Lock)
     held[path] = lock
@@ -52,10 +52,10 @@ function Lock:release()
 end
 
 --- Calls a function while a folder is locked.
--- @tparam string path of a folder that is there
+-- @tparam string path of a folder that exists
 -- @tparam function f
 -- @param ... its arguments
--- @return its first two results, or nil and what take says
+-- @return its first two results, or what take returns without a lock
 function M.hold(path, f, ...)
   local mine, message, busy = M.take(path)
   if not mine then return nil, message, busy end

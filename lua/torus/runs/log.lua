@@ -1,14 +1,14 @@
---- A run's log.csv: one row per logged step, whole rows only.
+--- A run's log.csv: one row per logged step.
 -- @module torus.runs.log
-local files = require "torus.runs.files"
+local files = require "torus.files"
 
 --- A run's log.csv; torus.runs.log.open opens it.
 -- @type Log
 local Log = {}
 Log.__index = Log
 
--- The rows of an earlier run up to a step. A row cut off by a crash ends
--- without a line break; rows after the checkpoint will be made again.
+-- The rows of an earlier run up to a step. A row that a crash cut off has no line
+-- break at its end; rows after the checkpoint will be written again.
 local function kept_rows(text, header, last_step)
   local rows = {}
   for line in text:gmatch("([^\n]*)\n") do
@@ -17,8 +17,8 @@ local function kept_rows(text, header, last_step)
   end
   local first = text:match("^([^\n]*)\n")
   if first ~= header then
-    return nil, string.format("its columns are %q, expected %q",
-      tostring(first), header)
+    return nil, string.format("expected columns %q, got %q", header,
+      tostring(first))
   end
   return rows
 end
@@ -27,7 +27,7 @@ end
 -- @function torus.runs.log.open
 -- @tparam string path
 -- @tparam {string,...} columns the first is the step
--- @tparam integer last_step rows after this one are dropped; 0 starts anew
+-- @tparam integer last_step rows after this one are dropped; 0 starts a new log
 -- @treturn ?Log
 -- @treturn ?string message
 -- @usage
@@ -42,7 +42,7 @@ function Log.open(path, columns, last_step)
     if not text then return nil, message end
     local rows, problem = kept_rows(text, header, last_step)
     if not rows then
-      return nil, string.format("cannot continue %s: %s", path, problem)
+      return nil, string.format("cannot continue log %s: %s", path, problem)
     end
     table.move(rows, 1, #rows, 2, lines)
   end

@@ -1,5 +1,5 @@
 --- A progress line on standard error: share done, rate, time left, loss.
--- Silent where standard error is no terminal.
+-- Silent where standard error is not a terminal.
 -- @module torus.runs.progress
 local core = require "torus.core"
 
@@ -19,12 +19,14 @@ local function duration(seconds)
     seconds % 60)
 end
 
---- A progress line on standard error.
+--- A progress line.
 -- @function torus.runs.progress
 -- @tparam integer total steps
 -- @tparam[opt=0] integer done steps done before this run
--- @tparam[opt] table opts out (a file), active (instead of asking whether
--- standard error is a terminal), now (a clock, in seconds)
+-- @tparam[opt] table opts
+-- @tparam[opt] file opts.out standard error by default
+-- @tparam[opt] boolean opts.active by default whether that is a terminal
+-- @tparam[opt] function opts.now a clock, in seconds
 -- @treturn Progress
 -- @usage
 -- progress = torus.runs.progress(100)
@@ -49,8 +51,8 @@ end
 -- print(progress:line(50, 0.1))
 function Progress:line(step, loss)
   local elapsed = self.now() - self.start
-  local made = step - self.done
-  local rate = elapsed > 0 and made / elapsed or 0
+  local new = step - self.done
+  local rate = elapsed > 0 and new / elapsed or 0
   local share = self.total > 0 and step / self.total or 1
   local full = math.floor(share * WIDTH)
   local bar = string.rep("#", full) .. string.rep(".", WIDTH - full)

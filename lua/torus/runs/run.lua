@@ -1,8 +1,8 @@
---- A run folder as a whole: starting one, opening what it holds.
+--- Runs: training into a folder, opening what it holds.
 -- @module torus.runs.run
 local checkpoint = require "torus.runs.checkpoint"
 local configuration = require "torus.runs.configuration"
-local files = require "torus.runs.files"
+local files = require "torus.files"
 local tasks = require "torus.tasks"
 local options = require "torus.options"
 local trainer = require "torus.runs.trainer"
@@ -14,7 +14,7 @@ local A_PATH = { type = "string" }
 local TRAIN = { resume = { type = "boolean" }, progress = { type = "table" },
   data = { type = "table" }, after_step = { type = "callable" } }
 
--- Whether a folder's run, if there is one, may go on with a configuration.
+-- Whether a folder's run, if there is one, can be resumed with a configuration.
 local function may_resume(path, config)
   if not files.exists(path .. "/checkpoint.safetensors") then return true end
   local earlier, message = M.read_configuration(path)
@@ -24,15 +24,19 @@ local function may_resume(path, config)
   return true
 end
 
---- Trains what a configuration describes.
+--- Trains the model of a configuration.
 -- @function torus.runs.train
--- @tparam string path of the run folder
+-- @tparam string path of the run folder, which is made
 -- @tparam table config as torus.runs.configuration makes it
--- @tparam[opt] table opts resume (true goes on from the folder's checkpoint, if
--- there is one; the model and the data must be those of that run), progress,
--- data (a Dataset, instead of the one that the configuration names), after_step
--- @treturn ?table as trainer's, and task
--- @treturn ?string message
+-- @tparam[opt] table opts
+-- @tparam[opt=false] boolean opts.resume continues from the folder's checkpoint,
+-- if there is one; model, data and seed must be those of that run
+-- @tparam[opt] Progress opts.progress instead of a line on standard error
+-- @tparam[opt] table opts.data instead of the configuration's
+-- @tparam[opt] function opts.after_step called with the trainer's state
+-- @treturn ?table step, the last one; started_at, the first one; task, what was
+-- trained, with its `model`
+-- @treturn ?string message why it stopped early
 -- @raise when path is not a string or config not a table
 -- @usage
 -- config = assert(torus.runs.configuration.make("small", { model = "hnn",
@@ -71,7 +75,7 @@ function M.train(path, config, opts)
   return result
 end
 
---- The configuration that a run was started with.
+--- The configuration of a run.
 -- @function torus.runs.read_configuration
 -- @tparam string path of the run folder
 -- @treturn ?table
@@ -92,7 +96,7 @@ function M.read_configuration(path)
 end
 
 --- Whether a folder is free for a run, or holds one with the same
--- configuration, which can go on.
+-- configuration, which can be resumed.
 -- @tparam string path of the run folder
 -- @tparam table config
 -- @treturn ?boolean true
@@ -103,18 +107,18 @@ function M.check_earlier(path, config)
   if not text then return nil, message end
   local wanted = configuration.encode(config)
   if text == wanted then return true end
-  -- One that was written before a key with a default was there is the same.
+  -- A key with a default may be younger than the file.
   local earlier = configuration.decode(text)
   if earlier and configuration.encode(earlier) == wanted then return true end
   return nil, string.format("%s holds a run with another configuration: "
-    .. "remove it, or name another folder", path)
+    .. "remove it, or choose another folder", path)
 end
 
 --- Loads the model of a run.
 -- @function torus.runs.open
 -- @tparam string path of the run folder, or of a checkpoint
 -- @treturn ?Module
--- @treturn ?table config
+-- @treturn table|string config, or the message
 -- @treturn ?integer step of the checkpoint
 -- @usage
 -- config = assert(torus.runs.configuration.make("small", { model = "hnn",

@@ -1,23 +1,26 @@
 --- The training loop: steps, log, checkpoints, resuming, stopping.
 --
--- A task brings what differs between models:
+-- What is trained differs between models. It has
 --
 --     parameters    {{name, tensor}, ...}
 --     optimiser     an Adam over those tensors, in that order
---     columns       names of the numbers that its steps report, for the log
+--     columns       names of the numbers that steps and evaluations report, for
+--                   the log
 --     step(task, n)             -> gradients, {[column]=number}, with `loss`
+--     after_update(task, numbers)
+--                               called after the optimiser's step, optional
 --     numbers(task)             -> {[string]=number}: all state that is not in
 --                                  parameters or optimiser (generators, ...)
 --     load_numbers(task, numbers)
 --     first_bad(task)           -> name of the first tensor that is not finite
 --     evaluate(task)            -> {[column]=number}, optional
 --
--- A run that was stopped, in whatever way, and is resumed ends with the same
--- bits as one that was not.
+-- A run that was stopped, by any signal or crash, and is resumed ends with the
+-- same bits as one that was not.
 -- @module torus.runs.trainer
 local core = require "torus.core"
 local checkpoint = require "torus.runs.checkpoint"
-local files = require "torus.runs.files"
+local files = require "torus.files"
 local lock = require "torus.runs.lock"
 local Log = require "torus.runs.log"
 local options = require "torus.options"
@@ -56,8 +59,8 @@ local function gradient_norm(gradients, parameters)
   return math.sqrt(total)
 end
 
--- Scales the gradients down to a norm; what Adam's first steps do to a
--- gradient spike is slow to forget.
+-- Scales the gradients down to a norm: a spike in Adam's moments lasts for many
+-- steps.
 local function clip(gradients, norm, limit)
   if not limit or norm <= limit then return end
   for i in pairs(gradients) do gradients[i]:mul_(limit / norm) end
@@ -80,8 +83,8 @@ local function load_checkpoint(run)
   for _, entry in ipairs(run.task.parameters) do
     local value = stored.tensors[entry[1]]
     if not value then
-      return nil, string.format("%s: %s is missing", run.checkpoint_path,
-        entry[1])
+      return nil, string.format("%s: expected a tensor %q, got none",
+        run.checkpoint_path, entry[1])
     end
     local expected = options.shape_text(entry[2])
     local got = options.shape_text(value)
@@ -101,11 +104,11 @@ local function load_checkpoint(run)
       entry[2]:copy_(known[entry[1]])
     end
   end)
-  local problem
-  ok, problem = pcall(run.task.load_numbers, run.task, stored.numbers)
-  if not ok then
-    return nil, string.format("%s: its numbers are damaged: %s",
-      run.checkpoint_path, (tostring(problem):gsub("^[^:\n]+:%d+: ", "")))
+  local _, problem = options.attempt(run.task.load_numbers, run.task,
+    stored.numbers)
+  if problem then
+    return nil, string.format("%s: the state of the run is damaged: %s",
+      run.checkpoint_path, problem)
   end
   run.step, run.numbers = stored.step, stored.numbers
   run.saved_step = stored.step
@@ -119,11 +122,12 @@ local function prepare(run)
     ok, message = load_checkpoint(run)
     if not ok then return nil, message end
     if run.step > run.steps then
-      return nil, string.format("%s is at step %d already, %d steps in all "
-        .. "can't be", run.folder, run.step, run.steps)
+      return nil, string.format("train: steps: %s is already at step %d, "
+        .. "expected at least that many, got %d", run.folder, run.step,
+        run.steps)
     end
   elseif found then
-    return nil, string.format("%s holds a run already: resume it, or choose "
+    return nil, string.format("%s already holds a run: resume it, or choose "
       .. "another folder", run.folder)
   end
   ok, message = files.write(run.folder .. "/config.json", run.config)
@@ -133,13 +137,14 @@ local function prepare(run)
   return true
 end
 
--- The run cannot go on: says why, and where the last good state is.
-local function bad_numbers(run, step, what)
+-- The message of a run that cannot continue: why, and where the last good state
+-- is.
+local function bad_numbers(run, step, reason)
   local kept = run.saved_step
     and string.format("the checkpoint of step %d is kept in %s",
       run.saved_step, run.folder)
     or "no checkpoint had been written yet"
-  return nil, string.format("training stopped at step %d: %s; %s", step, what,
+  return nil, string.format("training stopped at step %d: %s; %s", step, reason,
     kept)
 end
 
@@ -161,7 +166,8 @@ local function report(run, numbers, norm, rate)
   return run.log:row(row)
 end
 
--- From one step's state to the next one's: what is between them can't be saved.
+-- From the state of one step to that of the next: no checkpoint may be saved, and
+-- no control-C handled, in between.
 local function update(run, gradients, numbers)
   local task = run.task
   task.optimiser:step(gradients)
@@ -175,13 +181,13 @@ local function advance(run)
   local gradients, numbers = task:step(step)
   if not finite(numbers.loss) then
     return bad_numbers(run, step, string.format(
-      "the loss is %s; the first tensor that went bad is %s", numbers.loss,
+      "the loss is %s; the first tensor that is not finite is %s", numbers.loss,
       task:first_bad() or "the loss itself"))
   end
   local norm, bad = gradient_norm(gradients, task.parameters)
   if not norm then
-    return bad_numbers(run, step, string.format("the first tensor that went "
-      .. "bad is %s", task:first_bad() or "the gradient of " .. bad))
+    return bad_numbers(run, step, string.format("the first tensor that is "
+      .. "not finite is %s", task:first_bad() or "the gradient of " .. bad))
   end
   clip(gradients, norm, run.max_gradient)
   local optimiser = task.optimiser
@@ -203,7 +209,7 @@ local function loop(run)
   return true
 end
 
--- A control-C reaches Lua as this error.
+-- lua.c and the launcher raise this error at a control-C.
 local function is_interrupt(message)
   return type(message) == "string" and message:find("interrupted!", 1, true)
 end
@@ -218,14 +224,14 @@ local function finish_interrupted(run)
     run.step, run.folder)
 end
 
--- What M.run does in a folder that is this process's own.
+-- M.run, once the folder is locked.
 local function train(run)
   local ok, message = prepare(run)
   if not ok then return nil, message end
   local first = run.step
   run.started = engine.clock()
   run.progress = run.progress or Progress.new(run.steps, first)
-  -- Without a checkpoint to fall back on an early stop would lose everything.
+  -- Before the first checkpoint an early stop would lose everything.
   if not run.saved_step then ok, message = save(run) end
   local called = true
   if ok then
@@ -246,14 +252,22 @@ end
 
 --- Trains.
 -- @function torus.runs.loop
--- @tparam table opts folder; task; config (a text, kept in config.json and in
--- every checkpoint); steps, in all; save_every=100, log_every=10,
--- evaluate_every steps; learning_rate (a function of the step); max_gradient
--- (norm to which gradients are scaled down); resume=false (true continues
--- from the folder's checkpoint, if there is one); progress (a Progress);
--- after_step (a function of the run)
+-- @tparam table opts
+-- @tparam string opts.folder is made
+-- @tparam table opts.task what is trained, see above
+-- @tparam string opts.config a text, kept in config.json and every checkpoint
+-- @tparam integer opts.steps the total number
+-- @tparam[opt=100] integer opts.save_every steps
+-- @tparam[opt=10] integer opts.log_every steps
+-- @tparam[opt] integer opts.evaluate_every steps
+-- @tparam[opt] function opts.learning_rate of the step
+-- @tparam[opt] number opts.max_gradient norm to which larger gradients are scaled
+-- @tparam[opt=false] boolean opts.resume continues from the folder's checkpoint,
+-- if there is one
+-- @tparam[opt] Progress opts.progress
+-- @tparam[opt] function opts.after_step of the trainer's state
 -- @treturn ?table step (the last one) and started_at
--- @treturn ?string why training stopped early
+-- @treturn ?string message why training stopped early
 -- @usage
 -- set = torus.data.simulate("mass_spring", { train = 4, test = 2, steps = 3,
 --   resolution = 16 })
@@ -261,7 +275,7 @@ end
 --   z = 3, state = 2, resolution = 16, frames = 4, energy_layers = 2, batch = 2,
 --   steps = 2, system = "mass_spring" }))
 -- task = require("torus.tasks.hgn")
--- assert(torus.runs.files.make_folder("runs/hand"))
+-- assert(torus.files.make_folder("runs/hand"))
 -- result = assert(torus.runs.loop{ folder = "runs/hand",
 --   task = task.new(config, set), steps = 2, config = "{}",
 --   learning_rate = task.learning_rate(config) })

@@ -152,10 +152,8 @@ function M.load(path)
       .. "system's definition, got %s", path, tostring(found))
   end
   if getmetatable(found) ~= System then
-    ok, found = pcall(M.define, found)
-    if not ok then
-      return nil, path .. ": " .. tostring(found):gsub("^[^:\n]+:%d+: ", "")
-    end
+    found, message = options.attempt(M.define, found)
+    if not found then return nil, path .. ": " .. message end
   end
   read[path] = found
   return found

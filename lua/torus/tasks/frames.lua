@@ -1,15 +1,16 @@
---- What a trained model of frames is worth on sequences it has not seen.
+--- Evaluation of models of frames on held-out sequences.
 --
--- An HGN and a PixelHNN are measured alike. What is asked of a model:
+-- An HGN and a PixelHNN are measured alike. A model has
 --
---     reconstruct(frames, opts)  -> frames, a rollout; opts: steps, dt
---     images(way)                -> frames along a rollout
---     energies(way)              -> (steps + 1, batch)
---     continue(way, opts)        -> the rollout from the end of another
---     frame_time                 the dt that takes it from frame to frame
+--     reconstruct(frames, opts)  -> predicted frames and the rollout that they
+--                                are decoded from; opts: steps, dt
+--     images(trajectory)         -> frames along a rollout
+--     energies(trajectory)       -> (steps + 1, batch)
+--     continue(trajectory, opts) -> the rollout from the end of another
+--     frame_time                 the dt from one frame to the next
 --
 -- @module torus.tasks.frames
-local common = require "torus.tasks.common"
+local lists = require "torus.tasks.lists"
 local options = require "torus.options"
 local engine = require "torus.engine"
 
@@ -23,7 +24,7 @@ local RULES = {
   each = { default = function() end, type = "callable" },
 }
 
-local extend, places_from = common.extend, common.places_from
+local extend, range = lists.extend, lists.range
 
 --- Mean squares of a pixel's colours, frame by frame.
 -- @tparam tensor x (batch, frames, height, width, channels)
@@ -35,8 +36,8 @@ end
 -- Means over the frames of every sequence, as a list.
 local function by_sequence(squares) return squares:mean(2):totable() end
 
---- Steps before the squared error of a frame first passes a part of the clean
--- frame's squared norm.
+--- The valid prediction time: steps before the squared error of a frame first
+-- exceeds a part of the noise-free frame's squared norm.
 -- @tparam tensor errors (batch, frames)
 -- @tparam tensor norms (batch, frames)
 -- @tparam number threshold
@@ -54,86 +55,85 @@ function M.valid_steps(errors, norms, threshold)
   return found
 end
 
--- |going forward and back - start| per size of the start.
-local function reversal(way, back)
+-- The relative error of the initial state after a rollout forward and backward.
+local function reversal(forward, backward)
   local error_, size = 0, 0
   for _, name in ipairs { "q", "p" } do
-    local start = way[name][1]
-    local e = back[name][-1] - start
+    local start = forward[name][1]
+    local e = backward[name][-1] - start
     error_ = error_ + (e * e):sum():item()
     size = size + (start * start):sum():item()
   end
   return math.sqrt(error_ / math.max(size, 1e-300))
 end
 
--- The frames of the way back are those of the way there, the last one first.
-local function measure_reversal(model, seen, way, sums)
-  local back = model:continue(way, { steps = way.q:size(1) - 1,
-    dt = -model.frame_time })
-  sums.reversal = math.max(sums.reversal, reversal(way, back))
+-- A reversible rollout's frames backward are those forward in reverse order.
+local function measure_reversal(model, predicted, forward, sums)
+  local backward = model:continue(forward,
+    { steps = forward.q:size(1) - 1, dt = -model.frame_time })
+  sums.reversal = math.max(sums.reversal, reversal(forward, backward))
   local order = {}
-  for t = seen:size(2), 1, -1 do order[#order + 1] = t end
-  local again = model:images(back):to(seen.dtype)
+  for t = predicted:size(2), 1, -1 do order[#order + 1] = t end
+  local again = model:images(backward):to(predicted.dtype)
     :index_select(2, engine.tensor(order, { dtype = "int64" }))
-  extend(sums.reversal_mse, by_sequence(M.squares(again - seen)))
+  extend(sums.reversal_mse, by_sequence(M.squares(again - predicted)))
 end
 
-local function measure_energy(model, way, sums)
-  local energy = model:energies(way):to("float64")
+local function measure_energy(model, trajectory, sums)
+  local energy = model:energies(trajectory):to("float64")
   local centre = energy:mean(1, true)
   local deviation = energy - centre
   extend(sums.energy, centre:reshape(-1):totable())
   extend(sums.energy_variance, (deviation * deviation):mean(1):totable())
 end
 
-local function measure_batch(model, data, places, o, sums)
-  local frames, clean = data:batch(places), data:clean(places)
-  local seen, way = model:reconstruct(frames:to(model.config.dtype),
-    { steps = o.steps })
-  seen = seen:to(clean.dtype)
-  local length = seen:size(2)
-  frames, clean = frames:narrow(2, 1, length), clean:narrow(2, 1, length)
-  local errors = M.squares(seen - clean)
-  extend(sums.mse_given, by_sequence(M.squares(seen - frames)))
+local function measure_batch(model, data, indices, o, sums)
+  local observed, clean = data:batch(indices), data:clean(indices)
+  local predicted, trajectory = model:reconstruct(
+    observed:to(model.config.dtype), { steps = o.steps })
+  predicted = predicted:to(clean.dtype)
+  local length = predicted:size(2)
+  observed, clean = observed:narrow(2, 1, length), clean:narrow(2, 1, length)
+  local errors = M.squares(predicted - clean)
+  extend(sums.mse_given, by_sequence(M.squares(predicted - observed)))
   if not data.clean_unknown then
     extend(sums.mse_clean, by_sequence(errors))
-    extend(sums.mse_noise, by_sequence(M.squares(frames - clean)))
+    extend(sums.mse_noise, by_sequence(M.squares(observed - clean)))
   end
   extend(sums.mse_still, by_sequence(M.squares(clean - clean:mean(2, true))))
   extend(sums.valid, M.valid_steps(errors, M.squares(clean), o.threshold))
   local by_frame = errors:to("float64"):sum(1)
   sums.frame = sums.frame and sums.frame + by_frame or by_frame
-  measure_energy(model, way, sums)
-  measure_reversal(model, seen, way, sums)
-  o.each(seen, way, frames, clean)
-end
-
-local function median(list)
-  local sorted = table.move(list, 1, #list, 1, {})
-  table.sort(sorted)
-  return sorted[(#sorted + 1) // 2]
+  measure_energy(model, trajectory, sums)
+  measure_reversal(model, predicted, trajectory, sums)
+  o.each(predicted, trajectory, observed, clean)
 end
 
 local AVERAGED = { "mse_clean", "mse_given", "mse_noise", "mse_still", "valid",
   "reversal_mse", "energy_variance" }
 
---- Measures a model on the first sequences of a set.
+--- Measures a model on the first sequences of a split.
 -- @tparam Module model an HGN or a PixelHNN
--- @tparam table data size, length, batch(places) and clean(places); with
--- clean_unknown, of a user's own frames, those shown stand for the clean ones,
--- and mse_clean and mse_noise are nil
+-- @tparam table data size, length, batch(indices), the observed frames, and
+-- clean(indices), those without noise; with clean_unknown, of a user's own
+-- frames, the observed ones are used in their place, and mse_clean and mse_noise
+-- are nil
 -- @tparam[opt] table opts count=256 sequences, batch=16 at a time; steps, by
--- default as long as the sequences are; threshold=0.025 of `valid`; each, a
--- function of every batch's reconstruction, rollout, frames and clean frames
+-- default as long as the sequences are; threshold=0.025 of `valid`;
+-- each(predicted, trajectory, observed, clean), called for every batch
 -- @treturn table means over sequences, each with ..._spread between them:
--- mse_clean and mse_given, of the reconstruction against clean frames and
--- against those shown; mse_noise, the noise floor, and mse_still, of each
--- sequence's own mean image, against clean frames; valid, the valid prediction
--- time (see valid_steps; also valid_median); reversal_mse, of the frames on the
--- way back against those on the way there; energy_mean (with energy_spread)
--- and energy_variance along a rollout. Further ratio, of the error to mse_still;
--- mse_by_frame, a list, against clean frames; reversal, the largest relative
--- error of a batch's states after going forward and back; count and steps
+--
+-- - mse_clean, mse_given: of the reconstruction against noise-free and against
+--   observed frames;
+-- - mse_noise, mse_still: the noise floor, and the error of each sequence's own
+--   mean image, both against noise-free frames;
+-- - valid: the valid prediction time, see valid_steps; also valid_median;
+-- - reversal_mse: of the frames of a rollout backward against those forward;
+-- - energy_mean (with energy_spread) and energy_variance along a rollout;
+--
+-- further ratio, of the error to mse_still; mse_by_frame, a list, against
+-- noise-free frames; reversal, the largest relative error of a batch's states
+-- after a rollout forward and backward; count and steps
 -- @usage
 -- set = torus.data.simulate("mass_spring", { train = 4, test = 2, steps = 3,
 --   resolution = 16 })
@@ -151,19 +151,19 @@ function M.measure(model, data, opts)
   engine.no_grad(function()
     for first = 1, count, o.batch do
       measure_batch(model, data,
-        places_from(first, math.min(first + o.batch - 1, count)), o, sums)
+        range(first, math.min(first + o.batch - 1, count)), o, sums)
     end
   end)
   local result = { count = count, steps = o.steps, reversal = sums.reversal,
-    valid_median = median(sums.valid),
+    valid_median = lists.median(sums.valid),
     mse_by_frame = (sums.frame / count):totable() }
   for _, key in ipairs(AVERAGED) do
     if #sums[key] > 0 then
-      result[key], result[key .. "_spread"] = common.mean_and_spread(sums[key])
+      result[key], result[key .. "_spread"] = lists.mean_and_spread(sums[key])
     end
   end
   result.energy_mean, result.energy_spread =
-    common.mean_and_spread(sums.energy)
+    lists.mean_and_spread(sums.energy)
   result.ratio = (result.mse_clean or result.mse_given) / result.mse_still
   return result
 end
@@ -178,12 +178,12 @@ local function frame_rows(frames, stride)
     :reshape(frames:size(1) * #kept, -1)
 end
 
--- Rows at a time against all of the others: what fits into a few megabytes.
+-- Images at a time that are compared with all others: a few megabytes.
 local ROWS = 64
 
 --- The mean squared error of each image against the nearest of others.
 -- @tparam tensor images (count, numbers)
--- @tparam tensor others (many, numbers)
+-- @tparam tensor others (others, numbers)
 -- @treturn {number,...} one for each image
 function M.nearest(images, others)
   local found, turned = {}, others:transpose(1, 2)
@@ -192,7 +192,7 @@ function M.nearest(images, others)
     local some = images:narrow(1, first,
       math.min(ROWS, images:size(1) - first + 1))
     local products = some:matmul(turned)
-    -- |a - b|^2 = |a|^2 - (2 a b - |b|^2), which rounding may take below zero
+    -- |a - b|^2 = |a|^2 - (2 a b - |b|^2), which rounding may make negative
     local squares = (some * some):sum(2) - (products * 2 - norms):max(2)
     extend(found, (squares / images:size(2)):clamp { min = 0 }:totable())
   end
@@ -206,11 +206,11 @@ local SAMPLES = {
   generator = {},
 }
 
---- How much sampled frames look like frames of the data: their squared errors
--- against the nearest one. Of real frames that is about nothing, of a mean
--- image it is the data's variance.
+--- How near sampled frames are to frames of the data: their squared errors
+-- against the nearest one. For real frames that is about zero, for a mean image
+-- the variance of the data.
 -- @tparam Module model an HGN
--- @tparam table data training data, as measure's
+-- @tparam table data of the training, as in measure
 -- @tparam[opt] table opts count=48 sequences sampled, of which every stride=6th
 -- frame; sequences=256 of the data to compare with; generator
 -- @treturn table sample_distance, its mean, with ..._spread between frames and
@@ -225,18 +225,18 @@ local SAMPLES = {
 function M.samples(model, data, opts)
   local o = options.resolve("measure.samples", opts, SAMPLES)
   return engine.no_grad(function()
-    local real = data:clean(places_from(1, math.min(o.sequences, data.size)))
-    local seen = model:sample(o.count, { generator = o.generator,
+    local real = data:clean(range(1, math.min(o.sequences, data.size)))
+    local sampled = model:sample(o.count, { generator = o.generator,
       steps = real:size(2) - 1 }):to(real.dtype)
-    local distances = M.nearest(frame_rows(seen, o.stride),
+    local distances = M.nearest(frame_rows(sampled, o.stride),
       frame_rows(real, 1))
-    local mean, spread = common.mean_and_spread(distances)
+    local mean, spread = lists.mean_and_spread(distances)
     return { sample_distance = mean, sample_distance_spread = spread,
-      sample_distance_median = median(distances) }
+      sample_distance_median = lists.median(distances) }
   end)
 end
 
--- --- in words ---------------------------------------------------------------
+-- --- as text ----------------------------------------------------------------
 
 local function scientific(result, key)
   if not result[key] then return "unknown" end
@@ -244,9 +244,9 @@ local function scientific(result, key)
     result[key .. "_spread"] * 1e4)
 end
 
---- What measure found, in words.
+--- The numbers of measure and samples as text.
 -- @tparam table result
--- @treturn {{string,string},...} what and how much
+-- @treturn {{string,string},...} names and values
 -- @usage
 -- set = torus.data.simulate("mass_spring", { train = 4, test = 2, steps = 3,
 --   resolution = 16 })
@@ -260,19 +260,20 @@ function M.rows(result)
   local r = result
   local rows = {
     { "sequences, steps", string.format("%d, %d", r.count, r.steps) },
-    { "MSE against the frames shown", scientific(r, "mse_given") },
-    { "MSE against clean frames", scientific(r, "mse_clean") },
+    { "MSE against observed frames", scientific(r, "mse_given") },
+    { "MSE against noise-free frames", scientific(r, "mse_clean") },
     { "noise floor", scientific(r, "mse_noise") },
     { "each sequence's mean image", scientific(r, "mse_still") },
-    { (r.mse_clean and "clean " or "") .. "MSE / mean image", string.format("%.3f", r.ratio) },
+    { (r.mse_clean and "noise-free " or "") .. "MSE / mean image",
+      string.format("%.3f", r.ratio) },
     { "valid prediction time", string.format("%.3g +- %.2g steps, median %d",
       r.valid, r.valid_spread, r.valid_median) },
     { "energy, mean over rollouts", string.format("%.6g +- %.3g",
       r.energy_mean, r.energy_spread) },
     { "energy, variance in a rollout", string.format("%.3g",
       r.energy_variance) },
-    { "forward and back, relative", string.format("%.2g", r.reversal) },
-    { "forward and back, MSE of frames", string.format("%.2g +- %.2g",
+    { "forward and backward, relative", string.format("%.2g", r.reversal) },
+    { "forward and backward, MSE of frames", string.format("%.2g +- %.2g",
       r.reversal_mse, r.reversal_mse_spread) },
   }
   if r.sample_distance then

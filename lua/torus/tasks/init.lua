@@ -41,6 +41,7 @@
 --
 -- @module torus.tasks
 local modules = require "torus.modules"
+local options = require "torus.options"
 
 local M = {}
 
@@ -59,8 +60,7 @@ function M.get(name)
   for _, known in ipairs(M.names) do
     if known == name then return require("torus.tasks." .. name) end
   end
-  return nil, string.format("unknown model %q (known: %s)", tostring(name),
-    table.concat(M.names, ", "))
+  return nil, options.unknown("model", name, M.names)
 end
 
 --- The names of the models whose task has an optional part.

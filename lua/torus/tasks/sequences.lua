@@ -1,26 +1,26 @@
---- The sequences of frames that a run's configuration asks for: of a system,
--- simulated now, of a folder (`data`), or of the user's own (`data`, a .npy
--- file).
+--- Data of models of frames: sequences of a system that is simulated, of a
+-- folder of trajectories (`data`), or of the user's own (`data`, a .npy file).
 -- @module torus.tasks.sequences
 local datasets = require "torus.data"
+local options = require "torus.options"
 local systems = require "torus.systems"
 
 local M = {}
 
---- What presets and defaults say of simulated data, and what is said of none
--- else unless the user does.
+--- Keys of simulated data: what presets and defaults set of them does not apply
+-- to other data.
 M.simulated_only = { noise = true, train_size = true, test_size = true }
 
 local function is_video(config)
   return config.data ~= nil and config.data:match("%.npy$") ~= nil
 end
 
--- The user's own frames are as they are.
+-- A user's own frames have no system, noise or seed.
 local function open_video(config)
   for _, key in ipairs { "system", "noise", "data_seed" } do
     if config[key] ~= nil then
-      return nil, string.format("%s: the frames are given, so %s = %s can't "
-        .. "be", config.data, key, config[key])
+      return nil, string.format("%s: expected no %s with given frames, got %s",
+        config.data, key, options.show(config[key]))
     end
   end
   return datasets.frames(config.data, { train = config.train_size,
@@ -42,16 +42,15 @@ local function open_states(config)
   return datasets.load(config.data, opts)
 end
 
--- nil, or in what the frames are not those that the model takes.
+-- How the frames differ from those that the model is made for, or nil.
 local function misfit(config, split)
   local _, length, height, width, channels =
     table.unpack(split:batch({ 1 }).shape)
   if height ~= width then
-    return string.format("frames must be square, these are %d x %d", height,
-      width)
+    return string.format("expected square frames, got %d x %d", height, width)
   end
-  local wanted = { config.frames or length, config.resolution,
-    config.resolution, config.channels }
+  local wanted = { config.frames or length, config.resolution or height,
+    config.resolution or height, config.channels or channels }
   local change = {}
   for key, value in pairs { frames = length, resolution = height,
     channels = channels } do
@@ -61,9 +60,10 @@ local function misfit(config, split)
   end
   if #change == 0 then return nil end
   table.sort(change)
-  return string.format("the model wants sequences of shape (%s), these have "
-    .. "(%d,%d,%d,%d); set %s to match", table.concat(wanted, ","), length,
-    height, width, channels, table.concat(change, " and "))
+  return string.format("the model expects sequences of shape %s, got %s; set "
+    .. "%s to match", options.shape_text(wanted),
+    options.shape_text { length, height, width, channels },
+    table.concat(change, " and "))
 end
 
 --- Opens them.
@@ -79,9 +79,9 @@ function M.open(config)
     set, message = open_states(config)
   end
   if not set then return nil, message end
-  local wrong = misfit(config, set.train)
-  if wrong then
-    return nil, string.format("%s: %s", config.data or config.system, wrong)
+  local problem = misfit(config, set.train)
+  if problem then
+    return nil, string.format("%s: %s", config.data or config.system, problem)
   end
   return set
 end

@@ -1,9 +1,10 @@
---- Training an HGN: what the trainer asks of a task.
+--- The task of training and measuring an HGN; see torus.tasks.
 -- @module torus.tasks.hgn
 local engine = require "torus.engine"
 local Order = require "torus.data.order"
 local adam = require "torus.optim.adam"
-local common = require "torus.tasks.common"
+local lists = require "torus.tasks.lists"
+local training = require "torus.tasks.training"
 local geco = require "torus.optim.geco"
 local hgn = require "torus.models.hgn"
 local options = require "torus.options"
@@ -15,49 +16,60 @@ local sequences = require "torus.tasks.sequences"
 local Task = {}
 Task.__index = Task
 
--- `data` is a folder or a .npy file and takes the place of `system`, which then
--- names the folder's where that is the user's own; noise and sizes are by
--- default the data's own. A `tolerance`, of errors beyond the frames' noise
--- floor, makes GECO adapt the multiplier of the error.
+-- Of the training; the model's are in torus.models.hgn.
 local MORE = {
   model = { default = "hgn", choices = { "hgn" } },
+  -- what is simulated, or the Lua file of the system of `data`
   system = { type = "string" },
+  -- a folder of trajectories or a .npy file of frames, instead of a simulation
   data = { type = "string" },
+  -- of the states, by default the system's; data bring their own
   noise = { type = "number", min = 0 },
+  -- sequences, by default those of torus.data
   train_size = { type = "integer", min = 1 },
   test_size = { type = "integer", min = 1 },
   data_seed = { type = "integer", min = 0 },
   batch = { default = 16, type = "integer", min = 1 },
   steps = { default = 10000, type = "integer", min = 0 },
   lr = { default = 1.5e-4, type = "number", min = 0 },
+  -- of the divergence, reached after so many steps
   kl_weight = { default = 1, type = "number", min = 0 },
   kl_warmup = { default = 0, type = "integer", min = 0 },
+  -- of the reconstruction error: the first value where GECO adapts it
   multiplier = { default = 1, type = "number", above = 0 },
+  -- error beyond the frames' noise floor that GECO is content with; without it
+  -- the multiplier is constant
   tolerance = { type = "number", min = 0 },
+  -- of torus.optim.geco: step size, bound of a step, decay of the moving average
   geco_rate = { default = 1, type = "number", min = 0 },
   geco_bound = { default = 0.02, type = "number", min = 0 },
   geco_decay = { default = 0.99, type = "number", min = 0, max = 1 },
   multiplier_max = { default = 1e6, type = "number", above = 0 },
+  -- images per pass of a decoder without a fused kernel
   chunk = { default = 4, type = "integer", min = 1 },
+  -- frames of a sequence that a step decodes, drawn at random; by default all
   decode_frames = { type = "integer", min = 1 },
+  -- rollout steps at the first training step, and the training step from which
+  -- on there are all of them
   horizon_start = { default = 2, type = "integer", min = 0 },
   horizon_steps = { default = 0, type = "integer", min = 0 },
+  -- held-out sequences for test_mse in the log
   evaluate_count = { default = 64, type = "integer", min = 1 },
 }
 
-Task.rules = common.rules(hgn.rules, MORE)
+Task.rules = training.rules(hgn.rules, MORE)
 Task.model_rules = hgn.rules
 Task.data_keys = { "system", "data", "noise", "train_size", "test_size",
   "data_seed" }
 
 -- Found by experiments:
--- - With PyTorch's usual first weights the second derivatives of K and V are
---   about 1e-6, so nothing moves and a rollout's gradients say nothing.
---   `energy_gain` makes the untrained latent state swing about as fast as a
+-- - With PyTorch's default initialisation the second derivatives of K and V are
+--   about 1e-6: nothing moves, and the gradients of a rollout vanish.
+--   `energy_gain` makes the untrained latent state oscillate about as fast as a
 --   pendulum does, see torus.models.parts.energy for `energy_init`.
--- - A horizon that grows lets the model find the picture, then the motion.
+-- - With a growing horizon the model learns the picture first, then the motion.
 -- - A disc is a small part of a frame: `input_gain`.
--- - Without the decoder's skips the picture is found in half the steps.
+-- - Without the decoder's skips the picture is learned in half the steps.
 local LEARNS = { skip = false, background = render.grey, init = "kaiming",
   input_gain = 8, energy_init = "oscillator", energy_gain = 4.3, lr = 1e-3,
   warmup = 30, lr_decay = "cosine", horizon_start = 3, horizon_steps = 600,
@@ -67,24 +79,29 @@ local LEARNS = { skip = false, background = render.grey, init = "kaiming",
 -- step.
 local SMALL = options.joined(LEARNS, { width = 32, decode_frames = 4 })
 
---- A divergence that weighs nearly what it does in the evidence lower bound of
--- a whole sequence whose pixels have unit variance (2 / 31; eq. (4) takes the
--- mean over frames, whose weight empties the latent before the decoder can use
--- it), and few latent numbers. The paper's 768 say what a few could, so they
--- are far from independent, and samples of the prior are no frames. Four numbers
--- instead of a map of one channel, 1,800 steps: a sampled frame's error against
--- the nearest real one (median) is 9e-4 instead of 54e-4 for a pendulum and
--- 35e-4 instead of 168e-4 for three bodies, with 16 and 13 nats instead of 39
--- and 33, and reconstructions as good. With 12 numbers it was as with the map.
+--- Changes with which samples of the prior look like the data: a weight of the
+-- divergence near that in the evidence lower bound of a whole sequence whose
+-- pixels have unit variance (2 / 31; that of eq. (4), the mean over frames,
+-- empties the latent before the decoder can use it), and a small latent. The
+-- paper's has 768 numbers for what a few describe, so they are far from
+-- independent, and samples of the prior do not look like frames. With four
+-- numbers instead of a map of one channel, after 1,800 steps, the error of a
+-- sampled frame against the nearest real one (median) is 9e-4 instead of 54e-4
+-- for a pendulum and 35e-4 instead of 168e-4 for three bodies, with 16 and 13
+-- nats instead of 39 and 33, and equal reconstructions. With 12 numbers it was
+-- as with the map.
 Task.generative = { kl_weight = 6e-2, posterior_logvar = 0, latent = "vector",
   z = 4 }
 
---- Named changes to the defaults. `full` is of the paper's sizes and adapts the
--- error's weight by GECO; `small` is half as wide, with a latent to sample from;
--- `sharp` is `small` with the paper's latent, little weight on the
--- divergence and a posterior that is narrow from the start: it can't be sampled
--- from, but learns what it sees faster; `demo` is the training of
--- scripts/demo.lua: `small` on noise-free frames, in 1,600 steps.
+--- Named changes to the defaults:
+--
+-- - `full` has the paper's sizes and adapts the error's weight by GECO;
+-- - `small` is half as wide, with a latent to sample from;
+-- - `sharp` is `small` with the paper's latent, little weight on the divergence
+--   and a posterior that is narrow from the start: its samples do not look like
+--   the data, but it learns to reconstruct faster;
+-- - `demo` is the training of scripts/demo.lua: `small` on noise-free frames,
+--   for 1,600 steps.
 Task.presets = {
   full = options.joined(LEARNS, { kl_weight = Task.generative.kl_weight,
     tolerance = 4e-4, geco_rate = 20, multiplier_max = 10 }),
@@ -96,9 +113,9 @@ Task.presets = {
     evaluate_every = 200 }),
 }
 
---- The values of a preset that hold beside changes: what it says of simulated
--- data is said of none else, and without f_psi it is the state that says what
--- the latent is.
+--- The values of a preset that apply next to changes: those of simulated data
+-- not to other data, those of the latent not without f_psi, where the latent is
+-- the state.
 -- @tparam table values of the preset
 -- @tparam table changes
 -- @treturn table
@@ -115,7 +132,7 @@ function Task.adapt_preset(values, changes)
   return kept
 end
 
---- Fills in what is simulated where nothing is said.
+--- Fills in what is simulated where no data are given.
 -- @tparam table config
 function Task.complete(config)
   if config.data then return end
@@ -123,8 +140,8 @@ function Task.complete(config)
   config.data_seed = config.data_seed or 0
 end
 
---- Opens the data that a configuration asks for: a folder or a .npy file
--- (`data`), else a simulated system.
+--- Opens the data of a configuration: a folder or a .npy file (`data`), else a
+-- simulated system.
 -- @function torus.tasks.hgn.open_data
 -- @tparam table config as torus.runs.configuration makes it
 -- @treturn ?Dataset
@@ -138,17 +155,17 @@ function Task.open_data(config)
   return sequences.open(config)
 end
 
---- The model that a configuration describes, before any training.
+--- The untrained model of a configuration.
 -- @tparam table config as torus.runs.configuration makes it
 -- @tparam[opt] generator generator draws the initial weights
 -- @treturn Module
 function Task.model(config, generator)
-  return hgn.new(common.part(config, hgn.rules), generator)
+  return hgn.new(training.part(config, hgn.rules), generator)
 end
 
--- The error that GECO is content with: a tolerance beyond the noise of the
--- frames, which no model can explain. Where clean frames are not known the
--- floor is not either, and the tolerance stands for both.
+-- The error that GECO is content with: a tolerance beyond the noise floor of the
+-- frames, which no model can get below. Where noise-free frames are not known,
+-- neither is the floor, and the tolerance includes it.
 local function allowed_error(config, data)
   return config.tolerance + (data.train:measure { count = 64 }.floor or 0)
 end
@@ -184,9 +201,9 @@ function Task.new(config, data)
   return self
 end
 
--- How many steps of the rollout a training step looks at: all, or a number
--- that grows over the first `horizon_steps` steps of the training, slowly at
--- first: what moves is learned from a few frames, and then only drawn out.
+-- The number of rollout steps that a training step uses: all, or a number that
+-- grows quadratically over the first `horizon_steps` steps of the training. What
+-- moves is learned from a few frames; the rollouts then only become longer.
 local function horizon(config, step)
   local last = config.frames - 1
   if step >= config.horizon_steps then return last end
@@ -202,7 +219,7 @@ end
 function Task:step(step)
   local c = self.config
   local frames = self.data.train:batch((self.order:next())):to(c.dtype)
-  -- Kept until the next step, to find out where a NaN came from.
+  -- Kept until the next step for first_bad.
   self.frames = frames
   local multiplier = self.geco and self.geco:multiplier() or c.multiplier
   local gradients, numbers = self.model:gradients(frames, {
@@ -215,15 +232,15 @@ function Task:step(step)
   return gradients, numbers
 end
 
---- What follows an update of the weights.
+--- Called after an update of the weights.
 -- @tparam table numbers of the step
 function Task:after_update(numbers)
   if self.geco then self.geco:update(numbers.mse) end
 end
 
---- All state beside weights and moments.
+--- All state other than weights and moments.
 function Task:numbers()
-  local numbers = common.numbers(self.generator, self.order)
+  local numbers = training.numbers(self.generator, self.order)
   if self.geco then
     for key, value in pairs(self.geco:state()) do
       numbers["geco_" .. key] = value
@@ -234,7 +251,7 @@ end
 
 --- @tparam table numbers what numbers() returned
 function Task:load_numbers(numbers)
-  common.load_numbers(numbers, self.generator, self.order)
+  training.load_numbers(numbers, self.generator, self.order)
   if self.geco and numbers.geco_exponent then
     self.geco:load_state { exponent = numbers.geco_exponent,
       moving = numbers.geco_moving }
@@ -246,23 +263,23 @@ function Task:first_bad()
   return self.frames and self.model:first_bad(self.frames)
 end
 
---- The error on held-out sequences, against their clean frames where these are
+--- The error on held-out sequences, against noise-free frames where these are
 -- known.
 function Task:evaluate()
   local count = math.min(self.config.evaluate_count, self.data.test.size)
   local total, numbers = 0, 0
   for first = 1, count, 16 do
-    local places = common.places_from(first, math.min(first + 15, count))
-    local seen = self.model:reconstruct(self.data.test:batch(places)
+    local indices = lists.range(first, math.min(first + 15, count))
+    local predicted = self.model:reconstruct(self.data.test:batch(indices)
       :to(self.config.dtype))
-    local difference = seen:to("float32") - self.data.test:clean(places)
+    local difference = predicted:to("float32") - self.data.test:clean(indices)
     total = total + (difference * difference):sum():item()
     numbers = numbers + difference:numel()
   end
   return { test_mse = total / numbers }
 end
 
-Task.learning_rate = common.learning_rate
+Task.learning_rate = training.learning_rate
 Task.report, Task.report_options = report.report, { split = true }
 Task.film_strips = pictures.film_strips
 

@@ -1,4 +1,4 @@
---- Pictures of what a trained HGN does, for a run folder.
+--- Pictures of what a trained HGN predicts.
 -- @module torus.tasks.hgn.pictures
 local image = require "torus.image"
 local plot = require "torus.plot"
@@ -6,27 +6,28 @@ local engine = require "torus.engine"
 
 local M = {}
 
--- One sequence's frames at (steps + 1) moments dt apart, from a state.
+-- The frames of one rollout from a state, and the rollout.
 local function film_from(model, q, p, steps, dt)
-  local way = model:rollout(q, p, { steps = steps, dt = dt })
-  return model:decode(way.q, 64):select(2, 1):to("float32"), way
+  local trajectory = model:rollout(q, p, { steps = steps, dt = dt })
+  return model:decode(trajectory.q, 64):select(2, 1):to("float32"), trajectory
 end
 
---- The rows of a film strip: the sequence, its reconstruction, what follows,
--- the way back from the end, half and double speed. All have as many frames.
+--- The rows of a film strip: the sequence, its reconstruction, its continuation
+-- forward and backward from the last state, half and double speed. All have the
+-- same number of frames.
 -- @tparam Module model an HGN
--- @tparam tensor frames (1, frames, height, width, 3), as the model sees them
+-- @tparam tensor frames (1, frames, height, width, 3), which the model encodes
 -- @tparam[opt] tensor clean the same without noise, shown as the truth
 -- @treturn {table,...} {label=, frames=}, as torus.image.strip takes them
 function M.rows(model, frames, clean)
   return engine.no_grad(function()
     local steps, dt = model.steps, model.config.dt
     local q, p = model:infer(frames:to(model.config.dtype))
-    local seen, way = film_from(model, q, p, steps, dt)
-    local last_q, last_p = way.q[steps + 1], way.p[steps + 1]
+    local predicted, trajectory = film_from(model, q, p, steps, dt)
+    local last_q, last_p = trajectory.q[steps + 1], trajectory.p[steps + 1]
     return {
       { label = "truth", frames = (clean or frames):select(1, 1) },
-      { label = "reconstruction", frames = seen },
+      { label = "reconstruction", frames = predicted },
       { label = "forward", frames =
         (film_from(model, last_q, last_p, steps, dt)) },
       { label = "reversed", frames =
@@ -39,7 +40,7 @@ function M.rows(model, frames, clean)
   end)
 end
 
---- New sequences as the rows of a film strip.
+--- Sequences sampled from the prior as the rows of a film strip.
 -- @tparam Module model an HGN
 -- @tparam integer count
 -- @tparam integer seed

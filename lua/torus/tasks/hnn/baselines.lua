@@ -1,15 +1,15 @@
---- HNN and the plain network on states, beside Greydanus et al. (2019); see
--- torus.experiments.baselines.
+--- HNN and the plain network on states, compared with Greydanus et al. (2019);
+-- see torus.experiments.baselines.
 --
--- Their loss and ours are the same thing. Their energy error for d = 1 seems
--- not to be what its name says: scripts made from their notebooks compare
--- q^2 + p^2 of the true and of the learned motion, which is the energy of the
--- mass on a spring but not of the pendulum; and the pendulum's notebook goes
--- along 20 units of time from starts with |q| and |p| in [0.2, 1], most of
--- which lie inside the ring of radii 1.3 to 2.3 that its data come from. So it
--- holds the error of the phase too, on states that were never seen. `original`
--- is that measurement, and it gives their size; the other columns take the
--- true energy on test trajectories, as long as the data.
+-- Their loss and ours are the same quantity. Their energy error for d = 1 does
+-- not seem to be what its name says: scripts made from their notebooks compare
+-- q^2 + p^2 of the true and of the learned trajectory, which is the energy of the
+-- mass on a spring but not of the pendulum; and the pendulum's notebook
+-- integrates over 20 units of time from states with |q| and |p| in [0.2, 1], most
+-- of which lie inside the ring of radii 1.3 to 2.3 that its data come from. So it
+-- includes the error of the phase, and that on states outside the data.
+-- `original` is that measurement, and has their magnitude; the other columns are
+-- of the true energy on test trajectories, as long as the data.
 -- @module torus.tasks.hnn.baselines
 local report = require "torus.tasks.hnn.report"
 local engine = require "torus.engine"
@@ -30,7 +30,7 @@ local SYSTEMS = {
     hnn = { test_loss = "0.0028 ± 0.0001", energy = "0.039 ± 0.005" } },
 }
 
-local KINDS = { { "hnn", "HNN" }, { "mlp", "plain network" } }
+local MODELS = { { "hnn", "HNN" }, { "mlp", "plain network" } }
 
 local QUICK = { mass_spring = 200, pendulum = 200, two_body = 1000 }
 
@@ -39,15 +39,15 @@ local QUICK = { mass_spring = 200, pendulum = 200, two_body = 1000 }
 function M.rows(scale)
   local rows = {}
   for _, system in ipairs(SYSTEMS) do
-    for _, kind in ipairs(KINDS) do
+    for _, form in ipairs(MODELS) do
       rows[#rows + 1] = {
-        name = system.name .. "-" .. kind[1], preset = "full",
-        label = system.label .. ", " .. kind[2],
-        changes = { system = system.name, kind = kind[1],
+        name = system.name .. "-" .. form[1], preset = "full",
+        label = system.label .. ", " .. form[2],
+        changes = { system = system.name, kind = form[1],
           start = system.start,
           steps = scale == "quick" and QUICK[system.name] or nil },
         cost = scale == "quick" and system.cost / 10 or system.cost,
-        reference = kind[1] == "hnn" and system.hnn or {},
+        reference = form[1] == "hnn" and system.hnn or {},
       }
     end
   end
@@ -69,16 +69,16 @@ M.columns = {
 M.notes = {
   "± is over trainings that differ in data and first weights. "
   .. "*As theirs*: for d = 1 the mean square of the difference of q² + p² "
-  .. "between the true and the learned motion, over 20 units of time, from "
-  .. "starts with |q| and |p| in [0.2, 1]; most of these are inside the ring "
+  .. "between the true and the learned trajectory, over 20 units of time, from "
+  .. "states with |q| and |p| in [0.2, 1]; most of these lie inside the ring "
   .. "that the pendulum's data come from.",
 }
 
 local TRIALS, POINTS, SPAN = 60, 100, 20
 
-local function size(way)
-  return way.q:to("float64"):square():sum(3)
-    + way.p:to("float64"):square():sum(3)
+local function size(trajectory)
+  return trajectory.q:to("float64"):square():sum(3)
+    + trajectory.p:to("float64"):square():sum(3)
 end
 
 --- The energy error of the original's notebooks for one dimension.
@@ -98,8 +98,8 @@ function M.original_energy(model, system)
     local truth = system:solve(q, p, o)
     o.method = "rk45"
     local dtype = model.config.dtype
-    local seen = model:rollout(q:to(dtype), p:to(dtype), o)
-    return (size(seen) - size(truth)):square():mean():item()
+    local learned = model:rollout(q:to(dtype), p:to(dtype), o)
+    return (size(learned) - size(truth)):square():mean():item()
   end)
 end
 

@@ -1,6 +1,6 @@
---- What a trained HNN is worth: losses, energy along its rollouts, pictures.
+--- Evaluation of a trained HNN: losses, energy along its rollouts, pictures.
 -- @module torus.tasks.hnn.report
-local common = require "torus.tasks.common"
+local lists = require "torus.tasks.lists"
 local options = require "torus.options"
 local plot = require "torus.plot"
 local engine = require "torus.engine"
@@ -18,10 +18,10 @@ local function loss_on(model, part)
 end
 
 -- The true energy along a trajectory (points, n, d), as (points, n).
-local function energy(system, way)
-  local t, n, d = table.unpack(way.q.shape)
-  return system:energy(way.q:to("float64"):reshape(t * n, d),
-    way.p:to("float64"):reshape(t * n, d)):reshape(t, n)
+local function energy(system, trajectory)
+  local t, n, d = table.unpack(trajectory.q.shape)
+  return system:energy(trajectory.q:to("float64"):reshape(t * n, d),
+    trajectory.p:to("float64"):reshape(t * n, d)):reshape(t, n)
 end
 
 -- Mean squared difference per trajectory, as a list.
@@ -31,19 +31,20 @@ local function squares(difference)
   return list:totable()
 end
 
--- Test trajectories from their clean starts, `times` as long as the data.
+-- The true and the learned trajectories from the noise-free initial states of the
+-- test set, `times` as long as the data.
 local function rollouts(model, data, o, method)
-  local way = data.test.way
-  local count = math.min(o.count, way.q:size(2))
+  local held_out = data.test.way
+  local count = math.min(o.count, held_out.q:size(2))
   local dtype = model.config.dtype
-  local q0 = way.q[1]:narrow(1, 1, count)
-  local p0 = way.p[1]:narrow(1, 1, count)
-  local steps = (way.q:size(1) - 1) * o.times
+  local q0 = held_out.q[1]:narrow(1, 1, count)
+  local p0 = held_out.p[1]:narrow(1, 1, count)
+  local steps = (held_out.q:size(1) - 1) * o.times
   local truth = data.system:solve(q0, p0, { dt = data.dt, steps = steps })
-  local seen = model:rollout(q0:to(dtype), p0:to(dtype), { dt = data.dt,
+  local learned = model:rollout(q0:to(dtype), p0:to(dtype), { dt = data.dt,
     steps = steps, substeps = method == "rk45" and 1 or o.substeps,
     method = method })
-  return truth, { q = seen.q:to("float64"), p = seen.p:to("float64") }
+  return truth, { q = learned.q:to("float64"), p = learned.p:to("float64") }
 end
 
 --- Measures a model as Greydanus et al. (2019) do.
@@ -52,22 +53,23 @@ end
 -- @tparam[opt] table opts count=25 test trajectories; substeps=4 of rk4
 -- between points; times=1, how much longer than the data the rollouts are
 -- @treturn table train_loss, test_loss; for method m in rk4, rk45: energy_m,
--- the mean squared error of the true energy along rollouts from clean starts,
--- and state_m, that of the state, each with ..._spread over trajectories
+-- the mean squared error of the true energy along rollouts from noise-free
+-- initial states, and state_m, that of the state, each with ..._spread over
+-- trajectories
 function M.measure(model, data, opts)
   local o = options.resolve("hnn_report", opts, RULES)
   return engine.no_grad(function()
     local found = { train_loss = loss_on(model, data.train),
       test_loss = loss_on(model, data.test) }
     for _, method in ipairs { "rk4", "rk45" } do
-      local truth, seen = rollouts(model, data, o, method)
+      local truth, learned = rollouts(model, data, o, method)
       local start = energy(data.system, truth)
-      local e = squares(energy(data.system, seen) - start)
+      local e = squares(energy(data.system, learned) - start)
       found["energy_" .. method], found["energy_" .. method .. "_spread"] =
-        common.mean_and_spread(e)
-      local s = squares(engine.cat({ seen.q - truth.q, seen.p - truth.p }, 3))
+        lists.mean_and_spread(e)
+      local s = squares(engine.cat({ learned.q - truth.q, learned.p - truth.p }, 3))
       found["state_" .. method], found["state_" .. method .. "_spread"] =
-        common.mean_and_spread(s)
+        lists.mean_and_spread(s)
     end
     return found
   end)
@@ -87,16 +89,16 @@ end
 
 -- One body's path: in phase space for d = 1, else in the plane of its first
 -- two coordinates.
-local function path_of(way, trajectory)
-  local flat = way.q:size(3) == 1
-  return column(way.q, trajectory, 1),
-    column(flat and way.p or way.q, trajectory, flat and 1 or 2)
+local function path_of(rollout, index)
+  local flat = rollout.q:size(3) == 1
+  return column(rollout.q, index, 1),
+    column(flat and rollout.p or rollout.q, index, flat and 1 or 2)
 end
 
 local COLOURS = { "#1b9e77", "#d95f02", "#7570b3", "#e7298a" }
 
 -- Level sets of the learned energy with rollouts on top, for d = 1.
-local function portrait(model, truth, seen)
+local function portrait(model, truth, learned)
   local reach = math.max(truth.q:abs():max():item(),
     truth.p:abs():max():item()) * 1.25
   local n = 61
@@ -110,14 +112,14 @@ local function portrait(model, truth, seen)
     local x, y = path_of(truth, i)
     panel.series[#panel.series + 1] = { x = x, y = y, colour = "#bbbbbb",
       width = 4 }
-    x, y = path_of(seen, i)
+    x, y = path_of(learned, i)
     panel.series[#panel.series + 1] = { x = x, y = y, colour = "white",
       width = 1 }
   end
   return panel
 end
 
-local function paths(truth, seen)
+local function paths(truth, learned)
   local flat = truth.q:size(3) == 1
   local panel = { title = flat and "phase portrait" or "path of body 1",
     xlabel = flat and "q" or "x", ylabel = flat and "p" or "y", square = true,
@@ -126,17 +128,17 @@ local function paths(truth, seen)
     local x, y = path_of(truth, i)
     panel.series[#panel.series + 1] = { x = x, y = y, style = "dashes",
       colour = COLOURS[i], label = i == 1 and "truth" or nil }
-    x, y = path_of(seen, i)
+    x, y = path_of(learned, i)
     panel.series[#panel.series + 1] = { x = x, y = y, colour = COLOURS[i],
       label = i == 1 and "learned" or nil }
   end
   return panel
 end
 
-local function over_time(system, truth, seen, dt)
+local function over_time(system, truth, learned, dt)
   local n = truth.q:size(1)
   local t = times_of(dt, n)
-  local before, after = energy(system, truth), energy(system, seen)
+  local before, after = energy(system, truth), energy(system, learned)
   local q = { title = "first coordinate", xlabel = "time", ylabel = "q",
     series = {} }
   local e = { title = "true energy along the rollout", xlabel = "time",
@@ -144,7 +146,7 @@ local function over_time(system, truth, seen, dt)
   for i = 1, math.min(4, truth.q:size(2)) do
     q.series[#q.series + 1] = { x = t, y = column(truth.q, i, 1),
       style = "dashes", colour = COLOURS[i] }
-    q.series[#q.series + 1] = { x = t, y = column(seen.q, i, 1),
+    q.series[#q.series + 1] = { x = t, y = column(learned.q, i, 1),
       colour = COLOURS[i] }
     e.series[#e.series + 1] = { x = t, y = before:select(2, i),
       style = "dashes", colour = COLOURS[i] }
@@ -170,11 +172,11 @@ function M.draw(path, model, data, opts)
     o.times = math.max(1, math.ceil(20 / span - 0.5))
   end
   return engine.no_grad(function()
-    local truth, seen = rollouts(model, data, o, "rk4")
-    local panels = { paths(truth, seen) }
-    panels[2], panels[3] = over_time(data.system, truth, seen, data.dt)
+    local truth, learned = rollouts(model, data, o, "rk4")
+    local panels = { paths(truth, learned) }
+    panels[2], panels[3] = over_time(data.system, truth, learned, data.dt)
     if model.hamiltonian and model.config.dimension == 1 then
-      table.insert(panels, 1, portrait(model, truth, seen))
+      table.insert(panels, 1, portrait(model, truth, learned))
     end
     local ok, message = plot.figure { path = path, panels = panels,
       columns = 2, width = 1100, height = 900,
@@ -194,7 +196,7 @@ end
 -- @tparam table data as torus.data.hnn_data makes it
 -- @tparam table config
 -- @tparam table opts count=256; pictures, a folder, or nil
--- @treturn ?table rows {{what, value}, ...}, numbers, files
+-- @treturn ?table rows {{name, text}, ...}, numbers, files
 -- @treturn ?string message
 function M.report(model, data, config, opts)
   local n = M.measure(model, data, { count = opts.count or 256 })

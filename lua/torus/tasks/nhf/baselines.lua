@@ -38,31 +38,32 @@ function M.rows(scale)
   return rows
 end
 
--- The least and the largest of all the runs' shares, in units of the even one.
+-- The minimum and maximum of all the runs' shares of modes, relative to the even
+-- share.
 local function shares(found)
-  local least, most = math.huge, -math.huge
+  local low, high = math.huge, -math.huge
   for _, result in ipairs(found) do
     for _, share in ipairs(result.shares or {}) do
       share = share * #result.shares
-      least, most = math.min(least, share), math.max(most, share)
+      low, high = math.min(low, share), math.max(high, share)
     end
   end
-  if most < least then return "–" end
-  return string.format("%.2f to %.2f", least, most)
+  if high < low then return "–" end
+  return string.format("%.2f to %.2f", low, high)
 end
 
 local function modes(found)
-  local least, most, of
+  local low, high, of
   for _, result in ipairs(found) do
     local n = result.modes_found
     if n then
-      least, most = math.min(least or n, n), math.max(most or n, n)
+      low, high = math.min(low or n, n), math.max(high or n, n)
       of = result.modes
     end
   end
   if not of then return "–" end
-  return least == most and string.format("%d of %d", least, of)
-    or string.format("%d to %d of %d", least, most, of)
+  return low == high and string.format("%d of %d", low, of)
+    or string.format("%d to %d of %d", low, high, of)
 end
 
 M.columns = {
@@ -73,10 +74,10 @@ M.columns = {
   { title = "divergence", key = "divergence", format = "%.3f" },
   { title = "ln density − ELBO", key = "density_minus_elbo",
     format = "%.3f" },
-  { title = "its least", key = "least_density_minus_elbo", format = "%.3f" },
+  { title = "its minimum", key = "least_density_minus_elbo", format = "%.3f" },
   { title = "integral", key = "integral", format = "%.4f" },
   { title = "its error", key = "integral_error", format = "%.4f" },
-  { title = "there and back", key = "inverse", format = "%.1e" },
+  { title = "error of the inverse", key = "inverse", format = "%.1e" },
   { title = "modes found", text = modes },
   { title = "shares", text = shares },
 }
@@ -87,8 +88,8 @@ M.notes = {
   .. "*divergence*: how far it is below the negative entropy, an upper bound "
   .. "of KL(target ‖ flow). Both are means over samples of the difference of "
   .. "logarithms, so their error is below that of the ELBO itself. *Shares*: "
-  .. "least and largest share of the flow's samples near one mode, 1 is even. "
-  .. "*Its least*: over 64 samples, whose bound comes from 256 draws each. "
+  .. "minimum and maximum share of the flow's samples near one mode, 1 is even. "
+  .. "*Its minimum*: over 64 samples, whose bound comes from 256 draws each. "
   .. "*Integral*: of the density, by importance sampling.",
 }
 

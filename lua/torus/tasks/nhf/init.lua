@@ -1,8 +1,9 @@
---- Training a Neural Hamiltonian Flow on samples of a density.
+--- The task of training and measuring a Neural Hamiltonian Flow on samples of a
+-- density; see torus.tasks.
 -- @module torus.tasks.nhf
 local adam = require "torus.optim.adam"
 local baselines = require "torus.tasks.nhf.baselines"
-local common = require "torus.tasks.common"
+local training = require "torus.tasks.training"
 local report = require "torus.tasks.nhf.report"
 local geco = require "torus.optim.geco"
 local nhf = require "torus.models.nhf"
@@ -13,33 +14,38 @@ local engine = require "torus.engine"
 local Task = {}
 Task.__index = Task
 
--- `data`, a .npy file of samples, takes the place of `target`; a `test_share` of
--- them, picked by `data_seed`, is held out. objective
--- "elbo" maximises eq. (6). "geco" minimises E[ln f] - the negative entropy of
--- the momenta - subject to E[-ln pi(s_0)] <= tolerance, by default the prior's
--- own entropy, which a perfect flow attains. The multiplier has to be slow: it
--- swings by factors of a hundred with the steps that HGN's takes.
+-- Of the training; the model's are in torus.models.nhf.
 local MORE = {
   model = { default = "nhf", choices = { "nhf" } },
   target = { default = "mixture", choices = targets.names },
+  -- a .npy file of samples, instead of target
   data = { type = "string" },
+  -- share of these samples that is held out, drawn with a seed; by default 0.2
+  -- and 0
   test_share = { type = "number", above = 0, max = 0.9 },
   data_seed = { type = "integer", min = 0 },
+  -- of the mixture: number of modes, their distance from the origin, their width
   modes = { default = 4, type = "integer", min = 1 },
   radius = { type = "number", min = 0 },
   std = { default = 0.4, type = "number", above = 0 },
+  -- "elbo" maximises eq. (6). "geco" minimises E[ln f], the negative entropy of
+  -- the momenta, subject to E[-ln pi(s_0)] <= tolerance
   objective = { default = "elbo", choices = { "elbo", "geco" } },
+  -- by default the prior's own entropy, which a perfect flow attains
   tolerance = { type = "number" },
+  -- of torus.optim.geco; with the step size of HGN's the multiplier oscillates
+  -- by factors of a hundred
   geco_rate = { default = 0.02, type = "number", min = 0 },
   geco_bound = { default = 0.005, type = "number", min = 0 },
   geco_decay = { default = 0.9, type = "number", min = 0, max = 1 },
   batch = { default = 512, type = "integer", min = 1 },
   steps = { default = 10000, type = "integer", min = 0 },
   lr = { default = 3e-4, type = "number", min = 0 },
+  -- samples for test_elbo in the log
   evaluate_count = { default = 2048, type = "integer", min = 1 },
 }
 
-Task.rules = common.rules(nhf.rules, MORE)
+Task.rules = training.rules(nhf.rules, MORE)
 Task.model_rules = nhf.rules
 Task.data_keys = { "target", "data", "test_share", "data_seed", "modes", "radius",
   "std" }
@@ -47,14 +53,17 @@ Task.data_keys = { "target", "data", "test_share", "data_seed", "modes", "radius
 local FAST = { batch = 256, lr = 1e-2, lr_decay = "cosine", warmup = 50,
   energy_gain = 2, max_gradient = 10 }
 
---- `full` is the paper's; `small` learns faster, with a schedule, and `long` is
--- that for longer. Of what was tried on eight modes the learning rate matters
--- most: after 800 steps of 256 samples the bound is 0.26 nats below the
--- target's negative entropy with 2e-3, 0.20 with 5e-3 and 0.16 with 1e-2. With
--- 2e-3 half the batch and twice the steps gave 0.23, an energy_gain of 3 0.21;
--- twice the time of a flow, or with 5e-3 eight flows instead of five, made no
--- difference. `one` has one Hamiltonian for the whole flow, whose potential is
--- the one that the states see all along: its minima are the modes.
+--- Named changes to the defaults:
+--
+-- - `full` is the paper's;
+-- - `small` learns faster, with a schedule; `long` is `small` for more steps. The
+--   learning rate matters most: on eight modes, after 800 steps of 256 samples,
+--   the bound is 0.26 nats below the target's negative entropy with 2e-3, 0.20
+--   with 5e-3 and 0.16 with 1e-2. With 2e-3, half the batch and twice the steps
+--   gave 0.23, an energy_gain of 3 gave 0.21; twice the time of a flow, or with
+--   5e-3 eight flows instead of five, made no difference;
+-- - `one` has a single Hamiltonian for the whole flow, whose potential acts on the
+--   states all along: its minima are the modes.
 Task.presets = {
   full = {},
   small = options.joined(FAST, { steps = 1200 }),
@@ -64,50 +73,51 @@ Task.presets = {
     prior = "soft_uniform" },
 }
 
--- Keys that mean something for one kind of target alone.
+-- Keys that have a meaning for one sort of target only.
 local OF_MIXTURES = { "modes", "radius", "std" }
 local OF_SAMPLES = { "test_share", "data_seed" }
 
--- nil, or that one of the keys has been given another value than its default.
-local function without_use(given, keys, of)
+-- A message where one of the keys has another value than its default, or nil.
+local function refuse(given, keys, of)
   for _, key in ipairs(keys) do
     if given[key] ~= nil and given[key] ~= Task.rules[key].default then
-      return string.format("%s = %s has no meaning for %s", key, given[key], of)
+      return string.format("%s: expected none for %s, got %s", key, of,
+        options.show(given[key]))
     end
   end
 end
 
 local function complete_samples(config, given)
-  local wrong = without_use(given, { "target", table.unpack(OF_MIXTURES) },
+  local problem = refuse(given, { "target", table.unpack(OF_MIXTURES) },
     "the samples of " .. config.data)
-  if wrong then return wrong end
+  if problem then return problem end
   config.test_share, config.data_seed =
     config.test_share or 0.2, config.data_seed or 0
   local target = targets.samples(config.data)
-  if not target then return end -- as open_data says
+  if not target then return end -- open_data has the message
   if (given.dimension or target.dimension) ~= target.dimension then
-    return string.format("the samples of %s have dimension %d, not %d",
-      config.data, target.dimension, given.dimension)
+    return string.format("dimension: expected that of the samples of %s, %d, "
+      .. "got %d", config.data, target.dimension, given.dimension)
   end
   config.dimension = target.dimension
 end
 
---- Fills in the dimension of the target, and what share of the user's samples
+--- Fills in the dimension of the target, and the share of a user's samples that
 -- is held out.
 -- @tparam table config
--- @tparam table given what it was made of
--- @treturn ?string what is wrong with it
+-- @tparam table given the values without defaults
+-- @treturn ?string message where they contradict the target
 function Task.complete(config, given)
   if config.data then return complete_samples(config, given) end
-  local wrong = without_use(given, OF_SAMPLES, "target "
+  local problem = refuse(given, OF_SAMPLES, "target "
     .. config.target)
-  if config.target == "mixture" or wrong then return wrong end
+  if config.target == "mixture" or problem then return problem end
   if (given.dimension or 2) ~= 2 then
-    return string.format("target %s has dimension 2, not %d", config.target,
-      given.dimension)
+    return string.format("dimension: expected that of target %s, 2, got %d",
+      config.target, given.dimension)
   end
   config.dimension = 2
-  return without_use(given, OF_MIXTURES, "target " .. config.target)
+  return refuse(given, OF_MIXTURES, "target " .. config.target)
 end
 
 --- @tparam table config
@@ -127,7 +137,7 @@ end
 -- @tparam[opt] generator generator
 -- @treturn Module
 function Task.model(config, generator)
-  return nhf.new(common.part(config, nhf.rules), generator)
+  return nhf.new(training.part(config, nhf.rules), generator)
 end
 
 --- @tparam table config
@@ -159,19 +169,19 @@ function Task:step()
   local fit, entropy = -log_pi:mean(), log_f:mean()
   local multiplier = self.geco and self.geco:multiplier() or 1
   local loss = fit * multiplier + entropy
-  local gradients = common.gradients(loss, self.weights)
+  local gradients = training.gradients(loss, self.weights)
   local cross_entropy = fit:item()
   return gradients, { loss = loss:item(), multiplier = multiplier,
     cross_entropy = cross_entropy, elbo = -cross_entropy - entropy:item() }
 end
 
---- What follows an update of the weights.
+--- Called after an update of the weights.
 function Task:after_update(numbers)
   if self.geco then self.geco:update(numbers.cross_entropy) end
 end
 
 function Task:numbers()
-  local numbers = common.numbers(self.generator)
+  local numbers = training.numbers(self.generator)
   for key, value in pairs(self.geco and self.geco:state() or {}) do
     numbers["geco_" .. key] = value
   end
@@ -179,7 +189,7 @@ function Task:numbers()
 end
 
 function Task:load_numbers(numbers)
-  common.load_numbers(numbers, self.generator)
+  training.load_numbers(numbers, self.generator)
   if self.geco and numbers.geco_exponent then
     self.geco:load_state { exponent = numbers.geco_exponent,
       moving = numbers.geco_moving }
@@ -187,22 +197,22 @@ function Task:load_numbers(numbers)
 end
 
 function Task:first_bad()
-  return common.first_bad(self.parameters)
-    or self.rows and common.first_bad { { "the samples", self.rows } }
+  return training.first_bad(self.parameters)
+    or self.rows and training.first_bad { { "the samples", self.rows } }
 end
 
---- The bound on fresh samples, of a user's on those held out, the same every
--- time.
+--- The bound on fresh samples of the target, or on a user's held-out ones; the
+-- same samples every time.
 function Task:evaluate()
   local c, generator = self.config, engine.generator(123456789)
-  local from = self.data.held_out or self.data
-  local x = from:sample(c.evaluate_count, generator, c.dtype)
+  local source = self.data.held_out or self.data
+  local x = source:sample(c.evaluate_count, generator, c.dtype)
   return { test_elbo = engine.no_grad(function()
     return self.model:elbo(x, { generator = generator }):mean():item()
   end) }
 end
 
-Task.learning_rate = common.learning_rate
+Task.learning_rate = training.learning_rate
 Task.report = report.report
 Task.report_options = { pictures = true }
 Task.baselines = baselines

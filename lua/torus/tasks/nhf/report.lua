@@ -1,4 +1,4 @@
---- What a trained flow is worth: its bound beside the target's entropy, its
+--- Evaluation of a trained flow: its bound compared with the target's entropy, its
 -- true density, its modes, its inverse.
 -- @module torus.tasks.nhf.report
 local flow = require "torus.plot.flow"
@@ -22,8 +22,8 @@ local function mean_and_error(x)
   return mean, math.sqrt(variance / x:numel())
 end
 
--- The integral of the learned density over a line that holds the samples.
-local function total(model, x, o)
+-- The integral of the learned density over an interval that contains the samples.
+local function integral(model, x, o)
   local low, high = x:min():item() - 1, x:max():item() + 1
   local axis = engine.linspace(low, high, o.grid, { dtype = model.config.dtype })
   return model:log_density(axis:reshape(-1, 1), { points = o.points }):exp()
@@ -38,14 +38,15 @@ local function log_normal(x, mean, std)
     - 0.5 * LOG_2PI):sum(2)
 end
 
--- q is the target's or, for so many, from a normal density of so many times
--- the samples' width, which reaches where the target is not; p is f's, wider.
+-- The proposal of the importance sampling: q is the target's or, with probability
+-- BROAD, of a normal density WIDER than the samples, which covers what the target
+-- does not; p is of f(p|q), MOMENTA times as wide.
 local BROAD, WIDER, MOMENTA = 0.15, 1.5, 1.2
 local CHUNK = 20000
 
 -- The integral of the joint density by importance sampling, which in four
--- dimensions needs far fewer states than a grid; with its error. Each q has a
--- pair of opposite momenta.
+-- dimensions takes far fewer states than a grid, and its standard error. Each q
+-- has a pair of opposite momenta.
 local function mass(model, target, x, o, generator)
   local c, n = model.config, math.min(CHUNK, o.mass // 2)
   local function normal()
@@ -79,30 +80,29 @@ local function mass(model, target, x, o, generator)
   return mean_and_error(engine.cat(parts, 1))
 end
 
--- How far a state is from where it started, there and back.
+-- The largest difference of a coordinate after the flow and its inverse.
 local function inverse_error(model, count)
   local generator = engine.generator(7)
-  local q, p = model.prior:sample(count, generator)
-  local there_q, there_p = model:transport(q, p)
-  local back_q, back_p = model:transport(there_q, there_p, { inverse = true })
-  return math.max((back_q - q):abs():max():item(),
-    (back_p - p):abs():max():item())
+  local q0, p0 = model.prior:sample(count, generator)
+  local q, p = model:transport(q0, p0)
+  q, p = model:transport(q, p, { inverse = true })
+  return math.max((q - q0):abs():max():item(), (p - p0):abs():max():item())
 end
 
--- How far the target's density is above a bound, sample by sample: what they
--- have in common falls out of the mean. A uniform target's is one number, which
--- a sample that was rounded over its edge has too.
+-- The log-density of the target minus a bound, sample by sample: taken so, what
+-- they have in common adds nothing to the error of the mean. A uniform target's
+-- density is one number, also at a sample that was rounded across its edge.
 local function above(target, x, bound)
   local truth = target.known_entropy and -target.known_entropy
     or target:log_density(x)
   return truth - bound:to("float64")
 end
 
--- The parts of a measurement; each adds its numbers to `found`. The generator
--- passes through them in turn, so their order is part of the result.
+-- The parts of a measurement; each adds its numbers to `found`. They draw from one
+-- generator in turn, so their order is part of the result.
 
--- The bounds on x, the second one on some of it, and how far they are below
--- the target's negative entropy.
+-- The bounds on x, the tighter one on some of it, and how far they are below the
+-- target's negative entropy.
 local function measure_bounds(found, model, target, x, o, generator)
   local bound = model:elbo(x, { generator = generator })
   found.elbo, found.elbo_error = mean_and_error(bound)
@@ -118,12 +118,12 @@ local function measure_bounds(found, model, target, x, o, generator)
     mean_and_error(above(target, some, tighter))
 end
 
--- The density by quadrature, beside the bound at the same samples.
+-- The density by quadrature, compared with the bound at the same samples.
 local function measure_density(found, model, x, o, generator)
   local few = x:narrow(1, 1, math.min(o.quadrature, o.count))
   local n, d = few:size(1), few:size(2)
   local density = model:log_density(few, { points = o.points })
-  -- Several draws of the bound at each sample: less noise.
+  -- 256 draws of the bound at each sample reduce its noise.
   local mean = model:elbo(few:unsqueeze(1):expand(256, n, d)
     :reshape(256 * n, d), { generator = generator }):reshape(256, n):mean(1)
   found.log_density = density:mean():item()
@@ -133,18 +133,18 @@ local function measure_density(found, model, x, o, generator)
   found.least_density_minus_elbo = (density - mean):min():item()
 end
 
-local function measure_integral(found, model, target, made, o, generator)
+local function measure_integral(found, model, target, sampled, o, generator)
   local d = model.config.dimension
   if d == 1 and o.grid > 0 then
-    found.integral, found.integral_error = total(model, made, o), 0
+    found.integral, found.integral_error = integral(model, sampled, o), 0
   elseif d <= 3 and o.mass > 1 and found.negative_entropy then
     found.integral, found.integral_error =
-      mass(model, target, made, o, generator)
+      mass(model, target, sampled, o, generator)
   end
 end
 
-local function measure_modes(found, target, made)
-  local shares = target:shares(made)
+local function measure_modes(found, target, sampled)
+  local shares = target:shares(sampled)
   if not shares then return end
   found.shares, found.modes, found.modes_found = shares, #shares, 0
   for _, share in ipairs(shares) do
@@ -177,10 +177,10 @@ function M.measure(model, target, opts)
     if c.dimension <= 2 and o.quadrature > 0 then
       measure_density(found, model, x, o, generator)
     end
-    local made = model:sample(o.count, { generator = generator })
-    measure_integral(found, model, target, made, o, generator)
+    local sampled = model:sample(o.count, { generator = generator })
+    measure_integral(found, model, target, sampled, o, generator)
     found.inverse = inverse_error(model, 1000)
-    measure_modes(found, target, made)
+    measure_modes(found, target, sampled)
     return found
   end)
 end
@@ -199,9 +199,9 @@ local function rows_of(n)
   add("gap of the ELBO, nats", "%.4f +- %.4f", n.gap, n.gap_error)
   add("ln density - ELBO, mean", "%.4f +- %.4f", n.density_minus_elbo,
     n.density_minus_elbo_error)
-  add("ln density - ELBO, least", "%.4f", n.least_density_minus_elbo)
+  add("ln density - ELBO, minimum", "%.4f", n.least_density_minus_elbo)
   add("integral of the density", "%.4f +- %.4f", n.integral, n.integral_error)
-  add("there and back", "%.2g", n.inverse)
+  add("error of flow and inverse", "%.2g", n.inverse)
   if n.shares then
     local texts = {}
     for i, share in ipairs(n.shares) do
@@ -214,11 +214,11 @@ local function rows_of(n)
   return rows
 end
 
--- A picture of a flow of the plane; of others what to say about it.
+-- A picture of a flow of the plane; of others a note.
 local function draw(report, model, config, target, folder)
   if config.dimension ~= 2 then
-    report.note = string.format("no pictures: they are of flows of two "
-      .. "dimensions, and this one has %d", config.dimension)
+    report.note = string.format("pictures: expected a flow of 2 dimensions, got "
+      .. "%d: none drawn", config.dimension)
     return true
   end
   local label = config.data and config.data:match("[^/]+$") or config.target
@@ -234,9 +234,9 @@ end
 -- @tparam Target data
 -- @tparam table config
 -- @tparam table opts count=8192, of samples; pictures, a folder, or nil
--- @treturn ?table rows {{what, value}, ...}, numbers, files, and a note where
--- there is something to say about them; of a user's samples those held out are
--- what is measured
+-- @treturn ?table rows {{name, text}, ...}, numbers, files, and a note where no
+-- pictures could be drawn; a flow of a user's samples is measured on those held
+-- out
 -- @treturn ?string message
 function M.report(model, data, config, opts)
   local target = data.held_out or data

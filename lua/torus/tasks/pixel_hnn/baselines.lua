@@ -1,5 +1,5 @@
 --- PixelHNN on the restricted pendulum, where it is known to work, and on the
--- four systems, where the paper says that it shows a static image; see
+-- four systems, where according to the paper it predicts a static image; see
 -- torus.experiments.baselines. Frames have no noise.
 -- @module torus.tasks.pixel_hnn.baselines
 local report = require "torus.tasks.pixel_hnn.report"
@@ -8,7 +8,7 @@ local M = {}
 
 M.scales = {
   quick = "4,000 steps for the restricted pendulum, 600 for the others, with "
-    .. "a learning rate that falls to nothing; errors × 10⁴.",
+    .. "a learning rate that decays to a hundredth; errors × 10⁴.",
   full = "15,000 steps, as in the paper; errors × 10⁴.",
 }
 
@@ -25,7 +25,7 @@ local SYSTEMS = { { "mass_spring", "mass on a spring" },
 
 local FORMS = { { "plain", "the paper's form" }, { "full", "ours" } }
 
--- A row with what all of a scale have; a step takes about so many seconds.
+-- Seconds of a step, about.
 local STEP = 0.06
 
 local function scaled(row, steps, quick)
@@ -68,13 +68,13 @@ M.columns = {
 }
 
 M.notes = {
-  "*MSE*: of rollouts from the first pair of 64 test sequences against clean "
-  .. "frames; *own mean image*: of each sequence's; *auto-encoder*: of the "
-  .. "first pair. *Valid steps*: until a frame's squared error passes 0.025 "
-  .. "of its squared norm; background counts, so that a static image is valid "
-  .. "for long where bodies are small. *Motion*: variance over time as a share "
-  .. "of the truth's, 0 for a static image. *Gap*: how near a latent orbit "
-  .. "comes to its start again, in units of how far it went.",
+  "*MSE*: of rollouts from the first pair of 64 test sequences against "
+  .. "noise-free frames; *own mean image*: of each sequence's; *auto-encoder*: of the "
+  .. "first pair. *Valid steps*: until a frame's squared error exceeds 0.025 "
+  .. "of its squared norm; the background counts, so a static image stays valid "
+  .. "for long where bodies are small. *Motion*: variance over time in units of "
+  .. "the data's, 0 for a static image. *Gap*: how near a latent orbit comes to "
+  .. "its start again, in units of its largest distance from it.",
 }
 
 --- @tparam Module model

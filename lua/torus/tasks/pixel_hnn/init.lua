@@ -1,9 +1,10 @@
---- Training a PixelHNN on frames.
+--- The task of training and measuring a PixelHNN; see torus.tasks.
 -- @module torus.tasks.pixel_hnn
 local Order = require "torus.data.order"
 local adam = require "torus.optim.adam"
 local baselines = require "torus.tasks.pixel_hnn.baselines"
-local common = require "torus.tasks.common"
+local lists = require "torus.tasks.lists"
+local training = require "torus.tasks.training"
 local report = require "torus.tasks.pixel_hnn.report"
 local pixel_hnn = require "torus.models.pixel_hnn"
 local render = require "torus.systems.parts.render"
@@ -15,18 +16,24 @@ local windows = require "torus.data.windows"
 local Task = {}
 Task.__index = Task
 
--- Every step takes as many sequences as the batch says, and of each three
--- frames in a row from a random place. What is left open follows from the
--- system and the kind of model.
+-- Of the training; the model's are in torus.models.pixel_hnn. A step uses
+-- `batch` sequences, and of each three consecutive frames from a random one on.
 local MORE = {
   model = { default = "pixel_hnn", choices = { "pixel_hnn" } },
+  -- what is simulated, by default restricted_pendulum, or the Lua file of the
+  -- system of `data`
   system = { type = "string" },
+  -- a folder of trajectories or a .npy file of frames, instead of a simulation
   data = { type = "string" },
+  -- by default the dimension of the system's phase space
   latent = { type = "integer", min = 2 },
+  -- whether frames are relative to their mean image
   centre = { default = true, type = "boolean" },
+  -- of the states, by default the system's, like dt and frames
   noise = { type = "number", min = 0 },
   dt = { type = "number" },
   frames = { type = "integer", min = 3 },
+  -- sequences, by default 2000 and 200
   train_size = { type = "integer", min = 1 },
   test_size = { type = "integer", min = 1 },
   data_seed = { type = "integer", min = 0 },
@@ -34,25 +41,26 @@ local MORE = {
   steps = { default = 15000, type = "integer", min = 0 },
   lr = { type = "number", min = 0 },
   weight_decay = { default = 1e-5, type = "number", min = 0 },
+  -- held-out sequences for test_mse in the log
   evaluate_count = { default = 32, type = "integer", min = 1 },
 }
 
-Task.rules = common.rules(pixel_hnn.rules, MORE)
+Task.rules = training.rules(pixel_hnn.rules, MORE)
 Task.model_rules = pixel_hnn.rules
 Task.data_keys = { "system", "data", "noise", "train_size", "test_size",
   "data_seed", "frames", "dt", "centre" }
 
---- `full` is the paper's, with frames relative to their mean image, which it
--- needs to see more than a constant one; `plain` is without that; `small` a
--- narrower, shorter one.
+--- `full` is the paper's, with frames relative to their mean image, without
+-- which it predicts a constant one; `plain` is without that; `small` is narrower
+-- and shorter.
 Task.presets = {
   full = {},
   plain = { centre = false, init = "default", input_gain = 1 },
   small = { steps = 2000, conv_width = 16, lr_decay = "cosine" },
 }
 
--- What a simulated set has where nothing is said: the restricted pendulum, its
--- frames as the system has them.
+-- Defaults of simulated data: the restricted pendulum, frames as its system has
+-- them.
 local function complete_simulated(config)
   config.system = config.system or "restricted_pendulum"
   local system = systems.find(config.system)
@@ -67,9 +75,9 @@ local function complete_simulated(config)
   config.data_seed = config.data_seed or 0
 end
 
---- Fills in the data where they are simulated, the latent size (that of the
--- true phase space) and the learning rate (1e-3; HGN's 1.5e-4 for the
--- convolutional kind).
+--- Fills in the data where they are simulated, the latent size (the dimension of
+-- the true phase space) and the learning rate (1e-3, for the convolutional form
+-- HGN's 1.5e-4).
 -- @tparam table config
 function Task.complete(config)
   if not config.data then complete_simulated(config) end
@@ -89,7 +97,7 @@ end
 -- @tparam[opt] generator generator
 -- @treturn Module
 function Task.model(config, generator)
-  return pixel_hnn.new(common.part(config, pixel_hnn.rules), generator)
+  return pixel_hnn.new(training.part(config, pixel_hnn.rules), generator)
 end
 
 -- Pairs to take the mean image from, (n, 2, height, width, channels), n at most
@@ -129,40 +137,40 @@ function Task:step()
     self.generator)
   self.frames = split:windows(indices, starts, 3):to(c.dtype)
   local losses = self.model:losses(self.frames)
-  return common.gradients(losses.total, self.weights), {
+  return training.gradients(losses.total, self.weights), {
     loss = losses.total:item(), autoencoder = losses.autoencoder:item(),
     canonical = losses.canonical:item(), hnn = losses.hnn:item() }
 end
 
-function Task:numbers() return common.numbers(self.generator, self.order) end
+function Task:numbers() return training.numbers(self.generator, self.order) end
 
 function Task:load_numbers(numbers)
-  common.load_numbers(numbers, self.generator, self.order)
+  training.load_numbers(numbers, self.generator, self.order)
 end
 
 function Task:first_bad()
-  return common.first_bad(self.parameters)
-    or self.frames and common.first_bad { { "the frames", self.frames } }
+  return training.first_bad(self.parameters)
+    or self.frames and training.first_bad { { "the frames", self.frames } }
 end
 
 --- The error of rollouts from the first pair of held-out sequences, against
--- their clean frames where these are known.
+-- noise-free frames where these are known.
 function Task:evaluate()
   local split, total, numbers = self.data.test, 0, 0
   local count = math.min(self.config.evaluate_count, split.size)
   for first = 1, count, 16 do
-    local places = common.places_from(first, math.min(first + 15, count))
-    local frames, clean = split:batch(places), split:clean(places)
-    local seen = self.model:film(frames:narrow(2, 1, 2):to(self.config.dtype),
+    local indices = lists.range(first, math.min(first + 15, count))
+    local frames, clean = split:batch(indices), split:clean(indices)
+    local predicted = self.model:film(frames:narrow(2, 1, 2):to(self.config.dtype),
       { steps = split.length - 1 })
-    local difference = seen:to("float32") - clean
+    local difference = predicted:to("float32") - clean
     total = total + difference:square():sum():item()
     numbers = numbers + difference:numel()
   end
   return { test_mse = total / numbers }
 end
 
-Task.learning_rate = common.learning_rate
+Task.learning_rate = training.learning_rate
 Task.report = report.report
 Task.report_options = { split = true, pictures = true }
 Task.baselines = baselines

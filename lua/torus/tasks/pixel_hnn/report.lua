@@ -1,7 +1,7 @@
---- What a trained PixelHNN is worth beyond torus.tasks.frames: whether its
--- latent orbits close, whether anything moves, pictures.
+--- Evaluation of a trained PixelHNN beyond torus.tasks.frames: whether its
+-- latent orbits close, how much moves, pictures.
 -- @module torus.tasks.pixel_hnn.report
-local common = require "torus.tasks.common"
+local lists = require "torus.tasks.lists"
 local image = require "torus.image"
 local measure = require "torus.tasks.frames"
 local options = require "torus.options"
@@ -10,18 +10,17 @@ local engine = require "torus.engine"
 
 local M = {}
 
-local extend, places_from = common.extend, common.places_from
+local extend, range = lists.extend, lists.range
 
--- How near each latent orbit comes to its start again, after it was farthest
--- from it, in units of that farthest distance: 0 for a closed one. And that
--- distance itself. way: q and p (frames, batch, d).
-local function closing(way)
-  local z = engine.cat({ way.q, way.p }, 3):to("float64")
+-- The gap of each latent orbit: how near it comes to its start again after it was
+-- farthest from it, in units of that farthest distance, 0 for a closed one; and
+-- its size, that distance. trajectory: q and p (frames, batch, d).
+local function gaps_and_sizes(trajectory)
+  local z = engine.cat({ trajectory.q, trajectory.p }, 3):to("float64")
   local distance = (z - z:narrow(1, 1, 1)):square():sum(3):sqrt()
   local gaps, sizes = {}, {}
   for i, row in ipairs(distance:transpose(1, 2):contiguous():totable()) do
-    -- The farthest point of the first turn: the distance has grown since the
-    -- start and falls after it.
+    -- The farthest point of the first turn: up to it the distance grows.
     local far = 1
     while row[far + 1] and row[far + 1] >= row[far] do far = far + 1 end
     local nearest = math.huge
@@ -44,40 +43,40 @@ end
 -- @tparam table split of a data set
 -- @tparam[opt] table opts as of torus.tasks.frames; count=64
 -- @treturn table as torus.tasks.frames's, and, also with ..._spread:
--- autoencoder (the error of the first pair), gap (of latent orbits, 0 where
--- they close) and size of latent orbits, motion (variance over time as a share
--- of the truth's: 0 is a static image)
+-- autoencoder (the error of the first pair), gap of latent orbits (0 where they
+-- close) and their size, motion (variance over time in units of the data's: 0 is
+-- a static image)
 function M.measure(model, split, opts)
   local o = options.joined({ count = 64 }, opts or {})
   local sums = { gap = {}, size = {}, motion = {}, autoencoder = {} }
-  function o.each(seen, way, frames, clean)
-    local gaps, sizes = closing(way)
+  function o.each(predicted, trajectory, observed, clean)
+    local gaps, sizes = gaps_and_sizes(trajectory)
     extend(sums.gap, gaps)
     extend(sums.size, sizes)
-    local moved, truth = motion(seen), motion(clean)
+    local moved, truth = motion(predicted), motion(clean)
     for i, one in ipairs(moved) do
       sums.motion[#sums.motion + 1] = one / math.max(truth[i], 1e-12)
     end
-    local first = frames:narrow(2, 1, 2)
+    local first = observed:narrow(2, 1, 2)
     local again = model:decode(model:encode(first:to(model.config.dtype)))
     extend(sums.autoencoder,
       measure.squares(again:to(first.dtype) - first):mean(2):totable())
   end
   local found = measure.measure(model, split, o)
   for name, list in pairs(sums) do
-    found[name], found[name .. "_spread"] = common.mean_and_spread(list)
+    found[name], found[name .. "_spread"] = lists.mean_and_spread(list)
   end
   return found
 end
 
 -- --- pictures ---------------------------------------------------------------
 
--- Latent orbits and the encoded pairs of the same sequences, of the first
--- coordinate of q and its p.
+-- Latent orbits and the encoded pairs of the same sequences: the first coordinate
+-- of q and that of p.
 local function portrait(model, split, count, steps)
-  local frames = split:batch(places_from(1, count))
+  local frames = split:batch(range(1, count))
   local dtype = model.config.dtype
-  local _, way = model:film(frames:narrow(2, 1, 2):to(dtype),
+  local _, trajectory = model:film(frames:narrow(2, 1, 2):to(dtype),
     { steps = steps })
   local series = {}
   for i = 1, count do
@@ -89,8 +88,8 @@ local function portrait(model, split, count, steps)
     series[#series + 1] = { x = q:select(2, 1), y = p:select(2, 1),
       style = "points", colour = "#bbbbbb",
       label = i == 1 and "encoded pairs" or nil }
-    series[#series + 1] = { x = way.q:select(2, i):select(2, 1),
-      y = way.p:select(2, i):select(2, 1), colour = "#08519c",
+    series[#series + 1] = { x = trajectory.q:select(2, i):select(2, 1),
+      y = trajectory.p:select(2, i):select(2, 1), colour = "#08519c",
       label = i == 1 and "rollouts" or nil }
   end
   return { title = "latent phase portrait", xlabel = "q", ylabel = "p",
@@ -98,15 +97,15 @@ local function portrait(model, split, count, steps)
 end
 
 local function error_by_step(model, split, count, steps)
-  local places = places_from(1, count)
-  local clean = split:clean(places):narrow(2, 1, steps + 1):contiguous()
-  local seen = model:film(split:batch(places):narrow(2, 1, 2)
+  local indices = range(1, count)
+  local clean = split:clean(indices):narrow(2, 1, steps + 1):contiguous()
+  local predicted = model:film(split:batch(indices):narrow(2, 1, 2)
     :to(model.config.dtype), { steps = steps }):to("float32")
   local n = clean:size(1)
-  local by_step = (seen - clean):square():reshape(n, steps + 1, -1):mean(3)
+  local by_step = (predicted - clean):square():reshape(n, steps + 1, -1):mean(3)
   local still = (clean - clean:mean(2, true)):square():reshape(n,
     steps + 1, -1):mean(3)
-  local x = places_from(0, steps)
+  local x = range(0, steps)
   return { title = "squared error of a pixel", xlabel = "frame", log = "y",
     series = { { x = x, y = by_step:mean(1), label = "rollout" },
       { x = x, y = still:mean(1), style = "dashes",
@@ -149,7 +148,7 @@ end
 -- @tparam Dataset data
 -- @tparam table config
 -- @tparam table opts count=256, split="test"; pictures, a folder, or nil
--- @treturn ?table rows {{what, value}, ...}, numbers, files
+-- @treturn ?table rows {{name, text}, ...}, numbers, files
 -- @treturn ?string message
 function M.report(model, data, config, opts)
   local split = data[opts.split or "test"]
@@ -158,7 +157,7 @@ function M.report(model, data, config, opts)
   extend(report.rows, {
     { "auto-encoder, first pair", string.format("%.2fe-4 +- %.2fe-4",
       n.autoencoder * 1e4, n.autoencoder_spread * 1e4) },
-    { "motion, of the truth's", plain(n, "motion") },
+    { "motion, in units of the data's", plain(n, "motion") },
     { "latent orbits: gap", plain(n, "gap") },
     { "latent orbits: size", plain(n, "size") },
   })

@@ -1,22 +1,24 @@
---- What the tasks of all models share.
--- @module torus.tasks.common
-local options = require "torus.options"
+--- What the trainings of all models share: rules, schedule, gradients, state.
+-- @module torus.tasks.training
 local engine = require "torus.engine"
+local options = require "torus.options"
 
 local M = {}
 
--- Rules that every run has, beside its model's and its data's.
+-- Rules that every run has, next to its model's and its data's.
 local RULES = {
   seed = { default = 1, type = "integer", min = 0 },
   lr_decay = { default = "none", choices = { "none", "cosine" } },
+  -- steps of a linear start of the learning rate
   warmup = { default = 0, type = "integer", min = 0 },
+  -- norm to which larger gradients are scaled down
   max_gradient = { type = "number", above = 0 },
   save_every = { default = 500, type = "integer", min = 1 },
   log_every = { default = 10, type = "integer", min = 1 },
   evaluate_every = { default = 500, type = "integer", min = 1 },
 }
 
---- The rules of a kind: those of every run, the model's, and more.
+--- The rules of a task: those of every run, the model's, and more.
 -- @tparam table model_rules
 -- @tparam table more
 -- @treturn table
@@ -34,12 +36,12 @@ function M.part(config, rules)
   return part
 end
 
---- The learning rate of a step: a linear start, then constant or a cosine
--- down to a hundredth.
--- @tparam table config
+--- The learning rate by step: a linear start, then constant or a cosine down
+-- to a hundredth.
+-- @tparam table config lr, lr_decay, warmup, steps
 -- @treturn function of the step
 -- @usage
--- rate = require("torus.tasks.common").learning_rate{ lr = 1e-3, warmup = 10,
+-- rate = require("torus.tasks.training").learning_rate{ lr = 1e-3, warmup = 10,
 --   lr_decay = "cosine", steps = 1000 }
 -- print(rate(5), rate(1000))   -- 0.0005  1e-05
 function M.learning_rate(config)
@@ -65,7 +67,8 @@ function M.gradients(loss, parameters)
   return engine.grad(loss, parameters, { allow_unused = true })
 end
 
---- The state of a generator and an order as numbers.
+--- The state of a generator and of an order of the data as numbers, for a
+-- checkpoint.
 -- @tparam generator generator
 -- @tparam[opt] Order order
 -- @treturn {[string]=number}
@@ -79,7 +82,7 @@ function M.numbers(generator, order)
   return numbers
 end
 
---- The contrary of numbers.
+--- Puts a generator and an order back; the inverse of numbers.
 -- @tparam {[string]=number} numbers
 -- @tparam generator generator
 -- @tparam[opt] Order order
@@ -100,35 +103,6 @@ function M.first_bad(named)
     end
     return nil
   end)
-end
-
---- Whole numbers in a row.
--- @tparam integer first
--- @tparam integer last
--- @treturn {integer,...} none where last is less than first
-function M.places_from(first, last)
-  local places = {}
-  for i = first, last do places[#places + 1] = i end
-  return places
-end
-
---- Adds the items of a list to another.
--- @tparam table list
--- @tparam table values
-function M.extend(list, values)
-  table.move(values, 1, #values, #list + 1, list)
-end
-
---- Mean and standard deviation of a list.
--- @tparam {number,...} list
--- @treturn number mean
--- @treturn number spread, 0 of a single number
-function M.mean_and_spread(list)
-  local sum, squares = 0, 0
-  for _, value in ipairs(list) do sum = sum + value end
-  local mean = sum / #list
-  for _, value in ipairs(list) do squares = squares + (value - mean) ^ 2 end
-  return mean, math.sqrt(squares / math.max(1, #list - 1))
 end
 
 return M

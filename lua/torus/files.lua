@@ -1,0 +1,88 @@
+--- Folders and small files.
+-- @module torus.files
+local core = require "torus.core"
+local lfs = require "lfs"
+
+local M = {}
+
+-- The part of a system's message behind the path.
+local function reason(message) return (message:gsub("^.*: ", "")) end
+
+-- Creates one folder below another that exists; nil where one is there.
+local function create(path)
+  local mode = lfs.attributes(path, "mode")
+  if mode == "directory" then return nil end
+  if mode then return string.format("%s exists and is a %s", path, mode) end
+  local ok, message = lfs.mkdir(path)
+  -- Another process may have been faster.
+  if ok or lfs.attributes(path, "mode") == "directory" then return nil end
+  return reason(message)
+end
+
+--- Creates a folder and the folders above it, and makes sure that files can be
+-- written there.
+-- @tparam string path
+-- @treturn ?boolean true
+-- @treturn ?string message
+-- @usage
+-- files = torus.files
+-- assert(files.make_folder("runs/mine"))
+function M.make_folder(path)
+  if path == "" then return nil, "cannot create a folder: its name is empty" end
+  local so_far = path:sub(1, 1) == "/" and "/" or ""
+  for name in path:gmatch("[^/]+") do
+    so_far = so_far .. name
+    local problem = create(so_far)
+    if problem then
+      return nil, string.format("cannot create folder %s: %s", path, problem)
+    end
+    so_far = so_far .. "/"
+  end
+  local probe = path .. "/.write-probe"
+  local file, message = io.open(probe, "wb")
+  if not file then
+    return nil, string.format("cannot write into folder %s: %s", path,
+      reason(message))
+  end
+  file:close()
+  os.remove(probe)
+  return true
+end
+
+--- Whether a path names a file, a folder or anything else.
+-- @tparam string path
+-- @treturn boolean
+-- @usage
+-- files = torus.files
+-- print(files.exists("nothing.txt"))   -- false
+function M.exists(path) return lfs.attributes(path, "mode") ~= nil end
+
+--- Reads a file.
+-- @tparam string path
+-- @treturn ?string contents
+-- @treturn ?string message
+-- @usage
+-- files = torus.files
+-- assert(files.write("note.txt", "hello"))
+-- print(assert(files.read("note.txt")))   -- hello
+function M.read(path)
+  local file, message = io.open(path, "rb")
+  if not file then return nil, message end
+  local text, problem = file:read("a")
+  file:close()
+  if not text then return nil, path .. ": cannot read: " .. tostring(problem) end
+  return text
+end
+
+--- Writes a file: to a temporary one next to it, which is flushed to the disk
+-- and renamed. After a crash the old file or the new one is there, complete.
+-- @tparam string path
+-- @tparam string text
+-- @treturn ?boolean true
+-- @treturn ?string message
+-- @usage
+-- files = torus.files
+-- assert(files.write("note.txt", "hello"))
+function M.write(path, text) return core.write_file(path, { text }) end
+
+return M

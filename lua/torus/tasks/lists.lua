@@ -1,0 +1,43 @@
+--- Lists of numbers and their statistics.
+-- @module torus.tasks.lists
+local M = {}
+
+--- Consecutive integers.
+-- @tparam integer first
+-- @tparam integer last
+-- @treturn {integer,...} empty where last is less than first
+function M.range(first, last)
+  local list = {}
+  for i = first, last do list[#list + 1] = i end
+  return list
+end
+
+--- Appends the items of a list to another.
+-- @tparam table list
+-- @tparam table values
+function M.extend(list, values)
+  table.move(values, 1, #values, #list + 1, list)
+end
+
+--- Mean and standard deviation of a list.
+-- @tparam {number,...} list
+-- @treturn number mean
+-- @treturn number spread, 0 of a single number
+function M.mean_and_spread(list)
+  local sum, squares = 0, 0
+  for _, value in ipairs(list) do sum = sum + value end
+  local mean = sum / #list
+  for _, value in ipairs(list) do squares = squares + (value - mean) ^ 2 end
+  return mean, math.sqrt(squares / math.max(1, #list - 1))
+end
+
+--- The median of a list, the lower one of two.
+-- @tparam {number,...} list
+-- @treturn number
+function M.median(list)
+  local sorted = table.move(list, 1, #list, 1, {})
+  table.sort(sorted)
+  return sorted[(#sorted + 1) // 2]
+end
+
+return M
