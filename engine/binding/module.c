@@ -1,5 +1,6 @@
 /* The entry of torus.core; lua/torus/init.lua makes `torus` from it. */
 #include "binding/binding.h"
+#include "kernels/simd/isa.h"
 
 /* lua/torus/init.lua names the same one and compares. */
 #define TORUS_VERSION "torus 0.1"
@@ -7,6 +8,8 @@
 LUALIB_API int luaopen_torus_core(lua_State *L);
 
 LUALIB_API int luaopen_torus_core(lua_State *L) {
+  torus_status status = {0};
+  if (!torus_isa_check(&status)) return luaL_error(L, "%s", status.message);
   lua_newtable(L);
   lua_pushliteral(L, TORUS_VERSION);
   lua_setfield(L, -2, "_VERSION");

@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "check.h"
 #include "core/alloc.h"
 #include "core/threads.h"
+#include "each_isa.h"
 #include "hamiltonian/systems.h"
 
 #define COUNT 100
@@ -410,11 +410,11 @@ TEST(survives_every_failing_allocation) {
 }
 
 int main(void) {
-  RUN(equals_scipy_and_keeps_the_energy);
+  RUN_EACH_ISA(equals_scipy_and_keeps_the_energy);
   RUN(follows_a_field_that_depends_on_time_with_interpolated_samples);
   RUN(error_falls_with_the_tolerance);
-  RUN(returns_when_time_runs_backward);
-  RUN(bits_do_not_depend_on_threads_or_place);
+  RUN_EACH_ISA(returns_when_time_runs_backward);
+  RUN_EACH_ISA(bits_do_not_depend_on_threads_or_place);
   RUN(names_the_trajectory_that_fails);
   RUN(refuses_a_state_that_is_not_finite);
   RUN(checks_times_and_options);

@@ -2,7 +2,7 @@
 
 #include "core/threads.h"
 
-#include "check.h"
+#include "each_isa.h"
 
 #include <string.h>
 
@@ -92,9 +92,9 @@ TEST(threads_change_no_bit) {
 }
 
 int main(void) {
-  RUN(follows_the_algorithm);
-  RUN(the_first_step_is_the_rate);
-  RUN(a_zero_gradient_moves_nothing);
-  RUN(threads_change_no_bit);
+  RUN_EACH_ISA(follows_the_algorithm);
+  RUN_EACH_ISA(the_first_step_is_the_rate);
+  RUN_EACH_ISA(a_zero_gradient_moves_nothing);
+  RUN_EACH_ISA(threads_change_no_bit);
   return check_report();
 }

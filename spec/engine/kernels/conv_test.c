@@ -5,13 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "check.h"
 #include "core/threads.h"
+#include "each_isa.h"
 #include "kernels/upsample.h"
 #include "kernels/upsample_conv.h"
 
 static uint64_t state;
-static const char *program;
 
 static double uniform(void) {
   state = state * 6364136223846793005u + 1442695040888963407u;
@@ -145,36 +144,18 @@ TEST(scratch_is_enough_for_fewer_images) {
   }
 }
 
-/* The same checks under another instruction set, in a process of its own. */
-static bool passes_with(const char *isa, const char *program) {
-  char command[4096];
-  snprintf(command, sizeof command, "TORUS_ISA=%s '%s'", isa, program);
-  fflush(stdout);
-  return system(command) == 0;
-}
-
-TEST(other_instruction_sets) {
-  CHECK(passes_with("avx2", program), "avx2");
-  CHECK(passes_with("portable", program), "portable");
-}
-
-int main(int argc, char **argv) {
-  (void)argc;
-  program = argv[0];
-  if (!getenv("TORUS_ISA")) {
-    RUN(other_instruction_sets);
-    RUN(misfits_are_refused);
-    RUN(forward_f64);
-    RUN(input_grad_f64);
-    RUN(weight_grad_f64);
-    RUN(threads_do_not_matter_f64);
-    RUN(upsampling_f64);
-  }
-  RUN(scratch_is_enough_for_fewer_images);
-  RUN(forward_f32);
-  RUN(input_grad_f32);
-  RUN(weight_grad_f32);
-  RUN(threads_do_not_matter_f32);
-  RUN(upsampling_f32);
+int main(void) {
+  RUN(misfits_are_refused);
+  RUN(forward_f64);
+  RUN(input_grad_f64);
+  RUN(weight_grad_f64);
+  RUN(threads_do_not_matter_f64);
+  RUN(upsampling_f64);
+  RUN_EACH_ISA(scratch_is_enough_for_fewer_images);
+  RUN_EACH_ISA(forward_f32);
+  RUN_EACH_ISA(input_grad_f32);
+  RUN_EACH_ISA(weight_grad_f32);
+  RUN_EACH_ISA(threads_do_not_matter_f32);
+  RUN_EACH_ISA(upsampling_f32);
   return check_report();
 }

@@ -4,7 +4,7 @@
 
 #include "core/threads.h"
 
-#include "check.h"
+#include "each_isa.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -106,9 +106,9 @@ TEST(threads_change_no_bit) {
 }
 
 int main(void) {
-  RUN(writes_exactly_its_elements);
-  RUN(walks_any_layout);
-  RUN(may_write_over_an_input);
-  RUN(threads_change_no_bit);
+  RUN_EACH_ISA(writes_exactly_its_elements);
+  RUN_EACH_ISA(walks_any_layout);
+  RUN_EACH_ISA(may_write_over_an_input);
+  RUN_EACH_ISA(threads_change_no_bit);
   return check_report();
 }

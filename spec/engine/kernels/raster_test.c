@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "check.h"
 #include "core/threads.h"
+#include "each_isa.h"
 
 static const float colours[9] = {1, 0, 0, 0, 1, 0, 0, 0, 1};
 static const float radii[3] = {0.564F, 0.4F, 0.3F};
@@ -116,9 +116,9 @@ TEST(bits_do_not_depend_on_threads_or_place) {
 }
 
 int main(void) {
-  RUN(equals_the_formula);
-  RUN(up_is_up_and_right_is_right);
-  RUN(far_pixels_are_background_to_the_bit);
-  RUN(bits_do_not_depend_on_threads_or_place);
+  RUN_EACH_ISA(equals_the_formula);
+  RUN_EACH_ISA(up_is_up_and_right_is_right);
+  RUN_EACH_ISA(far_pixels_are_background_to_the_bit);
+  RUN_EACH_ISA(bits_do_not_depend_on_threads_or_place);
   return check_report();
 }

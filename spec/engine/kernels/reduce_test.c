@@ -2,7 +2,7 @@
 
 #include "core/threads.h"
 
-#include "check.h"
+#include "each_isa.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -151,9 +151,9 @@ TEST(threads_change_no_bit) {
 }
 
 int main(void) {
-  RUN(agrees_with_plain_loops);
-  RUN(nan_wins);
-  RUN(finds_the_first_extreme);
-  RUN(threads_change_no_bit);
+  RUN_EACH_ISA(agrees_with_plain_loops);
+  RUN_EACH_ISA(nan_wins);
+  RUN_EACH_ISA(finds_the_first_extreme);
+  RUN_EACH_ISA(threads_change_no_bit);
   return check_report();
 }

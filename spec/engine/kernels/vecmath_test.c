@@ -1,16 +1,13 @@
 /* Witness: libm in long double, rounded by nobody but the comparison. Errors
  * are in units of the last place of the exact result. */
-#include "check.h"
+#include "each_isa.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernels/simd/isa.h"
 #include "kernels/vecmath.h"
 
 #define COUNT 20011
-
-static const char *const isa_names[] = {"portable", "avx2", "avx512"};
 
 static long double exact_exp(long double x) { return expl(x); }
 static long double exact_expm1(long double x) { return expm1l(x); }
@@ -89,61 +86,53 @@ static void spread(double low, double high) {
 }
 
 TEST(functions_are_accurate_over_their_range) {
-  for (int isa = 0; isa < TORUS_ISA_COUNT; isa++) {
-    if (!torus_isa_choose((torus_isa)isa)) continue;
-    for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
-      const row *row = &rows[r];
-      spread(row->low, row->high);
-      row->f32(COUNT, x32, y32);
-      row->f64(COUNT, x64, y64);
-      double worst32 = 0, worst64 = 0;
-      for (int i = 0; i < COUNT; i++) {
-        double e32 =
-            ulps((double)y32[i], row->exact((long double)x32[i]), 24, -149);
-        double e64 = ulps(y64[i], row->exact((long double)x64[i]), 53, -1074);
-        if (e32 > worst32) worst32 = e32;
-        if (e64 > worst64) worst64 = e64;
-      }
-      CHECK(worst32 <= row->limit, "%s f32 %s [%g, %g]: %g units",
-            isa_names[isa], row->name, row->low, row->high, worst32);
-      CHECK(worst64 <= row->limit, "%s f64 %s [%g, %g]: %g units",
-            isa_names[isa], row->name, row->low, row->high, worst64);
+  for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+    const row *row = &rows[r];
+    spread(row->low, row->high);
+    row->f32(COUNT, x32, y32);
+    row->f64(COUNT, x64, y64);
+    double worst32 = 0, worst64 = 0;
+    for (int i = 0; i < COUNT; i++) {
+      double e32 =
+          ulps((double)y32[i], row->exact((long double)x32[i]), 24, -149);
+      double e64 = ulps(y64[i], row->exact((long double)x64[i]), 53, -1074);
+      if (e32 > worst32) worst32 = e32;
+      if (e64 > worst64) worst64 = e64;
     }
+    CHECK(worst32 <= row->limit, "%s f32 %s [%g, %g]: %g units", row->name,
+          row->low, row->high, worst32);
+    CHECK(worst64 <= row->limit, "%s f64 %s [%g, %g]: %g units", row->name,
+          row->low, row->high, worst64);
   }
 }
 
 /* The slope of tanh loses relative accuracy where it vanishes: compared with
  * the largest slope, 1. */
 TEST(slopes_are_accurate) {
-  for (int isa = 0; isa < TORUS_ISA_COUNT; isa++) {
-    if (!torus_isa_choose((torus_isa)isa)) continue;
-    spread(-30, 30);
-    torus_vec_softplus_slope_f32(COUNT, x32, y32, s32);
-    torus_vec_softplus_slope_f64(COUNT, x64, y64, s64);
-    double worst32 = 0, worst64 = 0;
-    for (int i = 0; i < COUNT; i++) {
-      long double a = (long double)x32[i], b = (long double)x64[i];
-      worst32 =
-          fmax(worst32, ulps((double)y32[i], exact_softplus(a), 24, -149));
-      worst32 = fmax(worst32, ulps((double)s32[i], exact_sigmoid(a), 24, -149));
-      worst64 = fmax(worst64, ulps(y64[i], exact_softplus(b), 53, -1074));
-      worst64 = fmax(worst64, ulps(s64[i], exact_sigmoid(b), 53, -1074));
-    }
-    CHECK(worst32 <= 4 && worst64 <= 4, "%s softplus: %g, %g units",
-          isa_names[isa], worst32, worst64);
-    torus_vec_tanh_slope_f32(COUNT, x32, y32, s32);
-    torus_vec_tanh_slope_f64(COUNT, x64, y64, s64);
-    worst32 = worst64 = 0;
-    for (int i = 0; i < COUNT; i++) {
-      long double a = (long double)x32[i], b = (long double)x64[i];
-      worst32 = fmax(worst32,
-                     (double)fabsl((long double)s32[i] - exact_tanh_slope(a)));
-      worst64 = fmax(worst64,
-                     (double)fabsl((long double)s64[i] - exact_tanh_slope(b)));
-    }
-    CHECK(worst32 <= 4e-7 && worst64 <= 8e-16, "%s tanh: %g, %g",
-          isa_names[isa], worst32, worst64);
+  spread(-30, 30);
+  torus_vec_softplus_slope_f32(COUNT, x32, y32, s32);
+  torus_vec_softplus_slope_f64(COUNT, x64, y64, s64);
+  double worst32 = 0, worst64 = 0;
+  for (int i = 0; i < COUNT; i++) {
+    long double a = (long double)x32[i], b = (long double)x64[i];
+    worst32 = fmax(worst32, ulps((double)y32[i], exact_softplus(a), 24, -149));
+    worst32 = fmax(worst32, ulps((double)s32[i], exact_sigmoid(a), 24, -149));
+    worst64 = fmax(worst64, ulps(y64[i], exact_softplus(b), 53, -1074));
+    worst64 = fmax(worst64, ulps(s64[i], exact_sigmoid(b), 53, -1074));
   }
+  CHECK(worst32 <= 4 && worst64 <= 4, "softplus: %g, %g units", worst32,
+        worst64);
+  torus_vec_tanh_slope_f32(COUNT, x32, y32, s32);
+  torus_vec_tanh_slope_f64(COUNT, x64, y64, s64);
+  worst32 = worst64 = 0;
+  for (int i = 0; i < COUNT; i++) {
+    long double a = (long double)x32[i], b = (long double)x64[i];
+    worst32 =
+        fmax(worst32, (double)fabsl((long double)s32[i] - exact_tanh_slope(a)));
+    worst64 =
+        fmax(worst64, (double)fabsl((long double)s64[i] - exact_tanh_slope(b)));
+  }
+  CHECK(worst32 <= 4e-7 && worst64 <= 8e-16, "tanh: %g, %g", worst32, worst64);
 }
 
 static bool same_double(double a, double b) {
@@ -189,68 +178,51 @@ TEST(special_values_are_libm_s) {
        torus_vec_softplus_f64,
        {log(2), log(2), inf, 0, none, log1p(exp(-1))}},
   };
-  for (int isa = 0; isa < TORUS_ISA_COUNT; isa++) {
-    if (!torus_isa_choose((torus_isa)isa)) continue;
-    for (size_t r = 0; r < sizeof witnesses / sizeof *witnesses; r++) {
-      const witness *w = &witnesses[r];
-      for (int i = 0; i < 6; i++) {
-        float x = (float)specials[i], y;
-        double xd = specials[i], yd;
-        w->f32(1, &x, &y);
-        w->f64(1, &xd, &yd);
-        bool ordinary = isfinite(w->want[i]) && w->want[i] != 0;
-        bool ok32 = ordinary ? fabs((double)y / w->want[i] - 1) < 3e-7
-                             : same_double((double)y, w->want[i]);
-        bool ok64 = ordinary ? fabs(yd / w->want[i] - 1) < 6e-16
-                             : same_double(yd, w->want[i]);
-        CHECK(ok32, "%s %s(%g) = %g", isa_names[isa], w->name, specials[i],
-              (double)y);
-        CHECK(ok64, "%s %s(%g) = %.17g", isa_names[isa], w->name, specials[i],
-              yd);
-      }
+  for (size_t r = 0; r < sizeof witnesses / sizeof *witnesses; r++) {
+    const witness *w = &witnesses[r];
+    for (int i = 0; i < 6; i++) {
+      float x = (float)specials[i], y;
+      double xd = specials[i], yd;
+      w->f32(1, &x, &y);
+      w->f64(1, &xd, &yd);
+      bool ordinary = isfinite(w->want[i]) && w->want[i] != 0;
+      bool ok32 = ordinary ? fabs((double)y / w->want[i] - 1) < 3e-7
+                           : same_double((double)y, w->want[i]);
+      bool ok64 = ordinary ? fabs(yd / w->want[i] - 1) < 6e-16
+                           : same_double(yd, w->want[i]);
+      CHECK(ok32, "%s(%g) = %g", w->name, specials[i], (double)y);
+      CHECK(ok64, "%s(%g) = %.17g", w->name, specials[i], yd);
     }
   }
 }
 
-TEST(results_do_not_depend_on_the_place_in_an_array) {
-  for (int isa = 0; isa < TORUS_ISA_COUNT; isa++) {
-    if (!torus_isa_choose((torus_isa)isa)) continue;
-    spread(-4, 4);
-    torus_vec_softplus_slope_f32(COUNT, x32, y32, s32);
-    torus_vec_tanh_f64(COUNT, x64, y64);
-    for (int n = 0; n <= 40; n++) {
-      float y[41], s[41];
-      double t[41];
-      for (int i = 0; i <= 40; i++) y[i] = s[i] = 7, t[i] = 7;
-      int at = 3 * n + 1; /* unaligned */
-      torus_vec_softplus_slope_f32(n, x32 + at, y, s);
-      memcpy(t, x64 + at, (size_t)n * sizeof *t);
-      torus_vec_tanh_f64(n, t, t);
-      size_t count = (size_t)n;
-      CHECK(memcmp(y, y32 + at, count * sizeof *y) == 0, "n %d", n);
-      CHECK(memcmp(s, s32 + at, count * sizeof *s) == 0, "n %d", n);
-      CHECK(memcmp(t, y64 + at, count * sizeof *t) == 0, "n %d", n);
-      if (n < 41) {
-        CHECK(y[n] == 7 && s[n] == 7, "writes past the end, n %d", n);
-        CHECK(n == 40 || t[n] == 7, "writes past the end, n %d", n);
-      }
+TEST(results_do_not_depend_on_the_position_in_an_array) {
+  spread(-4, 4);
+  torus_vec_softplus_slope_f32(COUNT, x32, y32, s32);
+  torus_vec_tanh_f64(COUNT, x64, y64);
+  for (int n = 0; n <= 40; n++) {
+    float y[41], s[41];
+    double t[41];
+    for (int i = 0; i <= 40; i++) y[i] = s[i] = 7, t[i] = 7;
+    int at = 3 * n + 1; /* unaligned */
+    torus_vec_softplus_slope_f32(n, x32 + at, y, s);
+    memcpy(t, x64 + at, (size_t)n * sizeof *t);
+    torus_vec_tanh_f64(n, t, t);
+    size_t count = (size_t)n;
+    CHECK(memcmp(y, y32 + at, count * sizeof *y) == 0, "n %d", n);
+    CHECK(memcmp(s, s32 + at, count * sizeof *s) == 0, "n %d", n);
+    CHECK(memcmp(t, y64 + at, count * sizeof *t) == 0, "n %d", n);
+    if (n < 41) {
+      CHECK(y[n] == 7 && s[n] == 7, "writes past the end, n %d", n);
+      CHECK(n == 40 || t[n] == 7, "writes past the end, n %d", n);
     }
   }
-}
-
-TEST(a_set_that_the_machine_lacks_is_refused) {
-  torus_isa before = torus_isa_chosen();
-  CHECK(!torus_isa_choose(TORUS_ISA_COUNT), "there is no such set");
-  CHECK(torus_isa_chosen() == before, "a refused choice changed the set");
-  CHECK(torus_isa_choose(TORUS_ISA_PORTABLE), "plain C runs everywhere");
-  CHECK(torus_isa_chosen() == TORUS_ISA_PORTABLE, "the choice was not taken");
 }
 
 int main(void) {
-  RUN(functions_are_accurate_over_their_range);
-  RUN(slopes_are_accurate);
-  RUN(special_values_are_libm_s);
-  RUN(results_do_not_depend_on_the_place_in_an_array);
-  RUN(a_set_that_the_machine_lacks_is_refused);
+  RUN_EACH_ISA(functions_are_accurate_over_their_range);
+  RUN_EACH_ISA(slopes_are_accurate);
+  RUN_EACH_ISA(special_values_are_libm_s);
+  RUN_EACH_ISA(results_do_not_depend_on_the_position_in_an_array);
   return check_report();
 }

@@ -1,4 +1,4 @@
-#include "check.h"
+#include "each_isa.h"
 
 #include "problem.h"
 
@@ -128,6 +128,6 @@ TEST(float32_gradients_are_close_to_float64_s) {
 int main(void) {
   RUN(gradients_are_those_of_finite_differences);
   RUN(gradients_of_the_last_state_alone);
-  RUN(float32_gradients_are_close_to_float64_s);
+  RUN_EACH_ISA(float32_gradients_are_close_to_float64_s);
   return check_report();
 }

@@ -1,8 +1,7 @@
-#include "check.h"
+#include "each_isa.h"
 
 #include "core/threads.h"
 #include "hamiltonian/fused/plan.h"
-#include "kernels/simd/isa.h"
 #include "problem.h"
 
 /* --- values --- */
@@ -389,15 +388,15 @@ TEST(memory_that_runs_out_is_an_error) {
 
 int main(void) {
   RUN(reversible_memory_does_not_grow_with_the_steps);
-  RUN(trajectories_and_energies_are_those_of_direct_loops);
-  RUN(networks_of_the_papers_sizes_match_direct_loops);
+  RUN_EACH_ISA(trajectories_and_energies_are_those_of_direct_loops);
+  RUN_EACH_ISA(networks_of_the_papers_sizes_match_direct_loops);
   RUN(reversible_agrees_with_stored_over_300_steps);
-  RUN(a_short_tape_gives_the_same_bits);
+  RUN_EACH_ISA(a_short_tape_gives_the_same_bits);
   RUN(results_do_not_depend_on_the_number_of_threads);
   RUN(instruction_sets_agree);
-  RUN(evaluations_agree_with_a_step_of_euler);
+  RUN_EACH_ISA(evaluations_agree_with_a_step_of_euler);
   RUN(the_energy_alone_can_be_asked_for);
-  RUN(biases_and_gradients_may_be_left_out);
+  RUN_EACH_ISA(biases_and_gradients_may_be_left_out);
   RUN(coefficients_are_consistent);
   RUN(schemes_have_their_order);
   RUN(symmetric_schemes_are_undone_by_a_step_back);
