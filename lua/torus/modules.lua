@@ -25,7 +25,7 @@ end
 -- NAME/init.lua
 -- @treturn {string,...} sorted, without the parent's name
 -- @usage
--- local modules = require "torus.modules"
+-- modules = require "torus.modules"
 -- print(table.concat(modules.names("torus.models"), ", "))
 function M.names(parent, only_folders)
   local found, names = {}, {}
@@ -45,7 +45,7 @@ end
 -- @param name without the parent's
 -- @treturn boolean false too for what can't be a module's name
 -- @usage
--- local modules = require "torus.modules"
+-- modules = require "torus.modules"
 -- print(modules.exists("torus.models", "hgn"))   -- true
 function M.exists(parent, name)
   if type(name) ~= "string" or not name:match("^[%a_][%w_]*$")

@@ -19,7 +19,7 @@ end
 -- @tparam string ... words, what the numbers are for
 -- @treturn integer at least 0
 -- @usage
--- local random = require "torus.random"
+-- random = require "torus.random"
 -- print(random.key(1, "train", "noise") ~= random.key(1, "test", "noise"))
 -- -- true
 function M.key(seed, ...)
@@ -39,10 +39,10 @@ end
 -- @tparam integer columns
 -- @treturn tensor (rows, columns) float64
 -- @usage
--- local random, torus = require "torus.random", require "torus"
--- local key = random.key(1, "example")
--- local all = random.rows(torus.randn, key, 1, 10, 3)
--- local seventh = random.rows(torus.randn, key, 7, 1, 3)
+-- random = require "torus.random"
+-- key = random.key(1, "example")
+-- all = random.rows(torus.randn, key, 1, 10, 3)
+-- seventh = random.rows(torus.randn, key, 7, 1, 3)
 -- print((all[7] - seventh[1]):abs():max():item())   -- 0.0
 function M.rows(draw, key, first, rows, columns)
   if columns == 0 then return engine.zeros({ rows, 0 }, { dtype = "float64" }) end
@@ -56,7 +56,7 @@ end
 -- @tparam integer key of the stream
 -- @treturn tensor (count) int64
 -- @usage
--- local random = require "torus.random"
+-- random = require "torus.random"
 -- print(random.permutation(5, random.key(1, "example")))
 function M.permutation(count, key)
   return engine.randperm(count, { generator = engine.generator(key) })

@@ -102,7 +102,7 @@ describe("data.trajectories", function()
     end, 'option "noise": expected at least 0')
     assert.error_matches(function()
       data.trajectories { system = "pendulum", count = 1, dt = 0 }
-    end, "dt can't be 0")
+    end, "dt: expected a number other than 0, got 0")
   end)
 end)
 
@@ -136,14 +136,15 @@ describe("a simulated data set", function()
       set.train:states({ 7 }, true):select(3, 1))))
   end)
 
-  it("says which place is wrong", function()
+  it("says which index is wrong", function()
     for pattern, places in pairs {
-      ["place 41 is outside 1..40"] = { 3, 41 },
-      ["place 0 is outside 1..40"] = { 0 },
-      ["expected whole numbers as places, got 1.5 at 2"] = { 1, 1.5 },
-      ["expected int64 places of shape %(n%), got float32 %(2%)"] = torus.ones(2),
-      ["expected at least one place"] = {},
-      ["expected a list of places, got 3"] = 3,
+      ["indices: expected 1 to 40, got 41 at position 2"] = { 3, 41 },
+      ["indices: expected 1 to 40, got 0 at position 1"] = { 0 },
+      ["indices: expected integers, got 1.5 at position 2"] = { 1, 1.5 },
+      ["indices: expected a tensor %(n%) int64, got a tensor %(2%) float32"] =
+        torus.ones(2),
+      ["indices: expected at least one"] = {},
+      ["indices: expected a list or an int64 tensor, got 3"] = 3,
     } do
       assert.error_matches(function() set.train:batch(places) end, pattern)
     end
@@ -222,9 +223,10 @@ describe("a data set in a folder", function()
         assert.is_nil(none)
         assert.matches(pattern, message)
       end
-      refused("it was made with noise = 0.1, not 0.3", { noise = 0.3 })
-      refused("it has 2 test trajectories, not 5", { test = 5 })
-      refused('made with the system "pendulum", not "two_body"', { system = "two_body" })
+      refused("noise: expected 0.1, with which it was made, got 0.3", { noise = 0.3 })
+      refused("test: expected at most 2 trajectories, all that it has, got 5", { test = 5 })
+      refused('system: expected "pendulum", with which it was made, got "two_body"',
+        { system = "two_body" })
       local file = path .. "/train.safetensors"
       local good = read(file)
       write(file, good:sub(1, -10))
@@ -239,23 +241,24 @@ describe("a data set in a folder", function()
         assert(torus.save(file, states or tensors, changed))
       end
       stored { format = "other" }
-      refused("it holds no trajectories of torus")
+      refused('expected trajectories of torus .*, got "other"')
       stored { version = "9" }
-      refused('its version is "9", this program reads 1')
+      refused('version: expected "1", got "9"')
       stored { dt = "fast" }
-      refused('dt is "fast", expected a number')
+      refused('dt: expected a number, got "fast"')
       stored { noise = "0.2" }
-      refused("test.safetensors: its noise is another than that of train")
+      refused("test.safetensors: noise: expected 0.2, as in train, got 0.1")
       stored({}, { states = torus.zeros(3, 31, 2) })
-      refused("expected states as float32 %(n, steps %+ 1, 2, d%), got float32 %(3,31,2%)")
+      refused("states: expected a tensor %(n,steps %+ 1,2,d%) float32, got a tensor "
+        .. "%(3,31,2%) float32")
       stored({}, { other = torus.zeros(3) })
-      refused("it has no tensor 'states'")
+      refused('its tensor "states" is missing')
       stored({}, { states = torus.zeros(3, 31, 2, 3) })
-      refused("its states have 3 coordinates, pendulum has 1")
+      refused("states: expected 1 coordinates, as pendulum has, got 3")
       os.remove(file)
       local none, message = data.open(path)
       assert.is_nil(none)
-      assert.matches("is no system .* no folder with train.safetensors, and no .npy file",
+      assert.matches("expected a system .* a folder with train.safetensors, or a .npy file",
         message)
     end)
   end)
@@ -274,7 +277,7 @@ describe("a data set in a folder", function()
       end
       local none, message = data.load(path)
       assert.is_nil(none)
-      assert.matches('its system "yours" is not known here: define it first, or pass it',
+      assert.matches('no system is named "yours", with which it was made: define it first',
         message)
     end)
   end)
@@ -369,14 +372,14 @@ describe("the user's frames", function()
       { "expected uint8 from 0 to 255 or float32 from 0 to 1, got float64",
         "<f8", "4, 2, 2, 2, 3", one:rep(8) },
       { "got >f4", ">f4", "4, 2, 2, 2, 3", floats },
-      { "it is in Fortran order; save numpy.ascontiguousarray",
+      { "expected C order, got Fortran order: save numpy.ascontiguousarray",
         "|u1", "4, 2, 2, 2, 3", one, "True" },
-      { "there are no frames in %(4,0,2,2,3%)", "|u1", "4, 0, 2, 2, 3", "" },
+      { "expected at least one frame, got %(4,0,2,2,3%)", "|u1", "4, 0, 2, 2, 3", "" },
       { "expected float32 from 0 to 1, got 0.5 to 7.0 in sequence 4; divide",
         "<f4", "4, 2, 2, 2, 3", floats:sub(1, -5) .. string.pack("<f", 7) },
       { "got nan to", "<f4", "4, 2, 2, 2, 3",
         floats:sub(1, -5) .. string.pack("<f", 0 / 0) },
-      { "1 sequences can't be split into 0 for training and 1 for tests",
+      { "at most 1, the number of sequences, .* got 0 and 1",
         "|u1", "1, 8, 2, 2, 3", one },
     }
     for _, case in ipairs(cases) do
@@ -423,15 +426,15 @@ end)
 
 describe("data of nothing", function()
   it("is an error at the caller's line", function()
-    raises("data.load: the folder: expected a string, got nil", function() data.load() end)
+    raises("data.load: path: expected a string, got nil", function() data.load() end)
     raises("data.simulate: expected a system or its name, got 5",
       function() data.simulate(5) end)
     local set = data.simulate("pendulum", { train = 1, test = 1 })
-    raises("data.export: expected a part of a data set, train or test, got 5",
+    raises("data.export: split: expected train or test of a data set, got 5",
       function() data.export("x.npy", 5) end)
-    raises("data.export: the file: expected a string, got 5",
+    raises("data.export: path: expected a string, got 5",
       function() data.export(5, set.train) end)
-    raises("data: the folder to save to: expected a string, got nil",
+    raises("data.save: path: expected a string, got nil",
       function() set:save() end)
     raises("hnn_data: expected a system or its name, got nil",
       function() data.hnn_data.make() end)
@@ -478,7 +481,7 @@ describe("data.order", function()
     for i = 1, 4 do seen[i] = order:next():totable() end
     assert.are.same({ { 1, 2 }, { 3, 4 }, { 1, 2 }, { 3, 4 } }, seen)
     assert.error_matches(function() data.order { count = 5, batch = 6 } end,
-      "5 sequences don't fill a batch of 6")
+      "batch: expected at most 5, the number of sequences, got 6")
     assert.error_matches(function() order:set_state { epoch = 1, used = 9 } end,
       'option "used": expected at most 5')
   end)

@@ -85,7 +85,7 @@ describe("dataset.lua", function()
         radii = { 0.3 }, half_width = 4 }]]
     file:close()
     succeeds(base .. "/free.lua --train 2 --test 1 --out " .. base .. "/free")
-    fails('its system "free" is not known here', base .. "/free --info")
+    fails('no system is named "free", with which it was made', base .. "/free --info")
     assert.matches("system free", succeeds(base .. "/free --info --system "
       .. base .. "/free.lua"))
   end)
@@ -94,7 +94,7 @@ describe("dataset.lua", function()
     local path = base .. "/kept"
     succeeds("pendulum --train 2 --test 1 --out " .. path)
     local bytes = read(path .. "/train.safetensors")
-    fails("kept holds data of pendulum: remove them",
+    fails("kept by those of two_body: remove them",
       "two_body --train 2 --test 1 --out " .. path)
     local held = assert(lock.take(path))
     fails("another process works in it",
@@ -109,7 +109,7 @@ describe("dataset.lua", function()
 
   it("gives one message for what it can't do", function()
     fails("expected %-%-out, %-%-info or", "pendulum")
-    fails('"planets" is no system', "planets --info")
+    fails('data: cannot open "planets": expected a system', "planets --info")
     fails("system pendulum: has no constant", "pendulum --constant x=1 --info")
     fails("expected name=value", "pendulum --constant g --info")
     fails('option "train": expected an integer, got 1.5',

@@ -171,7 +171,7 @@ describe("the cells of an experiment", function()
     assert(os.remove(out .. "/a/result.json"))
     results, message = cells.run({ tiny("b", { system = "sping" }) }, o)
     assert.is_nil(results)
-    assert.matches("^b: \"sping\" is no system", message)
+    assert.matches("^b: no system is named \"sping\"", message)
     assert.is_nil(cells.run({ cell }, { out = "/dev/null/x",
       measure = measure, say = silent }))
   end)

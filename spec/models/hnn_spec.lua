@@ -193,7 +193,7 @@ describe("hnn data", function()
     assert.are.equal(750, set.test.size)
     assert.is_near(3 / 29, set.dt, 1e-15)
     -- H = q^2 + p^2: derivatives 2 p and -2 q of the state without noise.
-    local way = set.train.way
+    local way = set.train.trajectory
     local q = way.q:transpose(1, 2):reshape(-1, 1)
     local p = way.p:transpose(1, 2):reshape(-1, 1)
     assert.is_true(largest(set.train.dq - p * 2) < 1e-12)
@@ -219,7 +219,7 @@ describe("hnn data", function()
   it("starts two bodies as the original's code does where asked", function()
     local set = hnn_data.make("two_body", { start = "square",
       trajectories = 10, points = 5, dtype = "float64" })
-    local q, p = set.train.way.q[1], set.train.way.p[1]
+    local q, p = set.train.trajectory.q[1], set.train.trajectory.p[1]
     local first = q:narrow(2, 1, 2)
     assert.is_true(first:min():item() >= 0.5 and first:max():item() <= 1.5)
     assert.is_true(largest(q:narrow(2, 3, 2) + first) < 1e-15)

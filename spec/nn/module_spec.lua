@@ -68,7 +68,7 @@ describe("torus.nn modules", function()
     values.extra = torus.zeros(1)
     ok, message = m:load_parameters(values)
     assert.is_nil(ok)
-    assert.matches("there is no parameter extra here", message)
+    assert.matches("the module has no parameter extra", message)
     assert.are.same(before, m[1].weight:totable())
   end)
 
@@ -143,12 +143,12 @@ describe("layers", function()
     assert.error_matches(function() nn.Linear(3, 2)(torus.zeros(4, 2)) end,
       "Linear: expected x of shape %(%.%.%.,3%), got %(4,2%)")
     assert.error_matches(function() nn.MLP { sizes = { 3 } } end,
-      "MLP: expected at least two sizes")
+      "MLP: sizes: expected inputs and outputs at least")
     assert.error_matches(function()
-      nn.MLP { sizes = { 3, 1 }, activation = "swish" }
-    end, "unknown activation \"swish\"")
+      nn.MLP { sizes = { 3, 1 }, activation = "gauss" }
+    end, "unknown activation \"gauss\"")
     assert.error_matches(function() nn.Sequential { 3 } end,
-      "Sequential: expected a module or a function at place 1, got 3")
+      "Sequential: layer 1: expected a module or a function, got 3")
   end)
 
   it("refuse sizes and kernels that are none, at the caller's line", function()
@@ -162,7 +162,7 @@ describe("layers", function()
       function() local _ = nn.Conv2d() end)
     for shown, kernel in pairs { ["\"a\""] = "a", ["{3}"] = { 3 }, ["0"] = 0,
       ["{3, 2.5}"] = { 3, 2.5 } } do
-      raises("Conv2d: expected as kernel a positive integer or a list "
+      raises("Conv2d: kernel: expected a positive integer or a list "
         .. "{height, width} of two, got " .. shown,
         function() nn.Conv2d(2, 2, { kernel = kernel }) end)
     end
@@ -199,6 +199,6 @@ describe("layers", function()
       "load_parameters: weight: expected shape (2,2), got 5", message)
     ok, message = m:load_parameters { weight = m.weight, bias = m.bias, 3 }
     assert.is_nil(ok)
-    assert.are.equal("load_parameters: there is no parameter 1 here", message)
+    assert.are.equal("load_parameters: the module has no parameter 1", message)
   end)
 end)

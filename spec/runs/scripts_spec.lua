@@ -138,7 +138,7 @@ describe("the scripts", function()
     fails("train.lua hgn --set width=x", "width: expected an integer, got \"x\"")
     fails("train.lua hgn --preset tiny", "unknown preset \"tiny\"")
     fails("train.lua hgn --system sping --out " .. base .. "/none",
-      "\"sping\" is no system %(known: .*mass_spring, pendulum")
+      "no system is named \"sping\" %(known: .*mass_spring, pendulum")
     fails("train.lua hgn --colour red", "unknown option '%-%-colour'")
     fails("train.lua nosuch", "must be one of 'hgn'")
     fails("train.lua --steps 0", "integer of at least 1")
@@ -154,8 +154,8 @@ describe("the scripts", function()
 
   it("tell a configuration that can't be in one line", function()
     fails("train.lua hgn --set train_size=10 --set test_size=1 --out " .. base
-      .. "/none", "^train.lua: data.order: 10 sequences don't fill a batch of "
-      .. "16\n$")
+      .. "/none", "^train.lua: data.order: batch: expected at most 10, the "
+      .. "number of sequences, got 16\n$")
     fails("train.lua hgn --threads 100000",
       "^train.lua: set_threads: expected 1%.%.256, got 100000\n$")
     fails("evaluate.lua " .. base .. "/run --threads 100000",

@@ -77,10 +77,11 @@ describe("System:render", function()
     for pattern, opts in pairs {
       ['unknown option "size"'] = { size = 32 },
       ['option "resolution": expected at least 1'] = { resolution = 0 },
-      ["expected 1 colours, got 2"] = { colours = { { 1, 0, 0 }, { 1, 0, 0 } } },
-      ["expected colour 1 as three numbers from 0 to 1"] = { colours = { { 255, 0, 0 } } },
-      ["expected background as three numbers"] = { background = { 0.5 } },
-      ["expected radii above 0, got %-1 for body 1"] = { radii = { -1 } },
+      ["colours: expected 1, one for each body, got 2"] =
+        { colours = { { 1, 0, 0 }, { 1, 0, 0 } } },
+      ["colour 1: expected three numbers from 0 to 1"] = { colours = { { 255, 0, 0 } } },
+      ["background: expected three numbers"] = { background = { 0.5 } },
+      ["radii: expected numbers above 0, got %-1 for body 1"] = { radii = { -1 } },
     } do
       assert.error_matches(function() pendulum:render(q, opts) end, pattern)
     end

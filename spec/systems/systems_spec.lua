@@ -286,20 +286,20 @@ describe("systems.define", function()
         { sample = function(u) return u:select(2, 1), u:select(2, 2) end },
       ["positions: expected a tensor of shape %(3,1,2%), got %(3,1%)"] =
         { positions = function(q) return q end },
-      ["drawing needs radii or masses"] = { radii = false },
-      ["drawing needs half_width, or extent"] = { half_width = false },
-      ["expected radii as a list with one for each body, got 0.2"] =
+      ["positions: expected radii or masses too"] = { radii = false },
+      ["positions: expected half_width too, or extent"] = { half_width = false },
+      ["radii: expected a list with a number for each body, got 0.2"] =
         { radii = 0.2 },
-      ["expected radii as a list with one for each body, got an empty one"] =
+      ["radii: expected a list with a number for each body, got an empty one"] =
         { radii = {}, half_width = false, extent = 1 },
-      ["expected radii above 0, got big for body 1"] = { radii = { "big" } },
-      ["expected masses above 0, got %-1 for body 1"] =
+      ['radii: expected numbers above 0, got "big" for body 1'] = { radii = { "big" } },
+      ["masses: expected numbers above 0, got %-1 for body 1"] =
         { radii = false, masses = { -1 } },
-      ["expected a half_width above 0, got x"] = { half_width = "x" },
-      ["dt can't be 0"] = { dt = 0 },
+      ['half_width: expected a number above 0, got "x"'] = { half_width = "x" },
+      ["dt: expected a finite number other than 0, got 0"] = { dt = 0 },
       ['"pendulum" is a built%-in system'] = { name = "pendulum" },
-      ['"define" can\'t be a system\'s name'] = { name = "define" },
-      ["expected constants as named numbers, got k = 1m"] =
+      ['name: expected letters, digits and _, .* got "define"'] = { name = "define" },
+      ['constants: expected named numbers, got k = "1m"'] =
         { constants = { k = "1m" } },
     } do
       local d = definition(changes)
@@ -309,7 +309,7 @@ describe("systems.define", function()
       assert.error_matches(function() torus.systems.define(d) end, pattern)
     end
     local wrong = definition { radii = 0.2 }
-    raises("expected radii as a list", function() torus.systems.define(wrong) end)
+    raises("radii: expected a list", function() torus.systems.define(wrong) end)
   end)
 
   it("reads a file, and says what is wrong with one", function()
@@ -330,7 +330,8 @@ describe("systems.define", function()
     local way = free:solve(q, p, { times = { 0, 2 } })
     assert.is_true(largest(way.q[2] - (q + p * 2)) < 1e-12)
     assert.has_error(function() free:render(q) end,
-      "system free: has no positions to draw")
+      "system free: render: its definition has no positions(q, constants), which "
+      .. "drawing needs")
     for text, pattern in pairs { ["return 1"] = "got 1", ["retrun"] = "syntax error",
       ["error('oh')"] = "oh", ["return {}"] = 'option "dimension" is missing' } do
       write(text)

@@ -65,7 +65,7 @@ describe("the scripts with smaller models", function()
       "rollout.lua %s/hnn", base)
     fails("%-%-split: expected a run of hgn or pixel_hnn",
       "evaluate.lua %s/hnn --split train", base)
-    fails("is no system", "train.lua hnn --system sping --out %s/none", base)
+    fails("no system is named", "train.lua hnn --system sping --out %s/none", base)
     fails("unknown key \"tolerance\"", "train.lua hnn --set tolerance=1")
   end)
 
@@ -105,9 +105,9 @@ describe("the scripts with smaller models", function()
     succeeds("rollout.lua %s/a-hgn --sequences 1 --samples 1", base)
     succeeds("dataset.lua %s --train 7 --test 3 --steps 3 --seed 5 --out %s/set",
       own, base)
-    fails("its system \"quartic\" is not known here",
+    fails("no system is named \"quartic\", with which it was made",
       "train.lua hgn --data %s/set --out %s/b %s", base, base, hgn)
-    fails("made with the system \"quartic\", not \"pendulum\"",
+    fails("system: expected \"quartic\", with which it was made, got \"pendulum\"",
       "train.lua hgn --data %s/set --system pendulum --out %s/b %s", base,
       base, hgn)
     succeeds("train.lua hgn --data %s/set --system %s --out %s/b %s", base, own,
@@ -133,7 +133,7 @@ describe("the scripts with smaller models", function()
     local hgn = "--preset demo --set z=3 --set state=2 --set batch=2 "
     fails("set frames = 4 to match", trains("hgn", hgn))
     succeeds(trains("hgn", hgn .. "--set frames=4"))
-    fails("can't be split into 20 for training", trains("hgn", hgn
+    fails("got 20 and 2", trains("hgn", hgn
       .. "--set train_size=20"))
     fails("expected no noise with given frames, got 0.5",
       trains("hgn", hgn .. "--set noise=0.5"))
@@ -179,6 +179,6 @@ describe("the scripts with smaller models", function()
     assert.matches("valid prediction time", out)
     is_picture(base .. "/pixels/latent.png")
     is_picture(base .. "/pixels/strip.png")
-    fails("is no system", "train.lua pixel_hnn --system x --out %s/none", base)
+    fails("no system is named", "train.lua pixel_hnn --system x --out %s/none", base)
   end)
 end)

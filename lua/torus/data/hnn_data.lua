@@ -1,5 +1,6 @@
---- States with time derivatives, for networks that learn a vector field: the
--- recipe of Greydanus et al. (2019) for each of their systems.
+--- States with time derivatives, for networks that learn a vector field: eq.
+-- (1) of the paper, with the data of Greydanus et al. (2019) for each of their
+-- systems.
 --
 --     local set = torus.data.hnn_data.make("pendulum", { seed = 1 })
 --     set.train.q, set.train.p       -- (1125, 1), noisy states
@@ -25,7 +26,6 @@ local GENERAL = { trajectories = 50, points = 30, span = 3, noise = 0.1,
 -- test_share (of the trajectories); of the training: steps, batch (points at
 -- a time; nil, all at once), weight_decay. For an unknown name the general one
 -- @usage
--- local torus = require "torus"
 -- print(torus.data.hnn_data.recipe("two_body").trajectories)   -- 1000
 function M.recipe(system)
   if not systems.is_system(system) then system = systems.find(system) end
@@ -85,7 +85,7 @@ local function flat(x)
   return x:transpose(1, 2):reshape(-1, x:size(3))
 end
 
--- Forward differences of neighbours; the last point of a trajectory has none.
+-- Forward differences; the last point of a trajectory has none.
 local function differences(x, dt)
   local n = x:size(1)
   return (x:narrow(1, 2, n - 1) - x:narrow(1, 1, n - 1)) / dt
@@ -100,17 +100,17 @@ end
 local function part(system, o, split, count)
   local q0, p0 = initial(system, o, split, count)
   local dt = o.span / (o.points - 1)
-  local way = system:solve(q0, p0, { dt = dt, steps = o.points - 1 })
-  local q = noise_like(way.q, o, random.key(o.seed, split, "noise of q"))
-  local p = noise_like(way.p, o, random.key(o.seed, split, "noise of p"))
-  local found = { way = { q = way.q, p = way.p } }
+  local trajectory = system:solve(q0, p0, { dt = dt, steps = o.points - 1 })
+  local q = noise_like(trajectory.q, o, random.key(o.seed, split, "noise of q"))
+  local p = noise_like(trajectory.p, o, random.key(o.seed, split, "noise of p"))
+  local found = { trajectory = { q = trajectory.q, p = trajectory.p } }
   if o.derivatives == "difference" then
     local n = o.points - 1
     found.q, found.p = flat(q:narrow(1, 1, n)), flat(p:narrow(1, 1, n))
     found.dq, found.dp = flat(differences(q, dt)), flat(differences(p, dt))
   else
-    local gq, gp = hamiltonian.slopes(system:hamiltonian(), flat(way.q),
-      flat(way.p), false)
+    local gq, gp = hamiltonian.slopes(system:hamiltonian(), flat(trajectory.q),
+      flat(trajectory.p), false)
     found.q, found.p, found.dq, found.dp = flat(q), flat(p), gp, -gq
   end
   for _, name in ipairs { "q", "p", "dq", "dp" } do
@@ -122,18 +122,26 @@ end
 
 --- Makes states and derivatives.
 -- @tparam string|System system
--- @tparam[opt] table opts seed=0; trajectories, points, span (time), noise (on
--- states) and test_share, by default the recipe's; derivatives="true", exact
--- ones at the state without noise, or "difference", forward differences of the
--- noisy states; start="system", the system's own sampler, or "square", the
--- original's two_body; dtype="float32"
--- @treturn table system, dt between points, and train and test, each with
--- size, q, p, dq, dp (size, d) and way, the exact motion: q and p (points,
+-- @tparam[opt] table opts by default those of the system's recipe, and
+-- @tparam[opt=0] integer opts.seed
+-- @tparam[opt] integer opts.trajectories at least 2
+-- @tparam[opt] integer opts.points of each trajectory, at least 2
+-- @tparam[opt] number opts.span time from the first point to the last
+-- @tparam[opt] number opts.noise standard deviation on every coordinate of a
+-- state
+-- @tparam[opt] number opts.test_share of the trajectories
+-- @tparam[opt="true"] string opts.derivatives "true", exact ones at the noise-free
+-- state, or "difference", forward differences of the noisy states
+-- @tparam[opt="system"] string opts.start "system", the system's sampler, or the
+-- name of another one of its definition: "square" of two_body
+-- @tparam[opt="float32"] string opts.dtype or "float64"
+-- @treturn table system, dt between points, and train and test, each with size,
+-- q, p, dq, dp (size, d), and trajectory, the exact motion: q and p (points,
 -- trajectories, d) float64
--- @raise for an unknown system or option
+-- @raise for a test_share that leaves a part without trajectories
 -- @usage
--- set = torus.data.hnn_data.make("mass_spring", { trajectories = 4 })
--- print(table.unpack(set.train.dq.shape))
+-- set = torus.data.hnn_data.make("pendulum", { seed = 1 })
+-- print(set.train.size, table.unpack(set.train.dq.shape))   -- 1125 1125 1
 function M.make(system, opts)
   system = systems.of("hnn_data", system)
   local o = options.resolve("hnn_data", opts, RULES)
@@ -143,8 +151,9 @@ function M.make(system, opts)
   local test = math.floor(o.test_share * o.trajectories + 0.5)
   local train = o.trajectories - test
   if test < 1 or train < 1 then
-    options.raise("hnn_data: a test_share of %g leaves %d of %d trajectories "
-      .. "for training", o.test_share, train, o.trajectories)
+    options.raise("hnn_data: test_share: expected at least one trajectory of %d "
+      .. "for training and one for tests, got %d and %d by %g", o.trajectories,
+      train, test, o.test_share)
   end
   return engine.no_grad(function()
     return { system = system, dt = o.span / (o.points - 1),

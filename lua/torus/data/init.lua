@@ -5,7 +5,7 @@
 --     local frames = set.train:batch(order:next())   -- (16, 31, 32, 32, 3)
 --
 -- Frames of simulated data are rendered when they are asked for, with the
--- same bits every time.
+-- same bits every time. (Section 4 and appendix A.4 of the paper.)
 -- @module torus.data
 local options = require "torus.options"
 local Order = require "torus.data.order"
@@ -52,8 +52,8 @@ end
 
 local A_PATH = { type = "string" }
 
--- A folder may be told how to draw and how much of it to use; its physics
--- stands.
+-- A stored set: how to draw it and how much of it to use are free, its physics
+-- is fixed.
 local STORED = { train = { type = "integer", min = 1 },
   test = { type = "integer", min = 1 }, seed = { type = "integer" },
   noise = { type = "number" }, dt = { type = "number" },
@@ -62,15 +62,24 @@ local STORED = { train = { type = "integer", min = 1 },
 
 --- Simulates a data set.
 -- @tparam string|System system or its name, or a Lua file that returns one
--- @tparam ?table opts train=50000 and test=10000, how many trajectories;
--- seed=0; noise, dt and steps, by default the system's; resolution=32, and
--- drawing, further options of system:render; progress(split, done, count)
--- @treturn Dataset
--- @raise for an unknown system or option
+-- @tparam[opt] table opts
+-- @tparam[opt=50000] integer opts.train training trajectories
+-- @tparam[opt=10000] integer opts.test test trajectories
+-- @tparam[opt=0] integer opts.seed
+-- @tparam[opt] number opts.noise standard deviation on every coordinate of a
+-- state; the system's by default
+-- @tparam[opt] number opts.dt time between frames; the system's by default
+-- @tparam[opt] integer opts.steps frames after the first; the system's by default
+-- @tparam[opt=32] integer opts.resolution height and width of frames in pixels
+-- @tparam[opt] table opts.drawing further options of System:render
+-- @tparam[opt] function opts.progress called with split, done and count
+-- @treturn Dataset train and test (torus.data.split), system, seed, noise, dt,
+-- steps
+-- @raise for an unknown system
 -- @usage
--- set = torus.data.simulate("pendulum", { train = 20, test = 5 })
--- frames = set.train:batch{1, 2, 3}
--- print(table.unpack(frames.shape))   -- 3  31  32  32  3
+-- set = torus.data.simulate("pendulum", { train = 8, test = 2, noise = 0 })
+-- print(set)   -- data of pendulum: 8 train, 2 test, 30 steps of 0.125
+-- print(table.unpack(set.train:batch({ 1, 2 }).shape))   -- 2 31 32 32 3
 function M.simulate(system, opts)
   local o = options.resolve("data.simulate", opts, SIMULATED)
   system = systems.of("data.simulate", system)
@@ -99,13 +108,13 @@ local function system_of(found, given)
     system = given or systems.find(found.system)
   end
   if not system then
-    return nil, string.format("its system %q is not known here: define it "
-      .. "first, or pass it, or the Lua file that it is in, as option system",
+    return nil, string.format("no system is named %q, with which it was made: "
+      .. "define it first, or give it or its Lua file as option \"system\"",
       tostring(found.system))
   end
   if system.name ~= found.system then
-    return nil, string.format("it was made with the system %q, not %q",
-      found.system, system.name)
+    return nil, string.format("system: expected %q, with which it was made, got "
+      .. "%q", found.system, system.name)
   end
   local ok, changed = pcall(system.with, system, { constants = found.constants })
   if not ok then return nil, "its constants don't fit its system" end
@@ -116,33 +125,35 @@ end
 local function conflict(o, set)
   for _, key in ipairs { "seed", "noise", "dt", "steps" } do
     if o[key] and o[key] ~= set[key] then
-      return string.format("it was made with %s = %s, not %s", key, set[key],
-        o[key])
+      return string.format("%s: expected %s, with which it was made, got %s",
+        key, set[key], o[key])
     end
   end
   for _, key in ipairs { "train", "test" } do
     if o[key] and o[key] > set[key].size then
-      return string.format("it has %d %s trajectories, not %d",
-        set[key].size, key, o[key])
+      return string.format("%s: expected at most %d trajectories, all that it "
+        .. "has, got %d", key, set[key].size, o[key])
     end
   end
 end
 
---- Loads a data set that save() wrote.
+--- Loads a data set that Dataset:save wrote.
 -- @tparam string path of the folder
--- @tparam ?table opts train and test, to use only the first; resolution,
--- drawing; system, where it is not a built-in one, or its Lua file; seed,
--- noise, dt and steps must be what it was made with
+-- @tparam[opt] table opts
+-- @tparam[opt] integer opts.train use the first trajectories only
+-- @tparam[opt] integer opts.test use the first trajectories only
+-- @tparam[opt=32] integer opts.resolution height and width of frames in pixels
+-- @tparam[opt] table opts.drawing further options of System:render
+-- @tparam[opt] System|string opts.system where it is not a built-in one: itself,
+-- its name or its Lua file
+-- @tparam[opt] number opts.noise like seed, dt and steps only a check: it must
+-- be what the set was made with
 -- @treturn ?Dataset
 -- @treturn ?string message
 -- @usage
--- set = torus.data.simulate("pendulum", { train = 20, test = 5 })
--- os.execute("mkdir -p pendulum")
--- assert(set:save("pendulum"))
--- set = assert(torus.data.load("pendulum", { train = 10 }))
--- print(set.train.size)   -- 10
+-- print(torus.data.load("no_such_folder"))   -- nil and a message
 function M.load(path, opts)
-  options.argument("data.load", "the folder", path, A_PATH)
+  options.argument("data.load", "path", path, A_PATH)
   local o = options.resolve("data.load", opts, STORED)
   local found, message = store.load(path)
   if not found then return nil, message end
@@ -155,8 +166,8 @@ function M.load(path, opts)
   for _, name in ipairs { "train", "test" } do
     local noisy = found[name].noisy
     if noisy:size(4) ~= system.dimension then
-      return nil, string.format("%s: its states have %d coordinates, %s has "
-        .. "%d", path, noisy:size(4), system.name, system.dimension)
+      return nil, string.format("%s: states: expected %d coordinates, as %s "
+        .. "has, got %d", path, system.dimension, system.name, noisy:size(4))
     end
     set[name] = { size = noisy:size(1) }
   end
@@ -170,20 +181,27 @@ function M.load(path, opts)
   return set
 end
 
---- Saves the states, their physics and their seed; frames follow from them. A
--- set of the same system that is there is replaced, another is refused.
+--- Saves the states, their physics and their seed, from which the frames
+-- follow. An earlier set of the same system is replaced; anything else in the
+-- files' place is kept, with a message.
 -- @tparam string path of a folder that exists
 -- @treturn ?boolean true
 -- @treturn ?string message
+-- @raise for a set of the user's own frames, which has no states
 -- @usage
--- set = torus.data.simulate("pendulum", { train = 20, test = 5 })
--- os.execute("mkdir -p pendulum")
--- assert(set:save("pendulum"))
+-- folder = os.tmpname()
+-- os.remove(folder)
+-- os.execute("mkdir " .. folder)
+-- set = torus.data.simulate("pendulum", { train = 8, test = 2 })
+-- assert(set:save(folder))
+-- print(torus.data.load(folder))
+-- os.execute("rm -r " .. folder)
 function Dataset:save(path)
   if not self.system then
-    options.raise("data: frames of the user's own are not saved again")
+    options.raise("data.save: expected simulated data, got frames of %s, which "
+      .. "are stored already", self.path or "a tensor")
   end
-  options.argument("data", "the folder to save to", path, A_PATH)
+  options.argument("data.save", "path", path, A_PATH)
   return store.save(self, path)
 end
 
@@ -204,15 +222,16 @@ end
 --- Frames from a .npy file or a tensor: (sequences, length, height, width, 3),
 -- uint8 or float32 in [0, 1]. The last sequences are the test part.
 -- @tparam string|tensor source
--- @tparam ?table opts test=0.2, a share or a count; train, likewise, by
--- default the rest; dt=0.125
--- @treturn ?Dataset
+-- @tparam[opt] table opts
+-- @tparam[opt=0.2] number opts.test below 1 a share of the sequences, else how
+-- many
+-- @tparam[opt] number opts.train likewise; all others by default
+-- @tparam[opt=0.125] number opts.dt time between frames
+-- @treturn ?Dataset train and test (torus.data.split), dt, steps
 -- @treturn ?string message
--- @raise when source is neither a tensor nor a path, for an unknown option
 -- @usage
--- film = torus.rand(10, 31, 32, 32, 3)
--- set = assert(torus.data.frames(film, { test = 2, dt = 0.1 }))
--- print(set.train.size, set.test.size)   -- 8  2
+-- set = assert(torus.data.frames(torus.rand(10, 5, 16, 16, 3)))
+-- print(set)   -- data of frames: 8 train, 2 test, 4 steps of 0.125
 function M.frames(source, opts)
   local o = options.resolve("data.frames", opts, FRAMES)
   local rows, message
@@ -226,9 +245,10 @@ function M.frames(source, opts)
   local test = part_of(total, o.test)
   local train = o.train and part_of(total, o.train) or (test and total - test)
   if not test or not train or train < 1 or train + test > total then
-    return nil, string.format("%s: %d sequences can't be split into %s for "
-      .. "training and %s for tests", rows.path or "frames", total,
-      tostring(train or o.train), tostring(test or o.test))
+    return nil, string.format("%s: expected train and test to add up to at most "
+      .. "%d, the number of sequences, and to be at least 1 each, got %s and %s",
+      rows.path or "frames", total, tostring(train or o.train),
+      tostring(test or o.test))
   end
   return setmetatable({ dt = o.dt, steps = rows.shape[2] - 1,
     path = rows.path, train = splits.frames(rows, 1, train),
@@ -237,54 +257,59 @@ end
 
 -- --- any ------------------------------------------------------------------------
 
---- Opens whatever a name stands for: a system or a Lua file that returns one
--- (simulated now, with the same bits as a stored set of the same seed), a
--- folder, or a .npy file of frames.
+--- Opens a data set by the name of a system or its Lua file (simulated now,
+-- with the same bits as a stored set of the same seed), the path of a folder, or
+-- of a .npy file of frames.
 -- @tparam string|System source
--- @tparam ?table opts as of simulate, load and frames
--- @treturn ?Dataset train and test (see torus.data.split), system, seed,
--- noise, dt, steps
+-- @tparam[opt] table opts as of simulate, load or frames
+-- @treturn ?Dataset train and test (torus.data.split), system, seed, noise, dt,
+-- steps
 -- @treturn ?string message
 -- @usage
--- set = assert(torus.data.open("two_body", { train = 10, test = 5 }))
--- print(set)
+-- set = assert(torus.data.open("pendulum", { train = 8, test = 2 }))
+-- print(set.train.size, set.train.length)   -- 8 31
 function M.open(source, opts)
   if systems.is_system(source) then return M.simulate(source, opts) end
   if type(source) ~= "string" then
-    options.raise("data.open: expected a system, a folder or a .npy file, "
-      .. "got %s", tostring(source))
+    options.raise("data.open: source: expected a system, a folder or a .npy "
+      .. "file, got %s", options.show(source))
   end
   if source:match("%.npy$") then return M.frames(source, opts) end
   local system, message = systems.find(source)
   if system then return M.simulate(system, opts) end
   if source:match("%.lua$") then return nil, message end
   if store.exists(source) then return M.load(source, opts) end
-  return nil, string.format("data: %q is no system (known: %s), no folder with "
-    .. "train.safetensors, and no .npy file", source,
+  return nil, string.format("data: cannot open %q: expected a system (known: "
+    .. "%s), a folder with train.safetensors, or a .npy file", source,
     table.concat(systems.names(), ", "))
 end
 
---- Writes the frames of a split to a .npy file.
+--- Writes the observed frames of one part of a data set to a .npy file,
+-- (sequences, length, height, width, 3).
 -- @tparam string path
--- @tparam table split
--- @tparam ?table opts dtype="uint8", or "float32"; count, by default all;
--- progress(done, count)
+-- @tparam table split set.train or set.test
+-- @tparam[opt] table opts
+-- @tparam[opt="uint8"] string opts.dtype 0 to 255, or "float32", 0 to 1
+-- @tparam[opt] integer opts.count only the first sequences
+-- @tparam[opt] function opts.progress called with done and count
 -- @treturn ?boolean true
 -- @treturn ?string message
 -- @usage
--- set = torus.data.simulate("pendulum", { train = 20, test = 5 })
--- assert(torus.data.export("pendulum.npy", set.test))
--- print(torus.npy.info("pendulum.npy").dtype)   -- uint8
+-- set = torus.data.simulate("pendulum", { train = 4, test = 2 })
+-- path = os.tmpname()
+-- assert(torus.data.export(path, set.test))
+-- print(table.unpack(torus.npy.load(path).shape))   -- 2 31 32 32 3
+-- os.remove(path)
 function M.export(path, split, opts)
   local o = options.resolve("data.export", opts, {
     dtype = { default = "uint8", choices = { "uint8", "float32" } },
     count = { type = "integer", min = 1 },
     progress = { type = "callable" },
   })
-  options.argument("data.export", "the file", path, A_PATH)
+  options.argument("data.export", "path", path, A_PATH)
   if type(split) ~= "table" or not split.batch then
-    options.raise("data.export: expected a part of a data set, train or test, "
-      .. "got %s", tostring(split))
+    options.raise("data.export: split: expected train or test of a data set, "
+      .. "got %s", options.show(split))
   end
   o.count = math.min(o.count or split.size, split.size)
   return video.export(path, split, o)
@@ -296,7 +321,7 @@ function Dataset:__tostring()
     self.train.size, self.test.size, self.steps, self.dt)
 end
 
--- What else makes data, loaded when it is first used.
+-- Further modules, loaded when they are first used.
 local parts = { targets = "torus.data.targets",
   hnn_data = "torus.data.hnn_data" }
 

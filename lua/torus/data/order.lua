@@ -22,43 +22,46 @@ local RULES = {
 
 --- The order in which training goes through a data set.
 -- @function torus.data.order
--- @tparam table opts count of sequences; batch, how many at a time; seed=0;
--- shuffle=true; drop_last=true leaves out what doesn't fill a batch
+-- @tparam table opts
+-- @tparam integer opts.count of sequences
+-- @tparam integer opts.batch sequences at a time
+-- @tparam[opt=0] integer opts.seed
+-- @tparam[opt=true] boolean opts.shuffle false keeps them in order
+-- @tparam[opt=true] boolean opts.drop_last leaves out the last sequences of an
+-- epoch that don't fill a batch
 -- @treturn Order
--- @raise when drop_last is set and no batch can be filled
+-- @raise for a batch larger than count, unless drop_last is false
 -- @usage
--- order = torus.data.order{ count = 100, batch = 16, seed = 1 }
--- indices, epoch = order:next()
--- print(indices:numel(), epoch)   -- 16  1
+-- order = torus.data.order { count = 10, batch = 4, seed = 1 }
+-- for _ = 1, 3 do print(order:next()) end   -- the third is of epoch 2
 function Order.new(opts)
   local o = options.resolve("data.order", opts, RULES)
   if o.drop_last and o.count < o.batch then
-    options.raise("data.order: %d sequences don't fill a batch of %d", o.count,
-      o.batch)
+    options.raise("data.order: batch: expected at most %d, the number of "
+      .. "sequences, got %d", o.count, o.batch)
   end
   return setmetatable({ count = o.count, batch = o.batch, seed = o.seed,
     shuffle = o.shuffle, drop_last = o.drop_last, epoch = 1, used = 0 }, Order)
 end
 
 local function permutation(self)
-  if self.permuted == self.epoch then return self.places end
+  if self.permuted == self.epoch then return self.indices end
   if self.shuffle then
-    self.places = random.permutation(self.count,
+    self.indices = random.permutation(self.count,
       random.key(self.seed, "order", tostring(self.epoch)))
   else
-    self.places = engine.arange(self.count, { dtype = "int64" })
+    self.indices = engine.arange(self.count, { dtype = "int64" })
   end
   self.permuted = self.epoch
-  return self.places
+  return self.indices
 end
 
---- The places of the next batch.
--- @treturn tensor int64, from 1
+--- The indices of the next batch's sequences.
+-- @treturn tensor (batch) int64, from 1
 -- @treturn integer epoch that it belongs to, from 1
 -- @usage
--- order = torus.data.order{ count = 100, batch = 16, seed = 1 }
--- for _ = 1, 7 do indices, epoch = order:next() end
--- print(epoch)   -- 2: six batches make an epoch
+-- order = torus.data.order { count = 4, batch = 2, shuffle = false }
+-- print(order:next())   -- [1, 2] and 1
 function Order:next()
   local left = self.count - self.used
   if left <= 0 or (self.drop_last and left < self.batch) then
@@ -66,24 +69,25 @@ function Order:next()
     left = self.count
   end
   local n = math.min(left, self.batch)
-  local places = permutation(self):narrow(1, self.used + 1, n):contiguous()
+  local indices = permutation(self):narrow(1, self.used + 1, n):contiguous()
   self.used = self.used + n
-  return places, self.epoch
+  return indices, self.epoch
 end
 
---- What to save to go on from here.
--- @treturn table epoch and used, integers
+--- What to save to continue from here.
+-- @treturn table integers epoch and used, how many of its sequences are through
 -- @usage
--- order = torus.data.order{ count = 100, batch = 16, seed = 1 }
+-- order = torus.data.order { count = 4, batch = 2 }
 -- order:next()
--- print(order:state().used)   -- 16
+-- print(order:state().epoch, order:state().used)   -- 1 2
 function Order:state() return { epoch = self.epoch, used = self.used } end
 
---- Goes on from a saved state.
+--- Continues from a state.
 -- @tparam table state what state() returned
 -- @usage
--- order = torus.data.order{ count = 100, batch = 16, seed = 1 }
--- order:set_state{ epoch = 3, used = 0 }
+-- order = torus.data.order { count = 4, batch = 2, shuffle = false }
+-- order:set_state { epoch = 1, used = 2 }
+-- print(order:next())   -- [3, 4] and 1
 function Order:set_state(state)
   local o = options.resolve("order:set_state", state, {
     epoch = { required = true, type = "integer", min = 1 },

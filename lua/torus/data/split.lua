@@ -1,9 +1,10 @@
---- One part of a data set, train or test: sequences of frames by their places.
+--- One part of a data set, train or test: sequences of frames by their indices.
 --
--- Both kinds have `size`, the number of sequences, `length`, of frames in
--- each, batch(places) and clean(places), which give frames (batch, length,
--- height, width, 3), float32 in [0, 1]. Places are a list or an int64 tensor.
--- `clean_unknown` is true where clean() can only give what batch() does.
+-- There are two types, States and Frames, which have the same fields and
+-- methods. `size` is the number of sequences, `length` that of frames in each;
+-- indices, a list or an int64 tensor, count from 1. Frames are (batch, length,
+-- height, width, 3), float32 in [0, 1]. `clean_unknown` is true where `clean`
+-- can only return the observed frames.
 -- @module torus.data.split
 local options = require "torus.options"
 local engine = require "torus.engine"
@@ -12,29 +13,30 @@ local windows = require "torus.data.windows"
 local M = {}
 
 -- Places as a list, each within 1..size.
-local function list_of(places, size)
-  if engine.is_tensor(places) then
-    if places.dtype ~= "int64" or places:dim() ~= 1 then
-      options.raise("batch: expected int64 places of shape (n), got %s %s",
-        places.dtype, options.shape_text(places))
+local function list_of(indices, size)
+  if engine.is_tensor(indices) then
+    if indices.dtype ~= "int64" or indices:dim() ~= 1 then
+      options.raise("batch: indices: expected a tensor (n) int64, got a tensor "
+        .. "%s %s", options.shape_text(indices), indices.dtype)
     end
-    places = places:totable()
-  elseif type(places) ~= "table" then
-    options.raise("batch: expected a list of places, got %s",
-      tostring(places))
+    indices = indices:totable()
+  elseif type(indices) ~= "table" then
+    options.raise("batch: indices: expected a list or an int64 tensor, got %s",
+      options.show(indices))
   end
   local list = {}
-  for i, place in ipairs(places) do
-    list[i] = type(place) == "number" and math.tointeger(place) or nil
+  for i, index in ipairs(indices) do
+    list[i] = type(index) == "number" and math.tointeger(index) or nil
     if not list[i] then
-      options.raise("batch: expected whole numbers as places, got %s at %d",
-        tostring(place), i)
+      options.raise("batch: indices: expected integers, got %s at position %d",
+        options.show(index), i)
     end
     if list[i] < 1 or list[i] > size then
-      options.raise("batch: place %d is outside 1..%d", list[i], size)
+      options.raise("batch: indices: expected 1 to %d, got %d at position %d",
+        size, list[i], i)
     end
   end
-  if #list == 0 then options.raise("batch: expected at least one place") end
+  if #list == 0 then options.raise("batch: indices: expected at least one") end
   return list
 end
 
@@ -47,11 +49,17 @@ local States = {}
 States.__index = States
 States.__name = "torus.data.states"
 
---- @tparam System system
--- @tparam tensor noisy (size, length, 2, d) float32
--- @tparam tensor clean the same without noise
--- @tparam ?table drawing options of system:render
+--- A part made of states, whose frames are rendered when they are asked for.
+-- @tparam System system
+-- @tparam tensor noisy observed states (size, length, 2, d) float32
+-- @tparam tensor clean noise-free states, the same shape
+-- @tparam[opt] table drawing options of System:render
 -- @treturn States
+-- @usage
+-- splits = require "torus.data.split"
+-- pendulum = torus.systems.pendulum
+-- noisy, clean = torus.data.trajectories { system = pendulum, count = 3 }
+-- print(splits.states(pendulum, noisy, clean).size)   -- 3
 function M.states(system, noisy, clean, drawing)
   return setmetatable({ system = system, noisy = noisy, clean_states = clean,
     size = noisy:size(1), length = noisy:size(2), drawing = drawing or {} },
@@ -60,52 +68,54 @@ end
 
 function States:__len() return self.size end
 
---- States at places.
--- @tparam {integer,...}|tensor places
--- @tparam ?boolean clean without noise
+--- States of sequences.
+-- @tparam {integer,...}|tensor indices of the sequences
+-- @tparam[opt=false] boolean clean without noise
 -- @treturn tensor (batch, length, 2, d) float32: q is [.., 1, ..], p [.., 2, ..]
+-- @raise for indices outside of 1 to size
 -- @usage
--- train = torus.data.simulate("pendulum", { train = 20, test = 5 }).train
--- x = train:states({1, 2}, true)
--- print(table.unpack(x.shape))   -- 2  31  2  1
-function States:states(places, clean)
+-- set = torus.data.simulate("two_body", { train = 4, test = 2 })
+-- print(table.unpack(set.train:states({ 1, 3 }, true).shape))   -- 2 31 2 4
+function States:states(indices, clean)
   local from = clean and self.clean_states or self.noisy
   return from:index_select(1,
-    engine.tensor(list_of(places, self.size), { dtype = "int64" }))
+    engine.tensor(list_of(indices, self.size), { dtype = "int64" }))
 end
 
-local function render(self, places, clean)
-  local states = self:states(places, clean)
+local function render(self, indices, clean)
+  local states = self:states(indices, clean)
   return self.system:render(states:select(3, 1), self.drawing)
 end
 
---- Frames as they were observed, noise included.
--- @tparam {integer,...}|tensor places
+--- The observed frames, which show the noisy states.
+-- @tparam {integer,...}|tensor indices of the sequences
 -- @treturn tensor (batch, length, height, width, 3) float32
+-- @raise for indices outside of 1 to size
 -- @usage
--- train = torus.data.simulate("pendulum", { train = 20, test = 5 }).train
--- print(table.unpack(train:batch{1, 2}.shape))   -- 2  31  32  32  3
-function States:batch(places) return render(self, places, false) end
+-- set = torus.data.simulate("two_body", { train = 4, test = 2 })
+-- print(table.unpack(set.train:batch({ 1, 3 }).shape))   -- 2 31 32 32 3
+function States:batch(indices) return render(self, indices, false) end
 
---- Frames without noise.
--- @tparam {integer,...}|tensor places
+--- The noise-free frames.
+-- @tparam {integer,...}|tensor indices of the sequences
 -- @treturn tensor (batch, length, height, width, 3) float32
+-- @raise for indices outside of 1 to size
 -- @usage
--- train = torus.data.simulate("pendulum", { train = 20, test = 5 }).train
--- noise = train:batch{1} - train:clean{1}
-function States:clean(places) return render(self, places, true) end
+-- set = torus.data.simulate("two_body", { train = 4, test = 2 })
+-- print((set.train:batch({ 1 }) - set.train:clean({ 1 })):abs():max())
+function States:clean(indices) return render(self, indices, true) end
 
 --- Windows of the observed frames; only these are rendered.
--- @tparam {integer,...}|tensor places of the sequences
+-- @tparam {integer,...}|tensor indices of the sequences
 -- @tparam {integer,...} starts index of each window's first frame, from 1
 -- @tparam integer count frames of a window
 -- @treturn tensor (batch, count, height, width, 3) float32
 -- @usage
--- train = torus.data.simulate("pendulum", { train = 20, test = 5 }).train
--- x = train:windows({1, 2}, {1, 11}, 5)
--- print(table.unpack(x.shape))   -- 2  5  32  32  3
-function States:windows(places, starts, count)
-  local states = windows.cut(self:states(places), starts, count)
+-- set = torus.data.simulate("two_body", { train = 4, test = 2 })
+-- print(table.unpack(set.train:windows({ 1, 3 }, { 5, 20 }, 3).shape))
+-- -- 2 3 32 32 3
+function States:windows(indices, starts, count)
+  local states = windows.cut(self:states(indices), starts, count)
   return self.system:render(states:select(3, 1), self.drawing)
 end
 
@@ -118,12 +128,17 @@ local Frames = {}
 Frames.__index = Frames
 Frames.__name = "torus.data.frames"
 
---- @tparam table source with shape {all, length, height, width, 3} and
--- rows(list of places) -> tensor of them, uint8 or float32; see
--- torus.data.video
+--- A part made of the user's own frames.
+-- @tparam table source what torus.data.video returns: shape {total, length,
+-- height, width, 3} and rows(indices) -> tensor, uint8 or float32
 -- @tparam integer first sequence of this part
--- @tparam integer size of this part
+-- @tparam integer size sequences of this part
 -- @treturn Frames
+-- @usage
+-- splits = require "torus.data.split"
+-- video = require "torus.data.video"
+-- source = assert(video.from_tensor(torus.rand(10, 5, 16, 16, 3)))
+-- print(splits.frames(source, 1, 8).length)   -- 5
 function M.frames(source, first, size)
   return setmetatable({ source = source, before = first - 1, size = size,
     length = source.shape[2] }, Frames)
@@ -131,49 +146,55 @@ end
 
 function Frames:__len() return self.size end
 
---- Frames at places.
--- @tparam {integer,...}|tensor places
+--- The frames of sequences.
+-- @tparam {integer,...}|tensor indices of the sequences
 -- @treturn tensor (batch, length, height, width, 3) float32
+-- @raise for indices outside of 1 to size
 -- @usage
--- train = torus.data.frames(torus.rand(10, 31, 16, 16, 3), { test = 2 }).train
--- print(table.unpack(train:batch{1, 2}.shape))   -- 2  31  16  16  3
-function Frames:batch(places)
-  local list = list_of(places, self.size)
-  for i, place in ipairs(list) do list[i] = place + self.before end
+-- set = assert(torus.data.frames(torus.rand(10, 5, 16, 16, 3)))
+-- print(table.unpack(set.train:batch({ 1, 3 }).shape))   -- 2 5 16 16 3
+function Frames:batch(indices)
+  local list = list_of(indices, self.size)
+  for i, index in ipairs(list) do list[i] = index + self.before end
   local picked = self.source:rows(list)
   if picked.dtype == "uint8" then return picked:to("float32") / 255 end
   return picked
 end
 
 --- Windows of the frames.
--- @tparam {integer,...}|tensor places of the sequences
+-- @tparam {integer,...}|tensor indices of the sequences
 -- @tparam {integer,...} starts index of each window's first frame, from 1
 -- @tparam integer count frames of a window
 -- @treturn tensor (batch, count, height, width, 3) float32
 -- @usage
--- train = torus.data.frames(torus.rand(10, 31, 16, 16, 3), { test = 2 }).train
--- print(table.unpack(train:windows({1}, {4}, 5).shape))   -- 1  5  16  16  3
-function Frames:windows(places, starts, count)
-  return windows.cut(self:batch(places), starts, count)
+-- set = assert(torus.data.frames(torus.rand(10, 5, 16, 16, 3)))
+-- print(table.unpack(set.train:windows({ 1, 3 }, { 2, 1 }, 3).shape))
+-- -- 2 3 16 16 3
+function Frames:windows(indices, starts, count)
+  return windows.cut(self:batch(indices), starts, count)
 end
 
---- The same frames: what was before their noise is not known.
+--- The same frames: they may be noisy, and what they show is not known.
 Frames.clean, Frames.clean_unknown = Frames.batch, true
 
--- --- what an error means ------------------------------------------------------
+-- --- errors to compare with ------------------------------------------------------
 
 local function squared(x) return (x * x):sum():item() end
 
---- Mean squared pixel errors that a model's is to be compared with.
+--- Mean squared pixel errors that a model's is to be compared with. Also a
+-- method of States and Frames.
 -- @tparam States|Frames split
--- @tparam ?table opts count=1000, of sequences; chunk=16
--- @treturn table floor, of the noisy frames against the clean ones, which no
--- model can beat on noisy data (nil where clean frames are not known);
--- own_mean, of each sequence's own mean image, and constant, of the mean image
--- of all, both against the clean frames
+-- @tparam[opt] table opts
+-- @tparam[opt=1000] integer opts.count of sequences
+-- @tparam[opt=16] integer opts.chunk sequences at a time
+-- @treturn table floor, of the observed frames against the noise-free ones, which
+-- no model can beat on observed frames (nil where noise-free frames are not
+-- known); own_mean, of each sequence's own mean image, and constant, of the mean
+-- image of all, both against the noise-free frames; count
 -- @usage
--- train = torus.data.simulate("pendulum", { train = 20, test = 5 }).train
--- print(train:measure{ count = 10 }.own_mean)
+-- set = torus.data.simulate("pendulum", { train = 32, test = 2 })
+-- errors = set.train:measure()
+-- print(errors.floor, errors.own_mean, errors.constant)
 function M.measure(split, opts)
   local o = options.resolve("data.measure", opts, {
     count = { default = 1000, type = "integer", min = 1 },
@@ -183,10 +204,10 @@ function M.measure(split, opts)
   return engine.no_grad(function()
     local floor, own, squares, numbers, image = 0, 0, 0, 0, nil
     for first = 1, count, o.chunk do
-      local places = engine.arange(first, math.min(first + o.chunk - 1, count),
+      local indices = engine.arange(first, math.min(first + o.chunk - 1, count),
         { dtype = "int64" })
-      local clean = split:clean(places)
-      floor = floor + squared(split:batch(places) - clean)
+      local clean = split:clean(indices)
+      floor = floor + squared(split:batch(indices) - clean)
       own = own + squared(clean - clean:mean(2, true))
       squares = squares + squared(clean)
       numbers = numbers + clean:numel()

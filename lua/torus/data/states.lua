@@ -21,15 +21,15 @@ local RULES = {
 }
 
 -- Trajectories solved at a time. Those whose vector field is a Lua function
--- are solved in whole blocks, so that a trajectory's bits don't depend on how
--- many others are asked for; the engine's kernels keep them by themselves.
+-- are solved in full blocks, so that a trajectory's bits don't depend on how
+-- many others are asked for; the engine's kernels ensure that by themselves.
 local CHUNK, BLOCK = 4096, 256
 
 local TOLERANCES = { rtol = 1e-10, atol = 1e-12, first_step = 0, max_step = 0,
   max_steps = 1000000 }
 
--- The part of a failure's message that counts trajectories, counted from the
--- data set's first one.
+-- A failure's message, its number of a trajectory counted from the data set's
+-- first one.
 local function renumbered(message, first)
   return (message:gsub("trajectory (%d+)", function(n)
     return "trajectory " .. math.tointeger(tonumber(n)) + first - 1
@@ -66,21 +66,33 @@ end
 -- split, i and the physics alone: not on the count, the first one asked for,
 -- or the number of threads.
 -- @function torus.data.trajectories
--- @tparam table opts system, a name or a System; count; split="train";
--- seed=0; first=1; steps, dt and noise (standard deviation) by default the
--- system's; progress(done, count), called now and then
--- @treturn tensor noisy states (count, steps + 1, 2, d) float32, q and p
--- @treturn tensor clean states, the same tensor when noise is 0
+-- @tparam table opts
+-- @tparam string|System opts.system
+-- @tparam integer opts.count of trajectories
+-- @tparam[opt="train"] string opts.split any word
+-- @tparam[opt=0] integer opts.seed
+-- @tparam[opt=1] integer opts.first index of the first trajectory
+-- @tparam[opt] integer opts.steps states after the first; the system's by
+-- default
+-- @tparam[opt] number opts.dt time between states; the system's by default
+-- @tparam[opt] number opts.noise standard deviation on every coordinate; the
+-- system's by default
+-- @tparam[opt] function opts.progress called with done and count
+-- @treturn tensor observed states (count, steps + 1, 2, d) float32, q and p
+-- @treturn tensor noise-free states, the same tensor when noise is 0
+-- @raise for an unknown system, and for a trajectory that can't be solved
 -- @usage
--- noisy, clean = torus.data.trajectories{ system = "pendulum", count = 4 }
--- print(table.unpack(noisy.shape))   -- 4  31  2  1
+-- states = torus.data.trajectories { system = "two_body", count = 3 }
+-- print(table.unpack(states.shape))   -- 3 31 2 4
 function M.make(opts)
   local o = options.resolve("data.trajectories", opts, RULES)
   o.system = systems.of("data.trajectories", o.system)
   local system, d = o.system, o.system.dimension
   local steps, dt = o.steps or system.steps, o.dt or system.dt
   local sigma = o.noise or system.noise
-  if dt == 0 then options.raise("data.trajectories: dt can't be 0") end
+  if dt == 0 then
+    options.raise("data.trajectories: dt: expected a number other than 0, got 0")
+  end
   local times = {}
   for i = 0, steps do times[i + 1] = i * dt end
   local field = system:field() or rk45.field_of(system:hamiltonian(), d)

@@ -1,6 +1,6 @@
 --- Data sets on disk: a folder with train.safetensors and test.safetensors,
--- each with the tensor `states` (n, steps + 1, 2, d) float32, `clean` beside
--- it when there is noise, and the physics and seed as metadata.
+-- each with the tensor `states` (n, steps + 1, 2, d) float32, the observed ones,
+-- with noise also `clean`, the noise-free ones, and physics and seed as metadata.
 -- @module torus.data.store
 local options = require "torus.options"
 local safetensors = require "torus.safetensors"
@@ -36,19 +36,21 @@ end
 local function number_of(metadata, key)
   local value = tonumber(metadata[key])
   if not value or value ~= value then
-    return nil, string.format("%s is %q, expected a number", key,
-      tostring(metadata[key]))
+    return nil, string.format("%s: expected a number, got %s", key,
+      options.show(metadata[key]))
   end
   return value
 end
 
 local function parameters_of(metadata)
   if metadata.format ~= FORMAT then
-    return nil, "it holds no trajectories of torus"
+    return nil, string.format("expected trajectories of torus (format %q), got "
+      .. "%s", FORMAT, metadata.format and options.show(metadata.format)
+      or "a file without a format")
   end
   if metadata.version ~= VERSION then
-    return nil, string.format("its version is %q, this program reads %s",
-      tostring(metadata.version), VERSION)
+    return nil, string.format("version: expected %q, got %s", VERSION,
+      options.show(metadata.version))
   end
   local o = { system = metadata.system, constants = {} }
   for _, key in ipairs { "seed", "dt", "noise" } do
@@ -56,10 +58,15 @@ local function parameters_of(metadata)
     if not value then return nil, message end
     o[key] = value
   end
-  if not math.tointeger(o.seed) or o.dt == 0 or o.noise < 0 then
-    return nil, "its seed, dt or noise can't be"
+  local seed = math.tointeger(o.seed)
+  if not seed then
+    return nil, string.format("seed: expected an integer, got %s", o.seed)
   end
-  o.seed = math.tointeger(o.seed)
+  if o.dt == 0 then return nil, "dt: expected a number other than 0, got 0" end
+  if o.noise < 0 then
+    return nil, string.format("noise: expected at least 0, got %s", o.noise)
+  end
+  o.seed = seed
   for key in pairs(metadata) do
     local name = key:match("^constant (.+)$")
     if name then
@@ -76,16 +83,17 @@ local shape_text = options.shape_text
 -- The states of a file, checked against each other.
 local function states_of(tensors)
   local states = tensors.states
-  if not states then return nil, "it has no tensor 'states'" end
+  if not states then return nil, "its tensor \"states\" is missing" end
   local clean = tensors.clean or states
   if states.dtype ~= "float32" or states:dim() ~= 4 or states:size(3) ~= 2
     or states:size(2) < 2 then
-    return nil, "expected states as float32 (n, steps + 1, 2, d), got "
-      .. states.dtype .. " " .. shape_text(states)
+    return nil, "states: expected a tensor (n,steps + 1,2,d) float32, got a "
+      .. "tensor " .. shape_text(states) .. " " .. states.dtype
   end
   if clean.dtype ~= "float32" or shape_text(clean) ~= shape_text(states) then
-    return nil, "expected clean states like the others, got " .. clean.dtype
-      .. " " .. shape_text(clean)
+    return nil, "clean: expected a tensor " .. shape_text(states)
+      .. " float32, like states, got a tensor " .. shape_text(clean) .. " "
+      .. clean.dtype
   end
   return states, clean
 end
@@ -100,9 +108,14 @@ local function same(a, b)
   return true
 end
 
+-- A parameter or a constant in a message.
+local function shown(o, key)
+  return options.show(o[key] == nil and o.constants[key] or o[key])
+end
+
 -- --- folders --------------------------------------------------------------------
 
--- Only another set of the same system is written over.
+-- Only a set of the same system is replaced.
 local function may_replace(set, folder)
   for _, name in ipairs(SPLITS) do
     local path = path_of(folder, name)
@@ -111,22 +124,28 @@ local function may_replace(set, folder)
       local o, message = nil, metadata
       if tensors then o, message = parameters_of(metadata) end
       if not o then
-        return nil, string.format("%s is in the way: %s", path, message)
+        return nil, string.format("cannot replace %s, which is no data set: %s",
+          path, message)
       end
       if o.system ~= set.system.name then
-        return nil, string.format("%s holds data of %s: remove them, or choose "
-          .. "another folder", folder, o.system)
+        return nil, string.format("cannot replace the data of %s in %s by those "
+          .. "of %s: remove them, or choose another folder", o.system, folder,
+          set.system.name)
       end
     end
   end
   return true
 end
 
---- Saves a set; one of the same system that is there is replaced.
--- @tparam table set a Dataset of states
+--- Saves a set; an earlier one of the same system is replaced.
+-- @tparam Dataset set of states
 -- @tparam string folder that exists
 -- @treturn ?boolean true
 -- @treturn ?string message
+-- @usage
+-- store = require "torus.data.store"
+-- set = torus.data.simulate("pendulum", { train = 4, test = 2 })
+-- print(store.save(set, "/no/such/folder"))   -- nil and a message
 function M.save(set, folder)
   local ok, message = may_replace(set, folder)
   if not ok then return nil, message end
@@ -143,15 +162,20 @@ function M.save(set, folder)
   return true
 end
 
---- Whether a folder holds a data set.
+--- Whether a folder contains a data set.
 -- @tparam string folder
 -- @treturn boolean
+-- @usage
+-- print(require("torus.data.store").exists("/no/such/folder"))   -- false
 function M.exists(folder) return exists(path_of(folder, "train")) end
 
---- @tparam string folder
--- @treturn ?table system (its name), constants, seed, dt, noise, and for
--- train and test {noisy=, clean=}
+--- Reads a set.
+-- @tparam string folder
+-- @treturn ?table system (its name), constants, seed, dt, noise, and for train
+-- and test {noisy =, clean =}, tensors (n, steps + 1, 2, d)
 -- @treturn ?string message
+-- @usage
+-- print(require("torus.data.store").load("/no/such/folder"))   -- nil, message
 function M.load(folder)
   local found
   for _, name in ipairs(SPLITS) do
@@ -164,8 +188,8 @@ function M.load(folder)
     if not states then return nil, path .. ": " .. clean end
     local equal, key = same(found or o, o)
     if not equal then
-      return nil, string.format("%s: its %s is another than that of train",
-        path, key)
+      return nil, string.format("%s: %s: expected %s, as in train, got %s", path,
+        key, shown(found, key), shown(o, key))
     end
     found = found or o
     found[name] = { noisy = states, clean = clean }

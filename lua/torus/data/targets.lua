@@ -88,14 +88,20 @@ local MIXTURE = {
 }
 
 --- A mixture of equally likely normal densities with one standard deviation.
--- @tparam[opt] table opts modes=4; dimension=2; radius, the distance of the
--- modes from the origin (default 2.5; sqrt(dimension) times 1.5 above two
--- dimensions, where they are random corners of a cube, by seed=1); std=0.4;
--- or centres, a tensor (modes, dimension)
+-- @tparam[opt] table opts
+-- @tparam[opt=4] integer opts.modes
+-- @tparam[opt=2] integer opts.dimension above 2 the modes are random corners of
+-- a cube
+-- @tparam[opt] number opts.radius distance of the modes from the origin; 2.5 by
+-- default, 1.5 sqrt(dimension) above two dimensions
+-- @tparam[opt=0.4] number opts.std standard deviation of each mode
+-- @tparam[opt=1] integer opts.seed of the corners
+-- @tparam[opt] tensor opts.centres (modes, dimension), instead of modes,
+-- dimension, radius and seed
 -- @treturn Target
 -- @usage
--- target = torus.data.targets.mixture{ modes = 3, std = 0.3 }
--- x = target:sample(512, torus.generator(1))   -- (512, 2)
+-- target = torus.data.targets.mixture { modes = 3, dimension = 1 }
+-- print(target)   -- target mixture (d=1, 3 modes)
 function M.mixture(opts)
   local o = options.resolve("targets.mixture", opts, MIXTURE)
   local d = o.dimension
@@ -219,24 +225,24 @@ end
 local PLANE = { rings = rings, moons = moons, spirals = spirals,
   checkerboard = checkerboard, pinwheel = pinwheel }
 
---- The names that get takes, beside "mixture".
+--- The names that `get` accepts.
 M.names = { "mixture", "rings", "moons", "checkerboard", "spirals", "pinwheel" }
 
 --- A target by its name.
--- @tparam string name "mixture" or one of the plane's
--- @tparam[opt] table opts of a mixture; the others take none
+-- @tparam string name "mixture", or one in the plane: rings, moons, checkerboard,
+-- spirals, pinwheel
+-- @tparam[opt] table opts of a mixture; the others have none
 -- @treturn ?Target
 -- @treturn ?string message
 -- @usage
--- rings = torus.data.targets.get "rings"
--- print(table.unpack(rings:sample(100).shape))   -- 100  2
--- print(torus.data.targets.get "ring")   -- nil, and what is known
+-- rings = torus.data.targets.get("rings")
+-- print(table.unpack(rings:sample(512).shape))   -- 512 2
 function M.get(name, opts)
   if name == "mixture" then return M.mixture(opts) end
   local make = PLANE[name]
   if not make then
-    return nil, string.format("%q is no target (known: %s)", tostring(name),
-      table.concat(M.names, ", "))
+    return nil, string.format("no target is named %q (known: %s)",
+      tostring(name), table.concat(M.names, ", "))
   end
   options.resolve("targets." .. name, opts, {})
   return make()
@@ -261,32 +267,34 @@ end
 local function rows_of(x, where)
   if x:dim() == 1 then x = x:reshape(-1, 1) end
   if x:dim() ~= 2 or x:size(1) < 2 or x:size(2) < 1 then
-    return nil, string.format("%s: expected samples of shape (n, d), at "
-      .. "least two, got %s", where, options.shape_text(x))
+    return nil, string.format("%s: expected samples of shape (n, d), n at least "
+      .. "2, got %s", where, options.shape_text(x))
   end
   x = x:to("float64")
   if (x * 0):sum():item() ~= 0 then
-    return nil, where .. ": there are samples that are not finite"
+    return nil, where .. ": expected finite samples, got a NaN or an infinity"
   end
   return x
 end
 
 --- Samples from a .npy file or a tensor (samples, d), drawn with replacement.
--- A share of them, picked by the seed, is never drawn: it is the Target
--- `held_out` of the one that is given back.
+-- A share of them, chosen by the seed, is never drawn: it is a Target of its
+-- own, the field `held_out` of the one that is returned.
 -- @tparam string|tensor source
--- @tparam[opt] table opts test_share=0.2; seed=0
+-- @tparam[opt] table opts
+-- @tparam[opt=0.2] number opts.test_share above 0, at most 0.9
+-- @tparam[opt=0] integer opts.seed
 -- @treturn ?Target
 -- @treturn ?string message
 -- @usage
--- target = assert(torus.data.targets.samples(torus.randn(100, 2)))
--- print(target.held_out:sample(5))
+-- target = torus.data.targets.samples(torus.randn(100, 3))
+-- print(target.held_out:sample(5).shape[2])   -- 3
 function M.samples(source, opts)
   local o = options.resolve("targets.samples", opts, SAMPLES)
   local given = engine.is_tensor(source)
   if not given and type(source) ~= "string" then
-    options.raise("targets.samples: expected a tensor or the path of a .npy "
-      .. "file, got %s", tostring(source))
+    options.raise("targets.samples: source: expected a tensor or the path of a "
+      .. ".npy file, got %s", options.show(source))
   end
   local x, message = source, nil
   if not given then x, message = npy.load(source) end
@@ -302,7 +310,7 @@ function M.samples(source, opts)
   return target
 end
 
--- --- what a target can do ---------------------------------------------------------
+-- --- methods of a target ---------------------------------------------------------
 
 --- Draws samples.
 -- @tparam integer count
@@ -310,20 +318,20 @@ end
 -- @tparam[opt="float32"] string dtype
 -- @treturn tensor (count, d)
 -- @usage
--- rings = torus.data.targets.get "rings"
--- x = rings:sample(512, torus.generator(1))   -- (512, 2) float32
+-- moons = torus.data.targets.get("moons")
+-- print(moons:sample(2, torus.generator(1), "float64"))
 function Target:sample(count, generator, dtype)
   return engine.no_grad(function()
     return self.draw(count, generator):to(dtype or "float32")
   end)
 end
 
---- The logarithm of the density in nats; nil for a user's samples.
+--- The logarithm of the density.
 -- @tparam tensor x (n, d)
--- @treturn ?tensor (n) float64
+-- @treturn ?tensor (n) float64, nats; nil for a user's samples
 -- @usage
--- rings = torus.data.targets.get "rings"
--- print(rings:log_density(rings:sample(4)))   -- nats
+-- normal = torus.data.targets.mixture { modes = 1, dimension = 1, std = 1 }
+-- print(normal:log_density(torus.zeros(1, 1)):item())   -- -0.91893853320467
 function Target:log_density(x)
   if not self.log then return nil end
   return engine.no_grad(function() return self.log(x:to("float64")) end)
@@ -331,11 +339,10 @@ end
 
 --- The entropy in nats, from samples where there is no closed form.
 -- @tparam[opt=20000] integer count of samples
--- @treturn ?number
--- @treturn ?number its standard error
+-- @treturn ?number nats; nil for a user's samples
+-- @treturn ?number its standard error, 0 for a closed form
 -- @usage
--- rings = torus.data.targets.get "rings"
--- print(rings:entropy(1000))   -- nats, and the standard error
+-- print(torus.data.targets.get("checkerboard"):entropy())   -- 2.89... 0
 function Target:entropy(count)
   if self.known_entropy then return self.known_entropy, 0 end
   if not self.log then return nil end
@@ -348,10 +355,10 @@ end
 
 --- The share of samples that lie nearest to each mode of a mixture.
 -- @tparam tensor x (n, d)
--- @treturn ?{number,...} by mode
+-- @treturn ?{number,...} one for each mode; nil for other targets
 -- @usage
--- target = torus.data.targets.mixture{ modes = 2 }
--- print(target:shares(target:sample(1000))[1])   -- nearly 0.5
+-- target = torus.data.targets.mixture { modes = 4 }
+-- print(table.concat(target:shares(target:sample(1000)), " "))
 function Target:shares(x)
   if not self.modes then return nil end
   return engine.no_grad(function()

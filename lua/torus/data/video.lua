@@ -22,19 +22,19 @@ local function problem(shape, dtype)
     return "expected uint8 from 0 to 255 or float32 from 0 to 1, got " .. dtype
   end
   for i = 1, 4 do
-    if shape[i] == 0 then return "there are no frames in " .. text end
+    if shape[i] == 0 then return "expected at least one frame, got " .. text end
   end
 end
 
 -- nil, or what is wrong with the numbers of one sequence.
-local function bad_numbers(frames, place)
+local function bad_numbers(frames, index)
   if frames.dtype == "uint8" then return nil end
   local low, high = frames:min():item(), frames:max():item()
   local sum = frames:sum():item() -- min and max may pass over a NaN
   if low >= 0 and high <= 1 and sum == sum then return nil end
   return string.format("expected float32 from 0 to 1, got %s to %s in "
     .. "sequence %d; divide by the largest value, or save as uint8",
-    sum == sum and tostring(low) or "nan", tostring(high), place)
+    sum == sum and tostring(low) or "nan", tostring(high), index)
 end
 
 -- --- a file ---------------------------------------------------------------------
@@ -42,34 +42,41 @@ end
 local File = {}
 File.__index = File
 
-function File:row(place)
-  self.handle:seek("set", self.offset + (place - 1) * self.row_bytes)
+function File:row(index)
+  self.handle:seek("set", self.offset + (index - 1) * self.row_bytes)
   local data = self.handle:read(self.row_bytes)
   if not data or #data < self.row_bytes then
-    return nil, string.format("%s: sequence %d can't be read", self.path, place)
+    return nil, string.format("cannot read sequence %d of %s: expected %d bytes, "
+      .. "got %d", index, self.path, self.row_bytes, #(data or ""))
   end
   return engine.from_bytes(data, self.dtype, self.row_shape)
 end
 
-function File:rows(places)
+function File:rows(indices)
   local rows = {}
-  for i, place in ipairs(places) do
-    local row, message = self:row(place)
+  for i, index in ipairs(indices) do
+    local row, message = self:row(index)
     if not row then error(message, 0) end
     rows[i] = row
   end
   return engine.cat(rows, 1)
 end
 
---- @tparam string path of a .npy file
--- @treturn ?table a source for torus.data.split
+--- A .npy file of frames as a source for torus.data.split.
+-- @tparam string path
+-- @treturn ?table shape {total, length, height, width, 3}, dtype and
+-- rows(indices)
 -- @treturn ?string message
+-- @usage
+-- video = require "torus.data.video"
+-- print(video.open("no_such_file.npy"))   -- nil and a message
 function M.open(path)
   local header, message = npy.info(path)
   if not header then return nil, message end
   local wrong = problem(header.shape, header.dtype)
   if not wrong and header.fortran then
-    wrong = "it is in Fortran order; save numpy.ascontiguousarray(frames)"
+    wrong = "expected C order, got Fortran order: save "
+      .. "numpy.ascontiguousarray(frames)"
   end
   if wrong then return nil, path .. ": " .. wrong end
   local handle
@@ -80,10 +87,10 @@ function M.open(path)
     shape = header.shape, dtype = header.dtype, offset = header.offset,
     row_shape = { 1, length, height, width, 3 },
     row_bytes = length * height * width * 3 * BYTES[header.dtype] }, File)
-  for place = 1, header.dtype == "float32" and header.shape[1] or 0 do
+  for index = 1, header.dtype == "float32" and header.shape[1] or 0 do
     local row
-    row, message = self:row(place)
-    wrong = row and bad_numbers(row, place)
+    row, message = self:row(index)
+    wrong = row and bad_numbers(row, index)
     if not row then return nil, message end
     if wrong then return nil, path .. ": " .. wrong end
   end
@@ -95,17 +102,21 @@ end
 local Tensor = {}
 Tensor.__index = Tensor
 
-function Tensor:rows(places)
-  return self.frames:index_select(1, engine.tensor(places, { dtype = "int64" }))
+function Tensor:rows(indices)
+  return self.frames:index_select(1, engine.tensor(indices, { dtype = "int64" }))
 end
 
---- @tparam tensor frames
--- @treturn ?table a source for torus.data.split
+--- A tensor of frames as a source for torus.data.split.
+-- @tparam tensor frames (sequences, length, height, width, 3), uint8 or float32
+-- @treturn ?table shape, dtype and rows(indices)
 -- @treturn ?string message
+-- @usage
+-- video = require "torus.data.video"
+-- print(video.from_tensor(torus.rand(10, 5, 16, 16, 3)).shape[1])   -- 10
 function M.from_tensor(frames)
   local wrong = problem(frames.shape, frames.dtype)
-  for place = 1, not wrong and frames:size(1) or 0 do
-    wrong = wrong or bad_numbers(frames:select(1, place), place)
+  for index = 1, not wrong and frames:size(1) or 0 do
+    wrong = wrong or bad_numbers(frames:select(1, index), index)
   end
   if wrong then return nil, "frames: " .. wrong end
   return setmetatable({ frames = frames, shape = frames.shape,
@@ -129,7 +140,7 @@ local function write_rows(handle, split, o)
   return handle:close()
 end
 
--- All of the file; what goes wrong here, a Ctrl-C too, may be raised.
+-- The file's contents; errors, an interrupt among them, may be raised.
 local function write_all(handle, split, o)
   local shape = split:batch { 1 }.shape
   shape[1] = o.count
@@ -138,13 +149,20 @@ local function write_all(handle, split, o)
   return write_rows(handle, split, o)
 end
 
---- Writes the frames of a split to a .npy file, a few sequences at a time:
--- under a temporary name, renamed when it is whole.
+--- Writes the observed frames of a split to a .npy file, a few sequences at a
+-- time: under a temporary name, renamed when it is complete.
 -- @tparam string path
--- @tparam table split States or Frames
--- @tparam table o dtype, "uint8" or "float32"; count of sequences; progress
+-- @tparam States|Frames split
+-- @tparam table o dtype, "uint8" or "float32"; count of sequences; progress,
+-- called with done and count
 -- @treturn ?boolean true
 -- @treturn ?string message
+-- @usage
+-- video = require "torus.data.video"
+-- set = torus.data.simulate("pendulum", { train = 4, test = 2 })
+-- path = os.tmpname()
+-- assert(video.export(path, set.test, { dtype = "float32", count = 2 }))
+-- os.remove(path)
 function M.export(path, split, o)
   local temporary = path .. ".part"
   local handle, message = io.open(temporary, "wb")

@@ -10,9 +10,8 @@ local M = {}
 -- @tparam integer count elements of a window
 -- @treturn tensor (n, count, ...)
 -- @usage
--- local torus = require "torus"
--- local windows = require "torus.data.windows"
--- local x = torus.tensor { { 1, 2, 3, 4 }, { 5, 6, 7, 8 } }
+-- windows = require "torus.data.windows"
+-- x = torus.tensor { { 1, 2, 3, 4 }, { 5, 6, 7, 8 } }
 -- print(windows.cut(x, { 1, 3 }, 2))   -- {{1, 2}, {7, 8}}
 function M.cut(x, starts, count)
   local n, length, rest = x:size(1), x:size(2), { table.unpack(x.shape, 3) }
@@ -34,9 +33,8 @@ end
 -- @tparam[opt] generator generator
 -- @treturn {integer,...} from 1 to length - count + 1
 -- @usage
--- local torus = require "torus"
--- local windows = require "torus.data.windows"
--- local starts = windows.random_starts(5, 31, 3, torus.generator(1))
+-- windows = require "torus.data.windows"
+-- starts = windows.random_starts(5, 31, 3, torus.generator(1))
 -- print(table.concat(starts, " "))
 function M.random_starts(n, length, count, generator)
   local starts = {}

@@ -28,11 +28,10 @@ end
 -- @tparam string|function activation identity, leaky_relu, relu, sigmoid, sin,
 -- softplus, swish or tanh
 -- @tparam[opt="activation"] string where name of the caller, for the message
--- @treturn function tensor -> tensor
+-- @treturn function tensor -> tensor of the same shape
 -- @raise for an unknown name
 -- @usage
--- softplus = torus.nn.activation("softplus")
--- print(softplus(torus.zeros(1)))   -- 0.6931
+-- print(torus.nn.activation("relu")(torus.tensor { -1, 2 }))   -- [0., 2.]
 function M.get(activation, where)
   if options.is_callable(activation) then return activation end
   local found = functions[activation]
@@ -56,17 +55,26 @@ function Activation:describe()
 end
 
 --- A module that applies an activation.
--- @tparam string kind a name that get takes
--- @tparam[opt=0.01] number slope of leaky_relu below zero; no other takes one
+-- @tparam string name one that `get` accepts
+-- @tparam[opt=0.01] number slope of leaky_relu for negative inputs; no other
+-- has one
 -- @treturn Module tensor -> tensor of the same shape
-function M.module(kind, slope)
-  M.get(type(kind) == "string" and kind or nil)
-  if kind == "leaky_relu" then
-    slope = options.argument(kind, "slope", slope or 0.01, { type = "number" })
-  elseif slope ~= nil then
-    options.raise("%s: only leaky_relu has a slope", kind)
+-- @raise for an unknown name, and for a slope of another activation
+-- @usage
+-- activation = require "torus.nn.activation"
+-- print(activation.module("leaky_relu", 0.1))   -- leaky_relu(0.1)
+function M.module(name, slope)
+  if type(name) ~= "string" then
+    options.raise("activation: expected a name, got %s", options.show(name))
   end
-  return Module.instance(Activation, { kind = kind, slope = slope })
+  M.get(name)
+  if name == "leaky_relu" then
+    slope = options.argument(name, "slope", slope or 0.01, { type = "number" })
+  elseif slope ~= nil then
+    options.raise("%s: slope: only leaky_relu has one, got %s", name,
+      options.show(slope))
+  end
+  return Module.instance(Activation, { kind = name, slope = slope })
 end
 
 return M

@@ -29,29 +29,32 @@ local function kernel_sizes(kernel)
     fits = fits and not problem
   end
   if not fits then
-    options.raise("Conv2d: expected as kernel a positive integer or a list "
+    options.raise("Conv2d: kernel: expected a positive integer or a list "
       .. "{height, width} of two, got %s", options.show(kernel))
   end
   return sizes
 end
 
---- A convolution over images with channels last. Weights (outputs, inputs,
--- height, width) and biases (outputs) start as torus.nn.initialise says: by
--- default uniform within 1/sqrt(inputs height width).
+--- A convolution (a cross-correlation, as in other libraries) with weights
+-- (outputs, inputs, height, width) and biases (outputs). Their initial values
+-- are those of torus.nn.initialise, for inputs * height * width numbers.
 -- @function torus.nn.Conv2d
 -- @tparam integer inputs channels
 -- @tparam integer outputs channels
--- @tparam[opt] table opts kernel=3 (or {height, width}), stride=1, padding on
--- all four sides (half the kernel's height, rounded down), bias=true,
--- dtype="float32", generator (of the initial values), init="default" or
--- "kaiming"
+-- @tparam[opt] table opts
+-- @tparam[opt=3] integer|{integer,integer} opts.kernel height and width
+-- @tparam[opt=1] integer opts.stride in both directions
+-- @tparam[opt] integer opts.padding zeros on all four sides; half the kernel's
+-- height, rounded down, by default
+-- @tparam[opt=true] boolean opts.bias
+-- @tparam[opt="float32"] string opts.dtype or "float64"
+-- @tparam[opt] generator opts.generator draws the initial values
+-- @tparam[opt="default"] string opts.init or "kaiming"
 -- @treturn Module (images, height, width, inputs) -> (images, height', width',
 -- outputs), each size' = (size + 2 padding - kernel) // stride + 1
--- @raise when an option or a size is wrong; when called with images whose last
--- dimension is not `inputs`
 -- @usage
--- conv = torus.nn.Conv2d(3, 8, { stride = 2 })
--- y = conv(torus.rand(1, 32, 32, 3))   -- (1, 16, 16, 8)
+-- layer = torus.nn.Conv2d(3, 8, { stride = 2 })
+-- print(table.unpack(layer(torus.rand(5, 16, 16, 3)).shape))   -- 5 8 8 8
 function Conv2d.new(inputs, outputs, opts)
   inputs = options.argument("Conv2d", "inputs", inputs, SIZE)
   outputs = options.argument("Conv2d", "outputs", outputs, SIZE)
@@ -72,8 +75,13 @@ function Conv2d.new(inputs, outputs, opts)
   return self
 end
 
---- @tparam tensor x (images, height, width, inputs)
+--- Applies the layer; calling it does the same.
+-- @tparam tensor x (images, height, width, inputs)
 -- @treturn tensor (images, height', width', outputs)
+-- @raise for an x of another shape
+-- @usage
+-- layer = torus.nn.Conv2d(3, 8, { kernel = 5, padding = 0 })
+-- print(table.unpack(layer:forward(torus.rand(2, 9, 9, 3)).shape))   -- 2 5 5 8
 function Conv2d:forward(x)
   options.tensor("Conv2d", "x", x,
     { "images", "height", "width", self.inputs })

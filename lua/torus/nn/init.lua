@@ -1,4 +1,4 @@
---- Modules: layers with parameters, and how to put them together.
+--- Modules: layers with parameters, and containers of layers.
 -- @module torus.nn
 local Module = require "torus.nn.module"
 local Linear = require "torus.nn.linear"
@@ -20,34 +20,35 @@ local M = {
 
 -- Activations as modules, for a Sequential.
 
---- The module max(x, 0).
--- @treturn Module max(x, 0)
+--- The activation max(x, 0) as a module.
+-- @treturn Module tensor -> tensor of the same shape
 -- @usage
--- relu = torus.nn.ReLU()
--- print(relu(torus.tensor{-1, 2}))   -- 0 2
+-- print(torus.nn.ReLU()(torus.tensor { -1, 0, 1 }))
 function M.ReLU() return activation.module("relu") end
 
---- The module ln(1 + exp x), smooth and positive.
--- @treturn Module ln(1 + exp x)
+--- The activation ln(1 + exp x) as a module.
+-- @treturn Module tensor -> tensor of the same shape
 -- @usage
--- net = torus.nn.Sequential{ torus.nn.Linear(2, 8), torus.nn.Softplus() }
--- print(net(torus.zeros(1, 2)).shape[2])   -- 8
+-- print(torus.nn.Softplus()(torus.tensor { -1, 0, 1 }))
 function M.Softplus() return activation.module("softplus") end
 
---- The module 1 / (1 + exp -x).
--- @treturn Module 1 / (1 + exp -x)
--- @usage print(torus.nn.Sigmoid()(torus.tensor{0}))   -- 0.5
+--- The activation 1 / (1 + exp -x) as a module.
+-- @treturn Module tensor -> tensor of the same shape
+-- @usage
+-- print(torus.nn.Sigmoid()(torus.tensor { -1, 0, 1 }))
 function M.Sigmoid() return activation.module("sigmoid") end
 
---- The module tanh x.
--- @treturn Module tanh x
--- @usage print(torus.nn.Tanh()(torus.tensor{0}))   -- 0
+--- The activation tanh x as a module.
+-- @treturn Module tensor -> tensor of the same shape
+-- @usage
+-- print(torus.nn.Tanh()(torus.tensor { -1, 0, 1 }))
 function M.Tanh() return activation.module("tanh") end
 
---- The module x where it is positive, else slope times x.
--- @tparam[opt=0.01] number slope below zero
--- @treturn Module x, times the slope where it is negative
--- @usage print(torus.nn.LeakyReLU(0.2)(torus.tensor{-1, 2}))   -- -0.2 2
+--- The activation max(x, 0) + slope min(x, 0) as a module.
+-- @tparam[opt=0.01] number slope for negative x
+-- @treturn Module tensor -> tensor of the same shape
+-- @usage
+-- print(torus.nn.LeakyReLU(0.1)(torus.tensor { -1, 0, 1 }))
 function M.LeakyReLU(slope) return activation.module("leaky_relu", slope) end
 
 return M

@@ -1,4 +1,4 @@
---- How parameters start.
+--- Initial values of parameters.
 -- @module torus.nn.initialise
 local options = require "torus.options"
 local engine = require "torus.engine"
@@ -8,11 +8,13 @@ local M = {}
 --- A new parameter, uniform within +-bound.
 -- @tparam {integer,...} shape
 -- @tparam number bound
--- @tparam table opts dtype="float32", generator
+-- @tparam table opts
+-- @tparam[opt="float32"] string opts.dtype or "float64"
+-- @tparam[opt] generator opts.generator draws it
 -- @treturn tensor a leaf that requires a gradient
 -- @usage
--- w = torus.nn.initialise.uniform({2, 3}, 0.1, {})
--- print(w.requires_grad)   -- true
+-- weight = torus.nn.initialise.uniform({ 3, 4 }, 0.5, {})
+-- print(weight.requires_grad, weight:abs():max():item() <= 0.5)   -- true true
 function M.uniform(shape, bound, opts)
   local parameter = engine.zeros(shape, { dtype = opts.dtype,
     requires_grad = true })
@@ -24,7 +26,7 @@ function M.uniform(shape, bound, opts)
   return parameter
 end
 
---- The names that bound and bias_bound take.
+--- The schemes that `bound` and `bias_bound` know.
 M.schemes = { "default", "kaiming" }
 
 local SCHEME = { choices = M.schemes }
@@ -33,10 +35,11 @@ local SCHEME = { choices = M.schemes }
 -- "default" is 1/sqrt(fan_in), PyTorch's; "kaiming" is sqrt(6/fan_in), which
 -- keeps the size of a signal through ReLUs (He et al. 2015).
 -- @tparam string scheme
--- @tparam integer fan_in how many numbers each output is a sum over
+-- @tparam integer fan_in numbers that each output is a sum over
 -- @treturn number
 -- @raise for an unknown scheme
--- @usage print(torus.nn.initialise.bound("kaiming", 6))   -- 1.0
+-- @usage
+-- print(torus.nn.initialise.bound("default", 25))   -- 0.2
 function M.bound(scheme, fan_in)
   options.argument("initialise", "scheme", scheme, SCHEME)
   if scheme == "kaiming" then return math.sqrt(6 / fan_in) end
@@ -45,9 +48,10 @@ end
 
 --- The bound of the biases: that of the weights, but zero with "kaiming".
 -- @tparam string scheme
--- @tparam integer fan_in
+-- @tparam integer fan_in numbers that each output is a sum over
 -- @treturn number
--- @usage print(torus.nn.initialise.bias_bound("kaiming", 6))   -- 0
+-- @usage
+-- print(torus.nn.initialise.bias_bound("kaiming", 25))   -- 0
 function M.bias_bound(scheme, fan_in)
   return scheme == "kaiming" and 0 or M.bound(scheme, fan_in)
 end
@@ -56,8 +60,7 @@ end
 -- @tparam Module module
 -- @tparam number gain
 -- @usage
--- local torus = require "torus"
--- local net = torus.nn.MLP { sizes = { 2, 16, 1 } }
+-- net = torus.nn.MLP { sizes = { 2, 16, 1 } }
 -- torus.nn.initialise.scale_weights(net, 2)
 function M.scale_weights(module, gain)
   if gain == 1 then return end

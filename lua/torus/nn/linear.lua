@@ -15,21 +15,20 @@ local RULES = {
   init = { default = "default", choices = initialise.schemes },
 }
 
---- y = x W^T + b over the last dimension of x. Weights (outputs, inputs) and
--- biases (outputs) start as torus.nn.initialise says: by default uniform within
--- 1/sqrt(inputs).
+--- y = x W^T + b over the last dimension of x, with weights (outputs, inputs)
+-- and biases (outputs). Their initial values are those of torus.nn.initialise.
 -- @function torus.nn.Linear
--- @tparam integer inputs
--- @tparam integer outputs
--- @tparam[opt] table opts bias=true, dtype="float32", generator (of the initial
--- values), init="default" or "kaiming"
+-- @tparam integer inputs size of x's last dimension
+-- @tparam integer outputs size of y's last dimension
+-- @tparam[opt] table opts
+-- @tparam[opt=true] boolean opts.bias
+-- @tparam[opt="float32"] string opts.dtype or "float64"
+-- @tparam[opt] generator opts.generator draws the initial values
+-- @tparam[opt="default"] string opts.init or "kaiming"
 -- @treturn Module (..., inputs) -> (..., outputs)
--- @raise when an option or a size is wrong; when called with an x whose last
--- dimension is not `inputs`
 -- @usage
--- layer = torus.nn.Linear(3, 2)
--- y = layer(torus.randn(10, 3))   -- (10, 2)
--- print(layer.weight, layer.bias)
+-- layer = torus.nn.Linear(4, 2)
+-- print(table.unpack(layer(torus.rand(5, 4)).shape))   -- 5 2
 function Linear.new(inputs, outputs, opts)
   inputs = options.argument("Linear", "inputs", inputs, SIZE)
   outputs = options.argument("Linear", "outputs", outputs, SIZE)
@@ -44,8 +43,13 @@ function Linear.new(inputs, outputs, opts)
   return self
 end
 
---- @tparam tensor x (..., inputs)
+--- Applies the layer; calling it does the same.
+-- @tparam tensor x (..., inputs)
 -- @treturn tensor (..., outputs)
+-- @raise for an x of another shape
+-- @usage
+-- layer = torus.nn.Linear(4, 2)
+-- print(table.unpack(layer:forward(torus.rand(3, 5, 4)).shape))   -- 3 5 2
 function Linear:forward(x)
   options.tensor("Linear", "x", x, { "...", self.inputs })
   local y = x:matmul(self.weight:transpose(1, 2))

@@ -19,29 +19,36 @@ local RULES = {
   init = { default = "default", choices = initialise.schemes },
 }
 
---- A chain of dense layers with one activation between them.
+--- A multi-layer perceptron: Linear layers with one activation between them.
 -- @function torus.nn.MLP
--- @tparam table opts sizes={inputs, hidden, ..., outputs};
--- activation="tanh" between layers and output="identity" after the last, names
--- that torus.nn.activation takes or functions; scalar=false (true drops the
--- last dimension, which must be 1: an energy per sample); bias, dtype,
--- generator, init as in Linear
+-- @tparam table opts
+-- @tparam {integer,...} opts.sizes inputs, hidden layers, outputs
+-- @tparam[opt="tanh"] string|function opts.activation between layers, as
+-- torus.nn.activation accepts it
+-- @tparam[opt="identity"] string|function opts.output activation after the last
+-- layer
+-- @tparam[opt=false] boolean opts.scalar drops the last dimension, which must
+-- be 1: an energy per sample
+-- @tparam[opt=true] boolean opts.bias of every layer
+-- @tparam[opt="float32"] string opts.dtype or "float64"
+-- @tparam[opt] generator opts.generator draws the initial values
+-- @tparam[opt="default"] string opts.init or "kaiming"
 -- @treturn Module members 1, 2, ...; (..., inputs) -> (..., outputs), or (...)
 -- when scalar
--- @raise when there are fewer than two sizes, or scalar is set and the last
--- size is not 1
+-- @raise for fewer than two sizes, and for scalar with several outputs
 -- @usage
--- V = torus.nn.MLP{ sizes = { 2, 64, 64, 1 }, activation = "softplus", scalar = true }
--- print(table.unpack(V(torus.randn(5, 2)).shape))   -- 5: an energy per sample
+-- energy = torus.nn.MLP { sizes = { 2, 32, 32, 1 }, scalar = true }
+-- print(table.unpack(energy(torus.randn(5, 2)).shape))   -- 5
 function MLP.new(opts)
   opts = options.resolve("MLP", opts, RULES)
   local sizes = opts.sizes
   if #sizes < 2 then
-    options.raise("MLP: expected at least two sizes, got " .. #sizes)
+    options.raise("MLP: sizes: expected inputs and outputs at least, got %s",
+      options.show(sizes))
   end
   if opts.scalar and sizes[#sizes] ~= 1 then
-    options.raise("MLP: scalar needs a last size of 1, got %d",
-      sizes[#sizes])
+    options.raise("MLP: scalar: expected 1 as the last of sizes, got %s",
+      options.show(sizes[#sizes]))
   end
   local self = Module.instance(MLP, {
     sizes = sizes, scalar = opts.scalar, activation_name = opts.activation,
@@ -56,8 +63,12 @@ function MLP.new(opts)
   return self
 end
 
---- @tparam tensor x (..., inputs)
+--- Applies the layers; calling the module does the same.
+-- @tparam tensor x (..., inputs)
 -- @treturn tensor (..., outputs), or (...) when scalar
+-- @usage
+-- net = torus.nn.MLP { sizes = { 2, 16, 3 }, activation = "relu" }
+-- print(table.unpack(net:forward(torus.randn(5, 2)).shape))   -- 5 3
 function MLP:forward(x)
   local last = #self.sizes - 1
   for i = 1, last do
@@ -67,9 +78,12 @@ function MLP:forward(x)
   return self.scalar and x:squeeze(-1) or x
 end
 
---- What the fused kernels need to know, where they know such a network: an
--- energy per sample from softplus or tanh layers.
--- @treturn ?table as of torus.fused, or nil
+--- The description of the network that the fused kernels read: torus.fused.
+-- They know energies per sample of softplus or tanh layers.
+-- @treturn ?table nil for any other network
+-- @usage
+-- net = torus.nn.MLP { sizes = { 2, 16, 1 }, scalar = true }
+-- print(net:network().activation)   -- tanh
 function MLP:network()
   local name = self.activation_name
   if not self.scalar or not self.plain or #self.sizes < 3

@@ -25,18 +25,17 @@ end
 
 Module.is_module = is_module
 
---- A new class below Module. Define `forward(self, ...)` on it, and
+--- A new class derived from Module. Define `forward(self, ...)` on it, and
 -- `describe(self)` for a one-line description.
 -- @function torus.nn.Module.class
--- @tparam string name
+-- @tparam string name that its instances print
 -- @treturn table
 -- @usage
--- Module = torus.nn.Module
--- Scale = Module.class("Scale")
+-- Scale = torus.nn.Module.class("Scale")
 -- function Scale:forward(x) return x * self.factor end
--- scale = Module.instance(Scale)
--- scale:register("factor", torus.ones(1, {requires_grad = true}))
--- print(scale(torus.tensor{2}))   -- 2
+-- scale = torus.nn.Module.instance(Scale)
+-- scale:register("factor", torus.full({ 1 }, 2, { requires_grad = true }))
+-- print(scale(torus.ones(3)))   -- [2., 2., 2.]
 function Module.class(name)
   local class = setmetatable({}, Module)
   class.__index = class
@@ -47,36 +46,37 @@ function Module.class(name)
   return class
 end
 
---- What the module computes; a call runs it. A class defines its own.
+--- What the module computes; calling the module runs it. A class defines its
+-- own.
 -- @function Module:forward
 -- @param ... tensors
 -- @treturn tensor
--- @usage net = torus.nn.Linear(2, 1)
+-- @usage
+-- net = torus.nn.Linear(2, 1)
 -- y = net(torus.ones(4, 2))   -- net:forward(...), (4, 1)
 
---- Makes an instance of a class.
+--- A new instance of a class.
 -- @function torus.nn.Module.instance
 -- @tparam table class
--- @tparam ?table fields becomes the instance
--- @treturn Module without members
+-- @tparam[opt] table fields becomes the instance
+-- @treturn Module without parameters or sub-modules
 -- @usage
--- Module = torus.nn.Module
--- print(Module.instance(Module.class("Empty")))   -- Empty
+-- Scale = torus.nn.Module.class("Scale")
+-- print(torus.nn.Module.instance(Scale, { factor = 2 }).factor)   -- 2
 function Module.instance(class, fields)
   local self = fields or {}
   self.members = {}
   return setmetatable(self, class)
 end
 
---- Adds a parameter or a sub-module; it is also set as a field.
+--- Adds a parameter or a sub-module, which also becomes the field `name`.
 -- @tparam string|integer name integers for the members of a list
--- @param value tensor or module
+-- @tparam tensor|Module value
 -- @return value
 -- @usage
--- Module = torus.nn.Module
--- net = Module.instance(Module.class("Net"))
--- net:register("first", torus.nn.Linear(2, 3))
--- print(net.first.weight)
+-- net = torus.nn.Module.instance(torus.nn.Module.class("Net"))
+-- net:register("layer", torus.nn.Linear(2, 3))
+-- print(net.layer, net:count())   -- Linear(2, 3), 9 parameters  9
 function Module:register(name, value)
   self.members[#self.members + 1] = { tostring(name), value, name }
   self[name] = value
@@ -95,34 +95,33 @@ local function collect(self, prefix, found)
   return found
 end
 
---- Dotted names and parameters as pairs.
--- @treturn {{string,tensor},...} dotted names and parameters, in a fixed
--- order
+--- Dotted names and parameters.
+-- @treturn {{string,tensor},...} in the order of registration
 -- @usage
--- net = torus.nn.MLP{ sizes = {2, 8, 1} }
--- for _, entry in ipairs(net:named_parameters()) do print(entry[1]) end
--- -- 1.weight, 1.bias, 2.weight, 2.bias
+-- net = torus.nn.MLP { sizes = { 2, 4, 1 } }
+-- for _, entry in ipairs(net:named_parameters()) do
+--   print(entry[1], table.concat(entry[2].shape, " "))
+-- end
 function Module:named_parameters()
   return collect(self, "", {})
 end
 
---- The parameters as a list, in the order of named_parameters: what an optimiser
--- is made with.
+--- All parameters, for optimisers and gradients.
 -- @treturn {tensor,...} in the order of named_parameters
 -- @usage
--- net = torus.nn.Linear(2, 1)
--- optimiser = torus.optim.adam(net:parameters(), { lr = 1e-3 })
+-- net = torus.nn.Linear(2, 3)
+-- grads = torus.grad(net(torus.ones(1, 2)):sum(), net:parameters())
+-- print(#grads)   -- 2
 function Module:parameters()
   local list = {}
   for i, entry in ipairs(self:named_parameters()) do list[i] = entry[2] end
   return list
 end
 
---- The parameters by dotted name: what a file is made from.
--- @treturn table parameters by dotted name
+--- The parameters by their dotted names, as torus.save accepts them.
+-- @treturn {[string]=tensor}
 -- @usage
--- net = torus.nn.Linear(2, 1)
--- assert(torus.save("net.safetensors", net:named()))
+-- print(torus.nn.Linear(2, 3):named().bias.shape[1])   -- 3
 function Module:named()
   local table_ = {}
   for _, entry in ipairs(self:named_parameters()) do
@@ -131,9 +130,10 @@ function Module:named()
   return table_
 end
 
---- How many numbers the module learns.
--- @treturn integer how many numbers the module learns
--- @usage print(torus.nn.Linear(3, 2):count())   -- 8
+--- How many numbers the parameters have together.
+-- @treturn integer
+-- @usage
+-- print(torus.nn.Linear(2, 3):count())   -- 9
 function Module:count()
   local total = 0
   for _, p in ipairs(self:parameters()) do total = total + p:numel() end
@@ -142,15 +142,15 @@ end
 
 --- Copies values into the parameters. All are checked before the first is
 -- written.
--- @tparam {[string]=tensor} values by dotted name; names that begin otherwise
--- than with the prefix are left aside
+-- @tparam {[string]=tensor} values by dotted name; names that don't begin with
+-- the prefix are ignored
 -- @tparam[opt=""] string prefix put before every name
--- @treturn ?boolean true, or nil where a name or a shape does not fit
--- @treturn ?string what does not fit
+-- @treturn ?boolean true; nil where a name is missing or unknown, or where a
+-- shape does not fit
+-- @treturn ?string message
 -- @usage
--- a, b = torus.nn.Linear(2, 1), torus.nn.Linear(2, 1)
--- assert(b:load_parameters(a:named()))
--- print(b:load_parameters{})   -- nil, and what is missing
+-- a, b = torus.nn.Linear(2, 3), torus.nn.Linear(2, 3)
+-- assert(a:load_parameters(b:named()))
 function Module:load_parameters(values, prefix)
   options.argument("load_parameters", "values", values, { type = "table" })
   prefix = prefix or ""
@@ -174,7 +174,7 @@ function Module:load_parameters(values, prefix)
   for name in pairs(values) do
     local text = tostring(name)
     if text:sub(1, #prefix) == prefix and not known[name] then
-      return nil, "load_parameters: there is no parameter " .. text .. " here"
+      return nil, "load_parameters: the module has no parameter " .. text
     end
   end
   engine.no_grad(function()
@@ -205,16 +205,10 @@ local function convert(self, dtype)
   self:convert_rest(dtype)
 end
 
---- Converts what a class keeps of a dtype beside its parameters: `to` calls it
--- on every module after its members. By default the dtype that a
--- configuration (field config) names.
--- @tparam string dtype
--- @usage
--- Module = torus.nn.Module
--- Shift = Module.class("Shift")
--- function Shift:convert_rest(dtype) self.offset = self.offset:to(dtype) end
--- shift = Module.instance(Shift, { offset = torus.ones(1) }):to("float64")
--- print(shift.offset.dtype)   -- float64
+--- Converts what a class has of a dtype besides its parameters: `to` calls it
+-- on every module after its members. By default `config.dtype`, where there is
+-- one.
+-- @tparam string dtype "float32" or "float64"
 function Module:convert_rest(dtype)
   local config = self.config
   if type(config) == "table" and config.dtype then config.dtype = dtype end
@@ -227,17 +221,16 @@ local DTYPE = { choices = { "float32", "float64" } }
 -- @tparam string dtype "float32" or "float64"
 -- @return self
 -- @usage
--- net = torus.nn.Linear(2, 1):to("float64")
--- print(net.weight.dtype)   -- float64
+-- print(torus.nn.Linear(2, 3):to("float64").weight.dtype)   -- float64
 function Module:to(dtype)
   options.argument("Module:to", "dtype", dtype, DTYPE)
   convert(self, dtype)
   return self
 end
 
---- Sets every gradient to nil.
+--- Sets the gradient of every parameter to nil.
 -- @usage
--- net = torus.nn.Linear(2, 1)
+-- net = torus.nn.Linear(2, 3)
 -- net(torus.ones(1, 2)):sum():backward()
 -- net:zero_grad()
 -- print(net.weight.grad)   -- nil
@@ -245,9 +238,11 @@ function Module:zero_grad()
   for _, p in ipairs(self:parameters()) do p.grad = nil end
 end
 
---- One line about this module itself, without its members.
+--- One line about this module itself, without its members; classes override
+-- it.
 -- @treturn string
--- @usage print(torus.nn.Linear(2, 1):describe())   -- Linear(2, 1)
+-- @usage
+-- print(torus.nn.Linear(2, 3):describe())   -- Linear(2, 3)
 function Module:describe()
   return getmetatable(self).__name
 end

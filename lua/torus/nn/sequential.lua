@@ -5,14 +5,15 @@ local options = require "torus.options"
 
 local Sequential = Module.class("Sequential")
 
---- Modules and functions, applied one after the other.
+--- A chain: each layer is called with the previous one's result.
 -- @function torus.nn.Sequential
--- @tparam {Module|function,...} layers named by their places: 1, 2, ...
+-- @tparam {Module|function,...} layers named by their positions: 1, 2, ...
 -- @treturn Module of one argument; without layers it is the identity
+-- @raise unless every layer is a module or a function
 -- @usage
--- net = torus.nn.Sequential{ torus.nn.Linear(2, 8), torus.nn.Tanh(),
---   torus.nn.Linear(8, 1), function(x) return x:squeeze(-1) end }
--- print(table.unpack(net(torus.randn(4, 2)).shape))   -- 4
+-- nn = torus.nn
+-- net = nn.Sequential { nn.Linear(2, 8), nn.ReLU(), nn.Linear(8, 1) }
+-- print(table.unpack(net(torus.randn(5, 2)).shape))   -- 5 1
 function Sequential.new(layers)
   if type(layers) ~= "table" or Module.is_module(layers) then
     options.raise("Sequential: expected a list of modules and functions, "
@@ -21,8 +22,8 @@ function Sequential.new(layers)
   local self = Module.instance(Sequential)
   for i, layer in ipairs(layers) do
     if not Module.is_module(layer) and type(layer) ~= "function" then
-      options.raise("Sequential: expected a module or a function at "
-        .. "place %d, got %s", i, options.show(layer))
+      options.raise("Sequential: layer %d: expected a module or a function, "
+        .. "got %s", i, options.show(layer))
     end
     self:register(i, layer)
   end

@@ -18,11 +18,11 @@ local RULES = {
   weight_decay = { default = 0, type = "number", min = 0 },
 }
 
--- Tensors of a list, each of the shape of its parameter; nil is left out.
-local function check_tensors(what, list, params)
+-- Raises unless each tensor of a list has its parameter's shape; nil passes.
+local function check_tensors(name, list, params)
   for i, p in ipairs(params) do
     if list[i] ~= nil then
-      options.tensor("adam", what .. " " .. i, list[i], engine.is_tensor(p)
+      options.tensor("adam", name .. " " .. i, list[i], engine.is_tensor(p)
         and p.shape or { "..." })
     end
   end
@@ -32,17 +32,27 @@ end
 -- weight decay is added to the gradient, and eps to the root of the corrected
 -- second moment.
 -- @function torus.optim.adam
--- @tparam {tensor,...} params leaves, updated in place
--- @tparam[opt] table opts lr=1e-3, betas={0.9, 0.999} (both in [0, 1)),
--- eps=1e-8, weight_decay=0
+-- @tparam {tensor,...} params leaves, which the steps update in place
+-- @tparam[opt] table opts
+-- @tparam[opt=0.001] number opts.lr learning rate; the field `lr` may change
+-- between steps
+-- @tparam[opt] {number,number} opts.betas decays of the two moments, in [0, 1):
+-- {0.9, 0.999} by default
+-- @tparam[opt=1e-8] number opts.eps added to the root of the second moment
+-- @tparam[opt=0] number opts.weight_decay times the parameter is added to its
+-- gradient
 -- @treturn Adam
--- @raise when params is not a list of tensors, or an option is out of range
+-- @raise unless params is a list of at least one tensor
 -- @usage
--- x = torus.tensor({5}, { requires_grad = true })
--- optimiser = torus.optim.adam({x}, { lr = 0.1 })
--- for _ = 1, 100 do
---   optimiser:step(torus.grad((x * x):sum(), {x}))
+-- net = torus.nn.Linear(2, 1)
+-- optimiser = torus.optim.adam(net:parameters(), { lr = 0.01 })
+-- x = torus.randn(8, 2)
+-- for _ = 1, 3 do
+--   optimiser:zero_grad()
+--   net(x):square():mean():backward()
+--   optimiser:step()
 -- end
+-- print(optimiser)   -- adam(2 tensors, lr=0.01, step 3)
 function Adam.new(params, opts)
   opts = options.resolve("adam", opts, RULES)
   local betas = opts.betas or { 0.9, 0.999 }
@@ -50,12 +60,12 @@ function Adam.new(params, opts)
     local problem = options.check(betas[i], { type = "number", min = 0 })
     if problem or betas[i] >= 1 then
       options.raise("adam: option \"betas\": expected two numbers in "
-        .. "[0, 1), got %s, %s", tostring(betas[1]), tostring(betas[2]))
+        .. "[0, 1), got %s, %s", options.show(betas[1]), options.show(betas[2]))
     end
   end
   if type(params) ~= "table" or #params == 0 then
-    options.raise("adam: expected a list of at least one tensor, got %s",
-      options.show(params))
+    options.raise("adam: params: expected a list of at least one tensor, got "
+      .. "%s", options.show(params))
   end
   check_tensors("parameter", params, params)
   local self = setmetatable({ params = params, first = {}, second = {},
@@ -81,15 +91,14 @@ end
 
 --- One update. Parameters without a gradient stay as they are, as do their
 -- moments.
--- @tparam ?{tensor,...} grads in the order of the parameters, each of its
--- parameter's shape; without it every parameter's own .grad
--- @raise when a gradient does not have its parameter's shape
+-- @tparam[opt] {tensor,...} grads in the order of the parameters, each of its
+-- parameter's shape; every parameter's own .grad by default
+-- @raise for a gradient of another shape
 -- @usage
--- net = torus.nn.Linear(2, 1)
--- optimiser = torus.optim.adam(net:parameters())
--- net(torus.ones(4, 2)):square():mean():backward()
--- optimiser:step()
--- optimiser:zero_grad()
+-- w = torus.full({ 1 }, 3, { requires_grad = true })
+-- optimiser = torus.optim.adam({ w }, { lr = 0.1 })
+-- optimiser:step(torus.grad((w * w):sum(), { w }))
+-- print(w:item())   -- 2.9
 function Adam:step(grads)
   if grads ~= nil then
     options.argument("adam", "grads", grads, { type = "table" })
@@ -119,22 +128,24 @@ function Adam:step(grads)
   end)
 end
 
---- Sets every gradient to nil.
+--- Sets the gradient of every parameter to nil.
 -- @usage
--- net = torus.nn.Linear(2, 1)
--- optimiser = torus.optim.adam(net:parameters())
+-- w = torus.full({ 1 }, 3, { requires_grad = true })
+-- optimiser = torus.optim.adam({ w }, { lr = 0.1 })
+-- loss = (w * w):sum()
+-- loss:backward()
 -- optimiser:zero_grad()
+-- print(w.grad)   -- nil
 function Adam:zero_grad()
   for _, p in ipairs(self.params) do p.grad = nil end
 end
 
---- What a checkpoint needs.
--- @treturn table {steps=, first={tensor, ...}, second={tensor, ...}}, the
--- tensors themselves, not copies
+--- What to save to continue from here.
+-- @treturn table steps, an integer, and first and second, lists with the two
+-- moments of every parameter: the tensors themselves, not copies
 -- @usage
--- net = torus.nn.Linear(2, 1)
--- optimiser = torus.optim.adam(net:parameters())
--- print(optimiser:state().steps)   -- 0
+-- w = torus.full({ 1 }, 3, { requires_grad = true })
+-- print(torus.optim.adam({ w }):state().steps)   -- 0
 function Adam:state()
   return { steps = self.steps, first = self.first, second = self.second }
 end
@@ -145,20 +156,22 @@ local STATE = {
   second = { required = true, type = "table" },
 }
 
---- Takes a state over; its tensors are copied. All are checked before the
--- first is written.
+--- Continues from a state, whose tensors are copied. All are checked before
+-- the first is written.
 -- @tparam table state what state() returned, or tensors of the same shapes
--- @raise when the moments do not fit the parameters
+-- @raise for moments of another number or shape
 -- @usage
--- net = torus.nn.Linear(2, 1)
--- optimiser = torus.optim.adam(net:parameters())
--- optimiser:load_state(optimiser:state())
+-- w = torus.full({ 1 }, 3, { requires_grad = true })
+-- first, second = torus.optim.adam { w }, torus.optim.adam { w }
+-- first:step { torus.ones(1) }
+-- second:load_state(first:state())
+-- print(second:state().steps)   -- 1
 function Adam:load_state(state)
   state = options.resolve("adam:load_state", state, STATE)
   for _, name in ipairs { "first", "second" } do
     if #state[name] ~= #self.params then
-      options.raise("adam: expected the moments of %d parameters, got %d",
-        #self.params, #state[name])
+      options.raise("adam:load_state: %s: expected the moments of %d "
+        .. "parameters, got %d", name, #self.params, #state[name])
     end
     check_tensors(name .. " moment", state[name], self.params)
   end

@@ -24,19 +24,23 @@ local RULES = {
   max = { default = 1e6, type = "number", above = 0 },
 }
 
---- GECO (Rezende & Viola 2018, "Taming VAEs", algorithm 1).
+--- A multiplier for "minimise something subject to error <= tolerance" (GECO,
+-- Rezende & Viola 2018).
 -- @function torus.optim.geco
--- @tparam table opts tolerance (in the error's units), initial=1 multiplier,
--- rate=1 (change of the multiplier's logarithm per step and unit of
--- constraint), bound=0.02 (largest such change), decay=0.99 of the moving
--- average, min=1e-3 and max=1e6 of the multiplier
+-- @tparam table opts
+-- @tparam number opts.tolerance in the error's units
+-- @tparam[opt=1] number opts.initial multiplier
+-- @tparam[opt=1] number opts.rate change of the multiplier's logarithm per
+-- update and unit of constraint
+-- @tparam[opt=0.02] number opts.bound largest such change
+-- @tparam[opt=0.99] number opts.decay of the moving average, in [0, 1]
+-- @tparam[opt=0.001] number opts.min of the multiplier
+-- @tparam[opt=1e6] number opts.max of the multiplier
 -- @treturn Geco
--- @raise when the tolerance is missing or an option is out of range
 -- @usage
--- geco = torus.optim.geco{ tolerance = 0.01 }
--- error, kl = 0.05, 3
--- multiplier = geco:update(error)
--- loss = kl + multiplier * error
+-- geco = torus.optim.geco { tolerance = 0.01 }
+-- for _ = 1, 10 do geco:update(0.5) end
+-- print(geco:multiplier() > 1)   -- true
 function Geco.new(opts)
   opts = options.resolve("geco", opts, RULES)
   return setmetatable({ options = opts, exponent = math.log(opts.initial),
@@ -47,22 +51,21 @@ local function clamp(x, low, high)
   return math.max(low, math.min(high, x))
 end
 
---- The present multiplier.
--- @treturn number the multiplier to weigh the error with
+--- The weight of the error in the loss.
+-- @treturn number
 -- @usage
--- geco = torus.optim.geco{ tolerance = 0.01 }
--- print(geco:multiplier())   -- 1.0
+-- print(torus.optim.geco({ tolerance = 0.01, initial = 2 }):multiplier())
 function Geco:multiplier()
   return math.exp(self.exponent)
 end
 
---- Takes in the error of one step.
--- @tparam number reconstruction error, in the tolerance's units; not NaN, which
--- would stay in the moving average
+--- Updates the multiplier by the error of one training step.
+-- @tparam number reconstruction error, in the tolerance's units; NaN, which
+-- would stay in the moving average, is refused
 -- @treturn number the new multiplier
 -- @usage
--- geco = torus.optim.geco{ tolerance = 0.01 }
--- print(geco:update(0.05) > 1)   -- true: the error is above the tolerance
+-- geco = torus.optim.geco { tolerance = 0.01 }
+-- print(geco:update(0.5))   -- 1.0202013400268
 function Geco:update(reconstruction)
   options.argument("geco:update", "reconstruction", reconstruction,
     { type = "number" })
@@ -77,12 +80,12 @@ function Geco:update(reconstruction)
   return self:multiplier()
 end
 
---- What a checkpoint needs.
--- @treturn table numbers, exact when written with "%a": exponent, the
--- multiplier's logarithm, and moving, nil before the first update
+--- What to save to continue from here.
+-- @treturn table of numbers, exact when written with "%a": exponent, the
+-- multiplier's logarithm, and moving, the moving average of the error, nil
+-- before the first update
 -- @usage
--- geco = torus.optim.geco{ tolerance = 0.01 }
--- print(geco:state().exponent)   -- 0.0
+-- print(torus.optim.geco({ tolerance = 0.01 }):state().exponent)   -- 0.0
 function Geco:state()
   return { exponent = self.exponent, moving = self.moving }
 end
@@ -92,11 +95,14 @@ local STATE = {
   moving = { type = "number" },
 }
 
---- Restores a state.
+--- Continues from a state.
 -- @tparam table state what state() returned
 -- @usage
--- geco = torus.optim.geco{ tolerance = 0.01 }
--- geco:load_state(geco:state())
+-- first = torus.optim.geco { tolerance = 0.01 }
+-- second = torus.optim.geco { tolerance = 0.01 }
+-- first:update(0.5)
+-- second:load_state(first:state())
+-- print(second:multiplier() == first:multiplier())   -- true
 function Geco:load_state(state)
   state = options.resolve("geco:load_state", state, STATE)
   self.exponent, self.moving = state.exponent, state.moving

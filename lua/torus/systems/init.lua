@@ -1,9 +1,10 @@
---- Physical systems: the paper's four, two more, and the user's own.
+--- Physical systems: those of the paper (section 4), others, and the user's
+-- own.
 --
 --     local pendulum = torus.systems.pendulum
 --     local q, p = pendulum:sample{ count = 100, seed = 1 }
---     local way = pendulum:solve(q, p)          -- way.q: (31, 100, 1)
---     local frames = pendulum:render(way.q)     -- (31, 100, 32, 32, 3)
+--     local trajectory = pendulum:solve(q, p)       -- q, p: (31, 100, 1)
+--     local frames = pendulum:render(trajectory.q)  -- (31, 100, 32, 32, 3)
 --
 --     torus.systems.define {
 --       name = "quartic", dimension = 1, constants = { k = 1 },
@@ -38,9 +39,7 @@ local function is_built_in(name) return modules.exists(PARENT, name) end
 --- The names of all systems: the built-in ones, then the user's, sorted each.
 -- @treturn {string,...}
 -- @usage
--- local torus = require "torus"
 -- print(table.concat(torus.systems.names(), ", "))
--- @usage print(table.concat(torus.systems.names(), " "))
 function M.names()
   local names, own = modules.names(PARENT), {}
   for name in pairs(known) do
@@ -55,13 +54,13 @@ local function is_file(name)
 end
 
 --- A system by its name, or by the path of a Lua file, ending in `.lua`, that
--- returns the definition of one; the file is read when it is first asked for.
+-- returns the definition of one; a file is read once.
 -- @tparam string name
 -- @treturn ?System
 -- @treturn ?string message
 -- @usage
--- print(torus.systems.find("pendulum").dimension)   -- 1
--- print(torus.systems.find("pendulums"))   -- nil, and what is known
+-- print(assert(torus.systems.find("pendulum")))
+-- print(torus.systems.find("planets"))   -- nil and a message
 function M.find(name)
   if is_file(name) then
     if read[name] then return read[name] end
@@ -71,15 +70,16 @@ function M.find(name)
     known[name] = System.new(require(PARENT .. "." .. name))
   end
   if known[name] then return known[name] end
-  return nil, string.format("%q is no system (known: %s, or a Lua file of "
-    .. "your own)", tostring(name), table.concat(M.names(), ", "))
+  return nil, string.format("no system is named %q (known: %s; or expected the "
+    .. "path of a Lua file)", tostring(name), table.concat(M.names(), ", "))
 end
 
---- A system as find has it; an unknown one is an error.
--- @tparam string name
+--- A system as `find` has it; an unknown one is an error.
+-- @tparam string name or path
 -- @treturn System
--- @raise for an unknown name
--- @usage print(torus.systems.get("two_body"))
+-- @raise for an unknown name, and for a file that defines no system
+-- @usage
+-- print(torus.systems.get("two_body").dimension)   -- 4
 function M.get(name)
   local system, message = M.find(name)
   if not system then
@@ -90,41 +90,68 @@ function M.get(name)
   return system
 end
 
---- Defines a system and makes it torus.systems.<name>. Everything is tried
--- out at once, with three initial states.
+--- Defines a system and makes it torus.systems.<name>. Each function is
+-- called once with three initial states, so that a mistake shows here.
 --
--- `kinetic(p, c)` and `potential(q, c)`, or a joint `energy(q, p, c)`, take
--- tensors (batch, dimension) and the constants, and give (batch).
--- `sample(u, z, c)` makes initial states from random numbers: u has `uniforms`
--- columns in [0, 1), z has `normals` ones, float64, a row for each trajectory;
--- it gives q and p, (rows, dimension). `positions(q, c)` gives (batch, bodies,
--- 2), in a world from -half_width to half_width, y up. Radii default to
--- sqrt(m / pi) of `masses`, half_width to `extent` plus the largest radius;
--- each of the four may be a function of the constants. `noise`, `dt` and
--- `steps` are defaults for data. `field(c)`, optional, names a kernel of the
--- engine and its constants.
--- @tparam table definition name, dimension, constants={}, kinetic and
--- potential or energy, uniforms=0, normals=0, sample, positions, masses or
--- radii, extent or half_width, colours, noise=0, dt=0.125, steps=30, field
+-- `c` is the table of constants everywhere. masses, radii, extent and
+-- half_width may each be a function of it.
+-- @tparam table definition
+-- @tparam string definition.name
+-- @tparam integer definition.dimension of q, and of p
+-- @tparam[opt] {[string]=number} definition.constants
+-- @tparam[opt] function definition.kinetic (p, c) -> (batch), p (batch,
+-- dimension); together with
+-- @tparam[opt] function definition.potential (q, c) -> (batch)
+-- @tparam[opt] function definition.energy (q, p, c) -> (batch), instead of the
+-- two, where the Hamiltonian is not separable
+-- @tparam function definition.sample (u, z, c) -> q, p: initial states (rows,
+-- dimension) from u (rows, uniforms), uniform in [0, 1), and z (rows, normals),
+-- normal, both float64
+-- @tparam[opt=0] integer definition.uniforms columns of u
+-- @tparam[opt=0] integer definition.normals columns of z
+-- @tparam[opt] function definition.positions (q, c) -> (batch, bodies, 2), x
+-- and y (upwards) of what is drawn, from -half_width to half_width
+-- @tparam[opt] {number,...} definition.masses one for each body, of which
+-- radii follow as sqrt(m / pi)
+-- @tparam[opt] {number,...} definition.radii one for each body
+-- @tparam[opt] number definition.extent largest distance from the centre, to
+-- which the largest radius is added for half_width
+-- @tparam[opt] number definition.half_width of the canvas, in the system's units
+-- @tparam[opt] {{r,g,b},...} definition.colours in [0, 1], one for each body;
+-- evenly spaced hues by default
+-- @tparam[opt=0] number definition.noise standard deviation on every coordinate
+-- of observed states
+-- @tparam[opt=0.125] number definition.dt time between frames
+-- @tparam[opt=30] integer definition.steps frames after the first
+-- @tparam[opt] function definition.field (c) -> name of a kernel of the engine
+-- for the vector field, and the list of its constants
+-- @tparam[opt] table definition.recipe what an HNN's data and training change:
+-- torus.data.hnn_data.recipe
+-- @tparam[opt] table definition.starts other samplers by name, for
+-- torus.data.hnn_data.make: {uniforms =, normals =, sample =} each
 -- @treturn System
--- @raise when the definition lacks something, one of its functions returns
--- another shape than it should, or the name is taken
+-- @raise for what is missing or does not fit, and for a built-in system's name
 -- @usage
--- quartic = torus.systems.define{ name = "quartic", dimension = 1,
---   constants = { k = 1 }, uniforms = 2,
+-- spring = torus.systems.define {
+--   name = "stiff_spring", dimension = 1, constants = { k = 9 },
 --   kinetic = function(p) return (p * p):sum(2) / 2 end,
---   potential = function(q, c) return (q * q * q * q):sum(2) * (c.k / 4) end,
---   sample = function(u) return u:narrow(2, 1, 1), u:narrow(2, 2, 1) end }
--- q, p = quartic:sample{ count = 3 }
--- print(quartic:energy(q, p))
+--   potential = function(q, c) return (q * q):sum(2) * (c.k / 2) end,
+--   uniforms = 2,
+--   sample = function(u) return u:narrow(2, 1, 1), u:narrow(2, 2, 1) end,
+--   positions = function(q) return torus.stack({ q, q * 0 }, 3) end,
+--   radii = { 0.2 }, half_width = 1.5,
+-- }
+-- q, p = spring:sample { count = 2 }
+-- print(spring:energy(q, p))
 function M.define(definition)
   local system = System.new(definition)
   if is_built_in(system.name) then
-    options.raise("systems: %q is a built-in system; choose another name",
-      system.name)
+    options.raise("systems.define: name: %q is a built-in system; choose another "
+      .. "name", system.name)
   end
   if not system.name:match("^[%a_][%w_]*$") or rawget(M, system.name) then
-    options.raise("systems: %q can't be a system's name", system.name)
+    options.raise("systems.define: name: expected letters, digits and _, other "
+      .. "than a function of torus.systems, got %q", system.name)
   end
   known[system.name], named[system.name] = system, true
   return system
@@ -135,13 +162,7 @@ end
 -- @treturn ?System
 -- @treturn ?string message
 -- @usage
--- file = io.open("free.lua", "w")
--- file:write[[return { name = "free", dimension = 1, normals = 2,
---   kinetic = function(p) return (p * p):sum(2) / 2 end,
---   potential = function(q) return (q * 0):sum(2) end,
---   sample = function(u, z) return z:narrow(2, 1, 1), z:narrow(2, 2, 1) end }]]
--- file:close()
--- print(assert(torus.systems.load("free.lua")))
+-- print(torus.systems.load("no_such_file.lua"))   -- nil and a message
 function M.load(path)
   local chunk, message = loadfile(path)
   if not chunk then return nil, message end
@@ -160,22 +181,24 @@ function M.load(path)
 end
 
 --- Whether a value is a system.
--- @param value
+-- @param value anything
 -- @treturn boolean
--- @usage print(torus.systems.is_system(torus.systems.pendulum))   -- true
+-- @usage
+-- print(torus.systems.is_system(torus.systems.pendulum))   -- true
 function M.is_system(value) return getmetatable(value) == System end
 
---- A system, or the one that a name stands for; anything else is an error.
+--- The system that an argument means.
 -- @tparam string where name of the operation, for the message
--- @tparam string|System value
+-- @tparam string|System value a system, its name or the path of its Lua file
 -- @treturn System
--- @raise when value is neither a system nor the name of one
--- @usage print(torus.systems.of("my_function", "pendulum"))
+-- @raise for anything else
+-- @usage
+-- print(torus.systems.of("example", "pendulum"))
 function M.of(where, value)
   if type(value) == "string" then return M.get(value) end
   if M.is_system(value) then return value end
   options.raise("%s: expected a system or its name, got %s", where,
-    tostring(value))
+    options.show(value))
 end
 
 return setmetatable(M, {

@@ -165,7 +165,7 @@ end
 -- @raise for unknown options, for values outside of their rule, and for
 -- combinations that contradict each other
 -- @usage
--- local config = require "torus.models.hgn.config"
+-- config = require "torus.models.hgn.config"
 -- print(config.resolve({ variant = "no_fpsi" }).z)   -- 32
 function M.resolve(config)
   local c = options.resolve("hgn", config, M.rules)

@@ -45,8 +45,7 @@ M.rules = configuration.rules
 -- @treturn Module an HGN, whose `config` is the full configuration
 -- @raise for unknown options and for values that don't fit each other
 -- @usage
--- local torus = require "torus"
--- local model = torus.models.hgn.new({ width = 8, frames = 5 },
+-- model = torus.models.hgn.new({ width = 8, frames = 5 },
 --   torus.generator(1))
 -- print(model, model.config.dt)
 function M.new(config, generator)
@@ -84,9 +83,8 @@ end
 -- @treturn tensor logarithm of the variance, the same shape
 -- @raise for frames of another shape than the configuration's
 -- @usage
--- local torus = require "torus"
--- local model = torus.models.hgn { width = 8, frames = 4, z = 6 }
--- local mean, logvar = model:encode(torus.rand(2, 4, 32, 32, 3))
+-- model = torus.models.hgn { width = 8, frames = 4, z = 6 }
+-- mean, logvar = model:encode(torus.rand(2, 4, 32, 32, 3))
 -- print(table.unpack(mean.shape))   -- 2 4 4 6, as of logvar
 function HGN:encode(frames)
   checks.frames(self, "encode", frames, self.config.context)
@@ -104,9 +102,8 @@ end
 -- @treturn tensor q (batch, size, size, state)
 -- @treturn tensor p, the same shape
 -- @usage
--- local torus = require "torus"
--- local model = torus.models.hgn { width = 8, frames = 4, z = 6 }
--- local q, p = model:state_of(torus.randn(2, 4, 4, 6))
+-- model = torus.models.hgn { width = 8, frames = 4, z = 6 }
+-- q, p = model:state_of(torus.randn(2, 4, 4, 6))
 -- print(table.unpack(q.shape))   -- 2 4 4 16, as of p
 function HGN:state_of(z)
   local vector = self.config.phase == "vector"
@@ -124,9 +121,8 @@ end
 -- @treturn tensor q (batch, size, size, state)
 -- @treturn tensor p, the same shape
 -- @usage
--- local torus = require "torus"
--- local model = torus.models.hgn { width = 8, frames = 4 }
--- local q, p = model:infer(torus.rand(2, 4, 32, 32, 3))
+-- model = torus.models.hgn { width = 8, frames = 4 }
+-- q, p = model:infer(torus.rand(2, 4, 32, 32, 3))
 -- print(table.unpack(q.shape))   -- 2 4 4 16, as of p
 function HGN:infer(frames, first)
   first = options.argument("hgn:infer", "first", first or 1, COUNT)
@@ -150,10 +146,9 @@ local ROLLOUT = { steps = {}, dt = {}, method = {}, fused = {} }
 -- @tparam[opt] boolean opts.fused as torus.integrate's
 -- @treturn table trajectory: q and p (steps + 1, batch, size, size, state)
 -- @usage
--- local torus = require "torus"
--- local model = torus.models.hgn { width = 8, frames = 4 }
--- local q, p = torus.randn(2, 4, 4, 16), torus.randn(2, 4, 4, 16)
--- local backward = model:rollout(q, p, { steps = 10, dt = -0.125 })
+-- model = torus.models.hgn { width = 8, frames = 4 }
+-- q, p = torus.randn(2, 4, 4, 16), torus.randn(2, 4, 4, 16)
+-- backward = model:rollout(q, p, { steps = 10, dt = -0.125 })
 -- print(table.unpack(backward.q.shape))   -- 11 2 4 4 16
 function HGN:rollout(q, p, opts)
   local o = options.resolve("hgn:rollout", opts, ROLLOUT)
@@ -169,11 +164,10 @@ end
 -- @tparam[opt] table opts as rollout's
 -- @treturn table a trajectory whose first state is the given one's last
 -- @usage
--- local torus = require "torus"
--- local model = torus.models.hgn { width = 8, frames = 4 }
--- local q, p = torus.randn(2, 4, 4, 16), torus.randn(2, 4, 4, 16)
--- local forward = model:rollout(q, p)
--- local back = model:continue(forward, { dt = -0.125 })
+-- model = torus.models.hgn { width = 8, frames = 4 }
+-- q, p = torus.randn(2, 4, 4, 16), torus.randn(2, 4, 4, 16)
+-- forward = model:rollout(q, p)
+-- back = model:continue(forward, { dt = -0.125 })
 -- print((back.q[-1] - q):abs():max():item() < 1e-4)   -- true
 function HGN:continue(trajectory, opts)
   checks.trajectory(self, "continue", trajectory)
@@ -185,8 +179,7 @@ end
 -- @tparam tensor p the same shape
 -- @treturn tensor one number per sample (batch)
 -- @usage
--- local torus = require "torus"
--- local model = torus.models.hgn { width = 8, frames = 4 }
+-- model = torus.models.hgn { width = 8, frames = 4 }
 -- print(model:energy(torus.randn(2, 4, 4, 16), torus.randn(2, 4, 4, 16)))
 function HGN:energy(q, p)
   return self.hamiltonian(q, p)
@@ -196,9 +189,8 @@ end
 -- @tparam table trajectory as rollout returns it
 -- @treturn tensor (steps + 1, batch)
 -- @usage
--- local torus = require "torus"
--- local model = torus.models.hgn { width = 8, frames = 4 }
--- local q, p = torus.randn(2, 4, 4, 16), torus.randn(2, 4, 4, 16)
+-- model = torus.models.hgn { width = 8, frames = 4 }
+-- q, p = torus.randn(2, 4, 4, 16), torus.randn(2, 4, 4, 16)
 -- print(table.unpack(model:energies(model:rollout(q, p)).shape))   -- 4 2
 function HGN:energies(trajectory)
   checks.trajectory(self, "energies", trajectory)
@@ -215,8 +207,7 @@ end
 -- @treturn tensor q itself; of a vector phase space, (images, dimension), its
 -- projection (images, size, size, state)
 -- @usage
--- local torus = require "torus"
--- local model = torus.models.hgn { width = 8, frames = 4, phase = "vector" }
+-- model = torus.models.hgn { width = 8, frames = 4, phase = "vector" }
 -- print(table.unpack(model:project(torus.randn(5, 1)).shape))   -- 5 4 4 16
 function HGN:project(q)
   return self.projection and self.projection(q) or q
@@ -240,8 +231,7 @@ end
 -- memory while no gradient is recorded; all at once by default
 -- @treturn tensor (..., height, width, channels) in (0, 1)
 -- @usage
--- local torus = require "torus"
--- local model = torus.models.hgn { width = 8, frames = 4 }
+-- model = torus.models.hgn { width = 8, frames = 4 }
 -- print(table.unpack(model:decode(torus.randn(3, 2, 4, 4, 16), 4).shape))   -- 3 2 32 32 3
 function HGN:decode(q, chunk)
   checks.states(self, "decode", "q", q, { "..." })
@@ -259,9 +249,8 @@ end
 -- @tparam[opt=64] integer chunk images per call of the decoder
 -- @treturn tensor (batch, steps + 1, height, width, channels)
 -- @usage
--- local torus = require "torus"
--- local model = torus.models.hgn { width = 8, frames = 4 }
--- local q, p = torus.randn(2, 4, 4, 16), torus.randn(2, 4, 4, 16)
+-- model = torus.models.hgn { width = 8, frames = 4 }
+-- q, p = torus.randn(2, 4, 4, 16), torus.randn(2, 4, 4, 16)
 -- print(table.unpack(model:images(model:rollout(q, p)).shape))   -- 2 4 32 32 3
 function HGN:images(trajectory, chunk)
   checks.trajectory(self, "images", trajectory)
@@ -290,10 +279,9 @@ end
 -- @treturn tensor (batch, steps + 1, height, width, channels)
 -- @treturn table trajectory
 -- @usage
--- local torus = require "torus"
--- local model = torus.models.hgn { width = 8, frames = 4 }
--- local frames = torus.rand(2, 4, 32, 32, 3)
--- local slower = model:reconstruct(frames, { dt = 0.0625, steps = 6 })
+-- model = torus.models.hgn { width = 8, frames = 4 }
+-- frames = torus.rand(2, 4, 32, 32, 3)
+-- slower = model:reconstruct(frames, { dt = 0.0625, steps = 6 })
 -- print(table.unpack(slower.shape))   -- 2 7 32 32 3
 function HGN:reconstruct(frames, opts)
   opts = options.resolve("hgn:reconstruct", opts, FILM)
@@ -313,8 +301,7 @@ end
 -- @treturn tensor (count, steps + 1, height, width, channels)
 -- @treturn table trajectory
 -- @usage
--- local torus = require "torus"
--- local model = torus.models.hgn { width = 8, frames = 4 }
+-- model = torus.models.hgn { width = 8, frames = 4 }
 -- print(table.unpack(model:sample(3, { generator = torus.generator(1) }).shape))
 -- -- 3 4 32 32 3
 function HGN:sample(count, opts)

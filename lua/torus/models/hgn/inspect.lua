@@ -57,8 +57,7 @@ end
 -- @tparam[opt] generator opts.generator draws it otherwise
 -- @treturn ?string its name; nil when all is finite
 -- @usage
--- local torus = require "torus"
--- local model = torus.models.hgn { width = 8, frames = 4 }
+-- model = torus.models.hgn { width = 8, frames = 4 }
 -- print(model:first_bad(torus.rand(2, 4, 32, 32, 3)))            -- nil
 -- print(model:first_bad(torus.full({ 2, 4, 32, 32, 3 }, 0/0)))   -- the frames
 function M.first_bad(model, frames, opts)

@@ -69,9 +69,8 @@ local LOSS = {
 -- and p of the trajectory
 -- @raise for frames of another shape than the configuration's
 -- @usage
--- local torus = require "torus"
--- local model = torus.models.hgn { width = 8, frames = 4 }
--- local loss, parts = model:loss(torus.rand(2, 4, 32, 32, 3))
+-- model = torus.models.hgn { width = 8, frames = 4 }
+-- loss, parts = model:loss(torus.rand(2, 4, 32, 32, 3))
 -- loss:backward()
 -- print(parts.mse:item(), parts.kl:item())
 function M.loss(model, frames, opts)
@@ -139,9 +138,8 @@ local DECODER = { fused = LOSS.fused, chunk = CHUNK }
 -- @treturn tensor gradient of the states
 -- @treturn {tensor,...} gradients in the order of decoder:parameters()
 -- @usage
--- local torus = require "torus"
--- local model = torus.models.hgn { width = 8, frames = 4 }
--- local squares, state_gradient, gradients = model:decoder_gradients(
+-- model = torus.models.hgn { width = 8, frames = 4 }
+-- squares, state_gradient, gradients = model:decoder_gradients(
 --   torus.randn(5, 4, 4, 16), torus.rand(5, 32, 32, 3), 0.5)
 -- print(squares, #gradients, table.unpack(state_gradient.shape))
 function M.decoder_gradients(model, states, targets, weight, opts)
@@ -256,10 +254,9 @@ end
 -- @treturn {tensor,...} in the order of parameters()
 -- @treturn table numbers: loss, mse, kl (0 of variant "determ")
 -- @usage
--- local torus = require "torus"
--- local model = torus.models.hgn { width = 8, frames = 4 }
--- local optimiser = torus.optim.adam(model:parameters(), { lr = 1.5e-4 })
--- local gradients, numbers = model:gradients(torus.rand(2, 4, 32, 32, 3))
+-- model = torus.models.hgn { width = 8, frames = 4 }
+-- optimiser = torus.optim.adam(model:parameters(), { lr = 1.5e-4 })
+-- gradients, numbers = model:gradients(torus.rand(2, 4, 32, 32, 3))
 -- optimiser:step(gradients)
 -- print(numbers.loss, numbers.mse, numbers.kl)
 function M.gradients(model, frames, opts)

@@ -66,9 +66,8 @@ local Decoder = Module.class("Decoder")
 -- @treturn Module (images, size, size, inputs) -> (images, size 2^blocks,
 -- size 2^blocks, channels) in (0, 1)
 -- @usage
--- local torus = require "torus"
--- local decoder = require "torus.models.parts.decoder"
--- local net = decoder.new(4, { blocks = 3, width = 8, channels = 3,
+-- decoder = require "torus.models.parts.decoder"
+-- net = decoder.new(4, { blocks = 3, width = 8, channels = 3,
 --   skip = true, closing = "none" })
 -- print(table.unpack(net(torus.randn(2, 4, 4, 4)).shape))   -- 2 32 32 3
 function M.new(inputs, opts)

@@ -17,9 +17,8 @@ local M = {}
 -- @treturn Module (batch, resolution, resolution, inputs) -> (batch, size,
 -- size, outputs), where size is the resolution over 2^halvings
 -- @usage
--- local torus = require "torus"
--- local encoder = require "torus.models.parts.encoder"
--- local net = encoder.new(9, 5, { resolution = 32, width = 8 })
+-- encoder = require "torus.models.parts.encoder"
+-- net = encoder.new(9, 5, { resolution = 32, width = 8 })
 -- print(table.unpack(net(torus.rand(2, 32, 32, 9)).shape))   -- 2 4 4 5
 function M.new(inputs, outputs, opts)
   local w = opts.width

@@ -53,9 +53,8 @@ end
 -- @tparam[opt] table opts.layer dtype and generator of every Conv2d
 -- @treturn Module (batch, size, size, inputs) -> (batch)
 -- @usage
--- local torus = require "torus"
--- local energy = require "torus.models.parts.energy"
--- local V = energy.new(4, { width = 8, layers = 2, size = 4 })
+-- energy = require "torus.models.parts.energy"
+-- V = energy.new(4, { width = 8, layers = 2, size = 4 })
 -- print(table.unpack(V(torus.randn(5, 4, 4, 4)).shape))   -- 5
 function M.new(inputs, opts)
   local layer = opts.layer or {}
@@ -90,9 +89,8 @@ local Joint = Module.class("JointEnergy")
 -- @tparam table opts as of `new`
 -- @treturn Module (q, p), each (batch, size, size, inputs), -> (batch)
 -- @usage
--- local torus = require "torus"
--- local energy = require "torus.models.parts.energy"
--- local H = energy.joint(4, { width = 8, layers = 2, size = 4 })
+-- energy = require "torus.models.parts.energy"
+-- H = energy.joint(4, { width = 8, layers = 2, size = 4 })
 -- print(table.unpack(H(torus.randn(5, 4, 4, 4), torus.randn(5, 4, 4, 4)).shape))   -- 5
 function M.joint(inputs, opts)
   local self = M.new(2 * inputs, opts)
@@ -120,9 +118,8 @@ local Dense = Module.class("DenseEnergy")
 -- @tparam[opt] table opts.layer dtype, init and generator of every Linear
 -- @treturn Module (batch, inputs) -> (batch)
 -- @usage
--- local torus = require "torus"
--- local energy = require "torus.models.parts.energy"
--- local V = energy.dense(2, { width = 16, layers = 2 })
+-- energy = require "torus.models.parts.energy"
+-- V = energy.dense(2, { width = 16, layers = 2 })
 -- print(table.unpack(V(torus.randn(5, 2)).shape))   -- 5
 function M.dense(inputs, opts)
   local layer = opts.layer or {}
@@ -160,9 +157,8 @@ local JointDense = Module.class("JointDenseEnergy")
 -- @tparam table opts as of `dense`
 -- @treturn Module (q, p), each (batch, inputs), -> (batch)
 -- @usage
--- local torus = require "torus"
--- local energy = require "torus.models.parts.energy"
--- local H = energy.joint_dense(2, { width = 16, layers = 2 })
+-- energy = require "torus.models.parts.energy"
+-- H = energy.joint_dense(2, { width = 16, layers = 2 })
 -- print(table.unpack(H(torus.randn(5, 2), torus.randn(5, 2)).shape))   -- 5
 function M.joint_dense(inputs, opts)
   return setmetatable(M.dense(2 * inputs, opts), JointDense)
@@ -179,8 +175,7 @@ local Quadratic = Module.class("QuadraticEnergy")
 --- The kinetic energy |p|^2 / 2 of unit mass, without parameters.
 -- @treturn Module (batch, ...) -> (batch)
 -- @usage
--- local torus = require "torus"
--- local energy = require "torus.models.parts.energy"
+-- energy = require "torus.models.parts.energy"
 -- print(energy.quadratic()(torus.tensor { { 3, 4 } }))   -- 12.5
 function M.quadratic()
   return Module.instance(Quadratic, {})

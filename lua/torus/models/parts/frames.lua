@@ -11,7 +11,7 @@ local LARGEST = 1024
 -- @tparam integer resolution height and width of a frame in pixels
 -- @treturn integer
 -- @usage
--- local frames = require "torus.models.parts.frames"
+-- frames = require "torus.models.parts.frames"
 -- print(frames.halvings(32), frames.halvings(64))   -- 3 4
 function M.halvings(resolution)
   return resolution >= 64 and 4 or 3
@@ -22,7 +22,7 @@ end
 -- @tparam string where name of the operation, for the message
 -- @tparam integer resolution height and width of a frame in pixels
 -- @usage
--- local frames = require "torus.models.parts.frames"
+-- frames = require "torus.models.parts.frames"
 -- print(pcall(frames.check_resolution, "example", 20))
 function M.check_resolution(where, resolution)
   local factor = 1 << M.halvings(resolution)
@@ -39,7 +39,7 @@ local COLOUR = { type = "number", min = 0, max = 1 }
 -- @tparam ?{number,...} background one number in [0, 1] per channel
 -- @tparam integer channels of a frame
 -- @usage
--- local frames = require "torus.models.parts.frames"
+-- frames = require "torus.models.parts.frames"
 -- print(pcall(frames.check_background, "example", { 0.5 }, 3))
 function M.check_background(where, background, channels)
   if background == nil then return end

@@ -20,9 +20,8 @@ local Stack = Module.class("Stack")
 -- @treturn Module members 1, 2, ...; (batch, height, width, first channels) ->
 -- (batch, height', width', last channels)
 -- @usage
--- local torus = require "torus"
--- local stack = require "torus.models.parts.stack"
--- local net = stack.new({ 3, 8, 4 }, { activation = "relu", strides = { 2, 1 } })
+-- stack = require "torus.models.parts.stack"
+-- net = stack.new({ 3, 8, 4 }, { activation = "relu", strides = { 2, 1 } })
 -- print(table.unpack(net(torus.rand(5, 16, 16, 3)).shape))   -- 5 8 8 4
 function M.new(channels, opts)
   local self = Module.instance(Stack, {
@@ -55,9 +54,8 @@ local Spread = Module.class("Spread")
 -- @tparam table opts as of `new`
 -- @treturn Module (batch, 1, 1, inputs) -> (batch, size, size, last channels)
 -- @usage
--- local torus = require "torus"
--- local stack = require "torus.models.parts.stack"
--- local net = stack.spread(4, 2, { 8, 6 }, { activation = "relu" })
+-- stack = require "torus.models.parts.stack"
+-- net = stack.spread(4, 2, { 8, 6 }, { activation = "relu" })
 -- print(table.unpack(net(torus.rand(5, 1, 1, 4)).shape))   -- 5 2 2 6
 function M.spread(inputs, size, channels, opts)
   local self = Module.instance(Spread, { size = size,

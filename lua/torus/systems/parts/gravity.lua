@@ -3,14 +3,23 @@
 -- @module torus.systems.parts.gravity
 local M = {}
 
---- @tparam tensor p (batch, 2 n)
+--- The kinetic energy, sum |p_i|^2 / (2 m).
+-- @tparam tensor p (batch, 2 n)
 -- @tparam table c constants with m
 -- @treturn tensor (batch)
+-- @usage
+-- gravity = require "torus.systems.parts.gravity"
+-- print(gravity.kinetic(torus.ones(1, 4), { m = 1 }))   -- [2.]
 function M.kinetic(p, c) return (p * p):sum(2) * (1 / (2 * c.m)) end
 
---- @tparam tensor q (batch, 2 n): x1, y1, x2, y2 ...
+--- The potential energy, -sum_{i<j} g m^2 / |q_j - q_i|.
+-- @tparam tensor q (batch, 2 n): x1, y1, x2, y2 ...
 -- @tparam table c constants with g and m
 -- @treturn tensor (batch)
+-- @usage
+-- gravity = require "torus.systems.parts.gravity"
+-- q = torus.tensor { { 0, 0, 2, 0 } }
+-- print(gravity.potential(q, { g = 1, m = 1 }))   -- [-0.5]
 function M.potential(q, c)
   local n, total = q:size(2) // 2, nil
   for i = 1, n do
@@ -23,14 +32,20 @@ function M.potential(q, c)
   return total * (-c.g * c.m * c.m)
 end
 
---- The bodies' places.
+--- The positions of the bodies.
 -- @tparam tensor q (batch, 2 n)
 -- @treturn tensor (batch, n, 2)
+-- @usage
+-- gravity = require "torus.systems.parts.gravity"
+-- print(table.unpack(gravity.positions(torus.ones(5, 6)).shape))   -- 5 3 2
 function M.positions(q) return q:reshape(q:size(1), q:size(2) // 2, 2) end
 
---- The constants of the engine's field n_body for n equal bodies.
+--- The `field` of a definition, the engine's kernel n_body, for n equal bodies.
 -- @tparam integer n
 -- @treturn function of the constants g and m
+-- @usage
+-- gravity = require "torus.systems.parts.gravity"
+-- print(gravity.field(2)({ g = 1, m = 1 }))   -- n_body and {1, 1, 1}
 function M.field(n)
   return function(c)
     local constants = { c.g }
@@ -39,9 +54,12 @@ function M.field(n)
   end
 end
 
---- n equal masses, for the radii of the discs.
+--- The `masses` of a definition for n equal bodies.
 -- @tparam integer n
 -- @treturn function of the constant m
+-- @usage
+-- gravity = require "torus.systems.parts.gravity"
+-- print(#gravity.masses(3)({ m = 1 }))   -- 3
 function M.masses(n)
   return function(c)
     local masses = {}

@@ -1,4 +1,6 @@
---- Pictures of states: every body a disc with a soft edge on a grey ground.
+--- Pictures of states: every body is a disc with a soft edge on a grey
+-- background (appendix A.4 of the paper). Its constants are those of the
+-- authors' later public suite.
 -- @module torus.systems.parts.render
 local core = require "torus.core"
 local options = require "torus.options"
@@ -6,10 +8,9 @@ local engine = require "torus.engine"
 
 local M = {}
 
---- The ground that bodies are drawn on.
+--- The background's red, green and blue, in [0, 1].
 M.grey = { 0.321, 0.349, 0.368 }
 
--- The constants of the paper's authors' later public suite.
 local RULES = {
   resolution = { default = 32, type = "integer", min = 1, max = 4096 },
   background = { default = M.grey, type = "table" },
@@ -19,17 +20,20 @@ local RULES = {
   half_width = { type = "number", above = 0 },
 }
 
---- The names of the options.
+--- The options of `scene`, as torus.options reads them.
 M.rules = RULES
 
--- Vector code treats the last rows of an odd count in another way, which can
--- change a position in its last bit. A multiple of this leaves no such rows.
+-- Vector code computes the remaining rows of an odd count differently, which
+-- can change the last bit of a position. Multiples of this leave no such rows.
 local ROWS = 64
 
 --- Fully saturated colours of evenly spaced hues: red for one body, red and
 -- green for two, red, green and blue for three; n hues for more.
 -- @tparam integer n
 -- @treturn {{r,g,b},...} each in [0, 1]
+-- @usage
+-- render = require "torus.systems.parts.render"
+-- print(table.unpack(render.palette(2)[2]))   -- 0 1 0, or nearly
 function M.palette(n)
   local colours = {}
   for i = 1, n do
@@ -47,36 +51,44 @@ local function check_colour(name, colour)
   for i = 1, 3 do
     local value = type(colour) == "table" and #colour == 3 and colour[i]
     if type(value) ~= "number" or not (value >= 0 and value <= 1) then
-      options.raise("render: expected %s as three numbers from 0 to 1", name)
+      options.raise("render: %s: expected three numbers from 0 to 1, got %s",
+        name, options.show(colour))
     end
   end
 end
 
--- One number for each body: a list, or one for all.
 local function check_radii(radii, bodies)
   if #radii ~= bodies then
-    options.raise("render: expected %d radii, got %d", bodies, #radii)
+    options.raise("render: radii: expected %d, one for each body, got %d",
+      bodies, #radii)
   end
   for i, radius in ipairs(radii) do
     if type(radius) ~= "number" or not (radius > 0) then
-      options.raise("render: expected radii above 0, got %s for body %d",
-        tostring(radius), i)
+      options.raise("render: radii: expected numbers above 0, got %s for body "
+        .. "%d", options.show(radius), i)
     end
   end
 end
 
---- What the renderer needs to know beside positions.
--- @tparam table defaults colours, radii and half_width, of a system
+--- What the renderer needs besides positions.
+-- @tparam table defaults colours, radii and half_width of a system
 -- @tparam integer bodies
--- @tparam ?table opts resolution=32, background, sharpness=80, colours,
--- radii, half_width
+-- @tparam[opt] table opts as of System:render
 -- @treturn table scene
+-- @raise for lists of another length than the bodies', and for values outside
+-- of their range
+-- @usage
+-- render = require "torus.systems.parts.render"
+-- scene = render.scene({ radii = { 0.2 }, half_width = 1 }, 1,
+--   { resolution = 16 })
+-- print(scene.resolution, scene.sharpness)   -- 16 80
 function M.scene(defaults, bodies, opts)
   local o = options.resolve("render", opts, RULES)
   local colours = o.colours or defaults.colours or M.palette(bodies)
   local radii = o.radii or defaults.radii
   if #colours ~= bodies then
-    options.raise("render: expected %d colours, got %d", bodies, #colours)
+    options.raise("render: colours: expected %d, one for each body, got %d",
+      bodies, #colours)
   end
   check_radii(radii, bodies)
   check_colour("background", o.background)
@@ -90,18 +102,29 @@ function M.scene(defaults, bodies, opts)
     half_width = o.half_width or defaults.half_width }
 end
 
---- Draws discs.
+--- Draws discs: a disc of radius R covers a pixel at the distance d by
+-- sigmoid(sharpness (R - d)), distances in units of the canvas's side.
 -- @tparam tensor positions (images, bodies, 2) float32, x and y in the world,
 -- y up
 -- @tparam table scene what scene() returned
 -- @treturn tensor (images, resolution, resolution, 3) float32 in [0, 1]
+-- @usage
+-- render = require "torus.systems.parts.render"
+-- scene = render.scene({ radii = { 0.2 }, half_width = 1 }, 1)
+-- print(table.unpack(render.discs(torus.zeros(5, 1, 2), scene).shape))
+-- -- 5 32 32 3
 function M.discs(positions, scene) return core.raster(positions, scene) end
 
---- Positions of bodies for states, each with the same bits wherever it
--- stands among the others.
--- @tparam function positions of q (rows, d), gives (rows, bodies, 2)
+--- Positions of bodies for states. Each has the same bits whatever its row
+-- and the number of rows.
+-- @tparam function positions q (rows, d) -> (rows, bodies, 2)
 -- @tparam tensor q (rows, d)
 -- @treturn tensor (rows, bodies, 2) float32
+-- @usage
+-- render = require "torus.systems.parts.render"
+-- gravity = require "torus.systems.parts.gravity"
+-- print(table.unpack(render.positions(gravity.positions, torus.ones(5, 4)).shape))
+-- -- 5 2 2
 function M.positions(positions, q)
   local rows = q:size(1)
   local padding = -rows % ROWS

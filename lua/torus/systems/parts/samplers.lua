@@ -10,10 +10,13 @@ local M = {}
 local function column(x, i) return x:narrow(2, i, 1) end
 
 --- Uniform between two limits.
--- @tparam tensor u (rows, 1)
+-- @tparam tensor u (rows, 1), uniform in [0, 1)
 -- @tparam number low
 -- @tparam number high
 -- @treturn tensor (rows, 1)
+-- @usage
+-- samplers = require "torus.systems.parts.samplers"
+-- print(samplers.between(torus.rand(3, 1), 2, 4))
 function M.between(u, low, high) return u * (high - low) + low end
 
 --- (q, p) on the circle of radius r ~ U(low, high), at a uniform angle.
@@ -22,19 +25,27 @@ function M.between(u, low, high) return u * (high - low) + low end
 -- @tparam number high
 -- @treturn tensor q (rows, 1)
 -- @treturn tensor p (rows, 1)
+-- @usage
+-- samplers = require "torus.systems.parts.samplers"
+-- q, p = samplers.circle(torus.rand(3, 2), 1, 1)
+-- print(q * q + p * p)   -- [[1.], [1.], [1.]]
 function M.circle(u, low, high)
   local r = M.between(column(u, 1), low, high)
   local angle = column(u, 2) * (2 * math.pi)
   return r * angle:cos(), r * angle:sin()
 end
 
---- A point of a sphere of radius r ~ U(low, high) around 0, in a uniform
+--- A point on a sphere of radius r ~ U(low, high) around 0, in a uniform
 -- direction.
 -- @tparam tensor u (rows, 1)
 -- @tparam tensor z (rows, n), normal
 -- @tparam number low
 -- @tparam number high
 -- @treturn tensor (rows, n)
+-- @usage
+-- samplers = require "torus.systems.parts.samplers"
+-- x = samplers.sphere(torus.rand(3, 1), torus.randn(3, 4), 2, 2)
+-- print((x * x):sum(2))   -- [4., 4., 4.]
 function M.sphere(u, z, low, high)
   local r = M.between(column(u, 1), low, high)
   return z * (r / (z * z):sum(2, true):sqrt())
@@ -50,6 +61,12 @@ end
 -- speed(r) -> the circular speed, a tensor like r
 -- @treturn tensor q (rows, 2 bodies): x1, y1, x2, y2 ...
 -- @treturn tensor p (rows, 2 bodies)
+-- @usage
+-- samplers = require "torus.systems.parts.samplers"
+-- q, p = samplers.orbit(torus.rand(3, 2), torus.randn(3, 4), { bodies = 2,
+--   low = 0.5, high = 1.5, mass = 1, perturbation = 0.05,
+--   speed = function(r) return (r * 4):reciprocal():sqrt() end })
+-- print(table.unpack(q.shape))   -- 3 4
 function M.orbit(u, z, o)
   local r = M.between(column(u, 1), o.low, o.high)
   local phase = column(u, 2) * (2 * math.pi)

@@ -38,7 +38,7 @@ local RULES = {
   starts = { default = {}, type = "table" },
 }
 
--- Initial states are made in whole blocks of this many, so that each has the
+-- Initial states are made in full blocks of this many, so that each has the
 -- same bits however many are asked for.
 local BLOCK = 1024
 
@@ -52,7 +52,7 @@ end
 
 local function check_energies(o)
   if o.energy and (o.kinetic or o.potential) then
-    complain(o, "give either energy or kinetic and potential")
+    complain(o, "expected either energy or kinetic and potential, got both")
   end
   if not o.energy and not (o.kinetic and o.potential) then
     complain(o, "expected energy(q, p, constants), or kinetic(p, constants) "
@@ -65,8 +65,8 @@ local function evaluated(value, constants)
   return value
 end
 
-local function is_above(value, least)
-  return type(value) == "number" and value > least and value < math.huge
+local function is_above(value, minimum)
+  return type(value) == "number" and value > minimum and value < math.huge
 end
 
 -- A list with one number above 0 for each body, or nil.
@@ -74,13 +74,13 @@ local function list_of(o, name, constants)
   local list = evaluated(o[name], constants)
   if list == nil then return nil end
   if type(list) ~= "table" or #list == 0 then
-    complain(o, "expected %s as a list with one for each body, got %s", name,
-      type(list) == "table" and "an empty one" or tostring(list))
+    complain(o, "%s: expected a list with a number for each body, got %s", name,
+      type(list) == "table" and "an empty one" or options.show(list))
   end
   for i, value in ipairs(list) do
     if not is_above(value, 0) then
-      complain(o, "expected %s above 0, got %s for body %d", name,
-        tostring(value), i)
+      complain(o, "%s: expected numbers above 0, got %s for body %d", name,
+        options.show(value), i)
     end
   end
   return list
@@ -91,7 +91,8 @@ local function radii_of(o, constants)
   if radii then return radii end
   local masses = list_of(o, "masses", constants)
   if not masses then
-    complain(o, "drawing needs radii or masses, a list with one for each body")
+    complain(o, "positions: expected radii or masses too, a list with one for "
+      .. "each body")
   end
   radii = {}
   for i, m in ipairs(masses) do radii[i] = math.sqrt(m / math.pi) end
@@ -103,13 +104,14 @@ local function half_width_of(o, constants, radii)
   if width == nil then
     local extent = evaluated(o.extent, constants)
     if type(extent) ~= "number" then
-      complain(o, "drawing needs half_width, or extent, the largest distance "
-        .. "from the centre")
+      complain(o, "positions: expected half_width too, or extent, the largest "
+        .. "distance from the centre")
     end
     width = extent + math.max(table.unpack(radii))
   end
   if not is_above(width, 0) then
-    complain(o, "expected a half_width above 0, got %s", tostring(width))
+    complain(o, "half_width: expected a number above 0, got %s",
+      options.show(width))
   end
   return width
 end
@@ -124,12 +126,12 @@ local function resolve_drawing(self)
     half_width = half_width_of(o, self.constants, radii) }
 end
 
-local function check_rows(o, what, x, ...)
+local function check_rows(o, name, x, ...)
   local want = { ... }
   local same = engine.is_tensor(x) and x:dim() == #want
   for i = 1, same and #want or 0 do same = same and x:size(i) == want[i] end
   if not same then
-    complain(o, "%s: expected a tensor of shape (%s), got %s", what,
+    complain(o, "%s: expected a tensor of shape (%s), got %s", name,
       table.concat(want, ","), shape_text(x))
   end
 end
@@ -149,28 +151,25 @@ local function try_out(self)
   end
 end
 
---- A system from its definition; see torus.systems.define for the fields.
--- @tparam table definition
+--- A system from its definition, without a name in torus.systems.
+-- @tparam table definition as of torus.systems.define
 -- @treturn System
--- @raise when the definition lacks something, or one of its functions returns
--- another shape than it should
+-- @raise for what is missing or does not fit
 -- @usage
--- pendulum = torus.systems.pendulum
--- other = pendulum.new{ name = "free", dimension = 1, normals = 2,
---   kinetic = function(p) return (p * p):sum(2) / 2 end,
---   potential = function(q) return (q * 0):sum(2) end,
---   sample = function(u, z) return z:narrow(2, 1, 1), z:narrow(2, 2, 1) end }
+-- System = require "torus.systems.parts.system"
+-- definition = require "torus.systems.pendulum"
+-- print(System.new(definition))
 function System.new(definition)
   local o = options.resolve("system", definition, RULES)
   check_energies(o)
   if not is_above(math.abs(o.dt), 0) then
-    complain(o, "dt can't be %s", o.dt)
+    complain(o, "dt: expected a finite number other than 0, got %s", o.dt)
   end
   local constants = {}
   for key, value in pairs(o.constants) do
     if type(key) ~= "string" or type(value) ~= "number" then
-      complain(o, "expected constants as named numbers, got %s = %s",
-        tostring(key), tostring(value))
+      complain(o, "constants: expected named numbers, got %s = %s",
+        tostring(key), options.show(value))
     end
     constants[key] = value
   end
@@ -189,12 +188,13 @@ local WITH = { constants = { type = "table" }, noise = RULES.noise,
 
 --- The same system with other constants, noise, dt, steps, half_width, radii
 -- or colours.
--- @tparam table changes constants that are not named keep their values
--- @treturn System
--- @raise for a constant that the system lacks
+-- @tparam table changes as of torus.systems.define; constants that are not named
+-- keep their values
+-- @treturn System a new one
+-- @raise for unknown constants and for what can't be changed
 -- @usage
--- moon = torus.systems.pendulum:with{ constants = { g = 0.5 }, noise = 0 }
--- print(moon)
+-- long = torus.systems.pendulum:with { constants = { l = 4 }, noise = 0 }
+-- print(long.constants.l, long.noise)   -- 4 0
 function System:with(changes)
   local rules = {}
   for key, rule in pairs(WITH) do rules[key] = { type = rule.type, min = rule.min } end
@@ -215,21 +215,20 @@ end
 
 -- --- physics --------------------------------------------------------------
 
-local function check_state(self, what, name, x)
+local function check_state(self, operation, name, x)
   if not engine.is_tensor(x) or x:dim() ~= 2 or x:size(2) ~= self.dimension then
     complain(self, "%s: expected %s as a tensor of shape (batch, %d), got %s",
-      what, name, self.dimension, shape_text(x))
+      operation, name, self.dimension, shape_text(x))
   end
 end
 
---- The energy H(q, p) of states.
+--- The energy H(q, p).
 -- @tparam tensor q (batch, d)
 -- @tparam tensor p (batch, d)
 -- @treturn tensor (batch), differentiable
 -- @usage
--- pendulum = torus.systems.pendulum
--- q, p = pendulum:sample{ count = 4 }
--- print(pendulum:energy(q, p))
+-- spring = torus.systems.mass_spring
+-- print(spring:energy(torus.ones(1, 1), torus.ones(1, 1)))   -- [2.]
 function System:energy(q, p)
   check_state(self, "energy", "q", q)
   check_state(self, "energy", "p", p)
@@ -238,12 +237,14 @@ function System:energy(q, p)
   return o.kinetic(p, self.constants) + o.potential(q, self.constants)
 end
 
---- The Hamiltonian as torus.integrate and torus.rk45 take it.
+--- The Hamiltonian as torus.integrate and torus.rk45 accept it.
 -- @treturn table|function torus.separable(K, V), or a function of q and p
 -- @usage
 -- pendulum = torus.systems.pendulum
--- q, p = pendulum:sample{ count = 4 }
--- trajectory = torus.integrate{ H = pendulum:hamiltonian(), q = q, p = p }
+-- q, p = pendulum:sample { count = 3 }
+-- trajectory = torus.integrate { H = pendulum:hamiltonian(), q = q, p = p,
+--   dt = 0.125, steps = 30 }
+-- print(table.unpack(trajectory.q.shape))   -- 31 3 1
 function System:hamiltonian()
   local o, constants = self.definition, self.constants
   if o.energy then
@@ -260,9 +261,9 @@ end
 -- @treturn tensor dq/dt (batch, d) float64
 -- @treturn tensor dp/dt (batch, d) float64
 -- @usage
--- pendulum = torus.systems.pendulum
--- q, p = pendulum:sample{ count = 4 }
--- dq, dp = pendulum:derivatives(q, p)
+-- spring = torus.systems.mass_spring
+-- print(spring:derivatives(torus.ones(1, 1), torus.ones(1, 1)))
+-- -- [[2.]] and [[-2.]]
 function System:derivatives(q, p)
   check_state(self, "derivatives", "q", q)
   check_state(self, "derivatives", "p", p)
@@ -273,11 +274,10 @@ function System:derivatives(q, p)
     slopes:narrow(2, d + 1, d):contiguous()
 end
 
---- The engine's kernel for the vector field, for torus.rk45.
--- @treturn ?table {name, {constant, ...}}, or nil where there is none
+--- The engine's kernel for the vector field, as torus.rk45 accepts it.
+-- @treturn ?table {name, {constant, ...}}; nil where there is none
 -- @usage
--- field = torus.systems.pendulum:field()
--- print(field[1])   -- pendulum
+-- print(torus.systems.pendulum:field()[1])   -- pendulum
 function System:field()
   local field = self.definition.field
   if not field then return nil end
@@ -304,13 +304,17 @@ local function sample_block(self, o, block)
 end
 
 --- Initial states. State i depends on the seed, the split and i alone.
--- @tparam table opts count; seed=0; split="train", any word; first=1
+-- @tparam table opts
+-- @tparam integer opts.count
+-- @tparam[opt=0] integer opts.seed
+-- @tparam[opt="train"] string opts.split any word
+-- @tparam[opt=1] integer opts.first index of the first state
 -- @treturn tensor q (count, d) float64
 -- @treturn tensor p (count, d) float64
--- @raise when count is missing
 -- @usage
--- q, p = torus.systems.two_body:sample{ count = 10, seed = 3 }
--- print(table.unpack(q.shape))   -- 10  4
+-- all = torus.systems.pendulum:sample { count = 10, seed = 1 }
+-- tenth = torus.systems.pendulum:sample { count = 1, seed = 1, first = 10 }
+-- print((all[10] - tenth[1]):abs():item())   -- 0.0
 function System:sample(opts)
   local o = options.resolve("system:sample", opts, SAMPLE)
   return engine.no_grad(function()
@@ -334,17 +338,16 @@ function System:sample(opts)
   end)
 end
 
---- The exact motion from q and p, by rk45.
+--- The exact motion from q and p, by torus.rk45.
 -- @tparam tensor q (batch, d)
 -- @tparam tensor p (batch, d)
--- @tparam ?table opts as of torus.rk45: times, or dt and steps (default: the
--- system's), and tolerances
--- @treturn table q and p, each (times, batch, d) float64
+-- @tparam[opt] table opts as of torus.rk45: times, or dt and steps, by default
+-- the system's, and tolerances
+-- @treturn table trajectory: q and p, each (times, batch, d) float64
 -- @usage
--- pendulum = torus.systems.pendulum
--- q, p = pendulum:sample{ count = 4 }
--- trajectory = pendulum:solve(q, p, { steps = 100 })
--- print(table.unpack(trajectory.q.shape))   -- 101  4  1
+-- q, p = torus.systems.two_body:sample { count = 3 }
+-- trajectory = torus.systems.two_body:solve(q, p, { dt = 0.1, steps = 50 })
+-- print(table.unpack(trajectory.q.shape))   -- 51 3 4
 function System:solve(q, p, opts)
   local o = {}
   for key, value in pairs(opts or {}) do o[key] = value end
@@ -358,18 +361,27 @@ end
 
 --- Draws the bodies at q.
 -- @tparam tensor q (..., d)
--- @tparam ?table opts resolution=32, background, sharpness=80, colours,
--- radii (in the world's units), half_width
+-- @tparam[opt] table opts
+-- @tparam[opt=32] integer opts.resolution height and width in pixels
+-- @tparam[opt] {number,number,number} opts.background a grey by default
+-- @tparam[opt=80] number opts.sharpness of the edges
+-- @tparam[opt] {{r,g,b},...} opts.colours the system's by default
+-- @tparam[opt] {number,...} opts.radii in the system's units; the system's by
+-- default
+-- @tparam[opt] number opts.half_width of the canvas; the system's by default
 -- @treturn tensor (..., resolution, resolution, 3) float32 in [0, 1]
--- @raise when the system has no positions to draw
+-- @raise for a system without positions
 -- @usage
 -- pendulum = torus.systems.pendulum
--- q, p = pendulum:sample{ count = 4 }
--- frames = pendulum:render(q, { resolution = 64 })
--- print(table.unpack(frames.shape))   -- 4  64  64  3
+-- trajectory = pendulum:solve(pendulum:sample { count = 2 })
+-- print(table.unpack(pendulum:render(trajectory.q, { resolution = 64 }).shape))
+-- -- 31 2 64 64 3
 function System:render(q, opts)
   local o = self.definition
-  if not self.drawing then complain(o, "has no positions to draw") end
+  if not self.drawing then
+    complain(o, "render: its definition has no positions(q, constants), which "
+      .. "drawing needs")
+  end
   local shape = engine.is_tensor(q) and q.shape or {}
   if shape[#shape] ~= self.dimension then
     complain(o, "render: expected q of shape (..., %d), got %s",

@@ -34,7 +34,7 @@ end
 -- The true and the learned trajectories from the noise-free initial states of the
 -- test set, `times` as long as the data.
 local function rollouts(model, data, o, method)
-  local held_out = data.test.way
+  local held_out = data.test.trajectory
   local count = math.min(o.count, held_out.q:size(2))
   local dtype = model.config.dtype
   local q0 = held_out.q[1]:narrow(1, 1, count)
@@ -167,7 +167,7 @@ end
 function M.draw(path, model, data, opts)
   local o = options.resolve("hnn_report", opts, RULES)
   o.count = math.min(o.count, 4)
-  local span = data.dt * (data.test.way.q:size(1) - 1)
+  local span = data.dt * (data.test.trajectory.q:size(1) - 1)
   if not (opts and opts.times) then
     o.times = math.max(1, math.ceil(20 / span - 0.5))
   end
