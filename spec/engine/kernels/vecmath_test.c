@@ -99,9 +99,9 @@ TEST(functions_are_accurate_over_their_range) {
       if (e32 > worst32) worst32 = e32;
       if (e64 > worst64) worst64 = e64;
     }
-    CHECK(worst32 <= row->limit, "%s f32 %s [%g, %g]: %g units", row->name,
+    CHECK(worst32 <= row->limit, "%s f32 [%g, %g]: %g units", row->name,
           row->low, row->high, worst32);
-    CHECK(worst64 <= row->limit, "%s f64 %s [%g, %g]: %g units", row->name,
+    CHECK(worst64 <= row->limit, "%s f64 [%g, %g]: %g units", row->name,
           row->low, row->high, worst64);
   }
 }
