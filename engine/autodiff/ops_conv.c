@@ -237,6 +237,23 @@ static torus_tensor *upsample_gradient(torus_scope *scope,
   { "factor", TORUS_PARAM_INT, true, 2 }
 
 static const torus_op ops[] = {
+    /*** Cross-correlation of images with a kernel, channels last. In float32
+     * an infinity or NaN may also reach results within 4 pixels whose window
+     * it is not in.
+     * @function torus.conv2d
+     * @tparam tensor x (n, height, width, inputs)
+     * @tparam tensor weight (outputs, inputs, kernel height, kernel width)
+     * @tparam[opt] tensor bias (outputs)
+     * @tparam[opt=1] integer stride
+     * @tparam[opt=0] integer padding on all four sides
+     * @treturn tensor (n, height', width', outputs), each size' = (size + 2
+     * padding - kernel) // stride + 1
+     * @raise when the channels differ, or the kernel is larger than the padded
+     * image
+     * @usage
+     * x, w = torus.rand(2, 8, 8, 3), torus.randn(4, 3, 3, 3)
+     * y = torus.conv2d(x, w, { padding = 1 })   -- (2, 8, 8, 4)
+     */
     [CONV2D] = {.name = "conv2d",
                 .inputs = 2,
                 .optional_inputs = 1,
@@ -248,6 +265,20 @@ static const torus_op ops[] = {
                        "(out,in,kh,kw), plus an optional bias (out); in "
                        "float32 an infinity or NaN may also reach results "
                        "within 4 pixels whose window it is not in"},
+    /*** The gradient of conv2d with respect to its images: its adjoint in x.
+     * @function torus.conv2d_input_grad
+     * @tparam tensor g of the result, (n, height', width', outputs)
+     * @tparam tensor weight (outputs, inputs, kernel height, kernel width)
+     * @tparam[opt=1] integer stride
+     * @tparam[opt=0] integer padding on all four sides
+     * @tparam integer height of the images
+     * @tparam integer width of the images
+     * @treturn tensor (n, height, width, inputs)
+     * @raise when the sizes do not belong together
+     * @usage
+     * g, w = torus.ones(2, 8, 8, 4), torus.randn(4, 3, 3, 3)
+     * x = torus.conv2d_input_grad(g, w, 1, 1, 8, 8)   -- (2, 8, 8, 3)
+     */
     [INPUT_GRAD] = {.name = "conv2d_input_grad",
                     .inputs = 2,
                     .forward = conv_forward,
@@ -256,6 +287,21 @@ static const torus_op ops[] = {
                     .code = INPUT_GRAD,
                     .doc = "conv2d's gradient with respect to the images, "
                            "which are height x width"},
+    /*** The gradient of conv2d with respect to its weights: its adjoint in the
+     * weights.
+     * @function torus.conv2d_weight_grad
+     * @tparam tensor x (n, height, width, inputs)
+     * @tparam tensor g of the result, (n, height', width', outputs)
+     * @tparam[opt=1] integer stride
+     * @tparam[opt=0] integer padding on all four sides
+     * @tparam integer height of the kernel
+     * @tparam integer width of the kernel
+     * @treturn tensor (outputs, inputs, height, width)
+     * @raise when the sizes do not belong together
+     * @usage
+     * x, g = torus.rand(2, 8, 8, 3), torus.ones(2, 8, 8, 4)
+     * w = torus.conv2d_weight_grad(x, g, 1, 1, 3, 3)   -- (4, 3, 3, 3)
+     */
     [WEIGHT_GRAD] = {.name = "conv2d_weight_grad",
                      .inputs = 2,
                      .forward = conv_forward,
@@ -264,6 +310,14 @@ static const torus_op ops[] = {
                      .code = WEIGHT_GRAD,
                      .doc = "conv2d's gradient with respect to the weights, "
                             "whose kernel is height x width"},
+    /*** Nearest-neighbour upsampling of images: every pixel becomes a square.
+     * @function torus.upsample
+     * @tparam tensor x (n, height, width, channels)
+     * @tparam[opt=2] integer factor
+     * @treturn tensor (n, factor height, factor width, channels)
+     * @raise when x does not have four dimensions
+     * @usage y = torus.upsample(torus.rand(1, 4, 4, 3))   -- (1, 8, 8, 3)
+     */
     [UPSAMPLE] = {.name = "upsample",
                   .inputs = 1,
                   .forward = upsample_forward,
@@ -272,6 +326,14 @@ static const torus_op ops[] = {
                   .code = UPSAMPLE,
                   .doc = "nearest upsampling of images (n,h,w,c) by a factor "
                          "(default 2)"},
+    /*** Sums over boxes of factor x factor pixels: the adjoint of upsample.
+     * @function torus.upsample_grad
+     * @tparam tensor x (n, factor height, factor width, channels)
+     * @tparam[opt=2] integer factor
+     * @treturn tensor (n, height, width, channels)
+     * @raise when a size is not a multiple of the factor
+     * @usage y = torus.upsample_grad(torus.ones(1, 8, 8, 3))   -- (1, 4, 4, 3)
+     */
     [UPSAMPLE_GRAD] = {.name = "upsample_grad",
                        .inputs = 1,
                        .forward = upsample_forward,

@@ -233,6 +233,19 @@ static bool half_gradients(torus_scope *scope, const torus_call *call,
   .uses = ""
 
 static const torus_op ops[COUNT] = {
+    /*** X_k = scale sum_j x_j exp(-2 pi i j k / n) along a dimension. The
+     * function of torus.fft with this name has options by name.
+     * @function tensor:fft
+     * @tparam[opt] tensor im imaginary parts, like the tensor
+     * @tparam[opt] integer n length; a longer dimension is cut off, a shorter
+     * one continued with zeros
+     * @tparam[opt=-1] integer dim from 1, or negative from the end
+     * @tparam[opt=1] number scale
+     * @treturn tensor real parts
+     * @treturn tensor imaginary parts
+     * @raise when n is below 1
+     * @usage re, im = torus.ones(4):fft()   -- 4 0 0 0
+     */
     [FFT] = {.name = "fft",
              .inputs = 1,
              .optional_inputs = 1,
@@ -246,6 +259,20 @@ static const torus_op ops[COUNT] = {
                     "exp(-2 pi i j k / n) along a dimension, of real and, "
                     "optionally, imaginary parts, cut off or continued with "
                     "zeros to length n; scale: 1 by default"},
+    /*** The inverse of fft: x_j = scale sum_k X_k exp(2 pi i j k / n). The
+     * function of torus.fft with this name has options by name.
+     * @function torus.ifft
+     * @tparam tensor re
+     * @tparam[opt] tensor im imaginary parts, like re
+     * @tparam[opt] integer n length; a longer dimension is cut off, a shorter
+     * one continued with zeros
+     * @tparam[opt=-1] integer dim from 1, or negative from the end
+     * @tparam[opt=1/n] number scale
+     * @treturn tensor real parts
+     * @treturn tensor imaginary parts
+     * @raise when n is below 1
+     * @usage re, im = torus.ifft(torus.tensor{4, 0, 0, 0})   -- ones
+     */
     [IFFT] = {.name = "ifft",
               .inputs = 1,
               .optional_inputs = 1,
@@ -257,6 +284,20 @@ static const torus_op ops[COUNT] = {
               PARAMS,
               .doc = "the inverse of fft, with exp(2 pi i j k / n); scale: "
                      "1/n by default"},
+    /*** fft of real numbers: the first n/2 + 1 elements (rounded down), which
+     * determine the others. The function of torus.fft with this name has
+     * options by name.
+     * @function torus.rfft
+     * @tparam tensor x
+     * @tparam[opt] integer n length; a longer dimension is cut off, a shorter
+     * one continued with zeros
+     * @tparam[opt=-1] integer dim from 1, or negative from the end
+     * @tparam[opt=1] number scale
+     * @treturn tensor real parts
+     * @treturn tensor imaginary parts
+     * @raise when n is below 1
+     * @usage re, im = torus.rfft(torus.ones(4))   -- 4 0 0
+     */
     [RFFT] = {.name = "rfft",
               .inputs = 1,
               .forward = fft_forward,
@@ -267,6 +308,19 @@ static const torus_op ops[COUNT] = {
               PARAMS,
               .doc = "fft of real numbers: the first n/2 + 1 elements "
                      "(rounded down), which determine the others"},
+    /*** The inverse of rfft. The function of torus.fft with this name has
+     * options by name.
+     * @function torus.irfft
+     * @tparam tensor re n/2 + 1 real parts
+     * @tparam[opt] tensor im imaginary parts, like re
+     * @tparam[opt] integer n length of the result; default: the even one that
+     * fits, 2 (size - 1)
+     * @tparam[opt=-1] integer dim from 1, or negative from the end
+     * @tparam[opt=1/n] number scale
+     * @treturn tensor n real numbers
+     * @raise when n is below 1
+     * @usage x = torus.irfft(torus.tensor{4, 0, 0})   -- ones
+     */
     [IRFFT] = {.name = "irfft",
                .inputs = 1,
                .optional_inputs = 1,

@@ -148,6 +148,18 @@ static const torus_op ops[] = {
      .params = {DIM},
      .code = 0,
      .doc = "out[..., i, ...] = x[..., index[..., i, ...], ...]"},
+    /*** Adds elements at the indices that gather reads them from: its adjoint.
+     * @function torus.scatter_add
+     * @tparam tensor x
+     * @tparam tensor index int64, like x
+     * @tparam integer dim from 1, or negative from the end
+     * @tparam integer size of that dimension in the result
+     * @treturn tensor like x but for the size
+     * @raise when an index lies outside of 1..size
+     * @usage
+     * i = torus.tensor({1, 3, 1}, { dtype = "int64" })
+     * y = torus.scatter_add(torus.tensor{1, 2, 3}, i, 1, 4)   -- 4 0 2 0
+     */
     {.name = "scatter_add",
      .inputs = 2,
      .forward = index_forward,
@@ -164,6 +176,19 @@ static const torus_op ops[] = {
      .params = {DIM},
      .code = SHARED,
      .doc = "the rows of a dimension at a list of places"},
+    /*** Adds rows at the indices that index_select reads them from: its
+     * adjoint.
+     * @function torus.index_add
+     * @tparam tensor x
+     * @tparam tensor index (n) int64, n the size of `dim`
+     * @tparam integer dim from 1, or negative from the end
+     * @tparam integer size of that dimension in the result
+     * @treturn tensor like x but for the size
+     * @raise when an index lies outside of 1..size
+     * @usage
+     * i = torus.tensor({2, 2}, { dtype = "int64" })
+     * y = torus.index_add(torus.ones(2, 3), i, 1, 4)   -- (4, 3), row 2 is twos
+     */
     {.name = "index_add",
      .inputs = 2,
      .forward = index_forward,

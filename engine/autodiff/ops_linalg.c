@@ -268,6 +268,14 @@ static const torus_op ops[COUNT] = {
              .code = TORUS_LAPACK_DET,
              .doc = "determinant of square matrices (..., n, n); second "
                     "derivatives exist for regular ones"},
+    /*** Matrices of cofactors, det(A) A^-T, also of singular ones: the
+     * gradient of det.
+     * @function torus.cofactor
+     * @tparam tensor A (..., n, n)
+     * @treturn tensor (..., n, n)
+     * @raise when A is not square
+     * @usage y = torus.cofactor(torus.tensor{{1, 2}, {3, 4}})   -- 4 -3, -2 1
+     */
     [COFACTOR] = {.name = "cofactor",
                   .inputs = 1,
                   .forward = square_forward,

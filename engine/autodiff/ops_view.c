@@ -364,6 +364,12 @@ enum { ALIAS, CONTIGUOUS, RESHAPE, PERMUTE, EXPAND, SLICE, EMBED, CAT, TO };
   { name, TORUS_PARAM_LIST, false, 0 }
 
 static const torus_op ops[] = {
+    /*** The same values as a new tensor of the graph; a view.
+     * @function torus.alias
+     * @tparam tensor x
+     * @treturn tensor
+     * @usage y = torus.alias(torus.ones(2))
+     */
     [ALIAS] = {.name = "alias",
                .inputs = 1,
                .forward = alias_forward,
@@ -371,6 +377,15 @@ static const torus_op ops[] = {
                .uses = "",
                .any_dtype = true,
                .doc = "the same values as a new tensor of the graph"},
+    /*** A contiguous copy, which shares no memory with x.
+     * @function torus.copy
+     * @tparam tensor x
+     * @treturn tensor
+     * @usage
+     * x = torus.zeros(2)
+     * y = x:copy()
+     * y:fill_(1)   -- x keeps its zeros
+     */
     [CONTIGUOUS] = {.name = "copy",
                     .inputs = 1,
                     .forward = contiguous_forward,
@@ -378,6 +393,16 @@ static const torus_op ops[] = {
                     .uses = "",
                     .any_dtype = true,
                     .doc = "a contiguous copy"},
+    /*** The elements in row-major order under another shape; a view where
+     * possible. `x:view` is the same.
+     * @function torus.reshape
+     * @tparam tensor x
+     * @tparam {integer,...} shape a list, or the sizes as arguments; one of
+     * them may be -1, which is what is left
+     * @treturn tensor
+     * @raise when the numbers of elements differ
+     * @usage x = torus.arange(6):reshape(2, -1)   -- (2, 3)
+     */
     [RESHAPE] = {.name = "reshape",
                  .inputs = 1,
                  .forward = reshape_forward,
@@ -387,6 +412,14 @@ static const torus_op ops[] = {
                  .params = {LIST("shape")},
                  .doc = "the elements in row-major order under another shape; "
                         "one size may be -1; a view where possible"},
+    /*** The dimensions in another order; a view.
+     * @function torus.permute
+     * @tparam tensor x
+     * @tparam {integer,...} dims a list, or arguments: every dimension once
+     * @treturn tensor
+     * @raise when a dimension is missing or named twice
+     * @usage x = torus.zeros(2, 3, 4):permute(3, 1, 2)   -- (4, 2, 3)
+     */
     [PERMUTE] = {.name = "permute",
                  .inputs = 1,
                  .forward = permute_forward,
@@ -395,6 +428,15 @@ static const torus_op ops[] = {
                  .any_dtype = true,
                  .params = {{"dims", TORUS_PARAM_DIMS, false, 0}},
                  .doc = "dimensions in another order, a view"},
+    /*** Repeated along dimensions of size 1 without a copy; a view.
+     * @function torus.expand
+     * @tparam tensor x
+     * @tparam {integer,...} shape a list, or the sizes as arguments; -1 keeps
+     * a size
+     * @treturn tensor
+     * @raise when a size other than 1 would change
+     * @usage x = torus.tensor{{1}, {2}}:expand(-1, 3)   -- (2, 3)
+     */
     [EXPAND] = {.name = "expand",
                 .inputs = 1,
                 .forward = expand_forward,
@@ -404,6 +446,17 @@ static const torus_op ops[] = {
                 .params = {LIST("shape")},
                 .doc = "repeated along dimensions of size 1, a view; -1 keeps "
                        "a size"},
+    /*** In each dimension `size` elements from `start` on, every `step`-th; a
+     * view. `x[{ {first, last, step}, ... }]` is the same with ends.
+     * @function torus.slice
+     * @tparam tensor x
+     * @tparam {integer,...} start from 1
+     * @tparam {integer,...} size how many
+     * @tparam {integer,...} step
+     * @treturn tensor
+     * @raise when elements lie outside of x
+     * @usage y = torus.slice(torus.arange(6), {2}, {3}, {2})   -- 2 4 6
+     */
     [SLICE] = {.name = "slice",
                .inputs = 1,
                .forward = slice_forward,
@@ -413,6 +466,17 @@ static const torus_op ops[] = {
                .params = {LIST("start"), LIST("size"), LIST("step")},
                .doc = "every step-th element from start, size of them, in each "
                       "dimension, a view"},
+    /*** Zeros of a shape with the elements of x at start, start + step, ...:
+     * the adjoint of slice.
+     * @function torus.embed
+     * @tparam tensor x
+     * @tparam {integer,...} start from 1
+     * @tparam {integer,...} shape of the result
+     * @tparam {integer,...} step
+     * @treturn tensor
+     * @raise when elements would lie outside of the result
+     * @usage y = torus.embed(torus.ones(3), {2}, {6}, {2})   -- 0 1 0 1 0 1
+     */
     [EMBED] = {.name = "embed",
                .inputs = 1,
                .forward = embed_forward,
@@ -422,6 +486,15 @@ static const torus_op ops[] = {
                .params = {LIST("start"), LIST("shape"), LIST("step")},
                .doc = "zeros of a shape with the elements at start, start + "
                       "step, ...: the adjoint of slice"},
+    /*** Tensors joined along a dimension.
+     * @function torus.cat
+     * @tparam {tensor,...} list alike in dtype and in all other sizes
+     * @tparam[opt=1] integer dim from 1, or negative from the end
+     * @treturn tensor
+     * @raise when the dtypes or other sizes differ
+     * @usage
+     * y = torus.cat({ torus.zeros(2, 3), torus.ones(1, 3) }, 1)   -- (3, 3)
+     */
     [CAT] = {.name = "cat",
              .inputs = 1,
              .optional_inputs = -1,
@@ -431,6 +504,15 @@ static const torus_op ops[] = {
              .any_dtype = true,
              .params = {{"dim", TORUS_PARAM_DIM, true, 1}},
              .doc = "tensors joined along a dimension (default 1)"},
+    /*** Converted to another dtype; x itself where it has it. Gradients flow
+     * between float32 and float64.
+     * @function torus.to
+     * @tparam tensor x
+     * @tparam string dtype "float32", "float64", "int64" or "uint8"
+     * @treturn tensor
+     * @raise for an unknown dtype
+     * @usage y = torus.tensor{1.7}:to("int64")   -- 1
+     */
     [TO] = {.name = "to",
             .inputs = 1,
             .forward = to_forward,

@@ -278,6 +278,11 @@ static const char *kind_name(torus_param_kind kind) {
   return names[kind];
 }
 
+static bool is_elementwise(const torus_op *op) {
+  const torus_op_family *family = &torus_elementwise_ops;
+  return op >= family->ops && op < family->ops + family->count;
+}
+
 static void push_params(lua_State *L, const torus_op *op) {
   lua_newtable(L);
   for (int i = 0; i < TORUS_MAX_PARAMS && op->params[i].name; i++) {
@@ -318,6 +323,8 @@ static int registry(lua_State *L) {
     lua_setfield(L, -2, "constant");
     lua_pushinteger(L, op->outputs > 0 ? op->outputs : 1);
     lua_setfield(L, -2, "outputs");
+    lua_pushboolean(L, is_elementwise(op));
+    lua_setfield(L, -2, "elementwise");
     lua_pushstring(L, op->doc);
     lua_setfield(L, -2, "doc");
     push_params(L, op);

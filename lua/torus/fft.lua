@@ -92,7 +92,9 @@ end
 -- @tparam[opt] int|table opts n, or a table with n, dim, norm
 -- @treturn tensor real parts, like re but for the length
 -- @treturn tensor imaginary parts
--- @usage local re, im = torus.fft.fft(x, { dim = 1 })
+-- @usage
+-- x = torus.linspace(0, 1, 8)
+-- re, im = torus.fft.fft(x)
 M.fft = one_dimensional "fft"
 
 --- The inverse of fft: x_j = 1/n sum_k X_k exp(2 pi i j k / n).
@@ -102,6 +104,9 @@ M.fft = one_dimensional "fft"
 -- @tparam[opt] int|table opts n, or a table with n, dim, norm
 -- @treturn tensor real parts
 -- @treturn tensor imaginary parts
+-- @usage
+-- x = torus.linspace(0, 1, 8)
+-- re, im = torus.fft.ifft(torus.fft.fft(x))   -- x and zeros
 M.ifft = one_dimensional "ifft"
 
 --- fft of real numbers: X_0 to X_(n/2); the others are X_(n-k) = conj X_k.
@@ -111,8 +116,9 @@ M.ifft = one_dimensional "ifft"
 -- @treturn tensor real parts, n/2 + 1 of them (rounded down)
 -- @treturn tensor imaginary parts
 -- @usage
--- local re, im = torus.fft.rfft(x)
--- local power = re:square() + im:square()
+-- x = torus.arange(8):sin()
+-- re, im = torus.fft.rfft(x)
+-- power = re:square() + im:square()   -- (5)
 M.rfft = one_dimensional("rfft", true)
 
 --- The inverse of rfft. What a real signal's X_0 and, where n is even, X_(n/2)
@@ -123,7 +129,11 @@ M.rfft = one_dimensional("rfft", true)
 -- @tparam[opt] int|table opts n, by default the even length 2 (size - 1), or a
 -- table with n, dim, norm
 -- @treturn tensor x, n real numbers
--- @usage local y = torus.fft.irfft(re * filter, im * filter, x:size(-1))
+-- @usage
+-- x = torus.randn(9)
+-- re, im = torus.fft.rfft(x)
+-- filter = torus.tensor{1, 1, 0, 0, 0}
+-- smooth = torus.fft.irfft(re * filter, im * filter, x:size(-1))
 M.irfft = one_dimensional "irfft"
 
 -- --- several dimensions -------------------------------------------------------
@@ -178,6 +188,7 @@ end
 -- @tparam[opt] table opts sizes, dims, norm
 -- @treturn tensor real parts
 -- @treturn tensor imaginary parts
+-- @usage re, im = torus.fft.fft2(torus.randn(5, 8, 8))   -- (5, 8, 8)
 M.fft2 = several("fft2", "fft", "fft", nil, 2)
 
 --- The inverse of fft2.
@@ -187,6 +198,7 @@ M.fft2 = several("fft2", "fft", "fft", nil, 2)
 -- @tparam[opt] table opts sizes, dims, norm
 -- @treturn tensor real parts
 -- @treturn tensor imaginary parts
+-- @usage re, im = torus.fft.ifft2(torus.randn(8, 8), torus.randn(8, 8))
 M.ifft2 = several("ifft2", "ifft", "ifft", nil, 2)
 
 --- fft2 of real numbers, with half of the last dimension.
@@ -195,6 +207,7 @@ M.ifft2 = several("ifft2", "ifft", "ifft", nil, 2)
 -- @tparam[opt] table opts sizes, dims, norm
 -- @treturn tensor real parts
 -- @treturn tensor imaginary parts
+-- @usage re, im = torus.fft.rfft2(torus.randn(5, 8, 8))   -- (5, 8, 5)
 M.rfft2 = several("rfft2", "fft", "rfft", nil, 2)
 
 --- The inverse of rfft2.
@@ -203,6 +216,7 @@ M.rfft2 = several("rfft2", "fft", "rfft", nil, 2)
 -- @tparam[opt] tensor im
 -- @tparam[opt] table opts sizes (give them where the last one is odd), dims, norm
 -- @treturn tensor real numbers
+-- @usage x = torus.fft.irfft2(torus.fft.rfft2(torus.randn(8, 8)))   -- (8, 8)
 M.irfft2 = several("irfft2", "ifft", nil, "irfft", 2)
 
 --- fft along all dimensions, the last ones that `sizes` names, or those in
@@ -213,6 +227,7 @@ M.irfft2 = several("irfft2", "ifft", nil, "irfft", 2)
 -- @tparam[opt] table opts sizes, dims, norm
 -- @treturn tensor real parts
 -- @treturn tensor imaginary parts
+-- @usage re, im = torus.fft.fftn(torus.randn(4, 4, 4))
 M.fftn = several("fftn", "fft", "fft")
 
 --- The inverse of fftn.
@@ -222,6 +237,7 @@ M.fftn = several("fftn", "fft", "fft")
 -- @tparam[opt] table opts sizes, dims, norm
 -- @treturn tensor real parts
 -- @treturn tensor imaginary parts
+-- @usage re, im = torus.fft.ifftn(torus.fft.fftn(torus.randn(4, 4, 4)))
 M.ifftn = several("ifftn", "ifft", "ifft")
 
 --- fftn of real numbers, with half of the last dimension.
@@ -230,6 +246,7 @@ M.ifftn = several("ifftn", "ifft", "ifft")
 -- @tparam[opt] table opts sizes, dims, norm
 -- @treturn tensor real parts
 -- @treturn tensor imaginary parts
+-- @usage re, im = torus.fft.rfftn(torus.randn(4, 4, 4))   -- (4, 4, 3)
 M.rfftn = several("rfftn", "fft", "rfft")
 
 --- The inverse of rfftn.
@@ -238,6 +255,7 @@ M.rfftn = several("rfftn", "fft", "rfft")
 -- @tparam[opt] tensor im
 -- @tparam[opt] table opts sizes (give them where the last one is odd), dims, norm
 -- @treturn tensor real numbers
+-- @usage x = torus.fft.irfftn(torus.fft.rfftn(torus.randn(4, 4, 4)))
 M.irfftn = several("irfftn", "ifft", nil, "irfft")
 
 -- --- frequencies ----------------------------------------------------------------
@@ -266,6 +284,7 @@ end
 -- @tparam[opt=1] number dt time between samples
 -- @tparam[opt] table opts dtype, as of arange
 -- @treturn tensor (n): 0, 1/(n dt), ..., -2/(n dt), -1/(n dt)
+-- @usage print(torus.fft.fftfreq(4, 0.5))   -- 0 0.5 -1 -0.5
 function M.fftfreq(n, dt, opts)
   n = options.argument("fftfreq", "n", n, POSITIVE)
   local positive = frequencies("fftfreq", 0, (n - 1) // 2, n, dt, opts)
@@ -293,6 +312,8 @@ end
 -- @tparam tensor x
 -- @tparam[opt=-1] int dim
 -- @treturn tensor like x
+-- @usage
+-- print(torus.fft.fftshift(torus.fft.fftfreq(4, 0.5)))   -- -1 -0.5 0 0.5
 function M.fftshift(x, dim)
   return rotated("fftshift", x, dim, function(n) return (n + 1) // 2 end)
 end
@@ -301,6 +322,9 @@ end
 -- @tparam tensor x
 -- @tparam[opt=-1] int dim
 -- @treturn tensor like x
+-- @usage
+-- x = torus.arange(5)
+-- print(torus.fft.ifftshift(torus.fft.fftshift(x)))   -- 1 2 3 4 5
 function M.ifftshift(x, dim)
   return rotated("ifftshift", x, dim, function(n) return n // 2 end)
 end

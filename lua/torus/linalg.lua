@@ -39,6 +39,9 @@ M.solve = ops.solve
 -- @tparam[opt=false] boolean upper the triangle: the upper one, or the lower one
 -- @treturn tensor like B, with both batches broadcast
 -- @raise where a diagonal has a zero
+-- @usage
+-- A = torus.tensor{{2, 0}, {1, 4}}
+-- x = torus.linalg.solve_triangular(A, torus.tensor{2, 5})   -- 1 1
 M.solve_triangular = ops.solve_triangular
 
 --- The inverse. `solve(A, B)` is faster and more precise than
@@ -47,6 +50,8 @@ M.solve_triangular = ops.solve_triangular
 -- @tparam tensor A (..., n, n)
 -- @treturn tensor (..., n, n)
 -- @raise where a matrix is singular, as in solve
+-- @usage
+-- y = torus.linalg.inverse(torus.tensor{{2, 0}, {0, 4}})   -- 0.5, 0.25
 M.inverse = ops.inverse
 
 --- The determinant, of a matrix without rows 1.
@@ -56,6 +61,7 @@ M.inverse = ops.inverse
 -- @function det
 -- @tparam tensor A (..., n, n)
 -- @treturn tensor (...)
+-- @usage print(torus.linalg.det(torus.tensor{{1, 2}, {3, 4}}))   -- -2
 M.det = ops.det
 
 --- Sign and logarithm of the absolute value of the determinant, where the
@@ -65,7 +71,8 @@ M.det = ops.det
 -- @treturn tensor the sign, (...): 1, -1, or 0 of a singular matrix
 -- @treturn tensor the logarithm, (...): -infinity of a singular matrix, and
 -- then without a gradient
--- @usage local sign, logarithm = torus.linalg.slogdet(jacobian)
+-- @usage
+-- sign, logarithm = torus.linalg.slogdet(torus.tensor{{2, 0}, {0, 4}})   -- 1, ln 8
 M.slogdet = ops.slogdet
 
 --- The lower triangular L with L L^T = A.
@@ -76,6 +83,9 @@ M.slogdet = ops.slogdet
 -- @tparam tensor A (..., n, n)
 -- @treturn tensor (..., n, n), zero above the diagonal
 -- @raise where a matrix is not positive definite
+-- @usage
+-- L = torus.linalg.cholesky(torus.tensor{{4, 2}, {2, 3}})
+-- print(L:matmul(L:transpose()))
 M.cholesky = ops.cholesky
 
 --- Eigenvalues and eigenvectors of symmetric matrices: A = V diag(w) V^T.
@@ -90,8 +100,9 @@ M.cholesky = ops.cholesky
 -- @treturn tensor V, (..., n, n), one vector a column
 -- @raise where a matrix has an infinity or NaN
 -- @usage
--- local w, V = torus.linalg.eigh(K)
--- local frequencies = w:sqrt()
+-- K = torus.tensor{{2, -1}, {-1, 2}}   -- two masses, three springs
+-- w, V = torus.linalg.eigh(K)
+-- print(w:sqrt())   -- the frequencies 1 and sqrt 3
 M.eigh = ops.eigh
 
 --- Singular values and vectors: A = U diag(s) Vt, with r = min(m, n).
@@ -104,6 +115,9 @@ M.eigh = ops.eigh
 -- @treturn tensor s, (..., r), descending
 -- @treturn tensor Vt, (..., r, n), one vector a row
 -- @raise where a matrix has an infinity or NaN
+-- @usage
+-- U, s, Vt = torus.linalg.svd(torus.randn(5, 3))
+-- print(table.unpack(U.shape))   -- 5  3
 M.svd = ops.svd
 
 --- A = Q R with orthonormal columns in Q and R upper triangular, r = min(m, n).
@@ -114,6 +128,7 @@ M.svd = ops.svd
 -- @tparam tensor A (..., m, n)
 -- @treturn tensor Q, (..., m, r)
 -- @treturn tensor R, (..., r, n)
+-- @usage Q, R = torus.linalg.qr(torus.randn(5, 3))
 M.qr = ops.qr
 
 --- The X that minimises |A X - B|, and among several the one of least norm, by
@@ -130,6 +145,7 @@ M.qr = ops.qr
 -- @raise where a matrix or right-hand side has an infinity or NaN
 -- @usage
 -- local t = torus.linspace(0, 1, 50)
+-- local y = t * 3 + 1
 -- local columns = torus.stack({ torus.ones_like(t), t }, 2)
 -- local offset, slope = table.unpack(torus.linalg.lstsq(columns, y):totable())
 M.lstsq = ops.lstsq
@@ -138,6 +154,8 @@ M.lstsq = ops.lstsq
 -- @tparam tensor A (..., m, n)
 -- @tparam[opt] number rcond as in lstsq
 -- @treturn tensor (..., n, m)
+-- @usage
+-- print(table.unpack(torus.linalg.pinv(torus.randn(5, 3)).shape))   -- 3  5
 function M.pinv(A, rcond)
   if getmetatable(A) ~= core.metatable or A:dim() < 2 then
     options.raise("pinv: expected matrices, got %s", options.show(A))

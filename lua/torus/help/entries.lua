@@ -40,16 +40,6 @@ local function inputs_of(op, elementwise)
   return list
 end
 
--- Elementwise operations have inputs and numbers, nothing that names a
--- dimension or a shape.
-local function is_elementwise(op)
-  if op.optional_inputs ~= 0 then return false end
-  for _, p in ipairs(op.params) do
-    if p.kind ~= "number" then return false end
-  end
-  return true
-end
-
 -- A descriptor's line as a sentence; formulas keep their small letters.
 local function sentence(doc)
   if doc:find("^%l%l+[%s,%-]") or doc:find("^an? %l") then
@@ -82,7 +72,7 @@ local function example_of(op, elementwise)
 end
 
 local function operation(op, comment)
-  local elementwise = is_elementwise(op)
+  local elementwise = op.elementwise
   local entry = comment or { text = "",
     summary = sentence(op.doc) }
   entry.name, entry.kind, entry.operation = "torus." .. op.name, "function", op
@@ -110,6 +100,18 @@ end
 
 local all, by_name, modules
 
+-- What the sources say of an operation: under its own name, or where a module
+-- offers it.
+local function comment_of(op)
+  local own = by_name["torus." .. op.name]
+  if own then return own.kind == "function" and not own.definition and own or nil end
+  local offered = by_name["torus.linalg." .. op.name]
+  if not offered or offered.arguments then return nil end
+  local copy = {}
+  for key, value in pairs(offered) do copy[key] = value end
+  return copy
+end
+
 local function gather()
   local found, reference = pcall(require, "torus.reference")
   if not found then
@@ -128,11 +130,13 @@ local function gather()
     if not known or known.kind == "module" then by_name[entry.name] = entry end
   end
   for _, op in ipairs(core.registry()) do
-    local comment = by_name["torus." .. op.name]
-    -- A Lua function of the same name stands before the operation.
-    if not (comment and comment.definition) then
+    local comment = comment_of(op)
+    -- A Lua function of the same name, or a module that is called, comes before
+    -- the operation.
+    local first = by_name["torus." .. op.name]
+    if not (first and first ~= comment) then
       local entry = operation(op, comment)
-      if not comment then all[#all + 1] = entry end
+      if entry ~= first then all[#all + 1] = entry end
       by_name[entry.name] = entry
     end
   end
