@@ -366,8 +366,6 @@ enum { ALIAS, CONTIGUOUS, RESHAPE, PERMUTE, EXPAND, SLICE, EMBED, CAT, TO };
 static const torus_op ops[] = {
     /*** The same values as a new tensor of the graph; a view.
      * @function torus.alias
-     * @tparam tensor x
-     * @treturn tensor
      * @usage y = torus.alias(torus.ones(2))
      */
     [ALIAS] = {.name = "alias",
@@ -379,8 +377,6 @@ static const torus_op ops[] = {
                .doc = "the same values as a new tensor of the graph"},
     /*** A contiguous copy, which shares no memory with x.
      * @function torus.copy
-     * @tparam tensor x
-     * @treturn tensor
      * @usage
      * x = torus.zeros(2)
      * y = x:copy()
@@ -507,9 +503,6 @@ static const torus_op ops[] = {
     /*** Converted to another dtype; x itself where it has it. Gradients flow
      * between float32 and float64.
      * @function torus.to
-     * @tparam tensor x
-     * @tparam string dtype "float32", "float64", "int64" or "uint8"
-     * @treturn tensor
      * @raise for an unknown dtype
      * @usage y = torus.tensor{1.7}:to("int64")   -- 1
      */

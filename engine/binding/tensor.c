@@ -8,26 +8,6 @@
 
 #include <string.h>
 
-/*** An array of numbers of one dtype, with up to 8 dimensions.
- *
- * Fields: `shape` (a list of sizes), `dtype` ("float32", "float64", "int64",
- * "uint8"), `requires_grad`, `grad`, `is_leaf`.
- *
- * Indices count from 1, and from the end when negative; ranges include both
- * ends:
- *
- *     x[2]                   the second entry of the first dimension, a view
- *     x[{ 2, -1 }]           one element, a scalar tensor
- *     x[{ {2, 4}, {} }]      entries 2 to 4, all of the second dimension
- *     x[{ {1, -1, 2} }]      every second entry
- *     x[{ {}, 1 }] = 0       writes in place
- *
- * Operators + - * / ^ broadcast and take numbers; #x is the first size; ==
- * tells whether two values are the same tensor. Every operation of `torus`
- * whose first argument is a tensor is a method.
- * @type tensor
- */
-
 /* --- elements as Lua numbers --- */
 
 static void push_element(lua_State *L, const torus_tensor *x, int64_t offset) {

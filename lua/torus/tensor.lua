@@ -12,6 +12,24 @@ local options = require "torus.options"
 local ops, methods, meta = core.ops, core.methods, core.metatable
 local raise, show = options.raise, options.show
 
+--- An array of numbers of one dtype, with up to 8 dimensions.
+--
+-- Fields: `shape` (a list of sizes), `dtype` ("float32", "float64", "int64",
+-- "uint8"), `requires_grad`, `grad`, `is_leaf`.
+--
+-- Indices count from 1, and from the end when negative; ranges include both
+-- ends:
+--
+--     x[2]                   the second entry of the first dimension, a view
+--     x[{ 2, -1 }]           one element, a scalar tensor
+--     x[{ {2, 4}, {} }]      entries 2 to 4, all of the second dimension
+--     x[{ {1, -1, 2} }]      every second entry
+--     x[{ {}, 1 }] = 0       writes in place
+--
+-- Operators + - * / ^ broadcast and take numbers; #x is the first size; ==
+-- tells whether two values are the same tensor. Every operation of `torus`
+-- whose first argument is a tensor is a method.
+-- @type tensor
 local M = {}
 
 --- Whether a value is a tensor.

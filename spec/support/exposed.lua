@@ -165,9 +165,9 @@ local function missing_in(entry, name, value)
   -- Names of older scripts lead to functions that are documented elsewhere.
   local module, key = entry.name:match("^(torus%..*)%.([%w_]+)$")
   local known, home = pcall(require, module)
-  local public = entry.name == name or entry.name == name:gsub(":", ".") or known and type(home) == "table"
-    and home[key] == value or entry.name:find(":", 1, true)
-    or entries.get(name) ~= nil or name:find("^tensor:")
+  local public = entry.name == name or entry.name == name:gsub(":", ".")
+    or known and type(home) == "table" and home[key] == value
+    or entry.name:find(":", 1, true) or entries.get(name) ~= nil or name:find("^tensor:")
   if not public then
     list[#list + 1] = "its public name (it is documented as " .. entry.name .. ")"
   end
