@@ -3,6 +3,7 @@
 local argparse = require "argparse"
 local baselines = require "torus.experiments.baselines"
 local command = require "torus.runs.command"
+local tasks = require "torus.tasks"
 
 local parser = argparse("baselines.lua",
   "Trains and measures the models that HGN is compared with, on the tasks that "
@@ -20,7 +21,8 @@ parser:option("--out", "Folder (default: runs/baselines-MODEL-SCALE).")
   :argname("DIR")
 
 local function main(args)
-  local scale = args.scale or (args.model == "hnn" and "full" or "quick")
+  local scale = args.scale
+    or tasks.get(args.model).baselines.default_scale
   io.stdout:setvbuf("line")
   local out = args.out
     or string.format("runs/baselines-%s-%s", args.model, scale)

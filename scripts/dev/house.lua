@@ -131,6 +131,10 @@ local function check_require(path, number, line)
       breach(path, number, "requires the facade; require what is used "
         .. "(torus.engine has the tensor functions)")
     end
+    if here == "runs" and module:find("^torus%.tasks%.") then
+      breach(path, number, "torus.runs may not require %s: it asks the registry, "
+        .. "torus.tasks", module)
+    end
     if part and (LUA_ORDER[part] or 0) > (LUA_ORDER[here] or 0) then
       breach(path, number, "torus.%s may not require %s", here, module)
     end

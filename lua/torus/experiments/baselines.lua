@@ -4,6 +4,7 @@
 -- What is trained and how it is measured is the part `baselines` of a task:
 --
 --     scales             {[name] = a text above the table}
+--     default_scale      name of one of them, for scripts/baselines.lua
 --     rows(scale)        {name, label, preset, changes (of a configuration),
 --                         cost (seconds, roughly),
 --                         reference ({[key] = text})}, ...

@@ -16,6 +16,8 @@ local engine = require "torus.engine"
 
 local M = {}
 
+M.default_scale = "full"
+
 M.scales = {
   quick = "A tenth of the original's steps; all errors × 10³.",
   full = "The original's recipe; all errors × 10³.",

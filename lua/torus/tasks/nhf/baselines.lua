@@ -5,6 +5,8 @@ local report = require "torus.tasks.nhf.report"
 
 local M = {}
 
+M.default_scale = "quick"
+
 M.scales = {
   quick = "Preset `small`; nats.",
   full = "Preset `long`; nats.",

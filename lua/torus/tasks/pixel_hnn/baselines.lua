@@ -6,6 +6,8 @@ local report = require "torus.tasks.pixel_hnn.report"
 
 local M = {}
 
+M.default_scale = "quick"
+
 M.scales = {
   quick = "4,000 steps for the restricted pendulum, 600 for the others, with "
     .. "a learning rate that decays to a hundredth; errors × 10⁴.",
