@@ -57,8 +57,8 @@ local function configure(args, path)
   local earlier = args.resume and command.check(run.read_configuration(path)) or nil
   local model = earlier and earlier.model or args.model or "hgn"
   if args.model and args.model ~= model then
-    command.die("%s: model: expected the run's %s, got %s; another one takes "
-      .. "another run", path, model, args.model)
+    command.die("%s: model: expected the run's %s, got %s; another one "
+      .. "requires another run", path, model, args.model)
   end
   local changes = command.changes(args.set, model)
   changes.steps = args.steps or changes.steps

@@ -210,7 +210,7 @@ function M.conflict(earlier, config)
     local before, after = show(earlier[key]), show(config[key])
     if before ~= after then
       return string.format("%s: expected the run's %s, got %s; another value "
-        .. "takes another run", key, before, after)
+        .. "requires another run", key, before, after)
     end
   end
 end

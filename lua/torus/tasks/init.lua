@@ -3,7 +3,7 @@
 --
 -- A task is a module torus.tasks.NAME, NAME the model's, with
 --
---     rules             of every key of a configuration, as torus.options takes
+--     rules             of every key of a configuration, as torus.options has
 --                       them; `model`, `steps` and `batch` are among them
 --     presets           {[name] = changes of the defaults}, `full` among them
 --     model_rules       the rules of the keys that the model is built from; a
@@ -37,7 +37,7 @@
 --                       the model predicts. opts: out (a folder), sequences,
 --                       samples, seed
 --     baselines         the rows of its table, as torus.experiments.baselines
---                       takes them
+--                       has them
 --
 -- @module torus.tasks
 local modules = require "torus.modules"

@@ -173,7 +173,7 @@ end
 --- The training of an HGN, for torus.runs.loop.
 -- @function torus.tasks.hgn.new
 -- @tparam table config as torus.runs.configuration makes it
--- @tparam Dataset data train and test, as torus.data gives them
+-- @tparam Dataset data train and test, as torus.data opens them
 -- @treturn Task
 -- @usage
 -- set = torus.data.simulate("mass_spring", { train = 4, test = 2, steps = 3,

@@ -18,7 +18,7 @@ end
 -- @tparam Module model an HGN
 -- @tparam tensor frames (1, frames, height, width, 3), which the model encodes
 -- @tparam[opt] tensor clean the same without noise, shown as the truth
--- @treturn {table,...} {label=, frames=}, as torus.image.strip takes them
+-- @treturn {table,...} {label=, frames=}, as in torus.image.strip
 function M.rows(model, frames, clean)
   return engine.no_grad(function()
     local steps, dt = model.steps, model.config.dt
