@@ -113,7 +113,8 @@ local function below(tensors, prefix)
   return found
 end
 
---- The weights of a checkpoint, without the optimiser's tensors.
+--- The weights of a checkpoint, without the optimiser's tensors and without
+-- the parameters of the training itself, whose names begin with "task.".
 -- @tparam table checkpoint what load returned
 -- @treturn {[string]=tensor}
 -- @usage
@@ -127,7 +128,9 @@ end
 function M.weights(checkpoint)
   local found = {}
   for name, tensor in pairs(checkpoint.tensors) do
-    if not name:match("^adam%.") then found[name] = tensor end
+    if not name:match("^adam%.") and not name:match("^task%.") then
+      found[name] = tensor
+    end
   end
   return found
 end

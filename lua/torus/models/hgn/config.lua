@@ -51,7 +51,8 @@ M.rules = {
 
   -- Latent: a "map" has z channels at every position of the state, as in the
   -- paper; a "vector" is z numbers altogether, which the encoder's last
-  -- convolution reduces the map to and f_psi's dense layer expands again.
+  -- convolution reduces the map to and f_psi's dense layer expands again. A
+  -- vector phase space has a vector.
   latent = { default = "map", choices = { "map", "vector" } },
   -- Channels or numbers of z: 48; of a vector phase space twice its dimension
   -- and at least 4; without f_psi the size of the state.
@@ -70,6 +71,12 @@ M.rules = {
   -- second fixes the units of p and with them q up to a rotation and a shift
   -- where the mass is constant.
   kinetic = { default = "network", choices = { "network", "quadratic" } },
+  -- Units of the two hidden layers of the chart, a map from the Hamiltonian's q
+  -- to the coordinates that the decoder of a vector phase space understands; 0
+  -- for none, where both are the same. A decoder finds coordinates in which it
+  -- can draw, and these are only nearly the ones in which the motion has a
+  -- separable Hamiltonian.
+  chart = { default = 0, type = "integer", min = 0 },
   -- Hidden layers of an energy, before its read-out: 6 convolutions, or 2 dense
   -- layers of a vector phase space.
   energy_layers = { type = "integer", min = 1 },
@@ -104,10 +111,6 @@ local function complete_phase(c, given)
   if vector then
     c.latent, c.dimension = "vector", c.dimension or 1
     c.energy_width = c.energy_width or 64
-    if given.latent == "map" then
-      options.raise("hgn: latent: a vector phase space has a latent vector: "
-        .. "expected \"vector\", got \"map\"")
-    end
     return
   end
   local dense_only = { "dimension", "energy_width" }
@@ -117,11 +120,11 @@ local function complete_phase(c, given)
         .. "\"map\"", key)
     end
   end
-  for key, only in pairs { kinetic = "network",
+  for key, only in pairs { kinetic = "network", chart = 0,
     energy_activation = "softplus" } do
     if c[key] ~= only then
-      options.raise("hgn: %s: expected %q where phase is \"map\", got %q", key,
-        only, c[key])
+      options.raise("hgn: %s: expected %s where phase is \"map\", got %s", key,
+        options.show(only), options.show(c[key]))
     end
   end
 end

@@ -20,11 +20,13 @@
 local Module = require "torus.nn.module"
 local checks = require "torus.models.hgn.checks"
 local configuration = require "torus.models.hgn.config"
+local coordinates = require "torus.models.hgn.coordinates"
 local engine = require "torus.engine"
 local inspect = require "torus.models.hgn.inspect"
 local integrate = require "torus.integrate"
 local networks = require "torus.models.hgn.networks"
 local objective = require "torus.models.hgn.objective"
+local refine = require "torus.models.hgn.refine"
 local options = require "torus.options"
 
 local M = {}
@@ -61,8 +63,10 @@ function M.new(config, generator)
   local energies
   self.hamiltonian, energies = networks.hamiltonian(c, generator)
   for _, entry in ipairs(energies) do self:register(entry[1], entry[2]) end
-  local projection = networks.projection(c, generator)
-  if projection then self:register("projection", projection) end
+  for _, name in ipairs { "chart", "projection" } do
+    local net = networks[name](c, generator)
+    if net then self:register(name, net) end
+  end
   self:register("decoder", networks.decoder(c, generator))
   return self
 end
@@ -204,13 +208,26 @@ end
 
 --- The map that the decoder begins with.
 -- @tparam tensor q (images, size, size, state)
--- @treturn tensor q itself; of a vector phase space, (images, dimension), its
--- projection (images, size, size, state)
+-- @treturn tensor q itself; of a vector phase space, (images, dimension), the
+-- projection of its coordinates (images, size, size, state)
 -- @usage
 -- model = torus.models.hgn { width = 8, frames = 4, phase = "vector" }
 -- print(table.unpack(model:project(torus.randn(5, 1)).shape))   -- 5 4 4 16
 function HGN:project(q)
-  return self.projection and self.projection(q) or q
+  if not self.projection then return q end
+  return self.projection(self:coordinates(q))
+end
+
+--- The decoder's coordinates of positions of a vector phase space.
+-- @tparam tensor q (..., dimension)
+-- @treturn tensor (..., dimension); q itself in a model without a chart
+-- @usage
+-- local torus = require "torus"
+-- local model = torus.models.hgn { width = 8, frames = 4, phase = "vector",
+--   chart = 16 }
+-- print(table.unpack(model:coordinates(torus.randn(5, 1)).shape))   -- 5 1
+function HGN:coordinates(q)
+  return self.chart and self.chart(q) or q
 end
 
 -- (images, ...) through the decoder, `chunk` at a time.
@@ -260,6 +277,8 @@ function HGN:images(trajectory, chunk)
 end
 
 local FILM = { steps = {}, dt = {}, chunk = COUNT }
+local RECONSTRUCT = options.joined(FILM,
+  { refine = { type = "integer", min = 0 } })
 local SAMPLE = options.joined(FILM, { generator = {} })
 
 -- The images along the motion from a state, and the trajectory.
@@ -276,6 +295,8 @@ end
 -- @tparam[opt] integer opts.steps as rollout's
 -- @tparam[opt] number opts.dt as rollout's
 -- @tparam[opt=64] integer opts.chunk images per call of the decoder
+-- @tparam[opt=0] integer opts.refine rounds of refinement of the initial state
+-- on all of the frames, see refine
 -- @treturn tensor (batch, steps + 1, height, width, channels)
 -- @treturn table trajectory
 -- @usage
@@ -284,9 +305,12 @@ end
 -- slower = model:reconstruct(frames, { dt = 0.0625, steps = 6 })
 -- print(table.unpack(slower.shape))   -- 2 7 32 32 3
 function HGN:reconstruct(frames, opts)
-  opts = options.resolve("hgn:reconstruct", opts, FILM)
+  opts = options.resolve("hgn:reconstruct", opts, RECONSTRUCT)
   return engine.no_grad(function()
     local q, p = self:infer(frames)
+    if opts.refine and opts.refine > 0 then
+      q, p = self:refine(q, p, frames, { rounds = opts.refine })
+    end
     return film(self, q, p, opts)
   end)
 end
@@ -322,6 +346,9 @@ HGN.loss = objective.loss
 HGN.gradients = objective.gradients
 HGN.decoder_gradients = objective.decoder_gradients
 HGN.first_bad = inspect.first_bad
+HGN.refine = refine.refine
+HGN.locate = coordinates.locate
+HGN.coordinate_loss = coordinates.loss
 
 function HGN:describe()
   local c = self.config

@@ -2,6 +2,7 @@
 -- (torus.models.hgn.config): encoder, f_psi, Hamiltonian, projection, decoder.
 -- @module torus.models.hgn.networks
 local MLP = require "torus.nn.mlp"
+local Module = require "torus.nn.module"
 local decoder = require "torus.models.parts.decoder"
 local encoder = require "torus.models.parts.encoder"
 local energy = require "torus.models.parts.energy"
@@ -107,7 +108,31 @@ function M.hamiltonian(c, generator)
   return hamiltonian.separable(K, V), { { "K", K }, { "V", V } }
 end
 
---- From the q of a vector phase space to the map that the decoder begins with.
+local Chart = Module.class("Chart")
+
+function Chart:forward(q) return q + self.net(q) end
+
+--- The chart, from the Hamiltonian's q to the decoder's coordinates; the
+-- identity at first.
+-- @tparam table c configuration
+-- @tparam[opt] generator generator draws the initial weights
+-- @treturn ?Module (..., dimension) -> (..., dimension); nil where both are the
+-- same
+function M.chart(c, generator)
+  if c.chart == 0 then return nil end
+  local self = Module.instance(Chart, {})
+  self:register("net", MLP.new {
+    sizes = { c.dimension, c.chart, c.chart, c.dimension },
+    activation = "tanh", dtype = c.dtype, generator = generator })
+  engine.no_grad(function()
+    for _, parameter in ipairs(self.net[3]:parameters()) do
+      parameter:fill_(0)
+    end
+  end)
+  return self
+end
+
+--- From the coordinates of a vector phase space to the map that the decoder begins with.
 -- @tparam table c configuration
 -- @tparam[opt] generator generator draws the initial weights
 -- @treturn ?Module (images, dimension) -> (images, size, size, state); nil

@@ -1,0 +1,119 @@
+--- The stages of an HGN's training. The first learns from images, and is all
+-- there is by default. For a vector phase space two more can follow: `fit_steps`
+-- fit the Hamiltonian and the chart to the coordinates that the trained decoder
+-- finds in the frames (torus.tasks.hgn.fit), and `teach_steps` teach the encoder
+-- the states that belong to this Hamiltonian. `steps` counts all of them.
+-- @module torus.tasks.hgn.stages
+local training = require "torus.tasks.training"
+local options = require "torus.options"
+
+local M = {}
+
+--- The rules of the keys of a configuration that concern stages.
+M.rules = {
+  -- Steps of the rollout that the first training steps look at, and the number
+  -- of training steps over which that grows to all.
+  horizon_start = { default = 2, type = "integer", min = 0 },
+  horizon_steps = { default = 0, type = "integer", min = 0 },
+  -- The second stage: its steps, the number of training sequences whose
+  -- coordinates are found, how many of them a step takes, the learning rate.
+  fit_steps = { default = 0, type = "integer", min = 0 },
+  fit_size = { default = 1024, type = "integer", min = 1 },
+  fit_batch = { default = 256, type = "integer", min = 1 },
+  fit_lr = { default = 2e-3, type = "number", min = 0 },
+  -- The third stage: its steps and learning rate.
+  teach_steps = { default = 0, type = "integer", min = 0 },
+  teach_lr = { default = 5e-4, type = "number", min = 0 },
+}
+
+-- Whether a parameter is trained in a stage.
+local TRAINED = {
+  images = function(name) return not name:match("^task%.") end,
+  fit = function(name)
+    return name:match("^[KVH]%.") or name:match("^chart%.")
+      or name == "task.states"
+  end,
+  teach = function(name)
+    return name:match("^encoder%.") or name:match("^f_psi%.")
+  end,
+}
+
+--- Fills in what follows from the stages.
+-- @tparam table config
+-- @treturn ?string what is wrong with it
+function M.complete(config)
+  local later = config.fit_steps + config.teach_steps
+  if later == 0 then return end
+  if config.phase ~= "vector" then
+    return string.format("%s: expected 0, as coordinates are of phase = "
+      .. "\"vector\", and phase is %q",
+      config.fit_steps > 0 and "fit_steps" or "teach_steps", config.phase)
+  end
+  if later > config.steps then
+    return string.format("steps: expected at least fit_steps + teach_steps = "
+      .. "%d, got %d", later, config.steps)
+  end
+end
+
+--- The stage of a training step.
+-- @tparam table config
+-- @tparam integer step from 1
+-- @treturn string "images", "fit" or "teach"
+-- @treturn integer the step within the stage, from 1
+-- @treturn integer the stage's steps
+function M.of(config, step)
+  local first = config.steps - config.fit_steps - config.teach_steps
+  if step <= first then return "images", step, first end
+  local second = first + config.fit_steps
+  if step <= second then return "fit", step - first, config.fit_steps end
+  return "teach", step - second, config.teach_steps
+end
+
+--- Drops the gradients of what a stage leaves as it is. Without a second stage
+-- the chart is trained with the rest.
+-- @tparam table config
+-- @tparam string stage
+-- @tparam {{string,tensor},...} parameters
+-- @tparam {tensor,...} gradients changed in place
+function M.select(config, stage, parameters, gradients)
+  for i, entry in ipairs(parameters) do
+    local name = entry[1]
+    local waits = stage == "images" and config.fit_steps > 0
+      and name:match("^chart%.")
+    if waits or not TRAINED[stage](name) then gradients[i] = nil end
+  end
+end
+
+--- The steps of the rollout that a training step looks at: all, or a number
+-- that grows over the first `horizon_steps`, slowly at first, since motion is
+-- learned from a few frames and then only drawn out.
+-- @tparam table config
+-- @tparam integer step from 1
+-- @treturn integer
+function M.horizon(config, step)
+  local last = config.frames - 1
+  if step >= config.horizon_steps then return last end
+  local first = math.min(config.horizon_start, last)
+  local share = step / config.horizon_steps
+  return first + math.floor((last - first) * share * share)
+end
+
+--- The learning rate of every step: each stage has its own warm-up and decay.
+-- @tparam table config
+-- @treturn function of the step
+function M.learning_rate(config)
+  local rates = {}
+  for stage, lr in pairs { images = config.lr, fit = config.fit_lr,
+    teach = config.teach_lr } do
+    local _, _, steps = M.of(config, stage == "images" and 1
+      or stage == "fit" and config.steps - config.teach_steps or config.steps)
+    rates[stage] = training.learning_rate(options.joined(config,
+      { lr = lr, steps = steps }))
+  end
+  return function(step)
+    local stage, within = M.of(config, step)
+    return rates[stage](within)
+  end
+end
+
+return M

@@ -1,0 +1,122 @@
+-- The three stages of an HGN's training, and resuming in each of them.
+local lfs = require "lfs"
+local torus = require "torus"
+local runs = torus.runs
+local stages = require "torus.tasks.hgn.stages"
+
+local CHANGES = { model = "hgn", system = "mass_spring", phase = "vector",
+  dimension = 1, noise = 0, width = 4, state = 2, resolution = 16, frames = 5,
+  context = 3, chart = 4, train_size = 8, test_size = 4, batch = 4,
+  steps = 9, fit_steps = 3, teach_steps = 3, fit_size = 6, fit_batch = 4,
+  save_every = 1, log_every = 1, evaluate_every = 9 }
+
+local function configuration(changes)
+  local given = {}
+  for key, value in pairs(CHANGES) do given[key] = value end
+  for key, value in pairs(changes or {}) do given[key] = value end
+  return runs.configuration.make(nil, given)
+end
+
+local folders = {}
+
+local function new_folder()
+  local path = os.tmpname()
+  os.remove(path)
+  folders[#folders + 1] = path
+  return path
+end
+
+local function contents(folder)
+  local stored = assert(runs.checkpoint.load(folder
+    .. "/checkpoint.safetensors"))
+  local all = { step = stored.step, numbers = stored.numbers }
+  for name, tensor in pairs(stored.tensors) do
+    all[name] = torus.to_bytes(tensor)
+  end
+  return all
+end
+
+describe("The stages of an HGN's training", function()
+  local whole
+
+  setup(function()
+    whole = new_folder()
+    assert(runs.train(whole, assert(configuration())))
+  end)
+
+  teardown(function()
+    for _, folder in ipairs(folders) do
+      for name in lfs.dir(folder) do os.remove(folder .. "/" .. name) end
+      lfs.rmdir(folder)
+    end
+  end)
+
+  it("follow each other", function()
+    local config = assert(configuration())
+    local names = {}
+    for step = 1, 9 do names[step] = stages.of(config, step) end
+    assert.are.same({ "images", "images", "images", "fit", "fit", "fit",
+      "teach", "teach", "teach" }, names)
+    local rate = stages.learning_rate(config)
+    assert.are.equal(config.lr, rate(1))
+    assert.are.equal(config.fit_lr, rate(4))
+    assert.are.equal(config.teach_lr, rate(7))
+  end)
+
+  it("leave what is not theirs as it is", function()
+    local function moved(steps)
+      local folder = new_folder()
+      local before, names = nil, {}
+      local config = assert(configuration())
+      runs.train(folder, config, { after_step = function(run)
+        if run.step == steps - 3 then
+          before = {}
+          for _, entry in ipairs(run.task.parameters) do
+            before[entry[1]] = torus.to_bytes(entry[2])
+          end
+        elseif run.step == steps then
+          for _, entry in ipairs(run.task.parameters) do
+            if torus.to_bytes(entry[2]) ~= before[entry[1]] then
+              names[entry[1]:match("^%w+")] = true
+            end
+          end
+          error("interrupted!")
+        end
+      end })
+      return names
+    end
+    -- The states are put in place by the stage's first step, too.
+    assert.are.same({ K = true, V = true, chart = true, task = true }, moved(6))
+    assert.are.same({ encoder = true, f = true }, moved(9))
+  end)
+
+  for step = 1, 8 do
+    it("resume to the same bits after step " .. step, function()
+      local folder = new_folder()
+      local _, message = runs.train(folder, assert(configuration()),
+        { after_step = function(run)
+          if run.step == step then error("interrupted!") end
+        end })
+      assert.matches("interrupted", message)
+      assert(runs.train(folder, assert(configuration()), { resume = true }))
+      assert.are.same(contents(whole), contents(folder))
+    end)
+  end
+
+  it("leave a model that opens without the training's own tensors", function()
+    local model = assert(runs.open(whole))
+    for _, entry in ipairs(model:named_parameters()) do
+      assert.is_nil(entry[1]:match("^task"))
+    end
+  end)
+
+  it("are of a vector phase space, and no longer than the whole", function()
+    local config, message = configuration { phase = "map", chart = 0 }
+    assert.is_nil(config)
+    assert.matches("fit_steps: expected 0", message)
+    config, message = configuration { steps = 5 }
+    assert.is_nil(config)
+    assert.matches("steps: expected at least fit_steps %+ teach_steps = 6, got 5",
+      message)
+  end)
+end)
