@@ -167,17 +167,17 @@ describe("hnn", function()
   it("says what it expects", function()
     local model = small()
     local q, p = states(3, 1, 1)
-    raises("hnn: expected q of shape (batch,2), got (3,1)",
+    raises("hnn:motion: expected q of shape (batch,2), got (3,1)",
       function() model:motion(q, p) end)
     q, p = states(3, 2, 1)
-    raises("hnn: expected p of shape (3,2), got nil",
+    raises("hnn:motion: expected p of shape (3,2), got nil",
       function() model:motion(q) end)
-    raises("hnn: expected p of shape (3,2), got (2,2)",
+    raises("hnn:rollout: expected p of shape (3,2), got (2,2)",
       function() model:rollout(q, p:narrow(1, 1, 2)) end)
     -- These would broadcast: a number, and a wrong one.
-    raises("hnn: expected dq of shape (3,2), got (2)",
+    raises("hnn:loss: expected dq of shape (3,2), got (2)",
       function() model:loss(q, p, q[1], p) end)
-    raises("hnn: expected dp of shape (3,2), got (1,2)",
+    raises("hnn:loss: expected dp of shape (3,2), got (1,2)",
       function() model:loss(q, p, q, p:narrow(1, 1, 1)) end)
     assert.error_matches(function() hnn { dimesion = 1 } end, "dimesion")
     assert.error_matches(function()

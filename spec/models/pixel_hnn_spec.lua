@@ -138,18 +138,18 @@ describe("pixel_hnn", function()
     raises("pixel_hnn: resolution: expected a multiple of 8",
       function() tiny { kind = "conv", resolution = 20 } end)
     local model = tiny()
-    raises("pixel_hnn: expected frames of shape (batch,frames,8,8,3), got nil",
+    raises("pixel_hnn:reconstruct: expected frames of shape (batch,frames,8,8,3), got nil",
       function() model:reconstruct() end)
     raises("pixel_hnn:reconstruct: unknown option \"step\"",
       function() model:reconstruct(some_frames(1, 2), { step = 5 }) end)
     for _, name in ipairs { "decode", "energy", "rollout", "split" } do
-      raises("pixel_hnn: expected z of shape (batch,4), got 5",
+      raises("pixel_hnn:" .. name .. ": expected z of shape (batch,4), got 5",
         function() model[name](model, 5) end)
     end
     for _, name in ipairs { "continue", "energies", "images" } do
-      raises("pixel_hnn: expected a rollout {q=, p=}, got nil",
+      raises("pixel_hnn:" .. name .. ": expected a trajectory {q=, p=}, got nil",
         function() model[name](model) end)
-      raises("pixel_hnn: expected q of shape (steps + 1,batch,2), got nil",
+      raises("pixel_hnn:" .. name .. ": expected q of shape (steps + 1,batch,2), got nil",
         function() model[name](model, {}) end)
     end
   end)

@@ -1,9 +1,10 @@
 --- The Hamiltonian Neural Network of Greydanus et al. (2019), eqs. (1) and
--- (12), and the plain network of the same size that it is compared with.
+-- (12) of the paper, and the plain network of the same size that it is compared
+-- with.
 --
 --     local model = torus.models.hnn{ dimension = 1 }
 --     local dq, dp = model:motion(q, p)              -- time derivatives
---     local way = model:rollout(q, p, { dt = 0.1, steps = 30 })
+--     local trajectory = model:rollout(q, p, { dt = 0.1, steps = 30 })
 --
 -- States are q and p of shape (batch, d); time is in the system's units.
 -- @module torus.models.hnn
@@ -16,28 +17,37 @@ local options = require "torus.options"
 local rk45 = require "torus.rk45"
 local engine = require "torus.engine"
 
---- An HNN, or the plain network beside it; torus.models.hnn makes it.
+--- An HNN, or the plain network; torus.models.hnn makes it.
 -- @type HNN
 local HNN = Module.class("HNN")
 
 local M = {}
 
---- What a configuration may say: `kind` "hnn" learns an energy, "mlp" the
--- derivatives themselves; `dimension` is that of q; `depth` counts hidden
--- layers of `width` units.
+--- The options of a configuration, as torus.options reads them.
 M.rules = {
+  -- "hnn" learns an energy, "mlp", the plain network, the time derivatives.
   kind = { default = "hnn", choices = { "hnn", "mlp" } },
+  -- Numbers of q, and of p.
   dimension = { default = 1, type = "integer", min = 1 },
+  -- Units of a hidden layer.
   width = { default = 200, type = "integer", min = 1 },
+  -- Hidden layers.
   depth = { default = 2, type = "integer", min = 1 },
+  -- Of the hidden layers, a name that torus.nn.activation accepts.
   activation = { default = "tanh", type = "string" },
+  -- Of the parameters and of all that is computed.
   dtype = { default = "float32", choices = { "float32", "float64" } },
 }
 
 --- A Hamiltonian Neural Network (Greydanus et al. 2019), or with kind="mlp" the
 -- plain network that predicts the derivatives.
--- @tparam[opt] table config see rules; dimension=1, width=200, depth=2,
--- activation="tanh", kind="hnn", dtype="float32"
+-- @tparam[opt] table config
+-- @tparam[opt="hnn"] string config.kind "hnn" or "mlp"
+-- @tparam[opt=1] integer config.dimension numbers of q, and of p
+-- @tparam[opt=200] integer config.width units of a hidden layer
+-- @tparam[opt=2] integer config.depth hidden layers
+-- @tparam[opt="tanh"] string config.activation of the hidden layers
+-- @tparam[opt="float32"] string config.dtype or "float64"
 -- @tparam[opt] generator generator draws the initial weights
 -- @treturn Module
 -- @raise for unknown options
@@ -57,25 +67,26 @@ function M.new(config, generator)
   return self
 end
 
-local function check_state(self, q, p)
-  options.tensor("hnn", "q", q, { "batch", self.config.dimension })
-  options.tensor("hnn", "p", p, q.shape)
+local function check_state(self, method, q, p)
+  options.tensor("hnn:" .. method, "q", q, { "batch", self.config.dimension })
+  options.tensor("hnn:" .. method, "p", p, q.shape)
 end
 
---- The learned energy, which the plain network does not have: it raises.
+--- The learned energy H(q, p).
 -- @tparam tensor q (batch, d)
 -- @tparam tensor p (batch, d)
 -- @treturn tensor (batch)
--- @raise for the plain network
+-- @raise for the plain network, which has none
 -- @usage
 -- model = torus.models.hnn{ dimension = 1, width = 16 }
 -- q, p = torus.randn(8, 1), torus.randn(8, 1)
 -- print(table.unpack(model:energy(q, p).shape))   -- 8
 function HNN:energy(q, p)
   if not self.hamiltonian then
-    options.raise("hnn: the plain network has no energy")
+    options.raise("hnn:energy: expected kind \"hnn\": the plain network has no "
+      .. "energy")
   end
-  check_state(self, q, p)
+  check_state(self, "energy", q, p)
   return self.hamiltonian(q, p)
 end
 
@@ -89,7 +100,7 @@ end
 -- q, p = torus.randn(8, 1), torus.randn(8, 1)
 -- dq, dp = model:motion(q, p)   -- as model(q, p)
 function HNN:motion(q, p)
-  check_state(self, q, p)
+  check_state(self, "motion", q, p)
   if self.hamiltonian then return field.motion(self.hamiltonian, q, p) end
   local both, d = self.net(engine.cat({ q, p }, 2)), self.config.dimension
   return both:narrow(2, 1, d), both:narrow(2, d + 1, d)
@@ -97,8 +108,8 @@ end
 
 HNN.forward = HNN.motion -- a call of the model
 
---- Eq. (1): half the sum of both squares for d = 1; for more coordinates the
--- mean over all 2 d of them, as in the original.
+--- The loss of eq. (1): half the sum of both squared errors for d = 1, and for
+-- more coordinates the mean over all 2 d of them, as in the original.
 -- @tparam tensor q (batch, d)
 -- @tparam tensor p (batch, d)
 -- @tparam tensor dq (batch, d), the derivatives to be learned
@@ -110,9 +121,9 @@ HNN.forward = HNN.motion -- a call of the model
 -- dq, dp = p, -q   -- those of a mass on a spring
 -- model:loss(q, p, dq, dp):backward()
 function HNN:loss(q, p, dq, dp)
-  check_state(self, q, p)
-  options.tensor("hnn", "dq", dq, q.shape)
-  options.tensor("hnn", "dp", dp, q.shape)
+  check_state(self, "loss", q, p)
+  options.tensor("hnn:loss", "dq", dq, q.shape)
+  options.tensor("hnn:loss", "dp", dp, q.shape)
   local vq, vp = self:motion(q, p)
   return ((vq - dq):square():mean() + (vp - dp):square():mean()) * 0.5
 end
@@ -134,11 +145,11 @@ local function march(self, q, p, dt, steps)
 end
 
 -- Every n-th state of a trajectory.
-local function thinned(way, n)
-  if n == 1 then return way end
-  local last = way.q:size(1)
-  local places = engine.arange(1, last, n, { dtype = "int64" })
-  return { q = way.q:index_select(1, places), p = way.p:index_select(1, places) }
+local function thinned(trajectory, n)
+  if n == 1 then return trajectory end
+  local q, p = trajectory.q, trajectory.p
+  local indices = engine.arange(1, q:size(1), n, { dtype = "int64" })
+  return { q = q:index_select(1, indices), p = p:index_select(1, indices) }
 end
 
 local ROLLOUT = {
@@ -170,11 +181,17 @@ end
 --- The learned motion from a state.
 -- @tparam tensor q (batch, d)
 -- @tparam tensor p (batch, d)
--- @tparam[opt] table opts dt=0.125 between the states that are returned;
--- steps=30; substeps=1 of the scheme in each; method="rk4", "euler" (not for
--- the plain network), or "rk45" (adaptive, without substeps and gradients;
--- rtol=1e-6, atol=1e-8)
--- @treturn table q and p (steps + 1, batch, d), float64 by rk45
+-- @tparam[opt] table opts
+-- @tparam[opt=0.125] number opts.dt time between the states that are returned
+-- @tparam[opt=30] integer opts.steps states after the first
+-- @tparam[opt=1] integer opts.substeps steps of the scheme from one state to the
+-- next
+-- @tparam[opt="rk4"] string opts.method "rk4", "euler" (not of the plain
+-- network), or "rk45": adaptive, without substeps and gradients
+-- @tparam[opt=1e-6] number opts.rtol relative tolerance of rk45
+-- @tparam[opt=1e-8] number opts.atol absolute tolerance of rk45
+-- @treturn table trajectory: q and p (steps + 1, batch, d), float64 by rk45
+-- @raise for euler with the plain network
 -- @usage
 -- model = torus.models.hnn{ dimension = 1, width = 16 }
 -- q, p = torus.randn(8, 1), torus.randn(8, 1)
@@ -182,7 +199,7 @@ end
 -- print(table.unpack(trajectory.q.shape))   -- 51  8  1
 function HNN:rollout(q, p, opts)
   local o = options.resolve("hnn:rollout", opts, ROLLOUT)
-  check_state(self, q, p)
+  check_state(self, "rollout", q, p)
   if o.method == "rk45" then return by_rk45(self, q, p, o) end
   local steps, dt = o.steps * o.substeps, o.dt / o.substeps
   if self.hamiltonian then
@@ -190,8 +207,8 @@ function HNN:rollout(q, p, opts)
       steps = steps, method = o.method }, o.substeps)
   end
   if o.method ~= "rk4" then
-    options.raise("hnn:rollout: the plain network takes rk4 or rk45, got %s",
-      o.method)
+    options.raise("hnn:rollout: method: expected \"rk4\" or \"rk45\" for the "
+      .. "plain network, got %q", o.method)
   end
   return thinned(march(self, q, p, dt, steps), o.substeps)
 end

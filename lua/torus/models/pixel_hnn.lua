@@ -24,31 +24,41 @@ local engine = require "torus.engine"
 
 local M = {}
 
---- What a configuration may say. kind "mlp" has dense encoder and decoder of
--- four layers; "conv" HGN's, of `conv_width` channels, with a linear layer on
--- either side of the latent vector. `latent` is the size of (q, p) together.
--- `step`: the latent motion that L_HNN compares is "euler", the derivative by
--- finite differences as in the original, or one step of "rk4". Frames are
--- encoded as their difference from `centre`, an image that is not learned but
--- set to the mean of the data, times `input_gain`, and the dense decoder adds
--- it again: without this (set_centre never called, init "default",
--- input_gain 1: the paper's form) the dense auto-encoder stays at a constant
--- image.
--- `background` are the colours, a number in [0, 1] per channel, that the
--- convolutional decoder starts near.
+--- The options of a configuration, as torus.options reads them.
+--
+-- Frames are encoded as their difference from `centre`, an image that is not
+-- learned but set to the mean of the data, and the dense decoder adds it again.
+-- In the paper's form (set_centre never called, init "default", input_gain 1) the
+-- dense auto-encoder stays at a constant image.
 M.rules = {
+  -- Encoder and decoder: "mlp", dense ones of four layers, or "conv", those of
+  -- HGN with a linear layer on either side of the latent vector.
   kind = { default = "mlp", choices = { "mlp", "conv" } },
+  -- Numbers of q and p together, even.
   latent = { default = 2, type = "integer", min = 2 },
+  -- Height and width of a frame in pixels; "conv" needs a multiple of 8 below
+  -- 64 and of 16 from there.
   resolution = { default = 32, type = "integer", min = 8 },
+  -- Colour channels of a frame.
   channels = { default = 3, type = "integer", min = 1 },
+  -- Units of the dense hidden layers, the energy's among them.
   width = { default = 200, type = "integer", min = 1 },
+  -- Channels of the hidden convolutions.
   conv_width = { default = 64, type = "integer", min = 2 },
+  -- Weights of L_HNN, eq. (12), and L_CC, eq. (13), in eq. (15).
   hnn_weight = { default = 0.1, type = "number", min = 0 },
   cc_weight = { default = 1, type = "number", min = 0 },
+  -- The latent motion that L_HNN compares: "euler", finite differences as in the
+  -- original, or one step of "rk4".
   step = { default = "euler", choices = { "euler", "rk4" } },
+  -- One number in [0, 1] per channel: the colour that the untrained convolutional
+  -- decoder's output starts near.
   background = { type = "table" },
+  -- Factor of a frame's difference from the centre.
   input_gain = { default = 4, type = "number", above = 0 },
+  -- Initial weights of encoder and decoder: torus.nn.initialise.
   init = { default = "kaiming", choices = initialise.schemes },
+  -- Of the parameters and of all that is computed.
   dtype = { default = "float32", choices = { "float32", "float64" } },
 }
 
@@ -56,7 +66,8 @@ M.rules = {
 -- @type PixelHNN
 local PixelHNN = Module.class("PixelHNN")
 
--- Channels of q as HGN's decoder takes them, and of the encoder's last layer.
+-- Channels that the convolutional decoder accepts and the encoder returns, those
+-- of HGN's q and z.
 local STATE, Z = 16, 48
 
 local function register_dense(self, c, o)
@@ -68,7 +79,7 @@ local function register_dense(self, c, o)
   local decoder = self:register("decoder", MLP.new {
     sizes = { c.latent, w, w, w, pixels }, activation = "relu",
     dtype = o.dtype, generator = o.generator, init = c.init })
-  -- The untrained output is the centre, nearly.
+  -- The untrained output is close to the centre.
   if c.init == "kaiming" then
     engine.no_grad(function() decoder[4].weight:mul_(0.1) end)
   end
@@ -96,21 +107,33 @@ local function register_conv(self, c, o)
 end
 
 --- A PixelHNN (appendix A.3).
--- @tparam[opt] table config see rules; kind="mlp", latent=2, resolution=32,
--- channels=3, width=200, conv_width=64, hnn_weight=0.1, cc_weight=1,
--- step="euler", background, input_gain=4, init="kaiming" of the auto-encoder,
--- dtype="float32"
+-- @tparam[opt] table config
+-- @tparam[opt="mlp"] string config.kind of encoder and decoder, "mlp" or "conv"
+-- @tparam[opt=2] integer config.latent numbers of q and p together
+-- @tparam[opt=32] integer config.resolution height and width of a frame
+-- @tparam[opt=3] integer config.channels of a frame
+-- @tparam[opt=200] integer config.width units of the dense hidden layers
+-- @tparam[opt=64] integer config.conv_width channels of the hidden convolutions
+-- @tparam[opt=0.1] number config.hnn_weight of L_HNN, eq. (12)
+-- @tparam[opt=1] number config.cc_weight of L_CC, eq. (13)
+-- @tparam[opt="euler"] string config.step or "rk4": the motion in L_HNN
+-- @tparam[opt] {number,...} config.background colour that the untrained
+-- convolutional decoder's output starts near
+-- @tparam[opt=4] number config.input_gain factor of a frame's difference from
+-- the centre
+-- @tparam[opt="kaiming"] string config.init of encoder and decoder, or "default"
+-- @tparam[opt="float32"] string config.dtype or "float64"
 -- @tparam[opt] generator generator draws the initial weights
 -- @treturn Module
 -- @raise when latent is odd, or an option is unknown
 -- @usage
 -- model = torus.models.pixel_hnn{ width = 16, resolution = 16 }
--- pairs_ = torus.rand(4, 2, 16, 16, 3)
--- z = model:encode(pairs_)   -- (4, 2)
+-- frames = torus.rand(4, 2, 16, 16, 3)
+-- z = model:encode(frames)   -- (4, 2)
 function M.new(config, generator)
   local c = options.resolve("pixel_hnn", config, M.rules)
   if c.latent % 2 ~= 0 then
-    options.raise("pixel_hnn: expected an even latent size, half of it q and "
+    options.raise("pixel_hnn: latent: expected an even number, half of it q and "
       .. "half p, got %d", c.latent)
   end
   frame_checks.check_background("pixel_hnn", c.background, c.channels)
@@ -127,24 +150,24 @@ function M.new(config, generator)
   return self
 end
 
-local function check_frames(self, frames, count)
+local function check_frames(self, method, name, frames, count)
   local c = self.config
-  options.tensor("pixel_hnn", "frames", frames,
+  options.tensor("pixel_hnn:" .. method, name, frames,
     { "batch", count, c.resolution, c.resolution, c.channels })
 end
 
-local function check_latent(self, z)
-  options.tensor("pixel_hnn", "z", z, { "batch", self.config.latent })
+local function check_latent(self, method, z)
+  options.tensor("pixel_hnn:" .. method, "z", z, { "batch", self.config.latent })
 end
 
 --- Sets the image that frames are encoded relative to.
 -- @tparam tensor pairs (n, 2, height, width, channels), whose mean it becomes
 -- @usage
 -- model = torus.models.pixel_hnn{ width = 16, resolution = 16 }
--- pairs_ = torus.rand(4, 2, 16, 16, 3)
--- model:set_centre(pairs_)
+-- frames = torus.rand(4, 2, 16, 16, 3)
+-- model:set_centre(frames)
 function PixelHNN:set_centre(pairs)
-  check_frames(self, pairs, 2)
+  check_frames(self, "set_centre", "pairs", pairs, 2)
   engine.no_grad(function()
     self.centre:copy_(pairs:to(self.config.dtype):mean(1, true))
   end)
@@ -155,10 +178,10 @@ end
 -- @treturn tensor (batch, latent), the first half q, the other p
 -- @usage
 -- model = torus.models.pixel_hnn{ width = 16, resolution = 16 }
--- pairs_ = torus.rand(4, 2, 16, 16, 3)
--- print(table.unpack(model:encode(pairs_).shape))   -- 4  2
+-- frames = torus.rand(4, 2, 16, 16, 3)
+-- print(table.unpack(model:encode(frames).shape))   -- 4  2
 function PixelHNN:encode(pairs)
-  check_frames(self, pairs, 2)
+  check_frames(self, "encode", "pairs", pairs, 2)
   local batch = pairs:size(1)
   pairs = (pairs - self.centre:detach()) * self.config.input_gain
   if self.config.kind == "mlp" then
@@ -175,10 +198,9 @@ end
 -- @treturn tensor (batch, 2, height, width, channels)
 -- @usage
 -- model = torus.models.pixel_hnn{ width = 16, resolution = 16 }
--- pairs_ = torus.rand(4, 2, 16, 16, 3)
 -- print(table.unpack(model:decode(torus.zeros(4, 2)).shape))   -- 4  2  16  16  3
 function PixelHNN:decode(z)
-  check_latent(self, z)
+  check_latent(self, "decode", z)
   local c, batch = self.config, z:size(1)
   local side = c.resolution
   if c.kind == "mlp" then
@@ -196,39 +218,38 @@ end
 -- @treturn tensor p (batch, latent / 2)
 -- @usage
 -- model = torus.models.pixel_hnn{ width = 16, resolution = 16 }
--- pairs_ = torus.rand(4, 2, 16, 16, 3)
--- q, p = model:split(model:encode(pairs_))   -- (4, 1) each
+-- frames = torus.rand(4, 2, 16, 16, 3)
+-- q, p = model:split(model:encode(frames))   -- (4, 1) each
 function PixelHNN:split(z)
-  check_latent(self, z)
+  check_latent(self, "split", z)
   local half = self.config.latent // 2
   return z:narrow(2, 1, half), z:narrow(2, half + 1, half)
 end
 
--- Where the HNN takes a latent state in one frame's time.
+-- The latent state that the HNN predicts for the next frame.
 local function advanced(self, z)
   local q, p = self:split(z)
   if self.config.step == "rk4" then
-    local way = integrate { H = self.hamiltonian, q = q, p = p, dt = 1,
+    local trajectory = integrate { H = self.hamiltonian, q = q, p = p, dt = 1,
       steps = 1, method = "rk4" }
-    return engine.cat({ way.q[2], way.p[2] }, 2)
+    return engine.cat({ trajectory.q[2], trajectory.p[2] }, 2)
   end
   local dq, dp = field.motion(self.hamiltonian, q, p)
   return z + engine.cat({ dq, dp }, 2)
 end
 
---- The losses on three frames in a row; every one is a mean over the batch
--- and over numbers.
+--- The losses on three frames in a row, each a mean over the batch and over
+-- the numbers of a sample.
 -- @tparam tensor frames (batch, 3, height, width, channels)
 -- @treturn table autoencoder, eq. (14) for both pairs; canonical, eq. (13);
 -- hnn, eq. (12) with finite differences; total, eq. (15) without the weight
 -- decay, which is the optimiser's
 -- @usage
 -- model = torus.models.pixel_hnn{ width = 16, resolution = 16 }
--- pairs_ = torus.rand(4, 2, 16, 16, 3)
 -- losses = model:losses(torus.rand(4, 3, 16, 16, 3))
 -- losses.total:backward()
 function PixelHNN:losses(frames)
-  check_frames(self, frames, 3)
+  check_frames(self, "losses", "frames", frames, 3)
   local batch = frames:size(1)
   local first, second = frames:narrow(2, 1, 2), frames:narrow(2, 2, 2)
   local both = engine.cat({ first, second }, 1)
@@ -253,99 +274,102 @@ local ROLLOUT = {
 
 --- The latent motion, by Runge-Kutta 4.
 -- @tparam tensor z (batch, latent)
--- @tparam[opt] table opts steps=30, one for each frame; substeps=2 in each;
--- dt=1 frame, of either sign
--- @treturn table q and p (steps + 1, batch, latent / 2)
+-- @tparam[opt] table opts
+-- @tparam[opt=30] integer opts.steps states after the first
+-- @tparam[opt=2] integer opts.substeps Runge-Kutta steps from one state to the
+-- next
+-- @tparam[opt=1] number opts.dt time between states in frames, of either sign
+-- @treturn table trajectory: q and p (steps + 1, batch, latent / 2)
 -- @usage
 -- model = torus.models.pixel_hnn{ width = 16, resolution = 16 }
--- pairs_ = torus.rand(4, 2, 16, 16, 3)
--- trajectory = model:rollout(model:encode(pairs_), { steps = 5 })
+-- frames = torus.rand(4, 2, 16, 16, 3)
+-- trajectory = model:rollout(model:encode(frames), { steps = 5 })
 -- print(table.unpack(trajectory.q.shape))   -- 6  4  1
 function PixelHNN:rollout(z, opts)
   local o = options.resolve("pixel_hnn:rollout", opts, ROLLOUT)
+  check_latent(self, "rollout", z)
   local q, p = self:split(z)
-  local way = integrate { H = self.hamiltonian, q = q, p = p,
+  local trajectory = integrate { H = self.hamiltonian, q = q, p = p,
     dt = o.dt / o.substeps, steps = o.steps * o.substeps, method = "rk4" }
-  if o.substeps == 1 then return way end
-  local places = engine.arange(1, o.steps * o.substeps + 1, o.substeps,
+  if o.substeps == 1 then return trajectory end
+  local indices = engine.arange(1, o.steps * o.substeps + 1, o.substeps,
     { dtype = "int64" })
-  return { q = way.q:index_select(1, places),
-    p = way.p:index_select(1, places) }
+  return { q = trajectory.q:index_select(1, indices),
+    p = trajectory.p:index_select(1, indices) }
 end
 
--- The states of a rollout as latent vectors, (steps + 1, batch, latent).
-local function latents(self, way)
-  if type(way) ~= "table" then
-    options.raise("pixel_hnn: expected a rollout {q=, p=}, got %s",
-      options.show(way))
+-- The states of a trajectory as latent vectors, (steps + 1, batch, latent).
+local function latents(self, method, trajectory)
+  if type(trajectory) ~= "table" then
+    options.raise("pixel_hnn:%s: expected a trajectory {q=, p=}, got %s", method,
+      options.show(trajectory))
   end
   local shape = { "steps + 1", "batch", self.config.latent // 2 }
-  options.tensor("pixel_hnn", "q", way.q, shape)
-  options.tensor("pixel_hnn", "p", way.p, shape)
-  return engine.cat({ way.q, way.p }, 3)
+  options.tensor("pixel_hnn:" .. method, "q", trajectory.q, shape)
+  options.tensor("pixel_hnn:" .. method, "p", trajectory.p, shape)
+  return engine.cat({ trajectory.q, trajectory.p }, 3)
 end
 
---- On from the last state of a rollout.
--- @tparam table way a rollout
+--- The motion on from the last state of a trajectory.
+-- @tparam table trajectory as rollout returns it
 -- @tparam[opt] table opts as of rollout
--- @treturn table the next one, which starts where `way` ends
+-- @treturn table a trajectory whose first state is the given one's last
 -- @usage
 -- model = torus.models.pixel_hnn{ width = 16, resolution = 16 }
--- pairs_ = torus.rand(4, 2, 16, 16, 3)
--- trajectory = model:rollout(model:encode(pairs_), { steps = 5 })
+-- frames = torus.rand(4, 2, 16, 16, 3)
+-- trajectory = model:rollout(model:encode(frames), { steps = 5 })
 -- back = model:continue(trajectory, { steps = 5, dt = -1 })
-function PixelHNN:continue(way, opts)
-  return self:rollout(latents(self, way)[-1], opts)
+function PixelHNN:continue(trajectory, opts)
+  return self:rollout(latents(self, "continue", trajectory)[-1], opts)
 end
 
---- The images along a rollout, the first frame of every decoded pair; nothing
--- is recorded.
--- @tparam table way a rollout
+--- The images along a trajectory, the first frame of every decoded pair; no
+-- gradient is recorded.
+-- @tparam table trajectory as rollout returns it
 -- @treturn tensor (batch, steps + 1, height, width, channels)
 -- @usage
 -- model = torus.models.pixel_hnn{ width = 16, resolution = 16 }
--- pairs_ = torus.rand(4, 2, 16, 16, 3)
--- trajectory = model:rollout(model:encode(pairs_), { steps = 5 })
+-- frames = torus.rand(4, 2, 16, 16, 3)
+-- trajectory = model:rollout(model:encode(frames), { steps = 5 })
 -- print(table.unpack(model:images(trajectory).shape))   -- 4  6  16  16  3
-function PixelHNN:images(way)
+function PixelHNN:images(trajectory)
   return engine.no_grad(function()
-    local z, frames = latents(self, way), {}
+    local z, frames = latents(self, "images", trajectory), {}
     for t = 1, z:size(1) do frames[t] = self:decode(z[t]):select(2, 1) end
     return engine.stack(frames, 2)
   end)
 end
 
---- The frames that follow a pair, the pair's first one included.
+--- The frames from the first of a pair on; no gradient is recorded.
 -- @tparam tensor pairs (batch, 2, height, width, channels)
 -- @tparam[opt] table opts as of rollout
 -- @treturn tensor (batch, steps + 1, height, width, channels)
--- @treturn table the rollout
+-- @treturn table trajectory
 -- @usage
 -- model = torus.models.pixel_hnn{ width = 16, resolution = 16 }
--- pairs_ = torus.rand(4, 2, 16, 16, 3)
--- film = model:film(pairs_, { steps = 5 })   -- (4, 6, 16, 16, 3)
+-- frames = torus.rand(4, 2, 16, 16, 3)
+-- film = model:film(frames, { steps = 5 })   -- (4, 6, 16, 16, 3)
 function PixelHNN:film(pairs, opts)
   return engine.no_grad(function()
-    local way = self:rollout(self:encode(pairs), opts)
-    return self:images(way), way
+    local trajectory = self:rollout(self:encode(pairs), opts)
+    return self:images(trajectory), trajectory
   end)
 end
 
--- Their values are for rollout to check.
+-- rollout checks the values.
 local FILM = { steps = {}, dt = {}, substeps = {} }
 
---- Sequences as the model sees them, which looks at their first pair alone.
+--- Predicts sequences from their first two frames; no gradient is recorded.
 -- @tparam tensor frames (batch, frames, height, width, channels), two or more
--- @tparam[opt] table opts as of rollout; as many steps as there are by default
+-- @tparam[opt] table opts as of rollout; steps is frames - 1 by default
 -- @treturn tensor (batch, steps + 1, height, width, channels)
--- @treturn table the rollout
+-- @treturn table trajectory
 -- @usage
 -- model = torus.models.pixel_hnn{ width = 16, resolution = 16 }
--- pairs_ = torus.rand(4, 2, 16, 16, 3)
 -- frames, trajectory = model:reconstruct(torus.rand(4, 6, 16, 16, 3))
 function PixelHNN:reconstruct(frames, opts)
   local o = options.resolve("pixel_hnn:reconstruct", opts, FILM)
-  check_frames(self, frames, "frames")
+  check_frames(self, "reconstruct", "frames", frames, "frames")
   return self:film(frames:narrow(2, 1, 2), { dt = o.dt,
     steps = o.steps or frames:size(2) - 1, substeps = o.substeps })
 end
@@ -355,23 +379,23 @@ end
 -- @treturn tensor (batch)
 -- @usage
 -- model = torus.models.pixel_hnn{ width = 16, resolution = 16 }
--- pairs_ = torus.rand(4, 2, 16, 16, 3)
--- print(table.unpack(model:energy(model:encode(pairs_)).shape))   -- 4
+-- frames = torus.rand(4, 2, 16, 16, 3)
+-- print(table.unpack(model:energy(model:encode(frames)).shape))   -- 4
 function PixelHNN:energy(z)
-  check_latent(self, z)
+  check_latent(self, "energy", z)
   return self.energy_net(z)
 end
 
---- The energy along a rollout.
--- @tparam table way a rollout
+--- The energy along a trajectory.
+-- @tparam table trajectory as rollout returns it
 -- @treturn tensor (steps + 1, batch)
 -- @usage
 -- model = torus.models.pixel_hnn{ width = 16, resolution = 16 }
--- pairs_ = torus.rand(4, 2, 16, 16, 3)
--- trajectory = model:rollout(model:encode(pairs_), { steps = 5 })
+-- frames = torus.rand(4, 2, 16, 16, 3)
+-- trajectory = model:rollout(model:encode(frames), { steps = 5 })
 -- print(table.unpack(model:energies(trajectory).shape))   -- 6  4
-function PixelHNN:energies(way)
-  local z = latents(self, way)
+function PixelHNN:energies(trajectory)
+  local z = latents(self, "energies", trajectory)
   return self:energy(z:reshape(-1, z:size(3))):reshape(z:size(1), z:size(2))
 end
 

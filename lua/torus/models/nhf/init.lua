@@ -22,21 +22,28 @@ local engine = require "torus.engine"
 
 local M = {}
 
---- What a configuration may say. `flows` Hamiltonians of `leaps` leapfrog
--- steps of `dt` each; networks have `depth` hidden layers of `width`.
--- `prior_width` and `prior_sharpness` are sigma and beta of the soft-uniform
--- density; `energy_gain` scales the Hamiltonians' initial weights.
+--- The options of a configuration, as torus.options reads them.
 M.rules = {
+  -- Numbers of q, and of p.
   dimension = { default = 2, type = "integer", min = 1 },
+  -- Flows, each with a Hamiltonian of its own.
   flows = { default = 5, type = "integer", min = 0 },
+  -- Leapfrog steps of a flow.
   leaps = { default = 2, type = "integer", min = 1 },
+  -- Time of a leapfrog step.
   dt = { default = 0.25, type = "number", above = 0 },
+  -- Units of a hidden layer, of all networks.
   width = { default = 128, type = "integer", min = 1 },
+  -- Hidden layers of all networks.
   depth = { default = 2, type = "integer", min = 1 },
+  -- Density of s_0: torus.models.nhf.prior.
   prior = { default = "normal", choices = { "normal", "soft_uniform" } },
+  -- sigma and beta of the soft-uniform density.
   prior_width = { default = 4, type = "number", above = 0 },
   prior_sharpness = { default = 4, type = "number", above = 0 },
+  -- Factor of the Hamiltonians' initial weights.
   energy_gain = { default = 1, type = "number", above = 0 },
+  -- Of the parameters and of all that is computed.
   dtype = { default = "float32", choices = { "float32", "float64" } },
 }
 
@@ -67,9 +74,19 @@ end
 local NHF = Module.class("NHF")
 
 --- A Neural Hamiltonian Flow (section 3.3 and appendix A.2).
--- @tparam[opt] table config see rules; dimension=2, flows=5, leaps=2,
--- dt=0.25, width=128, depth=2, prior="normal" or "soft_uniform" (with
--- prior_width=4, prior_sharpness=4), energy_gain=1, dtype="float32"
+-- @tparam[opt] table config
+-- @tparam[opt=2] integer config.dimension numbers of q, and of p
+-- @tparam[opt=5] integer config.flows each with a Hamiltonian of its own
+-- @tparam[opt=2] integer config.leaps leapfrog steps of a flow
+-- @tparam[opt=0.25] number config.dt time of a leapfrog step
+-- @tparam[opt=128] integer config.width units of a hidden layer
+-- @tparam[opt=2] integer config.depth hidden layers
+-- @tparam[opt="normal"] string config.prior or "soft_uniform"
+-- @tparam[opt=4] number config.prior_width sigma of the soft-uniform density
+-- @tparam[opt=4] number config.prior_sharpness beta of the soft-uniform density
+-- @tparam[opt=1] number config.energy_gain factor of the Hamiltonians' initial
+-- weights
+-- @tparam[opt="float32"] string config.dtype or "float64"
 -- @tparam[opt] generator generator draws the initial weights
 -- @treturn Module
 -- @raise for unknown options
@@ -102,14 +119,13 @@ function NHF:convert_rest(dtype)
   self.prior.dtype = dtype
 end
 
-local function check_rows(self, name, x)
-  options.tensor("nhf", name, x, { "batch", self.config.dimension })
+local function check_rows(self, method, name, x)
+  options.tensor("nhf:" .. method, name, x, { "batch", self.config.dimension })
 end
 
--- The last state of a rollout.
-local function last(way)
-  local n = way.q:size(1)
-  return way.q:select(1, n), way.p:select(1, n)
+local function last_state(trajectory)
+  local n = trajectory.q:size(1)
+  return trajectory.q:select(1, n), trajectory.p:select(1, n)
 end
 
 local TRANSPORT = {
@@ -118,14 +134,16 @@ local TRANSPORT = {
   fused = { type = "boolean" },
 }
 
---- Moves states from the prior's side to the data's.
+--- Moves states from the prior to the data, by the flows in order.
 -- @tparam tensor q (batch, d)
 -- @tparam tensor p (batch, d)
--- @tparam[opt] table opts inverse=true moves the other way; path=true also
--- gives all states on the way; fused as integrate's
+-- @tparam[opt] table opts
+-- @tparam[opt=false] boolean opts.inverse from the data to the prior
+-- @tparam[opt=false] boolean opts.path returns all states in between too
+-- @tparam[opt] boolean opts.fused as torus.integrate's
 -- @treturn tensor q (batch, d)
 -- @treturn tensor p (batch, d)
--- @treturn ?table with path: q and p (1 + flows * leaps, batch, d)
+-- @treturn ?table with path the trajectory: q and p (1 + flows * leaps, batch, d)
 -- @usage
 -- model = torus.models.nhf{ dimension = 1, flows = 2, width = 8 }
 -- q = torus.randn(16, 1)
@@ -134,26 +152,26 @@ local TRANSPORT = {
 -- print(table.unpack(path.q.shape))   -- 5  16  1
 function NHF:transport(q, p, opts)
   opts = options.resolve("nhf:transport", opts, TRANSPORT)
-  check_rows(self, "q", q)
-  options.tensor("nhf", "p", p, q.shape)
+  check_rows(self, "transport", "q", q)
+  options.tensor("nhf:transport", "p", p, q.shape)
   local c, count = self.config, #self.flow
   local o = { leaps = c.leaps, dt = opts.inverse and -c.dt or c.dt,
     fused = opts.fused }
   local qs, ps = { q:unsqueeze(1) }, { p:unsqueeze(1) }
   for i = 1, count do
-    local way = self.flow[opts.inverse and count + 1 - i or i](q, p, o)
-    q, p = last(way)
+    local trajectory = self.flow[opts.inverse and count + 1 - i or i](q, p, o)
+    q, p = last_state(trajectory)
     if opts.path then
-      qs[i + 1] = way.q:narrow(1, 2, c.leaps)
-      ps[i + 1] = way.p:narrow(1, 2, c.leaps)
+      qs[i + 1] = trajectory.q:narrow(1, 2, c.leaps)
+      ps[i + 1] = trajectory.p:narrow(1, 2, c.leaps)
     end
   end
   if not opts.path then return q, p end
   return q, p, { q = engine.cat(qs, 1), p = engine.cat(ps, 1) }
 end
 
---- ln p(q, p): the prior's density where the flows come from. Exact, as
--- leapfrog keeps volume.
+--- ln p(q, p): the prior's density at the state that the flows move to (q, p).
+-- Exact, as leapfrog preserves volume.
 -- @tparam tensor q (batch, d)
 -- @tparam tensor p (batch, d)
 -- @treturn tensor (batch), nats
@@ -174,7 +192,7 @@ end
 -- q = torus.randn(16, 1)
 -- mean, log_std = model:encode(q)   -- (16, 1) each
 function NHF:encode(q)
-  check_rows(self, "q", q)
+  check_rows(self, "encode", "q", q)
   return self.mean(q), self.log_std(q)
 end
 
@@ -182,8 +200,9 @@ local NOISE = { epsilon = {}, generator = {} }
 
 --- The two parts of the bound at samples of f_psi: ELBO = ln pi - ln f.
 -- @tparam tensor q (batch, d), data
--- @tparam[opt] table opts generator; epsilon (batch, d), standard normal,
--- instead of drawing it
+-- @tparam[opt] table opts
+-- @tparam[opt] generator opts.generator draws the samples
+-- @tparam[opt] tensor opts.epsilon (batch, d), standard normal, instead
 -- @treturn tensor ln pi(s_0) (batch)
 -- @treturn tensor ln f(p | q) (batch)
 -- @usage
@@ -195,14 +214,15 @@ function NHF:terms(q, opts)
   local mean, log_std = self:encode(q)
   local epsilon = o.epsilon or engine.randn(q.shape,
     { dtype = self.config.dtype, generator = o.generator })
-  options.tensor("nhf", "epsilon", epsilon, q.shape)
+  options.tensor("nhf:terms", "epsilon", epsilon, q.shape)
   local p = mean + log_std:exp() * epsilon
   local log_f = (epsilon:square() * -0.5 - log_std):sum(2)
     - 0.5 * LOG_2PI * self.config.dimension
   return self:log_joint(q, p), log_f
 end
 
---- Eq. (6), a bound from below on ln p(q), from one sample of f_psi each.
+--- The evidence lower bound of eq. (6) on ln p(q), from one sample of f_psi for
+-- each row.
 -- @tparam tensor q (batch, d), data
 -- @tparam[opt] table opts as of terms
 -- @treturn tensor (batch), nats
@@ -225,7 +245,9 @@ local IMPORTANCE = {
 --- A tighter bound: the logarithm of the mean of `samples` importance weights
 -- pi / f (Burda et al. 2016). It tends to ln p(q) with their number.
 -- @tparam tensor q (batch, d)
--- @tparam[opt] table opts samples=64; generator
+-- @tparam[opt] table opts
+-- @tparam[opt=64] integer opts.samples
+-- @tparam[opt] generator opts.generator draws them
 -- @treturn tensor (batch), nats
 -- @usage
 -- model = torus.models.nhf{ dimension = 1, flows = 2, width = 8 }
@@ -233,7 +255,7 @@ local IMPORTANCE = {
 -- print(model:importance_bound(q, { samples = 16 }):mean())
 function NHF:importance_bound(q, opts)
   local o = options.resolve("nhf:importance_bound", opts, IMPORTANCE)
-  check_rows(self, "q", q)
+  check_rows(self, "importance_bound", "q", q)
   local n, batch, d = o.samples, q:size(1), q:size(2)
   return engine.no_grad(function()
     local many = q:unsqueeze(1):expand(n, batch, d):reshape(n * batch, d)
@@ -244,12 +266,14 @@ end
 
 local SAMPLE = { generator = {}, path = TRANSPORT.path }
 
---- New states.
+--- Samples of the learned density.
 -- @tparam integer count
--- @tparam[opt] table opts generator; path as transport's
--- @treturn tensor q (count, d), samples of the learned density
+-- @tparam[opt] table opts
+-- @tparam[opt] generator opts.generator draws them
+-- @tparam[opt=false] boolean opts.path as transport's
+-- @treturn tensor q (count, d)
 -- @treturn tensor p (count, d)
--- @treturn ?table with path: q and p of all states on the way
+-- @treturn ?table with path the trajectory: q and p (1 + flows * leaps, count, d)
 -- @usage
 -- model = torus.models.nhf{ dimension = 1, flows = 2, width = 8 }
 -- q = torus.randn(16, 1)
@@ -265,14 +289,15 @@ end
 
 -- --- density by quadrature ----------------------------------------------------------
 
--- The corners of a box are lists of d numbers, both or none.
+-- The corners of a box are lists of d numbers; where one is given, so must the
+-- other be.
 local function check_corners(d, o)
   for _, name in ipairs { "low", "high" } do
     local corner, fits = o[name] or {}, true
     for i = 1, d do fits = fits and type(corner[i]) == "number" end
     if not fits or #corner ~= d then
-      options.raise("nhf:log_density: expected low and high, lists of %d "
-        .. "numbers each, got %s as %s", d, options.show(o[name]), name)
+      options.raise("nhf:log_density: %s: expected a list of %d numbers, got %s",
+        name, d, options.show(o[name]))
     end
   end
 end
@@ -312,9 +337,13 @@ local DENSITY = {
 --- ln p(q) = ln of the integral of p(q, p) over p, by the trapezoidal rule on
 -- a grid of momenta; for one or two dimensions.
 -- @tparam tensor q (batch, d)
--- @tparam[opt] table opts points=61 of the grid along each axis; its corners
--- low and high, lists, by default those of the model's own samples and
--- margin=0.15 of their distance more; chunk=20000 states at a time
+-- @tparam[opt] table opts
+-- @tparam[opt=61] integer opts.points of the grid along each axis
+-- @tparam[opt] {number,...} opts.low the grid's lowest momenta; with high by
+-- default those of samples of the model, and a margin
+-- @tparam[opt] {number,...} opts.high the grid's highest momenta
+-- @tparam[opt=0.15] number opts.margin of the samples' range on either side
+-- @tparam[opt=20000] integer opts.chunk states at a time
 -- @treturn tensor (batch), nats
 -- @raise for more than two dimensions
 -- @usage
@@ -324,10 +353,10 @@ local DENSITY = {
 function NHF:log_density(q, opts)
   local o = options.resolve("nhf:log_density", opts, DENSITY)
   local d = self.config.dimension
-  check_rows(self, "q", q)
+  check_rows(self, "log_density", "q", q)
   if d > 2 then
-    options.raise("nhf: the density by quadrature is for one and two "
-      .. "dimensions, not %d (see importance_bound)", d)
+    options.raise("nhf:log_density: expected a dimension of 1 or 2, for "
+      .. "quadrature, got %d; importance_bound has no such limit", d)
   end
   if o.low or o.high then check_corners(d, o) end
   return engine.no_grad(function()

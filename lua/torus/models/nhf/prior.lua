@@ -1,5 +1,5 @@
---- What a flow starts from: densities of s_0 = (q, p) with independent
--- coordinates.
+--- The densities of s_0 = (q, p), from which a flow starts. Coordinates are
+-- independent.
 --
 -- The soft-uniform density of the paper's section 4,
 -- pi(s) ~ f(beta (s + sigma/2)) f(-beta (s - sigma/2)) with the sigmoid f, is
@@ -16,15 +16,20 @@ Prior.__index = Prior
 
 local LOG_2PI = math.log(2 * math.pi)
 
---- @tparam table c prior, prior_width, prior_sharpness, dimension, dtype
+--- The density that a configuration of torus.models.nhf names.
+-- @tparam table c prior, prior_width, prior_sharpness, dimension, dtype
 -- @treturn Prior
+-- @usage
+-- priors = require "torus.models.nhf.prior"
+-- prior = priors.new { prior = "normal", dimension = 2, dtype = "float32" }
+-- print(prior:entropy())   -- 5.6757541328187
 function M.new(c)
   return setmetatable({ kind = c.prior, width = c.prior_width,
     sharpness = c.prior_sharpness, dimension = c.dimension,
     dtype = c.dtype }, Prior)
 end
 
--- Of one part of the state: (batch).
+-- The log-density of one half of the state, q or p: (batch).
 local function log_part(self, x)
   if self.kind == "normal" then
     return x:square():sum(2) * -0.5 - 0.5 * LOG_2PI * x:size(2)
@@ -36,10 +41,14 @@ local function log_part(self, x)
   return -outside:sum(2) - constant * x:size(2)
 end
 
---- ln pi(q, p).
+--- The log-density ln pi(q, p).
 -- @tparam tensor q (batch, d)
 -- @tparam tensor p (batch, d)
 -- @treturn tensor (batch), nats
+-- @usage
+-- priors = require "torus.models.nhf.prior"
+-- prior = priors.new { prior = "normal", dimension = 1, dtype = "float32" }
+-- print(prior:log_density(torus.zeros(1, 1), torus.zeros(1, 1)))   -- -1.8379
 function Prior:log_density(q, p)
   return log_part(self, q) + log_part(self, p)
 end
@@ -54,10 +63,15 @@ local function draw(self, count, generator)
   return inside + (u:log() - (1 - u):log()) / self.sharpness
 end
 
---- @tparam integer count
--- @tparam[opt] generator generator
+--- Samples.
+-- @tparam integer count
+-- @tparam[opt] generator generator draws them
 -- @treturn tensor q (count, d)
 -- @treturn tensor p (count, d)
+-- @usage
+-- priors = require "torus.models.nhf.prior"
+-- prior = priors.new { prior = "normal", dimension = 2, dtype = "float32" }
+-- print(table.unpack(prior:sample(5).shape))   -- 5 2
 function Prior:sample(count, generator)
   return draw(self, count, generator), draw(self, count, generator)
 end
@@ -65,6 +79,11 @@ end
 --- The entropy of the whole state, nats: closed for the normal density, by
 -- quadrature of one coordinate for the soft-uniform one.
 -- @treturn number
+-- @usage
+-- priors = require "torus.models.nhf.prior"
+-- prior = priors.new { prior = "soft_uniform", prior_width = 4,
+--   prior_sharpness = 4, dimension = 1, dtype = "float64" }
+-- print(prior:entropy())
 function Prior:entropy()
   local n = 2 * self.dimension
   if self.kind == "normal" then return 0.5 * (LOG_2PI + 1) * n end

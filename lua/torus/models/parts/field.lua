@@ -4,9 +4,9 @@ local fused = require "torus.fused"
 
 local M = {}
 
---- dH/dq and dH/dp, one per coordinate, from one sweep. While gradients are
--- recorded the result is differentiable (create_graph), to first order where
--- the engine knows H's networks and to any order otherwise.
+--- The gradients of H, dH/dq and dH/dp, from one sweep. While gradients are
+-- recorded the result is differentiable: to first order where the engine knows
+-- H's networks, to any order otherwise.
 -- @param H torus.separable(K, V), torus.joint(net), or a function of q and p,
 -- with one energy per sample
 -- @tparam tensor q (batch, d)
@@ -14,6 +14,10 @@ local M = {}
 -- @tparam[opt] table opts fused=false forces the path of any order
 -- @treturn tensor dH/dq (batch, d)
 -- @treturn tensor dH/dp (batch, d)
+-- @usage
+-- field = require "torus.models.parts.field"
+-- function H(q, p) return (q * q + p * p):sum(2) end
+-- print(field.slopes(H, torus.ones(1, 1), torus.ones(1, 1) * 2))   -- 2 and 4
 function M.slopes(H, q, p, opts)
   return fused.field(H, q, p, opts)
 end
@@ -25,6 +29,10 @@ end
 -- @tparam[opt] table opts as of slopes
 -- @treturn tensor dq/dt (batch, d)
 -- @treturn tensor dp/dt (batch, d)
+-- @usage
+-- field = require "torus.models.parts.field"
+-- function H(q, p) return (q * q + p * p):sum(2) end
+-- print(field.motion(H, torus.ones(1, 1), torus.ones(1, 1) * 2))   -- 4 and -2
 function M.motion(H, q, p, opts)
   local dq, dp = M.slopes(H, q, p, opts)
   return dp, -dq
