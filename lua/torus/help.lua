@@ -36,19 +36,37 @@ local NEAREST = 5
 
 local function last_part(name) return name:match("([%w_]+)$") end
 
+-- Whether a program reaches an entry by its name, and not only the library.
+local function is_public(entry)
+  local class = entry.name:match("^([%w_]+)[:.]") or entry.name
+  if class ~= "torus" then
+    local found = entries.get(class)
+    return found ~= nil and found.kind == "class"
+  end
+  local value = package.loaded.torus
+  for part in entry.name:gsub("^torus%.?", ""):gmatch("[%w_]+") do
+    if type(value) ~= "table" then return false end
+    value = value[part]
+  end
+  return value ~= nil
+end
+
 --- The known names that are most like a wrong one, nearest first.
 -- @tparam string name
 -- @treturn {string,...} at most five, perhaps none
 function M.nearest(name)
   local wanted = last_part(name) or name
+  local owner = name:match("([%w_]+)[.:][%w_]+$")
   local found, limit = {}, math.max(1, #wanted // 3)
   for _, entry in ipairs(entries.all() or {}) do
     local part = last_part(entry.name)
     local d = options.distance(wanted:lower(), part:lower())
     if part:lower():find(wanted:lower(), 1, true) and #wanted > 2 then
-      d = math.min(d, limit)
+      d = math.min(d, limit + 0.25)
     end
-    if d <= limit and not found[entry.name] then
+    -- Of equals the one with the right owner.
+    if owner and entry.name:lower():find(owner:lower(), 1, true) then d = d - 0.5 end
+    if d <= limit + 0.25 and not found[entry.name] and is_public(entry) then
       found[#found + 1] = { name = entry.name, distance = d }
       found[entry.name] = true
     end
@@ -64,6 +82,16 @@ function M.nearest(name)
   return names
 end
 
+-- x:view is another name of torus.reshape.
+local function entry_of_method(f)
+  for name, method in pairs(core.methods) do
+    if method == f then
+      local entry = entries.get("tensor:" .. name) or entries.get("torus." .. name)
+      if entry then return entry end
+    end
+  end
+end
+
 -- The entries that a name may mean: in full, without "torus.", a method of
 -- tensors, or the last part alone.
 local function matching(name)
@@ -72,8 +100,9 @@ local function matching(name)
   if exact then return { exact } end
   local owner, method = name:match("^([%w_]+)[:.]([%w_]+)$")
   if owner == "tensor" or owner == "x" then
-    local entry = entries.get("tensor:" .. method) or core.methods[method]
-      and entries.get("torus." .. method)
+    local entry = entries.get("tensor:" .. method)
+      or core.methods[method] and (entries.get("torus." .. method)
+        or entry_of_method(core.methods[method]))
     if entry then return { entry } end
   end
   local found, seen = {}, {}
@@ -87,7 +116,11 @@ local function matching(name)
       found[#found + 1] = entry
     end
   end
-  return found
+  local public = {}
+  for _, entry in ipairs(found) do
+    if is_public(entry) then public[#public + 1] = entry end
+  end
+  return #public > 0 and public or found
 end
 
 -- --- by value ---------------------------------------------------------------------
@@ -116,15 +149,6 @@ local function entry_of_definition(f)
   end
 end
 
-local function entry_of_method(f)
-  for name, method in pairs(core.methods) do
-    if method == f then
-      local entry = entries.get("tensor:" .. name) or entries.get("torus." .. name)
-      if entry then return entry end
-    end
-  end
-end
-
 -- An object by its class: "torus.optim.adam" and "Linear" lead to adam, Linear.
 local function entry_of_class(value)
   local meta = getmetatable(value)
@@ -147,7 +171,7 @@ local function entry_of(value)
   end
   for _, entry in ipairs(entries.all()) do
     if entry.name:find("^torus") and rawequal(loaded_value(entry.name), value) then
-      return entry
+      return entries.get(entry.name)
     end
   end
   return type(value) == "function" and entry_of_method(value)

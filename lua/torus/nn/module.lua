@@ -209,6 +209,12 @@ end
 -- on every module after its members. By default `config.dtype`, where there is
 -- one.
 -- @tparam string dtype "float32" or "float64"
+-- @usage
+-- Module = torus.nn.Module
+-- Shift = Module.class("Shift")
+-- function Shift:convert_rest(dtype) self.offset = self.offset:to(dtype) end
+-- shift = Module.instance(Shift, { offset = torus.ones(1) }):to("float64")
+-- print(shift.offset.dtype)   -- float64
 function Module:convert_rest(dtype)
   local config = self.config
   if type(config) == "table" and config.dtype then config.dtype = dtype end

@@ -126,7 +126,7 @@ end
 -- @treturn ?table
 -- @treturn ?string message
 -- @usage
--- local config = assert(configuration.make("small", { model = "nhf",
+-- local config = assert(torus.runs.configuration.make("small", { model = "nhf",
 --   target = "moons", steps = 500 }))
 function M.make(preset, changes)
   changes = options.argument("configuration", "the changes", changes or {},

@@ -78,9 +78,12 @@ local function page_of(entry)
   if entry.kind == "module" then
     return is_public_module(entry.name) and entry.name or nil
   end
-  if value_of(entry.name) == nil then return nil end
+  local value = value_of(entry.name)
+  if value == nil then return nil end
   -- A module that can be called has the function on its own page.
-  if module_names[entry.name] then return entry.name end
+  if module_names[entry.name] and type(value) == "table" then
+    return entry.name
+  end
   return public_above(entry.name)
 end
 

@@ -101,6 +101,10 @@ end
 --- The learning rate of every step: each stage has its own warm-up and decay.
 -- @tparam table config
 -- @treturn function of the step
+-- @usage
+-- config = assert(torus.runs.configuration.make("small", { model = "hgn" }))
+-- rate = torus.train.learning_rate(config)
+-- print(rate(1))
 function M.learning_rate(config)
   local rates = {}
   for stage, lr in pairs { images = config.lr, fit = config.fit_lr,
