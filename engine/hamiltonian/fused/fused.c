@@ -42,7 +42,7 @@ bool torus_hamiltonian_check(const torus_hamiltonian *h, torus_status *status) {
     if (k->sizes[0] % 2 == 0) return true;
     return torus_status_fail(status, TORUS_EINVAL,
                              "hamiltonian: expected an even number of inputs "
-                             "to H, q and p side by side, got %lld",
+                             "to H, q and p concatenated, got %lld",
                              (long long)k->sizes[0]);
   }
   if (!check_net(k, "K", status) || !check_net(v, "V", status)) return false;
@@ -62,20 +62,20 @@ int64_t torus_hamiltonian_size(const torus_hamiltonian *h) {
   return points * net->sizes[0] / (h->separable ? 1 : 2);
 }
 
-/* Whether the sizes of trajectory and tape are far from overflow. Bytes are
- * counted in doubles, and generously: what comes near the limit fits in no
- * memory. */
+/* Whether the sizes of trajectory and tape are far from overflow. An upper
+ * bound of the bytes, in double: what exceeds the limit fits in no memory. */
 static bool rollout_is_countable(const torus_rollout *r) {
   const torus_hamiltonian *h = r->hamiltonian;
-  double width = 2 * (double)torus_hamiltonian_size(h) + 1, record = 0;
+  double width = 2 * (double)torus_hamiltonian_size(h) + 1, activations = 0;
   for (int k = 0; k < (h->separable ? 2 : 1); k++) {
     const torus_net *net = &h->nets[k];
     bool conv = net->kind == TORUS_NET_CONV;
     double points = conv ? (double)net->height * (double)net->width : 1;
     for (int l = 0; l <= net->layers; l++)
-      record += 4 * (points * (double)net->sizes[l] + 64);
+      activations += 4 * (points * (double)net->sizes[l] + 64);
   }
-  if (r->backprop == TORUS_BACKPROP_STORED) width += FUSED_OPS_MAX * record;
+  if (r->backprop == TORUS_BACKPROP_STORED)
+    width += FUSED_OPS_MAX * activations;
   double samples = r->batch > 0 ? 2 * (double)r->batch : 1;
   double bytes = ((double)r->steps + 2) * samples * width * sizeof(double);
   return bytes <= (double)TORUS_MAX_COUNT;
@@ -84,10 +84,11 @@ static bool rollout_is_countable(const torus_rollout *r) {
 bool torus_rollout_check(const torus_rollout *r, torus_status *status) {
   if (!torus_hamiltonian_check(r->hamiltonian, status)) return false;
   if (r->batch < 0 || r->steps < 0) {
-    return torus_status_fail(status, TORUS_EINVAL,
-                             "rollout: expected a batch and steps from 0, got "
-                             "%lld and %lld",
-                             (long long)r->batch, (long long)r->steps);
+    return torus_status_fail(
+        status, TORUS_EINVAL,
+        "rollout: expected a batch and steps of at least 0, "
+        "got %lld and %lld",
+        (long long)r->batch, (long long)r->steps);
   }
   const char *name = r->scheme->name;
   if (r->scheme->splitting && !r->hamiltonian->separable) {
@@ -98,15 +99,14 @@ bool torus_rollout_check(const torus_rollout *r, torus_status *status) {
   }
   if (r->backprop == TORUS_BACKPROP_REVERSIBLE && !r->scheme->splitting) {
     return torus_status_fail(status, TORUS_EINVAL,
-                             "rollout: %s can't be undone; reversible "
-                             "backpropagation needs a splitting scheme such as "
-                             "leapfrog",
+                             "rollout: reversible backpropagation needs a "
+                             "splitting scheme such as leapfrog, got %s",
                              name);
   }
   if (rollout_is_countable(r)) return true;
   return torus_status_fail(status, TORUS_EINVAL,
-                           "rollout: %lld steps of a batch of %lld are more "
-                           "than any memory holds",
+                           "rollout: %lld steps of a batch of %lld need more "
+                           "memory than can be addressed",
                            (long long)r->steps, (long long)r->batch);
 }
 

@@ -1,12 +1,13 @@
-/* Hamiltonians made of small networks, and whole rollouts of them in one call.
+/* Hamiltonians made of small networks, and complete rollouts of them in one
+ * call.
  *
- * A network gives one energy per sample. It is a stack of `layers` linear
- * maps with an activation after each, and a linear read-out:
+ * A network maps a sample to its energy. It is a stack of `layers` linear maps
+ * with an activation after each, and a linear read-out:
  *
  *   dense: a_l = s(W_l a_{l-1} + b_l),     E = w . a_L + c
  *   conv:  a_l = s(W_l * a_{l-1} + b_l),   E = <w, a_L> + c
  *
- * where * is a 3x3 convolution with a border of one zero pixel. Arrays are
+ * where * is a 3x3 convolution with zero padding of one pixel. Arrays are
  * contiguous, of the Hamiltonian's dtype (float32 or float64), images NHWC:
  *
  *            input        W_l (l < layers)   b_l    w              c
@@ -14,19 +15,20 @@
  *   conv     (n, h, w, c) (out, in, 3, 3)    (out)  (1, out, h, w) (1)
  *
  * A Hamiltonian is separable, H = K(p) + V(q), or one joint network of q and
- * p side by side along the features (dense) or channels (conv). q and p have
+ * p, concatenated along the features (dense) or channels (conv). q and p have
  * `torus_hamiltonian_size` numbers per sample.
  *
- * Backward passes are derived by hand; the equations stand in
- * stack.inc. They give first-order gradients only.
+ * Backward passes are derived by hand, with the equations in stack.inc, and
+ * compute first-order gradients only. README.md in this folder is a map of the
+ * implementation.
  *
- * Samples are computed in tiles of a fixed size, spread over the threads;
- * the gradients of weights are summed per piece of the batch and then in
- * order: same bits with any number of threads.
+ * Samples are computed in tiles, spread over the threads; the size of a tile
+ * and the order in which gradients are summed do not depend on the number of
+ * threads, so neither do the bits of a result.
  *
- * Owns nothing; scratch memory is released before a call returns. Functions
- * that can fail fill the status and return false; outputs are then
- * undefined. Output arrays must not overlap inputs. */
+ * Owns nothing; workspace is released before a call returns. Functions that
+ * can fail fill the status and return false; outputs are then undefined.
+ * Output arrays must not overlap inputs. */
 #ifndef TORUS_HAMILTONIAN_FUSED_H
 #define TORUS_HAMILTONIAN_FUSED_H
 
@@ -50,32 +52,33 @@ typedef struct torus_net {
   int layers;                          /* hidden ones, from 1 */
   int64_t sizes[TORUS_NET_LAYERS + 1]; /* features or channels: input first */
   int64_t height, width;               /* conv; not used by dense */
-  /* One for each hidden layer, then the read-out's. A NULL bias is none. */
+  /* One for each hidden layer, then the read-out's. A NULL bias is zero. */
   const void *weights[TORUS_NET_LAYERS + 1];
   const void *biases[TORUS_NET_LAYERS + 1];
 } torus_net;
 
-/* Where gradients go, overwritten; NULL where none is wanted. */
+/* Outputs for gradients, overwritten; NULL where none is wanted. */
 typedef struct torus_net_grad {
   void *weights[TORUS_NET_LAYERS + 1];
   void *biases[TORUS_NET_LAYERS + 1];
 } torus_net_grad;
 
-/* nets: K and V, or the joint one in nets[0]. */
+/* nets: K and V, or the joint network in nets[0]. */
 typedef struct torus_hamiltonian {
   torus_dtype dtype;
   bool separable;
   torus_net nets[2];
 } torus_hamiltonian;
 
-/* Sizes, kinds and dtype fit together. Every function below expects that. */
+/* Whether sizes, kinds and dtype fit together, as every function below
+ * assumes. */
 bool torus_hamiltonian_check(const torus_hamiltonian *h, torus_status *status);
 /* Numbers in q, or in p, of one sample. */
 int64_t torus_hamiltonian_size(const torus_hamiltonian *h);
 
 /* --- one evaluation --- */
 
-/* Bytes that the forward pass leaves for the backward pass. */
+/* Bytes of the tape that the forward pass writes for the backward pass. */
 size_t torus_hamiltonian_tape_size(const torus_hamiltonian *h, int64_t batch);
 
 /* dq = dH/dq, dp = dH/dp: (batch, size); energy: (batch) or NULL. With dq and
@@ -96,12 +99,12 @@ bool torus_hamiltonian_backward(const torus_hamiltonian *h, int64_t batch,
 
 /* --- rollouts --- */
 
-/* How the backward pass gets at the states inside:
- * none: there will be none;
- * stored: from the tape. It holds the activations of every evaluation where
+/* How the backward pass gets the intermediate states:
+ * none: there is no backward pass;
+ * stored: from the tape. It keeps the activations of every evaluation where
  *   that takes at most TORUS_TAPE_LIMIT bytes, otherwise the evaluations'
- *   inputs alone, from which activations are computed again. The gradient
- *   has the same bits either way;
+ *   arguments alone, from which activations are recomputed. The gradient has
+ *   the same bits either way;
  * reversible: by integrating backwards from the last state. No tape; memory
  *   does not grow with the number of steps. Splitting schemes only. */
 typedef enum torus_backprop {
@@ -117,15 +120,15 @@ typedef struct torus_rollout {
   const torus_scheme *scheme;
   int64_t batch, steps; /* from 0 */
   double dt;            /* of either sign */
-  bool energies;        /* wanted */
+  bool energies;        /* whether to return them */
   bool last_only;       /* of the trajectory, return the last state alone */
   torus_backprop backprop;
 } torus_rollout;
 
-/* The Hamiltonian, and that the scheme and the rest can be done with it. */
+/* Checks the Hamiltonian, and that the scheme and the options fit it. */
 bool torus_rollout_check(const torus_rollout *r, torus_status *status);
 
-/* States that are returned: steps + 1, or 1. */
+/* How many states are returned: steps + 1, or 1. */
 int64_t torus_rollout_states(const torus_rollout *r);
 size_t torus_rollout_tape_size(const torus_rollout *r);
 
@@ -136,7 +139,7 @@ bool torus_rollout_forward(const torus_rollout *r, const void *q0,
                            const void *p0, void *q, void *p, void *energy,
                            void *tape, torus_status *status);
 
-/* q, p, tape: what the forward pass gave. u_q, u_p, u_energy: gradients with
+/* q, p, tape: results of the forward pass. u_q, u_p, u_energy: gradients with
  * respect to its outputs; NULL is zero. gq0, gp0: (batch, size); gdt: one
  * number; grads: one for each net. NULL where not wanted. */
 bool torus_rollout_backward(const torus_rollout *r, const void *q,

@@ -3,7 +3,7 @@
 
 size_t fused_tape_limit = TORUS_TAPE_LIMIT;
 
-/* What is known at a point of the rollout about either network. */
+/* What has been computed of either network at the current state. */
 typedef struct known {
   bool gradient[2], energy[2];
 } known;
@@ -14,27 +14,27 @@ static void emit(fused_program *program, fused_op_kind kind, int net,
   if (kind <= FUSED_ENERGY) program->evaluations++;
 }
 
-static void need_gradient(fused_program *program, known *k, int net) {
+static void require_gradient(fused_program *program, known *k, int net) {
   if (!k->gradient[net]) emit(program, FUSED_GRADIENT, net, 0);
   k->gradient[net] = k->energy[net] = true;
 }
 
 static void forget(known *k, int net) { k->gradient[net] = k->energy[net] = 0; }
 
-/* A gradient that the step to come will use is computed rather than the
- * energy alone. */
-static void emit_record(fused_program *program, known *k,
+/* Where the next step needs a gradient anyway, it is computed here instead of
+ * the energy alone. */
+static void emit_output(fused_program *program, known *k,
                         const torus_rollout *r, bool last) {
   bool kicks = r->scheme->kick[0] != 0;
   for (int net = 0; r->energies && net < 2; net++) {
     if (!last && (net == FUSED_V) == kicks) {
-      need_gradient(program, k, net);
+      require_gradient(program, k, net);
     } else if (!k->energy[net]) {
       emit(program, FUSED_ENERGY, net, 0);
       k->energy[net] = true;
     }
   }
-  emit(program, FUSED_RECORD, 0, 0);
+  emit(program, FUSED_OUTPUT, 0, 0);
 }
 
 static void emit_step(fused_program *program, known *k,
@@ -42,29 +42,29 @@ static void emit_step(fused_program *program, known *k,
   const torus_scheme *s = r->scheme;
   for (int i = 0; i <= s->stages; i++) {
     if (s->kick[i] != 0) {
-      need_gradient(program, k, FUSED_V);
+      require_gradient(program, k, FUSED_V);
       emit(program, FUSED_KICK, FUSED_V, s->kick[i]);
       forget(k, FUSED_K);
     }
     if (i < s->stages && s->drift[i] != 0) {
-      need_gradient(program, k, FUSED_K);
+      require_gradient(program, k, FUSED_K);
       emit(program, FUSED_DRIFT, FUSED_K, s->drift[i]);
       forget(k, FUSED_V);
     }
   }
-  if (!r->last_only) emit_record(program, k, r, false);
+  if (!r->last_only) emit_output(program, k, r, false);
 }
 
 fused_plan fused_plan_of(const torus_rollout *r) {
   fused_plan plan = {.steps = r->steps};
   known k = {0};
-  if (!r->last_only) emit_record(&plan.before, &k, r, r->steps == 0);
+  if (!r->last_only) emit_output(&plan.before, &k, r, r->steps == 0);
   emit_step(&plan.first, &k, r);
   known after_first = k;
   emit_step(&plan.later, &k, r);
   if (r->steps == 0) k = (known){0};
   if (r->steps == 1) k = after_first;
-  if (r->last_only) emit_record(&plan.after, &k, r, true);
+  if (r->last_only) emit_output(&plan.after, &k, r, true);
   return plan;
 }
 
@@ -99,32 +99,34 @@ int64_t fused_plan_last(const fused_plan *plan, int64_t index, int op,
   return -1;
 }
 
-/* Tiles small enough to give every core some, and large enough for the
- * products. Pieces few enough to keep their gradient sums small. */
+/* Tiles are small enough to give every core some and large enough for the
+ * products, pieces few enough to keep their gradient sums small. */
 #define DENSE_TILES 8
 #define DENSE_ROWS_MAX 128
 #define CONV_ROWS_MAX 8
 #define PIECES_MAX 16
 #define SUMS_MAX ((size_t)64 << 20)
 
-fused_cut fused_cut_of(const torus_hamiltonian *h, int64_t batch, size_t sums) {
-  fused_cut cut = {.batch = batch, .rows = 1, .pieces = 1};
-  /* An empty batch keeps one empty piece: its sums are zero. */
-  if (batch == 0) return cut;
+fused_tiling fused_tiling_of(const torus_hamiltonian *h, int64_t batch,
+                             size_t sums) {
+  fused_tiling tiling = {.batch = batch, .rows = 1, .pieces = 1};
+  /* An empty batch has one empty piece: its sums are zero. */
+  if (batch == 0) return tiling;
   if (h->nets[0].kind == TORUS_NET_DENSE) {
     const int64_t unit = 8; /* rows of a product's block */
-    cut.rows = torus_ceil_div(torus_ceil_div(batch, DENSE_TILES), unit) * unit;
-    cut.rows = torus_min(torus_min(cut.rows, DENSE_ROWS_MAX), batch);
+    tiling.rows =
+        torus_ceil_div(torus_ceil_div(batch, DENSE_TILES), unit) * unit;
+    tiling.rows = torus_min(torus_min(tiling.rows, DENSE_ROWS_MAX), batch);
   } else {
-    cut.rows = torus_ceil_div(batch, torus_ceil_div(batch, CONV_ROWS_MAX));
+    tiling.rows = torus_ceil_div(batch, torus_ceil_div(batch, CONV_ROWS_MAX));
   }
-  cut.tiles = torus_ceil_div(batch, cut.rows);
-  int64_t pieces = cut.tiles;
+  tiling.tiles = torus_ceil_div(batch, tiling.rows);
+  int64_t pieces = tiling.tiles;
   if (sums > 0) {
     int64_t fit = (int64_t)(SUMS_MAX / sums);
     pieces = torus_min(pieces, torus_min(PIECES_MAX, fit < 4 ? 4 : fit));
   }
-  cut.tiles_per_piece = torus_ceil_div(cut.tiles, pieces);
-  cut.pieces = torus_ceil_div(cut.tiles, cut.tiles_per_piece);
-  return cut;
+  tiling.tiles_per_piece = torus_ceil_div(tiling.tiles, pieces);
+  tiling.pieces = torus_ceil_div(tiling.tiles, tiling.tiles_per_piece);
+  return tiling;
 }

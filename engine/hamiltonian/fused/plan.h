@@ -2,7 +2,7 @@
  *
  * A rollout by a splitting scheme is a list of programs: one before the
  * steps, one for each step and one after them, each a short list of
- * operations on the state (q, p) of a tile. A gradient stays good until its
+ * operations on the state (q, p) of a tile. A gradient stays valid until its
  * argument changes: kicks on either side of a step's end share one. */
 #ifndef TORUS_HAMILTONIAN_FUSED_PLAN_H
 #define TORUS_HAMILTONIAN_FUSED_PLAN_H
@@ -12,15 +12,15 @@
 
 #include "hamiltonian/fused/fused.h"
 
-/* Networks of a separable Hamiltonian: K takes p, V takes q. */
+/* Networks of a separable Hamiltonian, K(p) and V(q). */
 enum { FUSED_K, FUSED_V };
 
 typedef enum fused_op_kind {
-  FUSED_GRADIENT, /* of `net` at its present argument, and its energy */
+  FUSED_GRADIENT, /* of `net` at its current argument, and its energy */
   FUSED_ENERGY,   /* the energy alone */
   FUSED_KICK,     /* p -= c dt dV/dq, of the last gradient of V */
   FUSED_DRIFT,    /* q += c dt dK/dp */
-  FUSED_RECORD    /* the state, and the networks' last energies, are output */
+  FUSED_OUTPUT    /* the state, and the networks' last energies, are output */
 } fused_op_kind;
 
 typedef struct fused_op {
@@ -50,24 +50,26 @@ const fused_program *fused_plan_program(const fused_plan *plan, int64_t index);
 /* Evaluations in the programs before this one. */
 int64_t fused_plan_evaluations(const fused_plan *plan, int64_t index);
 
-/* The number, counted from the rollout's start, of the evaluation that an
- * operation's `net` was last seen in. */
+/* The last evaluation of `net` up to operation `op` of program `index`, as a
+ * number counted from the rollout's start; -1 if there is none. */
 int64_t fused_plan_last(const fused_plan *plan, int64_t index, int op, int net);
 
-/* TORUS_TAPE_LIMIT, but for specs. */
+/* TORUS_TAPE_LIMIT; specs set another. */
 extern size_t fused_tape_limit;
 
-/* How a batch is cut: tiles of `rows` samples, consecutive tiles to pieces.
- * Depends on the job alone. */
-typedef struct fused_cut {
+/* How a batch is cut: into tiles of `rows` samples, and consecutive tiles into
+ * pieces, the units of parallel work. Depends on the job alone, not on the
+ * number of threads. */
+typedef struct fused_tiling {
   int64_t batch, rows;
   int64_t tiles, pieces, tiles_per_piece;
-} fused_cut;
+} fused_tiling;
 
-/* sums: bytes that each piece needs for gradient sums, or 0. */
-fused_cut fused_cut_of(const torus_hamiltonian *h, int64_t batch, size_t sums);
+/* sums: bytes of the gradient sums of a piece, or 0. */
+fused_tiling fused_tiling_of(const torus_hamiltonian *h, int64_t batch,
+                             size_t sums);
 
-/* The dtypes' own forms of the functions of fused.h; arguments checked. */
+/* The functions of fused.h for each dtype; arguments have been checked. */
 #define FUSED_DECLARE(name, T, suffix, constant)                               \
   size_t fused_evaluation_tape_##suffix(const torus_hamiltonian *h,            \
                                         int64_t batch);                        \
