@@ -92,7 +92,7 @@ help:
 	@echo "                TESTS=regex picks spec files, SLOW=1 adds slow specs"
 	@echo "make setup      install every Debian package that a target needs"
 	@echo "make lint       formatting, static checks, the layer rules, the docs"
-	@echo "make format     let clang-format have its way"
+	@echo "make format     clang-format all C sources"
 	@echo "make asan       every spec under the address and UB sanitizers"
 	@echo "make valgrind   the C specs under memcheck"
 	@echo "make coverage   line coverage of the engine by the whole suite"

@@ -58,7 +58,7 @@ end
 os.execute("mkdir -p runs/examples")
 local films = well:render(trajectory.q) -- (time, sample, 32, 32, 3)
 assert(torus.image.gif("runs/examples/06_own_system.gif",
-  torus.image.beside { films:select(2, 1), films:select(2, 2) }, { scale = 3 }))
+  torus.image.side_by_side { films:select(2, 1), films:select(2, 2) }, { scale = 3 }))
 
 local axis_q = torus.linspace(-2, 2, 61, { dtype = "float64" })
 local axis_p = torus.linspace(-1.5, 1.5, 61, { dtype = "float64" })

@@ -11,15 +11,16 @@ local engine = require "torus.engine"
 
 local M = {}
 
-local shape_text = options.shape_text
+local shape_text, show = options.shape_text, options.show
 
 local function check_pixels(where, x, ndim, wanted)
   local channels = engine.is_tensor(x) and x:dim() == ndim and x:size(ndim)
   if channels ~= 3 and not (channels == 1 and ndim == 3) then
-    options.raise("%s: expected %s, got %s", where, wanted, shape_text(x))
+    options.raise("%s: expected %s, got %s", where, wanted, show(x))
   end
   if x.dtype == "int64" then
-    options.raise("%s: expected floats from 0 to 1 or uint8, got int64", where)
+    options.raise("%s: expected floats from 0 to 1 or uint8, got %s", where,
+      show(x))
   end
 end
 
@@ -75,7 +76,7 @@ function M.gif(path, film, opts)
   return core.write_gif(path, to_bytes(M.upscale(film, o.scale)), o.delay_ms)
 end
 
---- Enlarges by a whole factor: every pixel becomes a square.
+--- Enlarges by an integer factor: every pixel becomes a square.
 -- @tparam tensor x (..., height, width, channels)
 -- @tparam integer factor
 -- @treturn tensor
@@ -84,11 +85,11 @@ end
 function M.upscale(x, factor)
   if not engine.is_tensor(x) or x:dim() < 3 then
     options.raise("image.upscale: expected (..., height, width, channels), "
-      .. "got %s", shape_text(x))
+      .. "got %s", show(x))
   end
   if math.type(factor) ~= "integer" or factor < 1 then
-    options.raise("image.upscale: expected a whole factor above 0, got %s",
-      tostring(factor))
+    options.raise("image.upscale: expected an integer factor above 0, got %s",
+      show(factor))
   end
   if factor == 1 then return x end
   local shape, n = x.shape, x:dim()
@@ -129,13 +130,13 @@ local STRIP = {
 }
 
 local function check_rows(rows)
-  if #rows == 0 then options.raise("image.strip: expected at least one row") end
+  if #rows == 0 then options.raise("image.strip: rows: expected at least one row, got none") end
   local first
   for i, row in ipairs(rows) do
     local name = "image.strip: row " .. i
     if type(row) ~= "table" then
       options.raise("%s: expected {label =, frames =}, got %s", name,
-        shape_text(row))
+        show(row))
     end
     if row.label ~= nil then
       options.argument(name, "label", row.label, { type = "string" })
@@ -144,8 +145,8 @@ local function check_rows(rows)
     first = first or row.frames
     if row.frames:size(2) ~= first:size(2)
       or row.frames:size(3) ~= first:size(3) then
-      options.raise("%s: its frames are %s, those of row 1 %s", name,
-        shape_text(row.frames), shape_text(first))
+      options.raise("%s: expected frames of the height and width of row 1, %s, "
+        .. "got %s", name, shape_text(first), shape_text(row.frames))
     end
   end
 end
@@ -220,21 +221,22 @@ end
 -- @treturn tensor (frames, height, width, 3) float32
 -- @raise when the films differ in height
 -- @usage
--- film = torus.image.beside{ torus.rand(5, 16, 16, 3), torus.rand(3, 16, 16, 3) }
+-- film = torus.image.side_by_side{ torus.rand(5, 16, 16, 3), torus.rand(3, 16, 16, 3) }
 -- print(table.unpack(film.shape))   -- 5  16  34  3
-function M.beside(films, opts)
-  local o = options.resolve("image.beside", opts, { gap = STRIP.gap,
+function M.side_by_side(films, opts)
+  local o = options.resolve("image.side_by_side", opts, { gap = STRIP.gap,
     background = STRIP.background })
   if type(films) ~= "table" or #films == 0 then
-    options.raise("image.beside: expected a list of films")
+    options.raise("image.side_by_side: expected a list of films, got %s",
+      show(films))
   end
   local longest = 0
   for i, film in ipairs(films) do
-    check_pixels("image.beside: film " .. i, film, 4,
+    check_pixels("image.side_by_side: film " .. i, film, 4,
       "(frames, height, width, 3)")
     if film:size(2) ~= films[1]:size(2) then
-      options.raise("image.beside: film %d is %d high, film 1 %d", i,
-        film:size(2), films[1]:size(2))
+      options.raise("image.side_by_side: film %d: expected a height of %d as "
+        .. "that of film 1, got %d", i, films[1]:size(2), film:size(2))
     end
     longest = math.max(longest, film:size(1))
   end

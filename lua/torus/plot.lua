@@ -18,12 +18,12 @@ local function list_of(where, values)
   if engine.is_tensor(values) then values = values:detach():reshape(-1):totable() end
   if type(values) ~= "table" then
     options.raise("%s: expected a list of numbers or a tensor, got %s", where,
-      tostring(values))
+      options.show(values))
   end
   for i, value in ipairs(values) do
     if type(value) ~= "number" then
       options.raise("%s: expected numbers, got %s at %d", where,
-        tostring(value), i)
+        options.show(value), i)
     end
   end
   return values
@@ -100,12 +100,14 @@ local function series_commands(script, where, given, flat)
   local y = list_of(where .. ": y", s.y)
   local x = s.x and list_of(where .. ": x", s.x)
   if x and #x ~= #y then
-    options.raise("%s: x has %d numbers, y has %d", where, #x, #y)
+    options.raise("%s: x: expected %d numbers, as many as y has, got %d", where,
+      #y, #x)
   end
   local low = s.low and list_of(where .. ": low", s.low)
   local high = s.high and list_of(where .. ": high", s.high)
   if (low == nil) ~= (high == nil) or low and (#low ~= #y or #high ~= #y) then
-    options.raise("%s: low and high come together and are as long as y", where)
+    options.raise("%s: expected low and high together, each of as many numbers "
+      .. "as y has, %d", where, #y)
   end
   local colour = s.colour and " lc rgb " .. quoted(s.colour) or ""
   local lines, commands = {}, {}
@@ -160,7 +162,7 @@ local function add_axes(script, panel, where)
   add(script, "unset logscale")
   if panel.log then add(script, "set logscale %s", panel.log) end
   if not panel.legend:match("^[%w. ]+$") then
-    options.raise("%s: expected a place like \"top left\" as legend, got %q",
+    options.raise("%s: expected a position like \"top left\" as legend, got %q",
       where, panel.legend)
   end
   add(script, "set key %s", panel.legend)
@@ -170,7 +172,7 @@ local function add_axes(script, panel, where)
     if range then
       local r = list_of(where .. ": " .. axis .. "range", range)
       if #r ~= 2 then
-        options.raise("%s: expected two numbers as %srange", where, axis)
+        options.raise("%s: expected two numbers as %srange, got %d", where, axis, #r)
       end
       add(script, "set %srange [%s:%s]", axis, number(r[1]), number(r[2]))
     else
@@ -181,7 +183,7 @@ end
 
 local function add_lines(script, panel, where)
   local commands = all_series(script, panel, where, false)
-  if #commands == 0 then options.raise("%s: there are no series", where) end
+  if #commands == 0 then options.raise("%s: series: expected at least one, got none", where) end
   add(script, "plot " .. table.concat(commands, ", \\\n  "))
 end
 
@@ -189,12 +191,13 @@ end
 local function add_grid(script, panel, where)
   local z = engine.is_tensor(panel.z) and panel.z:detach() or panel.z
   if not engine.is_tensor(z) or z:dim() ~= 2 then
-    options.raise("%s: expected z as a tensor (y, x)", where)
+    options.raise("%s: expected z as a tensor (y, x), got %s", where,
+      options.show(panel.z))
   end
   local x, y = list_of(where .. ": x", panel.x), list_of(where .. ": y", panel.y)
   if #y ~= z:size(1) or #x ~= z:size(2) or #x < 2 or #y < 2 then
-    options.raise("%s: z is (%d,%d), y has %d numbers and x %d", where,
-      z:size(1), z:size(2), #y, #x)
+    options.raise("%s: expected z of shape (%d,%d), as long as y and x, each at "
+      .. "least 2, got %s", where, #y, #x, options.shape_text(z))
   end
   local lines = {}
   for i, row in ipairs(z:totable()) do
@@ -244,11 +247,11 @@ local function add_image(script, panel, where)
   local x = panel.image
   if not engine.is_tensor(x) or x:dim() ~= 3 or x:size(3) ~= 3 then
     options.raise("%s: expected image as a tensor (height, width, 3), got %s",
-      where, options.shape_text(x))
+      where, options.show(x))
   end
   if x.dtype == "int64" then
-    options.raise("%s: expected image as floats from 0 to 1 or uint8, got int64",
-      where)
+    options.raise("%s: expected image as floats from 0 to 1 or uint8, got %s",
+      where, options.show(x))
   end
   local path = string.format("%s.image%d", script.path, #script.images + 1)
   script.images[#script.images + 1] = { path = path, pixels = x }
@@ -343,8 +346,8 @@ local FIGURE = {
 local TITLE = 0.03 -- the part of a figure's height that its title takes
 local INSET = 0.04 -- of a column's width: gnuplot's maps leave none for labels
 
--- Places panel i where its column is as wide as `widths` says.
-local function place(script, o, i, rows)
+-- Puts panel i where its column is as wide as `widths` says.
+local function put_panel(script, o, i, rows)
   local columns, total, left = #o.widths, 0, 0
   local column = (i - 1) % columns + 1
   for c, width in ipairs(list_of("plot.figure: widths", o.widths)) do
@@ -389,17 +392,19 @@ end
 function M.figure(opts)
   local o = options.resolve("plot.figure", opts, FIGURE)
   local count = #o.panels
-  if count == 0 then options.raise("plot.figure: there are no panels") end
+  if count == 0 then options.raise("plot.figure: panels: expected at least one, got none") end
   local columns = o.widths and #o.widths or o.columns
     or math.ceil(math.sqrt(count))
-  if columns == 0 then options.raise("plot.figure: widths is empty") end
+  if columns == 0 then
+    options.raise("plot.figure: widths: expected at least one number, got none")
+  end
   local rows = (count + columns - 1) // columns
   local script = { path = o.path, images = {} }
   begin(script, o, rows, columns)
   for i, given in ipairs(o.panels) do
     local where = count == 1 and "plot" or "plot: panel " .. i
     local panel = options.resolve(where, given, PANEL)
-    if o.widths then place(script, o, i, rows) end
+    if o.widths then put_panel(script, o, i, rows) end
     add_axes(script, panel, where)
     add_labels(script, panel, where)
     ADD[panel.kind](script, panel, where)

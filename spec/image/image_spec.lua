@@ -48,7 +48,7 @@ describe("torus.image", function()
     assert.are.same({ 15, 18, 5 }, { ("<I2I2"):unpack(gif:sub(7, 10)) })
   end)
 
-  it("enlarges by whole factors", function()
+  it("enlarges by integer factors", function()
     local x = torus.arange(1, 2 * 3 * 2):reshape(1, 2, 3, 2)
     local big = image.upscale(x, 3)
     assert.are.same({ 1, 6, 9, 2 }, big.shape)
@@ -113,7 +113,7 @@ describe("torus.image", function()
 
   it("puts films side by side, the shorter one waiting", function()
     local a, b = torus.full({ 2, 3, 3, 3 }, 0.25), torus.rand(5, 3, 4, 3)
-    local both = image.beside { a, b }
+    local both = image.side_by_side { a, b }
     assert.are.same({ 5, 3, 3 + 2 + 4, 3 }, both.shape)
     assert.are.equal(0, largest(both:narrow(3, 1, 3) - 0.25))
     assert.are.equal(0, largest(both:narrow(3, 6, 4) - b))
@@ -122,23 +122,23 @@ describe("torus.image", function()
   it("says what it expected", function()
     local film = torus.zeros(2, 4, 4, 3)
     for pattern, f in pairs {
-      ["image.write: expected an image %(height, width, 3%), got %(2,4,4,3%)"] =
+      ["image.write: expected an image %(height, width, 3%), got tensor %(2,4,4,3%) float32"] =
         function() image.write(path, film) end,
       ["image.write: expected an image .* got 7"] = function() image.write(path, 7) end,
-      ["expected floats from 0 to 1 or uint8, got int64"] =
+      ["expected floats from 0 to 1 or uint8, got tensor %(4,4,3%) int64"] =
         function() image.write(path, film[1]:to("int64")) end,
       ["image.gif: expected a film"] = function() image.gif(path, film[1]) end,
       ['option "delay_ms": expected at least 10'] =
         function() image.gif(path, film, { delay_ms = 1 }) end,
-      ["image.upscale: expected a whole factor above 0, got 1.5"] =
+      ["image.upscale: expected an integer factor above 0, got 1.5"] =
         function() image.upscale(film, 1.5) end,
-      ["image.strip: row 2: its frames are %(2,5,4,3%), those of row 1 %(2,4,4,3%)"] =
+      ["image.strip: row 2: expected frames of the height and width of row 1, .* got %(2,5,4,3%)"] =
         function()
           image.strip { rows = { { frames = film }, { frames = torus.zeros(2, 5, 4, 3) } } }
         end,
-      ["image.strip: expected at least one row"] = function() image.strip { rows = {} } end,
-      ["image.beside: film 2 is 5 high, film 1 4"] =
-        function() image.beside { film, torus.zeros(1, 5, 5, 3) } end,
+      ["image.strip: rows: expected at least one row"] = function() image.strip { rows = {} } end,
+      ["image.side_by_side: film 2: expected a height of 4 as that of film 1, got 5"] =
+        function() image.side_by_side { film, torus.zeros(1, 5, 5, 3) } end,
     } do
       assert.error_matches(f, pattern)
     end
@@ -150,7 +150,7 @@ describe("torus.image", function()
       function() image.text(5) end)
     raises("image.strip: row 1: expected {label =, frames =}, got 5",
       function() image.strip { rows = { 5 } } end)
-    raises("image.strip: row 1: expected {label =, frames =}, got (2,4,4,3)",
+    raises("image.strip: row 1: expected {label =, frames =}, got tensor (2,4,4,3) float32",
       function() image.strip { rows = { film } } end)
     raises("image.strip: row 1: label: expected a string, got 5",
       function() image.strip { rows = { { label = 5, frames = film } } } end)

@@ -85,22 +85,23 @@ describe("torus.plot", function()
   it("says what it expected", function()
     for pattern, opts in pairs {
       ['unknown option "colour"'] = { colour = "red" },
-      ["plot: there are no series"] = { series = {} },
-      ["series 1: x has 1 numbers, y has 2"] = { series = { { x = { 1 }, y = { 1, 2 } } } },
-      ["series 1: y: expected numbers, got a at 1"] = { series = { { y = { "a" } } } },
+      ["plot: series: expected at least one"] = { series = {} },
+      ["series 1: x: expected 2 numbers, as many as y has, got 1"] =
+        { series = { { x = { 1 }, y = { 1, 2 } } } },
+      ['series 1: y: expected numbers, got "a" at 1'] = { series = { { y = { "a" } } } },
       ["series 1: y: expected a list of numbers or a tensor, got 3"] =
         { series = { { y = 3 } } },
       ['series 1: option "style": expected one of'] =
         { series = { { y = { 1 }, style = "wavy" } } },
-      ["low and high come together"] = { series = { { y = { 1 }, low = { 0 } } } },
+      ["expected low and high together"] = { series = { { y = { 1 }, low = { 0 } } } },
       ["expected two numbers as xrange"] = { xrange = { 1 }, series = { { y = { 1 } } } },
-      ["expected a place like"] = { legend = "x; system", series = { { y = { 1 } } } },
+      ["expected a position like"] = { legend = "x; system", series = { { y = { 1 } } } },
     } do
       opts.path = path
       assert.error_matches(function() plot.lines(opts) end, pattern)
     end
     for pattern, panel in pairs {
-      ["expected image as a tensor %(height, width, 3%), got %(4,4%)"] =
+      ["expected image as a tensor %(height, width, 3%), got tensor %(4,4%) float32"] =
         { kind = "image", image = torus.zeros(4, 4) },
       ["expected image as a tensor %(height, width, 3%), got nil"] =
         { kind = "image" },
@@ -113,7 +114,7 @@ describe("torus.plot", function()
     end
     assert.error_matches(function()
       plot.figure { path = path, widths = { "a" }, panels = { { } } }
-    end, "widths: expected numbers, got a at 1")
+    end, 'widths: expected numbers, got "a" at 1')
     assert.error_matches(function() plot.lines {} end, 'option "path" is missing')
     raises("plot.lines: options: expected a table, got 5",
       function() plot.lines(5) end)
@@ -127,7 +128,7 @@ describe("torus.plot", function()
       function() plot.scatter { path = path, series = { 5 } } end)
     raises("plot: series 1: expected a table of options, got tensor (3) float32",
       function() plot.scatter { path = path, series = { torus.zeros(3) } } end)
-    raises("expected image as floats from 0 to 1 or uint8, got int64",
+    raises("expected image as floats from 0 to 1 or uint8, got tensor (2,2,3) int64",
       function()
         plot.figure { path = path, panels = { { kind = "image",
           image = torus.zeros({ 2, 2, 3 }, { dtype = "int64" }) } } }
@@ -135,6 +136,6 @@ describe("torus.plot", function()
     assert.is_nil(io.open(path .. ".part"))
     assert.error_matches(function()
       plot.contour { path = path, x = { 1, 2 }, y = { 1, 2 }, z = torus.zeros(2, 3) }
-    end, "z is %(2,3%), y has 2 numbers and x 2")
+    end, "expected z of shape %(2,2%), .* got %(2,3%)")
   end)
 end)

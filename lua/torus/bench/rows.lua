@@ -1,4 +1,4 @@
---- The measured jobs: each sets itself up and gives a function that does one
+--- The measured jobs: each sets itself up and returns a function that does one
 -- unit of work.
 -- @module torus.bench.rows
 local adam = require "torus.optim.adam"
@@ -16,13 +16,13 @@ local joint, separable = hamiltonians.joint, hamiltonians.separable
 
 local M = {}
 
--- Two moving discs' worth of data would be rendered; here any pictures do.
+-- Frames of a mass on a spring, rendered anew for every step as in training.
 local function data(batch)
   local system = systems.mass_spring
   local q, p = system:sample { count = batch, seed = 1 }
-  local way = system:solve(q, p)
+  local trajectory = system:solve(q, p)
   return function()
-    return system:render(way.q):transpose(1, 2):contiguous()
+    return system:render(trajectory.q):transpose(1, 2):contiguous()
   end
 end
 
@@ -68,10 +68,10 @@ local function hamiltonian(o)
   end
   return function(mark)
     local vq, vp = engine.variable(q), engine.variable(p)
-    local way = model:rollout(vq, vp)
+    local trajectory = model:rollout(vq, vp)
     mark("forward")
     wanted[#wanted + 1], wanted[#wanted + 2] = vq, vp
-    engine.grad((way.q * g):sum(), wanted)
+    engine.grad((trajectory.q * g):sum(), wanted)
     wanted[#wanted], wanted[#wanted - 1] = nil, nil
     mark("backward")
   end
@@ -135,17 +135,18 @@ local function rollout_gradient(steps, backprop)
     table.move(V:parameters(), 1, #wanted, #wanted + 1, wanted)
     return function(mark)
       local vq, vp = engine.variable(q), engine.variable(p)
-      local way = integrate { H = H, q = vq, p = vp, dt = 0.1,
+      local trajectory = integrate { H = H, q = vq, p = vp, dt = 0.1,
         steps = steps, backprop = backprop }
       mark("forward")
       local all = { vq, vp, table.unpack(wanted) }
-      engine.grad((way.q * way.q + way.p * way.p):sum(), all)
+      local qs, ps = trajectory.q, trajectory.p
+      engine.grad((qs * qs + ps * ps):sum(), all)
       mark("backward")
     end
   end
 end
 
--- What a row is measured beside: a script of spec/support with its arguments.
+-- What a row is compared with: a script of spec/support with its arguments.
 -- Convolutions: channels last, and a malloc that keeps its memory.
 local function conv_peer(script)
   return { script = script, args = "--channels-last --steps 3", malloc = true }

@@ -71,6 +71,19 @@ local function example_of(op, elementwise)
   return ("y = torus.%s(%s)"):format(op.name, table.concat(arguments, ", "))
 end
 
+local function errors_of(op)
+  local list = {}
+  if op.elementwise and op.inputs > 1 then
+    list[1] = "when the shapes do not broadcast, or the dtypes differ"
+  end
+  for _, p in ipairs(op.params) do
+    if p.kind == "dim" or p.kind == "dims" then
+      list[#list + 1] = "when there is no such dimension"
+    end
+  end
+  return list
+end
+
 local function operation(op, comment)
   local elementwise = op.elementwise
   local entry = comment or { text = "",
@@ -91,6 +104,11 @@ local function operation(op, comment)
     entry.usage[1] = example_of(op, elementwise)
   end
   entry.raises = entry.raises or {}
+  if #entry.raises == 0 then entry.raises = errors_of(op) end
+  if op.constant then
+    entry.text = ((entry.text or "") .. " No gradient flows through it: "
+      .. "it is constant wherever it has a derivative."):match("^%s*(.*)$")
+  end
   entry.see = entry.see or {}
   if entry.returns and #entry.returns > 0 then return entry end
   entry.returns = { { type = "tensor", text = elementwise

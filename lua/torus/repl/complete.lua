@@ -1,6 +1,6 @@
 --- Completion of names at the prompt.
 --
--- Follows what stands before the cursor, `a.b[1]:c`, through tables and the
+-- Follows the text before the cursor, `a.b[1]:c`, through tables and the
 -- `__index` of metatables, without calling anything that was typed.
 -- @module torus.repl.complete
 local core = require "torus.core"
@@ -13,7 +13,7 @@ local KEYWORDS = {
   "true", "until", "while",
 }
 local WIDTH = 78
--- What a tensor knows beside its methods.
+-- Fields of a tensor besides its methods.
 local PROPERTIES = { "dtype", "grad", "is_leaf", "requires_grad", "shape" }
 -- Longest chain of metatables that is followed.
 local MAX_DEPTH = 10
@@ -54,7 +54,7 @@ local function names_of(value)
   return found
 end
 
--- The keys of the chain that ends the text: `f(a.b[1]` gives a, b, 1.
+-- The keys of the chain that ends the text: `f(a.b[1]` has a, b, 1.
 local function keys_at_end(text)
   local keys = {}
   local mark
@@ -95,7 +95,7 @@ local function common_prefix(words)
   return prefix
 end
 
---- Names that may stand for the last word.
+--- Names that the last word may become.
 -- @tparam string before the text before the cursor
 -- @tparam[opt=_G] table environment where the first name is looked up
 -- @treturn {string,...} the names, sorted

@@ -11,8 +11,8 @@
 --
 -- A function is named after its file's module and its definition:
 -- torus.image.write; a method after the table that it is defined on:
--- Adam:step. `@function NAME` gives the name under which it is public, in full or within the
--- module, and
+-- Adam:step. `@function NAME` sets the name under which it is public, in full or
+-- within the module, and
 -- `@public NAME` in a module's comment the table that holds its functions.
 -- `@type NAME` documents a class as a whole.
 local M = {}

@@ -10,7 +10,7 @@ local text = require "torus.help.text"
 local directory = assert(arg[1], "usage: pages.lua DIRECTORY NAMES")
 local names_path = assert(arg[2], "usage: pages.lua DIRECTORY NAMES")
 
--- Sections of the page of torus, by the file that a comment stands in.
+-- Sections of the page of torus, by the file that a comment is in.
 local SECTIONS = {
   create = "Creating tensors", random = "Random numbers", grad = "Gradients",
   tensor = "Shapes, indices and products", integrate = "Motion",
@@ -18,7 +18,7 @@ local SECTIONS = {
   safetensors = "Files", npy = "Files", help = "Help",
 }
 
--- --- which page an entry stands on ------------------------------------------------
+-- --- the page of an entry ------------------------------------------------
 
 local function member(value, name)
   if type(value) ~= "table" then return nil end
@@ -166,7 +166,7 @@ local HEADS = {
     .. "they say otherwise.", text = [[
 Each is a function of `torus` and a method of tensors: `torus.exp(x)` is
 `x:exp()`. Elementwise operations broadcast their inputs against each other,
-and a number may take the place of a tensor. Parameters follow the inputs, by
+and a number may be given for a tensor. Parameters follow the inputs, by
 position or by name in one table: `x:sum(1, true)`, `x:sum{ dim = 1, keepdim =
 true }`.
 
@@ -184,7 +184,7 @@ local function page(name)
 end
 
 local index, seen = {}, {}
-local function place(entry)
+local function add_to_page(entry)
   local where = not seen[entry.name .. entry.kind] and page_of(entry)
   if not where then return end
   seen[entry.name .. entry.kind] = true
@@ -195,7 +195,7 @@ local function place(entry)
     list[#list + 1] = entry
   end
 end
-for _, entry in ipairs(entries.all()) do place(entry) end
+for _, entry in ipairs(entries.all()) do add_to_page(entry) end
 
 local function section_of(entry)
   if entry.section then return entry.section end

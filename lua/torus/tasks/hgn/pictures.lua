@@ -70,7 +70,7 @@ end
 function M.write(path, rows, dt)
   local ok, message = image.write(path .. ".png", image.strip { rows = rows })
   if not ok then return nil, message end
-  ok, message = image.gif(path .. ".gif", image.beside(films_of(rows)),
+  ok, message = image.gif(path .. ".gif", image.side_by_side(films_of(rows)),
     { delay_ms = math.max(20, math.floor(math.abs(dt) * 500 + 0.5)),
       scale = 2 })
   if not ok then return nil, message end
