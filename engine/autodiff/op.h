@@ -38,8 +38,12 @@ typedef struct torus_param {
   const char *name;
   torus_param_kind kind;
   bool optional;
-  double value; /* the default of an optional number */
+  double value; /* the default of an optional number; NaN: none, and then the
+                 * slot has TORUS_ABSENT or NaN */
 } torus_param;
+
+/* An optional integer that was not given and has no default. */
+#define TORUS_ABSENT INT64_MIN
 
 #define TORUS_MAX_PARAMS 5
 

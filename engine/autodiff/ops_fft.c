@@ -7,9 +7,9 @@
 #include "core/alloc.h"
 #include "kernels/fft.h"
 
-/* params: i[0] the length of the transform, ABSENT: that of the input, i[1]
- * the dimension; f[0] the factor of the result, NaN: 1, and 1/n of inverses */
-#define ABSENT INT64_MIN
+/* params: i[0] the length of the transform, by default that of the input, i[1]
+ * the dimension; f[0] the factor of the result, by default 1, and 1/n of
+ * inverses */
 
 static const torus_op ops[];
 
@@ -23,7 +23,7 @@ static bool is_inverse(torus_fft_type type) {
 
 /* The length of the transform that a call asks for; 0 and below are not. */
 static int64_t length_of(const torus_call *call) {
-  if (call->attrs->i[0] != ABSENT) return call->attrs->i[0];
+  if (call->attrs->i[0] != TORUS_ABSENT) return call->attrs->i[0];
   int64_t size = call->in[0]->shape.size[call->attrs->i[1]];
   return type_of(call) == TORUS_FFT_HALF ? 2 * (size - 1) : size;
 }
@@ -227,7 +227,7 @@ static bool half_gradients(torus_scope *scope, const torus_call *call,
  */
 
 #define PARAMS                                                                 \
-  .params = {{"n", TORUS_PARAM_INT, true, (double)ABSENT},                     \
+  .params = {{"n", TORUS_PARAM_INT, true, (double)NAN},                        \
              {"dim", TORUS_PARAM_DIM, true, -1},                               \
              {"scale", TORUS_PARAM_FLOAT, true, (double)NAN}},                 \
   .uses = ""

@@ -4,6 +4,7 @@
 #include "autodiff/linalg.h"
 
 #include <float.h>
+#include <math.h>
 #include <string.h>
 
 #include "core/intmath.h"
@@ -169,7 +170,8 @@ static torus_tensor *lstsq_forward(torus_scope *scope, const torus_call *call) {
       !torus_linalg_right_side(scope, call, &l)) {
     return NULL;
   }
-  l.job.rcond = call->attrs->f[0] < 0 ? default_rcond(&l) : call->attrs->f[0];
+  double rcond = call->attrs->f[0];
+  l.job.rcond = isnan(rcond) ? default_rcond(&l) : rcond;
   torus_tensor *rank = torus_tensor_new(TORUS_INT64, &l.batch, &scope->status);
   if (!rank) return NULL;
   l.rank = rank;
@@ -296,7 +298,7 @@ static const torus_op ops[COUNT] = {
                .inputs = 2,
                .forward = lstsq_forward,
                .gradient = lstsq_gradient,
-               .params = {{"rcond", TORUS_PARAM_FLOAT, true, -1}},
+               .params = {{"rcond", TORUS_PARAM_FLOAT, true, (double)NAN}},
                .doc = "X of least norm among those that minimise |A X - B|, "
                       "for A (..., m, n) and B as in solve; singular values "
                       "below rcond (default: epsilon max(m, n)) times the "

@@ -8,6 +8,7 @@
 #include "autodiff/op.h"
 #include "binding/binding.h"
 
+#include <math.h>
 #include <string.h>
 
 #define FEW 8
@@ -163,8 +164,11 @@ static int read_param(lua_State *L, invocation *v, const torus_param *p,
     v->attrs.f[s->floats++] = absent ? p->value : lua_tonumber(L, index);
     return 1;
   case TORUS_PARAM_INT:
-    *integer = absent ? (int64_t)p->value
-                      : torus_check_integer(L, index, operation, p->name);
+    if (!absent) {
+      *integer = torus_check_integer(L, index, operation, p->name);
+    } else {
+      *integer = isnan(p->value) ? TORUS_ABSENT : (int64_t)p->value;
+    }
     break;
   case TORUS_PARAM_BOOL:
     if (!absent && lua_type(L, index) != LUA_TBOOLEAN) {
@@ -294,8 +298,10 @@ static void push_params(lua_State *L, const torus_op *op) {
     lua_setfield(L, -2, "kind");
     lua_pushboolean(L, p->optional);
     lua_setfield(L, -2, "optional");
-    lua_pushnumber(L, p->value);
-    lua_setfield(L, -2, "default");
+    if (!isnan(p->value)) {
+      lua_pushnumber(L, p->value);
+      lua_setfield(L, -2, "default");
+    }
     lua_seti(L, -2, i + 1);
   }
 }
@@ -304,7 +310,7 @@ static void push_params(lua_State *L, const torus_op *op) {
  * specs follow.
  * @function torus.registry
  * @treturn {table,...} name, inputs, optional_inputs, outputs, params ({name,
- * kind, optional, default}), constant (no gradient), doc
+ * kind, optional, default}), elementwise, constant (no gradient), doc
  * @usage
  * for _, op in ipairs(torus.registry()) do print(op.name, op.doc) end
  */

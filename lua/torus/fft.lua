@@ -86,7 +86,7 @@ end
 
 --- Transforms complex numbers along a dimension:
 -- X_k = sum_j x_j exp(-2 pi i j k / n).
--- @function fft
+-- @function torus.fft.fft
 -- @tparam tensor re real parts
 -- @tparam[opt] tensor im imaginary parts, like re; default: zeros
 -- @tparam[opt] int|table opts n, or a table with n, dim, norm
@@ -98,7 +98,7 @@ end
 M.fft = one_dimensional "fft"
 
 --- The inverse of fft: x_j = 1/n sum_k X_k exp(2 pi i j k / n).
--- @function ifft
+-- @function torus.fft.ifft
 -- @tparam tensor re
 -- @tparam[opt] tensor im
 -- @tparam[opt] int|table opts n, or a table with n, dim, norm
@@ -110,7 +110,7 @@ M.fft = one_dimensional "fft"
 M.ifft = one_dimensional "ifft"
 
 --- fft of real numbers: X_0 to X_(n/2); the others are X_(n-k) = conj X_k.
--- @function rfft
+-- @function torus.fft.rfft
 -- @tparam tensor x
 -- @tparam[opt] int|table opts n, or a table with n, dim, norm
 -- @treturn tensor real parts, n/2 + 1 of them (rounded down)
@@ -123,7 +123,7 @@ M.rfft = one_dimensional("rfft", true)
 
 --- The inverse of rfft. What a real signal's X_0 and, where n is even, X_(n/2)
 -- cannot have, an imaginary part, is not read.
--- @function irfft
+-- @function torus.fft.irfft
 -- @tparam tensor re
 -- @tparam[opt] tensor im
 -- @tparam[opt] int|table opts n, by default the even length 2 (size - 1), or a
@@ -182,7 +182,7 @@ local function several(name, other, first, last, default)
 end
 
 --- fft along the last two dimensions, or those in `dims`.
--- @function fft2
+-- @function torus.fft.fft2
 -- @tparam tensor re
 -- @tparam[opt] tensor im
 -- @tparam[opt] table opts sizes, dims, norm
@@ -192,7 +192,7 @@ end
 M.fft2 = several("fft2", "fft", "fft", nil, 2)
 
 --- The inverse of fft2.
--- @function ifft2
+-- @function torus.fft.ifft2
 -- @tparam tensor re
 -- @tparam[opt] tensor im
 -- @tparam[opt] table opts sizes, dims, norm
@@ -202,7 +202,7 @@ M.fft2 = several("fft2", "fft", "fft", nil, 2)
 M.ifft2 = several("ifft2", "ifft", "ifft", nil, 2)
 
 --- fft2 of real numbers, with half of the last dimension.
--- @function rfft2
+-- @function torus.fft.rfft2
 -- @tparam tensor x
 -- @tparam[opt] table opts sizes, dims, norm
 -- @treturn tensor real parts
@@ -211,7 +211,7 @@ M.ifft2 = several("ifft2", "ifft", "ifft", nil, 2)
 M.rfft2 = several("rfft2", "fft", "rfft", nil, 2)
 
 --- The inverse of rfft2.
--- @function irfft2
+-- @function torus.fft.irfft2
 -- @tparam tensor re
 -- @tparam[opt] tensor im
 -- @tparam[opt] table opts sizes (give them where the last one is odd), dims, norm
@@ -221,7 +221,7 @@ M.irfft2 = several("irfft2", "ifft", nil, "irfft", 2)
 
 --- fft along all dimensions, the last ones that `sizes` names, or those in
 -- `dims`.
--- @function fftn
+-- @function torus.fft.fftn
 -- @tparam tensor re
 -- @tparam[opt] tensor im
 -- @tparam[opt] table opts sizes, dims, norm
@@ -231,7 +231,7 @@ M.irfft2 = several("irfft2", "ifft", nil, "irfft", 2)
 M.fftn = several("fftn", "fft", "fft")
 
 --- The inverse of fftn.
--- @function ifftn
+-- @function torus.fft.ifftn
 -- @tparam tensor re
 -- @tparam[opt] tensor im
 -- @tparam[opt] table opts sizes, dims, norm
@@ -241,7 +241,7 @@ M.fftn = several("fftn", "fft", "fft")
 M.ifftn = several("ifftn", "ifft", "ifft")
 
 --- fftn of real numbers, with half of the last dimension.
--- @function rfftn
+-- @function torus.fft.rfftn
 -- @tparam tensor x
 -- @tparam[opt] table opts sizes, dims, norm
 -- @treturn tensor real parts
@@ -250,7 +250,7 @@ M.ifftn = several("ifftn", "ifft", "ifft")
 M.rfftn = several("rfftn", "fft", "rfft")
 
 --- The inverse of rfftn.
--- @function irfftn
+-- @function torus.fft.irfftn
 -- @tparam tensor re
 -- @tparam[opt] tensor im
 -- @tparam[opt] table opts sizes (give them where the last one is odd), dims, norm

@@ -8,8 +8,8 @@
 -- float64 and differentiable to any order, with the limits named below. A
 -- matrix that has no result raises an error with its number in the batch.
 -- Each matrix is one thread's, by OpenBLAS's LAPACK; results have the same
--- bits with any number of threads. Functions with one result are operations
--- and methods too: `a:inverse()`.
+-- bits with any number of threads. All but pinv are methods of tensors too:
+-- `a:inverse()`.
 -- @module torus.linalg
 local core = require "torus.core"
 local options = require "torus.options"
@@ -23,7 +23,7 @@ local M = {}
 -- A matrix counts as singular when a pivot is no larger than its rounding
 -- error, however its rows and columns are scaled. Gradients: B gets A^-T g, A
 -- gets -(A^-T g) X^T.
--- @function solve
+-- @function torus.linalg.solve
 -- @tparam tensor A (..., n, n)
 -- @tparam tensor B (..., n, k); or vectors, where it is (n) or has the shape of
 -- A without its last dimension
@@ -33,7 +33,7 @@ local M = {}
 M.solve = ops.solve
 
 --- The X with A X = B for triangular A, whose other triangle is not read.
--- @function solve_triangular
+-- @function torus.linalg.solve_triangular
 -- @tparam tensor A (..., n, n)
 -- @tparam tensor B as in solve
 -- @tparam[opt=false] boolean upper the triangle: the upper one, or the lower one
@@ -46,7 +46,7 @@ M.solve_triangular = ops.solve_triangular
 
 --- The inverse. `solve(A, B)` is faster and more precise than
 -- `inverse(A):matmul(B)`.
--- @function inverse
+-- @function torus.linalg.inverse
 -- @tparam tensor A (..., n, n)
 -- @treturn tensor (..., n, n)
 -- @raise where a matrix is singular, as in solve
@@ -58,7 +58,7 @@ M.inverse = ops.inverse
 --
 -- Its gradient is the matrix of cofactors, also where the matrix is singular;
 -- second derivatives need a regular one.
--- @function det
+-- @function torus.linalg.det
 -- @tparam tensor A (..., n, n)
 -- @treturn tensor (...)
 -- @usage print(torus.linalg.det(torus.tensor{{1, 2}, {3, 4}}))   -- -2
@@ -66,7 +66,7 @@ M.det = ops.det
 
 --- Sign and logarithm of the absolute value of the determinant, where the
 -- determinant itself would overflow.
--- @function slogdet
+-- @function torus.linalg.slogdet
 -- @tparam tensor A (..., n, n)
 -- @treturn tensor the sign, (...): 1, -1, or 0 of a singular matrix
 -- @treturn tensor the logarithm, (...): -infinity of a singular matrix, and
@@ -79,7 +79,7 @@ M.slogdet = ops.slogdet
 --
 -- What is factorised is the symmetric part (A + A^T)/2, so that gradients are
 -- those of a function of every element.
--- @function cholesky
+-- @function torus.linalg.cholesky
 -- @tparam tensor A (..., n, n)
 -- @treturn tensor (..., n, n), zero above the diagonal
 -- @raise where a matrix is not positive definite
@@ -94,7 +94,7 @@ M.cholesky = ops.cholesky
 -- vector is LAPACK's. w has gradients everywhere; a column of V has where its
 -- eigenvalue is distinct from the others, by more than rounding. Elsewhere the
 -- gradient raises.
--- @function eigh
+-- @function torus.linalg.eigh
 -- @tparam tensor A (..., n, n)
 -- @treturn tensor w, (..., n), ascending
 -- @treturn tensor V, (..., n, n), one vector a column
@@ -109,7 +109,7 @@ M.eigh = ops.eigh
 --
 -- s has gradients everywhere, at zero one of several; vectors have where their
 -- values are distinct from the others and, where m and n differ, not zero.
--- @function svd
+-- @function torus.linalg.svd
 -- @tparam tensor A (..., m, n)
 -- @treturn tensor U, (..., m, r), one vector a column
 -- @treturn tensor s, (..., r), descending
@@ -124,7 +124,7 @@ M.svd = ops.svd
 --
 -- Signs are LAPACK's: the diagonal of R may be negative. Gradients exist where
 -- the first r columns are independent.
--- @function qr
+-- @function torus.linalg.qr
 -- @tparam tensor A (..., m, n)
 -- @treturn tensor Q, (..., m, r)
 -- @treturn tensor R, (..., r, n)
@@ -135,7 +135,7 @@ M.qr = ops.qr
 -- singular values.
 --
 -- Gradients exist where the rank is min(m, n).
--- @function lstsq
+-- @function torus.linalg.lstsq
 -- @tparam tensor A (..., m, n)
 -- @tparam tensor B (..., m, k); or vectors, where it is (m) or has the shape of
 -- A without its last dimension

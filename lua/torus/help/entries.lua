@@ -19,7 +19,7 @@ local PARAMETERS = {
 local INPUTS = { "x", "y", "z" }
 
 local function default_text(p)
-  if not p.optional then return nil end
+  if not p.optional or not p.default then return nil end
   if p.kind == "boolean" then return p.default ~= 0 and "true" or "false" end
   if p.kind == "dims" then return "all" end
   if p.kind == "list" or p.kind == "dtype" then return nil end
@@ -113,6 +113,7 @@ local function operation(op, comment)
   if entry.returns and #entry.returns > 0 then return entry end
   entry.returns = { { type = "tensor", text = elementwise
     and (op.inputs > 1 and "of the broadcast shape" or "of x's shape") or "" } }
+  for i = 2, op.outputs do entry.returns[i] = { type = "tensor", text = "" } end
   return entry
 end
 
