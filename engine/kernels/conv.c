@@ -48,7 +48,8 @@ static conv_correlation forward_job(const torus_conv *v) {
   return job;
 }
 
-/* The same with the channels' roles exchanged and the taps turned round. */
+/* The same with the channels' roles exchanged and the taps rotated by 180
+ * degrees. */
 static conv_correlation input_grad_job(const torus_conv *v) {
   torus_conv back = *v;
   back.c = v->k;

@@ -3,8 +3,7 @@
 #include <string.h>
 
 #include "kernels/accumulate.h"
-
-typedef float quad __attribute__((vector_size(16), aligned(4), may_alias));
+#include "kernels/simd/transpose.h"
 
 int conv_filter_tap(const conv_filter *f, int phase, int t) {
   int last = f->phases ? 3 : 8, to = t;
@@ -14,29 +13,18 @@ int conv_filter_tap(const conv_filter *f, int phase, int t) {
   return f->flip ? last - to : to;
 }
 
-/* Four rows become four columns. */
-static void turn(quad *v) {
-  quad a = __builtin_shufflevector(v[0], v[1], 0, 4, 1, 5);
-  quad b = __builtin_shufflevector(v[0], v[1], 2, 6, 3, 7);
-  quad c = __builtin_shufflevector(v[2], v[3], 0, 4, 1, 5);
-  quad d = __builtin_shufflevector(v[2], v[3], 2, 6, 3, 7);
-  v[0] = __builtin_shufflevector(a, c, 0, 1, 4, 5);
-  v[1] = __builtin_shufflevector(a, c, 2, 3, 6, 7);
-  v[2] = __builtin_shufflevector(b, d, 0, 1, 4, 5);
-  v[3] = __builtin_shufflevector(b, d, 2, 3, 6, 7);
-}
-
 /* to[q][o] = from[o * line + q] for q < count, o < columns. */
-static void turn_run(const float *from, int64_t line, int64_t count,
-                     int64_t columns, float **to) {
+static void transpose_run(const float *from, int64_t line, int64_t count,
+                          int64_t columns, float **to) {
   int64_t o = 0;
   for (; o + 4 <= columns; o += 4, from += 4 * line) {
     int64_t q = 0;
     for (; q + 4 <= count; q += 4) {
-      quad v[4];
-      for (int r = 0; r < 4; r++) v[r] = *(const quad *)(from + r * line + q);
-      turn(v);
-      for (int r = 0; r < 4; r++) *(quad *)(to[q + r] + o) = v[r];
+      torus_four_f32 v[4];
+      for (int r = 0; r < 4; r++)
+        v[r] = *(const torus_four_f32 *)(from + r * line + q);
+      torus_transpose_4x4_f32(v);
+      for (int r = 0; r < 4; r++) *(torus_four_f32 *)(to[q + r] + o) = v[r];
     }
     for (; q < count; q++) {
       for (int64_t r = 0; r < 4; r++) to[q][o + r] = from[r * line + q];
@@ -58,11 +46,11 @@ void conv_filter_pack(const conv_filter *f, int64_t first, int64_t count,
   }
   const float *from = f->w + first * f->from + begin * f->to;
   if (f->from == 9) {
-    turn_run(from, f->to, 9 * count, used, row);
+    transpose_run(from, f->to, 9 * count, used, row);
     return;
   }
   for (int64_t i = 0; i < count; i++) {
-    turn_run(from + i * f->from, f->to, 9, used, row + 9 * i);
+    transpose_run(from + i * f->from, f->to, 9, used, row + 9 * i);
   }
 }
 
@@ -88,10 +76,12 @@ void conv_filter_unpack(const float *packed, int64_t first, int64_t count,
   for (; o + 4 <= used; o += 4, to += 4 * c * 9) {
     int64_t q = 0;
     for (; q + 4 <= 9 * count; q += 4) {
-      quad v[4];
-      for (int r = 0; r < 4; r++) v[r] = *(const quad *)(row[q + r] + o);
-      turn(v);
-      for (int r = 0; r < 4; r++) *(quad *)(to + r * c * 9 + q) = v[r];
+      torus_four_f32 v[4];
+      for (int r = 0; r < 4; r++)
+        v[r] = *(const torus_four_f32 *)(row[q + r] + o);
+      torus_transpose_4x4_f32(v);
+      for (int r = 0; r < 4; r++)
+        *(torus_four_f32 *)(to + r * c * 9 + q) = v[r];
     }
     for (; q < 9 * count; q++) {
       for (int r = 0; r < 4; r++) to[r * c * 9 + q] = row[q][o + r];

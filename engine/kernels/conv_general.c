@@ -45,9 +45,10 @@ static int64_t block_rows(const windows *g, size_t element) {
   return rows < 16 ? 16 : rows / 16 * 16;
 }
 
-static size_t block_room(const windows *g, size_t element) {
+static size_t block_bytes(const windows *g, size_t element) {
   if (windows_are_source(g)) return 0;
-  return conv_room((size_t)(block_rows(g, element) * window_size(g)) * element);
+  return conv_align((size_t)(block_rows(g, element) * window_size(g)) *
+                    element);
 }
 
 static windows forward_windows(const torus_conv *v) {
@@ -102,9 +103,9 @@ static bool is_narrow(const torus_conv *v, int64_t from, int64_t to) {
   return v->stride == 1 && 4 * to <= from && v->kh * v->kw * to <= 512;
 }
 
-static size_t band_room(const windows *g, int64_t to, size_t element) {
+static size_t band_bytes(const windows *g, int64_t to, size_t element) {
   int64_t rows = torus_min(BAND + g->kh - 1, g->h);
-  return conv_room((size_t)(rows * g->w * g->kh * g->kw * to) * element);
+  return conv_align((size_t)(rows * g->w * g->kh * g->kw * to) * element);
 }
 
 /* The weight gradient of such a convolution gathers windows of the gradient
@@ -123,27 +124,27 @@ static int64_t partials(const torus_conv *v, const windows *g, size_t element) {
   return torus_min((v->n * g->gh * g->gw + block - 1) / block, PARTIALS);
 }
 
-static size_t weights_room(const torus_conv *v, size_t element) {
-  return conv_room((size_t)(v->kh * v->kw * v->c * v->k) * element);
+static size_t weights_bytes(const torus_conv *v, size_t element) {
+  return conv_align((size_t)(v->kh * v->kw * v->c * v->k) * element);
 }
 
 size_t conv_general_forward_scratch(const torus_conv *conv, int threads,
                                     torus_dtype dtype) {
   size_t element = torus_dtype_size(dtype);
   windows g = forward_windows(conv);
-  size_t room = is_narrow(conv, conv->c, conv->k)
-                    ? band_room(&g, conv->k, element)
-                    : block_room(&g, element);
-  return weights_room(conv, element) + (size_t)threads * room;
+  size_t bytes = is_narrow(conv, conv->c, conv->k)
+                     ? band_bytes(&g, conv->k, element)
+                     : block_bytes(&g, element);
+  return weights_bytes(conv, element) + (size_t)threads * bytes;
 }
 
 size_t conv_general_input_grad_scratch(const torus_conv *conv, int threads,
                                        torus_dtype dtype) {
-  size_t element = torus_dtype_size(dtype), most = 0;
+  size_t element = torus_dtype_size(dtype), largest = 0;
   if (is_narrow(conv, conv->k, conv->c)) {
     windows g = input_grad_windows(conv);
-    return weights_room(conv, element) +
-           (size_t)threads * band_room(&g, conv->c, element);
+    return weights_bytes(conv, element) +
+           (size_t)threads * band_bytes(&g, conv->c, element);
   }
   int64_t across = phases(conv->w, conv->stride);
   for (int64_t i = 0; i < phases(conv->h, conv->stride) * across; i++) {
@@ -152,23 +153,24 @@ size_t conv_general_input_grad_scratch(const torus_conv *conv, int threads,
     axis_phase columns =
         phase_of(i % across, conv->w, conv->kw, conv->stride, conv->pad);
     windows g = phase_windows(conv, rows, columns);
-    size_t room = block_room(&g, element);
+    size_t bytes = block_bytes(&g, element);
     if (conv->stride > 1) {
-      room += conv_room((size_t)(block_rows(&g, element) * conv->c) * element);
+      bytes +=
+          conv_align((size_t)(block_rows(&g, element) * conv->c) * element);
     }
-    if (room > most) most = room;
+    if (bytes > largest) largest = bytes;
   }
-  return weights_room(conv, element) + (size_t)threads * most;
+  return weights_bytes(conv, element) + (size_t)threads * largest;
 }
 
 size_t conv_general_weight_grad_scratch(const torus_conv *conv, int threads,
                                         torus_dtype dtype) {
   size_t element = torus_dtype_size(dtype);
   windows g = weight_grad_windows(conv);
-  size_t room = block_room(&g, element) + weights_room(conv, element);
+  size_t bytes = block_bytes(&g, element) + weights_bytes(conv, element);
   return (size_t)partials(conv, &g, element) *
-             weights_room(conv, sizeof(double)) +
-         (size_t)threads * room;
+             weights_bytes(conv, sizeof(double)) +
+         (size_t)threads * bytes;
 }
 
 #define T float

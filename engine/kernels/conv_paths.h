@@ -1,4 +1,4 @@
-/* Internal to the convolution kernels: the ways a pass can be computed, each
+/* Internal to the convolution kernels: the algorithms for a pass, each
  * with the arguments of its public form in conv.h. */
 #ifndef TORUS_KERNELS_CONV_PATHS_H
 #define TORUS_KERNELS_CONV_PATHS_H
@@ -24,11 +24,11 @@ TORUS_FLOAT_DTYPES(CONV_DECLARE)
 #undef CONV_DECLARE
 
 /* Pieces of scratch, in the order in which they are taken. */
-static inline size_t conv_room(size_t bytes) { return (bytes + 63) / 64 * 64; }
+static inline size_t conv_align(size_t bytes) { return (bytes + 63) / 64 * 64; }
 
 static inline void *conv_take(char **scratch, size_t bytes) {
   void *at = *scratch;
-  *scratch += conv_room(bytes);
+  *scratch += conv_align(bytes);
   return at;
 }
 

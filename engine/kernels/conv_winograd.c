@@ -11,12 +11,12 @@
 /* Bytes of V and M of a block of patches: they share the second-level cache
  * with U. */
 #define BLOCK_BYTES 250000
-/* Blocks are dealt to at most so many pieces, if there are enough each piece
- * gets some: it can ask for the pixels of the next one ahead of time. */
+/* Blocks are distributed over at most RUNS pieces of at least RUN_BLOCKS, where
+ * there are enough: a piece prefetches the pixels of its next block. */
 #define RUNS 64
 #define RUN_BLOCKS 4
-/* U up to this size is made by every thread for itself: that costs less than
- * fetching it from the caches of others. */
+/* U up to this size is computed by every thread for itself: that costs less
+ * than fetching it from the caches of others. */
 #define OWN_BYTES (4 << 20)
 
 /* Matrices of all positions: apart by an odd number of cache lines times
@@ -46,18 +46,17 @@ static int64_t columns_of(const conv_kernels *kernels, int64_t k) {
   return torus_ceil_div(k, kernels->lanes) * kernels->lanes;
 }
 
-/* What the transforms take for rows outside an image. */
+/* What the transforms read as rows outside an image. */
 static size_t zeros_bytes(const conv_patches *in, const conv_patches *out) {
   int64_t pixel = torus_max(in->view.pixel, out->view.pixel);
   return (size_t)(6 * pixel) * sizeof(float);
 }
 
-/* Asks for the channels [begin, end) of the pixels of patches [first, last), to
- * be brought into the second-level cache. Inline, because gcc drops calls of
- * functions that only prefetch. */
-static inline __attribute__((always_inline)) void
-prefetch(const conv_patches *t, int64_t first, int64_t last, const float *x,
-         int64_t begin, int64_t end) {
+/* Prefetches the channels [begin, end) of the pixels of patches [first, last)
+ * into the second-level cache. Inline, because gcc drops calls of functions
+ * that only prefetch. */
+INLINE void prefetch(const conv_patches *t, int64_t first, int64_t last,
+                     const float *x, int64_t begin, int64_t end) {
   const conv_view *g = &t->view;
   for (; first < last; first++) {
     int64_t top = first / t->columns % t->rows * PATCH;
@@ -87,17 +86,17 @@ typedef struct plan {
   int64_t chunks;
   int64_t u_slot, u_size; /* u_size: of a job */
   bool own;
-  uint8_t *made; /* per thread: bit j: U of job j; bit 7: packed weights */
+  uint8_t *made; /* by thread, bit j: has U of job j; bit 7: packed weights */
   float *zeros;
   char *scratch;
-  size_t packed_bytes, phase_bytes, u_bytes, room;
+  size_t packed_bytes, phase_bytes, u_bytes, thread_bytes;
 } plan;
 
-/* What a thread works with, or all of them: the weights, U (job, source,
- * position in slots, c, columns); and its own M and V. */
-typedef struct place {
+/* Buffers of a thread: packed weights and U (job, source, position in slots, c,
+ * columns), its own or shared with the others; M and V, always its own. */
+typedef struct buffers {
   float *packed, *phase, *u, *m;
-} place;
+} buffers;
 
 static int64_t block_of(int64_t patches, int64_t max_patches) {
   /* Enough pieces to share, not so small that U is read too often. */
@@ -122,61 +121,62 @@ static plan plan_of(const conv_correlation *job) {
   p.u_slot = slot_of(job->c * p.columns);
   p.u_size = job->sources * p.positions * p.u_slot;
   size_t columns = (size_t)p.columns * sizeof(float);
-  p.packed_bytes = conv_room((size_t)(9 * job->c) * columns);
-  p.phase_bytes = job->filter.phases ? conv_room(4 * CHUNK * columns) : 0;
-  p.u_bytes = conv_room((size_t)(job->jobs * p.u_size) * sizeof(float));
+  p.packed_bytes = conv_align((size_t)(9 * job->c) * columns);
+  p.phase_bytes = job->filter.phases ? conv_align(4 * CHUNK * columns) : 0;
+  p.u_bytes = conv_align((size_t)(job->jobs * p.u_size) * sizeof(float));
   p.own = p.u_bytes <= OWN_BYTES;
-  p.room = conv_room((size_t)(p.slots * p.slot) * sizeof(float));
+  p.thread_bytes = conv_align((size_t)(p.slots * p.slot) * sizeof(float));
   size_t weights = p.packed_bytes + p.phase_bytes;
-  p.room += p.own ? weights + p.u_bytes : p.phase_bytes;
+  p.thread_bytes += p.own ? weights + p.u_bytes : p.phase_bytes;
   return p;
 }
 
 static size_t shared_bytes(const plan *p) {
-  return conv_room(TORUS_MAX_THREADS) +
-         conv_room(zeros_bytes(p->job->in, p->job->out)) +
+  return conv_align(TORUS_MAX_THREADS) +
+         conv_align(zeros_bytes(p->job->in, p->job->out)) +
          (p->own ? 0 : p->packed_bytes + p->u_bytes);
 }
 
 size_t conv_correlation_scratch(const conv_correlation *job, int threads) {
   plan p = plan_of(job);
-  return shared_bytes(&p) + (size_t)threads * p.room;
+  return shared_bytes(&p) + (size_t)threads * p.thread_bytes;
 }
 
-static place place_of(const plan *p, int thread) {
-  char *own = p->scratch + shared_bytes(p) + (size_t)thread * p->room;
-  char *all =
-      (char *)p->zeros + conv_room(zeros_bytes(p->job->in, p->job->out));
-  char **at = p->own ? &own : &all;
-  place here;
-  here.packed = conv_take(at, p->packed_bytes);
-  here.u = conv_take(at, p->u_bytes);
-  here.phase = conv_take(&own, p->phase_bytes);
-  here.m = (float *)(void *)own;
-  return here;
+static buffers buffers_of(const plan *p, int thread) {
+  char *own = p->scratch + shared_bytes(p) + (size_t)thread * p->thread_bytes;
+  char *shared =
+      (char *)p->zeros + conv_align(zeros_bytes(p->job->in, p->job->out));
+  char **at = p->own ? &own : &shared;
+  buffers b;
+  b.packed = conv_take(at, p->packed_bytes);
+  b.u = conv_take(at, p->u_bytes);
+  b.phase = conv_take(&own, p->phase_bytes);
+  b.m = (float *)(void *)own;
+  return b;
 }
 
-static void pack_chunk(const plan *p, const place *at, int64_t chunk) {
+static void pack_chunk(const plan *p, const buffers *b, int64_t chunk) {
   const conv_correlation *j = p->job;
   int64_t first = chunk * CHUNK, count = torus_min(CHUNK, j->c - first);
   conv_filter_pack(&j->filter, first, count, 0, p->columns, j->k,
-                   at->packed + 9 * first * p->columns);
+                   b->packed + 9 * first * p->columns);
 }
 
 /* U of one chunk of channels, all sources of a job. */
-static void make_u(const plan *p, const place *at, int64_t job, int64_t chunk) {
+static void make_u(const plan *p, const buffers *b, int64_t job,
+                   int64_t chunk) {
   const conv_correlation *j = p->job;
   int64_t first = chunk * CHUNK;
   int64_t size = torus_min(CHUNK, j->c - first) * p->columns;
   for (int64_t s = 0; s < j->sources; s++) {
-    const float *taps = at->packed + 9 * first * p->columns;
+    const float *taps = b->packed + 9 * first * p->columns;
     if (j->filter.phases) {
       conv_filter_phase(&j->filter, (int)(job * j->sources + s), size, taps,
-                        at->phase);
-      taps = at->phase;
+                        b->phase);
+      taps = b->phase;
     }
     p->transforms->filter(size, taps, size,
-                          at->u + job * p->u_size +
+                          b->u + job * p->u_size +
                               s * p->positions * p->u_slot + first * p->columns,
                           p->u_slot);
   }
@@ -184,19 +184,19 @@ static void make_u(const plan *p, const place *at, int64_t job, int64_t chunk) {
 
 static void weights_piece(void *arg, int64_t chunk, int thread) {
   const plan *p = arg;
-  place here = place_of(p, thread);
-  pack_chunk(p, &here, chunk);
-  for (int64_t job = 0; job < p->job->jobs; job++) make_u(p, &here, job, chunk);
+  buffers b = buffers_of(p, thread);
+  pack_chunk(p, &b, chunk);
+  for (int64_t job = 0; job < p->job->jobs; job++) make_u(p, &b, job, chunk);
 }
 
-/* A thread's own U, when it first comes to a job. */
-static void need_u(const plan *p, const place *here, int64_t job, int thread) {
+/* Computes a thread's own U when it first comes to a job. */
+static void need_u(const plan *p, const buffers *b, int64_t job, int thread) {
   uint8_t *made = p->made + thread;
   if (!(*made & 0x80)) {
-    for (int64_t c = 0; c < p->chunks; c++) pack_chunk(p, here, c);
+    for (int64_t c = 0; c < p->chunks; c++) pack_chunk(p, b, c);
   }
   if (!(*made >> job & 1)) {
-    for (int64_t c = 0; c < p->chunks; c++) make_u(p, here, job, c);
+    for (int64_t c = 0; c < p->chunks; c++) make_u(p, b, job, c);
   }
   *made |= (uint8_t)(0x80 | 1 << job);
 }
@@ -204,12 +204,12 @@ static void need_u(const plan *p, const place *here, int64_t job, int thread) {
 /* One block of patches of a job. Memory is slower than this arithmetic: while
  * the products run, the pixels of the `ahead` patches after the block and of
  * its own results are brought nearer. */
-static void patches_block(const plan *p, const place *here, int64_t job,
+static void patches_block(const plan *p, const buffers *b, int64_t job,
                           int64_t first, int64_t count, int64_t ahead) {
   const conv_correlation *j = p->job;
   const conv_transforms *t = p->transforms;
-  float *m = here->m, *v = m + (p->slots - p->positions) * p->slot;
-  const float *u = here->u + job * p->u_size;
+  float *m = b->m, *v = m + (p->slots - p->positions) * p->slot;
+  const float *u = b->u + job * p->u_size;
   const conv_patches *out = &j->out[job];
   for (int64_t s = 0; s < j->sources; s++) {
     const conv_patches *in = &j->in[job * j->sources + s];
@@ -233,15 +233,15 @@ static void patches_block(const plan *p, const place *here, int64_t job,
 
 static void patches_piece(void *arg, int64_t piece, int thread) {
   const plan *p = arg;
-  place here = place_of(p, thread);
+  buffers b = buffers_of(p, thread);
   int64_t job = piece / p->runs, run = piece % p->runs;
-  if (p->own) need_u(p, &here, job, thread);
+  if (p->own) need_u(p, &b, job, thread);
   int64_t first = run * p->blocks / p->runs * p->block;
   int64_t end =
       torus_min((run + 1) * p->blocks / p->runs * p->block, p->patches);
   for (; first < end; first += p->block) {
     int64_t count = torus_min(p->block, end - first);
-    patches_block(p, &here, job, first, count, end - first);
+    patches_block(p, &b, job, first, count, end - first);
   }
 }
 
@@ -258,8 +258,8 @@ void conv_correlation_run(const conv_correlation *job, void *scratch) {
   torus_parallel(job->jobs * p.runs, patches_piece, &p);
 }
 
-/* Tiles between flushes of the weight gradient to double, most partial sums,
- * and fewest patches that are worth one. */
+/* Patches between flushes of the weight gradient to double; the maximum number
+ * of partial sums, and the minimum of patches in one. */
 #define FLUSH_PATCHES 512
 #define PARTIALS 8
 #define PARTIAL_PATCHES 128
@@ -292,7 +292,7 @@ static int64_t group_width(groups g, int64_t group) {
 /* How a weight gradient is cut: the pieces of a job are runs of patches, whose
  * sums are added up at the end, or, when there are few patches, groups of
  * columns. In a block of patches one part of the positions follows the other,
- * so that V and M need little room beside the sums. */
+ * so that V and M are small compared with the sums. */
 typedef struct sum_plan {
   const conv_weight_sum *job;
   const conv_transforms *transforms;
@@ -304,7 +304,7 @@ typedef struct sum_plan {
   float *sums;      /* (job, partial) of these */
   float *zeros;
   char *scratch;
-  size_t sum_bytes, room;
+  size_t sum_bytes, thread_bytes;
 } sum_plan;
 
 static sum_plan sum_plan_of(const conv_weight_sum *job) {
@@ -325,9 +325,9 @@ static sum_plan sum_plan_of(const conv_weight_sum *job) {
   p.m_slot = slot_of(p.block * p.groups.columns);
   p.u_slot = slot_of(job->c * p.groups.columns);
   p.sum_size = p.taps * job->c * p.groups.columns;
-  p.sum_bytes = conv_room((size_t)p.sum_size * sizeof(double));
+  p.sum_bytes = conv_align((size_t)p.sum_size * sizeof(double));
   int64_t floats = p.part * (p.v_slot + p.m_slot) + p.positions * p.u_slot;
-  p.room = p.sum_bytes + conv_room((size_t)floats * sizeof(float));
+  p.thread_bytes = p.sum_bytes + conv_align((size_t)floats * sizeof(float));
   return p;
 }
 
@@ -337,8 +337,9 @@ static size_t sums_bytes(const sum_plan *p) {
 
 size_t conv_weight_sum_scratch(const conv_weight_sum *job, int threads) {
   sum_plan p = sum_plan_of(job);
-  return conv_room(sums_bytes(&p)) + conv_room(zeros_bytes(job->in, job->out)) +
-         (size_t)threads * p.room;
+  return conv_align(sums_bytes(&p)) +
+         conv_align(zeros_bytes(job->in, job->out)) +
+         (size_t)threads * p.thread_bytes;
 }
 
 /* Adds one part's products of a block of patches to u, or sets u. Meanwhile
@@ -375,9 +376,9 @@ SIMD_LOOP(void, round_to, (int64_t count, const double *from, float *to),
   for (int64_t i = 0; i < count; i++) to[i] = (float)from[i];
 }
 
-/* The whole sum of a group of columns becomes that part of gw. */
-static void finish(const sum_plan *p, int64_t group, const double *sum,
-                   float *packed) {
+/* The complete sum of a group of columns is written to its part of gw. */
+static void write_group(const sum_plan *p, int64_t group, const double *sum,
+                        float *packed) {
   const conv_weight_sum *j = p->job;
   int64_t begin = group_begin(p->groups, group);
   int64_t width = group_width(p->groups, group);
@@ -395,7 +396,7 @@ static void finish(const sum_plan *p, int64_t group, const double *sum,
 static void sum_piece(void *arg, int64_t piece, int thread) {
   const sum_plan *p = arg;
   const conv_weight_sum *j = p->job;
-  char *at = p->scratch + (size_t)thread * p->room;
+  char *at = p->scratch + (size_t)thread * p->thread_bytes;
   double *sum = conv_take(&at, p->sum_bytes);
   float *v = (float *)(void *)at, *m = v + p->part * p->v_slot;
   float *u = m + p->part * p->m_slot;
@@ -407,30 +408,30 @@ static void sum_piece(void *arg, int64_t piece, int thread) {
   if (p->groups.columns > j->k) {
     memset(m, 0, (size_t)(p->part * p->m_slot) * sizeof(float));
   }
-  int64_t first = partial * p->patches / p->partials, held = 0;
+  int64_t first = partial * p->patches / p->partials, pending = 0;
   int64_t end = (partial + 1) * p->patches / p->partials;
   for (; first < end; first += p->block) {
     int64_t count = torus_min(p->block, end - first);
     for (int part = 0; part < PARTS; part++) {
-      sum_block(p, job, group, part, first, count, end, held > 0, v, u);
+      sum_block(p, job, group, part, first, count, end, pending > 0, v, u);
     }
-    held += count;
-    if (held < FLUSH_PATCHES && first + count < end) continue;
+    pending += count;
+    if (pending < FLUSH_PATCHES && first + count < end) continue;
     p->transforms->filter_grad(size, u, p->u_slot, sum, size);
-    held = 0;
+    pending = 0;
   }
   if (j->jobs * p->partials == 1) {
-    finish(p, group, sum, v);
+    write_group(p, group, sum, v);
   } else {
     round_to(p->sum_size, sum, p->sums + number * p->sum_size);
   }
 }
 
-/* Adds the partial sums of CHUNK channels of x and turns them round. */
+/* Adds the partial sums of CHUNK channels of x and writes them to gw. */
 static void combine_piece(void *arg, int64_t piece, int thread) {
   const sum_plan *p = arg;
   const conv_weight_sum *j = p->job;
-  char *at = p->scratch + (size_t)thread * p->room;
+  char *at = p->scratch + (size_t)thread * p->thread_bytes;
   double *total = conv_take(&at, p->sum_bytes);
   float *packed = (float *)(void *)at;
   int64_t first = piece * CHUNK, count = torus_min(CHUNK, j->c - first);

@@ -11,10 +11,10 @@
 #include "kernels/upsample_conv.h"
 #include "kernels/vecmath.h"
 
-/* Pieces of work at most; each has sums of its own for all gradients. */
+/* Maximum of pieces of work; each has sums of its own for all gradients. */
 #define PIECES 16
-/* Images that go through the network together: enough to pay for packing the
- * weights, few enough for the caches. */
+/* Images that go through the network together: enough to amortize the packing
+ * of the weights, few enough for the caches. */
 #define CHUNK 8
 
 typedef struct block {

@@ -2,9 +2,9 @@
  * error and backward, a few images at a time.
  *
  * The loss separates over images. Each piece of work takes its images through
- * the whole network and back while their activations lie in the cache, and
- * sums the weights' gradients in double precision of its own; the pieces are
- * added in order. Memory is that of a few images, whatever their number.
+ * the network, forward and backward, while their activations lie in the cache,
+ * and sums the weights' gradients in double precision of its own; the pieces
+ * are added in order. Memory is that of a few images, whatever their number.
  * Nothing here fails or allocates: scratch comes from the caller.
  *
  * The network, per block: nearest upsampling by 2, two 3x3 convolutions with

@@ -1,5 +1,6 @@
 #include "kernels/move.h"
 
+#include "core/intmath.h"
 #include "core/threads.h"
 
 #include <math.h>
@@ -63,7 +64,7 @@ static void cursor_step(cursor *c, int64_t count) {
   }
 }
 
-static int64_t cursor_room(const cursor *c) {
+static int64_t cursor_remaining(const cursor *c) {
   int last = c->layout->ndim - 1;
   return c->layout->size[last] - c->at[last];
 }
@@ -76,7 +77,7 @@ void torus_move_gather(size_t element, const void *src,
   int64_t stride = layout->stride[layout->ndim - 1];
   char *to = out;
   while (count > 0) {
-    int64_t room = cursor_room(&c), n = room < count ? room : count;
+    int64_t n = torus_min(cursor_remaining(&c), count);
     run(element, (const char *)src + c.offset * (int64_t)element, stride, to, 1,
         n);
     to += n * (int64_t)element;
@@ -105,9 +106,8 @@ static void copy_piece(void *arg, int64_t piece, int thread) {
   int64_t ss = j->from.stride[j->from.ndim - 1];
   int64_t ds = j->to.stride[j->to.ndim - 1];
   while (count > 0) {
-    int64_t n = cursor_room(&s), room = cursor_room(&d);
-    if (room < n) n = room;
-    if (count < n) n = count;
+    int64_t n = torus_min(cursor_remaining(&s), cursor_remaining(&d));
+    n = torus_min(n, count);
     run(j->element, j->src + s.offset * width, ss, j->dst + d.offset * width,
         ds, n);
     count -= n;

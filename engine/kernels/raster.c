@@ -10,15 +10,15 @@ __attribute__((simd("notinbranch"))) float expf(float);
 #endif
 
 /* Pixels of a row worked on at a time. The last block of a row is computed
- * whole and written in part: a loop with a remainder could round the same
- * pixel in two ways. */
+ * completely and written in part: a loop with a remainder could round the same
+ * pixel differently. */
 #define BLOCK 16
 
 /* Images in a piece of parallel work. */
 #define PIECE 8
 
-/* -log(2^-25): where a sigmoid of minus this is lost in a float. */
-#define NOTHING 17.3286795F
+/* -log(2^-25): a sigmoid of less than minus this is lost in a float. */
+#define NEGLIGIBLE 17.3286795F
 
 typedef struct job {
   const torus_raster_scene *scene;
@@ -39,13 +39,13 @@ INLINE disc disc_of(const torus_raster_scene *s, const float *at,
   return (disc){.x = 0.5F + at[2 * body] / side,
                 .y = 0.5F - at[2 * body + 1] / side,
                 .radius = radius,
-                .reach = radius + NOTHING / s->sharpness,
+                .reach = radius + NEGLIGIBLE / s->sharpness,
                 .colour = s->colours + 3 * body};
 }
 
-INLINE void lay(const disc *d, float sharpness, float step, int64_t column,
-                float dy, float *restrict red, float *restrict green,
-                float *restrict blue) {
+INLINE void blend(const disc *d, float sharpness, float step, int64_t column,
+                  float dy, float *restrict red, float *restrict green,
+                  float *restrict blue) {
   for (int i = 0; i < BLOCK; i++) {
     float dx = (float)(column + i) * step - d->x;
     float distance = sqrtf(dx * dx + dy * dy);
@@ -72,7 +72,7 @@ INLINE void draw_block(const torus_raster_scene *s, const float *at,
     float left = (float)column * step - d.x;
     float right = left + (BLOCK - 1) * step;
     if (fabsf(dy) > d.reach || left > d.reach || -right > d.reach) continue;
-    lay(&d, s->sharpness, step, column, dy, red, green, blue);
+    blend(&d, s->sharpness, step, column, dy, red, green, blue);
   }
   if (s->resolution - column >= BLOCK) {
     for (int i = 0; i < BLOCK; i++) {

@@ -4,7 +4,8 @@
  * pixel centres divide its side from 0 to 1, both included, and row 0 is at
  * the top. At a distance d from its centre a disc of radius R, both in units
  * of the side, covers the share sigmoid(sharpness (R - d)) of what is there,
- * or nothing where that is below 2^-25. Discs are laid in their order.
+ * or nothing where that is below 2^-25. Later discs are drawn over earlier
+ * ones.
  *
  * An image depends on its own positions alone: the same ones give the same
  * bits anywhere in a batch and for any number of threads. Owns nothing. */

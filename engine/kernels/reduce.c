@@ -115,7 +115,7 @@ void torus_reduce_run(torus_reduction op, torus_dtype dtype, const void *in,
     j.work = f32 ? along_f32 : along_f64;
   }
   torus_parallel(j.kept_pieces * j.reduced_pieces, run_piece, &j);
-  (f32 ? finish_f32 : finish_f64)(&j, out);
+  (f32 ? combine_f32 : combine_f64)(&j, out);
 }
 
 void torus_reduce_argmax(bool smallest, torus_dtype dtype, const void *in,

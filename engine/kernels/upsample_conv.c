@@ -4,7 +4,7 @@
 #include "kernels/conv_winograd.h"
 #include "kernels/upsample.h"
 
-/* Bytes of enlarged images that are held at a time, unless one is larger. */
+/* Bytes of enlarged images at a time, unless one is larger. */
 #define HELD_BYTES (16 << 20)
 
 bool torus_upsample_conv_init(torus_conv *conv, int64_t n, int64_t h, int64_t w,
@@ -92,7 +92,7 @@ static conv_weight_sum weight_grad_job(const torus_conv *v) {
   return job;
 }
 
-/* The other way: the convolution of `count` enlarged images. */
+/* The general path: the convolution of `count` enlarged images. */
 static torus_conv enlarged(const torus_conv *v, torus_dtype dtype) {
   int64_t bytes = v->oh * v->ow * v->c * (int64_t)torus_dtype_size(dtype);
   int64_t count = HELD_BYTES / bytes < 1 ? 1 : HELD_BYTES / bytes;
@@ -104,8 +104,8 @@ static torus_conv enlarged(const torus_conv *v, torus_dtype dtype) {
 }
 
 static size_t held_bytes(const torus_conv *large, torus_dtype dtype) {
-  return conv_room((size_t)(large->n * large->h * large->w * large->c) *
-                   torus_dtype_size(dtype));
+  return conv_align((size_t)(large->n * large->h * large->w * large->c) *
+                    torus_dtype_size(dtype));
 }
 
 size_t torus_upsample_conv_forward_scratch(const torus_conv *conv, int threads,
@@ -138,7 +138,7 @@ size_t torus_upsample_conv_weight_grad_scratch(const torus_conv *conv,
   }
   torus_conv large = enlarged(conv, dtype);
   return held_bytes(&large, dtype) +
-         conv_room((size_t)(9 * conv->c * conv->k) * torus_dtype_size(dtype)) +
+         conv_align((size_t)(9 * conv->c * conv->k) * torus_dtype_size(dtype)) +
          torus_conv_weight_grad_scratch(&large, threads, dtype);
 }
 

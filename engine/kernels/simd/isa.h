@@ -9,9 +9,9 @@
 
 #include "core/status.h"
 
-/* X(constant, name), from the least to the best. On x86-64, avx2 is the level
- * x86-64-v3 and avx512 the level x86-64-v4 of the psABI; portable is what the
- * compiler assumes of every machine. */
+/* X(constant, name), from the baseline to the best. On x86-64, avx2 is the
+ * level x86-64-v3 and avx512 the level x86-64-v4 of the psABI; portable is what
+ * the compiler assumes of every machine. */
 #define TORUS_ISAS(X) X(PORTABLE, portable) X(AVX2, avx2) X(AVX512, avx512)
 
 typedef enum torus_isa {

@@ -12,7 +12,7 @@
 
 /* Every loop of a fixed short length, so that arrays become registers; and
  * before a loop whose iterations are independent, though its arrays may be
- * the same: the result may take an input's place. */
+ * the same: the result may be written over an input. */
 #ifdef __clang__
 #define UNROLL _Pragma("clang loop unroll(full)")
 #define INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
