@@ -47,10 +47,44 @@ static torus_file_part file_part(lua_State *L, int index) {
   return part;
 }
 
-/* write_file(path, {string or tensor, ...}): the whole file or nothing. The
- * list keeps its parts alive: no script runs before they are written. */
+/* The next part of a function, its only argument: a string, a tensor, or nil at
+ * the end. */
+static int call_next(lua_State *L) {
+  lua_call(L, 0, 1);
+  if (!lua_isnil(L, 1)) file_part(L, 1);
+  return 1;
+}
+
+/* The function is at index 2, its last part at 3, which keeps that alive. An
+ * error stays on the stack until the file is cleared away. */
+static bool next_part(void *arg, torus_file_part *part, torus_status *status) {
+  lua_State *L = arg;
+  lua_settop(L, 3);
+  lua_pushcfunction(L, call_next);
+  lua_pushvalue(L, 2);
+  if (lua_pcall(L, 1, 1, 0) != LUA_OK) {
+    return torus_status_fail(status, TORUS_ESCRIPT, "write_file: an error");
+  }
+  lua_replace(L, 3);
+  if (lua_isnil(L, 3)) return false;
+  *part = file_part(L, 3);
+  return true;
+}
+
+static int write_stream(lua_State *L, const char *path) {
+  torus_status status = {TORUS_OK, ""};
+  luaL_checkstack(L, 8, NULL);
+  bool ok = torus_file_write_stream(path, next_part, L, &status);
+  if (status.code == TORUS_ESCRIPT) return lua_error(L);
+  return report(L, ok, &status);
+}
+
+/* write_file(path, {string or tensor, ...}), write_file(path, function that
+ * returns the next part, nil at the end): the complete file or nothing. A list
+ * keeps its parts alive: no script runs before they are written. */
 static int write_file(lua_State *L) {
   const char *path = check_path(L, 1, "write_file");
+  if (lua_isfunction(L, 2)) return write_stream(L, path);
   torus_check_table(L, 2, "write_file", "the contents");
   int count = torus_list_length(L, 2, "write_file");
   torus_file_part *parts =

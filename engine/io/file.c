@@ -23,19 +23,31 @@ static bool fail(torus_status *status, const char *path, const char *what) {
                            strerror(errno));
 }
 
-static bool write_all(int fd, const torus_file_part *parts, size_t count) {
-  for (size_t i = 0; i < count; i++) {
-    const char *next = parts[i].data;
-    size_t left = parts[i].bytes;
-    while (left > 0) {
-      ssize_t n = write(fd, next, left < WRITE_MAX ? left : WRITE_MAX);
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) return false;
-      next += n;
-      left -= (size_t)n;
-    }
+/* Where the parts come from, and where they go to. */
+typedef struct stream {
+  const char *path;
+  torus_file_next *next;
+  void *arg;
+} stream;
+
+static bool write_part(int fd, torus_file_part part) {
+  const char *data = part.data;
+  while (part.bytes > 0) {
+    ssize_t n =
+        write(fd, data, part.bytes < WRITE_MAX ? part.bytes : WRITE_MAX);
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return false;
+    data += n;
+    part.bytes -= (size_t)n;
   }
   return true;
+}
+
+static void write_all(int fd, const stream *s, torus_status *status) {
+  torus_file_part part;
+  while (status->code == TORUS_OK && s->next(s->arg, &part, status)) {
+    if (!write_part(fd, part)) fail(status, s->path, "cannot write");
+  }
 }
 
 /* A new file `path`.tmp-<something>; its name goes to `temporary`. Made with
@@ -84,24 +96,24 @@ static char *end_of_links(const char *path) {
   return NULL;
 }
 
-static bool write_directly(const char *path, const torus_file_part *parts,
-                           size_t count, torus_status *status) {
-  int fd = open(path, O_WRONLY | O_CLOEXEC);
-  if (fd < 0) return fail(status, path, "cannot open");
-  if (!write_all(fd, parts, count)) fail(status, path, "cannot write");
-  if (close(fd) != 0) fail(status, path, "cannot close");
+static bool write_directly(const stream *s, torus_status *status) {
+  int fd = open(s->path, O_WRONLY | O_CLOEXEC);
+  if (fd < 0) return fail(status, s->path, "cannot open");
+  write_all(fd, s, status);
+  if (close(fd) != 0) fail(status, s->path, "cannot close");
   return status->code == TORUS_OK;
 }
 
-/* `temporary` is scratch for strlen(path) + 64 bytes. */
-static bool write_and_rename(const char *path, char *temporary, size_t size,
-                             mode_t mode, const torus_file_part *parts,
-                             size_t count, torus_status *status) {
+/* `temporary` is scratch for strlen(s->path) + 64 bytes. */
+static bool write_and_rename(const stream *s, char *temporary, size_t size,
+                             mode_t mode, torus_status *status) {
+  const char *path = s->path;
   int fd = create_beside(path, temporary, size);
-  if (fd < 0) return fail(status, path, "cannot create a file beside it");
+  if (fd < 0)
+    return fail(status, path, "cannot create a temporary file next to it");
   /* A file that stood there keeps its permissions. */
   if (mode && fchmod(fd, mode) != 0) fail(status, path, "cannot set its mode");
-  if (!write_all(fd, parts, count)) fail(status, path, "cannot write");
+  write_all(fd, s, status);
   if (status->code == TORUS_OK && fsync(fd) != 0) {
     fail(status, path, "cannot flush");
   }
@@ -118,28 +130,50 @@ static bool write_and_rename(const char *path, char *temporary, size_t size,
   return true;
 }
 
-bool torus_file_write_atomic(const char *path, const torus_file_part *parts,
-                             size_t count, torus_status *status) {
+bool torus_file_write_stream(const char *path, torus_file_next *next, void *arg,
+                             torus_status *status) {
   struct stat old;
   bool exists = stat(path, &old) == 0;
   if (exists && S_ISDIR(old.st_mode)) {
     return torus_status_fail(status, TORUS_EIO, "%s: is a directory", path);
   }
   if (exists && !S_ISREG(old.st_mode)) {
-    return write_directly(path, parts, count, status);
+    return write_directly(&(stream){path, next, arg}, status);
   }
   char *target = exists ? realpath(path, NULL) : end_of_links(path);
   if (!target) return fail(status, path, "cannot follow its links");
   size_t size = strlen(target) + 64;
   char *temporary = torus_alloc(size);
-  bool ok = temporary
-                ? write_and_rename(target, temporary, size,
-                                   exists ? old.st_mode & 07777 : 0, parts,
-                                   count, status)
-                : torus_status_fail(status, TORUS_ENOMEM, "out of memory");
+  bool ok =
+      temporary
+          ? write_and_rename(&(stream){target, next, arg}, temporary, size,
+                             exists ? old.st_mode & 07777 : 0, status)
+          : torus_status_fail(status, TORUS_ENOMEM, "out of memory");
   torus_free(temporary);
   free(target);
   return ok;
+}
+
+/* What is left of a list of parts. */
+typedef struct part_list {
+  const torus_file_part *parts;
+  size_t count;
+} part_list;
+
+static bool next_of_list(void *arg, torus_file_part *part,
+                         torus_status *status) {
+  (void)status;
+  part_list *list = arg;
+  if (list->count == 0) return false;
+  *part = *list->parts++;
+  list->count--;
+  return true;
+}
+
+bool torus_file_write_atomic(const char *path, const torus_file_part *parts,
+                             size_t count, torus_status *status) {
+  part_list list = {parts, count};
+  return torus_file_write_stream(path, next_of_list, &list, status);
 }
 
 bool torus_file_buffer_add(torus_file_buffer *buffer, const void *data,

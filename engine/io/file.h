@@ -14,10 +14,19 @@ typedef struct torus_file_part {
   size_t bytes;
 } torus_file_part;
 
-/* Writes the parts one after the other to a temporary file beside `path`,
- * flushes it to the disk and renames it. On failure the old file stands as it
- * was and the temporary one is gone. A symbolic link is followed, also to a
- * file that is not there yet; a device or a pipe is written to directly. */
+/* Sets the next part of a file, borrowed until the following call. False at the
+ * end, and after a failure, which it puts into status. */
+typedef bool torus_file_next(void *arg, torus_file_part *part,
+                             torus_status *status);
+
+/* Writes all parts to a temporary file next to `path`, flushes it to the disk
+ * and renames it. On failure the old file is unchanged and the temporary one is
+ * removed. A symbolic link is followed, also to a file that does not exist yet;
+ * a device or a pipe is written to directly. */
+bool torus_file_write_stream(const char *path, torus_file_next *next, void *arg,
+                             torus_status *status);
+
+/* The same with parts that are all there. */
 bool torus_file_write_atomic(const char *path, const torus_file_part *parts,
                              size_t count, torus_status *status);
 

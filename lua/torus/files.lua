@@ -77,12 +77,16 @@ end
 --- Writes a file: to a temporary one next to it, which is flushed to the disk
 -- and renamed. After a crash the old file or the new one is there, complete.
 -- @tparam string path
--- @tparam string text
+-- @tparam string|function content a text, or a function that returns its parts
+-- one after the other, strings or contiguous tensors, and nil at the end
 -- @treturn ?boolean true
 -- @treturn ?string message
 -- @usage
 -- files = torus.files
 -- assert(files.write("note.txt", "hello"))
-function M.write(path, text) return core.write_file(path, { text }) end
+function M.write(path, content)
+  return core.write_file(path,
+    type(content) == "function" and content or { content })
+end
 
 return M

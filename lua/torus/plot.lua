@@ -6,6 +6,7 @@
 -- Numbers come as lists or tensors. Every function returns true, or nil and a
 -- message when gnuplot is missing or refuses.
 -- @module torus.plot
+local files = require "torus.files"
 local image = require "torus.image"
 local options = require "torus.options"
 local engine = require "torus.engine"
@@ -312,22 +313,17 @@ local function execute(script, part)
   return nil, "plot: gnuplot failed: " .. said
 end
 
--- Makes the picture, whole or not at all.
+-- Makes the picture, atomically: gnuplot writes to a temporary file.
 local function run(script)
-  local path = script.path
-  local part = path .. ".part"
-  local file, message = io.open(part, "w")
-  if not file then return nil, "plot: cannot write " .. message end
-  file:close()
-  local ok
-  ok, message = write_images(script)
+  local part = os.tmpname()
+  local ok, message = write_images(script)
   if ok then ok, message = execute(script, part) end
   remove_images(script)
-  if not ok then
-    os.remove(part)
-    return nil, message
-  end
-  ok, message = os.rename(part, path)
+  local picture
+  if ok then picture, message = files.read(part) end
+  os.remove(part)
+  if not picture then return nil, message end
+  ok, message = files.write(script.path, picture)
   if not ok then return nil, "plot: cannot write " .. message end
   return true
 end

@@ -3,6 +3,7 @@
 -- Sequences are read from the file when they are asked for, so that it may be
 -- larger than memory.
 -- @module torus.data.video
+local files = require "torus.files"
 local npy = require "torus.npy"
 local options = require "torus.options"
 local engine = require "torus.engine"
@@ -125,58 +126,42 @@ end
 
 -- --- writing --------------------------------------------------------------------
 
-local function write_rows(handle, split, o)
-  for first = 1, o.count, 16 do
-    local n = math.min(16, o.count - first + 1)
-    local frames = split:batch(engine.arange(first, first + n - 1,
-      { dtype = "int64" }))
-    if o.dtype == "uint8" then
-      frames = (frames * 255 + 0.5):floor():to("uint8")
-    end
-    local ok, message = handle:write(engine.to_bytes(frames))
-    if not ok then return nil, message end
-    if o.progress then o.progress(first + n - 1, o.count) end
-  end
-  return handle:close()
+-- Sequences of a part of the file.
+local ROWS = 16
+
+-- Sequences first .. first + n - 1 as the file has them.
+local function rows_of(split, dtype, first, n)
+  local frames = split:batch(engine.arange(first, first + n - 1,
+    { dtype = "int64" }))
+  if dtype ~= "uint8" then return frames:contiguous() end
+  return (frames * 255 + 0.5):floor():to("uint8")
 end
 
--- The file's contents; errors, an interrupt among them, may be raised.
-local function write_all(handle, split, o)
-  local shape = split:batch { 1 }.shape
+-- The parts of the file as a function: the header, then a few sequences at a time.
+local function parts_of(split, o)
+  local shape, done = split:batch { 1 }.shape, nil
   shape[1] = o.count
-  local ok, message = handle:write(npy.header(o.dtype, shape))
-  if not ok then return nil, message end
-  return write_rows(handle, split, o)
+  return function()
+    if not done then
+      done = 0
+      return npy.header(o.dtype, shape)
+    end
+    if done > 0 and o.progress then o.progress(done, o.count) end
+    local n = math.min(ROWS, o.count - done)
+    if n == 0 then return nil end
+    done = done + n
+    return rows_of(split, o.dtype, done - n + 1, n)
+  end
 end
 
---- Writes the observed frames of a split to a .npy file, a few sequences at a
--- time: under a temporary name, renamed when it is complete.
+--- Writes the frames of a split to a .npy file, a few sequences at a time.
 -- @tparam string path
--- @tparam States|Frames split
--- @tparam table o dtype, "uint8" or "float32"; count of sequences; progress,
--- called with done and count
+-- @tparam table split States or Frames
+-- @tparam table o dtype, "uint8" or "float32"; count of sequences; progress
 -- @treturn ?boolean true
 -- @treturn ?string message
--- @usage
--- video = require "torus.data.video"
--- set = torus.data.simulate("pendulum", { train = 4, test = 2 })
--- path = os.tmpname()
--- assert(video.export(path, set.test, { dtype = "float32", count = 2 }))
--- os.remove(path)
 function M.export(path, split, o)
-  local temporary = path .. ".part"
-  local handle, message = io.open(temporary, "wb")
-  if not handle then return nil, message end
-  local called, ok
-  called, ok, message = pcall(write_all, handle, split, o)
-  if io.type(handle) == "file" then handle:close() end
-  if called and ok then
-    ok, message = os.rename(temporary, path)
-    if ok then return true end
-  end
-  os.remove(temporary)
-  if not called then error(ok, 0) end
-  return nil, string.format("cannot write %s: %s", path, message)
+  return files.write(path, parts_of(split, o))
 end
 
 return M
