@@ -23,7 +23,7 @@ typedef struct torus_fft_plan {
   double *chirp_re, *chirp_im, *filter_re, *filter_im;
 } torus_fft_plan;
 
-/* exp(2 pi i j / n), 0 <= j < n, correct to the last place or nearly so. */
+/* exp(2 pi i j / n), 0 <= j < n, correct but for rounding. */
 void torus_fft_root(int64_t j, int64_t n, double *re, double *im);
 
 /* Doubles of memory that a plan of length n keeps, and that a thread works

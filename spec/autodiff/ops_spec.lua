@@ -62,7 +62,8 @@ end)
 describe("third derivatives", function()
   for _, name in ipairs {
     "exp", "log", "sqrt", "reciprocal", "tanh", "sigmoid", "softplus", "pow",
-    "div", "logsumexp", "matmul", "conv2d", "gather",
+    "div", "logsumexp", "matmul", "conv2d", "gather", "solve", "inverse", "cholesky",
+    "eigh", "svd", "qr", "lstsq", "rfft",
   } do
     it("of " .. name, function()
       local case = samples[name][1]
