@@ -51,7 +51,7 @@ function M.rows(draw, key, first, rows, columns)
   return draw({ rows, columns }, { dtype = "float64", generator = generator })
 end
 
---- A random order of 1..count, the whole of a stream.
+--- A random order of 1 to count.
 -- @tparam integer count
 -- @tparam integer key of the stream
 -- @treturn tensor (count) int64

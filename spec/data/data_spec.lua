@@ -37,8 +37,8 @@ describe("data.trajectories", function()
     assert.are.same({ 9, 13, 2, 6 }, states.shape)
     assert.are.equal("float32", states.dtype)
     local q, p = torus.systems.three_body:sample { count = 9 }
-    local way = torus.systems.three_body:solve(q, p, { dt = 0.25, steps = 12 })
-    local want = torus.stack({ way.q, way.p }, 3):transpose(1, 2):to("float32")
+    local trajectory = torus.systems.three_body:solve(q, p, { dt = 0.25, steps = 12 })
+    local want = torus.stack({ trajectory.q, trajectory.p }, 3):transpose(1, 2):to("float32")
     assert.are.equal(0, largest(states - want))
   end)
 

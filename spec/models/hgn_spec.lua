@@ -390,8 +390,8 @@ describe("HGN", function()
         generator = torus.generator(5) })
       local function reach(init)
         local m = model { energy_init = init, energy_gain = 4 }
-        local way = m:rollout(q, q, { steps = 400, dt = 0.25 })
-        return way.q:abs():max():item()
+        local trajectory = m:rollout(q, q, { steps = 400, dt = 0.25 })
+        return trajectory.q:abs():max():item()
       end
       assert.is_true(reach "oscillator" < 30)
       assert.is_true(reach "default" > 2 * reach "oscillator")

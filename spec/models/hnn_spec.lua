@@ -151,16 +151,16 @@ describe("hnn", function()
     local model = small({ dtype = "float32" }):to("float64")
     local q, p = states(3, 2, 9)
     for _, method in ipairs { "rk4", "rk45" } do
-      local way = model:rollout(q, p, { steps = 3, method = method })
-      assert.are.equal("float64", way.q.dtype)
+      local trajectory = model:rollout(q, p, { steps = 3, method = method })
+      assert.are.equal("float64", trajectory.q.dtype)
     end
   end)
 
   it("keeps its energy along a rollout", function()
     local model = small({ width = 20 }, 3)
     local q, p = states(3, 2, 10)
-    local way = model:rollout(q, p, { dt = 0.1, steps = 50 })
-    local before, after = model:energy(q, p), model:energy(way.q[51], way.p[51])
+    local trajectory = model:rollout(q, p, { dt = 0.1, steps = 50 })
+    local before, after = model:energy(q, p), model:energy(trajectory.q[51], trajectory.p[51])
     assert.is_true(largest(after - before) < 1e-7)
   end)
 
@@ -193,9 +193,9 @@ describe("hnn data", function()
     assert.are.equal(750, set.test.size)
     assert.is_near(3 / 29, set.dt, 1e-15)
     -- H = q^2 + p^2: derivatives 2 p and -2 q of the state without noise.
-    local way = set.train.trajectory
-    local q = way.q:transpose(1, 2):reshape(-1, 1)
-    local p = way.p:transpose(1, 2):reshape(-1, 1)
+    local trajectory = set.train.trajectory
+    local q = trajectory.q:transpose(1, 2):reshape(-1, 1)
+    local p = trajectory.p:transpose(1, 2):reshape(-1, 1)
     assert.is_true(largest(set.train.dq - p * 2) < 1e-12)
     assert.is_true(largest(set.train.dp + q * 2) < 1e-12)
     -- 750 draws of standard deviation 0.1: it is known to 2.6% (one sigma).

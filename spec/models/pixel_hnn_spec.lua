@@ -106,9 +106,9 @@ describe("pixel_hnn", function()
     local model = tiny()
     local z = torus.randn({ 3, 4 }, { dtype = "float64",
       generator = torus.generator(4) })
-    local way = model:rollout(z, { steps = 20, substeps = 4 })
-    assert.are.same({ 21, 3, 2 }, way.q.shape)
-    local last = torus.cat({ way.q[21], way.p[21] }, 2)
+    local trajectory = model:rollout(z, { steps = 20, substeps = 4 })
+    assert.are.same({ 21, 3, 2 }, trajectory.q.shape)
+    local last = torus.cat({ trajectory.q[21], trajectory.p[21] }, 2)
     assert.is_true(largest(model:energy(last) - model:energy(z)) < 1e-6)
     local back = model:rollout(last, { steps = 20, substeps = 4, dt = -1 })
     assert.is_true(largest(torus.cat({ back.q[21], back.p[21] }, 2) - z) < 1e-6)
@@ -116,8 +116,8 @@ describe("pixel_hnn", function()
     assert.are.same({ 2, 4, 8, 8, 3 }, film.shape)
     local half = model:rollout(z, { steps = 10, substeps = 4 })
     local rest = model:continue(half, { steps = 10, substeps = 4 })
-    assert.are.equal(0, largest(rest.q - way.q:narrow(1, 11, 11)))
-    assert.are.equal(0, largest(rest.p - way.p:narrow(1, 11, 11)))
+    assert.are.equal(0, largest(rest.q - trajectory.q:narrow(1, 11, 11)))
+    assert.are.equal(0, largest(rest.p - trajectory.p:narrow(1, 11, 11)))
   end)
 
   it("works in the dtype that it is converted to", function()
@@ -161,12 +161,12 @@ describe("the restricted pendulum", function()
     assert.are.equal(system, torus.systems.get "restricted_pendulum")
     assert.are.equal("restricted_pendulum", system.name)
     local q, p = system:sample { count = 200, seed = 1 }
-    local way = system:solve(q, p, { dt = 0.02, steps = 150 })
-    assert.is_true(largest(way.q) <= math.pi / 6 + 1e-9)
+    local trajectory = system:solve(q, p, { dt = 0.02, steps = 150 })
+    assert.is_true(largest(trajectory.q) <= math.pi / 6 + 1e-9)
     assert.is_true(p:min():item() < -0.3 and p:max():item() > 0.3)
     -- The highest point of every orbit has the energy that it started with.
     local c = system.constants
-    local top = way.q:abs():max(1):reshape(-1)
+    local top = trajectory.q:abs():max(1):reshape(-1)
     local height = (1 - top:cos()) * (2 * c.m * c.g * c.l)
     assert.is_true(largest(height - system:energy(q, p)) < 2e-3)
     local narrow = system:with { constants = { angle_max = 0.2 } }
@@ -226,17 +226,17 @@ describe("the report on a pixel_hnn", function()
         :narrow(2, 1, o.steps + 1)
       local angle = torus.arange(0, o.steps):reshape(-1, 1, 1)
         * (2 * math.pi / 10)
-      local way = { q = angle:cos():expand(o.steps + 1, n, 1),
+      local trajectory = { q = angle:cos():expand(o.steps + 1, n, 1),
         p = angle:sin():expand(o.steps + 1, n, 1) }
       if static then
         clean = clean:narrow(2, 1, 1):expand(table.unpack(clean.shape))
       end
       model.seen = clean
-      return clean, way
+      return clean, trajectory
     end
-    function model.continue(_, way) return way end
+    function model.continue(_, trajectory) return trajectory end
     function model.images() return model.seen end
-    function model.energies(_, way) return way.q:select(3, 1) end
+    function model.energies(_, trajectory) return trajectory.q:select(3, 1) end
     function model.encode(_, pairs_) return pairs_ end
     function model.decode(_, z) return z end
     return model, system

@@ -10,20 +10,20 @@ describe("torus.rk45", function()
   it("gives the states at any times, rising or falling", function()
     local q, p = f64 { { 1 }, { 0.5 } }, f64 { { 0 }, { 1 } }
     for _, times in ipairs { { 0, 0.01, 0.02, 3, 3.5, 10 }, { 2, 1, -3 } } do
-      local way = torus.rk45 { H = spring, q = q, p = p, times = times }
+      local trajectory = torus.rk45 { H = spring, q = q, p = p, times = times }
       for i, t in ipairs(times) do
         local c, s = math.cos(t - times[1]), math.sin(t - times[1])
-        assert.is_true(largest(way.q[i] - (q * c + p * s)) < 1e-9)
-        assert.is_true(largest(way.p[i] - (p * c - q * s)) < 1e-9)
+        assert.is_true(largest(trajectory.q[i] - (q * c + p * s)) < 1e-9)
+        assert.is_true(largest(trajectory.p[i] - (p * c - q * s)) < 1e-9)
       end
     end
   end)
 
   it("takes steps of dt, and 30 of 0.125 without being told", function()
     local q = f64 { { 1 } }
-    local way = torus.rk45 { H = spring, q = q, p = q }
-    assert.are.same({ 31, 1, 1 }, way.q.shape)
-    local back = torus.rk45 { H = spring, q = way.q[31], p = way.p[31],
+    local trajectory = torus.rk45 { H = spring, q = q, p = q }
+    assert.are.same({ 31, 1, 1 }, trajectory.q.shape)
+    local back = torus.rk45 { H = spring, q = trajectory.q[31], p = trajectory.p[31],
       dt = -3.75, steps = 1 }
     assert.is_true(largest(back.q[2] - q) < 1e-9)
   end)
@@ -32,10 +32,10 @@ describe("torus.rk45", function()
     local q = torus.randn({ 3, 2, 2 }, { dtype = "float64",
       generator = torus.generator(1) })
     local function half(x) return (x * x):sum { 2, 3 } / 2 end
-    local way = torus.rk45 { H = torus.separable(half, half), q = q, p = q * 0,
+    local trajectory = torus.rk45 { H = torus.separable(half, half), q = q, p = q * 0,
       times = { 0, math.pi } }
-    assert.are.same({ 2, 3, 2, 2 }, way.q.shape)
-    assert.is_true(largest(way.q[2] + q) < 1e-9)
+    assert.are.same({ 2, 3, 2, 2 }, trajectory.q.shape)
+    assert.is_true(largest(trajectory.q[2] + q) < 1e-9)
   end)
 
   it("differentiates in the dtype of q and steps in float64", function()
@@ -44,21 +44,21 @@ describe("torus.rk45", function()
     local H = torus.separable(function(p) return (p * p):sum(2) / 2 end,
       function(q) return net(q):sum(2) end)
     local q = torus.tensor { { 0.3 }, { -0.2 } }
-    local way = torus.rk45 { H = H, q = q, p = q, rtol = 1e-5, atol = 1e-6 }
-    assert.are.equal("float64", way.q.dtype)
+    local trajectory = torus.rk45 { H = H, q = q, p = q, rtol = 1e-5, atol = 1e-6 }
+    assert.are.equal("float64", trajectory.q.dtype)
     local fixed = torus.integrate { H = H, q = q, p = q, method = "rk4",
       dt = 0.0625, steps = 60 }
-    assert.is_true(largest(way.q[31]:to("float32") - fixed.q[61]) < 1e-4)
-    assert.is_false(way.q.requires_grad)
+    assert.is_true(largest(trajectory.q[31]:to("float32") - fixed.q[61]) < 1e-4)
+    assert.is_false(trajectory.q.requires_grad)
   end)
 
   it("is as exact as it is told to be", function()
     local q = f64 { { 1 } }
     local last = 1
     for _, rtol in ipairs { 1e-4, 1e-7, 1e-10 } do
-      local way = torus.rk45 { H = spring, q = q, p = q * 0, rtol = rtol,
+      local trajectory = torus.rk45 { H = spring, q = q, p = q * 0, rtol = rtol,
         atol = rtol, times = { 0, 2 * math.pi } }
-      local error = largest(way.q[2] - q)
+      local error = largest(trajectory.q[2] - q)
       assert.is_true(error < 30 * rtol and error < last / 100)
       last = error
     end
@@ -93,8 +93,8 @@ describe("torus.rk45", function()
 
   it("takes times that lie very close", function()
     local q = f64 { { 1 } }
-    local way = torus.rk45 { H = spring, q = q, p = q, dt = 1e-170, steps = 2 }
-    assert.are.same({ { { 1 } }, { { 1 } }, { { 1 } } }, way.q:totable())
+    local trajectory = torus.rk45 { H = spring, q = q, p = q, dt = 1e-170, steps = 2 }
+    assert.are.same({ { { 1 } }, { { 1 } }, { { 1 } } }, trajectory.q:totable())
   end)
 
   it("names the place of an error in the field once", function()
@@ -146,9 +146,9 @@ describe("torus.rk45", function()
     for method, order in pairs { euler = 1, symplectic_euler = 1, leapfrog = 2,
       rk4 = 4, yoshida4 = 4 } do
       local function error(steps)
-        local way = torus.integrate { H = system:hamiltonian(), q = q, p = p,
+        local trajectory = torus.integrate { H = system:hamiltonian(), q = q, p = p,
           dt = 2 / steps, steps = steps, method = method }
-        return largest(way.q[steps + 1] - truth)
+        return largest(trajectory.q[steps + 1] - truth)
       end
       local fine = order == 1 and 512 or 64
       local fitted = math.log(error(fine) / error(2 * fine), 2)

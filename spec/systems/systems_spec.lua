@@ -66,14 +66,14 @@ describe("systems", function()
       it("moves as SciPy's DOP853 says", function()
         local want = assert(torus.npy.load("data/trajectories/" .. name .. ".npy"))
         local d = system.dimension
-        local way = system:solve(want:select(2, 1):narrow(2, 1, d),
+        local trajectory = system:solve(want:select(2, 1):narrow(2, 1, d),
           want:select(2, 1):narrow(2, d + 1, d), { dt = 0.125, steps = 30 })
-        local got = torus.cat({ way.q, way.p }, 3):transpose(1, 2)
+        local got = torus.cat({ trajectory.q, trajectory.p }, 3):transpose(1, 2)
         assert.are.same({ 100, 31, 2 * d }, got.shape)
         assert.is_true(largest(got - want) < 1e-8)
-        local start = system:energy(way.q[1], way.p[1])
+        local start = system:energy(trajectory.q[1], trajectory.p[1])
         for _, i in ipairs { 2, 16, 31 } do
-          local drift = (system:energy(way.q[i], way.p[i]) - start) / start
+          local drift = (system:energy(trajectory.q[i], trajectory.p[i]) - start) / start
           assert.is_true(largest(drift) < 1e-9)
         end
       end)
@@ -151,8 +151,8 @@ describe("systems", function()
     -- Small swings: T = 2 pi sqrt(l / (2 g)), for H has twice the usual weight.
     local q = torus.tensor({ { 1e-4 } }, f64)
     local period = 2 * math.pi * math.sqrt(4 / 2)
-    local way = long:solve(q, q * 0, { times = { 0, period } })
-    assert.is_true(largest(way.q[2] - q) < 1e-11)
+    local trajectory = long:solve(q, q * 0, { times = { 0, period } })
+    assert.is_true(largest(trajectory.q[2] - q) < 1e-11)
   end)
 end)
 
@@ -207,12 +207,12 @@ describe("initial states", function()
     it("of " .. name .. " are circular orbits without perturbation", function()
       local circular = system:with { constants = { perturbation = 0 } }
       local q, p = circular:sample { count = 50 }
-      local way = circular:solve(q, p)
-      local places = way.q:reshape(31, 50, n, 2)
+      local trajectory = circular:solve(q, p)
+      local places = trajectory.q:reshape(31, 50, n, 2)
       local radius = (places * places):sum(4):sqrt()
       assert.is_true(largest(radius - radius:narrow(1, 1, 1)) < 1e-8)
       -- The speed too is that of the start, at a right angle to the radius.
-      local turn = (way.q * way.p):sum(3)
+      local turn = (trajectory.q * trajectory.p):sum(3)
       assert.is_true(largest(turn) < 1e-8)
     end)
 
@@ -327,8 +327,8 @@ describe("systems.define", function()
         sample = function(_, z) return z:narrow(2, 1, 2), z:narrow(2, 3, 2) end }]]
     local free = assert(torus.systems.load(path))
     local q, p = free:sample { count = 3 }
-    local way = free:solve(q, p, { times = { 0, 2 } })
-    assert.is_true(largest(way.q[2] - (q + p * 2)) < 1e-12)
+    local trajectory = free:solve(q, p, { times = { 0, 2 } })
+    assert.is_true(largest(trajectory.q[2] - (q + p * 2)) < 1e-12)
     assert.has_error(function() free:render(q) end,
       "system free: render: its definition has no positions(q, constants), which "
       .. "drawing needs")

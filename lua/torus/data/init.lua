@@ -121,7 +121,7 @@ local function system_of(found, given)
   return changed
 end
 
--- What the caller asks for and the folder can't give.
+-- What in the caller's options contradicts the stored set, or nil.
 local function conflict(o, set)
   for _, key in ipairs { "seed", "noise", "dt", "steps" } do
     if o[key] and o[key] ~= set[key] then

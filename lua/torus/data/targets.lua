@@ -120,7 +120,7 @@ end
 -- --- curves with normal noise -----------------------------------------------
 
 -- Points along several curves, with noise of standard deviation s. curve(i, t)
--- gives x and y of curve i at t, tensors in [0, 1), for as many draws.
+-- returns x and y of curve i at t, a tensor in [0, 1), like t.
 local NODES = 800
 
 local function curves(name, count_of, s, curve)

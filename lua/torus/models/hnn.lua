@@ -129,7 +129,7 @@ function HNN:loss(q, p, dq, dp)
 end
 
 -- Runge-Kutta 4, eqs. (18)-(22), for the plain network: it has no H that
--- torus.integrate could take.
+-- torus.integrate could integrate.
 local function march(self, q, p, dt, steps)
   local qs, ps = { q }, { p }
   for i = 1, steps do

@@ -223,7 +223,7 @@ end
 local DTYPE = { choices = { "float32", "float64" } }
 
 --- Converts every parameter, in place; they become new leaves, so convert
--- before an optimiser takes them.
+-- before you make an optimiser of them.
 -- @tparam string dtype "float32" or "float64"
 -- @return self
 -- @usage

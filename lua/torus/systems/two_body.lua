@@ -7,9 +7,9 @@ local engine = require "torus.engine"
 local gravity = require "torus.systems.parts.gravity"
 local samplers = require "torus.systems.parts.samplers"
 
--- The code of Greydanus et al. (2019) does not start as its text says: x and y
--- of the first body are uniform in [r_min, r_max], so that all orbits start in
--- one quadrant and are wider, and one number perturbs both velocities.
+-- Unlike the text of Greydanus et al. (2019) their code draws x and y of the first
+-- body uniformly from [r_min, r_max], so that all orbits start in one quadrant and
+-- are wider, and one number perturbs both velocities.
 local function square_start(u, z, c)
   local first = samplers.between(u, c.r_min, c.r_max)
   local r = (first * first):sum(2, true):sqrt()

@@ -76,8 +76,8 @@ function Prior:sample(count, generator)
   return draw(self, count, generator), draw(self, count, generator)
 end
 
---- The entropy of the whole state, nats: closed for the normal density, by
--- quadrature of one coordinate for the soft-uniform one.
+--- The entropy of the state (q, p) in nats: in closed form for the normal
+-- density, by quadrature of one coordinate for the soft-uniform one.
 -- @treturn number
 -- @usage
 -- priors = require "torus.models.nhf.prior"

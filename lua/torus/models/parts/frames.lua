@@ -7,7 +7,7 @@ local M = {}
 local LARGEST = 1024
 
 --- How often the encoder halves frames and the decoder doubles them: three
--- times bring 32x32 to 4x4; 64x64 takes four.
+-- times bring 32x32 to 4x4; 64x64 needs four.
 -- @tparam integer resolution height and width of a frame in pixels
 -- @treturn integer
 -- @usage
