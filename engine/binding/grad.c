@@ -244,7 +244,7 @@ static int with_recording(lua_State *L, bool record) {
  * through it, parameters may be written in place.
  * @function torus.no_grad
  * @tparam function f
- * @tparam[opt] ... arguments of f
+ * @tparam[opt] any ... arguments of f
  * @treturn ... the results of f
  * @raise what f raises
  * @usage
@@ -256,7 +256,7 @@ static int no_grad(lua_State *L) { return with_recording(L, false); }
 /*** Calls a function and records what it computes, also inside no_grad.
  * @function torus.enable_grad
  * @tparam function f
- * @tparam[opt] ... arguments of f
+ * @tparam[opt] any ... arguments of f
  * @treturn ... the results of f
  * @raise what f raises
  * @usage

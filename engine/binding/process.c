@@ -12,7 +12,6 @@
 /*** The number of threads that kernels use. By default one for each processor,
  * or the environment's TORUS_THREADS.
  * @function torus.threads
- * @within Process
  * @treturn integer
  * @usage print(torus.threads())
  */
@@ -23,7 +22,6 @@ static int threads(lua_State *L) {
 
 /*** Sets the number of threads; results keep the same bits.
  * @function torus.set_threads
- * @within Process
  * @tparam integer n from 1
  * @raise when n is out of range
  * @usage
@@ -58,7 +56,6 @@ static size_t resident_bytes(void) {
 
 /*** What the engine and the process have allocated.
  * @function torus.memory
- * @within Process
  * @treturn table integers: live_bytes and live_blocks in use, their
  * peak_bytes, cached_bytes for reuse, tensors alive, resident_bytes and
  * peak_resident_bytes of the process
@@ -93,7 +90,6 @@ static int fail_allocation(lua_State *L) {
 
 /*** Seconds of a clock that only goes forward, for durations.
  * @function torus.clock
- * @within Process
  * @treturn number
  * @usage
  * start = torus.clock()

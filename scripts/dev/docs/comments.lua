@@ -185,8 +185,9 @@ local function split_summary(text)
       return text:sub(1, paragraph - 1), text:sub(paragraph)
     end
     if not stop then return text, "" end
-    -- "e.g. ", "i.e. " and one initial end no sentence.
-    if text:sub(stop, stop) == "." and not text:sub(1, stop):find("%f[%w]%a%.$") then
+    -- "et al. 2019", "eq. (3)" and an initial do not end a sentence.
+    if text:sub(stop, stop) == "." and not text:find("^%s+[%l%d%(]", stop + 1)
+      and not text:sub(1, stop):find("%f[%w]%a%.$") then
       return text:sub(1, stop), text:sub(stop + 1)
     end
     from = stop + 1

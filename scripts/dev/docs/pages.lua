@@ -15,7 +15,8 @@ local SECTIONS = {
   create = "Creating tensors", random = "Random numbers", grad = "Gradients",
   tensor = "Shapes, indices and products", integrate = "Motion",
   hamiltonian = "Motion", fused = "Motion", rk45 = "Motion",
-  safetensors = "Files", npy = "Files", help = "Help",
+  safetensors = "Files", npy = "Files", help = "Help", process = "The engine",
+  ops = "The engine",
 }
 
 -- --- the page of an entry ------------------------------------------------
