@@ -1,8 +1,11 @@
 --- Measures a trained model on held-out data.
 local argparse = require "argparse"
 local command = require "torus.runs.command"
+local extrapolation = require "torus.tasks.extrapolation"
+local extrapolation_pictures = require "torus.tasks.extrapolation_pictures"
 local files = require "torus.files"
 local json = require "dkjson"
+local options = require "torus.options"
 local run = require "torus.runs.run"
 local tasks = require "torus.tasks"
 
@@ -12,18 +15,32 @@ local parser = argparse("evaluate.lua",
   .. "and each sequence's own mean image; valid prediction time; energy along "
   .. "rollouts; reversibility; how near an HGN's samples are to real frames. Of "
   .. "HNN: losses, and errors of energy and state along rollouts. Of NHF: "
-  .. "bounds, density, integral, modes.")
+  .. "bounds, density, integral, modes. With --steps, of HGN and PixelHNN, "
+  .. "rollouts far beyond the frames of training: valid steps, valid "
+  .. "prediction time, errors by step, energy drift, SyMetric, the period "
+  .. "against the energy.")
 parser:argument("run", "Run folder, or a checkpoint.")
-parser:option("--count", "Test sequences (default 256); of an nhf samples of "
-  .. "the target (default 8192)."):argname("N"):convert(command.count)
+parser:option("--steps", "Measure rollouts of N steps; shorter sequences are "
+  .. "simulated further."):argname("N"):convert(command.count)
+parser:option("--count", "Test sequences (default 256, with --steps 64); of an "
+  .. "nhf samples of the target (default 8192)."):argname("N")
+  :convert(command.count)
 parser:option("--split", "Of hgn and pixel_hnn: test or train (default test).")
   :choices { "test", "train" }
 parser:flag("--pictures", "Also write pictures into the run folder (hnn, "
-  .. "pixel_hnn, nhf; for hgn see rollout.lua).")
+  .. "pixel_hnn, nhf; of hgn with --steps, otherwise see rollout.lua).")
 parser:flag("--json", "Print all numbers as JSON.")
 
 -- Ends the program where the model's report lacks what the options ask for.
 local function refuse(args, config, task)
+  if args.steps then
+    if not task.extrapolation then
+      command.die("--steps: expected a run of %s, got %s of %s",
+        command.enumerate(tasks.having "extrapolation", "or"), args.run,
+        config.model)
+    end
+    return
+  end
   for _, name in ipairs { "split", "pictures" } do
     if args[name] and not task.report_options[name] then
       command.die("--%s: expected a run of %s, got %s of %s%s", name,
@@ -32,6 +49,20 @@ local function refuse(args, config, task)
           and "; rollout.lua writes its film strips" or "")
     end
   end
+end
+
+-- The report of rollouts of --steps.
+local function long_report(args, task, model, data, config, pictures)
+  local show = pictures and extrapolation_pictures.strip_steps(args.steps)
+  local numbers, shown = command.check(extrapolation.measure(model, data,
+    options.joined(task.extrapolation(model, data, config),
+      { steps = args.steps, count = args.count, split = args.split,
+        show = show or nil })))
+  local written = pictures and command.check(extrapolation_pictures.draw(
+    pictures, { { label = config.model, numbers = numbers, shown = shown } },
+    show))
+  return { numbers = numbers, rows = extrapolation.rows(numbers),
+    files = written or {} }
 end
 
 local function main(args)
@@ -43,9 +74,11 @@ local function main(args)
   local out = args.run:gsub("/?[^/]*%.safetensors$", "")
   if out == "" then out = "." end
   if args.pictures then command.check(files.make_folder(out)) end
-  local report = command.check(task.report(model, data, config,
-    { count = args.count, split = args.split,
-      pictures = args.pictures and out or nil }))
+  local pictures = args.pictures and out or nil
+  local report = args.steps
+    and long_report(args, task, model, data, config, pictures)
+    or command.check(task.report(model, data, config,
+      { count = args.count, split = args.split, pictures = pictures }))
   if report.note then io.stderr:write("evaluate.lua: ", report.note, "\n") end
   if args.json then
     report.numbers.step = step

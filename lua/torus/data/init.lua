@@ -181,6 +181,29 @@ function M.load(path, opts)
   return set
 end
 
+--- The first sequences of a part, longer: those of the set where they have as
+-- many steps, else the same motion simulated on. Noise is drawn anew where it
+-- is simulated.
+-- @tparam string name "train" or "test"
+-- @tparam integer count of sequences, at most as many as the part has
+-- @tparam integer steps
+-- @treturn ?States|Frames count sequences or more, of steps + 1 frames or more
+-- @treturn ?string message
+function Dataset:longer(name, count, steps)
+  local part = self[name]
+  if steps < part.length then return part end
+  if not self.system then
+    return nil, string.format("%s: the sequences have %d steps, and frames "
+      .. "that were given cannot be simulated further: expected at most %d "
+      .. "steps, got %d", self.path or "frames", part.length - 1,
+      part.length - 1, steps)
+  end
+  local noisy, clean = states.make { system = self.system, split = name,
+    count = math.min(count, part.size), seed = self.seed, dt = self.dt,
+    noise = self.noise, steps = steps }
+  return splits.states(self.system, noisy, clean, part.drawing)
+end
+
 --- Saves the states, their physics and their seed, from which the frames
 -- follow. An earlier set of the same system is replaced; anything else in the
 -- files' place is kept, with a message.

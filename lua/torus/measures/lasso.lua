@@ -13,47 +13,39 @@ local M = {}
 
 local SOLVE = {
   max_iterations = { default = 1000, type = "integer", min = 1 },
-  tolerance = { default = 1e-4, type = "number", min = 0 },
+  tolerance = { default = 1e-7, type = "number", min = 0 },
+  after = { type = "callable" },
 }
 
--- Towards zero by alpha.
-local function soft_threshold(x, alpha)
-  return (x - alpha):relu() - (-x - alpha):relu()
-end
-
--- One pass over all coordinates; returns the largest change of a coefficient
--- relative to the largest coefficient of its column.
+-- One pass over all coordinates; returns the largest variance, relative to its
+-- output's, of what a change of a coefficient did to the fit.
 -- rest: c - G w (sets, features, outputs), kept up to date.
 local function sweep(s)
-  local changed, largest = s.zero, s.zero
+  local before = engine.stack(s.w, 2)
   for j, w in ipairs(s.w) do
-    local new = soft_threshold(s.rest:select(2, j) + s.diagonal[j] * w,
-      s.alpha) * s.inverse[j]
-    local delta = w - new
-    local size = delta:abs()
-    if size:max():item() > 0 then
-      s.rest:add_(s.gram[j] * delta:unsqueeze(2))
-      changed = engine.maximum(changed, size)
-      s.w[j] = new
-    end
-    largest = engine.maximum(largest, new:abs())
+    local x = s.rest:select(2, j) + s.diagonal[j] * w
+    -- towards zero by alpha
+    local new = (x - x:clamp(-s.alpha, s.alpha)) * s.inverse[j]
+    s.rest:add_(s.gram[j] * (w - new):unsqueeze(2))
+    s.w[j] = new
   end
-  return (changed / (largest + 1e-300)):max():item()
+  local after = engine.stack(s.w, 2)
+  return ((after - before):square() * s.weight):max():item()
 end
 
 -- The columns and the diagonal of G as lists; a feature that does not vary
 -- keeps the coefficient 0.
-local function prepare(gram, cross)
+local function prepare(gram, cross, variance)
   local s = { w = {}, gram = {}, diagonal = {}, inverse = {},
-    rest = engine.zeros_like(cross):copy_(cross),
-    zero = cross:select(2, 1) * 0 }
+    rest = engine.zeros_like(cross):copy_(cross) }
   for j = 1, gram:size(2) do
     s.gram[j] = gram:narrow(3, j, 1):contiguous()
     local diagonal = s.gram[j]:select(2, j):contiguous()
-    s.diagonal[j], s.w[j] = diagonal, s.zero
+    s.diagonal[j], s.w[j] = diagonal, cross:select(2, 1) * 0
     s.inverse[j] = diagonal:gt(0):to("float64")
       / (diagonal + diagonal:le(0):to("float64"))
   end
+  s.weight = engine.stack(s.diagonal, 2) / variance:unsqueeze(2)
   return s
 end
 
@@ -62,48 +54,52 @@ end
 -- @tparam tensor gram X^T X / n of centred features, (sets, features,
 -- features) float64
 -- @tparam tensor cross X^T y / n, (sets, features, outputs) float64
+-- @tparam tensor variance of y, (sets, outputs) float64, above 0
 -- @tparam {number,...} alphas penalties; the fastest order is from the
 -- largest to the smallest
 -- @tparam[opt] table opts max_iterations=1000 passes for each penalty;
--- tolerance=1e-4, the largest change of a coefficient in a last pass, relative
--- to the largest coefficient of its output
+-- tolerance=1e-7, the largest variance of what one coefficient changes in the
+-- last pass, relative to the output's (as in the paper's program, glmnet);
+-- after, called with a penalty's index and coefficients, ends the list where
+-- it returns true
 -- @treturn {tensor,...} coefficients for each penalty (sets, features,
 -- outputs)
 -- @usage
 -- gram = torus.eye(2, { dtype = "float64" }):reshape(1, 2, 2)
 -- cross = torus.tensor({{{1}, {0.5}}}, { dtype = "float64" })
--- w = torus.measures.lasso.solve(gram, cross, {0.1})[1]   -- {0.9, 0.4}
-function M.solve(gram, cross, alphas, opts)
+-- variance = torus.ones({1, 1}, { dtype = "float64" })
+-- w = torus.measures.lasso.solve(gram, cross, variance, {0.1})[1]   -- {0.9, 0.4}
+function M.solve(gram, cross, variance, alphas, opts)
   local o = options.resolve("lasso.solve", opts, SOLVE)
   options.tensor("lasso.solve", "gram", gram,
     { "sets", "features", "features" })
   options.tensor("lasso.solve", "cross", cross,
     { gram:size(1), gram:size(2), "outputs" })
+  options.tensor("lasso.solve", "variance", variance,
+    { gram:size(1), cross:size(3) })
   return engine.no_grad(function()
-    local s, found = prepare(gram, cross), {}
+    local s, found = prepare(gram, cross, variance), {}
     for i, alpha in ipairs(alphas) do
       s.alpha = alpha
       for _ = 1, o.max_iterations do
         if sweep(s) <= o.tolerance then break end
       end
       found[i] = engine.stack(s.w, 2)
+      if o.after and o.after(i, found[i]) then break end
     end
     return found
   end)
 end
 
--- Centred, with the means (1, columns).
-local function centred(x)
-  local mean = x:mean(1, true)
-  return x - mean, mean
-end
-
+-- X^T X / n and X^T y / n of centred x and y, the variance of y (1 where it
+-- has none), and the means.
 local function moments(x, y)
-  local n = x:size(1)
-  local fx, mx = centred(x)
-  local fy, my = centred(y)
+  local n, mx, my = x:size(1), x:mean(1, true), y:mean(1, true)
+  local fx, fy = x - mx, y - my
   local turned = fx:transpose(1, 2)
-  return turned:matmul(fx) / n, turned:matmul(fy) / n, mx, my
+  local variance = y:var(1)
+  return turned:matmul(fx) / n, turned:matmul(fy) / n,
+    variance + variance:eq(0):to("float64"), mx, my
 end
 
 --- Fits y = X w + b.
@@ -120,9 +116,9 @@ end
 function M.fit(x, y, alpha, opts)
   options.tensor("lasso.fit", "x", x, { "rows", "features" })
   options.tensor("lasso.fit", "y", y, { x:size(1), "outputs" })
-  local gram, cross, mx, my = moments(x, y)
-  local w = M.solve(gram:unsqueeze(1), cross:unsqueeze(1), { alpha },
-    opts)[1]:squeeze(1)
+  local gram, cross, variance, mx, my = moments(x, y)
+  local w = M.solve(gram:unsqueeze(1), cross:unsqueeze(1),
+    variance:unsqueeze(1), { alpha }, opts)[1]:squeeze(1)
   return w, my - mx:matmul(w)
 end
 
@@ -145,17 +141,26 @@ local function split(x, first, count)
   return x:narrow(1, first, count), engine.cat(others, 1)
 end
 
--- Coefficients for each penalty on the rows outside of each fold: a list of
--- (folds, features, outputs).
-local function fit_folds(x, y, folds, alphas, opts)
-  local grams, crosses = {}, {}
+-- Fits each penalty to the rows outside of each fold and scores it on those
+-- inside: `scored` gets the penalty's index and the mean score, and ends the
+-- list where it returns true.
+local function score_folds(x, y, folds, alphas, opts, scored)
+  local grams, crosses, variances, held = {}, {}, {}, {}
   for k, fold in ipairs(folds) do
-    local _, rest_x = split(x, fold.first, fold.count)
-    local _, rest_y = split(y, fold.first, fold.count)
-    grams[k], crosses[k] = moments(rest_x, rest_y)
+    local held_x, rest_x = split(x, fold.first, fold.count)
+    local held_y, rest_y = split(y, fold.first, fold.count)
+    held[k] = { x = held_x, y = held_y }
+    grams[k], crosses[k], variances[k] = moments(rest_x, rest_y)
   end
-  return M.solve(engine.stack(grams, 1), engine.stack(crosses, 1), alphas,
-    opts)
+  M.solve(engine.stack(grams, 1), engine.stack(crosses, 1),
+    engine.stack(variances, 1), alphas, options.joined(opts, {
+      after = function(i, w)
+        local sum = 0
+        for k, h in ipairs(held) do
+          sum = sum + explained(h.x:matmul(w[k]), h.y):mean():item()
+        end
+        return scored(i, sum / #held)
+      end }))
 end
 
 local CROSS = {
@@ -176,15 +181,20 @@ local function parts_of(n, count)
   return folds
 end
 
+-- Penalties in a row that score less than the best before the rest, which are
+-- smaller and take the longest, are left out.
+local PATIENCE = 3
+
 --- The penalty that explains the most of what is held out: cross-validation
 -- over consecutive parts of the rows, as scikit-learn's `GridSearchCV` with
--- `scoring = "explained_variance"`.
+-- `scoring = "explained_variance"`, from the largest penalty down until three
+-- in a row score less than the best.
 -- @tparam tensor x (rows, features) float64
 -- @tparam tensor y (rows, outputs) float64
 -- @tparam table opts alphas, a list; folds=2; max_iterations and tolerance as
 -- solve's
 -- @treturn number the best penalty, of equals the smallest
--- @treturn {number,...} the score of each, in the order of alphas
+-- @treturn {[number]=number} the scores by penalty
 -- @usage
 -- x = torus.randn({50, 3}, { dtype = "float64" })
 -- y = x:narrow(2, 1, 1) * 2 + 1
@@ -192,26 +202,22 @@ end
 -- print(best)   -- 0.001
 function M.cross_validate(x, y, opts)
   local o = options.resolve("lasso.cross_validate", opts, CROSS)
-  local folds, order = parts_of(x:size(1), o.folds), {}
-  for i in ipairs(o.alphas) do order[i] = i end
-  table.sort(order, function(a, b) return o.alphas[a] > o.alphas[b] end)
-  local falling = {}
-  for i, a in ipairs(order) do falling[i] = o.alphas[a] end
-  local found = fit_folds(x, y, folds, falling, { tolerance = o.tolerance,
-    max_iterations = o.max_iterations })
-  local scores, best = {}, nil
-  for i, w in ipairs(found) do
-    local sum = 0
-    for k, fold in ipairs(folds) do
-      local held_x = split(x, fold.first, fold.count)
-      local held_y = split(y, fold.first, fold.count)
-      sum = sum + explained(held_x:matmul(w[k]), held_y):mean():item()
-    end
-    local a = order[i]
-    scores[a] = sum / o.folds
-    if not best or scores[a] >= scores[best] then best = a end
-  end
-  return o.alphas[best], scores
+  local falling = table.move(o.alphas, 1, #o.alphas, 1, {})
+  table.sort(falling, function(a, b) return a > b end)
+  local scores, best, worse = {}, nil, 0
+  score_folds(x, y, parts_of(x:size(1), o.folds), falling,
+    { tolerance = o.tolerance, max_iterations = o.max_iterations },
+    function(i, score)
+      local alpha = falling[i]
+      scores[alpha] = score
+      if not best or score >= scores[best] then
+        best, worse = alpha, 0
+      else
+        worse = worse + 1
+      end
+      return worse == PATIENCE
+    end)
+  return best, scores
 end
 
 return M

@@ -200,6 +200,15 @@ local function score(x, fit, scale_x, scale_y, trajectories, o)
     math.min(o.max_sym, statistics.summary(given).mean)
 end
 
+-- A rollout that diverged stays a number, as in the authors' code.
+local LARGEST = 999999
+
+local function finite(x)
+  x = x:to("float64")
+  return engine.where(x:isfinite(), x, engine.zeros_like(x))
+    :clamp(-LARGEST, LARGEST)
+end
+
 local EXPLAIN_KEYS = { "max_order", "max_variables", "max_monomials",
   "threshold", "alphas", "folds", "max_iterations" }
 
@@ -233,7 +242,7 @@ function M.measure(latent, truth, opts)
   options.tensor("symetric.measure", "truth", truth,
     { latent:size(1), latent:size(2), "2 d" })
   return engine.no_grad(function()
-    local kept = masked(latent, o)
+    local kept = finite(masked(latent, o))
     local x, scale_x = M.standardise(kept:reshape(-1, kept:size(3)))
     local y, scale_y = M.standardise(truth:reshape(-1, truth:size(3)))
     local settings = {}

@@ -14,6 +14,10 @@ local M = {}
 --- The threshold of the authors' code.
 M.threshold = 0.025
 
+--- The longest valid prediction time on the authors' 256-frame sequences, of
+-- which 64 are the training window.
+M.longest = 192
+
 local THRESHOLD = { type = "number", above = 0 }
 
 local function check_pair(operation, errors, norms)
@@ -78,7 +82,7 @@ end
 local TIMES = {
   window = { required = true, type = "integer", min = 1 },
   threshold = { default = M.threshold, type = "number", above = 0 },
-  limit = { default = 192, type = "integer", min = 1 },
+  limit = { default = M.longest, type = "integer", min = 1 },
 }
 
 --- The valid prediction time of the authors' code (deepmind-research,
@@ -115,14 +119,14 @@ end
 local PARTS = {
   window = { required = true, type = "integer", min = 1 },
   next = { default = 60, type = "integer", min = 1 },
-  times = { default = 10, type = "integer", min = 1 },
+  times = { default = 10, type = "number", min = 1 },
 }
 
 --- Mean squared errors inside the training window, in the frames that follow
 -- it, and step by step.
 -- @tparam tensor errors (sequences, frames)
 -- @tparam table opts window, in frames; next=60 frames after it; times=10,
--- how many windows by_step covers
+-- how many windows by_step covers, math.huge for all frames
 -- @treturn table window; next and next_frames, how many frames it covers, nil
 -- where there are none; by_step, a list from step 0 on
 -- @usage
@@ -145,8 +149,9 @@ function M.windows(errors, opts)
   if last > o.window then
     found.next, found.next_frames = mean(o.window + 1, last), last - o.window
   end
-  found.by_step = table.move(by_step, 1,
-    math.min(#by_step, o.times * (o.window - 1) + 1), 1, {})
+  local steps = o.times == math.huge and #by_step
+    or math.floor(o.times * (o.window - 1)) + 1
+  found.by_step = table.move(by_step, 1, math.min(#by_step, steps), 1, {})
   return found
 end
 

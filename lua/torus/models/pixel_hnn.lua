@@ -226,6 +226,15 @@ function PixelHNN:split(z)
   return z:narrow(2, 1, half), z:narrow(2, half + 1, half)
 end
 
+--- The latent state of sequences, from their first pair of frames.
+-- @tparam tensor frames (batch, frames, height, width, channels), two or more
+-- @treturn tensor q (batch, latent / 2)
+-- @treturn tensor p (batch, latent / 2)
+function PixelHNN:infer(frames)
+  check_frames(self, frames, "frames")
+  return self:split(self:encode(frames:narrow(2, 1, 2)))
+end
+
 -- The latent state that the HNN predicts for the next frame.
 local function advanced(self, z)
   local q, p = self:split(z)

@@ -129,6 +129,8 @@ end
 -- torus.data.hnn_data.recipe
 -- @tparam[opt] table definition.starts other samplers by name, for
 -- torus.data.hnn_data.make: {uniforms =, normals =, sample =} each
+-- @tparam[opt] function definition.relative (q, p, c) -> q, p: canonical
+-- coordinates without the motion of the centre of mass, where that is at rest
 -- @treturn System
 -- @raise for what is missing or does not fit, and for a built-in system's name
 -- @usage

@@ -24,6 +24,7 @@ return {
   end,
   positions = gravity.positions,
   masses = gravity.masses(3),
+  relative = gravity.jacobi(3),
   half_width = 2.25,
   noise = 0.2,
 }

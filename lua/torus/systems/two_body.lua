@@ -36,6 +36,7 @@ return {
   end,
   positions = gravity.positions,
   masses = gravity.masses(2),
+  relative = gravity.jacobi(2),
   half_width = 2.75,
   noise = 0.05,
   recipe = { trajectories = 1000, points = 50, span = 20, noise = 0,

@@ -13,6 +13,7 @@
 local lists = require "torus.tasks.lists"
 local options = require "torus.options"
 local engine = require "torus.engine"
+local validity = require "torus.measures.validity"
 
 local M = {}
 
@@ -36,24 +37,8 @@ end
 -- Means over the frames of every sequence, as a list.
 local function by_sequence(squares) return squares:mean(2):totable() end
 
---- The valid prediction time: steps before the squared error of a frame first
--- exceeds a part of the noise-free frame's squared norm.
--- @tparam tensor errors (batch, frames)
--- @tparam tensor norms (batch, frames)
--- @tparam number threshold
--- @treturn {integer,...} one for each sequence
-function M.valid_steps(errors, norms, threshold)
-  local found = {}
-  local limits = (norms * threshold):totable()
-  for i, row in ipairs(errors:totable()) do
-    local frames = 0
-    while row[frames + 1] and row[frames + 1] <= limits[i][frames + 1] do
-      frames = frames + 1
-    end
-    found[i] = math.max(0, frames - 1)
-  end
-  return found
-end
+--- Steps for which every frame so far is valid; see torus.measures.validity.
+M.valid_steps = validity.valid_steps
 
 -- The relative error of the initial state after a rollout forward and backward.
 local function reversal(forward, backward)

@@ -36,6 +36,9 @@
 --                       -> {path, ...}, or nil and a message; pictures of what
 --                       the model predicts. opts: out (a folder), sequences,
 --                       samples, seed
+--     extrapolation(model, data, config)
+--                       -> {window =, ...}, what torus.tasks.extrapolation
+--                       needs to know of a model of frames
 --     baselines         the rows of its table, as torus.experiments.baselines
 --                       has them
 --
@@ -64,8 +67,8 @@ function M.get(name)
 end
 
 --- The names of the models whose task has an optional part.
--- @tparam string name of the part: film_strips, baselines, or an option of the
--- report
+-- @tparam string name of the part: film_strips, extrapolation, baselines, or
+-- an option of the report
 -- @treturn {string,...}
 -- @usage print(table.concat(torus.tasks.having("baselines"), " "))
 function M.having(name)

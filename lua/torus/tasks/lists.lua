@@ -1,5 +1,7 @@
 --- Lists of numbers and their statistics.
 -- @module torus.tasks.lists
+local statistics = require "torus.measures.statistics"
+
 local M = {}
 
 --- Consecutive integers.
@@ -31,13 +33,7 @@ function M.mean_and_spread(list)
   return mean, math.sqrt(squares / math.max(1, #list - 1))
 end
 
---- The median of a list, the lower one of two.
--- @tparam {number,...} list
--- @treturn number
-function M.median(list)
-  local sorted = table.move(list, 1, #list, 1, {})
-  table.sort(sorted)
-  return sorted[(#sorted + 1) // 2]
-end
+--- The median of a list; see torus.measures.statistics.
+M.median = statistics.median
 
 return M

@@ -1,6 +1,8 @@
 --- Energy and drawing of equal bodies that attract each other, in a plane:
 -- H = sum |p_i|^2/(2m) - sum_{i<j} g m^2/|q_j - q_i|.
 -- @module torus.systems.parts.gravity
+local engine = require "torus.engine"
+
 local M = {}
 
 --- The kinetic energy, sum |p_i|^2 / (2 m).
@@ -65,6 +67,28 @@ function M.masses(n)
     local masses = {}
     for i = 1, n do masses[i] = c.m end
     return masses
+  end
+end
+
+--- Jacobi coordinates of n equal bodies: each body's distance from the centre
+-- of mass of those before it, and the conjugate momenta. They are canonical,
+-- and leave out the motion of the centre of mass.
+-- @tparam integer n
+-- @treturn function of q and p (batch, 2 n) and the constant m; returns both
+-- (batch, 2 n - 2)
+function M.jacobi(n)
+  local function body(x, i) return x:narrow(2, 2 * i - 1, 2) end
+  return function(q, p, c)
+    local distances, momenta = {}, {}
+    local sum_q, sum_p = body(q, 1), body(p, 1)
+    for k = 1, n - 1 do
+      -- k bodies of mass k m, and one more of mass m
+      local mass = k * c.m
+      distances[k] = body(q, k + 1) - sum_q / k
+      momenta[k] = (body(p, k + 1) * mass - sum_p * c.m) / (mass + c.m)
+      sum_q, sum_p = sum_q + body(q, k + 1), sum_p + body(p, k + 1)
+    end
+    return engine.cat(distances, 2), engine.cat(momenta, 2)
   end
 end
 

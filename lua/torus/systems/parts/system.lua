@@ -26,6 +26,7 @@ local RULES = {
   normals = { default = 0, type = "integer", min = 0 },
   sample = { required = true, type = "callable" },
   positions = { type = "callable" },
+  relative = { type = "callable" },
   masses = {},
   radii = {},
   colours = { type = "table" },
@@ -253,6 +254,21 @@ function System:hamiltonian()
   return hamiltonian.separable(
     function(p) return o.kinetic(p, constants) end,
     function(q) return o.potential(q, constants) end)
+end
+
+--- Canonical coordinates of what can be seen to move: without the motion of a
+-- centre of mass that is at rest, where the definition says how (`relative`),
+-- else the state itself.
+-- @tparam tensor q (batch, d)
+-- @tparam tensor p (batch, d)
+-- @treturn tensor q (batch, at most d)
+-- @treturn tensor p likewise
+function System:relative(q, p)
+  check_state(self, "relative", "q", q)
+  check_state(self, "relative", "p", p)
+  local relative = self.definition.relative
+  if not relative then return q, p end
+  return relative(q, p, self.constants)
 end
 
 --- The exact time derivatives (dH/dp, -dH/dq) at states.

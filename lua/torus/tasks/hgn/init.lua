@@ -305,6 +305,7 @@ end
 
 Task.learning_rate = stages.learning_rate
 Task.report, Task.report_options = report.report, { split = true }
+Task.extrapolation = report.extrapolation
 Task.film_strips = pictures.film_strips
 
 return Task

@@ -23,4 +23,27 @@ function M.report(model, data, config, opts)
   return { numbers = numbers, rows = frames.rows(numbers), files = {} }
 end
 
+-- Variances of the posterior over the state (batch, 2 n), where z is the
+-- state: without f_psi.
+local function variances(model)
+  return function(frames)
+    local _, logvar = model:encode(frames:narrow(2, 1, model.config.context))
+    local q, p = model:state_of(logvar:exp())
+    local batch = frames:size(1)
+    return engine.cat({ q:reshape(batch, -1), p:reshape(batch, -1) }, 2)
+      :to("float64")
+  end
+end
+
+--- What torus.tasks.extrapolation needs to know.
+-- @tparam Module model
+-- @tparam Dataset data
+-- @tparam table config
+-- @treturn table window and variances
+function M.extrapolation(model, data, config)
+  local known = not model.f_psi and config.variant ~= "determ"
+  return { window = config.frames or data.steps + 1,
+    variances = known and variances(model) or nil }
+end
+
 return M

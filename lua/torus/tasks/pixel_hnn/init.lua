@@ -173,6 +173,7 @@ end
 Task.learning_rate = training.learning_rate
 Task.report = report.report
 Task.report_options = { split = true, pictures = true }
+Task.extrapolation = report.extrapolation
 Task.baselines = baselines
 
 return Task

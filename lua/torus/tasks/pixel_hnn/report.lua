@@ -169,4 +169,12 @@ function M.report(model, data, config, opts)
   return report
 end
 
+--- What torus.tasks.extrapolation needs to know.
+-- @tparam Module _ model
+-- @tparam Dataset data
+-- @treturn table window
+function M.extrapolation(_, data)
+  return { window = data.steps + 1 }
+end
+
 return M

@@ -1,0 +1,78 @@
+--- Compares trained models far beyond the frames of their training.
+local argparse = require "argparse"
+local command = require "torus.runs.command"
+local extrapolation = require "torus.tasks.extrapolation"
+local extrapolation_pictures = require "torus.tasks.extrapolation_pictures"
+local files = require "torus.files"
+local json = require "dkjson"
+local options = require "torus.options"
+local run = require "torus.runs.run"
+local tasks = require "torus.tasks"
+
+local parser = argparse("compare.lua",
+  "Rolls models of frames out far beyond the frames of their training and "
+  .. "puts them next to each other: a table of valid steps and errors, the "
+  .. "error by step, film strips at steps 0, 50, 100, 200, 300, and the period "
+  .. "against the energy for one degree of freedom.")
+parser:argument("runs", "Run folders, or checkpoints."):args("+")
+parser:option("--steps", "Steps of a rollout.", "300"):argname("N")
+  :convert(command.count)
+parser:option("--count", "Test sequences.", "64"):argname("N")
+  :convert(command.count)
+parser:option("--out", "Folder for pictures (default: none are made).")
+  :argname("DIR")
+parser:flag("--json", "Print all numbers as JSON.")
+
+local function measured(path, args, show)
+  local model, config = run.open(path)
+  command.check(model, config)
+  local task = tasks.get(config.model)
+  if not task.extrapolation then
+    command.die("expected runs of %s, got %s of %s",
+      command.enumerate(tasks.having "extrapolation", "or"), path,
+      config.model)
+  end
+  local data = command.check(task.open_data(config))
+  local numbers, shown = command.check(extrapolation.measure(model, data,
+    options.joined(task.extrapolation(model, data, config),
+      { steps = args.steps, count = args.count, show = show })))
+  return { label = path:gsub("/+$", ""):match("[^/]+$") or path,
+    numbers = numbers, shown = shown }
+end
+
+local function print_table(runs)
+  local rows = {}
+  for i, one in ipairs(runs) do
+    local n = one.numbers
+    rows[i] = { one.label, string.format(
+      "valid steps %.1f, median %d; prediction time %s; MSE %.2fe-4, then %s",
+      n.valid.mean, n.valid.median,
+      n.prediction_time and string.format("%g of %d", n.prediction_time.mean,
+        n.prediction_time.limit) or "none",
+      n.mse.window * 1e4,
+      n.mse.next and string.format("%.2fe-4", n.mse.next * 1e4) or "none") }
+  end
+  command.print_rows(rows)
+end
+
+local function main(args)
+  local show = args.out and extrapolation_pictures.strip_steps(args.steps)
+    or nil
+  if args.out then command.check(files.make_folder(args.out)) end
+  local runs = {}
+  for i, path in ipairs(args.runs) do runs[i] = measured(path, args, show) end
+  local written = args.out and command.check(
+    extrapolation_pictures.draw(args.out, runs, show)) or {}
+  if args.json then
+    local numbers = {}
+    for i, one in ipairs(runs) do
+      numbers[i] = options.joined({ run = args.runs[i] }, one.numbers)
+    end
+    print(json.encode(numbers, { indent = true }))
+    return
+  end
+  print_table(runs)
+  for _, path in ipairs(written) do print(path) end
+end
+
+command.main(parser, main)
