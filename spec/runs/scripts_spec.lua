@@ -54,7 +54,7 @@ describe("the scripts", function()
 
   teardown(function() remove_tree(base) end)
 
-  for _, name in ipairs { "train", "evaluate", "rollout", "demo" } do
+  for _, name in ipairs { "train", "evaluate", "rollout", "compare", "demo" } do
     it(name .. " explains itself", function()
       assert.matches("Usage: " .. name .. ".lua",
         succeeds(name .. ".lua --help"))
@@ -112,6 +112,46 @@ describe("the scripts", function()
     for _, mse in ipairs(numbers.mse_by_frame) do sum = sum + mse / 4 end
     assert.is_near(numbers.mse_clean, sum, 1e-7)
     assert.is_near(numbers.ratio, numbers.mse_clean / numbers.mse_still, 1e-9)
+  end)
+
+  it("evaluate measures rollouts beyond the frames of training", function()
+    local n = json.decode(succeeds("evaluate.lua " .. base
+      .. "/run --steps 12 --count 6 --json"))
+    assert.are.equal(4, n.step)
+    assert.are.equal(12, n.steps)
+    assert.are.equal(4, n.window)
+    assert.are.equal(9, n.prediction_time.limit)
+    assert.are.equal(13, #n.mse.by_step)
+    assert.matches("needs 5 sequences", n.symetric_missing)
+    assert.are.equal(n.count, #n.period.points + n.period.missing)
+    for _, key in ipairs { "mean", "median" } do
+      assert.is_number(n.valid[key])
+      assert.is_number(n.energy_drift[key])
+    end
+    -- the first four frames are those that are measured without --steps
+    local short = json.decode(succeeds("evaluate.lua " .. base
+      .. "/run --count 6 --json"))
+    assert.is_near(short.mse_clean, n.mse.window, 1e-6 * short.mse_clean)
+    assert.is_number(short.valid)
+    local out = succeeds("evaluate.lua " .. base
+      .. "/run --steps 12 --count 2 --pictures")
+    assert.matches("valid steps +mean", out)
+    assert.matches("long%-errors.png\n.*long%-frames.png\n", out)
+  end)
+
+  it("compare puts runs next to each other", function()
+    local both = base .. "/run " .. base .. "/run/checkpoint.safetensors"
+    local out = succeeds("compare.lua " .. both .. " --steps 9 --count 2 --out "
+      .. base .. "/compared")
+    assert.matches("^run +valid steps .*\ncheckpoint.safetensors +valid", out)
+    for path in out:gmatch("[^\n]+%.png") do
+      assert.are.equal("PNG", files.read(path):sub(2, 4))
+    end
+    local list = json.decode(succeeds("compare.lua " .. both
+      .. " --steps 9 --count 2 --json"))
+    assert.are.equal(2, #list)
+    assert.are.equal(list[1].valid.mean, list[2].valid.mean)
+    assert.are.equal(base .. "/run", list[1].run)
   end)
 
   it("rollout writes strips and animations", function()

@@ -65,6 +65,10 @@ describe("the scripts with smaller models", function()
       "rollout.lua %s/hnn", base)
     fails("%-%-split: expected a run of hgn or pixel_hnn",
       "evaluate.lua %s/hnn --split train", base)
+    fails("%-%-steps: expected a run of hgn or pixel_hnn, got .*/hnn of hnn",
+      "evaluate.lua %s/hnn --steps 40", base)
+    fails("expected runs of hgn or pixel_hnn, got .*/hnn of hnn",
+      "compare.lua %s/hnn", base)
     fails("no system is named", "train.lua hnn --system sping --out %s/none", base)
     fails("unknown key \"tolerance\"", "train.lua hnn --set tolerance=1")
   end)

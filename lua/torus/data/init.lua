@@ -189,6 +189,10 @@ end
 -- @tparam integer steps
 -- @treturn ?States|Frames count sequences or more, of steps + 1 frames or more
 -- @treturn ?string message
+-- @usage
+-- local torus = require "torus"
+-- local set = torus.data.simulate("pendulum", { train = 1, test = 4, noise = 0 })
+-- print(set:longer("test", 2, 300):batch({ 1 }):size(2))   -- 301
 function Dataset:longer(name, count, steps)
   local part = self[name]
   if steps < part.length then return part end

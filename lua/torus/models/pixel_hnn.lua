@@ -230,8 +230,13 @@ end
 -- @tparam tensor frames (batch, frames, height, width, channels), two or more
 -- @treturn tensor q (batch, latent / 2)
 -- @treturn tensor p (batch, latent / 2)
+-- @usage
+-- local torus = require "torus"
+-- local model = torus.models.pixel_hnn { latent = 4 }
+-- local q, p = model:infer(torus.rand(3, 31, 32, 32, 3))
+-- print(table.unpack(q.shape))   -- 3 2, as of p
 function PixelHNN:infer(frames)
-  check_frames(self, frames, "frames")
+  check_frames(self, "infer", "frames", frames, "frames")
   return self:split(self:encode(frames:narrow(2, 1, 2)))
 end
 

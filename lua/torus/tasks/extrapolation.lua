@@ -171,7 +171,7 @@ local function symetric_of(found)
   local generator = engine.generator(1)
   local batches = math.min(count // TRAJECTORIES,
     variables > NARROW and WIDE_BATCHES or BATCHES)
-  local lists = { symetric = {}, sym = {}, sym_given = {}, r2 = {},
+  local scores = { symetric = {}, sym = {}, sym_given = {}, r2 = {},
     order = {} }
   for i = 0, batches - 1 do
     local function part(x)
@@ -179,10 +179,10 @@ local function symetric_of(found)
     end
     local one = symetric.measure(part(found.latent), part(found.truth),
       { variances = part(found.variances), generator = generator })
-    for key, list in pairs(lists) do list[#list + 1] = one[key] end
+    for key, list in pairs(scores) do list[#list + 1] = one[key] end
   end
   local result = { batches = batches, variables = variables }
-  for key, list in pairs(lists) do
+  for key, list in pairs(scores) do
     result[key] = statistics.summary(list).mean
   end
   return result

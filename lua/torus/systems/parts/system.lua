@@ -263,6 +263,10 @@ end
 -- @tparam tensor p (batch, d)
 -- @treturn tensor q (batch, at most d)
 -- @treturn tensor p likewise
+-- @usage
+-- local torus = require "torus"
+-- local q, p = torus.systems.two_body:sample { count = 3 }
+-- print(table.unpack(torus.systems.two_body:relative(q, p).shape))   -- 3 2
 function System:relative(q, p)
   check_state(self, "relative", "q", q)
   check_state(self, "relative", "p", p)

@@ -26,10 +26,11 @@ end
 -- Variances of the posterior over the state (batch, 2 n), where z is the
 -- state: without f_psi.
 local function variances(model)
-  return function(frames)
-    local _, logvar = model:encode(frames:narrow(2, 1, model.config.context))
+  return function(observed)
+    local _, logvar = model:encode(observed:narrow(2, 1,
+      model.config.context))
     local q, p = model:state_of(logvar:exp())
-    local batch = frames:size(1)
+    local batch = observed:size(1)
     return engine.cat({ q:reshape(batch, -1), p:reshape(batch, -1) }, 2)
       :to("float64")
   end
