@@ -4,6 +4,7 @@
 -- the coordinates, so that energies and states are fitted to it without another
 -- image, a thousand times faster. Functions on an HGN with a vector phase space.
 -- @module torus.models.hgn.coordinates
+local chunks = require "torus.models.parts.chunks"
 local engine = require "torus.engine"
 local least_squares = require "torus.models.hgn.least_squares"
 
@@ -19,7 +20,11 @@ local ROBUST = 5e-4
 -- The coordinates (m, n) whose images are nearest to given ones (m, height,
 -- width, channels), near a guess; their metric (m, n, n); the squared error.
 local function invert(model, guess, images)
-  local function decode(x) return model.decoder(model.projection(x)) end
+  local function decode(x)
+    return chunks.apply(
+      function(part) return model.decoder(model.projection(part)) end, x,
+      chunks.SIZE)
+  end
   local function squares(x)
     return x:square():reshape(x:size(1), -1):sum(2)
   end

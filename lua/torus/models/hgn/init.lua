@@ -18,6 +18,7 @@
 -- torus.models.hgn.objective.
 -- @module torus.models.hgn
 local Module = require "torus.nn.module"
+local chunks = require "torus.models.parts.chunks"
 local checks = require "torus.models.hgn.checks"
 local configuration = require "torus.models.hgn.config"
 local coordinates = require "torus.models.hgn.coordinates"
@@ -230,18 +231,6 @@ function HGN:coordinates(q)
   return self.chart and self.chart(q) or q
 end
 
--- (images, ...) through the decoder, `chunk` at a time.
-local function decode_flat(self, q, chunk)
-  local count = q:size(1)
-  if not chunk or chunk >= count then return self.decoder(self:project(q)) end
-  local pieces = {}
-  for first = 1, count, chunk do
-    pieces[#pieces + 1] = self.decoder(self:project(
-      q:narrow(1, first, math.min(chunk, count - first + 1))))
-  end
-  return engine.cat(pieces, 1)
-end
-
 --- Images of positions, eq. (11).
 -- @tparam tensor q (..., size, size, state)
 -- @tparam[opt] integer chunk images per call of the network, which bounds the
@@ -255,7 +244,8 @@ function HGN:decode(q, chunk)
   chunk = chunk and options.argument("hgn:decode", "chunk", chunk, COUNT)
   local shape = q.shape
   local n = #shape - #checks.state_shape(self)
-  local images = decode_flat(self,
+  local images = chunks.apply(
+    function(part) return self.decoder(self:project(part)) end,
     q:reshape(-1, table.unpack(shape, n + 1)), chunk)
   local leading = table.move(shape, 1, n, 1, {})
   return images:reshape(table.move(images.shape, 2, 4, n + 1, leading))
@@ -263,7 +253,7 @@ end
 
 --- The images along a trajectory; no gradient is recorded.
 -- @tparam table trajectory as rollout returns it
--- @tparam[opt=64] integer chunk images per call of the decoder
+-- @tparam[opt=16] integer chunk images per call of the decoder
 -- @treturn tensor (batch, steps + 1, height, width, channels)
 -- @usage
 -- model = torus.models.hgn { width = 8, frames = 4 }
@@ -272,7 +262,7 @@ end
 function HGN:images(trajectory, chunk)
   checks.trajectory(self, "images", trajectory)
   return engine.no_grad(function()
-    return self:decode(trajectory.q, chunk or 64):transpose(1, 2)
+    return self:decode(trajectory.q, chunk or chunks.SIZE):transpose(1, 2)
   end)
 end
 
@@ -294,7 +284,7 @@ end
 -- @tparam[opt] table opts
 -- @tparam[opt] integer opts.steps as rollout's
 -- @tparam[opt] number opts.dt as rollout's
--- @tparam[opt=64] integer opts.chunk images per call of the decoder
+-- @tparam[opt=16] integer opts.chunk images per call of the decoder
 -- @tparam[opt=0] integer opts.refine rounds of refinement of the initial state
 -- on all of the frames, see refine
 -- @treturn tensor (batch, steps + 1, height, width, channels)
@@ -321,7 +311,7 @@ end
 -- @tparam[opt] generator opts.generator draws z; torus's own by default
 -- @tparam[opt] integer opts.steps as rollout's
 -- @tparam[opt] number opts.dt as rollout's
--- @tparam[opt=64] integer opts.chunk images per call of the decoder
+-- @tparam[opt=16] integer opts.chunk images per call of the decoder
 -- @treturn tensor (count, steps + 1, height, width, channels)
 -- @treturn table trajectory
 -- @usage

@@ -5,6 +5,7 @@
 -- The error of a rollout grows from that of its initial state, which an encoder
 -- only learns to guess; the frames determine it far better.
 -- @module torus.models.hgn.refine
+local chunks = require "torus.models.parts.chunks"
 local checks = require "torus.models.hgn.checks"
 local engine = require "torus.engine"
 local least_squares = require "torus.models.hgn.least_squares"
@@ -15,7 +16,7 @@ local M = {}
 local RULES = {
   first = { default = 1, type = "integer", min = 1 },
   rounds = { default = 12, type = "integer", min = 1, max = 1000 },
-  chunk = { default = 64, type = "integer", min = 1 },
+  chunk = { default = chunks.SIZE, type = "integer", min = 1 },
 }
 
 -- The mean squared error of every sequence, (batch), of residuals with time
@@ -72,7 +73,7 @@ end
 -- @tparam[opt=1] integer opts.first index of the frame that the states are at;
 -- frames before it are reached by integrating backward
 -- @tparam[opt=12] integer opts.rounds of the method
--- @tparam[opt=64] integer opts.chunk images per call of the decoder
+-- @tparam[opt=16] integer opts.chunk images per call of the decoder
 -- @treturn tensor q (batch, dimension)
 -- @treturn tensor p likewise
 -- @treturn table numbers: before and after, the mean squared errors of a pixel
