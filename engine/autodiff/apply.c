@@ -5,21 +5,32 @@
 #include <assert.h>
 #include <string.h>
 
-static const torus_op_family *const families[] = {
+#define OWN_FAMILIES 10
+#define MAX_FAMILIES (OWN_FAMILIES + 1)
+
+static const torus_op_family *families[MAX_FAMILIES] = {
     &torus_elementwise_ops, &torus_reduce_ops,   &torus_view_ops,
     &torus_index_ops,       &torus_linear_ops,   &torus_conv_ops,
-    &torus_linalg_ops,      &torus_spectral_ops, &torus_fft_ops};
+    &torus_linalg_ops,      &torus_spectral_ops, &torus_fft_ops,
+    &torus_decoder_ops};
+static int family_count = OWN_FAMILIES;
 
-#define FAMILIES ((int)(sizeof families / sizeof *families))
+void torus_op_add_family(const torus_op_family *family) {
+  for (int i = 0; i < family_count; i++) {
+    if (families[i] == family) return;
+  }
+  assert(family_count < MAX_FAMILIES);
+  families[family_count++] = family;
+}
 
 int torus_op_count(void) {
   int count = 0;
-  for (int i = 0; i < FAMILIES; i++) count += families[i]->count;
+  for (int i = 0; i < family_count; i++) count += families[i]->count;
   return count;
 }
 
 const torus_op *torus_op_at(int index) {
-  for (int i = 0; i < FAMILIES; i++) {
+  for (int i = 0; i < family_count; i++) {
     if (index < families[i]->count) return &families[i]->ops[index];
     index -= families[i]->count;
   }
@@ -37,7 +48,7 @@ const torus_op *torus_op_find(const char *name) {
 
 static bool check_inputs(torus_scope *scope, const torus_op *op,
                          torus_tensor *const *in, int inputs) {
-  bool many = op->optional_inputs < 0;
+  bool many = op->optional_inputs < 0 || op->more_inputs;
   if (inputs < op->inputs ||
       (!many && inputs > op->inputs + op->optional_inputs)) {
     torus_scope_fail(scope, TORUS_EINVAL, "%s: expected %d tensor%s, got %d",
@@ -68,7 +79,7 @@ static bool note_history(torus_scope *scope, const torus_call *call) {
   torus_node *node = torus_alloc(bytes);
   if (!node) {
     return torus_status_fail(&scope->status, TORUS_ENOMEM,
-                             "out of memory: no room for the history");
+                             "out of memory: cannot allocate the history");
   }
   *node = (torus_node){.op = call->op,
                        .attrs = *call->attrs,
@@ -143,7 +154,8 @@ void *torus_scratch(torus_scope *scope, size_t bytes) {
   void *scratch = torus_alloc(bytes);
   if (!scratch) {
     torus_status_fail(&scope->status, TORUS_ENOMEM,
-                      "out of memory: no room for %zu bytes of scratch", bytes);
+                      "out of memory: cannot allocate %zu bytes of scratch",
+                      bytes);
   }
   return scratch;
 }

@@ -5,19 +5,19 @@
 
 #include "autodiff/op.h"
 
-#define UNARY(name, value, gx, doc)                                            \
+#define UNARY(name, value, ...)                                                \
   torus_tensor *torus_##name(torus_scope *scope, torus_tensor *x);
-#define UNARY1(name, p, d, value, gx, doc)                                     \
+#define UNARY1(name, p, d, value, ...)                                         \
   torus_tensor *torus_##name(torus_scope *scope, torus_tensor *x, double a);
-#define UNARY2(name, p, d, p2, d2, value, gx, doc)                             \
+#define UNARY2(name, p, d, p2, d2, value, ...)                                 \
   torus_tensor *torus_##name(torus_scope *scope, torus_tensor *x, double a,    \
                              double b);
-#define STEP1(name, value, doc) UNARY(name, value, , doc)
-#define BINARY(name, value, gx, gy, doc)                                       \
+#define STEP1(name, value, doc) UNARY(name, value, doc)
+#define BINARY(name, value, ...)                                               \
   torus_tensor *torus_##name(torus_scope *scope, torus_tensor *x,              \
                              torus_tensor *y);
-#define STEP2(name, value, doc) BINARY(name, value, , , doc)
-#define TERNARY(name, value, gx, gy, gz, doc)                                  \
+#define STEP2(name, value, doc) BINARY(name, value, doc)
+#define TERNARY(name, value, ...)                                              \
   torus_tensor *torus_##name(torus_scope *scope, torus_tensor *x,              \
                              torus_tensor *y, torus_tensor *z);
 #include "kernels/elementwise.def"

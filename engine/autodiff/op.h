@@ -17,41 +17,65 @@ typedef struct torus_call {
   torus_tensor *const *in;
   torus_tensor *out;
   bool record; /* a gradient may be asked for later */
-  /* What forward keeps for the gradient beside inputs and output: it may put
+  /* What forward keeps for the gradient besides inputs and output: it may put
    * one owned tensor there when `record` is set. */
   torus_tensor **saved;
 } torus_call;
 
 /* How the parameters of an operation are read from a script. Each takes the
- * next free slot of its kind in torus_attrs. */
+ * next free slot of its type in torus_attrs. */
 typedef enum torus_param_kind {
-  TORUS_PARAM_INT,   /* attrs.i */
-  TORUS_PARAM_FLOAT, /* attrs.f */
-  TORUS_PARAM_BOOL,  /* attrs.i */
-  TORUS_PARAM_DTYPE, /* attrs.i */
-  TORUS_PARAM_DIM,   /* attrs.i: from 1, or negative from the end */
-  TORUS_PARAM_DIMS,  /* attrs.list: like DIM; all dimensions when absent */
-  TORUS_PARAM_LIST   /* attrs.list: integers as they are */
+  TORUS_PARAM_INT,    /* attrs.i */
+  TORUS_PARAM_FLOAT,  /* attrs.f */
+  TORUS_PARAM_BOOL,   /* attrs.i */
+  TORUS_PARAM_DTYPE,  /* attrs.i */
+  TORUS_PARAM_DIM,    /* attrs.i: from 1, or negative from the end */
+  TORUS_PARAM_DIMS,   /* attrs.list: like DIM; all dimensions when absent */
+  TORUS_PARAM_LIST,   /* attrs.list: integers as they are */
+  TORUS_PARAM_CHOICE, /* attrs.i: the index of one of a list of names */
+  /* These bring inputs, which follow the operation's own in the order of the
+   * parameters. */
+  TORUS_PARAM_SCALAR,  /* attrs.f; or an input, a tensor with one element */
+  TORUS_PARAM_TENSORS, /* a list of inputs */
+  TORUS_PARAM_NETWORKS /* one or two networks: their parameters as inputs, and
+                          in two attrs.list a description of each, see
+                          hamiltonian/network.h; an empty one is none */
 } torus_param_kind;
 
 typedef struct torus_param {
   const char *name;
   torus_param_kind kind;
   bool optional;
-  double value; /* the default of an optional number; NaN: none, and then the
-                 * slot has TORUS_ABSENT or NaN */
+  double value; /* the default of an optional number, boolean or choice; NaN:
+                 * none, and then the slot has TORUS_ABSENT or NaN */
 } torus_param;
 
 /* An optional integer that was not given and has no default. */
 #define TORUS_ABSENT INT64_MIN
 
-#define TORUS_MAX_PARAMS 5
+#define TORUS_MAX_PARAMS 8
+
+/* The values that the gradients of an operation are computed from. The others
+ * may be changed in place meanwhile. */
+typedef enum torus_reads {
+  TORUS_READS_NOTHING = 1, /* but shapes, dtypes and what forward has kept */
+  TORUS_READS_X = 2,
+  TORUS_READS_Y = 4,
+  TORUS_READS_Z = 8,
+  TORUS_READS_MORE = 16, /* the inputs from the fourth on */
+  TORUS_READS_OUT = 32,
+  TORUS_READS_INPUTS =
+      TORUS_READS_X | TORUS_READS_Y | TORUS_READS_Z | TORUS_READS_MORE
+} torus_reads;
 
 struct torus_op {
   const char *name;
   int inputs;          /* how many at least */
   int optional_inputs; /* how many more may follow; -1: any number */
+  bool more_inputs;    /* parameters bring further ones */
   torus_param params[TORUS_MAX_PARAMS]; /* up to the first without a name */
+  /* The names that a parameter of type CHOICE takes; NULL after the last. */
+  const char *(*choice)(int index);
   /* The result, owned by the caller, or NULL after an error. Inputs are
    * floating tensors of one dtype unless `any_dtype`. */
   torus_tensor *(*forward)(torus_scope *scope, const torus_call *call);
@@ -70,10 +94,11 @@ struct torus_op {
    * out[i], borrowed from the scope, for every input with wanted[i]. */
   bool (*gradients)(torus_scope *scope, const torus_call *call, torus_tensor *g,
                     const bool *wanted, torus_tensor **out);
-  /* The values that the gradients are computed from: a text with the names X,
-   * Y, Z (the inputs) and OUT among others; NULL: all. Others may be changed
-   * in place meanwhile. */
-  const char *uses;
+  /* Of torus_reads, joined by |; every operation with a derivative says. */
+  int reads;
+  /* NULL: gradients of any order. Else of the first order alone, and this text
+   * says what to do for higher ones. */
+  const char *first_order;
   /* Locally constant: the result is never part of a graph. */
   bool constant;
   bool any_dtype;
@@ -107,7 +132,10 @@ typedef struct torus_op_family {
 } torus_op_family;
 extern const torus_op_family torus_elementwise_ops, torus_reduce_ops,
     torus_view_ops, torus_index_ops, torus_linear_ops, torus_conv_ops,
-    torus_linalg_ops, torus_spectral_ops, torus_fft_ops;
+    torus_linalg_ops, torus_spectral_ops, torus_fft_ops, torus_decoder_ops;
+
+/* Adds a family of a higher layer after those above; again, nothing. */
+void torus_op_add_family(const torus_op_family *family);
 
 /* The reverse sweep. Gradients of sum(grad_output * y) with respect to each
  * target, which may be leaves or intermediate tensors.

@@ -97,15 +97,15 @@ static torus_tensor *exponent_less_one(torus_scope *s, torus_tensor *x,
                                        int i, torus_tensor *g) {               \
     __VA_ARGS__                                                                \
   }
-#define UNARY(name, value, gx, doc) RULE(name, (void)i, (void)call; return gx;)
-#define UNARY1(name, p, d, value, gx, doc) RULE(name, (void)i; return gx;)
-#define UNARY2(name, p, d, p2, d2, value, gx, doc)                             \
+#define UNARY(name, value, gx, ...) RULE(name, (void)i, (void)call; return gx;)
+#define UNARY1(name, p, d, value, gx, ...) RULE(name, (void)i; return gx;)
+#define UNARY2(name, p, d, p2, d2, value, gx, ...)                             \
   RULE(name, (void)i; return gx;)
 #define STEP1(name, value, doc)
-#define BINARY(name, value, gx, gy, doc)                                       \
+#define BINARY(name, value, gx, gy, ...)                                       \
   RULE(name, (void)s; (void)call; if (i == 0) return gx; return gy;)
 #define STEP2(name, value, doc)
-#define TERNARY(name, value, gx, gy, gz, doc)                                  \
+#define TERNARY(name, value, gx, gy, gz, ...)                                  \
   RULE(name, if (i == 0) return gx; if (i == 1) return gy; return gz;)
 #include "kernels/elementwise.def"
 #undef UNARY
@@ -119,32 +119,36 @@ static torus_tensor *exponent_less_one(torus_scope *s, torus_tensor *x,
 /* --- descriptors ------------------------------------------------------------
  */
 
-#define OP(op_name, arity, rule, reads, is_constant, text, ...)                \
+#define OP(op_name, arity, rule, values, is_constant, text, ...)               \
   {                                                                            \
     .name = #op_name, .inputs = arity, .forward = forward, .gradient = rule,   \
-    .uses = reads, .constant = is_constant, .code = TORUS_EW_##op_name,        \
+    .reads = values, .constant = is_constant, .code = TORUS_EW_##op_name,      \
     .doc = text, .params = {                                                   \
       __VA_ARGS__                                                              \
     }                                                                          \
   }
+#define READS_NOTHING TORUS_READS_NOTHING
+#define READS_X TORUS_READS_X
+#define READS_Y TORUS_READS_Y
+#define READS_OUT TORUS_READS_OUT
 #define NUMBER(p, d)                                                           \
   { #p, TORUS_PARAM_FLOAT, true, d }
 
 static const torus_op ops[] = {
-#define VECMATH(name, gx, doc)                                                 \
-  OP(name, 1, name##_gradient, #gx, false, doc, {0}),
-#define UNARY(name, value, gx, doc)                                            \
-  OP(name, 1, name##_gradient, #gx, false, doc, {0}),
-#define UNARY1(name, p, d, value, gx, doc)                                     \
-  OP(name, 1, name##_gradient, #gx, false, doc, NUMBER(p, d)),
-#define UNARY2(name, p, d, p2, d2, value, gx, doc)                             \
-  OP(name, 1, name##_gradient, #gx, false, doc, NUMBER(p, d), NUMBER(p2, d2)),
-#define STEP1(name, value, doc) OP(name, 1, NULL, NULL, true, doc, {0}),
-#define BINARY(name, value, gx, gy, doc)                                       \
-  OP(name, 2, name##_gradient, #gx #gy, false, doc, {0}),
-#define STEP2(name, value, doc) OP(name, 2, NULL, NULL, true, doc, {0}),
-#define TERNARY(name, value, gx, gy, gz, doc)                                  \
-  OP(name, 3, name##_gradient, #gx #gy #gz, false, doc, {0}),
+#define VECMATH(name, gx, reads, doc)                                          \
+  OP(name, 1, name##_gradient, reads, false, doc, {0}),
+#define UNARY(name, value, gx, reads, doc)                                     \
+  OP(name, 1, name##_gradient, reads, false, doc, {0}),
+#define UNARY1(name, p, d, value, gx, reads, doc)                              \
+  OP(name, 1, name##_gradient, reads, false, doc, NUMBER(p, d)),
+#define UNARY2(name, p, d, p2, d2, value, gx, reads, doc)                      \
+  OP(name, 1, name##_gradient, reads, false, doc, NUMBER(p, d), NUMBER(p2, d2)),
+#define STEP1(name, value, doc) OP(name, 1, NULL, 0, true, doc, {0}),
+#define BINARY(name, value, gx, gy, reads, doc)                                \
+  OP(name, 2, name##_gradient, reads, false, doc, {0}),
+#define STEP2(name, value, doc) OP(name, 2, NULL, 0, true, doc, {0}),
+#define TERNARY(name, value, gx, gy, gz, reads, doc)                           \
+  OP(name, 3, name##_gradient, reads, false, doc, {0}),
 #include "kernels/elementwise.def"
 #undef UNARY
 #undef UNARY1
@@ -157,30 +161,30 @@ static const torus_op ops[] = {
 
 const torus_op_family torus_elementwise_ops = {ops, TORUS_EW_COUNT};
 
-#define UNARY(name, value, gx, doc)                                            \
+#define UNARY(name, value, ...)                                                \
   torus_tensor *torus_##name(torus_scope *scope, torus_tensor *x) {            \
     return torus_apply(scope, &ops[TORUS_EW_##name], &x, 1, NULL);             \
   }
-#define UNARY1(name, p, d, value, gx, doc)                                     \
+#define UNARY1(name, p, d, value, ...)                                         \
   torus_tensor *torus_##name(torus_scope *scope, torus_tensor *x, double a) {  \
     torus_attrs attrs = {.f = {a}};                                            \
     return torus_apply(scope, &ops[TORUS_EW_##name], &x, 1, &attrs);           \
   }
-#define UNARY2(name, p, d, p2, d2, value, gx, doc)                             \
+#define UNARY2(name, p, d, p2, d2, value, ...)                                 \
   torus_tensor *torus_##name(torus_scope *scope, torus_tensor *x, double a,    \
                              double b) {                                       \
     torus_attrs attrs = {.f = {a, b}};                                         \
     return torus_apply(scope, &ops[TORUS_EW_##name], &x, 1, &attrs);           \
   }
-#define STEP1(name, value, doc) UNARY(name, value, , doc)
-#define BINARY(name, value, gx, gy, doc)                                       \
+#define STEP1(name, value, doc) UNARY(name, value, doc)
+#define BINARY(name, value, ...)                                               \
   torus_tensor *torus_##name(torus_scope *scope, torus_tensor *x,              \
                              torus_tensor *y) {                                \
     return torus_apply(scope, &ops[TORUS_EW_##name], (torus_tensor *[]){x, y}, \
                        2, NULL);                                               \
   }
-#define STEP2(name, value, doc) BINARY(name, value, , , doc)
-#define TERNARY(name, value, gx, gy, gz, doc)                                  \
+#define STEP2(name, value, doc) BINARY(name, value, doc)
+#define TERNARY(name, value, ...)                                              \
   torus_tensor *torus_##name(torus_scope *scope, torus_tensor *x,              \
                              torus_tensor *y, torus_tensor *z) {               \
     return torus_apply(scope, &ops[TORUS_EW_##name],                           \

@@ -230,7 +230,7 @@ static bool half_gradients(torus_scope *scope, const torus_call *call,
   .params = {{"n", TORUS_PARAM_INT, true, (double)NAN},                        \
              {"dim", TORUS_PARAM_DIM, true, -1},                               \
              {"scale", TORUS_PARAM_FLOAT, true, (double)NAN}},                 \
-  .uses = ""
+  .reads = TORUS_READS_NOTHING
 
 static const torus_op ops[COUNT] = {
     /*** X_k = scale sum_j x_j exp(-2 pi i j k / n) along a dimension. The

@@ -1,7 +1,7 @@
 /* Reading and adding by index. Index tensors are int64, counted from 1.
  *
- * Two pairs of adjoints: index_select and index_add share one list of places
- * along a dimension; gather and scatter_add have a place for every element. */
+ * Two pairs of adjoints: index_select and index_add share one list of indices
+ * along a dimension; gather and scatter_add have an index for every element. */
 #include "autodiff/build.h"
 #include "core/alloc.h"
 #include "kernels/move.h"
@@ -138,12 +138,13 @@ static torus_tensor *index_gradient(torus_scope *scope, const torus_call *call,
 #define SIZE                                                                   \
   { "size", TORUS_PARAM_INT, false, 0 }
 
-/* An operation's adjoint stands at its place with the lowest bit flipped. */
+/* An operation's adjoint has its position with the lowest bit flipped. */
 static const torus_op ops[] = {
     {.name = "gather",
      .inputs = 2,
      .forward = index_forward,
      .gradient = index_gradient,
+     .reads = TORUS_READS_Y,
      .any_dtype = true,
      .params = {DIM},
      .code = 0,
@@ -164,18 +165,20 @@ static const torus_op ops[] = {
      .inputs = 2,
      .forward = index_forward,
      .gradient = index_gradient,
+     .reads = TORUS_READS_Y,
      .any_dtype = true,
      .params = {DIM, SIZE},
      .code = ADJOINT,
-     .doc = "adds elements at the places that gather reads them from"},
+     .doc = "adds elements at the indices that gather reads them from"},
     {.name = "index_select",
      .inputs = 2,
      .forward = index_forward,
      .gradient = index_gradient,
+     .reads = TORUS_READS_Y,
      .any_dtype = true,
      .params = {DIM},
      .code = SHARED,
-     .doc = "the rows of a dimension at a list of places"},
+     .doc = "the rows of a dimension at a list of indices"},
     /*** Adds rows at the indices that index_select reads them from: its
      * adjoint.
      * @function torus.index_add
@@ -193,10 +196,11 @@ static const torus_op ops[] = {
      .inputs = 2,
      .forward = index_forward,
      .gradient = index_gradient,
+     .reads = TORUS_READS_Y,
      .any_dtype = true,
      .params = {DIM, SIZE},
      .code = SHARED | ADJOINT,
-     .doc = "adds rows at the places that index_select reads them from"},
+     .doc = "adds rows at the indices that index_select reads them from"},
 };
 
 const torus_op_family torus_index_ops = {ops, sizeof ops / sizeof *ops};

@@ -242,6 +242,7 @@ static const torus_op ops[COUNT] = {
                .inputs = 2,
                .forward = solve_forward,
                .gradient = solve_gradient,
+               .reads = TORUS_READS_X | TORUS_READS_OUT,
                .doc = "X with A X = B for square matrices A (..., n, n) and B "
                       "(..., n, k); B is vectors when it has one dimension or "
                       "the shape of A without its last one; leading "
@@ -250,6 +251,7 @@ static const torus_op ops[COUNT] = {
                     .inputs = 2,
                     .forward = solve_forward,
                     .gradient = triangular_gradient,
+                    .reads = TORUS_READS_X | TORUS_READS_OUT,
                     .params = {{"upper", TORUS_PARAM_BOOL, true, 0}},
                     .doc = "like solve, reading only the lower triangle of A, "
                            "or the upper one with upper = true"},
@@ -257,7 +259,7 @@ static const torus_op ops[COUNT] = {
                  .inputs = 1,
                  .forward = square_forward,
                  .gradient = inverse_gradient,
-                 .uses = "OUT",
+                 .reads = TORUS_READS_OUT,
                  .code = TORUS_LAPACK_INVERSE,
                  .doc = "inverse of square matrices (..., n, n); where it is "
                         "multiplied with something, solve is faster and more "
@@ -266,7 +268,7 @@ static const torus_op ops[COUNT] = {
              .inputs = 1,
              .forward = square_forward,
              .gradient = det_gradient,
-             .uses = "X",
+             .reads = TORUS_READS_X,
              .code = TORUS_LAPACK_DET,
              .doc = "determinant of square matrices (..., n, n); second "
                     "derivatives exist for regular ones"},
@@ -282,6 +284,7 @@ static const torus_op ops[COUNT] = {
                   .inputs = 1,
                   .forward = square_forward,
                   .gradient = cofactor_gradient,
+                  .reads = TORUS_READS_X | TORUS_READS_OUT,
                   .code = TORUS_LAPACK_COFACTOR,
                   .doc = "matrices of cofactors, det(A) A^-T, of square "
                          "matrices, also of singular ones: the gradient of "
@@ -290,7 +293,7 @@ static const torus_op ops[COUNT] = {
                   .inputs = 1,
                   .forward = square_forward,
                   .gradient = cholesky_gradient,
-                  .uses = "OUT",
+                  .reads = TORUS_READS_OUT,
                   .code = TORUS_LAPACK_CHOLESKY,
                   .doc = "lower triangular L with L L^T = (A + A^T)/2, "
                          "symmetric and positive definite (..., n, n)"},
@@ -298,6 +301,7 @@ static const torus_op ops[COUNT] = {
                .inputs = 2,
                .forward = lstsq_forward,
                .gradient = lstsq_gradient,
+               .reads = TORUS_READS_X | TORUS_READS_Y | TORUS_READS_OUT,
                .params = {{"rcond", TORUS_PARAM_FLOAT, true, (double)NAN}},
                .doc = "X of least norm among those that minimise |A X - B|, "
                       "for A (..., m, n) and B as in solve; singular values "

@@ -149,6 +149,7 @@ static const torus_op ops[] = {
      .inputs = 2,
      .forward = matmul_forward,
      .gradient = matmul_gradient,
+     .reads = TORUS_READS_X | TORUS_READS_Y,
      .doc = "matrix product of the last two dimensions; the others are a "
             "batch and broadcast"},
 };

@@ -411,7 +411,7 @@ static const torus_op ops[COUNT] = {
               .outputs = 2,
               .part = part,
               .gradient = eigh_gradient,
-              .uses = "OUT",
+              .reads = TORUS_READS_OUT,
               .code = TORUS_LAPACK_EIGH,
               .doc = "eigenvalues w (..., n), ascending, and eigenvectors V "
                      "(..., n, n), one a column, of (A + A^T)/2 = V diag(w) "
@@ -423,7 +423,7 @@ static const torus_op ops[COUNT] = {
              .outputs = 3,
              .part = part,
              .gradient = svd_gradient,
-             .uses = "OUT",
+             .reads = TORUS_READS_OUT,
              .code = TORUS_LAPACK_SVD,
              .doc = "U (..., m, r), singular values s (..., r), descending, "
                     "and V^T (..., r, n) with A = U diag(s) V^T and r = "
@@ -436,6 +436,7 @@ static const torus_op ops[COUNT] = {
             .outputs = 2,
             .part = part,
             .gradient = qr_gradient,
+            .reads = TORUS_READS_X | TORUS_READS_OUT,
             .code = TORUS_LAPACK_QR,
             .doc = "Q (..., m, r) with orthonormal columns and upper "
                    "triangular R (..., r, n) with A = Q R and r = min(m, n); "
@@ -446,6 +447,7 @@ static const torus_op ops[COUNT] = {
                  .outputs = 2,
                  .part = slogdet_part,
                  .gradient = slogdet_gradient,
+                 .reads = TORUS_READS_X | TORUS_READS_OUT,
                  .code = TORUS_LAPACK_SLOGDET,
                  .doc = "sign and logarithm of the absolute value of the "
                         "determinant, which itself may overflow; 0 and "

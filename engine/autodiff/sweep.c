@@ -2,7 +2,7 @@
  *
  * The tensors that y was made from are put in an order in which inputs come
  * first, by an iterative depth-first walk. Going through it backwards, every
- * tensor's gradient is complete before its operation passes it on. Gradient
+ * tensor's gradient is complete before its operation propagates it. Gradient
  * rules are differentiable operations themselves: with create_graph they are
  * recorded, so the sweep gives derivatives of any order. */
 #include "autodiff/build.h"
@@ -165,21 +165,18 @@ static bool accumulate(sweep *s, torus_scope *inner, entry *e,
   return replace(e, e->grad ? torus_add(inner, e->grad, g) : g);
 }
 
-/* Whether the gradients of an operation read this value; NULL: one of the
- * inputs without a name. */
-static bool uses(const torus_op *op, const char *name) {
-  return !op->uses || (name && strstr(op->uses, name));
-}
-
+/* None of the values that the gradients of an operation read has been written
+ * to since. */
 static bool check_versions(sweep *s, const torus_tensor *tensor) {
-  static const char *const names[] = {"X", "Y", "Z"};
+  static const int flags[] = {TORUS_READS_X, TORUS_READS_Y, TORUS_READS_Z};
   const torus_node *node = tensor->node;
+  int reads = node->op->reads;
   bool changed =
-      node->out_version != tensor->storage->version && uses(node->op, "OUT");
+      reads & TORUS_READS_OUT && node->out_version != tensor->storage->version;
   for (int i = 0; i < node->inputs; i++) {
-    bool same =
-        node->input[i].version == node->input[i].tensor->storage->version;
-    changed |= !same && uses(node->op, i < 3 ? names[i] : NULL);
+    if (!(reads & (i < 3 ? flags[i] : TORUS_READS_MORE))) continue;
+    const torus_input *input = &node->input[i];
+    changed |= input->version != input->tensor->storage->version;
   }
   if (!changed) return true;
   return torus_status_fail(&s->scope->status, TORUS_EINVAL,
@@ -193,6 +190,12 @@ static bool gradients_of(torus_scope *inner, const torus_call *call,
                          torus_tensor *g, const bool *wanted,
                          torus_tensor **out) {
   const torus_op *op = call->op;
+  if (op->first_order && inner->record) {
+    return torus_status_fail(&inner->status, TORUS_EINVAL,
+                             "grad: %s has gradients of the first order only; "
+                             "%s for higher ones",
+                             op->name, op->first_order);
+  }
   if (op->gradients) return op->gradients(inner, call, g, wanted, out);
   if (!op->gradient) {
     return torus_status_fail(&inner->status, TORUS_EINVAL,
@@ -204,7 +207,7 @@ static bool gradients_of(torus_scope *inner, const torus_call *call,
   return true;
 }
 
-/* Room for one entry per input of a node. */
+/* Arrays with an element per input of a node. */
 typedef struct inputs {
   torus_tensor **in, **gradient;
   bool *wanted;
@@ -212,7 +215,7 @@ typedef struct inputs {
 
 #define FEW 8
 
-static bool hand_on(sweep *s, const entry *e, const inputs *x) {
+static bool propagate_with(sweep *s, const entry *e, const inputs *x) {
   torus_node *node = e->tensor->node;
   for (int i = 0; i < node->inputs; i++) {
     torus_tensor *input = x->in[i] = node->input[i].tensor;
@@ -238,20 +241,21 @@ static bool hand_on(sweep *s, const entry *e, const inputs *x) {
   return ok;
 }
 
-/* Hands a tensor's gradient to the inputs of its operation. */
-static bool pass_on(sweep *s, const entry *e) {
+/* Accumulates a tensor's gradient into those of its operation's inputs. */
+static bool propagate(sweep *s, const entry *e) {
   int count = e->tensor->node->inputs;
   if (!check_versions(s, e->tensor)) return false;
   torus_tensor *in[FEW] = {NULL}, *gradient[FEW] = {NULL};
   bool wanted[FEW] = {false};
-  if (count <= FEW) return hand_on(s, e, &(inputs){in, gradient, wanted});
+  if (count <= FEW)
+    return propagate_with(s, e, &(inputs){in, gradient, wanted});
   size_t pointers = (size_t)count * sizeof *in;
-  char *room = torus_scratch(s->scope, 2 * pointers + (size_t)count);
-  if (!room) return false;
-  inputs many = {(torus_tensor **)room, (torus_tensor **)(room + pointers),
-                 (bool *)(room + 2 * pointers)};
-  bool ok = hand_on(s, e, &many);
-  torus_free(room);
+  char *arrays = torus_scratch(s->scope, 2 * pointers + (size_t)count);
+  if (!arrays) return false;
+  inputs many = {(torus_tensor **)arrays, (torus_tensor **)(arrays + pointers),
+                 (bool *)(arrays + 2 * pointers)};
+  bool ok = propagate_with(s, e, &many);
+  torus_free(arrays);
   return ok;
 }
 
@@ -261,7 +265,7 @@ static bool run(sweep *s) {
     torus_tensor *tensor = e->tensor;
     bool inside = tensor->node && tensor->id > s->oldest;
     if (e->grad && e->needed && inside) {
-      if (!pass_on(s, e)) return false;
+      if (!propagate(s, e)) return false;
       if (!s->options->retain_graph) {
         s->spent = true;
         torus_node_free_inputs(tensor->node);
@@ -299,7 +303,7 @@ static bool start(sweep *s, torus_tensor *y) {
   return true;
 }
 
-static void finish(sweep *s) {
+static void clear(sweep *s) {
   torus_status *status = &s->scope->status;
   for (int64_t i = 0; i < s->count; i++) {
     entry *e = &s->order[i];
@@ -314,15 +318,15 @@ static void finish(sweep *s) {
 }
 
 static bool check_y(torus_scope *scope, const torus_tensor *y) {
-  if (!y) return false; /* an earlier error passes on */
+  if (!y) return false; /* after an earlier error */
   if (y->requires_grad) return true;
   return torus_status_fail(&scope->status, TORUS_EINVAL,
                            "grad: y does not depend on any tensor that "
                            "requires a gradient");
 }
 
-/* A gradient to give out: writing to it must change no other tensor. One that
- * is part of a graph is not written to. */
+/* A gradient to return: writing to it must change no other tensor. One that is
+ * part of a graph is not written to. */
 static torus_tensor *own_gradient(torus_scope *scope, torus_tensor *g) {
   return (g->node && scope->record) || is_own(g) ? g : torus_copy(scope, g);
 }
@@ -354,15 +358,15 @@ bool torus_grad(torus_scope *scope, torus_tensor *y,
   }
   bool ok = find_order(&s, y) && start(&s, y) && run(&s) &&
             collect(&s, targets, count, out);
-  finish(&s);
+  clear(&s);
   for (int i = 0; i < count; i++) targets[i]->mark = MARK_NONE;
   scope->record = record;
   return ok;
 }
 
-/* Makes each entry's gradient what its leaf shall have, except where it is
- * added in place: what can fail comes before the first leaf is changed. */
-static bool prepare(sweep *s) {
+/* Makes each entry's gradient the new .grad of its leaf, except where it will
+ * be added in place: what can fail comes before the first leaf is changed. */
+static bool prepare_leaves(sweep *s) {
   for (int64_t i = 0; i < s->count; i++) {
     entry *e = &s->order[i];
     if (!e->grad) continue;
@@ -375,7 +379,8 @@ static bool prepare(sweep *s) {
   return true;
 }
 
-static void hand_over(sweep *s) {
+/* Stores the gradients in the leaves; cannot fail. */
+static void store(sweep *s) {
   for (int64_t i = 0; i < s->count; i++) {
     entry *e = &s->order[i];
     if (!e->grad) continue;
@@ -395,9 +400,9 @@ bool torus_backward(torus_scope *scope, torus_tensor *y,
   sweep s = {.scope = scope, .options = options, .leaves = true};
   bool record = scope->record;
   scope->record = options->create_graph;
-  bool ok = find_order(&s, y) && start(&s, y) && run(&s) && prepare(&s);
-  if (ok) hand_over(&s);
-  finish(&s);
+  bool ok = find_order(&s, y) && start(&s, y) && run(&s) && prepare_leaves(&s);
+  if (ok) store(&s);
+  clear(&s);
   scope->record = record;
   return ok;
 }

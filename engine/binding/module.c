@@ -17,11 +17,10 @@ LUALIB_API int luaopen_torus_core(lua_State *L) {
   torus_open_tensor(L);
   torus_open_create(L);
   torus_open_ops(L);
+  torus_open_registry(L);
   torus_open_grad(L);
   torus_open_random(L);
   torus_open_optim(L);
-  torus_open_decoder(L);
-  torus_open_rollout(L);
   torus_open_rk45(L);
   torus_open_raster(L);
   torus_open_files(L);

@@ -287,6 +287,7 @@ static void check_writable(lua_State *L, const torus_tensor *x,
                      "torus.no_grad or to x:detach()",
                      operation);
   }
+  if (torus_tensor_count(x) == 0) return; /* its strides are all 0 */
   for (int d = 0; d < x->shape.ndim; d++) {
     if (x->strides[d] != 0 || x->shape.size[d] < 2) continue;
     torus_raise_text(L,

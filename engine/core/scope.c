@@ -29,7 +29,7 @@ static bool grow(torus_scope *scope) {
   torus_tensor **owned = torus_alloc((size_t)capacity * sizeof *owned);
   if (!owned) {
     return torus_status_fail(&scope->status, TORUS_ENOMEM,
-                             "out of memory: no room for temporaries");
+                             "out of memory: cannot allocate temporaries");
   }
   memcpy(owned, scope->owned, (size_t)scope->count * sizeof *owned);
   if (scope->owned != scope->small) torus_free(scope->owned);

@@ -61,7 +61,7 @@ torus_tensor *torus_tensor_new(torus_dtype dtype, const torus_shape *shape,
   if (!tensor) {
     if (storage) storage_release(storage);
     torus_status_fail(status, TORUS_ENOMEM,
-                      "out of memory: no room for a %s tensor of shape %s",
+                      "out of memory: cannot allocate a %s tensor of shape %s",
                       torus_dtype_name(dtype), torus_shape_format(shape, text));
     return NULL;
   }
@@ -76,7 +76,7 @@ torus_tensor *torus_tensor_view(torus_tensor *base, const torus_shape *shape,
   torus_tensor *view = tensor_around(base->storage, base->dtype, shape);
   if (!view) {
     torus_status_fail(status, TORUS_ENOMEM,
-                      "out of memory: no room for a view");
+                      "out of memory: cannot allocate a view");
     return NULL;
   }
   base->storage->references++;
@@ -106,7 +106,7 @@ static void drop_inputs(torus_node *node, torus_tensor **dying) {
   node->freed = true;
 }
 
-static void bury(torus_tensor *dying) {
+static void release_all(torus_tensor *dying) {
   while (dying) {
     torus_tensor *tensor = dying;
     dying = tensor->next;
@@ -125,13 +125,13 @@ void torus_tensor_release(torus_tensor *tensor) {
   if (!tensor) return;
   torus_tensor *dying = NULL;
   drop(tensor, &dying);
-  bury(dying);
+  release_all(dying);
 }
 
 void torus_node_free_inputs(torus_node *node) {
   torus_tensor *dying = NULL;
   drop_inputs(node, &dying);
-  bury(dying);
+  release_all(dying);
 }
 
 void *torus_tensor_data(const torus_tensor *tensor) {

@@ -52,7 +52,7 @@ typedef struct torus_node {
 struct torus_tensor {
   int64_t references;
   uint64_t id;  /* counts up: what a tensor is made from has a smaller one */
-  int64_t mark; /* for the sweep: the place in its order, else negative */
+  int64_t mark; /* the index in the order of a sweep, else negative */
   torus_storage *storage;
   int64_t offset; /* of the first element in the storage, in elements */
   torus_shape shape;

@@ -3,98 +3,68 @@
 #include <string.h>
 
 #include "autodiff/build.h"
+#include "hamiltonian/network.h"
+
+enum { FIELD, ROLLOUT };
 
 /* What a call's inputs and attributes amount to. */
 typedef struct problem {
   torus_hamiltonian h;
   torus_rollout r;
-  int dt_input; /* its place, or 0 */
-  int first[2]; /* input of each network's first weight */
+  torus_network networks[2];
   int nets;
-  bool readout_bias[2];
+  int first[2]; /* the input that is each network's first weight */
+  int dt_input; /* its index, or 0 */
   int64_t batch, size;
   const void *q, *p;
 } problem;
 
-static int64_t flags_of(const torus_call *call) {
-  return call->attrs->i[TORUS_NET_FLAGS];
-}
+/* The attributes, in the order of the parameters. */
+enum { STEPS, METHOD, ENERGIES, LAST_ONLY, REVERSIBLE };
 
 static const void *data_of(torus_scope *scope, torus_tensor *x) {
   torus_tensor *dense = torus_contiguous(scope, x);
   return dense ? torus_tensor_data(dense) : NULL;
 }
 
-/* Reads network k from the inputs; returns the place after its last one, or
- * -1 where they don't look like one. */
-static int read_net(torus_scope *scope, const torus_call *call, problem *p,
-                    int k, int at) {
+static void read_arrays(torus_scope *scope, const torus_call *call, problem *p,
+                        int k) {
   torus_net *net = &p->h.nets[k];
-  int64_t flags = flags_of(call);
-  int layers = (int)call->attrs->i[TORUS_NET_LAYERS_0 + k];
-  bool conv = flags & TORUS_FLAG_CONV;
-  int rank = conv ? 4 : 2;
-  p->first[k] = at;
-  p->readout_bias[k] = flags & (TORUS_FLAG_READOUT_BIAS << k);
-  net->kind = conv ? TORUS_NET_CONV : TORUS_NET_DENSE;
-  net->activation =
-      flags & (TORUS_FLAG_TANH << k) ? TORUS_TANH : TORUS_SOFTPLUS;
-  net->layers = layers;
-  for (int l = 0; l <= layers; l++) {
-    torus_tensor *w = call->in[at];
-    if (w->shape.ndim != rank) return -1;
-    if (l == 0) net->sizes[0] = w->shape.size[1];
-    if (l < layers) net->sizes[l + 1] = w->shape.size[0];
-    bool fits = w->shape.size[1] == net->sizes[l];
-    if (conv && l < layers) {
-      fits = fits && w->shape.size[2] == 3 && w->shape.size[3] == 3;
-    }
-    if (l == layers) fits = fits && w->shape.size[0] == 1;
-    if (conv && l == layers) {
-      fits = fits && w->shape.size[2] == net->height &&
-             w->shape.size[3] == net->width;
-    }
-    if (!fits) return -1;
-    net->weights[l] = data_of(scope, w);
-    at++;
-    if (l == layers && !p->readout_bias[k]) break;
-    torus_tensor *b = call->in[at++];
-    if (torus_tensor_count(b) != w->shape.size[0]) return -1;
-    net->biases[l] = data_of(scope, b);
+  int at = p->first[k];
+  for (int l = 0; l <= net->layers; l++) {
+    net->weights[l] = data_of(scope, call->in[at++]);
+    if (l == net->layers && !p->networks[k].readout_bias) break;
+    net->biases[l] = data_of(scope, call->in[at++]);
   }
-  return at;
 }
 
 static bool fail_shapes(torus_scope *scope, const torus_call *call) {
   char a[TORUS_SHAPE_TEXT], b[TORUS_SHAPE_TEXT];
   return torus_status_fail(
       &scope->status, TORUS_EINVAL,
-      "%s: states q %s and p %s and the Hamiltonian's networks don't fit",
+      "%s: states q %s and p %s don't fit the Hamiltonian's networks",
       call->op->name, torus_shape_format(&call->in[0]->shape, a),
       torus_shape_format(&call->in[1]->shape, b));
 }
 
-/* Whether the networks' descriptions account for every input: a gradient of
- * one that they leave out would never be written. */
-static bool check_count(torus_scope *scope, const torus_call *call, int nets,
-                        int first) {
-  int64_t flags = flags_of(call), takes = 0;
-  for (int k = 0; k < nets; k++) {
-    int64_t layers = call->attrs->i[TORUS_NET_LAYERS_0 + k];
-    if (layers < 1 || layers > TORUS_NET_LAYERS) {
-      return torus_status_fail(
-          &scope->status, TORUS_EINVAL,
-          "%s: expected 1 to %d hidden layers in a network, got %lld",
-          call->op->name, TORUS_NET_LAYERS, (long long)layers);
-    }
-    takes += 2 * layers + 1 + !!(flags & (TORUS_FLAG_READOUT_BIAS << k));
+/* The networks' descriptions, which must account for every input: the gradient
+ * of one that they leave out would never be written. */
+static bool read_descriptions(torus_scope *scope, const torus_call *call,
+                              problem *p) {
+  const torus_shape *packed = call->attrs->list;
+  int at = 2;
+  p->nets = packed[1].ndim > 0 ? 2 : 1;
+  for (int k = 0; k < p->nets; k++) {
+    p->networks[k] = torus_network_unpack(&packed[k]);
+    p->first[k] = at;
+    at += torus_network_parameters(&p->networks[k]);
   }
-  if (takes == call->inputs - first) return true;
+  if (call->inputs == at + 1 && call->op->code == ROLLOUT) p->dt_input = at++;
+  if (call->inputs == at) return true;
   return torus_status_fail(&scope->status, TORUS_EINVAL,
-                           "%s: the networks are described as having %lld "
-                           "parameters, and %d came (is readout_bias right?)",
-                           call->op->name, (long long)takes,
-                           call->inputs - first);
+                           "%s: the networks are described as having %d "
+                           "parameters, got %d",
+                           call->op->name, at - 2, call->inputs - 2);
 }
 
 static double first_number(const torus_tensor *x) {
@@ -106,27 +76,26 @@ static double first_number(const torus_tensor *x) {
 static bool read_problem(torus_scope *scope, const torus_call *call,
                          problem *p) {
   memset(p, 0, sizeof *p);
-  int64_t flags = flags_of(call);
+  if (!read_descriptions(scope, call, p)) return false;
   const torus_shape *shape = &call->in[0]->shape;
-  bool conv = flags & TORUS_FLAG_CONV;
+  bool conv = p->networks[0].kind == TORUS_NET_CONV;
   if (!torus_shape_equal(shape, &call->in[1]->shape) ||
       shape->ndim != (conv ? 4 : 2)) {
     return fail_shapes(scope, call);
   }
   p->h.dtype = call->in[0]->dtype;
-  p->h.separable = flags & TORUS_FLAG_SEPARABLE;
-  p->nets = p->h.separable ? 2 : 1;
+  p->h.separable = p->nets == 2;
   p->batch = shape->size[0];
   p->size = shape->size[1];
   for (int d = 2; d < shape->ndim; d++) p->size *= shape->size[d];
-  int at = 2;
-  if (flags & TORUS_FLAG_DT) p->dt_input = at++;
-  if (!check_count(scope, call, p->nets, at)) return false;
   for (int k = 0; k < p->nets; k++) {
-    p->h.nets[k].height = conv ? shape->size[1] : 0;
-    p->h.nets[k].width = conv ? shape->size[2] : 0;
-    at = read_net(scope, call, p, k, at);
-    if (at < 0) return fail_shapes(scope, call);
+    if (!torus_network_check(&p->networks[k], call->op->name, k + 1,
+                             call->in + p->first[k], conv ? shape->size[1] : 0,
+                             conv ? shape->size[2] : 0, &p->h.nets[k],
+                             &scope->status)) {
+      return false;
+    }
+    read_arrays(scope, call, p, k);
   }
   p->q = data_of(scope, call->in[0]);
   p->p = data_of(scope, call->in[1]);
@@ -136,22 +105,33 @@ static bool read_problem(torus_scope *scope, const torus_call *call,
   return true;
 }
 
+/* A dt that is an input has one element. */
+static bool check_dt(torus_scope *scope, const torus_call *call,
+                     const problem *p) {
+  char text[TORUS_TENSOR_TEXT];
+  if (!p->dt_input || torus_tensor_count(call->in[p->dt_input]) == 1) {
+    return true;
+  }
+  return torus_status_fail(
+      &scope->status, TORUS_EINVAL, "%s: expected dt with one element, got %s",
+      call->op->name, torus_tensor_format(call->in[p->dt_input], text));
+}
+
 static bool read_rollout(torus_scope *scope, const torus_call *call,
                          problem *p) {
-  if (!read_problem(scope, call, p)) return false;
-  int64_t flags = flags_of(call);
+  if (!read_problem(scope, call, p) || !check_dt(scope, call, p)) return false;
   const torus_attrs *a = call->attrs;
   p->r = (torus_rollout){
       .hamiltonian = &p->h,
-      .scheme = torus_scheme_at((int)a->i[TORUS_NET_SCHEME]),
+      .scheme = torus_scheme_at((int)a->i[METHOD]),
       .batch = p->batch,
-      .steps = a->i[TORUS_NET_STEPS],
+      .steps = a->i[STEPS],
       .dt = p->dt_input ? first_number(call->in[p->dt_input]) : a->f[0],
-      .energies = flags & TORUS_FLAG_ENERGIES,
-      .last_only = flags & TORUS_FLAG_LAST_ONLY,
-      .backprop = !call->record                   ? TORUS_BACKPROP_NONE
-                  : flags & TORUS_FLAG_REVERSIBLE ? TORUS_BACKPROP_REVERSIBLE
-                                                  : TORUS_BACKPROP_STORED};
+      .energies = a->i[ENERGIES] != 0,
+      .last_only = a->i[LAST_ONLY] != 0,
+      .backprop = !call->record      ? TORUS_BACKPROP_NONE
+                  : a->i[REVERSIBLE] ? TORUS_BACKPROP_REVERSIBLE
+                                     : TORUS_BACKPROP_STORED};
   return torus_rollout_check(&p->r, &scope->status);
 }
 
@@ -197,8 +177,7 @@ static torus_tensor *keep_if(torus_tensor *out, bool ok) {
   return NULL;
 }
 
-/* --- gradients
- * ----------------------------------------------------------------- */
+/* --- gradients --- */
 
 /* New tensors for the wanted gradients, and their addresses. */
 typedef struct results {
@@ -225,7 +204,7 @@ static bool new_results(torus_scope *scope, const torus_call *call,
     for (int l = 0; l <= layers; l++) {
       torus_tensor *w = out[at++];
       r->nets[k].weights[l] = w ? torus_tensor_data(w) : NULL;
-      if (l == layers && !p->readout_bias[k]) break;
+      if (l == layers && !p->networks[k].readout_bias) break;
       torus_tensor *b = out[at++];
       r->nets[k].biases[l] = b ? torus_tensor_data(b) : NULL;
     }
@@ -233,17 +212,7 @@ static bool new_results(torus_scope *scope, const torus_call *call,
   return true;
 }
 
-static bool refuse_higher_order(torus_scope *scope, const torus_call *call) {
-  if (!scope->record) return false;
-  torus_status_fail(&scope->status, TORUS_EINVAL,
-                    "%s: the fused kernel gives first-order gradients only; "
-                    "pass fused = false for higher ones",
-                    call->op->name);
-  return true;
-}
-
-/* --- field
- * --------------------------------------------------------------------- */
+/* --- field --- */
 
 static torus_tensor *field_inside(torus_scope *scope, const torus_call *call) {
   problem p;
@@ -261,6 +230,22 @@ static torus_tensor *field_inside(torus_scope *scope, const torus_call *call) {
   return keep_if(out, ok);
 }
 
+/* `count` elements of the flat result from `first` on, in a shape. */
+static torus_tensor *shaped_part(torus_scope *scope, const torus_call *call,
+                                 int64_t first, const torus_shape *shape) {
+  torus_tensor *flat =
+      torus_narrow(scope, call->out, 0, first, torus_shape_count(shape));
+  return flat ? torus_reshape(scope, flat, shape) : NULL;
+}
+
+static torus_tensor *field_part(torus_scope *scope, const torus_call *call,
+                                int i) {
+  const torus_tensor *q = call->in[0];
+  torus_shape batch = {1, {q->shape.size[0]}};
+  return shaped_part(scope, call, i * torus_tensor_count(q),
+                     i < 2 ? &q->shape : &batch);
+}
+
 static torus_tensor *field_forward(torus_scope *scope, const torus_call *call) {
   return inside(scope, call, field_inside);
 }
@@ -270,7 +255,6 @@ static bool field_gradients(torus_scope *scope, const torus_call *call,
                             torus_tensor **out) {
   problem p;
   results r;
-  if (refuse_higher_order(scope, call)) return false;
   g = torus_contiguous(scope, g);
   if (!g || !read_problem(scope, call, &p) ||
       !new_results(scope, call, &p, wanted, out, &r)) {
@@ -282,8 +266,7 @@ static bool field_gradients(torus_scope *scope, const torus_call *call,
                                     r.p, r.nets, &scope->status);
 }
 
-/* --- rollout
- * ------------------------------------------------------------------- */
+/* --- rollout --- */
 
 static torus_tensor *rollout_inside(torus_scope *scope,
                                     const torus_call *call) {
@@ -304,6 +287,18 @@ static torus_tensor *rollout_inside(torus_scope *scope,
   return keep_if(out, ok);
 }
 
+static torus_tensor *rollout_part(torus_scope *scope, const torus_call *call,
+                                  int i) {
+  const torus_tensor *q = call->in[0];
+  const torus_attrs *a = call->attrs;
+  int64_t states = a->i[LAST_ONLY] ? 1 : a->i[STEPS] + 1;
+  torus_shape shape = {1 + q->shape.ndim, {states}};
+  for (int d = 0; d < q->shape.ndim; d++) shape.size[d + 1] = q->shape.size[d];
+  torus_shape energy = {2, {a->i[ENERGIES] ? states : 0, q->shape.size[0]}};
+  return shaped_part(scope, call, i * states * torus_tensor_count(q),
+                     i < 2 ? &shape : &energy);
+}
+
 static torus_tensor *rollout_forward(torus_scope *scope,
                                      const torus_call *call) {
   return inside(scope, call, rollout_inside);
@@ -314,7 +309,6 @@ static bool rollout_gradients(torus_scope *scope, const torus_call *call,
                               torus_tensor **out) {
   problem p;
   results r;
-  if (refuse_higher_order(scope, call)) return false;
   torus_call recorded = *call;
   recorded.record = true;
   g = torus_contiguous(scope, g);
@@ -338,18 +332,90 @@ static bool rollout_gradients(torus_scope *scope, const torus_call *call,
   return !dt_wanted || out[p.dt_input];
 }
 
-const torus_op torus_field_op = {
-    .name = "field",
-    .inputs = 5,
-    .optional_inputs = -1,
-    .forward = field_forward,
-    .gradients = field_gradients,
-    .doc = "partial derivatives of a Hamiltonian made of networks"};
+/* --- descriptors --- */
 
-const torus_op torus_rollout_op = {
-    .name = "rollout",
-    .inputs = 5,
-    .optional_inputs = -1,
-    .forward = rollout_forward,
-    .gradients = rollout_gradients,
-    .doc = "a whole integration of a Hamiltonian made of networks"};
+#define NETWORKS                                                               \
+  { "networks", TORUS_PARAM_NETWORKS, false, 0 }
+
+static const torus_op ops[] = {
+    /*** dH/dq, dH/dp and the energy of a Hamiltonian made of networks, with
+     * first-order gradients. torus.field calls it where it can.
+     * @function torus.network_field
+     * @tparam tensor q (batch, n), or (batch, h, w, c) of convolutions
+     * @tparam tensor p like q
+     * @tparam {table,...} networks K and V of a separable Hamiltonian, or the
+     * joint one, each {kind = "dense" or "conv", activation = "softplus" or
+     * "tanh", layers = hidden ones, readout_bias = boolean, parameters =
+     * {weight, bias, ..., weight of the read-out[, its bias]}}
+     * @treturn tensor dH/dq, like q
+     * @treturn tensor dH/dp, like q
+     * @treturn tensor energy (batch)
+     * @raise for an unknown kind or activation, and for parameters that don't
+     * fit each other or the state
+     * @usage
+     * net = torus.nn.MLP { sizes = {4, 8, 1}, activation = "tanh", scalar =
+     * true } q, p = torus.randn(3, 2), torus.randn(3, 2) dq, dp, energy =
+     * torus.network_field(q, p, { networks = {net:network()} })
+     */
+    [FIELD] = {.name = "network_field",
+               .inputs = 2,
+               .more_inputs = true,
+               .forward = field_forward,
+               .outputs = 3,
+               .part = field_part,
+               .gradients = field_gradients,
+               .reads = TORUS_READS_INPUTS,
+               .first_order = "use torus.field with fused = false",
+               .params = {NETWORKS},
+               .code = FIELD,
+               .doc = "dH/dq, dH/dp (like q) and the energy (batch) of a "
+                      "Hamiltonian made of networks"},
+    /*** A whole integration of a Hamiltonian made of networks, with first-order
+     * gradients. torus.integrate calls it where it can.
+     * @function torus.network_rollout
+     * @tparam tensor q (batch, n), or (batch, h, w, c) of convolutions
+     * @tparam tensor p like q
+     * @tparam {table,...} networks as network_field's
+     * @tparam[opt=0.125] number|tensor dt the step, of either sign; a tensor
+     * has one element
+     * @tparam[opt=30] integer steps
+     * @tparam[opt="leapfrog"] string method one of torus.integrate.methods
+     * @tparam[opt=false] boolean energies whether to evaluate H at every state
+     * @tparam[opt=false] boolean last_only whether to return the last state
+     * alone
+     * @tparam[opt=false] boolean reversible whether the gradient integrates
+     * backward instead of keeping a tape; for splitting schemes
+     * @treturn tensor q (steps + 1, batch, ...)
+     * @treturn tensor p like it
+     * @treturn tensor energy (steps + 1, batch), or (0, batch) without energies
+     * @raise as network_field, and when the scheme can't integrate these
+     * networks
+     * @usage
+     * net = torus.nn.MLP { sizes = {4, 8, 1}, activation = "tanh", scalar =
+     * true } q, p = torus.randn(3, 2), torus.randn(3, 2) q, p =
+     * torus.network_rollout(q, p, { networks = {net:network()}, method = "rk4",
+     * steps = 10 })
+     */
+    [ROLLOUT] = {.name = "network_rollout",
+                 .inputs = 2,
+                 .more_inputs = true,
+                 .forward = rollout_forward,
+                 .outputs = 3,
+                 .part = rollout_part,
+                 .gradients = rollout_gradients,
+                 .reads = TORUS_READS_INPUTS | TORUS_READS_OUT,
+                 .first_order = "use torus.integrate with fused = false",
+                 .params = {NETWORKS,
+                            {"dt", TORUS_PARAM_SCALAR, true, 0.125},
+                            {"steps", TORUS_PARAM_INT, true, 30},
+                            {"method", TORUS_PARAM_CHOICE, true, 0},
+                            {"energies", TORUS_PARAM_BOOL, true, 0},
+                            {"last_only", TORUS_PARAM_BOOL, true, 0},
+                            {"reversible", TORUS_PARAM_BOOL, true, 0}},
+                 .choice = torus_scheme_name,
+                 .code = ROLLOUT,
+                 .doc = "q, p and, where asked for, energy along an "
+                        "integration of a Hamiltonian made of networks"},
+};
+
+const torus_op_family torus_network_ops = {ops, sizeof ops / sizeof *ops};

@@ -9,26 +9,34 @@
 #define INNER (1 - 2 * OUTER)
 
 static const torus_scheme schemes[] = {
-    {.name = "euler", .order = 1, .stages = 1, .b = {1}},
-    {.name = "symplectic_euler",
-     .order = 1,
-     .splitting = true,
-     .stages = 1,
-     .kick = {1, 0},
-     .drift = {1}},
     {.name = "leapfrog",
+     .doc = "half a kick, a drift, half a kick (Stoermer-Verlet)",
      .order = 2,
      .splitting = true,
      .symmetric = true,
      .stages = 1,
      .kick = {0.5, 0.5},
      .drift = {1}},
+    {.name = "euler",
+     .doc = "explicit Euler, for comparison: energy grows",
+     .order = 1,
+     .stages = 1,
+     .b = {1}},
+    {.name = "symplectic_euler",
+     .doc = "a kick, then a drift",
+     .order = 1,
+     .splitting = true,
+     .stages = 1,
+     .kick = {1, 0},
+     .drift = {1}},
     {.name = "rk4",
+     .doc = "the classical Runge-Kutta scheme",
      .order = 4,
      .stages = 4,
      .a = {{0}, {0.5}, {0, 0.5}, {0, 0, 1}},
      .b = {1.0 / 6, 1.0 / 3, 1.0 / 3, 1.0 / 6}},
     {.name = "yoshida4",
+     .doc = "three leapfrog steps, the middle one backward (Yoshida 1990)",
      .order = 4,
      .splitting = true,
      .symmetric = true,
@@ -42,6 +50,10 @@ int torus_scheme_count(void) {
 }
 
 const torus_scheme *torus_scheme_at(int index) { return &schemes[index]; }
+
+const char *torus_scheme_name(int index) {
+  return index < torus_scheme_count() ? schemes[index].name : NULL;
+}
 
 const torus_scheme *torus_scheme_find(const char *name) {
   for (int i = 0; i < torus_scheme_count(); i++) {

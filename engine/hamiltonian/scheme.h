@@ -24,6 +24,7 @@
 
 typedef struct torus_scheme {
   const char *name;
+  const char *doc;
   int order;
   bool splitting;
   bool symmetric;
@@ -35,6 +36,8 @@ typedef struct torus_scheme {
 int torus_scheme_count(void);
 /* index in [0, torus_scheme_count()) */
 const torus_scheme *torus_scheme_at(int index);
+/* NULL after the last one. */
+const char *torus_scheme_name(int index);
 /* NULL when there is none of this name. */
 const torus_scheme *torus_scheme_find(const char *name);
 

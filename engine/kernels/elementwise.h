@@ -9,13 +9,13 @@
 #define TORUS_ELEMENTWISE_INPUTS 3
 
 typedef enum torus_elementwise {
-#define UNARY(name, value, gx, doc) TORUS_EW_##name,
-#define UNARY1(name, p, d, value, gx, doc) TORUS_EW_##name,
-#define UNARY2(name, p, d, p2, d2, value, gx, doc) TORUS_EW_##name,
+#define UNARY(name, value, ...) TORUS_EW_##name,
+#define UNARY1(name, p, d, value, ...) TORUS_EW_##name,
+#define UNARY2(name, p, d, p2, d2, value, ...) TORUS_EW_##name,
 #define STEP1(name, value, doc) TORUS_EW_##name,
-#define BINARY(name, value, gx, gy, doc) TORUS_EW_##name,
+#define BINARY(name, value, ...) TORUS_EW_##name,
 #define STEP2(name, value, doc) TORUS_EW_##name,
-#define TERNARY(name, value, gx, gy, gz, doc) TORUS_EW_##name,
+#define TERNARY(name, value, ...) TORUS_EW_##name,
 #include "kernels/elementwise.def"
 #undef UNARY
 #undef UNARY1

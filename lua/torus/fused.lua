@@ -1,10 +1,10 @@
 --- The fused kernels: rollouts and fields of Hamiltonians made of networks
 -- that the engine knows, as single operations.
 --
--- A network tells what it is by a method `network()`, which gives `{kind =
--- "dense" | "conv", activation = "softplus" | "tanh", layers = how many hidden
--- ones, readout_bias = boolean, parameters = {weight, bias, ..., read-out}}`,
--- or nil.
+-- A network describes itself by a method `network()`, which returns `{kind =
+-- "dense" | "conv", activation = "softplus" | "tanh", layers = the number of
+-- hidden ones, readout_bias = boolean, parameters = {weight, bias, ...,
+-- read-out}}`, or nil. The engine checks the description.
 -- @module torus.fused
 local core = require "torus.core"
 local hamiltonian = require "torus.hamiltonian"
@@ -31,34 +31,15 @@ function M.networks(H)
   return joint and { joint }
 end
 
--- Part number i (from 0) of a flat result, in a shape.
-local function part(flat, first, shape)
-  local count = 1
-  for _, size in ipairs(shape) do count = count * size end
-  return flat:narrow(1, first + 1, count):reshape(shape), first + count
-end
-
 --- A whole rollout as one operation.
--- @tparam {table,...} networks what networks() gave
+-- @tparam {table,...} networks what networks() returned
 -- @tparam table o q, p, dt, steps, method, backprop, energies as integrate's
--- @tparam table scheme the row of the method
 -- @treturn table q, p and perhaps energy
-function M.rollout(networks, o, scheme)
-  local reversible = o.backprop == "reversible"
-  if reversible and not (scheme.splitting and scheme.symmetric) then
-    options.raise("integrate: backprop = \"reversible\" needs a scheme that a "
-      .. "step of -dt undoes (leapfrog, yoshida4), got %s", o.method)
-  end
-  local flat = core.rollout(o.q, o.p, { networks = networks, dt = o.dt,
-    steps = o.steps, method = o.method, energies = o.energies,
-    reversible = reversible })
-  local shape, way, at = o.q.shape, {}, 0
-  local batch = shape[1]
-  table.insert(shape, 1, o.steps + 1)
-  way.q, at = part(flat, at, shape)
-  way.p, at = part(flat, at, shape)
-  if o.energies then way.energy = part(flat, at, { o.steps + 1, batch }) end
-  return way
+function M.rollout(networks, o)
+  local q, p, energy = core.ops.network_rollout(o.q, o.p, {
+    networks = networks, dt = o.dt, steps = o.steps, method = o.method,
+    energies = o.energies, reversible = o.backprop == "reversible" })
+  return { q = q, p = p, energy = o.energies and energy or nil }
 end
 
 local FIELD = { fused = { type = "boolean" } }
@@ -92,10 +73,7 @@ function M.field(H, q, p, opts)
     end
     return hamiltonian.slopes(H, q, p, core.is_recording())
   end
-  local flat, at = core.field(q, p, { networks = networks }), 0
-  local dq, dp
-  dq, at = part(flat, at, q.shape)
-  dp = part(flat, at, q.shape)
+  local dq, dp = core.ops.network_field(q, p, { networks = networks })
   return dq, dp
 end
 

@@ -4,17 +4,17 @@
 --                                         dt = 0.125, steps = 30 }
 --     trajectory.q   -- (steps + 1, batch, ...), the initial state first
 --
--- A Hamiltonian gives one energy per sample: K(p) and V(q) of a separable
+-- A Hamiltonian returns one energy per sample: K(p) and V(q) of a separable
 -- one, or a joint H(q, p), from tensors (batch, ...) to (batch). Each partial
 -- derivative is taken with respect to a fresh variable: p may itself be a
 -- function of q, and following that dependence would turn the partial
 -- derivative into a total one. Gradients still flow through the whole rollout
 -- to the initial state and to the Hamiltonian's parameters.
 -- @module torus.integrate
-local core = require "torus.core"
 local hamiltonian = require "torus.hamiltonian"
 local fused = require "torus.fused"
 local options = require "torus.options"
+local schemes = require "torus.schemes"
 local engine = require "torus.engine"
 
 local M = {}
@@ -22,15 +22,8 @@ local M = {}
 local is_separable, slope = hamiltonian.is_separable, hamiltonian.slope
 local slopes = hamiltonian.slopes
 
--- The schemes, as rows of coefficients that the fused kernels read too.
--- Splitting ones: kicks p -= kick[i] dt dV/dq and drifts q += drift[i] dt dK/dp
--- in turn; a kick at the end of a step and one at the start of the next use
--- the same dV/dq. Runge-Kutta ones: stages a, weights b.
-local SCHEMES = {}
-for _, scheme in ipairs(core.schemes()) do SCHEMES[scheme.name] = scheme end
-
 --- The names that option `method` accepts.
-M.methods = { "leapfrog", "euler", "symplectic_euler", "rk4", "yoshida4" }
+M.methods = schemes.names()
 
 local RULES = {
   H = { required = true },
@@ -38,7 +31,7 @@ local RULES = {
   p = { required = true },
   dt = { default = 0.125 },
   steps = { default = 30, type = "integer", min = 0 },
-  method = { default = "leapfrog", choices = M.methods },
+  method = { default = M.methods[1], choices = M.methods },
   backprop = { default = "stored", choices = { "stored", "reversible" } },
   energies = { default = false, type = "boolean" },
   fused = { type = "boolean" },
@@ -48,7 +41,7 @@ local RULES = {
 
 local function splitting(problem, recording)
   local H, dt = problem.H, problem.dt
-  local scheme = SCHEMES[problem.method]
+  local scheme = schemes.of(problem.method)
   local q, p = problem.q, problem.p
   local qs, ps = { q }, { p }
   local force -- dV/dq at the present q, once it is known
@@ -79,7 +72,7 @@ end
 
 local function runge_kutta(problem, recording)
   local H, dt = problem.H, problem.dt
-  local scheme = SCHEMES[problem.method]
+  local scheme = schemes.of(problem.method)
   local q, p = problem.q, problem.p
   local qs, ps = { q }, { p }
   for step = 1, problem.steps do
@@ -106,11 +99,12 @@ local function energies_of(H, q, p)
 end
 
 local function general(problem)
-  local run = SCHEMES[problem.method].splitting and splitting or runge_kutta
+  local scheme = schemes.of(problem.method)
+  local run = scheme.splitting and splitting or runge_kutta
   local qs, ps = run(problem, engine.is_recording())
-  local way = { q = engine.stack(qs, 1), p = engine.stack(ps, 1) }
-  if problem.energies then way.energy = energies_of(problem.H, way.q, way.p) end
-  return way
+  local q, p = engine.stack(qs, 1), engine.stack(ps, 1)
+  return { q = q, p = p,
+    energy = problem.energies and energies_of(problem.H, q, p) or nil }
 end
 
 -- --- entry ----------------------------------------------------------------
@@ -118,17 +112,26 @@ end
 local function check_step(dt)
   local scalar = engine.is_tensor(dt) and dt:numel() == 1
   if not scalar and (type(dt) ~= "number" or dt ~= dt) then
-    options.raise("integrate: expected a number as dt, got %s",
+    options.raise("integrate: expected a number or a tensor with one element as dt, got %s",
       options.show(dt))
   end
 end
 
-local function check_hamiltonian(o)
-  hamiltonian.check("integrate", o.H)
-  if SCHEMES[o.method].splitting and not is_separable(o.H) then
+local function listed(condition)
+  return table.concat(schemes.names(condition), ", ")
+end
+
+local function check_scheme(o)
+  local scheme = schemes.of(o.method)
+  if not is_separable(o.H) and not schemes.accepts_joint(scheme) then
     options.raise("integrate: %s needs a separable Hamiltonian, "
-      .. "torus.separable(K, V), and got a joint one (euler and rk4 take "
-      .. "either)", o.method)
+      .. "torus.separable(K, V), got a joint one (for which there are: %s)",
+      o.method, listed(schemes.accepts_joint))
+  end
+  if o.backprop == "reversible" and not schemes.is_reversible(scheme) then
+    options.raise("integrate: backprop = \"reversible\" needs a scheme that a "
+      .. "step of -dt undoes (%s), got %s", listed(schemes.is_reversible),
+      o.method)
   end
 end
 
@@ -139,13 +142,21 @@ end
 -- first-order gradients; anything else, or fused = false, by the operations
 -- of tensors, with gradients of any order and the same result.
 -- @function torus.integrate
--- @tparam table opts H; q and p of shape (batch, ...); dt=0.125, of either
--- sign, a number or a scalar tensor; steps=30; method="leapfrog", "euler",
--- "symplectic_euler", "rk4" or "yoshida4" (euler and rk4 take a joint H, the
--- others need a separable one); backprop="stored" keeps what the gradient
--- needs, "reversible" integrates backwards for it in constant memory (fused
--- leapfrog and yoshida4); energies=false; fused=false forces the general
--- path, true insists on the fused one
+-- @tparam table opts
+-- @param opts.H a Hamiltonian: see above
+-- @tparam tensor opts.q (batch, ...)
+-- @tparam tensor opts.p like q
+-- @tparam[opt=0.125] number|tensor opts.dt the step, of either sign; a tensor
+-- has one element
+-- @tparam[opt=30] integer opts.steps
+-- @tparam[opt="leapfrog"] string opts.method one of torus.integrate.methods;
+-- splitting schemes (leapfrog and its relatives) need a separable H
+-- @tparam[opt="stored"] string opts.backprop "stored" keeps what the gradient
+-- needs; "reversible" integrates backward for it in constant memory, with the
+-- fused operation and a scheme that a step of -dt undoes
+-- @tparam[opt=false] boolean opts.energies
+-- @tparam[opt] boolean opts.fused false forces the general path, true insists
+-- on the fused operation
 -- @treturn table q and p, each (steps + 1, batch, ...), and with energies
 -- the energy (steps + 1, batch)
 -- @raise when q and p do not have one shape, when the scheme needs a separable
@@ -162,11 +173,13 @@ function M.integrate(opts)
   local o = options.resolve("integrate", opts, RULES)
   hamiltonian.check_state("integrate", o.q, o.p)
   check_step(o.dt)
-  check_hamiltonian(o)
+  hamiltonian.check("integrate", o.H)
+  check_scheme(o)
   local networks = o.fused ~= false and fused.networks(o.H)
-  if networks then return fused.rollout(networks, o, SCHEMES[o.method]) end
+  if networks then return fused.rollout(networks, o) end
   if o.fused then
-    options.raise("integrate: there is no fused kernel for this Hamiltonian")
+    options.raise("integrate: fused = true needs a Hamiltonian that a fused kernel knows, "
+      .. "got %s", options.show(o.H))
   end
   if o.backprop == "reversible" then
     options.raise("integrate: backprop = \"reversible\" needs a Hamiltonian "

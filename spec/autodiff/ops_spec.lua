@@ -3,6 +3,7 @@
 local torus = require "torus"
 local core = require "torus.core"
 local gradcheck = require "spec.support.gradcheck"
+local reads = require "spec.support.reads"
 local samples = require "spec.support.op_samples"
 
 local function caller(name, case)
@@ -42,13 +43,33 @@ describe("the operation", function()
         end)
       end)
     elseif samples[op.name] then
-      for order, text in ipairs { "first", "second" } do
+      for order, text in ipairs { "first", not op.first_order and "second" or nil } do
         it(op.name .. " has correct " .. text .. " derivatives", function()
           each_case(op, function(f, inputs, name)
             gradcheck.check(f, inputs, order, name)
           end)
         end)
       end
+
+      if op.first_order then
+        it(op.name .. " refuses second derivatives and says what to do", function()
+          each_case(op, function(f, inputs, name)
+            local y = f(table.unpack(inputs))
+            local ok, message = pcall(torus.grad, y, inputs,
+              { grad_output = y:detach(), create_graph = true })
+            assert.is_false(ok, name)
+            assert.truthy(message:find("grad: " .. op.name .. " has gradients of the first "
+              .. "order only; " .. op.first_order, 1, true), message)
+          end)
+        end)
+      end
+
+      it(op.name .. " reads for its gradient what it declares", function()
+        assert.is_table(op.reads, "no value in the row")
+        for number, case in ipairs(samples[op.name]) do
+          reads.check(op, case, ("%s, case %d"):format(op.name, number))
+        end
+      end)
     end
   end
 

@@ -140,7 +140,7 @@ describe("a fused rollout", function()
     local ok, message = pcall(torus.grad, way.q:sum(), q,
       { create_graph = true })
     assert.is_false(ok)
-    assert.matches("pass fused = false", message)
+    assert.matches("torus.integrate with fused = false", message)
   end)
 
   it("refuses what it can't do", function()
@@ -154,7 +154,7 @@ describe("a fused rollout", function()
         q = case.q, p = case.p, method = "rk4", fused = true }
     end)
     assert.is_false(ok)
-    assert.matches("no fused kernel", message)
+    assert.matches("fused = true needs a Hamiltonian that a fused kernel knows", message)
   end)
 
   it("refuses so many steps that sizes overflow", function()
@@ -184,10 +184,10 @@ describe("a fused rollout", function()
       end,
     }, { __call = function(_, q, p) return net(torus.cat({ q, p }, 2)) end })
     local q = torus.randn({ 3, 2 }, DOUBLE)
-    raises("described as having 5 parameters, and 6 came", function()
+    raises("network 1 is described as having 5 parameters, got 6", function()
       torus.integrate { H = forgetful, q = q, p = q, method = "euler" }
     end)
-    raises("described as having 5 parameters, and 6 came", function()
+    raises("network 1 is described as having 5 parameters, got 6", function()
       torus.field(forgetful, q, q)
     end)
   end)

@@ -82,7 +82,7 @@ describe("the fused decoder", function()
         torus.zeros({ 2, 16, 16, 3 }, opts), 1)
     end)
     assert.is_false(ok)
-    assert.matches("decoder_spec.lua:%d+: decoder_gradients: expected states",
+    assert.matches("decoder_spec.lua:%d+: decoder_error: expected states",
       message)
   end)
 end)

@@ -193,6 +193,75 @@ M.upsample_grad = cases {
   { { { 1, 4, 2, 2 } }, call = plain }, { { { 2, 3, 3, 1 } }, call = with(3) },
 }
 
+-- --- networks and images ------------------------------------------------------
+
+local function network(activation, kind, parameters)
+  return { kind = kind, activation = activation, parameters = parameters,
+    layers = (#parameters - 1) // 2, readout_bias = #parameters % 2 == 0 }
+end
+
+-- A joint Hamiltonian of q, p and its parameters; other arguments by name.
+local function of_joint(kind, activation, more)
+  return function(op, q, p, ...)
+    local args = { networks = { network(activation, kind, { ... }) } }
+    for key, value in pairs(more or {}) do args[key] = value end
+    return op(q, p, args)
+  end
+end
+
+-- K and V of n parameters each; a tensor after them is dt.
+local function of_pair(n, more)
+  return function(op, q, p, ...)
+    local all = { ... }
+    local args = { dt = all[2 * n + 1], networks = {
+      network("tanh", "dense", { table.unpack(all, 1, n) }),
+      network("softplus", "dense", { table.unpack(all, n + 1, 2 * n) }) } }
+    for key, value in pairs(more or {}) do args[key] = value end
+    return op(q, p, args)
+  end
+end
+
+local JOINT = { { 3, 2 }, { 3, 2 }, { 5, 4 }, { 5 }, { 1, 5 }, { 1 } }
+local PAIR = { { 2, 1 }, { 2, 1 }, { 3, 1 }, { 3 }, { 1, 3 }, { 4, 1 }, { 4 }, { 1, 4 } }
+local IMAGES = { { 2, 3, 3, 1 }, { 2, 3, 3, 1 }, { 3, 2, 3, 3 }, { 3 }, { 1, 3, 3, 3 } }
+local function followed_by(shapes, last)
+  return table.move({ last }, 1, 1, #shapes + 1, { table.unpack(shapes) })
+end
+
+M.network_field = cases {
+  { JOINT, call = of_joint("dense", "tanh") },
+  { IMAGES, call = of_joint("conv", "softplus") },
+  { PAIR, call = of_pair(3) },
+}
+M.network_rollout = cases {
+  { JOINT, call = of_joint("dense", "softplus", { method = "rk4", steps = 2, energies = true }) },
+  { IMAGES, call = of_joint("conv", "tanh", { method = "euler", steps = 2, dt = -0.2 }) },
+  { PAIR, call = of_pair(3, { steps = 3, dt = 0.2, energies = true, last_only = true }) },
+  { followed_by(PAIR, {}), call = of_pair(3, { steps = 2, method = "yoshida4" }) },
+  { followed_by(PAIR, { 1 }), call = of_pair(3, { steps = 3, reversible = true }) },
+  { PAIR, call = of_pair(3, { steps = 0 }) },
+}
+
+-- Without the kink of a leaky ReLU: slope 1.
+local function decoded(blocks, channels, more)
+  return function(op, q, ...)
+    local side = q:size(2) << blocks
+    local targets = torus.full({ q:size(1), side, side, channels }, 0.4, { dtype = "float64" })
+    local args = { parameters = { ... }, blocks = blocks, slope = 1 }
+    for key, value in pairs(more) do args[key] = value end
+    return op(q, targets, args)
+  end
+end
+M.decoder_error = cases {
+  { { { 2, 1, 1, 2 }, { 2, 2, 3, 3 }, { 2 }, { 2, 2, 3, 3 }, { 2 }, { 1, 2, 3, 3 }, { 1 } },
+    call = decoded(1, 1, { width = 2, weight = 0.5 }) },
+  { { { 3, 2, 2, 1 }, { 2, 1, 3, 3 }, { 2 }, { 2, 2, 3, 3 }, { 2 }, { 2, 1, 1, 1 }, { 2 },
+    { 3, 2, 3, 3 }, { 3 } }, call = decoded(1, 3, { width = 2, weight = 0 }) },
+  { { { 1, 1, 1, 1 }, { 2, 1, 3, 3 }, { 2 }, { 2, 2, 3, 3 }, { 2 },
+    { 2, 2, 3, 3 }, { 2 }, { 2, 2, 3, 3 }, { 2 }, { 1, 2, 3, 3 }, { 1 } },
+    call = decoded(2, 1, { width = 2, skip = false }) },
+}
+
 -- --- linear algebra -----------------------------------------------------------
 
 -- Matrices away from singular ones: x plus 3, 5, 7, ... on the diagonal.

@@ -97,19 +97,18 @@ describe("a list with metamethods", function()
       core.rk45({ "pendulum", { 3, 0.5, 1 } }, x, { 0 },
         pretender(0, function() return 1 end))
     end)
-    raises("described as having 6 parameters, and 3 came", function()
-      core.field(x, x, { networks = { { kind = "dense", activation = "tanh",
-        layers = 1, parameters = pretender(3, one) },
+    raises("network 1 is described as having 3 parameters, got 0", function()
+      core.ops.network_field(x, x, { networks = { { kind = "dense",
+        activation = "tanh", layers = 1, parameters = pretender(3, one) },
         { kind = "dense", activation = "tanh", layers = 1,
           parameters = { x, x, x } } } })
     end)
-    raises("field: expected one network or two", function()
-      core.field(x, x, { networks = pretender(1, one) })
+    raises("network_field: expected one network or two, got 0", function()
+      core.ops.network_field(x, x, { networks = pretender(1, one) })
     end)
-    raises("decoder_gradients: expected 6 parameters, got 0", function()
-      core.decoder_gradients(torus.ones(1, 2, 2, 2), torus.ones(1, 4, 4, 3),
-        pretender(6, one), { blocks = 1, width = 4, skip = false, slope = 0.2,
-          weight = 1 })
+    raises("decoder_error: expected 6 parameters, got 0", function()
+      core.ops.decoder_error(torus.ones(1, 2, 2, 2), torus.ones(1, 4, 4, 3),
+        { parameters = pretender(6, one), blocks = 1, width = 4, skip = false })
     end)
     core.adam_step(pretender(3, one), { one() }, {}, {}, OPTIONS)
     raises("adam_step: expected a tensor as parameter 1, got nil", function()

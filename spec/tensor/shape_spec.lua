@@ -303,12 +303,12 @@ describe("images", function()
       function() torus.ones(2, 3):sum({ dim = 1 }, true) end)
     raises("mean: expected a plain list as dim, got one with the key \"dim\"",
       function() torus.ones(2, 3):var { dim = 1 } end)
-    raises("sum: expected true or false for keepdim, got 1",
+    raises("sum: expected true or false as keepdim, got 1",
       function() torus.ones(2, 3):sum({ 1 }, 1) end)
     raises("max: there is no element to choose, shape (2,0)",
       function() torus.zeros(2, 0):max(2) end)
     raises("argmax: missing dim", function() torus.ones(2):argmax() end)
-    raises("leaky_relu: expected a number for slope, got \"a\"",
+    raises("leaky_relu: expected a number as slope, got \"a\"",
       function() torus.ones(2):leaky_relu("a") end)
     raises("exp: too many arguments", function() torus.ones(2):exp(1) end)
   end)

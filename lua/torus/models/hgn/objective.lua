@@ -2,7 +2,6 @@
 -- The functions are methods of the model.
 -- @module torus.models.hgn.objective
 local checks = require "torus.models.hgn.checks"
-local core = require "torus.core"
 local decoder = require "torus.models.parts.decoder"
 local engine = require "torus.engine"
 local options = require "torus.options"
@@ -89,12 +88,19 @@ end
 
 -- --- the decoder, a few images at a time ------------------------------------
 
--- The fused kernel knows decoders whose blocks nothing closes.
+-- One operation, of decoders whose blocks nothing closes.
 local function fused_decoder(model, states, targets, weight)
-  local c = model.config
-  return core.decoder_gradients(states:contiguous(), targets:contiguous(),
-    model.decoder:parameters(), { blocks = model.decoder.blocks,
-      width = c.width, skip = c.skip, slope = decoder.SLOPE, weight = weight })
+  local c, parameters = model.config, model.decoder:parameters()
+  return engine.enable_grad(function()
+    local q = engine.variable(states:detach())
+    local squares = engine.decoder_error(q, targets, { parameters = parameters,
+      blocks = model.decoder.blocks, width = c.width, skip = c.skip,
+      slope = decoder.SLOPE, weight = weight })
+    local gradients = engine.grad(squares,
+      table.move(parameters, 1, #parameters, 2, { q }),
+      { grad_output = engine.tensor(weight, { dtype = "float64" }) })
+    return squares:item(), table.remove(gradients, 1), gradients
+  end)
 end
 
 -- Any decoder, by operations of tensors.

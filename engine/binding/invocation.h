@@ -1,0 +1,26 @@
+/* A call of a registered operation while its arguments are read. */
+#ifndef TORUS_BINDING_INVOCATION_H
+#define TORUS_BINDING_INVOCATION_H
+
+#include "autodiff/op.h"
+#include "binding/binding.h"
+
+#define TORUS_FEW_INPUTS 8
+
+typedef struct torus_invocation {
+  const torus_op *op;
+  torus_attrs attrs;
+  int inputs;
+  torus_tensor **in; /* `few`, or memory of the stack's */
+  torus_tensor *few[TORUS_FEW_INPUTS];
+  /* Where an input is a number, few[i] is NULL. */
+  double numbers[TORUS_FEW_INPUTS];
+  torus_dtype dtype;
+  int ndim; /* of the first input */
+} torus_invocation;
+
+/* Reads the parameters, by position from the argument at index on or in one
+ * table by name, with the inputs that they bring. */
+void torus_read_params(lua_State *L, torus_invocation *v, int index);
+
+#endif
