@@ -29,10 +29,19 @@ parser:option("--split", "Of hgn and pixel_hnn: test or train (default test).")
   :choices { "test", "train" }
 parser:flag("--pictures", "Also write pictures into the run folder (hnn, "
   .. "pixel_hnn, nhf; of hgn with --steps, otherwise see rollout.lua).")
+parser:option("--refine", "Of hgn with a vector phase space: first refine the "
+  .. "initial state on the observed frames, in so many rounds (12 without a "
+  .. "number)."):argname("ROUNDS"):args("?"):convert(command.count)
 parser:flag("--json", "Print all numbers as JSON.")
+
+local ROUNDS = 12
 
 -- Ends the program where the model's report lacks what the options ask for.
 local function refuse(args, config, task)
+  if args.refine and not task.report_options.refine then
+    command.die("--refine: expected a run of %s, got %s of %s",
+      command.enumerate(tasks.having "refine", "or"), args.run, config.model)
+  end
   if args.steps then
     if not task.extrapolation then
       command.die("--steps: expected a run of %s, got %s of %s",
@@ -55,7 +64,8 @@ end
 local function long_report(args, task, model, data, config, pictures)
   local show = pictures and extrapolation_pictures.strip_steps(args.steps)
   local numbers, shown = command.check(extrapolation.measure(model, data,
-    options.joined(task.extrapolation(model, data, config),
+    options.joined(task.extrapolation(model, data, config,
+      { refine = args.refine }),
       { steps = args.steps, count = args.count, split = args.split,
         show = show or nil })))
   local written = pictures and command.check(extrapolation_pictures.draw(
@@ -69,6 +79,8 @@ local function main(args)
   local model, config, step = run.open(args.run)
   command.check(model, config)
   local task = tasks.get(config.model)
+  -- The parser has a list of none or one.
+  args.refine = args.refine and (args.refine[1] or ROUNDS)
   refuse(args, config, task)
   local data = command.check(task.open_data(config))
   local out = args.run:gsub("/?[^/]*%.safetensors$", "")
@@ -78,7 +90,8 @@ local function main(args)
   local report = args.steps
     and long_report(args, task, model, data, config, pictures)
     or command.check(task.report(model, data, config,
-      { count = args.count, split = args.split, pictures = pictures }))
+      { count = args.count, split = args.split, pictures = pictures,
+        refine = args.refine }))
   if report.note then io.stderr:write("evaluate.lua: ", report.note, "\n") end
   if args.json then
     report.numbers.step = step

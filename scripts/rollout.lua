@@ -16,6 +16,8 @@ parser:option("--samples", "Samples, in one strip.", "6"):argname("N")
   :convert(command.count)
 parser:option("--seed", "Seed of the samples.", "1"):argname("N")
   :convert(command.seed)
+parser:flag("--refine", "First refine the initial states on the observed frames "
+  .. "(a vector phase space).")
 parser:option("--out", "Where to write (default: the run folder).")
   :argname("DIR")
 
@@ -35,7 +37,7 @@ local function main(args)
   command.check(files.make_folder(out))
   local written = command.check(task.film_strips(model, data, config,
     { out = out, sequences = args.sequences, samples = args.samples,
-      seed = args.seed }))
+      seed = args.seed, refine = args.refine and 12 or nil }))
   for _, path in ipairs(written) do print(path) end
 end
 

@@ -120,3 +120,32 @@ describe("The stages of an HGN's training", function()
       message)
   end)
 end)
+
+describe("evaluate.lua --refine", function()
+  local folder
+
+  setup(function()
+    folder = new_folder()
+    assert(runs.train(folder, assert(configuration { steps = 4, fit_steps = 0,
+      teach_steps = 0 })))
+  end)
+
+  local function evaluate(options)
+    local pipe = assert(io.popen("scripts/torus scripts/evaluate.lua " .. folder
+      .. " --count 2 --json " .. options .. " 2>&1"))
+    local text = pipe:read("a")
+    pipe:close()
+    return assert(require("dkjson").decode(text), text)
+  end
+
+  it("lowers the error on the observed frames", function()
+    local plain, refined = evaluate "", evaluate "--refine 50"
+    assert.is_true(refined.mse_given < plain.mse_given)
+  end)
+
+  it("refines rollouts beyond them too", function()
+    local plain, refined = evaluate "--steps 6", evaluate "--steps 6 --refine"
+    assert.is_true(refined.mse.window < plain.mse.window)
+    assert.is_number(refined.valid.median)
+  end)
+end)

@@ -3,7 +3,8 @@
 -- An HGN and a PixelHNN are measured alike. A model has
 --
 --     reconstruct(frames, opts)  -> predicted frames and the rollout that they
---                                are decoded from; opts: steps, dt
+--                                are decoded from; opts: steps, dt, and refine
+--                                where measure is given it
 --     images(trajectory)         -> frames along a rollout
 --     energies(trajectory)       -> (steps + 1, batch)
 --     continue(trajectory, opts) -> the rollout from the end of another
@@ -22,6 +23,7 @@ local RULES = {
   batch = { default = 16, type = "integer", min = 1 },
   steps = { type = "integer", min = 1 },
   threshold = { default = 0.025, type = "number", above = 0 },
+  refine = { type = "integer", min = 1 },
   each = { default = function() end, type = "callable" },
 }
 
@@ -75,7 +77,7 @@ end
 local function measure_batch(model, data, indices, o, sums)
   local observed, clean = data:batch(indices), data:clean(indices)
   local predicted, trajectory = model:reconstruct(
-    observed:to(model.config.dtype), { steps = o.steps })
+    observed:to(model.config.dtype), { steps = o.steps, refine = o.refine })
   predicted = predicted:to(clean.dtype)
   local length = predicted:size(2)
   observed, clean = observed:narrow(2, 1, length), clean:narrow(2, 1, length)

@@ -25,8 +25,9 @@
 --                       nil and a message. opts: count, how many samples of the
 --                       data; split and pictures (a folder), where
 --                       report_options has them
---     report_options    {[name] = true}, which of `split` and `pictures` its
---                       report knows
+--     report_options    {[name] = true}, which of `split`, `pictures` and
+--                       `refine` (rounds of refinement of the initial states)
+--                       its report knows
 --
 -- and, where the model has it,
 --
@@ -35,8 +36,8 @@
 --     film_strips(model, data, config, opts)
 --                       -> {path, ...}, or nil and a message; pictures of what
 --                       the model predicts. opts: out (a folder), sequences,
---                       samples, seed
---     extrapolation(model, data, config)
+--                       samples, seed, refine
+--     extrapolation(model, data, config, opts)
 --                       -> {window =, ...}, what torus.tasks.extrapolation
 --                       needs to know of a model of frames
 --     baselines         the rows of its table, as torus.experiments.baselines

@@ -304,7 +304,8 @@ function Task:evaluate()
 end
 
 Task.learning_rate = stages.learning_rate
-Task.report, Task.report_options = report.report, { split = true }
+Task.report = report.report
+Task.report_options = { split = true, refine = true }
 Task.extrapolation = report.extrapolation
 Task.film_strips = pictures.film_strips
 

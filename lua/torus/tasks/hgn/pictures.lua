@@ -1,5 +1,6 @@
 --- Pictures of what a trained HGN predicts.
 -- @module torus.tasks.hgn.pictures
+local chunks = require "torus.models.parts.chunks"
 local image = require "torus.image"
 local plot = require "torus.plot"
 local engine = require "torus.engine"
@@ -9,7 +10,7 @@ local M = {}
 -- The frames of one rollout from a state, and the rollout.
 local function film_from(model, q, p, steps, dt)
   local trajectory = model:rollout(q, p, { steps = steps, dt = dt })
-  return model:decode(trajectory.q, 64):select(2, 1):to("float32"), trajectory
+  return model:decode(trajectory.q, chunks.SIZE):select(2, 1):to("float32"), trajectory
 end
 
 --- The rows of a film strip: the sequence, its reconstruction, its continuation
@@ -18,11 +19,14 @@ end
 -- @tparam Module model an HGN
 -- @tparam tensor frames (1, frames, height, width, 3), which the model encodes
 -- @tparam[opt] tensor clean the same without noise, shown as the truth
+-- @tparam[opt] integer refine rounds of refinement of the initial state
 -- @treturn {table,...} {label=, frames=}, as in torus.image.strip
-function M.rows(model, frames, clean)
+function M.rows(model, frames, clean, refine)
   return engine.no_grad(function()
     local steps, dt = model.steps, model.config.dt
-    local q, p = model:infer(frames:to(model.config.dtype))
+    local observed = frames:to(model.config.dtype)
+    local q, p = model:infer(observed)
+    if refine then q, p = model:refine(q, p, observed, { rounds = refine }) end
     local predicted, trajectory = film_from(model, q, p, steps, dt)
     local last_q, last_p = trajectory.q[steps + 1], trajectory.p[steps + 1]
     return {
@@ -172,7 +176,7 @@ function M.film_strips(model, data, config, opts)
   end
   for i = 1, math.min(opts.sequences, data.test.size) do
     local ok, message = write("strip-" .. i, M.rows(model,
-      data.test:batch { i }, data.test:clean { i }))
+      data.test:batch { i }, data.test:clean { i }, opts.refine))
     if not ok then return nil, message end
   end
   local ok, message = write("samples",

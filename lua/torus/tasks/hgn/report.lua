@@ -11,11 +11,12 @@ local M = {}
 -- @tparam Module model
 -- @tparam Dataset data
 -- @tparam table config
--- @tparam table opts count=256 sequences, split="test"
+-- @tparam table opts count=256 sequences, split="test"; refine, rounds of
+-- refinement of the initial states, see HGN:refine
 -- @treturn table rows, numbers, files
 function M.report(model, data, config, opts)
   local numbers = frames.measure(model, data[opts.split or "test"],
-    { count = opts.count or 256 })
+    { count = opts.count or 256, refine = opts.refine })
   if config.variant ~= "determ" then
     numbers = options.joined(numbers, frames.samples(model, data.train,
       { generator = engine.generator(1) }))
@@ -40,11 +41,17 @@ end
 -- @tparam Module model
 -- @tparam Dataset data
 -- @tparam table config
--- @treturn table window and variances
-function M.extrapolation(model, data, config)
+-- @tparam[opt] table opts refine, rounds of refinement of the initial states
+-- @treturn table window, variances and infer
+function M.extrapolation(model, data, config, opts)
+  local rounds = opts and opts.refine
   local known = not model.f_psi and config.variant ~= "determ"
   return { window = config.frames or data.steps + 1,
-    variances = known and variances(model) or nil }
+    variances = known and variances(model) or nil,
+    infer = rounds and function(observed)
+      local q, p = model:infer(observed)
+      return model:refine(q, p, observed, { rounds = rounds })
+    end or nil }
 end
 
 return M
