@@ -4,6 +4,7 @@
 local initialise = require "torus.nn.initialise"
 local integrate = require "torus.integrate"
 local options = require "torus.options"
+local schemes = require "torus.schemes"
 local energy = require "torus.models.parts.energy"
 local frames = require "torus.models.parts.frames"
 
@@ -155,10 +156,11 @@ end
 
 local function complete_method(c)
   c.method = c.method or (c.variant == "euler" and "euler" or "leapfrog")
-  if c.hamiltonian == "joint" and c.method ~= "euler" and c.method ~= "rk4"
+  if c.hamiltonian == "joint" and not schemes.accepts_joint(schemes.of(c.method))
   then
     options.raise("hgn: method: %s needs a separable Hamiltonian; for a joint "
-      .. "one expected \"euler\" or \"rk4\"", c.method)
+      .. "one expected one of %s", c.method,
+      table.concat(schemes.names(schemes.accepts_joint), ", "))
   end
 end
 

@@ -196,6 +196,36 @@ static inline void direct_rk4(const torus_hamiltonian *h, int64_t n, double dt,
   free(k);
 }
 
+/* Schemes without a formula of their own above: their row of coefficients. */
+static inline void direct_row(const torus_hamiltonian *h, const char *name,
+                              int64_t n, double dt, double *q, double *p) {
+  const torus_scheme *s = torus_scheme_find(name);
+  int stages = s->stages;
+  double *k = calloc((size_t)(2 * (stages + 2) * n), sizeof *k);
+  double *xq = k + 2 * stages * n, *xp = xq + n, *dq = xp + n, *dp = dq + n;
+  for (int i = 0; s->splitting && i <= stages; i++) {
+    direct_hamiltonian(h, q, p, dq, dp);
+    direct_shift(n, -s->kick[i] * dt, dq, p);
+    if (i == stages) break;
+    direct_hamiltonian(h, q, p, dq, dp);
+    direct_shift(n, s->drift[i] * dt, dp, q);
+  }
+  for (int i = 0; !s->splitting && i < stages; i++) {
+    memcpy(xq, q, (size_t)n * sizeof *q);
+    memcpy(xp, p, (size_t)n * sizeof *p);
+    for (int j = 0; j < i; j++) {
+      direct_shift(n, s->a[i][j] * dt, k + (2 * j + 1) * n, xq);
+      direct_shift(n, -s->a[i][j] * dt, k + 2 * j * n, xp);
+    }
+    direct_hamiltonian(h, xq, xp, k + 2 * i * n, k + (2 * i + 1) * n);
+  }
+  for (int i = 0; !s->splitting && i < stages; i++) {
+    direct_shift(n, s->b[i] * dt, k + (2 * i + 1) * n, q);
+    direct_shift(n, -s->b[i] * dt, k + 2 * i * n, p);
+  }
+  free(k);
+}
+
 static inline void direct_step(const torus_hamiltonian *h, const char *scheme,
                                int64_t n, double dt, double *q, double *p) {
   double *dq = malloc((size_t)(2 * n) * sizeof *dq), *dp = dq + n;
@@ -212,11 +242,13 @@ static inline void direct_step(const torus_hamiltonian *h, const char *scheme,
     direct_leapfrog(h, n, dt, q, p, dq, dp);
   } else if (strcmp(scheme, "rk4") == 0) {
     direct_rk4(h, n, dt, q, p);
-  } else { /* yoshida4 */
+  } else if (strcmp(scheme, "yoshida4") == 0) {
     double w = 1 / (2 - cbrt(2));
     direct_leapfrog(h, n, w * dt, q, p, dq, dp);
     direct_leapfrog(h, n, (1 - 2 * w) * dt, q, p, dq, dp);
     direct_leapfrog(h, n, w * dt, q, p, dq, dp);
+  } else {
+    direct_row(h, scheme, n, dt, q, p);
   }
   free(dq);
 }
