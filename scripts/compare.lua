@@ -15,6 +15,8 @@ local parser = argparse("compare.lua",
   .. "error by step, film strips at steps 0, 50, 100, 200, 300, and the period "
   .. "against the energy for one degree of freedom.")
 parser:argument("runs", "Run folders, or checkpoints."):args("+")
+parser:option("--system", "Lua file of a run's system, unless it is built in; "
+  .. "repeatable."):argname("FILE"):count("*")
 parser:option("--steps", "Steps of a rollout.", "300"):argname("N")
   :convert(command.count)
 parser:option("--count", "Test sequences.", "64"):argname("N")
@@ -56,6 +58,7 @@ local function print_table(runs)
 end
 
 local function main(args)
+  for _, path in ipairs(args.system) do command.system(path) end
   local show = args.out and extrapolation_pictures.strip_steps(args.steps)
     or nil
   if args.out then command.check(files.make_folder(args.out)) end

@@ -66,10 +66,8 @@ end
 
 -- The system that the source names, or nil.
 local function system_of(args)
-  local system = systems.find(args.source)
-  if args.source:match("%.lua$") then
-    system = command.check(systems.load(args.source))
-  end
+  local system, message = systems.given(args.source)
+  if args.source:match("%.lua$") then command.check(system, message) end
   return system and with_constants(args, system)
 end
 

@@ -20,6 +20,8 @@ local parser = argparse("evaluate.lua",
   .. "prediction time, errors by step, energy drift, SyMetric, the period "
   .. "against the energy.")
 parser:argument("run", "Run folder, or a checkpoint.")
+parser:option("--system", "Lua file of the run's system, unless it is built "
+  .. "in."):argname("FILE")
 parser:option("--steps", "Measure rollouts of N steps; shorter sequences are "
   .. "simulated further."):argname("N"):convert(command.count)
 parser:option("--count", "Test sequences (default 256, with --steps 64); of an "
@@ -76,6 +78,7 @@ local function long_report(args, task, model, data, config, pictures)
 end
 
 local function main(args)
+  command.system(args.system)
   local model, config, step = run.open(args.run)
   command.check(model, config)
   local task = tasks.get(config.model)

@@ -10,6 +10,8 @@ local parser = argparse("rollout.lua",
   .. "test sequences: truth, reconstruction, continuation forward and backward, "
   .. "half and double speed; and of samples from the prior.")
 parser:argument("run", "Run folder, or a checkpoint.")
+parser:option("--system", "Lua file of the run's system, unless it is built "
+  .. "in."):argname("FILE")
 parser:option("--sequences", "Test sequences, one strip each.", "2"):argname("N")
   :convert(command.count)
 parser:option("--samples", "Samples, in one strip.", "6"):argname("N")
@@ -22,6 +24,7 @@ parser:option("--out", "Where to write (default: the run folder).")
   :argname("DIR")
 
 local function main(args)
+  command.system(args.system)
   local model, config = run.open(args.run)
   command.check(model, config)
   local task = tasks.get(config.model)

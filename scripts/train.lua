@@ -64,6 +64,9 @@ local function configure(args, path)
   changes.steps = args.steps or changes.steps
   changes.seed = args.seed or changes.seed
   changes.system = args.system or changes.system
+  -- Runs of before kept the path instead of the name.
+  local given = earlier and changes.system and systems.find(changes.system)
+  if given and given == systems.find(earlier.system) then changes.system = nil end
   changes.data = args.data or changes.data
   changes.target = args.target or changes.target
   changes.prior = args.prior or changes.prior
@@ -89,6 +92,7 @@ local function default_path(args)
 end
 
 local function main(args)
+  args.system = command.system(args.system)
   local path = args.out or default_path(args)
   local resume = args.resume
   if resume and not files.exists(path .. "/config.json") then

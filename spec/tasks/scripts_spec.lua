@@ -103,10 +103,14 @@ describe("the scripts with smaller models", function()
       ["a-pixels"] = "pixel_hnn --steps 1 --set width=4 --set frames=5 " .. few,
     } do
       succeeds("train.lua %s --system %s --out %s/%s", arguments, own, base, run)
-      succeeds("evaluate.lua %s/%s --count 2", base, run)
-      succeeds("train.lua --resume --steps 2 --out %s/%s", base, run)
+      succeeds("evaluate.lua %s/%s --count 2 --system %s", base, run, own)
+      succeeds("train.lua --resume --steps 2 --out %s/%s --system %s", base, run,
+        own)
     end
-    succeeds("rollout.lua %s/a-hgn --sequences 1 --samples 1", base)
+    fails("no system is named \"quartic\" .*%-%-system FILE",
+      "evaluate.lua %s/a-hgn --count 2", base)
+    succeeds("rollout.lua %s/a-hgn --sequences 1 --samples 1 --system %s", base,
+      own)
     succeeds("dataset.lua %s --train 7 --test 3 --steps 3 --seed 5 --out %s/set",
       own, base)
     fails("no system is named \"quartic\", with which it was made",
@@ -116,7 +120,7 @@ describe("the scripts with smaller models", function()
       base, hgn)
     succeeds("train.lua hgn --data %s/set --system %s --out %s/b %s", base, own,
       base, hgn)
-    succeeds("evaluate.lua %s/b --count 2", base)
+    succeeds("evaluate.lua %s/b --count 2 --system %s", base, own)
     succeeds("train.lua pixel_hnn --steps 1 --set width=4 --data %s/set "
       .. "--system %s --out %s/c", base, own, base)
     fails("cannot open .*none.lua", "train.lua hgn --system %s/none.lua "

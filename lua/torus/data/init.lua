@@ -99,10 +99,19 @@ end
 
 -- --- stored ---------------------------------------------------------------------
 
+local function names_in(t)
+  local names = {}
+  for name in pairs(t) do names[#names + 1] = name end
+  table.sort(names)
+  return #names > 0 and table.concat(names, ", ") or "none"
+end
+
+-- The system of stored trajectories. Their file names it: a name that no one has
+-- defined leads nowhere, least of all to a file.
 local function system_of(found, given)
   local system, message
   if type(given) == "string" then
-    system, message = systems.find(given)
+    system, message = systems.given(given)
     if not system then return nil, message end
   else
     system = given or systems.find(found.system)
@@ -116,9 +125,13 @@ local function system_of(found, given)
     return nil, string.format("system: expected %q, with which it was made, got "
       .. "%q", found.system, system.name)
   end
-  local ok, changed = pcall(system.with, system, { constants = found.constants })
-  if not ok then return nil, "its constants don't fit its system" end
-  return changed
+  for name in pairs(options.joined(system.constants, found.constants)) do
+    if not (system.constants[name] and found.constants[name]) then
+      return nil, string.format("constants: expected those of %s (%s), got %s",
+        system.name, names_in(system.constants), names_in(found.constants))
+    end
+  end
+  return options.attempt(system.with, system, { constants = found.constants })
 end
 
 -- What in the caller's options contradicts the stored set, or nil.
@@ -302,7 +315,7 @@ function M.open(source, opts)
       .. "file, got %s", options.show(source))
   end
   if source:match("%.npy$") then return M.frames(source, opts) end
-  local system, message = systems.find(source)
+  local system, message = systems.given(source)
   if system then return M.simulate(system, opts) end
   if source:match("%.lua$") then return nil, message end
   if store.exists(source) then return M.load(source, opts) end

@@ -3,6 +3,7 @@
 local core = require "torus.core"
 local configuration = require "torus.runs.configuration"
 local engine = require "torus.engine"
+local systems = require "torus.systems"
 
 local M = {}
 
@@ -129,6 +130,15 @@ function M.changes(texts, model)
     changes[key] = value
   end
   return changes
+end
+
+--- The name of the system that an argument gives; ends the program where a Lua
+-- file of a system does not define one.
+-- @tparam ?string given a name, or the path of a Lua file, which is run
+-- @treturn ?string
+function M.system(given)
+  if not given or not given:match("%.lua$") then return given end
+  return M.check(systems.given(given)).name
 end
 
 --- A list in words.

@@ -53,8 +53,18 @@ local function is_file(name)
   return type(name) == "string" and name:match("%.lua$") ~= nil
 end
 
---- A system by its name, or by the path of a Lua file, ending in `.lua`, that
--- returns the definition of one; a file is read once.
+-- A system that was loaded from a file of the same name, wherever it was.
+local function loaded_from(path)
+  if read[path] then return read[path] end
+  local file = path:match("[^/]+$")
+  for other, system in pairs(read) do
+    if other:match("[^/]+$") == file then return system end
+  end
+end
+
+--- A system by its name: a built-in one, or one that this program has defined or
+-- loaded. No file is read: the name may come from data or a run, and a system's
+-- file is code. The path of a file that the program has loaded counts as a name.
 -- @tparam string name
 -- @treturn ?System
 -- @treturn ?string message
@@ -63,25 +73,46 @@ end
 -- print(torus.systems.find("planets"))   -- nil and a message
 function M.find(name)
   if is_file(name) then
-    if read[name] then return read[name] end
-    return M.load(name)
+    local system = loaded_from(name)
+    if system then return system end
+    return nil, string.format("the system of %s has not been loaded: the file is "
+      .. "code, which only runs when it is given explicitly (--system FILE, or "
+      .. "torus.systems.load)", name)
   end
   if not known[name] and is_built_in(name) then
     known[name] = System.new(require(PARENT .. "." .. name))
   end
   if known[name] then return known[name] end
-  return nil, string.format("no system is named %q (known: %s; or expected the "
-    .. "path of a Lua file)", tostring(name), table.concat(M.names(), ", "))
+  return nil, string.format("no system is named %q (known: %s; your own is given "
+    .. "by its Lua file: --system FILE, or torus.systems.load)", tostring(name),
+    table.concat(M.names(), ", "))
 end
 
---- A system as `find` has it; an unknown one is an error.
+--- A system that the caller gives: by its name, or by the path of a Lua file,
+-- ending in `.lua`, which is run once. Never for a name out of a file of data or
+-- a run: find is for those.
+-- @tparam string name or path
+-- @treturn ?System
+-- @treturn ?string message
+-- @usage
+-- print(assert(torus.systems.given("pendulum")))
+-- print(torus.systems.given("no_such_file.lua"))   -- nil and a message
+function M.given(name)
+  if is_file(name) then
+    if read[name] then return read[name] end
+    return M.load(name)
+  end
+  return M.find(name)
+end
+
+--- A system as `given` has it; an unknown one is an error.
 -- @tparam string name or path
 -- @treturn System
 -- @raise for an unknown name, and for a file that defines no system
 -- @usage
 -- print(torus.systems.get("two_body").dimension)   -- 4
 function M.get(name)
-  local system, message = M.find(name)
+  local system, message = M.given(name)
   if not system then
     if is_file(name) then options.raise("systems: %s", message) end
     options.raise("systems: no system is named %q (known: %s)", tostring(name),
@@ -159,14 +190,15 @@ function M.define(definition)
   return system
 end
 
---- Reads a system from a Lua file that returns a definition or a System.
+--- Runs a Lua file that returns the definition of a system, or a System; source
+-- text only. From then on its name is known.
 -- @tparam string path
 -- @treturn ?System
 -- @treturn ?string message
 -- @usage
 -- print(torus.systems.load("no_such_file.lua"))   -- nil and a message
 function M.load(path)
-  local chunk, message = loadfile(path)
+  local chunk, message = loadfile(path, "t")
   if not chunk then return nil, message end
   local ok, found = pcall(chunk)
   if not ok then return nil, tostring(found) end
@@ -181,6 +213,13 @@ function M.load(path)
   read[path] = found
   return found
 end
+
+--- Whether a name is that of a built-in system.
+-- @tparam string name
+-- @treturn boolean
+-- @usage
+-- print(torus.systems.is_built_in("pendulum"))   -- true
+M.is_built_in = is_built_in
 
 --- Whether a value is a system.
 -- @param value anything

@@ -2,12 +2,15 @@
 -- @module torus.tasks.training
 local engine = require "torus.engine"
 local options = require "torus.options"
+local systems = require "torus.systems"
 
 local M = {}
 
 -- Rules that every run has, next to its model's and its data's.
 local RULES = {
   seed = { default = 1, type = "integer", min = 0 },
+  -- of a user's own system, as text; the run's, once it is there
+  system_constants = { type = "string" },
   lr_decay = { default = "none", choices = { "none", "cosine" } },
   -- steps of a linear start of the learning rate
   warmup = { default = 0, type = "integer", min = 0 },
@@ -24,6 +27,33 @@ local RULES = {
 -- @treturn table
 function M.rules(model_rules, more)
   return options.joined(RULES, model_rules, more)
+end
+
+-- "k = 1, m = 0.5"
+local function constants_of(system)
+  local names, texts = {}, {}
+  for name in pairs(system.constants) do names[#names + 1] = name end
+  table.sort(names)
+  for i, name in ipairs(names) do
+    texts[i] = string.format("%s = %.17g", name, system.constants[name])
+  end
+  return table.concat(texts, ", ")
+end
+
+--- Writes the constants of a user's own system into a configuration, or compares
+-- them with those that are there: the system itself is not part of a run, and its
+-- file may have changed.
+-- @tparam table config
+-- @treturn ?string what is wrong
+function M.pin_system(config)
+  local system = config.system and systems.find(config.system)
+  if not system or systems.is_built_in(system.name) then return end
+  local constants = constants_of(system)
+  if config.system_constants and config.system_constants ~= constants then
+    return string.format("system: expected %s with the constants of the run "
+      .. "(%s), got %s", system.name, config.system_constants, constants)
+  end
+  config.system_constants = constants
 end
 
 --- The part of a configuration that has a rule.

@@ -150,7 +150,7 @@ function Task.complete(config)
     config.data_seed = config.data_seed or 0
   end
   if config.phase == "vector" then config.latent = "vector" end
-  return stages.complete(config)
+  return training.pin_system(config) or stages.complete(config)
 end
 
 --- Opens the data of a configuration: a folder or a .npy file (`data`), else a

@@ -71,6 +71,7 @@ function Task.complete(config, given)
       config.system, system.dimension, given.dimension)
   end
   config.dimension = system.dimension
+  return training.pin_system(config)
 end
 
 --- @tparam table config

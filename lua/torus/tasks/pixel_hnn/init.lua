@@ -79,11 +79,13 @@ end
 -- the true phase space) and the learning rate (1e-3, for the convolutional form
 -- HGN's 1.5e-4).
 -- @tparam table config
+-- @treturn ?string what is wrong with it
 function Task.complete(config)
   if not config.data then complete_simulated(config) end
   local system = config.system and systems.find(config.system)
   config.latent = config.latent or system and 2 * system.dimension or 2
   config.lr = config.lr or (config.kind == "conv" and 1.5e-4 or 1e-3)
+  return training.pin_system(config)
 end
 
 --- @tparam table config
