@@ -5,6 +5,7 @@ local extrapolation = require "torus.tasks.extrapolation"
 local extrapolation_pictures = require "torus.tasks.extrapolation_pictures"
 local files = require "torus.files"
 local json = require "dkjson"
+local lists = require "torus.tasks.lists"
 local options = require "torus.options"
 local run = require "torus.runs.run"
 local tasks = require "torus.tasks"
@@ -29,8 +30,9 @@ parser:option("--count", "Test sequences (default 256, with --steps 64); of an "
   :convert(command.count)
 parser:option("--split", "Of hgn and pixel_hnn: test or train (default test).")
   :choices { "test", "train" }
-parser:flag("--pictures", "Also write pictures into the run folder (hnn, "
-  .. "pixel_hnn, nhf; of hgn with --steps, otherwise see rollout.lua).")
+parser:flag("--pictures", "Also write pictures into the run folder. Of hgn "
+  .. "with a vector phase space: the learned phase portrait next to the true "
+  .. "one, coloured by energy; film strips are rollout.lua's.")
 parser:option("--refine", "Of hgn with a vector phase space: first refine the "
   .. "initial state on the observed frames, in so many rounds (12 without a "
   .. "number)."):argname("ROUNDS"):args("?"):convert(command.count)
@@ -70,11 +72,16 @@ local function long_report(args, task, model, data, config, pictures)
       { refine = args.refine }),
       { steps = args.steps, count = args.count, split = args.split,
         show = show or nil })))
-  local written = pictures and command.check(extrapolation_pictures.draw(
-    pictures, { { label = config.model, numbers = numbers, shown = shown } },
-    show))
+  local written = {}
+  if pictures then
+    written = command.check(extrapolation_pictures.draw(pictures,
+      { { label = config.model, numbers = numbers, shown = shown } }, show))
+    lists.extend(written, task.portrait and command.check(task.portrait(model,
+      data, config, { out = pictures, split = args.split, steps = args.steps,
+        refine = args.refine })) or {})
+  end
   return { numbers = numbers, rows = extrapolation.rows(numbers),
-    files = written or {} }
+    files = written }
 end
 
 local function main(args)

@@ -72,12 +72,15 @@ local PANEL = {
   square = { default = false, type = "boolean" },
   x = {}, y = {}, z = {},
   levels = { default = 12, type = "integer", min = 1, max = 200 },
+  filled = { default = true, type = "boolean" },
+  colour_label = { type = "string" },
+  colour_range = { type = "table" },
   labels = { default = {}, type = "table" },
   image = {},
 }
 
 local SERIES = {
-  x = {}, y = { required = true }, low = {}, high = {},
+  x = {}, y = { required = true }, low = {}, high = {}, values = {},
   label = { type = "string" },
   style = { default = "lines",
     choices = { "lines", "points", "linespoints", "dots", "dashes",
@@ -110,11 +113,19 @@ local function series_commands(script, where, given, flat)
     options.raise("%s: expected low and high together, each of as many numbers "
       .. "as y has, %d", where, #y)
   end
-  local colour = s.colour and " lc rgb " .. quoted(s.colour) or ""
+  local values = s.values and list_of(where .. ": values", s.values)
+  if values and (low or s.colour or #values ~= #y) then
+    options.raise("%s: values: expected %d numbers, as many as y has, and "
+      .. "neither low, high nor colour next to them, got %d", where, #y,
+      #values)
+  end
+  local colour = s.colour and " lc rgb " .. quoted(s.colour)
+    or values and " lc palette" or ""
   local lines, commands = {}, {}
   for i = 1, #y do
     lines[i] = table.concat({ number(x and x[i] or i), number(y[i]),
-      low and number(low[i]) or "", high and number(high[i]) or "" }, " ")
+      low and number(low[i]) or values and number(values[i]) or "",
+      high and number(high[i]) or "" }, " ")
   end
   if #lines == 0 then lines[1] = "NaN NaN" end
   local block = add_block(script, lines)
@@ -122,8 +133,8 @@ local function series_commands(script, where, given, flat)
     commands[1] = block .. " using 1:3:4 with filledcurves fs transparent "
       .. "solid 0.2 noborder" .. colour .. " notitle"
   end
-  commands[#commands + 1] = string.format("%s using 1:2%s with %s%s%s%s %s",
-    block, flat and ":(0)" or "", STYLES[s.style],
+  commands[#commands + 1] = string.format("%s using 1:2%s%s with %s%s%s%s %s",
+    block, flat and ":(0)" or "", values and ":3" or "", STYLES[s.style],
     HAS_WIDTH[s.style] and " lw " .. number(s.width) or "", colour,
     FILL[s.style] or "",
     s.label and "title " .. quoted(s.label) or "notitle")
@@ -156,6 +167,20 @@ local function add_labels(script, panel, where)
   end
 end
 
+-- The range of an axis; without one what the data need, exactly where `tight`.
+local function add_range(script, where, name, axis, range, tight)
+  if not range then
+    add(script, "set %srange [*:*]", axis)
+    if tight then add(script, "set autoscale %sfix", axis) end
+    return
+  end
+  local r = list_of(where .. ": " .. name, range)
+  if #r ~= 2 then
+    options.raise("%s: expected two numbers as %s, got %d", where, name, #r)
+  end
+  add(script, "set %srange [%s:%s]", axis, number(r[1]), number(r[2]))
+end
+
 local function add_axes(script, panel, where)
   add(script, "set title %s", quoted(panel.title or ""))
   add(script, "set xlabel %s", quoted(panel.xlabel or ""))
@@ -169,17 +194,11 @@ local function add_axes(script, panel, where)
   add(script, "set key %s", panel.legend)
   add(script, panel.square and "set size ratio -1" or "set size noratio")
   for _, axis in ipairs { "x", "y" } do
-    local range = panel[axis .. "range"]
-    if range then
-      local r = list_of(where .. ": " .. axis .. "range", range)
-      if #r ~= 2 then
-        options.raise("%s: expected two numbers as %srange, got %d", where, axis, #r)
-      end
-      add(script, "set %srange [%s:%s]", axis, number(r[1]), number(r[2]))
-    else
-      add(script, "set %srange [*:*]", axis)
-    end
+    local name = axis .. "range"
+    add_range(script, where, name, axis, panel[name])
   end
+  add(script, "set cblabel %s", quoted(panel.colour_label or ""))
+  add_range(script, where, "colour_range", "cb", panel.colour_range, true)
 end
 
 local function add_lines(script, panel, where)
@@ -212,7 +231,7 @@ local function add_grid(script, panel, where)
 end
 
 -- Axes that end where the grid does.
-local function add_range(script, panel, where, axis)
+local function fit_axis(script, panel, where, axis)
   if panel[axis .. "range"] then return end
   local values = list_of(where .. ": " .. axis, panel[axis])
   add(script, "set %srange [%s:%s]", axis, number(values[1]),
@@ -221,16 +240,19 @@ end
 
 local function add_contour(script, panel, where)
   local grid = add_grid(script, panel, where)
-  add_range(script, panel, where, "x")
-  add_range(script, panel, where, "y")
+  fit_axis(script, panel, where, "x")
+  fit_axis(script, panel, where, "y")
   local commands = all_series(script, panel, where, true)
-  table.insert(commands, 1, grid .. " using 1:2:3 with lines lw 0.7 lc rgb "
-    .. "'#404040' nosurface notitle")
-  table.insert(commands, 1, grid .. " using 1:2:3 with pm3d notitle nocontour")
+  table.insert(commands, 1, string.format(
+    "%s using 1:2:3 with lines lw 0.7 lc rgb '%s' nosurface notitle", grid,
+    panel.filled and "#404040" or "#b0b0b0"))
+  if panel.filled then
+    table.insert(commands, 1, grid .. " using 1:2:3 with pm3d notitle nocontour")
+  end
   add(script, "set view map")
   add(script, "set contour base\nset cntrparam levels auto %d", panel.levels)
   add(script, "set cntrlabel onecolor")
-  add(script, "set autoscale zfix\nset autoscale cbfix")
+  add(script, "set autoscale zfix")
   add(script, "splot " .. table.concat(commands, ", \\\n  "))
   add(script, "unset contour\nunset view\nset view 60,30")
 end
@@ -238,7 +260,7 @@ end
 local function add_surface(script, panel, where)
   local grid = add_grid(script, panel, where)
   add(script, "unset contour\nset view 60,30\nset hidden3d front\n"
-    .. "set ticslevel 0\nset autoscale zfix\nset autoscale cbfix")
+    .. "set ticslevel 0\nset autoscale zfix")
   add(script, "splot %s using 1:2:3 with pm3d notitle", grid)
   add(script, "unset hidden3d")
 end
@@ -427,7 +449,9 @@ end
 -- @function torus.plot.lines
 -- @tparam table opts path; series = {{y =, x = 1.., label =, style = "lines",
 -- "points", "linespoints", "dots", "dashes" or "filled" (a polygon), colour =
--- "#rrggbb" or a name, width=1.5, low =, high = (a band)}, ...}; labels =
+-- "#rrggbb" or a name, width=1.5, low =, high = (a band), values = (a number
+-- for each point, shown as its colour)}, ...}; colour_label and colour_range =
+-- {low, high} of the bar with these colours; labels =
 -- {{x =, y =, text =, align = "left", "center" or "right", colour =}, ...};
 -- title, xlabel, ylabel; log = "x", "y" or "xy"; xrange, yrange = {low, high};
 -- legend = "top right", as gnuplot's key takes it; square, equal units on both
@@ -463,8 +487,9 @@ end
 
 --- Heights as colours with contour lines, and series on top.
 -- @function torus.plot.contour
--- @tparam table opts path; x, y and z (#y, #x); levels=12; series and the
--- rest as of lines
+-- @tparam table opts path; x, y and z (#y, #x); levels=12; filled=true, or
+-- only the lines, in grey, where series have colours; series and the rest as
+-- of lines
 -- @treturn ?boolean true
 -- @treturn ?string message, when gnuplot is missing or refuses
 -- @raise for unknown options, and data that are not numbers or differ in length

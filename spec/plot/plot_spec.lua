@@ -49,6 +49,26 @@ describe("torus.plot", function()
       assert.are.same({ 640, 480 }, { table.unpack(size_of(path), 1, 2) })
     end)
 
+    it("colours points by values, with contour lines alone", function()
+      local x = torus.linspace(-1, 1, 9)
+      local z = x:reshape(9, 1):square() + x:reshape(1, 9):square()
+      local orbit = { x = x, y = x, values = x:square() }
+      assert(plot.figure { path = path, columns = 2, width = 500, height = 200,
+        panels = {
+          { kind = "contour", filled = false, x = x, y = x, z = z,
+            colour_label = "energy", series = { orbit } },
+          { colour_range = { 0, 2 }, series = { orbit } } } })
+      assert.are.same({ 500, 200 }, { table.unpack(size_of(path), 1, 2) })
+      raises("values: expected 9 numbers, as many as y has, and neither low, "
+        .. "high nor colour next to them, got 2", function()
+        plot.lines { path = path, series = { { y = x, values = { 1, 2 } } } }
+      end)
+      raises("expected two numbers as colour_range, got 1", function()
+        plot.lines { path = path, colour_range = { 1 },
+          series = { { y = { 1 } } } }
+      end)
+    end)
+
     it("puts pictures beside plots, filled outlines and labels", function()
       assert(plot.figure { path = path, widths = { 1, 2.5 }, width = 600,
         height = 200, panels = {

@@ -139,6 +139,19 @@ describe("the scripts", function()
     assert.matches("long%-errors.png\n.*long%-frames.png\n", out)
   end)
 
+  it("evaluate draws the phase portrait of a vector phase space", function()
+    local run = base .. "/vector"
+    succeeds("train.lua hgn --steps 2 --set phase=vector --set context=3 "
+      .. "--set fit_steps=0 --set teach_steps=0 --out "
+      .. run .. TINY)
+    assert.matches("\n" .. run .. "/portrait.png\n$", succeeds("evaluate.lua "
+      .. run .. " --count 2 --steps 9 --refine 1 --pictures"))
+    assert(os.remove(run .. "/portrait.png"))
+    assert.matches("/portrait.png\n$",
+      succeeds("evaluate.lua " .. run .. " --count 2 --pictures"))
+    assert.are.equal("\137PNG", assert(files.read(run .. "/portrait.png")):sub(1, 4))
+  end)
+
   it("compare puts runs next to each other", function()
     local both = base .. "/run " .. base .. "/run/checkpoint.safetensors"
     local out = succeeds("compare.lua " .. both .. " --steps 9 --count 2 --out "
@@ -185,7 +198,7 @@ describe("the scripts", function()
     fails("rollout.lua " .. base .. "/run --seed 1.5",
       "integer of at least 0")
     fails("evaluate.lua " .. base .. "/run --pictures",
-      "expected a run of hnn, nhf or pixel_hnn, got .*rollout.lua writes")
+      "pictures: expected a run with phase = \"vector\", .*rollout.lua writes")
     fails("bench.lua --rounds 0", "integer of at least 1")
     fails("bench.lua --peer --python /none/python3",
       "^bench.lua: %-%-peer: /none/python3 has no PyTorch, which is Debian's "

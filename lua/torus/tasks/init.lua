@@ -40,6 +40,10 @@
 --     extrapolation(model, data, config, opts)
 --                       -> {window =, ...}, what torus.tasks.extrapolation
 --                       needs to know of a model of frames
+--     portrait(model, data, config, opts)
+--                       -> {path, ...}, or nil and a message; pictures of its
+--                       orbits in phase space, none where it has no such
+--                       space. opts: out (a folder), split, steps, refine
 --     baselines         the rows of its table, as torus.experiments.baselines
 --                       has them
 --
@@ -68,8 +72,8 @@ function M.get(name)
 end
 
 --- The names of the models whose task has an optional part.
--- @tparam string name of the part: film_strips, extrapolation, baselines, or
--- an option of the report
+-- @tparam string name of the part: film_strips, extrapolation, portrait,
+-- baselines, or an option of the report
 -- @treturn {string,...}
 -- @usage print(table.concat(torus.tasks.having("baselines"), " "))
 function M.having(name)

@@ -19,10 +19,11 @@ local SCALE = 20
 --- The states that are fitted, as a parameter of the training.
 -- @tparam table config
 -- @tparam Dataset data
+-- @tparam integer dimension of the model's phase space
 -- @treturn tensor (sequences, 2 dimension), zeros until the stage begins
-function Fit.parameter(config, data)
+function Fit.parameter(config, data, dimension)
   local count = math.min(config.fit_size, data.train.size)
-  return engine.zeros({ count, 2 * config.dimension },
+  return engine.zeros({ count, 2 * dimension },
     { dtype = config.dtype, requires_grad = true })
 end
 

@@ -10,6 +10,7 @@ local geco = require "torus.optim.geco"
 local hgn = require "torus.models.hgn"
 local options = require "torus.options"
 local pictures = require "torus.tasks.hgn.pictures"
+local portrait = require "torus.tasks.hgn.portrait"
 local report = require "torus.tasks.hgn.report"
 local render = require "torus.systems.parts.render"
 local sequences = require "torus.tasks.sequences"
@@ -204,7 +205,7 @@ function Task.new(config, data)
     seed = config.seed }
   self.parameters = self.model:named_parameters()
   if config.fit_steps > 0 then
-    self.states = Fit.parameter(config, data)
+    self.states = Fit.parameter(config, data, self.model.config.dimension)
     table.insert(self.parameters, { "task.states", self.states })
   end
   self.weights = {}
@@ -305,8 +306,9 @@ end
 
 Task.learning_rate = stages.learning_rate
 Task.report = report.report
-Task.report_options = { split = true, refine = true }
+Task.report_options = { split = true, pictures = true, refine = true }
 Task.extrapolation = report.extrapolation
 Task.film_strips = pictures.film_strips
+Task.portrait = portrait.pictures
 
 return Task

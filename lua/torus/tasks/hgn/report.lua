@@ -3,8 +3,22 @@
 local engine = require "torus.engine"
 local frames = require "torus.tasks.frames"
 local options = require "torus.options"
+local portrait = require "torus.tasks.hgn.portrait"
 
 local M = {}
+
+-- The phase portrait, before anything takes long.
+local function draw(model, data, config, opts)
+  if not opts.pictures then return {} end
+  local files, message = portrait.pictures(model, data, config,
+    { out = opts.pictures, split = opts.split, refine = opts.refine })
+  if files and #files == 0 then
+    return nil, string.format("pictures: expected a run with phase = "
+      .. "\"vector\", whose phase portrait can be drawn, got phase = %q; "
+      .. "rollout.lua writes its film strips", model.config.phase)
+  end
+  return files, message
+end
 
 --- For scripts/evaluate.lua: errors of reconstructions, and how near samples
 -- are to the training data.
@@ -12,16 +26,20 @@ local M = {}
 -- @tparam Dataset data
 -- @tparam table config
 -- @tparam table opts count=256 sequences, split="test"; refine, rounds of
--- refinement of the initial states, see HGN:refine
--- @treturn table rows, numbers, files
+-- refinement of the initial states, see HGN:refine; pictures, a folder for the
+-- phase portrait of a vector phase space
+-- @treturn ?table rows, numbers, files
+-- @treturn ?string message
 function M.report(model, data, config, opts)
+  local files, message = draw(model, data, config, opts)
+  if not files then return nil, message end
   local numbers = frames.measure(model, data[opts.split or "test"],
     { count = opts.count or 256, refine = opts.refine })
   if config.variant ~= "determ" then
     numbers = options.joined(numbers, frames.samples(model, data.train,
       { generator = engine.generator(1) }))
   end
-  return { numbers = numbers, rows = frames.rows(numbers), files = {} }
+  return { numbers = numbers, rows = frames.rows(numbers), files = files }
 end
 
 -- Variances of the posterior over the state (batch, 2 n), where z is the

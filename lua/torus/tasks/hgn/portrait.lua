@@ -1,0 +1,181 @@
+--- The phase portrait of a trained HGN with a vector phase space: the orbits
+-- that it learned from frames, next to the true ones of the same sequences.
+-- @module torus.tasks.hgn.portrait
+local engine = require "torus.engine"
+local lists = require "torus.tasks.lists"
+local options = require "torus.options"
+local plot = require "torus.plot"
+
+local M = {}
+
+local RULES = {
+  split = { default = "test", choices = { "test", "train" } },
+  orbits = { default = 10, type = "integer", min = 1 },
+  steps = { default = 300, type = "integer", min = 1 },
+  refine = { type = "integer", min = 1 },
+}
+
+-- Sequences whose energies the orbits are chosen from.
+local CANDIDATES = 64
+
+-- --- orbits -------------------------------------------------------------------
+
+local function observed_frames(model, part, indices)
+  return part:batch(indices):to(model.config.dtype)
+end
+
+-- Indices of sequences at equal distances in the order of learned energy: the
+-- first ones of a set may lie close to each other.
+local function spread_over_energy(model, part, count)
+  local energies = {}
+  for first = 1, math.min(CANDIDATES, part.size), 16 do
+    local last = math.min(first + 15, CANDIDATES, part.size)
+    local q, p = model:infer(observed_frames(model, part,
+      lists.range(first, last)))
+    lists.extend(energies, model:energy(q, p):totable())
+  end
+  local order = lists.range(1, #energies)
+  table.sort(order, function(a, b)
+    if energies[a] ~= energies[b] then return energies[a] < energies[b] end
+    return a < b
+  end)
+  local chosen = {}
+  count = math.min(count, #order)
+  for i = 1, count do
+    local share = count > 1 and (i - 1) / (count - 1) or 0
+    chosen[i] = order[1 + math.floor(share * (#order - 1) + 0.5)]
+  end
+  return chosen
+end
+
+local function learned_orbits(model, part, indices, o)
+  local frames = observed_frames(model, part, indices)
+  local q, p = model:infer(frames)
+  if o.refine then
+    q, p = model:refine(q, p, frames, { rounds = o.refine })
+  end
+  local trajectory = model:rollout(q, p, { steps = o.steps })
+  return { q = trajectory.q:to("float64"), p = trajectory.p:to("float64"),
+    energies = model:energies(trajectory):to("float64") }
+end
+
+local function true_orbits(set, part, indices, o)
+  local system = part.system
+  local states = part:states(indices, true):select(2, 1):to("float64")
+  local orbits = system:solve(states:select(2, 1), states:select(2, 2),
+    { dt = set.dt, steps = o.steps })
+  local times, batch, d = table.unpack(orbits.q.shape)
+  local q, p = orbits.q:reshape(-1, d), orbits.p:reshape(-1, d)
+  local energies = system:energy(q, p):reshape(times, batch)
+  q, p = system:relative(q, p)
+  return { q = q:reshape(times, batch, -1), p = p:reshape(times, batch, -1),
+    energies = energies }
+end
+
+--- Orbits of sequences whose learned energies are spread over all there are.
+-- The true ones are in canonical coordinates of what can be seen to move, see
+-- System:relative.
+-- @tparam Module model an HGN with phase = "vector"
+-- @tparam Dataset set
+-- @tparam[opt] table opts split="test"; orbits=10; steps=300 of a rollout;
+-- refine, rounds of refinement of the initial states on the observed frames
+-- @treturn table learned: q and p (steps + 1, orbits, dimension) and energies
+-- (steps + 1, orbits), float64
+-- @treturn ?table truth likewise; nil where the true state is not known
+function M.orbits(model, set, opts)
+  local o = options.resolve("hgn: portrait", opts, RULES)
+  local part = set[o.split]
+  return engine.no_grad(function()
+    local indices = spread_over_energy(model, part, o.orbits)
+    return learned_orbits(model, part, indices, o),
+      part.system and true_orbits(set, part, indices, o) or nil
+  end)
+end
+
+-- --- pictures -------------------------------------------------------------------
+
+-- Of one degree of freedom the phase space, of more the plane of the first two
+-- positions.
+local function plane_of(orbits)
+  local function coordinate(x, i) return x:select(3, i) end
+  if orbits.q:size(3) == 1 then
+    return coordinate(orbits.q, 1), coordinate(orbits.p, 1), "q", "p"
+  end
+  return coordinate(orbits.q, 1), coordinate(orbits.q, 2), "q1", "q2"
+end
+
+-- Low and high end of a tensor's numbers, with a margin.
+local function range_of(x)
+  local low, high = x:min():item(), x:max():item()
+  local margin = math.max(0.08 * (high - low), 1e-6)
+  return { low - margin, high + margin }
+end
+
+local function orbits_panel(orbits, name, energy)
+  local x, y, xlabel, ylabel = plane_of(orbits)
+  local panel = { title = name .. (xlabel == "q" and " phase portrait"
+    or " orbits"), xlabel = xlabel, ylabel = ylabel, colour_label = energy,
+    xrange = range_of(x), yrange = range_of(y), series = {},
+    square = xlabel ~= "q" }
+  for i = 1, x:size(2) do
+    panel.series[i] = { x = x:select(2, i), y = y:select(2, i),
+      values = orbits.energies:select(2, i) }
+  end
+  return panel
+end
+
+local GRID = 101 -- points along a side of the learned energy's contours
+
+-- Level sets of the learned energy below the orbits.
+local function add_contours(panel, model)
+  local function axis(range)
+    return engine.linspace(range[1], range[2], GRID,
+      { dtype = model.config.dtype })
+  end
+  local x, y = axis(panel.xrange), axis(panel.yrange)
+  panel.kind, panel.filled, panel.x, panel.y = "contour", false, x, y
+  panel.z = model:energy(x:reshape(1, GRID):expand(GRID, GRID):reshape(-1, 1),
+    y:reshape(GRID, 1):expand(GRID, GRID):reshape(-1, 1)):reshape(GRID, GRID)
+end
+
+--- Draws the learned orbits, coloured by their learned energy, and next to them
+-- the true ones, coloured by their true energy: for one degree of freedom in
+-- phase space, with the level sets of the learned energy, for more in the plane
+-- of the first two positions. Coordinates and energy of a learned phase space
+-- are free up to a canonical transformation, and up to unit and zero; orbits
+-- and their order are not.
+-- @tparam string path of a .png
+-- @tparam Module model an HGN with phase = "vector"
+-- @tparam Dataset set
+-- @tparam[opt] table opts as of orbits
+-- @treturn ?boolean true
+-- @treturn ?string message
+function M.draw(path, model, set, opts)
+  local learned, truth = M.orbits(model, set, opts)
+  local panels = { orbits_panel(learned, "learned", "learned energy") }
+  if model.config.dimension == 1 then
+    engine.no_grad(function() add_contours(panels[1], model) end)
+  end
+  if truth then panels[2] = orbits_panel(truth, "true", "energy") end
+  return plot.figure { path = path, panels = panels, columns = #panels,
+    width = #panels == 2 and 1240 or 660, height = 540 }
+end
+
+--- For scripts/evaluate.lua; see torus.tasks.
+-- @tparam Module model
+-- @tparam Dataset data
+-- @tparam table config
+-- @tparam table opts out, a folder; split, steps and refine, see orbits
+-- @treturn ?{string,...} the picture's path; empty for a model whose phase
+-- space is a map
+-- @treturn ?string message
+function M.pictures(model, data, config, opts)
+  if model.config.phase ~= "vector" then return {} end
+  local path = opts.out .. "/portrait.png"
+  local ok, message = M.draw(path, model, data, { split = opts.split,
+    steps = opts.steps, refine = opts.refine })
+  if not ok then return nil, message end
+  return { path }
+end
+
+return M
