@@ -41,13 +41,6 @@ static torus_tensor *with_scalar(torus_scope *s, torus_tensor *x, double value,
   return x ? op(s, x, torus_scalar(s, x->dtype, value)) : NULL;
 }
 
-/* The part of a gradient that the first of two competing inputs gets. */
-static torus_tensor *share_of(torus_scope *s, torus_tensor *x,
-                              torus_tensor *y) {
-  torus_tensor *tie = with_scalar(s, torus_eq(s, x, y), 0.5, torus_mul);
-  return torus_add(s, torus_gt(s, x, y), tie);
-}
-
 /* y where the condition is not zero, else the number. */
 static torus_tensor *where_else(torus_scope *s, torus_tensor *condition,
                                 torus_tensor *y, double value) {
@@ -55,13 +48,32 @@ static torus_tensor *where_else(torus_scope *s, torus_tensor *condition,
   return torus_where(s, condition, y, z);
 }
 
-/* y - 1, the exponent in the slope y x^(y - 1) of x^y; where both are 0 it
- * stays 0, or the slope were 0 times infinity. */
-static torus_tensor *exponent_less_one(torus_scope *s, torus_tensor *x,
-                                       torus_tensor *y) {
-  torus_tensor *some = torus_add(s, with_scalar(s, x, 0, torus_ne),
-                                 with_scalar(s, y, 0, torus_ne));
-  return torus_where(s, some, with_scalar(s, y, -1, torus_add), y);
+/* The part of a gradient that the first of two competing inputs gets: all
+ * where x is larger or either is NaN, half in a tie. */
+static torus_tensor *share_of(torus_scope *s, torus_tensor *x, torus_tensor *y,
+                              torus_tensor *g) {
+  torus_tensor *half = with_scalar(s, g, 0.5, torus_mul);
+  torus_tensor *share = torus_where(s, torus_eq(s, x, y), half, g);
+  torus_tensor *zero = torus_scalar(s, g->dtype, 0);
+  return torus_where(s, torus_lt(s, x, y), zero, share);
+}
+
+/* The gradient g y x^(y - 1) of x in x^y, 0 where y is 0. There the exponent
+ * is 0 instead of -1, so that higher derivatives meet no infinity. Where y is
+ * differentiated too, that would hide the mixed derivative 1/x at y = 0: then
+ * the exponent changes at x = 0 alone. */
+static torus_tensor *power_slope(torus_scope *s, torus_tensor *x,
+                                 torus_tensor *y, torus_tensor *g) {
+  torus_tensor *constant = with_scalar(s, y, 0, torus_eq);
+  torus_tensor *less = with_scalar(s, y, -1, torus_add);
+  bool mixed = y->requires_grad && s->record;
+  torus_tensor *keep =
+      mixed ? torus_mul(s, constant, with_scalar(s, x, 0, torus_eq)) : constant;
+  less = torus_where(s, keep, y, less);
+  torus_tensor *slope = torus_mul(s, y, torus_pow(s, x, less));
+  slope = torus_mul(s, g, slope);
+  if (mixed) return slope;
+  return torus_where(s, constant, torus_scalar(s, g->dtype, 0), slope);
 }
 
 #define X (call->in[0])
@@ -70,27 +82,30 @@ static torus_tensor *exponent_less_one(torus_scope *s, torus_tensor *x,
 #define G g
 #define A (call->attrs->f[0])
 #define B (call->attrs->f[1])
-#define NONE torus_mul(s, g, torus_scalar(s, g->dtype, 0))
+#define NONE torus_filled(s, g->dtype, &X->shape, 0)
+#define ONE torus_scalar(s, g->dtype, 1)
 #define neg(x) torus_neg(s, x)
 #define add(x, y) torus_add(s, x, y)
 #define sub(x, y) torus_sub(s, x, y)
 #define mul(x, y) torus_mul(s, x, y)
 #define div(x, y) torus_div(s, x, y)
-#define pow(x, y) torus_pow(s, x, y)
 #define add1(x, v) with_scalar(s, x, v, torus_add)
 #define mul1(x, v) with_scalar(s, x, v, torus_mul)
+#define eq1(x, v) with_scalar(s, x, v, torus_eq)
 #define gt1(x, v) with_scalar(s, x, v, torus_gt)
+#define ge1(x, v) with_scalar(s, x, v, torus_ge)
+#define le1(x, v) with_scalar(s, x, v, torus_le)
+#define where(c, x, y) torus_where(s, c, x, y)
 #define where1(c, x, v) where_else(s, c, x, v)
-#define where0(c, x) torus_where(s, c, torus_scalar(s, (x)->dtype, 0), x)
-#define less_one(x, y) exponent_less_one(s, x, y)
+#define where0(c, x) torus_where(s, c, torus_scalar(s, g->dtype, 0), x)
+#define power(x, y) power_slope(s, x, y, g)
 #define square(x) torus_square(s, x)
 #define log(x) torus_log(s, x)
 #define sin(x) torus_sin(s, x)
 #define cos(x) torus_cos(s, x)
 #define sigmoid(x) torus_sigmoid(s, x)
-#define step(x) torus_step(s, x)
 #define sign(x) torus_sign(s, x)
-#define share(x, y) share_of(s, x, y)
+#define share(x, y) share_of(s, x, y, g)
 
 #define RULE(name, ...)                                                        \
   static torus_tensor *name##_gradient(torus_scope *s, const torus_call *call, \

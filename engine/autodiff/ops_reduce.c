@@ -1,7 +1,8 @@
-/* Reductions: sum, mean, max, min, logsumexp, argmax, argmin.
+/* Reductions: sum, mean, max, min, logsumexp, argmax, argmin; softmax and
+ * log_softmax, which keep the shape.
  *
  * attrs.list[0]: the reduced dimensions (from 0), i[0]: keep them with size
- * 1. argmax and argmin: i[0] is the dimension. */
+ * 1. argmax and argmin: i[0] is the dimension. softmax: i[1], see below. */
 #include "autodiff/build.h"
 #include "core/alloc.h"
 #include "kernels/reduce.h"
@@ -122,29 +123,53 @@ static torus_tensor *extreme_forward(torus_scope *scope,
   return reduce(scope, call, (torus_reduction)call->op->code);
 }
 
-/* Elements that tie share the gradient. */
+/* Elements that tie share the gradient; of a NaN, all that are NaN. */
 static torus_tensor *extreme_gradient(torus_scope *scope,
                                       const torus_call *call, int i,
                                       torus_tensor *g) {
   (void)i;
-  torus_tensor *chosen =
-      torus_eq(scope, call->in[0], spread(scope, call, call->out));
+  torus_tensor *x = call->in[0], *y = spread(scope, call, call->out);
+  torus_tensor *bad =
+      torus_mul(scope, torus_ne(scope, x, x), torus_ne(scope, y, y));
+  torus_tensor *chosen = torus_add(scope, torus_eq(scope, x, y), bad);
   torus_tensor *ties = torus_sum(scope, chosen, &call->attrs->list[0], true);
-  return torus_mul(scope, chosen,
-                   torus_div(scope, spread(scope, call, g), ties));
+  torus_tensor *share = torus_div(scope, spread(scope, call, g), ties);
+  return torus_where(scope, chosen, share, torus_scalar(scope, x->dtype, 0));
 }
 
-/* log sum exp(x - m) + m with m = max x, which may be infinite. */
-static torus_tensor *logsumexp_of(torus_scope *s, const torus_call *call) {
+/* What a computation in a scope of its own returns, for the caller to own. */
+typedef torus_tensor *compute_fn(torus_scope *scope, const torus_call *call);
+
+static torus_tensor *within(torus_scope *scope, const torus_call *call,
+                            compute_fn *compute) {
+  torus_scope inner;
+  torus_scope_init(&inner, false);
+  torus_tensor *out = torus_tensor_retain(compute(&inner, call));
+  torus_scope_clear(&inner);
+  torus_scope_pass_error(scope, &inner);
+  return out;
+}
+
+/* x - m with m = max x, and m. Where m is infinite it counts as 0 if `finite`
+ * is set, else all differences are NaN. */
+static torus_tensor *centred(torus_scope *s, const torus_call *call,
+                             bool finite, torus_tensor **m) {
   torus_tensor *x = call->in[0];
+  torus_attrs keep = {.i = {1}, .list = {call->attrs->list[0]}};
+  *m = torus_apply(s, torus_op_find("max"), &x, 1, &keep);
+  if (*m && finite) {
+    torus_tensor *zero = torus_scalar(s, x->dtype, 0);
+    *m = torus_where(s, torus_isfinite(s, *m), *m, zero);
+  }
+  return torus_sub(s, x, *m);
+}
+
+/* log sum exp(x - m) + m */
+static torus_tensor *logsumexp_of(torus_scope *s, const torus_call *call) {
+  torus_tensor *x = call->in[0], *m;
   const torus_shape *dims = &call->attrs->list[0];
-  torus_attrs keep = *call->attrs;
-  keep.i[0] = 1;
-  torus_tensor *zero = torus_scalar(s, x->dtype, 0);
-  torus_tensor *m = torus_apply(s, torus_op_find("max"), &x, 1, &keep);
-  m = m ? torus_where(s, torus_isfinite(s, m), m, zero) : NULL;
-  torus_tensor *sum =
-      torus_sum(s, torus_exp(s, torus_sub(s, x, m)), dims, true);
+  torus_tensor *e = torus_exp(s, centred(s, call, true, &m));
+  torus_tensor *sum = torus_sum(s, e, dims, true);
   torus_tensor *y = torus_add(s, torus_log(s, sum), m);
   if (!y) return NULL;
   torus_shape shape = reduced_shape(&x->shape, dims, call->attrs->i[0] != 0);
@@ -154,21 +179,71 @@ static torus_tensor *logsumexp_of(torus_scope *s, const torus_call *call) {
 static torus_tensor *logsumexp_forward(torus_scope *scope,
                                        const torus_call *call) {
   if (reduced_count(call) == 0) return extreme_forward(scope, call);
-  torus_scope inner;
-  torus_scope_init(&inner, false);
-  torus_tensor *out = torus_tensor_retain(logsumexp_of(&inner, call));
-  torus_scope_clear(&inner);
-  torus_scope_pass_error(scope, &inner);
-  return out;
+  return within(scope, call, logsumexp_of);
+}
+
+/* e^(x - m) over its sum. With i[1] it is the gradient of logsumexp: 0 where
+ * all elements are -infinity. */
+static torus_tensor *softmax_of(torus_scope *s, const torus_call *call) {
+  torus_tensor *m, *x = call->in[0];
+  bool slope = call->attrs->i[1] != 0;
+  torus_tensor *e = torus_exp(s, centred(s, call, slope, &m));
+  torus_tensor *sum = torus_sum(s, e, &call->attrs->list[0], true);
+  if (slope && sum) {
+    torus_tensor *none = torus_eq(s, sum, torus_scalar(s, x->dtype, 0));
+    sum = torus_add(s, sum, none);
+  }
+  return torus_div(s, e, sum);
+}
+
+static torus_tensor *softmax_forward(torus_scope *scope,
+                                     const torus_call *call) {
+  const torus_tensor *x = call->in[0];
+  if (reduced_count(call) == 0) return torus_new_like(scope, x, &x->shape);
+  return within(scope, call, softmax_of);
+}
+
+/* y (g - sum g y) */
+static torus_tensor *softmax_gradient(torus_scope *s, const torus_call *call,
+                                      int i, torus_tensor *g) {
+  (void)i;
+  torus_tensor *weighted = torus_mul(s, g, call->out);
+  torus_tensor *sum = torus_sum(s, weighted, &call->attrs->list[0], true);
+  return torus_mul(s, call->out, torus_sub(s, g, sum));
 }
 
 static torus_tensor *logsumexp_gradient(torus_scope *scope,
                                         const torus_call *call, int i,
                                         torus_tensor *g) {
   (void)i;
-  torus_tensor *softmax = torus_exp(
-      scope, torus_sub(scope, call->in[0], spread(scope, call, call->out)));
+  torus_attrs attrs = {.i = {0, 1}, .list = {call->attrs->list[0]}};
+  torus_tensor *x = call->in[0];
+  torus_tensor *softmax =
+      torus_apply(scope, torus_op_find("softmax"), &x, 1, &attrs);
   return torus_mul(scope, softmax, spread(scope, call, g));
+}
+
+static torus_tensor *log_softmax_of(torus_scope *s, const torus_call *call) {
+  torus_tensor *m, *difference = centred(s, call, false, &m);
+  torus_tensor *sum =
+      torus_sum(s, torus_exp(s, difference), &call->attrs->list[0], true);
+  return torus_sub(s, difference, torus_log(s, sum));
+}
+
+static torus_tensor *log_softmax_forward(torus_scope *scope,
+                                         const torus_call *call) {
+  const torus_tensor *x = call->in[0];
+  if (reduced_count(call) == 0) return torus_new_like(scope, x, &x->shape);
+  return within(scope, call, log_softmax_of);
+}
+
+/* g - e^y sum g */
+static torus_tensor *log_softmax_gradient(torus_scope *s,
+                                          const torus_call *call, int i,
+                                          torus_tensor *g) {
+  (void)i;
+  torus_tensor *sum = torus_sum(s, g, &call->attrs->list[0], true);
+  return torus_sub(s, g, torus_mul(s, torus_exp(s, call->out), sum));
 }
 
 static torus_tensor *arg_forward(torus_scope *scope, const torus_call *call) {
@@ -235,9 +310,23 @@ static const torus_op ops[] = {
      .inputs = 1,
      .forward = logsumexp_forward,
      .gradient = logsumexp_gradient,
-     .reads = TORUS_READS_X | TORUS_READS_OUT,
+     .reads = TORUS_READS_X,
      OVER_DIMS,
      .doc = "log of the sum of e^x over dimensions, without overflow"},
+    {.name = "softmax",
+     .inputs = 1,
+     .forward = softmax_forward,
+     .gradient = softmax_gradient,
+     .reads = TORUS_READS_OUT,
+     .params = {{"dim", TORUS_PARAM_DIMS, true, 0}},
+     .doc = "e^x over its sum over dimensions, without overflow"},
+    {.name = "log_softmax",
+     .inputs = 1,
+     .forward = log_softmax_forward,
+     .gradient = log_softmax_gradient,
+     .reads = TORUS_READS_OUT,
+     .params = {{"dim", TORUS_PARAM_DIMS, true, 0}},
+     .doc = "log of softmax, without overflow or underflow"},
     {.name = "argmax",
      .inputs = 1,
      .forward = arg_forward,

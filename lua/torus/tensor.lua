@@ -337,15 +337,6 @@ function M.matmul(a, b)
   return y
 end
 
---- e^x normalised over a dimension.
--- @tparam tensor x
--- @tparam int dim
--- @treturn tensor
--- @usage print(torus.softmax(torus.tensor{0, 1, 2}, 1):sum())   -- 1
-function M.softmax(x, dim)
-  return ops.exp(x - ops.logsumexp(x, dim, true))
-end
-
 --- Population variance over dimensions.
 -- @tparam tensor x
 -- @tparam[opt] int|{int,...} dim default: all
@@ -356,14 +347,17 @@ function M.var(x, dim, keepdim)
   return ops.mean(ops.square(x - ops.mean(x, dim, true)), dim, keepdim)
 end
 
---- Square root of the sum of squares.
+--- Square root of the sum of squares. Its gradient at zero is zero.
 -- @tparam tensor x
 -- @tparam[opt] int|{int,...} dim default: all
 -- @tparam[opt=false] boolean keepdim
 -- @treturn tensor
 -- @usage print(torus.norm(torus.tensor{3, 4}))   -- 5
 function M.norm(x, dim, keepdim)
-  return ops.sqrt(ops.sum(ops.square(x), dim, keepdim))
+  check("norm", x)
+  local squares = ops.sum(ops.square(x), dim, keepdim)
+  local zero = ops.eq(squares, 0)
+  return ops.where(zero, 0, ops.sqrt(ops.where(zero, 1, squares)))
 end
 
 --- Converted to float32.

@@ -97,6 +97,13 @@ local of_none = { { { 2, 0, 3 } }, call = with(2) }
 M.sum, M.mean = reduction(of_none), reduction(of_none)
 M.max, M.min, M.logsumexp = reduction(), reduction(), reduction()
 
+M.softmax = cases {
+  { { { 3, 4 } } }, { { {} } }, { { { 2, 3, 2 } }, call = with(2) },
+  { { { 2, 3, 2 } }, call = with { 1, 3 } }, { { { 2, 1, 3 } }, call = with { dim = -2 } },
+  { { { 2, 0, 3 } }, call = with(2) },
+}
+M.log_softmax = M.softmax
+
 local places = cases {
   { { { 3, 4 } }, call = with(1) }, { { { 3, 4 } }, call = with(-1) },
   { { { 2, 1, 3 } }, call = with(2) }, { { { 2, 0 } }, call = with(1) },
