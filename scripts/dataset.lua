@@ -118,7 +118,6 @@ local function save(args, set, seconds)
 end
 
 local function export(args, set, to)
-  command.check(files.make_folder(to))
   for _, name in ipairs { "train", "test" } do
     local path = to .. "/" .. name .. ".npy"
     local count = math.min(args.export_count or set[name].size, set[name].size)
@@ -129,6 +128,7 @@ local function export(args, set, to)
     print(string.format("%s: %d sequences of frames, %s, %.1f MB", path, count,
       args.export_frames, bytes_of(path) / 1e6))
   end
+  return true
 end
 
 local function shape_of(split) return table.concat(split:batch({ 1 }).shape, " x ", 2) end
@@ -173,8 +173,10 @@ local function main(args)
     end
   end
   if args.export_frames then
-    export(args, set, args.out or set.system and set.path
-      or command.die("--export-frames: expected --out too"))
+    local to = args.out or set.system and set.path
+      or command.die("--export-frames: expected --out too")
+    command.check(files.make_folder(to))
+    command.check(lock.hold(to, export, args, set, to))
   end
   if args.info then print_info(args, set) end
 end

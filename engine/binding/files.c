@@ -3,8 +3,13 @@
 #include "io/file.h"
 #include "io/gif.h"
 #include "io/png.h"
+#include "io/temporary.h"
 
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static int report(lua_State *L, bool ok, const torus_status *status) {
   if (ok) {
@@ -136,10 +141,60 @@ static int write_gif(lua_State *L) {
   return report(L, ok, &status);
 }
 
+/* temporary_folder(): the path of a new one */
+static int temporary_folder(lua_State *L) {
+  char path[PATH_MAX];
+  torus_status status = {TORUS_OK, ""};
+  if (!torus_temporary_folder(path, sizeof path, &status)) {
+    return report(L, false, &status);
+  }
+  lua_pushstring(L, path);
+  return 1;
+}
+
+/* remove_temporary(path) */
+static int remove_temporary(lua_State *L) {
+  torus_temporary_remove(check_path(L, 1, "remove_temporary"));
+  return 0;
+}
+
+/* clear_temporary(folder): how many files; for who has locked it */
+static int clear_temporary(lua_State *L) {
+  lua_pushinteger(L,
+                  torus_temporary_clear(check_path(L, 1, "clear_temporary")));
+  return 1;
+}
+
+/* is_writable(folder): whether files can be created there, or why not */
+static int is_writable(lua_State *L) {
+  const char *path = check_path(L, 1, "is_writable");
+  torus_status status = {TORUS_OK, ""};
+  bool ok = access(path, W_OK | X_OK) == 0;
+  if (!ok) torus_status_fail(&status, TORUS_EIO, "%s", strerror(errno));
+  return report(L, ok, &status);
+}
+
+/* flush_output(): whether all that was printed has arrived, or why not */
+static int flush_output(lua_State *L) {
+  torus_status status = {TORUS_OK, ""};
+  errno = 0;
+  bool ok = fflush(stdout) == 0 && !ferror(stdout);
+  if (!ok) {
+    torus_status_fail(&status, TORUS_EIO, "%s",
+                      errno ? strerror(errno) : "an earlier write failed");
+  }
+  return report(L, ok, &status);
+}
+
 void torus_open_files(lua_State *L) {
   static const luaL_Reg functions[] = {{"write_file", write_file},
                                        {"write_png", write_png},
                                        {"write_gif", write_gif},
+                                       {"temporary_folder", temporary_folder},
+                                       {"remove_temporary", remove_temporary},
+                                       {"clear_temporary", clear_temporary},
+                                       {"is_writable", is_writable},
+                                       {"flush_output", flush_output},
                                        {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
 }

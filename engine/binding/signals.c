@@ -37,6 +37,11 @@ static int uninterrupted(lua_State *L) {
 }
 
 void torus_open_signals(lua_State *L) {
+  /* A write beyond the limit of file sizes is an error like any other. */
+  struct sigaction limit;
+  if (sigaction(SIGXFSZ, NULL, &limit) == 0 && limit.sa_handler == SIG_DFL) {
+    signal(SIGXFSZ, SIG_IGN);
+  }
   lua_pushcfunction(L, uninterrupted);
   lua_setfield(L, -2, "uninterrupted");
 }

@@ -38,14 +38,10 @@ function M.make_folder(path)
     end
     so_far = so_far .. "/"
   end
-  local probe = path .. "/.write-probe"
-  local file, message = io.open(probe, "wb")
-  if not file then
-    return nil, string.format("cannot write into folder %s: %s", path,
-      reason(message))
+  local ok, message = core.is_writable(path)
+  if not ok then
+    return nil, string.format("cannot write into folder %s: %s", path, message)
   end
-  file:close()
-  os.remove(probe)
   return true
 end
 

@@ -6,6 +6,7 @@
 -- Numbers come as lists or tensors. Every function returns true, or nil and a
 -- message when gnuplot is missing or refuses.
 -- @module torus.plot
+local core = require "torus.core"
 local files = require "torus.files"
 local image = require "torus.image"
 local options = require "torus.options"
@@ -276,12 +277,12 @@ local function add_image(script, panel, where)
     options.raise("%s: expected image as floats from 0 to 1 or uint8, got %s",
       where, options.show(x))
   end
-  local path = string.format("%s.image%d", script.path, #script.images + 1)
-  script.images[#script.images + 1] = { path = path, pixels = x }
+  local name = string.format("image%d.png", #script.images + 1)
+  script.images[#script.images + 1] = { name = name, pixels = x }
   add(script, "set size ratio -1\nunset border\nunset tics\nunset grid")
   add(script, "set lmargin 0\nset rmargin 0\nset bmargin 0")
   add(script, "plot %s binary filetype=png with rgbimage notitle",
-    quoted(path))
+    quoted(name))
   add(script, "unset lmargin\nunset rmargin\nunset bmargin\nset tics")
   add(script, FRAME)
 end
@@ -293,58 +294,64 @@ local ADD = { lines = add_lines, contour = add_contour, surface = add_surface,
 
 local function shell_quoted(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
 
-local function read_all(path)
-  local file = io.open(path, "r")
-  if not file then return "" end
-  local text = file:read("a")
-  file:close()
-  return text
-end
-
 M.program = "gnuplot"
 
-local function remove_images(script)
-  for _, one in ipairs(script.images) do os.remove(one.path) end
-end
-
-local function write_images(script)
+local function write_images(script, folder)
   for _, one in ipairs(script.images) do
-    local ok, message = image.write(one.path, one.pixels)
-    if not ok then return nil, message end
+    local ok, message = image.write(folder .. "/" .. one.name, one.pixels)
+    if not ok then return nil, "plot: cannot write " .. message end
   end
   return true
 end
 
--- Runs gnuplot, whose output goes to the file `part`.
-local function execute(script, part)
-  local source, errors = os.tmpname(), os.tmpname()
-  local file, message = io.open(source, "w")
-  if not file then return nil, "plot: " .. message end
-  file:write("set output ", quoted(part), "\n", table.concat(script, "\n"),
-    "\nset output\n")
-  file:close()
-  local ok, _, status = os.execute(string.format("%s %s 2>%s", M.program,
-    shell_quoted(source), shell_quoted(errors)))
-  local said = read_all(errors):gsub("^%s+", ""):gsub("%s+", " ")
-  os.remove(source)
-  os.remove(errors)
-  if ok then return true end
+-- A PNG file ends with an empty chunk IEND and its checksum.
+local PNG_START, PNG_END = "\x89PNG\r\n\x1a\n", "\0\0\0\0IEND\xaeB`\x82"
+
+-- gnuplot has no status for a picture that it could not write.
+local function complete(picture, said)
+  if picture:sub(1, #PNG_START) == PNG_START
+    and picture:sub(-#PNG_END) == PNG_END then
+    return picture
+  end
+  return nil, "plot: gnuplot wrote no complete picture: is the disk full? "
+    .. said
+end
+
+-- Runs gnuplot in a folder of its own, where all its files have plain names: to
+-- gnuplot a name can be a command, and a shared folder can have a link in its
+-- place.
+local function execute(script, folder)
+  local ok, message = files.write(folder .. "/plot.gp", "set output 'plot.png'\n"
+    .. table.concat(script, "\n") .. "\nset output\n")
+  if not ok then return nil, "plot: cannot write " .. message end
+  local _, status
+  ok, _, status = os.execute(string.format("cd %s && %s plot.gp >errors 2>&1",
+    shell_quoted(folder), M.program))
+  local said = (files.read(folder .. "/errors") or ""):gsub("^%s+", "")
+    :gsub("%s+", " ")
   if status == 127 then
     return nil, "plot: gnuplot is not installed (apt-get install gnuplot-nox)"
   end
-  return nil, "plot: gnuplot failed: " .. said
+  if not ok then return nil, "plot: gnuplot failed: " .. said end
+  return complete(files.read(folder .. "/plot.png") or "", said)
 end
 
--- Makes the picture, atomically: gnuplot writes to a temporary file.
+local function draw(script, folder)
+  local ok, message = write_images(script, folder)
+  if not ok then return nil, message end
+  return execute(script, folder)
+end
+
+-- Makes the picture, atomically.
 local function run(script)
-  local part = os.tmpname()
-  local ok, message = write_images(script)
-  if ok then ok, message = execute(script, part) end
-  remove_images(script)
-  local picture
-  if ok then picture, message = files.read(part) end
-  os.remove(part)
+  local folder, message = core.temporary_folder()
+  if not folder then return nil, "plot: " .. message end
+  local called, picture
+  called, picture, message = pcall(draw, script, folder)
+  core.remove_temporary(folder)
+  if not called then error(picture, 0) end
   if not picture then return nil, message end
+  local ok
   ok, message = files.write(script.path, picture)
   if not ok then return nil, "plot: cannot write " .. message end
   return true

@@ -99,12 +99,41 @@ describe("dataset.lua", function()
     local held = assert(lock.take(path))
     fails("another process works in it",
       "pendulum --train 3 --test 1 --out " .. path)
+    fails("another process works in it", path .. " --export-frames uint8")
     held:release()
     assert.are.equal(bytes, read(path .. "/train.safetensors"))
     succeeds("pendulum --train 3 --test 1 --out " .. path)
     assert.are.equal(3, assert(torus.data.load(path)).train.size)
     fails("its name is empty",
       "pendulum --train 2 --test 1 --out ''")
+  end)
+
+  it("exports from two processes at once: one file or the other", function()
+    local path = base .. "/twice"
+    succeeds("pendulum --train 400 --test 2 --steps 7 --out " .. path)
+    local export = "scripts/torus dataset " .. path .. " --export-frames uint8 "
+      .. "--out " .. path .. "/frames --export-count %d 2>&1 &"
+    os.execute("(" .. (export .. export):format(400, 300) .. " wait) >" .. base
+      .. "/said")
+    local said = read(base .. "/said")
+    local frames = assert(torus.npy.load(path .. "/frames/train.npy"))
+    local set = assert(torus.data.load(path))
+    local count = frames:size(1)
+    assert.matches("train.npy: " .. count .. " sequences", said)
+    local want = (set.train:batch(torus.arange(1, count, { dtype = "int64" })) * 255
+      + 0.5):floor():to("uint8")
+    assert.are.equal(0, (frames:to("float32") - want:to("float32")):abs():max():item())
+    for name in lfs.dir(path .. "/frames") do
+      assert.is_nil(name:find(".tmp", 1, true))
+    end
+  end)
+
+  it("fails where its output can't be written", function()
+    local status = select(3, os.execute("scripts/torus dataset pendulum --train 2 "
+      .. "--test 1 --out " .. base .. "/full >/dev/full 2>" .. base .. "/err"))
+    assert.are.equal(1, status)
+    assert.matches("dataset.lua: cannot write to standard output: ",
+      read(base .. "/err"))
   end)
 
   it("gives one message for what it can't do", function()

@@ -63,6 +63,17 @@ describe("files.write", function()
 end)
 
 describe("files.make_folder", function()
+  it("follows no link and leaves no file", function()
+    local base = os.tmpname()
+    os.remove(base)
+    assert(files.make_folder(base))
+    local target = base .. ".target"
+    assert(lfs.link(target, base .. "/.write-probe", true))
+    assert(files.make_folder(base))
+    assert.is_false(files.exists(target))
+    os.execute("rm -r " .. base)
+  end)
+
   it("takes no empty name for the root", function()
     local ok, message = files.make_folder("")
     assert.is_nil(ok)

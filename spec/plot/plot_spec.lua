@@ -1,4 +1,5 @@
 local torus = require "torus"
+local lfs = require "lfs"
 local raises = require "spec.support.raises"
 
 local plot = torus.plot
@@ -89,6 +90,54 @@ describe("torus.plot", function()
         series = { { y = { -1, -2 } } } }
       assert.is_true(none == true or message:find("^plot: gnuplot failed: ") == 1)
       assert.is_nil(io.open(path .. ".part"))
+    end)
+
+    it("takes no name for a command", function()
+      local base = os.tmpname()
+      os.remove(base)
+      assert(torus.files.make_folder(base))
+      for _, first in ipairs { "|", "<", "<echo x; ", "| echo x; " } do
+        local name = first .. "touch marker; #.png"
+        local pipe = io.popen(("cd %s && %s/scripts/torus -e '%s' 2>&1"):format(
+          base, lfs.currentdir(), ([[
+          local torus = require "torus"
+          torus.plot.program = %q
+          assert(torus.plot.figure { path = %q, panels = { { kind = "image",
+            image = torus.rand(4, 6, 3) } } })
+          ]]):format(plot.program, name)))
+        assert.are.equal("", pipe:read("a"))
+        pipe:close()
+        assert.is_nil(io.open(base .. "/marker"))
+        assert.is_table(size_of(base .. "/" .. name))
+      end
+      os.execute("rm -r " .. base)
+    end)
+
+    it("leaves a device where it is", function()
+      local before = lfs.attributes "/dev/null"
+      assert(plot.lines { path = "/dev/null", series = { { y = { 1 } } } })
+      assert.are.equal(before.ino, lfs.attributes("/dev/null", "ino"))
+      local none, message = plot.lines { path = "/dev/full",
+        series = { { y = { 1 } } } }
+      assert.is_nil(none)
+      assert.matches("/dev/full: cannot write: No space left", message)
+      assert.are.equal("char device", lfs.attributes("/dev/full", "mode"))
+    end)
+
+    it("ends with an error where the disk is full", function()
+      -- The limit of a file's size is met by gnuplot, or by the final write.
+      for _, blocks in ipairs { 1, 12 } do
+        local pipe = io.popen(("ulimit -f %d; scripts/torus -e '%s' 2>&1"):format(
+          blocks, [[
+          local torus = require "torus"
+          torus.plot.program = "env -u LD_PRELOAD gnuplot"
+          print(torus.plot.lines { path = "]] .. path .. [[", width = 4000,
+            height = 4000, series = { { y = torus.rand(1000) } } })]]))
+        local said = pipe:read("a")
+        pipe:close()
+        assert.matches("^nil\tplot: ", said)
+        assert.are.equal(0, lfs.attributes(path, "size"))
+      end
     end)
   end
 

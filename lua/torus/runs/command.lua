@@ -16,6 +16,15 @@ function M.die(message, ...)
   os.exit(1, true)
 end
 
+--- Makes sure that all that was printed has arrived.
+-- @treturn ?boolean true
+-- @treturn ?string message
+function M.flush()
+  local ok, message = core.flush_output()
+  if ok then return true end
+  return nil, "cannot write to standard output: " .. message
+end
+
 --- Returns its arguments, or ends the program with the message where the first one
 -- is nil or false.
 -- @param value
@@ -77,7 +86,10 @@ function M.main(parser, f)
     local text = mistake(problem, script)
     return text and { text = text } or debug.traceback(tostring(problem), 2)
   end)
-  if ok then return end
+  if ok then
+    M.check(M.flush())
+    return
+  end
   M.die("%s", type(problem) == "table" and problem.text or tostring(problem))
 end
 

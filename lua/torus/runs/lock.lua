@@ -1,8 +1,9 @@
 --- Folders that only one process at a time may work in.
 --
--- The operating system releases a lock when its process ends, killed or not, so
--- nothing has to be cleared away.
+-- The operating system releases a lock when its process ends, killed or not. Who
+-- takes one removes what the writes of a killed process have left.
 -- @module torus.runs.lock
+local core = require "torus.core"
 local lfs = require "lfs"
 
 local M = {}
@@ -29,7 +30,12 @@ end
 function M.take(path)
   local lock = held[path]
   if not lock then
-    local file, message = io.open(path .. "/.lock", "a+")
+    local name = path .. "/.lock"
+    if lfs.symlinkattributes(name, "mode") == "link" then
+      return nil, string.format("cannot lock folder %s: .lock is a symbolic link",
+        path)
+    end
+    local file, message = io.open(name, "a+")
     if not file then return nil, message end
     local ok, problem = lfs.lock(file, "w")
     if not ok and is_busy(problem) then
@@ -39,6 +45,7 @@ function M.take(path)
     end
     lock = setmetatable({ path = path, file = file, count = 0 }, Lock)
     held[path] = lock
+    core.clear_temporary(path)
   end
   lock.count = lock.count + 1
   return lock
