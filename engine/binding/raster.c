@@ -21,6 +21,23 @@ static float *float_field(lua_State *L, int index, const char *operation,
   return floats;
 }
 
+/* A field that is a list of `expected` floats, or a float32 tensor with as
+ * many for each image. */
+static const float *disc_field(lua_State *L, int index, const char *name,
+                               int64_t images, int64_t expected, bool *own) {
+  torus_option(L, index, name);
+  torus_tensor *x = torus_to_tensor(L, -1);
+  *own = x != NULL;
+  lua_pop(L, 1); /* the scene keeps it alive */
+  if (!x) return float_field(L, index, "raster", name, expected);
+  torus_check_dense(L, x, TORUS_FLOAT32, 2, "raster", "(images, numbers)");
+  if (x->shape.size[0] != images || x->shape.size[1] != expected) {
+    torus_raise_text(L, "raster: expected %s of shape (%lld, %lld)", name,
+                     (long long)images, (long long)expected);
+  }
+  return torus_tensor_data(x);
+}
+
 typedef struct drawing {
   torus_raster_scene scene;
   torus_tensor *positions;
@@ -39,8 +56,9 @@ static torus_tensor *draw(torus_scope *scope, void *arg) {
 }
 
 /* raster(positions, {resolution =, half_width =, sharpness =, background =,
- * colours =, radii =}): positions (images, bodies, 2) float32, colours and
- * radii flat lists -> (images, resolution, resolution, 3) */
+ * colours =, radii =}): positions (images, bodies, 2) float32; colours and
+ * radii flat lists, or both tensors (images, 3 bodies) and (images, bodies)
+ * -> (images, resolution, resolution, 3) */
 static int raster(lua_State *L) {
   drawing d = {.positions = torus_check_tensor(L, 1, "raster")};
   torus_check_dense(L, d.positions, TORUS_FLOAT32, 3, "raster",
@@ -63,8 +81,16 @@ static int raster(lua_State *L) {
   }
   memcpy(d.scene.background, float_field(L, 2, "raster", "background", 3),
          sizeof d.scene.background);
-  d.scene.colours = float_field(L, 2, "raster", "colours", 3 * bodies);
-  d.scene.radii = float_field(L, 2, "raster", "radii", bodies);
+  int64_t images = d.positions->shape.size[0];
+  bool own_colours, own_radii;
+  d.scene.colours =
+      disc_field(L, 2, "colours", images, 3 * bodies, &own_colours);
+  d.scene.radii = disc_field(L, 2, "radii", images, bodies, &own_radii);
+  if (own_colours != own_radii) {
+    return torus_raise_text(L, "raster: expected both colours and radii of "
+                               "each image, or neither");
+  }
+  d.scene.own_discs = own_radii;
   return torus_push_result(L, draw, &d);
 }
 

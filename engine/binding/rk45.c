@@ -47,9 +47,10 @@ static int call_function(lua_State *L) {
   return 0;
 }
 
-static bool lua_field(const torus_field *field, int64_t lanes, const double *t,
-                      const double *y, double *dy, torus_status *status) {
-  (void)t;
+static bool lua_field(const torus_field *field, int64_t lanes,
+                      const double *constants, const double *t, const double *y,
+                      double *dy, torus_status *status) {
+  (void)constants, (void)t;
   calling *c = field->context;
   lua_State *L = c->L;
   c->lanes = lanes;
@@ -89,7 +90,30 @@ static torus_tensor *solve(torus_scope *scope, void *arg) {
   return ok ? out : NULL;
 }
 
-/* Fills the field from {name, {constant, ...}} or a function at index 1. */
+/* The constants on top of the stack, which keeps them alive: a list, or a
+ * tensor (trajectories, constants) with each trajectory's own. */
+static const double *read_constants(lua_State *L, const solving *s,
+                                    int64_t *count, bool *vary) {
+  torus_tensor *own = torus_to_tensor(L, -1);
+  *vary = own != NULL;
+  if (!own) {
+    return torus_push_numbers(L, lua_gettop(L), "rk45", "constants", count);
+  }
+  torus_check_dense(L, own, TORUS_FLOAT64, 2, "rk45",
+                    "(trajectories, constants)");
+  if (own->shape.size[0] != s->states->shape.size[0]) {
+    torus_raise_text(L,
+                     "rk45: expected constants of %lld trajectories, got "
+                     "those of %lld",
+                     (long long)s->states->shape.size[0],
+                     (long long)own->shape.size[0]);
+  }
+  *count = own->shape.size[1];
+  return torus_tensor_data(own);
+}
+
+/* Fills the field from {name, constants, friction} or a function at index 1.
+ */
 static void read_field(lua_State *L, solving *s, calling *c) {
   int64_t size = s->states->shape.size[1];
   if (lua_type(L, 1) == LUA_TFUNCTION) {
@@ -108,20 +132,28 @@ static void read_field(lua_State *L, solving *s, calling *c) {
                      torus_describe(L, -1));
   }
   const char *name = lua_tostring(L, -1);
+  double friction = 0;
+  if (lua_rawgeti(L, 1, 3) != LUA_TNIL) {
+    friction = luaL_checknumber(L, -1);
+  }
+  lua_pop(L, 1);
   lua_rawgeti(L, 1, 2);
   int64_t count;
-  const double *constants =
-      torus_push_numbers(L, lua_gettop(L), "rk45", "constants", &count);
+  bool vary;
+  const double *constants = read_constants(L, s, &count, &vary);
   if (!torus_system_field(name, size, constants, count, &s->field, &status)) {
     lua_pushstring(L, status.message);
     torus_raise(L);
   }
+  s->field.constants_vary = vary;
+  s->field.friction = friction;
 }
 
 /* rk45(field, states, times, {rtol =, atol =, first_step =, max_step =,
  * max_steps =}) -> (batch, times, size), steps accepted, steps rejected.
- * field: {name, {constant, ...}}, or a function from states (batch, size) to
- * their slopes. */
+ * field: {name, {constant, ...}, friction = 0}, the constants also a tensor
+ * (batch, constants), or a function from states (batch, size) to their
+ * slopes. */
 static int rk45(lua_State *L) {
   solving s = {.states = torus_check_tensor(L, 2, "rk45")};
   calling c;

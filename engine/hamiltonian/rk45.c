@@ -37,9 +37,24 @@ typedef struct job {
   torus_status *status;    /* one per piece: of fields that call out */
 } job;
 
-INLINE bool field_at(const torus_field *field, int64_t lanes, const double *t,
-                     const double *y, double *dy, torus_status *status) {
-  return field->fn(field, lanes, t, y, dy, status);
+INLINE bool field_at(const torus_field *field, const work *w, int64_t lanes,
+                     const double *t, const double *y, double *dy,
+                     torus_status *status) {
+  if (!field->fn(field, lanes, w->constants, t, y, dy, status)) return false;
+  double friction = field->friction;
+  int64_t half = field->size / 2 * lanes;
+  for (int64_t i = 0; friction != 0 && i < half; i++)
+    dy[half + i] -= friction * dy[i];
+  return true;
+}
+
+/* The constants of trajectory `at` in lane l. */
+INLINE void lane_constants(const torus_field *field, const work *w,
+                           int64_t lanes, int64_t l, int64_t at) {
+  int64_t count = field->constant_count;
+  const double *from = field->constants;
+  if (field->constants_vary) from += at * count;
+  for (int64_t i = 0; i < count; i++) w->constants[i * lanes + l] = from[i];
 }
 
 /* Tries a step of every lane: ynew, k, error and factor. */
@@ -50,7 +65,7 @@ INLINE bool try_step(const job *j, const work *w, int64_t lanes,
 #define STAGE(number, c, ...)                                                  \
   stage_times(w, c, lanes);                                                    \
   stage_states(w, number, __VA_ARGS__, n, lanes);                              \
-  if (!field_at(f, lanes, w->tstage, w->ystage, w->k[number], status))         \
+  if (!field_at(f, w, lanes, w->tstage, w->ystage, w->k[number], status))      \
     return false;
   STAGE(1, c2, a21, 0, 0, 0, 0)
   STAGE(2, c3, a31, a32, 0, 0, 0)
@@ -59,7 +74,7 @@ INLINE bool try_step(const job *j, const work *w, int64_t lanes,
   STAGE(5, 1.0, a61, a62, a63, a64, a65)
 #undef STAGE
   new_states(w, n, lanes);
-  if (!field_at(f, lanes, w->tstage, w->ynew, w->k[6], status)) return false;
+  if (!field_at(f, w, lanes, w->tstage, w->ynew, w->k[6], status)) return false;
   step_errors(w, j->options, n, lanes);
   return true;
 }
@@ -171,6 +186,7 @@ static void lane_start(const job *j, const work *w, int64_t lanes, int64_t l,
     w->y[d * lanes + l] = j->y0[at * n + d];
     w->k[0][d * lanes + l] = w->start_k[index * n + d];
   }
+  lane_constants(j->field, w, lanes, l, at);
   memcpy(j->out + at * j->samples * n, j->y0 + at * n, sizeof(double) * n);
   w->trajectory[l] = at;
   w->sample[l] = 1;
@@ -293,9 +309,10 @@ INLINE bool start_block(const job *j, const work *w, int64_t lanes,
     /* Lanes to spare repeat the last trajectory. */
     int64_t at = first + index + (l < block ? l : block - 1);
     for (int64_t d = 0; d < n; d++) w->y[d * lanes + l] = j->y0[at * n + d];
+    lane_constants(j->field, w, lanes, l, at);
     w->t[l] = j->times[0];
   }
-  if (!field_at(j->field, lanes, w->t, w->y, w->k[0], status)) return false;
+  if (!field_at(j->field, w, lanes, w->t, w->y, w->k[0], status)) return false;
   for (int64_t l = 0; l < lanes; l++) {
     double size = lane_norm(j, w, w->y, NULL, lanes, l);
     double slope = lane_norm(j, w, w->k[0], NULL, lanes, l);
@@ -306,7 +323,7 @@ INLINE bool start_block(const job *j, const work *w, int64_t lanes,
       fail(failed, NOT_FINITE, first + index + l, w->t[l], 0);
   }
   stage_states(w, 1, 1, 0, 0, 0, 0, n, lanes);
-  if (!field_at(j->field, lanes, w->tstage, w->ystage, w->k[1], status))
+  if (!field_at(j->field, w, lanes, w->tstage, w->ystage, w->k[1], status))
     return false;
   for (int64_t l = 0; l < block; l++) {
     double h = fabs(w->h[l]);
@@ -378,8 +395,8 @@ static void solve_batch(const job *j, const work *w, failure *failed,
 
 static void solve_piece(void *arg, int64_t piece, int thread) {
   const job *j = arg;
-  work w = work_at(j->scratch + j->scratch_bytes * (size_t)thread,
-                   j->field->size, j->lanes, j->piece);
+  work w = work_at(j->scratch + j->scratch_bytes * (size_t)thread, j->field,
+                   j->lanes, j->piece);
   int64_t first = piece * j->piece;
   int64_t count = j->count - first < j->piece ? j->count - first : j->piece;
   if (j->field->whole_batch)
@@ -487,7 +504,7 @@ bool torus_rk45_solve(const torus_field *field, int64_t count, const double *y0,
            .piece = field->whole_batch ? count : PIECE};
   int64_t pieces = (count + j.piece - 1) / j.piece;
   int64_t threads = field->whole_batch ? 1 : torus_threads();
-  int64_t numbers = work_numbers(field->size, j.lanes, j.piece);
+  int64_t numbers = work_numbers(field, j.lanes, j.piece);
   j.scratch_bytes = sizeof(double) * (size_t)((numbers + 7) / 8 * 8);
   j.scratch = torus_alloc(j.scratch_bytes * (size_t)threads);
   j.failures = torus_alloc(sizeof(failure) * (size_t)pieces);

@@ -21,18 +21,23 @@
 
 typedef struct torus_field torus_field;
 
-/* dy = f(t, y). t: (lanes), y and dy: (size, lanes). Called from several
- * threads at once, unless whole_batch. Only a field that calls out of the
- * engine fails; the solution then stops with its status. */
+/* dy = f(t, y). t: (lanes), y and dy: (size, lanes); constants:
+ * (constant_count, lanes), those of each lane's trajectory. Called from
+ * several threads at once, unless whole_batch. Only a field that calls out of
+ * the engine fails; the solution then stops with its status. */
 typedef bool torus_field_fn(const torus_field *field, int64_t lanes,
-                            const double *t, const double *y, double *dy,
-                            torus_status *status);
+                            const double *constants, const double *t,
+                            const double *y, double *dy, torus_status *status);
 
 struct torus_field {
   torus_field_fn *fn;
   int64_t size; /* numbers in a state: q and then p */
+  /* (constant_count) for all trajectories, or with constants_vary
+   * (trajectories, constant_count) */
   const double *constants;
   int64_t constant_count;
+  bool constants_vary;
+  double friction;  /* added to what fn returns: dp/dt -= friction dq/dt */
   bool whole_batch; /* lanes = the batch, on the caller's thread */
   void *context;
 };

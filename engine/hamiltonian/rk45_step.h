@@ -37,6 +37,7 @@ typedef struct work {
   double *y, *ynew, *ystage, *k[7];        /* (size, lanes) */
   double *t, *tstage, *h, *error, *factor; /* (lanes) */
   double *t_next, *h_next;                 /* after this step */
+  double *constants;                       /* (constants, lanes) */
   double *due, *after;   /* times of the next two samples, or infinite */
   double *steps, *taken; /* how many were tried and accepted */
   /* Truth values, 0 and 1, in doubles: one width for vector code. A lane that
@@ -47,17 +48,23 @@ typedef struct work {
   double *start_h; /* (piece): first steps */
 } work;
 
-static int64_t work_numbers(int64_t size, int64_t lanes, int64_t piece) {
-  return 10 * size * lanes + 17 * lanes + piece * size + piece;
+static int64_t work_numbers(const torus_field *field, int64_t lanes,
+                            int64_t piece) {
+  int64_t size = field->size;
+  return (10 * size + field->constant_count) * lanes + 17 * lanes +
+         piece * size + piece;
 }
 
-static work work_at(void *memory, int64_t size, int64_t lanes, int64_t piece) {
+static work work_at(void *memory, const torus_field *field, int64_t lanes,
+                    int64_t piece) {
   double *next = memory;
+  int64_t size = field->size;
   work w;
   w.y = next, next += size * lanes;
   w.ynew = next, next += size * lanes;
   w.ystage = next, next += size * lanes;
   for (int i = 0; i < 7; i++) w.k[i] = next, next += size * lanes;
+  w.constants = next, next += field->constant_count * lanes;
   w.t = next, next += lanes;
   w.tstage = next, next += lanes;
   w.h = next, next += lanes;

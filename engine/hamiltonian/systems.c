@@ -17,29 +17,30 @@ __attribute__((simd("notinbranch"))) double cos(double);
 
 #define FIELD(name)                                                            \
   SIMD_LOOP(bool, name,                                                        \
-            (const torus_field *field, int64_t lanes, const double *t,         \
+            (const torus_field *field, int64_t lanes,                          \
+             const double *restrict constants, const double *t,                \
              const double *restrict y, double *restrict dy,                    \
              torus_status *status),                                            \
-            (field, lanes, t, y, dy, status))
+            (field, lanes, constants, t, y, dy, status))
 
-#define UNUSED (void)lanes, (void)t, (void)status
+#define UNUSED (void)field, (void)lanes, (void)t, (void)status
+/* Number i of the constants of lane l. */
+#define CONSTANT(i) constants[(i)*LANES + l]
 
 FIELD(mass_spring) {
   UNUSED;
-  double k = field->constants[0], inverse = 1 / field->constants[1];
   for (int l = 0; l < LANES; l++) {
-    dy[l] = y[LANES + l] * inverse;
-    dy[LANES + l] = -k * y[l];
+    dy[l] = y[LANES + l] * (1 / CONSTANT(1));
+    dy[LANES + l] = -CONSTANT(0) * y[l];
   }
   return true;
 }
 
 FIELD(pendulum) {
   UNUSED;
-  double g = field->constants[0], m = field->constants[1];
-  double length = field->constants[2];
-  double inverse = 1 / (m * length * length), weight = 2 * m * g * length;
   for (int l = 0; l < LANES; l++) {
+    double g = CONSTANT(0), m = CONSTANT(1), length = CONSTANT(2);
+    double inverse = 1 / (m * length * length), weight = 2 * m * g * length;
     dy[l] = y[LANES + l] * inverse;
     dy[LANES + l] = -weight * sin(y[l]);
   }
@@ -49,23 +50,20 @@ FIELD(pendulum) {
 FIELD(n_body) {
   UNUSED;
   int n = (int)(field->size / 4);
-  double g = field->constants[0];
-  const double *m = field->constants + 1;
+  const double *m = constants + LANES;
   const double *restrict p = y + 2 * n * LANES;
   double *restrict dp = dy + 2 * n * LANES;
-  for (int i = 0; i < n; i++) {
-    double inverse = 1 / m[i];
-    for (int l = 0; l < 2 * LANES; l++) {
-      dy[2 * i * LANES + l] = p[2 * i * LANES + l] * inverse;
-      dp[2 * i * LANES + l] = 0;
+  for (int i = 0; i < 2 * n; i++)
+    for (int l = 0; l < LANES; l++) {
+      dy[i * LANES + l] = p[i * LANES + l] * (1 / m[i / 2 * LANES + l]);
+      dp[i * LANES + l] = 0;
     }
-  }
   for (int i = 0; i < n; i++)
     for (int j = i + 1; j < n; j++) {
-      double strength = g * m[i] * m[j];
       const double *a = y + 2 * i * LANES, *b = y + 2 * j * LANES;
       double *fa = dp + 2 * i * LANES, *fb = dp + 2 * j * LANES;
       for (int l = 0; l < LANES; l++) {
+        double strength = CONSTANT(0) * m[i * LANES + l] * m[j * LANES + l];
         double dx = b[l] - a[l], dz = b[LANES + l] - a[LANES + l];
         double square = dx * dx + dz * dz;
         double pull = strength / (square * sqrt(square));
@@ -84,17 +82,16 @@ FIELD(n_body) {
  *       + (m1 + m2) g l1 (1 - cos q1) + m2 g l2 (1 - cos q2). */
 FIELD(double_pendulum) {
   UNUSED;
-  const double *constants = field->constants;
-  double g = constants[0], m1 = constants[1], m2 = constants[2];
-  double l1 = constants[3], l2 = constants[4], m = m1 + m2;
-  double a = m2 * l2 * l2, b = m * l1 * l1, e = m2 * l1 * l2;
-  double scale = 1 / (m2 * l1 * l1 * l2 * l2);
   /* Loops of their own: gcc would join a sine and a cosine of one angle to
    * a call of sincos, which has no vector form. */
   double sine[LANES], cosine[LANES];
   for (int l = 0; l < LANES; l++) sine[l] = sin(y[l] - y[LANES + l]);
   for (int l = 0; l < LANES; l++) cosine[l] = cos(y[l] - y[LANES + l]);
   for (int l = 0; l < LANES; l++) {
+    double g = CONSTANT(0), m1 = CONSTANT(1), m2 = CONSTANT(2);
+    double l1 = CONSTANT(3), l2 = CONSTANT(4), m = m1 + m2;
+    double a = m2 * l2 * l2, b = m * l1 * l1, e = m2 * l1 * l2;
+    double scale = 1 / (m2 * l1 * l1 * l2 * l2);
     double q1 = y[l], q2 = y[LANES + l];
     double p1 = y[2 * LANES + l], p2 = y[3 * LANES + l];
     double s = sine[l], c = cosine[l];
@@ -114,8 +111,8 @@ FIELD(double_pendulum) {
 
 FIELD(henon_heiles) {
   UNUSED;
-  double c = field->constants[0];
   for (int l = 0; l < LANES; l++) {
+    double c = CONSTANT(0);
     double x = y[l], z = y[LANES + l];
     dy[l] = y[2 * LANES + l];
     dy[LANES + l] = y[3 * LANES + l];

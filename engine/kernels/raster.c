@@ -103,9 +103,15 @@ static void draw_piece(void *arg, int64_t piece, int thread) {
   const torus_raster_scene *s = j->scene;
   int64_t first = piece * PIECE;
   int64_t last = first + PIECE < j->images ? first + PIECE : j->images;
-  for (int64_t i = first; i < last; i++)
-    draw_image(s, j->positions + 2 * s->bodies * i,
+  for (int64_t i = first; i < last; i++) {
+    torus_raster_scene own = *s;
+    if (s->own_discs) {
+      own.colours += 3 * s->bodies * i;
+      own.radii += s->bodies * i;
+    }
+    draw_image(&own, j->positions + 2 * s->bodies * i,
                j->out + 3 * s->resolution * s->resolution * i);
+  }
 }
 
 void torus_raster_discs(const torus_raster_scene *scene, int64_t images,

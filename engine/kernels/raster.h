@@ -7,11 +7,13 @@
  * or nothing where that is below 2^-25. Later discs are drawn over earlier
  * ones.
  *
- * An image depends on its own positions alone: the same ones give the same
- * bits anywhere in a batch and for any number of threads. Owns nothing. */
+ * An image depends on its own positions, colours and radii alone: the same
+ * ones give the same bits anywhere in a batch and for any number of threads.
+ * Owns nothing. */
 #ifndef TORUS_KERNELS_RASTER_H
 #define TORUS_KERNELS_RASTER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct torus_raster_scene {
@@ -20,8 +22,11 @@ typedef struct torus_raster_scene {
   float half_width; /* of the canvas, in world units */
   float sharpness;
   float background[3];
-  const float *colours; /* (bodies, 3) */
-  const float *radii;   /* (bodies), in world units */
+  /* (bodies, 3), and radii (bodies) in world units; with own_discs each image
+   * has its own: (images, bodies, 3) and (images, bodies) */
+  const float *colours;
+  const float *radii;
+  bool own_discs;
 } torus_raster_scene;
 
 /* positions: (images, bodies, 2), x and y in world units.

@@ -19,6 +19,7 @@ local M = {}
 local RULES = {
   H = { type = "callable" },
   field = { type = "table" },
+  friction = { default = 0, type = "number", min = 0 },
   q = { required = true },
   p = { required = true },
   times = {},
@@ -56,9 +57,9 @@ local function sample_times(o)
   return times
 end
 
--- The slopes of H at states (batch, 2 d), as (batch, 2 d): dH/dp, -dH/dq.
--- tail: the sizes of q after the first, batch, one.
-local function vector_field(H, tail, dtype)
+-- The slopes of H at states (batch, 2 d), as (batch, 2 d): dH/dp and -dH/dq -
+-- friction dH/dp. tail: the sizes of q after the first, batch, one.
+local function vector_field(H, tail, dtype, friction)
   return function(states)
     local batch, d = states:size(1), states:size(2) // 2
     local shape = { batch, table.unpack(tail) }
@@ -74,6 +75,7 @@ local function vector_field(H, tail, dtype)
       end
       local g = engine.grad(energy:sum(), { q, p }, { allow_unused = true })
       local dq, dp = g[1] or q * 0, g[2] or p * 0
+      if friction ~= 0 then dq = dq + dp * friction end
       return engine.cat({ dp:reshape(batch, d), -dq:reshape(batch, d) }, 2)
         :detach():to("float64")
     end)
@@ -94,16 +96,21 @@ end
 --- The vector field of a Hamiltonian, for states().
 -- @tparam function H of q and p (batch, d) float64, gives (batch)
 -- @tparam integer d
+-- @tparam[opt=0] number friction dp/dt is -dH/dq - friction dH/dp
 -- @treturn function
 -- @usage
 -- pendulum = torus.systems.pendulum
 -- f = torus.rk45.field_of(pendulum:hamiltonian(), 1)
 -- print(f(torus.tensor({{0, 1}}, { dtype = "float64" })))   -- dq/dt, dp/dt
-function M.field_of(H, d) return vector_field(H, { d }, "float64") end
+function M.field_of(H, d, friction)
+  return vector_field(H, { d }, "float64", friction or 0)
+end
 
 --- Solves for a batch of states: the form that data sets are made with.
--- @tparam table|function field {name, constants} of an engine kernel, or a
--- function of states (batch, 2 d) that returns their time derivatives
+-- @tparam table|function field {name, constants, friction} of an engine kernel,
+-- the constants a list or, each trajectory having its own, a tensor (batch,
+-- constants) float64; or a function of states (batch, 2 d) that returns their
+-- time derivatives
 -- @tparam tensor states (batch, 2 d) float64, q and then p
 -- @tparam {number,...} times the first is that of the given states
 -- @tparam table o rtol, atol, first_step, max_step, max_steps
@@ -134,7 +141,8 @@ end
 --- Integrates from q, p with steps that the tolerances choose: Dormand & Prince
 -- (1980), order 5(4), as scipy's RK45, with dense output at the sample times.
 -- @function torus.rk45
--- @tparam table opts H or field = {name, {constant, ...}}; q and p of shape
+-- @tparam table opts H, with friction=0 (dp/dt = -dH/dq - friction dH/dp), or
+-- field = {name, {constant, ...}, friction}; q and p of shape
 -- (batch, ...); times (a list or tensor, the first being that of q and p,
 -- rising or falling) or dt=0.125 and steps=30; rtol=1e-10, atol=1e-12,
 -- first_step, max_step, max_steps=1000000 (of one trajectory)
@@ -153,6 +161,10 @@ function M.solve(opts)
   if (o.H == nil) == (o.field == nil) then
     options.raise("rk45: give either H or field")
   end
+  if o.field and o.friction ~= 0 then
+    options.raise("rk45: friction: expected it as the third entry of field, "
+      .. "got field without it and friction = %g", o.friction)
+  end
   local times, shape = sample_times(o), o.q.shape
   local batch = shape[1]
   local d = batch > 0 and o.q:numel() // batch or 0
@@ -160,7 +172,8 @@ function M.solve(opts)
     local states = engine.cat({ o.q:detach():reshape(batch, d),
       o.p:detach():reshape(batch, d) }, 2):to("float64")
     local out, counts = M.states(
-      o.field or vector_field(o.H, { table.unpack(shape, 2) }, o.q.dtype),
+      o.field or vector_field(o.H, { table.unpack(shape, 2) }, o.q.dtype,
+        o.friction),
       states, times, o)
     local whole = { #times, table.unpack(shape) }
     out = out:transpose(1, 2)

@@ -49,7 +49,7 @@ describe("repl.complete", function()
 
   it("offers models, systems and what makes data", function()
     environment.torus = torus
-    assert.same({ "pendulum" }, candidates("torus.systems.pen"))
+    assert.same({ "restricted_pendulum" }, candidates("torus.systems.rest"))
     assert.same({ "hgn" }, candidates("torus.models.hg"))
     assert.same({ "targets" }, candidates("torus.data.ta"))
     assert.is_function(torus.data.targets.get)

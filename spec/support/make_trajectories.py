@@ -1,9 +1,11 @@
 #!/usr/bin/python3
 """Writes data/trajectories/<system>.npy, which the specs compare with.
 
-100 random initial states of each system, solved by SciPy's DOP853 with
-rtol = atol = 1e-12: float64 (100, 31, 2 d), a state being q and then p, at
-times 0, 0.125 .. 3.75. Written from the formulas alone, apart from the
+100 random initial states of each system (20 of a variant), solved by SciPy's
+DOP853 with rtol = atol = 1e-12: float64 (100, 31, 2 d), a state being q and
+then p, at times 0, 0.125 .. 3.75. Where every trajectory has its own constants
+they are behind it: (20, 31, 2 d + constants), in the order of their names.
+Written from the formulas alone, apart from the
 engine. Made with Debian 12's python3-scipy 1.10.1 and python3-numpy 1.24.2:
 
     /usr/bin/python3 spec/support/make_trajectories.py [SYSTEM...]
@@ -15,6 +17,7 @@ import numpy as np
 from scipy.integrate import solve_ivp
 
 COUNT, STEPS, DT = 100, 30, 0.125
+VARIANTS, FRICTION = 20, 0.05
 FOLDER = os.path.join(os.path.dirname(__file__), "../../data/trajectories")
 
 
@@ -26,12 +29,13 @@ def pendulum(t, y, g=3.0, m=0.5, l=1.0):
     return [y[1] / (m * l * l), -2 * m * g * l * np.sin(y[0])]
 
 
-def n_body(t, y, g=1.0):
+def n_body(t, y, g=1.0, m=1.0):
     n = len(y) // 4
     q, p = y[: 2 * n].reshape(n, 2), y[2 * n :]
     gap = q[None] - q[:, None]
     cube = (gap**2).sum(-1) ** 1.5 + np.eye(n)
-    return np.concatenate([p, (g * gap / cube[..., None]).sum(1).ravel()])
+    force = (g * m * m * gap / cube[..., None]).sum(1).ravel()
+    return np.concatenate([p / m, force])
 
 
 def double_pendulum(t, y, g=3.0, m1=0.5, m2=0.5, l1=1.0, l2=1.0):
@@ -52,6 +56,17 @@ def double_pendulum(t, y, g=3.0, m1=0.5, m2=0.5, l1=1.0, l2=1.0):
 
 def henon_heiles(t, y):
     return [y[2], y[3], -y[0] - 2 * y[0] * y[1], -y[1] - y[0] ** 2 + y[1] ** 2]
+
+
+def with_friction(field):
+    # dq/dt = dH/dp is what friction acts on.
+    def damped(t, y, **constants):
+        slopes = np.array(field(t, y, **constants))
+        half = len(slopes) // 2
+        slopes[half:] -= FRICTION * slopes[:half]
+        return slopes
+
+    return damped
 
 
 def circle(rng, low, high):
@@ -80,6 +95,65 @@ def swing(rng, low, high):
     return amplitude * np.array([np.sin(phase), 1.5**0.5 * np.cos(phase)])
 
 
+# Drawing: a hue, how much further the second one is, the middle of the canvas.
+def hidden(rng, bodies, half_width):
+    drawn = {"hue": rng.uniform(0, 6)}
+    if bodies == 2:
+        drawn["hue_gap"] = rng.uniform(1, 6)
+    if half_width:
+        for name in "xy":
+            drawn[name] = 0.4 * half_width * rng.uniform(-1, 1)
+    return drawn
+
+
+def uniform(rng, ranges):
+    return {name: rng.uniform(*limits) for name, limits in ranges.items()}
+
+
+def spring_constants(rng):
+    return uniform(rng, {"m": (0.2, 1)}), hidden(rng, 1, 1.5)
+
+
+def pendulum_constants(rng):
+    ranges = {"m": (0.5, 1.5), "g": (1.5, 2), "l": (0.5, 1)}
+    return uniform(rng, ranges), hidden(rng, 1, 1.6)
+
+
+def double_constants(rng):
+    ranges = dict.fromkeys(["m1", "m2"], (0.4, 0.6))
+    ranges.update(dict.fromkeys(["l1", "l2"], (0.75, 1)), g=(2.5, 4))
+    return uniform(rng, ranges), hidden(rng, 2, 2.4)
+
+
+def body_constants(rng):
+    return uniform(rng, {"m": (0.5, 1.5), "g": (0.5, 1.5)}), hidden(rng, 2, 0)
+
+
+def two_circles(rng):
+    (q1, p1), (q2, p2) = circle(rng, 1, 2.5), circle(rng, 1, 2.5)
+    return np.array([q1, q2, p1, p2])
+
+
+# A field and a sampler, and for constants of each trajectory theirs.
+VARIED = {
+    "mass_spring_colours": (
+        mass_spring,
+        lambda r: circle(r, 0.1, 1.0),
+        spring_constants,
+    ),
+    "pendulum_colours": (
+        pendulum,
+        lambda r: circle(r, 1.3, 2.3),
+        pendulum_constants,
+    ),
+    "double_pendulum_colours": (double_pendulum, two_circles, double_constants),
+    "two_body_colours": (
+        n_body,
+        lambda r: orbit(r, 2, 0.9, 1.5, lambda x: 0.5 / x**0.5),
+        body_constants,
+    ),
+}
+
 SYSTEMS = {
     "mass_spring": (mass_spring, lambda r: circle(r, 0.1, 1.0)),
     "pendulum": (pendulum, lambda r: circle(r, 1.3, 2.3)),
@@ -97,17 +171,26 @@ SYSTEMS = {
 }
 
 
+for name in ["mass_spring", "pendulum", "double_pendulum"]:
+    field, sample = SYSTEMS[name]
+    SYSTEMS[name + "_friction"] = (with_friction(field), sample)
+    field, sample, constants = VARIED[name + "_colours"]
+    VARIED[name + "_colours_friction"] = (with_friction(field), sample, constants)
+SYSTEMS.update(VARIED)
+
+
 def main():
     os.makedirs(FOLDER, exist_ok=True)
     times = DT * np.arange(STEPS + 1)
-    for seed, (name, (field, sample)) in enumerate(SYSTEMS.items()):
+    for seed, (name, (field, sample, *more)) in enumerate(SYSTEMS.items()):
         if len(sys.argv) > 1 and name not in sys.argv[1:]:
             continue
         rng = np.random.default_rng(seed)
         rows = []
-        for _ in range(COUNT):
+        for _ in range(VARIANTS if more or "friction" in name else COUNT):
+            constants, drawing = more[0](rng) if more else ({}, {})
             solution = solve_ivp(
-                field,
+                lambda t, y: field(t, y, **constants),
                 (0, times[-1]),
                 sample(rng),
                 method="DOP853",
@@ -116,7 +199,9 @@ def main():
                 t_eval=times,
             )
             assert solution.success
-            rows.append(solution.y.T)
+            own = {**constants, **drawing}
+            own = np.array([own[key] for key in sorted(own)])
+            rows.append(np.hstack([solution.y.T, np.tile(own, (STEPS + 1, 1))]))
         states = np.stack(rows)
         np.save(os.path.join(FOLDER, name + ".npy"), states)
         print(name, states.shape, "largest", np.abs(states).max())

@@ -111,7 +111,8 @@ local function part(system, o, split, count)
   else
     local gq, gp = hamiltonian.slopes(system:hamiltonian(), flat(trajectory.q),
       flat(trajectory.p), false)
-    found.q, found.p, found.dq, found.dp = flat(q), flat(p), gp, -gq
+    found.q, found.p = flat(q), flat(p)
+    found.dq, found.dp = gp, -gq - gp * system.friction
   end
   for _, name in ipairs { "q", "p", "dq", "dp" } do
     found[name] = found[name]:detach():to(o.dtype):contiguous()
@@ -144,6 +145,11 @@ end
 -- print(set.train.size, table.unpack(set.train.dq.shape))   -- 1125 1125 1
 function M.make(system, opts)
   system = systems.of("hnn_data", system)
+  if system.varying then
+    options.raise("hnn_data: system: expected constants that are the same of "
+      .. "all trajectories, got %s, whose %s vary", system.name,
+      table.concat(system.varying, ", "))
+  end
   local o = options.resolve("hnn_data", opts, RULES)
   for key, value in pairs(M.recipe(system)) do
     if RULES[key] and o[key] == nil then o[key] = value end

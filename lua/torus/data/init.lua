@@ -87,12 +87,12 @@ function M.simulate(system, opts)
     noise = o.noise or system.noise, dt = o.dt or system.dt,
     steps = o.steps or system.steps }, Dataset)
   for _, name in ipairs { "train", "test" } do
-    local noisy, clean = states.make { system = system, count = o[name],
+    local noisy, clean, own = states.make { system = system, count = o[name],
       split = name, seed = set.seed, steps = set.steps, dt = set.dt,
       noise = set.noise, progress = o.progress and function(done, count)
         o.progress(name, done, count)
       end }
-    set[name] = splits.states(system, noisy, clean, drawing_of(o))
+    set[name] = splits.states(system, noisy, clean, drawing_of(o), own)
   end
   return set
 end
@@ -125,13 +125,24 @@ local function system_of(found, given)
     return nil, string.format("system: expected %q, with which it was made, got "
       .. "%q", found.system, system.name)
   end
+  local varies = {}
+  for _, name in ipairs(system.varying or {}) do varies[name] = true end
   for name in pairs(options.joined(system.constants, found.constants)) do
-    if not (system.constants[name] and found.constants[name]) then
+    local fits = system.constants[name] and (found.constants[name] or varies[name])
+    if not fits then
       return nil, string.format("constants: expected those of %s (%s), got %s",
         system.name, names_in(system.constants), names_in(found.constants))
     end
   end
-  return options.attempt(system.with, system, { constants = found.constants })
+  local changed, problem = options.attempt(system.with, system,
+    { constants = found.constants })
+  if not changed then return nil, problem end
+  local varying = changed.varying and table.concat(changed.varying, ",")
+  if varying ~= found.varying then
+    return nil, string.format("constants that vary: expected %s, with which it "
+      .. "was made, got %s", found.varying or "none", varying or "none")
+  end
+  return changed
 end
 
 -- What in the caller's options contradicts the stored set, or nil.
@@ -188,8 +199,10 @@ function M.load(path, opts)
   if message then return nil, path .. ": " .. message end
   for _, name in ipairs { "train", "test" } do
     local n = o[name] or set[name].size
+    local own = found[name].constants
     set[name] = splits.states(system, found[name].noisy:narrow(1, 1, n),
-      found[name].clean:narrow(1, 1, n), drawing_of(o))
+      found[name].clean:narrow(1, 1, n), drawing_of(o),
+      own and own:narrow(1, 1, n))
   end
   return set
 end

@@ -43,7 +43,8 @@ end
 -- --- states, rendered when asked for ----------------------------------------
 
 --- Sequences of simulated states, rendered when they are asked for: a data
--- set's `train` or `test`. Fields: size, length.
+-- set's `train` or `test`. Fields: size, length; constants (size, varying
+-- constants) float64, where the system has such.
 -- @type States
 local States = {}
 States.__index = States
@@ -54,16 +55,17 @@ States.__name = "torus.data.states"
 -- @tparam tensor noisy observed states (size, length, 2, d) float32
 -- @tparam tensor clean noise-free states, the same shape
 -- @tparam[opt] table drawing options of System:render
+-- @tparam[opt] tensor constants (size, varying constants) of the trajectories
 -- @treturn States
 -- @usage
 -- splits = require "torus.data.split"
 -- pendulum = torus.systems.pendulum
 -- noisy, clean = torus.data.trajectories { system = pendulum, count = 3 }
 -- print(splits.states(pendulum, noisy, clean).size)   -- 3
-function M.states(system, noisy, clean, drawing)
+function M.states(system, noisy, clean, drawing, constants)
   return setmetatable({ system = system, noisy = noisy, clean_states = clean,
-    size = noisy:size(1), length = noisy:size(2), drawing = drawing or {} },
-    States)
+    constants = constants, size = noisy:size(1), length = noisy:size(2),
+    drawing = drawing or {} }, States)
 end
 
 function States:__len() return self.size end
@@ -82,9 +84,19 @@ function States:states(indices, clean)
     engine.tensor(list_of(indices, self.size), { dtype = "int64" }))
 end
 
+-- The frames of states (batch, frames, 2, d) of given sequences.
+local function draw(self, indices, states)
+  local drawing = self.drawing
+  if self.constants then
+    local own = self.constants:index_select(1,
+      engine.tensor(list_of(indices, self.size), { dtype = "int64" }))
+    drawing = options.joined(drawing, { constants = own:unsqueeze(2) })
+  end
+  return self.system:render(states:select(3, 1), drawing)
+end
+
 local function render(self, indices, clean)
-  local states = self:states(indices, clean)
-  return self.system:render(states:select(3, 1), self.drawing)
+  return draw(self, indices, self:states(indices, clean))
 end
 
 --- The observed frames, which show the noisy states.
@@ -115,8 +127,7 @@ function States:clean(indices) return render(self, indices, true) end
 -- print(table.unpack(set.train:windows({ 1, 3 }, { 5, 20 }, 3).shape))
 -- -- 2 3 32 32 3
 function States:windows(indices, starts, count)
-  local states = windows.cut(self:states(indices), starts, count)
-  return self.system:render(states:select(3, 1), self.drawing)
+  return draw(self, indices, windows.cut(self:states(indices), starts, count))
 end
 
 -- --- frames that are there --------------------------------------------------

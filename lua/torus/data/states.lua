@@ -36,29 +36,32 @@ local function renumbered(message, first)
   end, 1))
 end
 
--- (count, times, 2 d) float64, trajectories first .. first + count - 1.
-local function solve(o, field, times, first, count)
-  local q, p = o.system:sample { count = count, seed = o.seed,
+-- (count, times, 2 d) float64, trajectories first .. first + count - 1, and
+-- their constants (count, varying constants) where some vary.
+local function solve(o, times, first, count)
+  local q, p, own = o.system:sample { count = count, seed = o.seed,
     split = o.split, first = first }
+  local field = o.system:field(own) or o.system:general_field(own)
   local states, message = options.attempt(rk45.states, field,
     engine.cat({ q, p }, 2), times, TOLERANCES)
   if not states then
     options.raise("data: %s, split %q, seed %d: %s", o.system.name, o.split,
       o.seed, renumbered(message, first))
   end
-  return states
+  return states, own
 end
 
-local function chunks(o, field)
-  if type(field) ~= "function" then
+local function chunks(o)
+  if o.system:field() then
     return CHUNK, function(times, first, count)
-      return solve(o, field, times, first, count)
+      return solve(o, times, first, count)
     end
   end
   return BLOCK, function(times, first, count)
     local start = (first - 1) // BLOCK * BLOCK + 1
-    return solve(o, field, times, start, BLOCK)
-      :narrow(1, first - start + 1, count)
+    local states, own = solve(o, times, start, BLOCK)
+    return states:narrow(1, first - start + 1, count),
+      own and own:narrow(1, first - start + 1, count)
   end
 end
 
@@ -80,6 +83,8 @@ end
 -- @tparam[opt] function opts.progress called with done and count
 -- @treturn tensor observed states (count, steps + 1, 2, d) float32, q and p
 -- @treturn tensor noise-free states, the same tensor when noise is 0
+-- @treturn ?tensor constants of the trajectories (count, varying constants)
+-- float64; nil of a system whose constants don't vary
 -- @raise for an unknown system, and for a trajectory that can't be solved
 -- @usage
 -- states = torus.data.trajectories { system = "two_body", count = 3 }
@@ -95,19 +100,22 @@ function M.make(opts)
   end
   local times = {}
   for i = 0, steps do times[i + 1] = i * dt end
-  local field = system:field() or rk45.field_of(system:hamiltonian(), d)
-  local chunk, solved = chunks(o, field)
+  local chunk, solved = chunks(o)
   local noise_key = random.key(o.seed, o.split, "noise")
   return engine.no_grad(function()
     local shape = { o.count, steps + 1, 2, d }
     local clean = engine.zeros(shape)
     local noisy = sigma == 0 and clean or engine.zeros(shape)
+    local own = system.varying and engine.zeros({ o.count, #system.varying },
+      { dtype = "float64" })
     local done = 0
     while done < o.count do
       local first = o.first + done
       -- Up to the next boundary of a block.
       local n = math.min(o.count - done, chunk - (first - 1) % chunk)
-      local states = solved(times, first, n):reshape(n, steps + 1, 2, d)
+      local states, constants = solved(times, first, n)
+      states = states:reshape(n, steps + 1, 2, d)
+      if own then own:narrow(1, done + 1, n):copy_(constants) end
       clean:narrow(1, done + 1, n):copy_(states:to("float32"))
       if sigma ~= 0 then
         local z = random.rows(engine.randn, noise_key, first, n,
@@ -118,7 +126,7 @@ function M.make(opts)
       done = done + n
       if o.progress then o.progress(done, o.count) end
     end
-    return noisy, clean
+    return noisy, clean, own or nil
   end)
 end
 

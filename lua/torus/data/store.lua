@@ -1,6 +1,8 @@
 --- Data sets on disk: a folder with train.safetensors and test.safetensors,
 -- each with the tensor `states` (n, steps + 1, 2, d) float32, the observed ones,
--- with noise also `clean`, the noise-free ones, and physics and seed as metadata.
+-- with noise also `clean`, the noise-free ones, and physics and seed as metadata;
+-- where constants differ between trajectories, `constants` (n, varying constants)
+-- float64, with their names as metadata.
 -- @module torus.data.store
 local options = require "torus.options"
 local safetensors = require "torus.safetensors"
@@ -19,9 +21,15 @@ local function metadata_of(set, split)
     system = set.system.name, seed = string.format("%d", set.seed),
     dt = string.format("%.17g", set.dt),
     noise = string.format("%.17g", set.noise) }
+  local varying = {}
+  for _, name in ipairs(set.system.varying or {}) do varying[name] = true end
   for key, value in pairs(set.system.constants) do
-    metadata["constant " .. key] = string.format("%.17g", value)
+    if not varying[key] then
+      metadata["constant " .. key] = string.format("%.17g", value)
+    end
   end
+  metadata.varying = set.system.varying
+    and table.concat(set.system.varying, ",") or nil
   return metadata
 end
 
@@ -52,7 +60,8 @@ local function parameters_of(metadata)
     return nil, string.format("version: expected %q, got %s", VERSION,
       options.show(metadata.version))
   end
-  local o = { system = metadata.system, constants = {} }
+  local o = { system = metadata.system, constants = {},
+    varying = metadata.varying }
   for _, key in ipairs { "seed", "dt", "noise" } do
     local value, message = number_of(metadata, key)
     if not value then return nil, message end
@@ -98,8 +107,23 @@ local function states_of(tensors)
   return states, clean
 end
 
+-- The constants of trajectories, nil where none vary, or false and a message.
+local function constants_of(tensors, o)
+  local own = tensors.constants
+  if not o.varying then return nil end
+  local _, commas = o.varying:gsub(",", "")
+  local wanted = { tensors.states:size(1), commas + 1 }
+  if own and own.dtype == "float64"
+    and shape_text(own) == shape_text(wanted) then
+    return own
+  end
+  return false, string.format("constants: expected a tensor %s float64, of %s, "
+    .. "got %s", shape_text(wanted), o.varying, own and "a tensor "
+    .. shape_text(own) .. " " .. own.dtype or "none")
+end
+
 local function same(a, b)
-  for _, key in ipairs { "system", "seed", "dt", "noise" } do
+  for _, key in ipairs { "system", "seed", "dt", "noise", "varying" } do
     if a[key] ~= b[key] then return false, key end
   end
   for key, value in pairs(a.constants) do
@@ -151,7 +175,7 @@ function M.save(set, folder)
   if not ok then return nil, message end
   for _, name in ipairs(SPLITS) do
     local split = set[name]
-    local tensors = { states = split.noisy }
+    local tensors = { states = split.noisy, constants = split.constants }
     if split.clean_states ~= split.noisy and set.noise > 0 then
       tensors.clean = split.clean_states
     end
@@ -171,8 +195,10 @@ function M.exists(folder) return exists(path_of(folder, "train")) end
 
 --- Reads a set.
 -- @tparam string folder
--- @treturn ?table system (its name), constants, seed, dt, noise, and for train
--- and test {noisy =, clean =}, tensors (n, steps + 1, 2, d)
+-- @treturn ?table system (its name), constants, seed, dt, noise, varying (the
+-- names of constants that vary, joined by commas, or nil), and for train and test
+-- {noisy =, clean =, constants =}, tensors (n, steps + 1, 2, d) and, or nil,
+-- (n, varying constants)
 -- @treturn ?string message
 -- @usage
 -- print(require("torus.data.store").load("/no/such/folder"))   -- nil, message
@@ -192,7 +218,10 @@ function M.load(folder)
         key, shown(found, key), shown(o, key))
     end
     found = found or o
-    found[name] = { noisy = states, clean = clean }
+    local own
+    own, message = constants_of(tensors, o)
+    if own == false then return nil, path .. ": " .. message end
+    found[name] = { noisy = states, clean = clean, constants = own }
   end
   return found
 end

@@ -10,15 +10,16 @@ local samplers = require "torus.systems.parts.samplers"
 --     / (2 m2 l1^2 l2^2 (m1 + m2 s^2))
 --   + (m1 + m2) g l1 (1 - cos q1) + m2 g l2 (1 - cos q2)
 local function energy(q, p, k)
-  local q1, q2, p1, p2 = q:select(2, 1), q:select(2, 2), p:select(2, 1), p:select(2, 2)
+  local q1, q2 = q:narrow(2, 1, 1), q:narrow(2, 2, 1)
+  local p1, p2 = p:narrow(2, 1, 1), p:narrow(2, 2, 1)
   local m, gap = k.m1 + k.m2, q1 - q2
   local top = p1 * p1 * (k.m2 * k.l2 ^ 2) + p2 * p2 * (m * k.l1 ^ 2)
     - p1 * p2 * gap:cos() * (2 * k.m2 * k.l1 * k.l2)
   local s = gap:sin()
   local kinetic = top / ((s * s * k.m2 + k.m1)
     * (2 * k.m2 * k.l1 ^ 2 * k.l2 ^ 2))
-  return kinetic + (1 - q1:cos()) * (m * k.g * k.l1)
-    + (1 - q2:cos()) * (k.m2 * k.g * k.l2)
+  return (kinetic + (1 - q1:cos()) * (m * k.g * k.l1)
+    + (1 - q2:cos()) * (k.m2 * k.g * k.l2)):squeeze(2)
 end
 
 return {

@@ -129,7 +129,12 @@ end
 -- @tparam table definition
 -- @tparam string definition.name
 -- @tparam integer definition.dimension of q, and of p
--- @tparam[opt] {[string]=number} definition.constants
+-- @tparam[opt] {[string]=number} definition.constants; one named friction, above
+-- 0, adds -friction dH/dp to dp/dt, so that the energy falls
+-- @tparam[opt] {[string]={number,number}} definition.varying the constants of
+-- which each trajectory has its own, with the lowest and the highest value; c then
+-- has them as columns (rows, 1), and their values in `constants` are those of
+-- states without a trajectory
 -- @tparam[opt] function definition.kinetic (p, c) -> (batch), p (batch,
 -- dimension); together with
 -- @tparam[opt] function definition.potential (q, c) -> (batch)
@@ -150,6 +155,8 @@ end
 -- @tparam[opt] number definition.half_width of the canvas, in the system's units
 -- @tparam[opt] {{r,g,b},...} definition.colours in [0, 1], one for each body;
 -- evenly spaced hues by default
+-- @tparam[opt] function definition.hues (c) -> a list with the hue of each body,
+-- in turns of the colour circle, a number or (rows, 1), instead of colours
 -- @tparam[opt=0] number definition.noise standard deviation on every coordinate
 -- of observed states
 -- @tparam[opt=0.125] number definition.dt time between frames

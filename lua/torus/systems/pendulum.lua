@@ -9,7 +9,7 @@ return {
   dimension = 1,
   constants = { g = 3, m = 0.5, l = 1, r_min = 1.3, r_max = 2.3 },
   kinetic = function(p, c)
-    return (p * p):sum(2) * (1 / (2 * c.m * c.l * c.l))
+    return ((p * p) * (1 / (2 * c.m * c.l * c.l))):sum(2)
   end,
   potential = function(q, c)
     return ((1 - q:cos()) * (2 * c.m * c.g * c.l)):sum(2)

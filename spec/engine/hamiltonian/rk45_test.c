@@ -173,9 +173,9 @@ TEST(equals_scipy_and_keeps_the_energy) {
 
 /* y' = y (1 - y) sin t from y(0) = 1/2: y = 1/(1 + exp(cos t - 1)). */
 static bool known_field(const torus_field *field, int64_t lanes,
-                        const double *t, const double *y, double *dy,
-                        torus_status *status) {
-  (void)field, (void)status;
+                        const double *constants, const double *t,
+                        const double *y, double *dy, torus_status *status) {
+  (void)field, (void)constants, (void)status;
   for (int64_t l = 0; l < lanes; l++) dy[l] = y[l] * (1 - y[l]) * sin(t[l]);
   return true;
 }
@@ -365,9 +365,9 @@ TEST(checks_names_sizes_and_constants_of_systems) {
 
 /* Counts its calls and fails at the one that context asks for. */
 static bool failing_field(const torus_field *field, int64_t lanes,
-                          const double *t, const double *y, double *dy,
-                          torus_status *state) {
-  (void)t;
+                          const double *constants, const double *t,
+                          const double *y, double *dy, torus_status *state) {
+  (void)constants, (void)t;
   int *left = field->context;
   if (--*left == 0)
     return torus_status_fail(state, TORUS_EINVAL, "H: out of luck");

@@ -12,7 +12,9 @@ local M = {}
 -- @usage
 -- gravity = require "torus.systems.parts.gravity"
 -- print(gravity.kinetic(torus.ones(1, 4), { m = 1 }))   -- [2.]
-function M.kinetic(p, c) return (p * p):sum(2) * (1 / (2 * c.m)) end
+function M.kinetic(p, c)
+  return ((p * p):sum(2, true) * (1 / (2 * c.m))):squeeze(2)
+end
 
 --- The potential energy, -sum_{i<j} g m^2 / |q_j - q_i|.
 -- @tparam tensor q (batch, 2 n): x1, y1, x2, y2 ...
@@ -27,11 +29,11 @@ function M.potential(q, c)
   for i = 1, n do
     for j = i + 1, n do
       local gap = q:narrow(2, 2 * j - 1, 2) - q:narrow(2, 2 * i - 1, 2)
-      local pair = (gap * gap):sum(2):sqrt():reciprocal()
+      local pair = (gap * gap):sum(2, true):sqrt():reciprocal()
       total = total and total + pair or pair
     end
   end
-  return total * (-c.g * c.m * c.m)
+  return (total * (-c.g * c.m * c.m)):squeeze(2)
 end
 
 --- The positions of the bodies.

@@ -47,6 +47,39 @@ function M.palette(n)
   return colours
 end
 
+--- One channel of the fully saturated colour of a hue.
+-- @tparam number|tensor hue in turns of the colour circle: 0 is red, 1/3 green
+-- @tparam integer channel 1 is red, 2 green, 3 blue
+-- @treturn number|tensor in [0, 1], like hue
+-- @usage
+-- render = require "torus.systems.parts.render"
+-- print(render.channel(1 / 3, 2))   -- 1.0
+function M.channel(hue, channel)
+  local shift = 7 - 2 * channel
+  if type(hue) == "number" then
+    local k = (6 * hue + shift) % 6
+    return 1 - math.max(0, math.min(k, 4 - k, 1))
+  end
+  local x = hue * 6 + shift
+  local k = x - (x / 6):floor() * 6
+  return 1 - engine.minimum(k, 4 - k):clamp { min = 0, max = 1 }
+end
+
+--- The fully saturated colours of hues.
+-- @tparam {number,...} hues in turns of the colour circle
+-- @treturn {{r,g,b},...}
+-- @usage
+-- render = require "torus.systems.parts.render"
+-- print(table.unpack(render.colours({ 2 / 3 })[1]))   -- 0 0 1, or nearly
+function M.colours(hues)
+  local colours = {}
+  for i, hue in ipairs(hues) do
+    colours[i] = {}
+    for c = 1, 3 do colours[i][c] = M.channel(hue, c) end
+  end
+  return colours
+end
+
 local function check_colour(name, colour)
   for i = 1, 3 do
     local value = type(colour) == "table" and #colour == 3 and colour[i]

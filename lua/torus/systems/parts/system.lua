@@ -1,14 +1,15 @@
 --- A physical system: constants, energy, initial states, drawing.
 -- @module torus.systems.parts.system
+local drawing = require "torus.systems.parts.drawing"
 local engine = require "torus.engine"
 local hamiltonian = require "torus.hamiltonian"
 local options = require "torus.options"
-local render = require "torus.systems.parts.render"
 local rk45 = require "torus.rk45"
 local random = require "torus.random"
 
 --- A physical system, such as torus.systems.pendulum. Fields: name, dimension
--- d, constants, noise, dt, steps.
+-- d, constants, noise, dt, steps; varying, the names of the constants of which
+-- every trajectory has its own, sorted, or nil.
 -- @type System
 local System = {}
 System.__index = System
@@ -18,6 +19,7 @@ local RULES = {
   name = { required = true, type = "string" },
   dimension = { required = true, type = "integer", min = 1 },
   constants = { default = {}, type = "table" },
+  varying = { type = "table" },
   kinetic = { type = "callable" },
   potential = { type = "callable" },
   energy = { type = "callable" },
@@ -30,6 +32,7 @@ local RULES = {
   masses = {},
   radii = {},
   colours = { type = "table" },
+  hues = { type = "callable" },
   extent = {},
   half_width = {},
   noise = { default = 0, type = "number", min = 0 },
@@ -47,9 +50,7 @@ local shape_text = options.shape_text
 
 -- --- definition -----------------------------------------------------------
 
-local function complain(o, message, ...)
-  options.raise("system %s: " .. message, o.name, ...)
-end
+local complain, is_above = drawing.complain, drawing.is_above
 
 local function check_energies(o)
   if o.energy and (o.kinetic or o.potential) then
@@ -61,70 +62,23 @@ local function check_energies(o)
   end
 end
 
-local function evaluated(value, constants)
-  if type(value) == "function" then return value(constants) end
-  return value
-end
-
-local function is_above(value, minimum)
-  return type(value) == "number" and value > minimum and value < math.huge
-end
-
--- A list with one number above 0 for each body, or nil.
-local function list_of(o, name, constants)
-  local list = evaluated(o[name], constants)
-  if list == nil then return nil end
-  if type(list) ~= "table" or #list == 0 then
-    complain(o, "%s: expected a list with a number for each body, got %s", name,
-      type(list) == "table" and "an empty one" or options.show(list))
-  end
-  for i, value in ipairs(list) do
-    if not is_above(value, 0) then
-      complain(o, "%s: expected numbers above 0, got %s for body %d", name,
-        options.show(value), i)
+-- The names of the constants that vary, sorted.
+local function resolve_varying(o, constants)
+  if not o.varying then return nil end
+  local names = {}
+  for name, range in pairs(o.varying) do
+    if constants[name] == nil then
+      complain(o, "varying: has no constant %q", tostring(name))
     end
-  end
-  return list
-end
-
-local function radii_of(o, constants)
-  local radii = list_of(o, "radii", constants)
-  if radii then return radii end
-  local masses = list_of(o, "masses", constants)
-  if not masses then
-    complain(o, "positions: expected radii or masses too, a list with one for "
-      .. "each body")
-  end
-  radii = {}
-  for i, m in ipairs(masses) do radii[i] = math.sqrt(m / math.pi) end
-  return radii
-end
-
-local function half_width_of(o, constants, radii)
-  local width = evaluated(o.half_width, constants)
-  if width == nil then
-    local extent = evaluated(o.extent, constants)
-    if type(extent) ~= "number" then
-      complain(o, "positions: expected half_width too, or extent, the largest "
-        .. "distance from the centre")
+    if type(range) ~= "table" or not (is_above(range[1], -math.huge)
+      and is_above(range[2], range[1])) then
+      complain(o, "varying: %s: expected {lowest, highest}, got %s", name,
+        options.show(range))
     end
-    width = extent + math.max(table.unpack(radii))
+    names[#names + 1] = name
   end
-  if not is_above(width, 0) then
-    complain(o, "half_width: expected a number above 0, got %s",
-      options.show(width))
-  end
-  return width
-end
-
--- Radii and the width of the canvas follow from constants.
-local function resolve_drawing(self)
-  local o = self.definition
-  if not o.positions then return end
-  local radii = radii_of(o, self.constants)
-  self.bodies = #radii
-  self.drawing = { radii = radii, colours = o.colours,
-    half_width = half_width_of(o, self.constants, radii) }
+  table.sort(names)
+  return names[1] and names or nil
 end
 
 local function check_rows(o, name, x, ...)
@@ -140,15 +94,16 @@ end
 -- Calls everything once: a mistake shows where the system is defined.
 local function try_out(self)
   local o, d = self.definition, self.dimension
-  local q, p = self:sample { count = 3 }
+  local q, p, own = self:sample { count = 3 }
+  local constants = own and self:constants_of(own) or self.constants
   check_rows(o, "q", q, 3, d)
-  check_rows(o, "energy", self:energy(q, p), 3)
+  check_rows(o, "energy", self:energy(q, p, own), 3)
   if o.kinetic then
-    check_rows(o, "kinetic", o.kinetic(p, self.constants), 3)
-    check_rows(o, "potential", o.potential(q, self.constants), 3)
+    check_rows(o, "kinetic", o.kinetic(p, constants), 3)
+    check_rows(o, "potential", o.potential(q, constants), 3)
   end
   if o.positions then
-    check_rows(o, "positions", o.positions(q, self.constants), 3, self.bodies, 2)
+    check_rows(o, "positions", o.positions(q, constants), 3, self.bodies, 2)
   end
 end
 
@@ -178,7 +133,14 @@ function System.new(definition)
   for _, key in ipairs { "name", "dimension", "noise", "dt", "steps" } do
     self[key] = o[key]
   end
-  resolve_drawing(self)
+  self.varying = resolve_varying(o, constants)
+  self.friction = constants.friction or 0
+  if self.friction < 0 then
+    complain(o, "constants: friction: expected at least 0, got %g",
+      self.friction)
+  end
+  self.drawing = drawing.resolve(o, self.constants)
+  self.bodies = self.drawing and #self.drawing.radii
   try_out(self)
   return self
 end
@@ -190,7 +152,7 @@ local WITH = { constants = { type = "table" }, noise = RULES.noise,
 --- The same system with other constants, noise, dt, steps, half_width, radii
 -- or colours.
 -- @tparam table changes as of torus.systems.define; constants that are not named
--- keep their values
+-- keep their values, and one that is named no longer varies
 -- @treturn System a new one
 -- @raise for unknown constants and for what can't be changed
 -- @usage
@@ -211,6 +173,14 @@ function System:with(changes)
     end
     definition.constants[key] = value
   end
+  if self.varying then
+    definition.varying = {}
+    for _, name in ipairs(self.varying) do
+      if not (given.constants or {})[name] then
+        definition.varying[name] = self.definition.varying[name]
+      end
+    end
+  end
   return System.new(definition)
 end
 
@@ -223,22 +193,57 @@ local function check_state(self, operation, name, x)
   end
 end
 
+--- The constants as the functions of a definition receive them, those that
+-- vary being columns.
+-- @tparam tensor own (rows, varying constants), in the order of `varying`
+-- @treturn {[string]=number|tensor}
+-- @raise for a tensor of another shape, and for a system without such constants
+-- @usage
+-- spring = torus.systems.mass_spring_colours
+-- q, p, own = spring:sample { count = 3 }
+-- print(spring:constants_of(own).m)   -- three masses
+function System:constants_of(own)
+  if not self.varying then
+    complain(self, "constants: expected none, as no constant varies, got %s",
+      shape_text(own))
+  end
+  if not engine.is_tensor(own) or own:dim() ~= 2
+    or own:size(2) ~= #self.varying then
+    complain(self, "constants: expected a tensor of shape (rows, %d), %s, got %s",
+      #self.varying, table.concat(self.varying, ", "), shape_text(own))
+  end
+  local constants = options.joined(self.constants)
+  for i, name in ipairs(self.varying) do
+    constants[name] = own:narrow(2, i, 1)
+  end
+  return constants
+end
+
+-- The constants of trajectories, or of all where `own` is nil.
+local function constants_of(self, own)
+  return own == nil and self.constants or self:constants_of(own)
+end
+
 --- The energy H(q, p).
 -- @tparam tensor q (batch, d)
 -- @tparam tensor p (batch, d)
+-- @tparam[opt] tensor own each trajectory's constants, as sample returns them;
+-- by default those of `constants`
 -- @treturn tensor (batch), differentiable
 -- @usage
 -- spring = torus.systems.mass_spring
 -- print(spring:energy(torus.ones(1, 1), torus.ones(1, 1)))   -- [2.]
-function System:energy(q, p)
+function System:energy(q, p, own)
   check_state(self, "energy", "q", q)
   check_state(self, "energy", "p", p)
-  local o = self.definition
-  if o.energy then return o.energy(q, p, self.constants) end
-  return o.kinetic(p, self.constants) + o.potential(q, self.constants)
+  local o, constants = self.definition, constants_of(self, own and own:to(q.dtype))
+  if o.energy then return o.energy(q, p, constants) end
+  return o.kinetic(p, constants) + o.potential(q, constants)
 end
 
---- The Hamiltonian as torus.integrate and torus.rk45 accept it.
+--- The Hamiltonian as torus.integrate and torus.rk45 accept it; friction is
+-- not part of it.
+-- @tparam[opt] tensor own as of energy, in the dtype of the states
 -- @treturn table|function torus.separable(K, V), or a function of q and p
 -- @usage
 -- pendulum = torus.systems.pendulum
@@ -246,8 +251,8 @@ end
 -- trajectory = torus.integrate { H = pendulum:hamiltonian(), q = q, p = p,
 --   dt = 0.125, steps = 30 }
 -- print(table.unpack(trajectory.q.shape))   -- 31 3 1
-function System:hamiltonian()
-  local o, constants = self.definition, self.constants
+function System:hamiltonian(own)
+  local o, constants = self.definition, constants_of(self, own)
   if o.energy then
     return function(q, p) return o.energy(q, p, constants) end
   end
@@ -275,33 +280,57 @@ function System:relative(q, p)
   return relative(q, p, self.constants)
 end
 
---- The exact time derivatives (dH/dp, -dH/dq) at states.
+--- The exact time derivatives (dH/dp, -dH/dq - friction dH/dp) at states.
 -- @tparam tensor q (batch, d)
 -- @tparam tensor p (batch, d)
+-- @tparam[opt] tensor own as of energy
 -- @treturn tensor dq/dt (batch, d) float64
 -- @treturn tensor dp/dt (batch, d) float64
 -- @usage
 -- spring = torus.systems.mass_spring
 -- print(spring:derivatives(torus.ones(1, 1), torus.ones(1, 1)))
 -- -- [[2.]] and [[-2.]]
-function System:derivatives(q, p)
+function System:derivatives(q, p, own)
   check_state(self, "derivatives", "q", q)
   check_state(self, "derivatives", "p", p)
   local d = self.dimension
-  local field = rk45.field_of(self:hamiltonian(), d)
+  local field = self:general_field(own)
   local slopes = field(engine.cat({ q:detach(), p:detach() }, 2):to("float64"))
   return slopes:narrow(2, 1, d):contiguous(),
     slopes:narrow(2, d + 1, d):contiguous()
 end
 
+-- A kernel's constants as one tensor (rows, constants).
+local function columns(list, rows)
+  for i, value in ipairs(list) do
+    list[i] = engine.is_tensor(value) and value
+      or engine.full({ rows, 1 }, value, { dtype = "float64" })
+  end
+  return engine.cat(list, 2)
+end
+
 --- The engine's kernel for the vector field, as torus.rk45 accepts it.
--- @treturn ?table {name, {constant, ...}}; nil where there is none
+-- @tparam[opt] tensor own as of energy
+-- @treturn ?table {name, {constant, ...}, friction}, the constants a tensor
+-- (batch, constants) where trajectories have their own; nil where there is no
+-- kernel
 -- @usage
 -- print(torus.systems.pendulum:field()[1])   -- pendulum
-function System:field()
+function System:field(own)
   local field = self.definition.field
   if not field then return nil end
-  return { field(self.constants) }
+  local name, list = field(constants_of(self, own))
+  return { name, own and columns(list, own:size(1)) or list, self.friction }
+end
+
+--- The vector field by gradients of the energy, as torus.rk45.states accepts it.
+-- @tparam[opt] tensor own as of energy
+-- @treturn function
+-- @usage
+-- f = torus.systems.pendulum:general_field()
+-- print(f(torus.tensor({{0, 1}}, { dtype = "float64" })))   -- dq/dt, dp/dt
+function System:general_field(own)
+  return rk45.field_of(self:hamiltonian(own), self.dimension, self.friction)
 end
 
 local SAMPLE = {
@@ -311,19 +340,34 @@ local SAMPLE = {
   first = { default = 1, type = "integer", min = 1 },
 }
 
+-- (BLOCK, varying constants), uniform in their ranges
+local function sample_constants(self, o, first)
+  if not self.varying then return nil end
+  local u = random.rows(engine.rand, random.key(o.seed, o.split, "constants"),
+    first, BLOCK, #self.varying)
+  local drawn = {}
+  for i, name in ipairs(self.varying) do
+    local low, high = table.unpack(self.definition.varying[name])
+    drawn[i] = u:narrow(2, i, 1) * (high - low) + low
+  end
+  return engine.cat(drawn, 2)
+end
+
 local function sample_block(self, o, block)
   local d, first = self.definition, (block - 1) * BLOCK + 1
+  local own = sample_constants(self, o, first)
   local u = random.rows(engine.rand, random.key(o.seed, o.split, "uniform"),
     first, BLOCK, d.uniforms)
   local z = random.rows(engine.randn, random.key(o.seed, o.split, "normal"),
     first, BLOCK, d.normals)
-  local q, p = d.sample(u, z, self.constants)
+  local q, p = d.sample(u, z, constants_of(self, own))
   check_rows(d, "sample: q", q, BLOCK, d.dimension)
   check_rows(d, "sample: p", p, BLOCK, d.dimension)
-  return q:to("float64"), p:to("float64")
+  return q:to("float64"), p:to("float64"), own
 end
 
---- Initial states. State i depends on the seed, the split and i alone.
+--- Initial states, and the constants of their trajectories. Those of number i
+-- depend on the seed, the split and i alone.
 -- @tparam table opts
 -- @tparam integer opts.count
 -- @tparam[opt=0] integer opts.seed
@@ -331,6 +375,8 @@ end
 -- @tparam[opt=1] integer opts.first index of the first state
 -- @treturn tensor q (count, d) float64
 -- @treturn tensor p (count, d) float64
+-- @treturn ?tensor constants (count, varying constants) float64, in the order of
+-- `varying`; nil of a system without such constants
 -- @usage
 -- all = torus.systems.pendulum:sample { count = 10, seed = 1 }
 -- tenth = torus.systems.pendulum:sample { count = 1, seed = 1, first = 10 }
@@ -338,23 +384,26 @@ end
 function System:sample(opts)
   local o = options.resolve("system:sample", opts, SAMPLE)
   return engine.no_grad(function()
-    local qs, ps = {}, {}
+    local qs, ps, owns = {}, {}, {}
     local first, last = o.first, o.first + o.count - 1
     for block = (first - 1) // BLOCK + 1, (last - 1) // BLOCK + 1 do
-      local q, p = sample_block(self, o, block)
+      local q, p, own = sample_block(self, o, block)
       local start = (block - 1) * BLOCK
       local from = math.max(first - start, 1)
       local to = math.min(last - start, BLOCK)
       if to >= from then
         qs[#qs + 1] = q:narrow(1, from, to - from + 1)
         ps[#ps + 1] = p:narrow(1, from, to - from + 1)
+        owns[#owns + 1] = own and own:narrow(1, from, to - from + 1)
       end
     end
     if #qs == 0 then
       local none = engine.zeros({ 0, self.dimension }, { dtype = "float64" })
-      return none, none
+      return none, none, self.varying
+        and engine.zeros({ 0, #self.varying }, { dtype = "float64" })
     end
-    return engine.cat(qs, 1), engine.cat(ps, 1)
+    return engine.cat(qs, 1), engine.cat(ps, 1),
+      self.varying and engine.cat(owns, 1)
   end)
 end
 
@@ -362,7 +411,7 @@ end
 -- @tparam tensor q (batch, d)
 -- @tparam tensor p (batch, d)
 -- @tparam[opt] table opts as of torus.rk45: times, or dt and steps, by default
--- the system's, and tolerances
+-- the system's, and tolerances; and constants, as of energy
 -- @treturn table trajectory: q and p, each (times, batch, d) float64
 -- @usage
 -- q, p = torus.systems.two_body:sample { count = 3 }
@@ -372,8 +421,12 @@ function System:solve(q, p, opts)
   local o = {}
   for key, value in pairs(opts or {}) do o[key] = value end
   if not o.times then o.dt, o.steps = o.dt or self.dt, o.steps or self.steps end
-  o.q, o.p, o.field = q, p, self:field()
-  if not o.field then o.H = self:hamiltonian() end
+  local own = o.constants
+  o.constants = nil
+  o.q, o.p, o.field = q, p, self:field(own)
+  if not o.field then
+    o.H, o.friction = self:hamiltonian(own), self.friction
+  end
   return rk45.solve(o)
 end
 
@@ -389,6 +442,8 @@ end
 -- @tparam[opt] {number,...} opts.radii in the system's units; the system's by
 -- default
 -- @tparam[opt] number opts.half_width of the canvas; the system's by default
+-- @tparam[opt] tensor opts.constants of trajectories, (..., varying constants),
+-- with leading dimensions that broadcast against those of q
 -- @treturn tensor (..., resolution, resolution, 3) float32 in [0, 1]
 -- @raise for a system without positions
 -- @usage
@@ -407,13 +462,10 @@ function System:render(q, opts)
     complain(o, "render: expected q of shape (..., %d), got %s",
       self.dimension, shape_text(q))
   end
-  local scene = render.scene(self.drawing, self.bodies, opts)
   return engine.no_grad(function()
-    local rows = q:detach():reshape(q:numel() // self.dimension, self.dimension)
-    local frames = render.discs(render.positions(
-      function(x) return o.positions(x, self.constants) end, rows), scene)
-    shape[#shape] = scene.resolution
-    shape[#shape + 1], shape[#shape + 2] = scene.resolution, 3
+    local frames, side = drawing.draw(self, q, opts)
+    shape[#shape] = side
+    shape[#shape + 1], shape[#shape + 2] = side, 3
     return frames:reshape(shape)
   end)
 end
