@@ -17,28 +17,37 @@ static torus_tensor *entry(lua_State *L, int list, int i, const torus_tensor *p,
   return x;
 }
 
+/* Number i of the list of steps. */
+static int64_t step_of(lua_State *L, int list, int i) {
+  lua_rawgeti(L, list, i);
+  int64_t step = torus_check_integer(L, -1, "adam_step", "a step");
+  lua_pop(L, 1);
+  return step;
+}
+
 /* adam_step(parameters, gradients, first moments, second moments, {lr =,
- * beta1 =, beta2 =, eps =, weight_decay =, step =}): in place; a gradient
- * that is false or nil leaves its parameter alone. */
+ * beta1 =, beta2 =, eps =, weight_decay =}, steps): in place; steps: how many
+ * each parameter will have taken; a gradient that is false or nil leaves its
+ * parameter alone. */
 static int adam_step(lua_State *L) {
-  static const char *const names[] = {"the parameters", "the gradients",
+  static const char *const names[] = {"the parameters",    "the gradients",
                                       "the first moments", "the second moments",
-                                      "the options"};
-  for (int i = 0; i < 5; i++)
+                                      "the options",       "the steps"};
+  for (int i = 0; i < 6; i++)
     torus_check_table(L, i + 1, "adam_step", names[i]);
-  lua_settop(L, 5);
-  torus_adam adam = {.lr = torus_option_number(L, 5, "adam_step", "lr"),
-                     .beta1 = torus_option_number(L, 5, "adam_step", "beta1"),
-                     .beta2 = torus_option_number(L, 5, "adam_step", "beta2"),
-                     .eps = torus_option_number(L, 5, "adam_step", "eps"),
-                     .weight_decay =
-                         torus_option_number(L, 5, "adam_step", "weight_decay"),
-                     .step = torus_option_integer(L, 5, "adam_step", "step")};
+  lua_settop(L, 6);
+  torus_adam adam = {
+      .lr = torus_option_number(L, 5, "adam_step", "lr"),
+      .beta1 = torus_option_number(L, 5, "adam_step", "beta1"),
+      .beta2 = torus_option_number(L, 5, "adam_step", "beta2"),
+      .eps = torus_option_number(L, 5, "adam_step", "eps"),
+      .weight_decay = torus_option_number(L, 5, "adam_step", "weight_decay")};
   int count = torus_list_length(L, 1, "adam_step");
   for (int i = 1; i <= count; i++) {
-    lua_settop(L, 5);
+    lua_settop(L, 6);
     lua_rawgeti(L, 2, i);
     if (!lua_toboolean(L, -1)) continue;
+    adam.step = step_of(L, 6, i);
     torus_tensor *p = entry(L, 1, i, NULL, "parameter");
     torus_tensor *g = entry(L, 2, i, p, "gradient");
     torus_tensor *m = entry(L, 3, i, p, "first moment");

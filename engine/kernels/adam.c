@@ -16,20 +16,22 @@ typedef struct job {
 } job;
 
 /* The bias corrections are folded into the rate and the square root:
- * p -= lr (m / c1) / (sqrt(v / c2) + eps). */
+ * p -= lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps). What is
+ * close to 1 is taken from 1 in double. */
 #define STEP(suffix, type, root)                                               \
   SIMD_LOOP(void, step_##suffix,                                               \
             (const torus_adam *a, int64_t count, type *restrict p,             \
              const type *restrict g, type *restrict m, type *restrict v),      \
             (a, count, p, g, m, v)) {                                          \
     const type b1 = (type)a->beta1, b2 = (type)a->beta2;                       \
+    const type c1 = (type)(1 - a->beta1), c2 = (type)(1 - a->beta2);           \
     const type decay = (type)a->weight_decay, eps = (type)a->eps;              \
     const type rate = (type)(a->lr / (1 - pow(a->beta1, (double)a->step)));    \
     const type scale = (type)(1 / sqrt(1 - pow(a->beta2, (double)a->step)));   \
     for (int64_t i = 0; i < count; i++) {                                      \
       type d = g[i] + decay * p[i];                                            \
-      m[i] = b1 * m[i] + (1 - b1) * d;                                         \
-      v[i] = b2 * v[i] + (1 - b2) * d * d;                                     \
+      m[i] = b1 * m[i] + c1 * d;                                               \
+      v[i] = b2 * v[i] + c2 * d * d;                                           \
       p[i] -= rate * m[i] / (root(v[i]) * scale + eps);                        \
     }                                                                          \
   }

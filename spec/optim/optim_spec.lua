@@ -68,6 +68,45 @@ describe("torus.optim.adam", function()
     assert.is_true(a:totable()[1] < 1)
   end)
 
+  it("counts the steps of every parameter by itself, as PyTorch does", function()
+    local a, b = torus.variable(torus.zeros(1)), torus.variable(torus.zeros(1))
+    local adam = optim.adam({ a, b }, { lr = 0.1 })
+    local one = torus.ones(1)
+    for _ = 1, 10000 do adam:step { one } end
+    assert.same({ 10000, 0 }, adam:state().counts)
+    adam:step { one, one }
+    -- the first step of a parameter is lr times the gradient's sign
+    assert.near(-0.1, b:item(), 1e-7)
+    assert.same({ 10001, 1 }, adam:state().counts)
+
+    local c = torus.variable(b:detach():copy())
+    local other = optim.adam({ torus.variable(torus.zeros(1)), c }, { lr = 0.1 })
+    other:load_state(adam:state())
+    adam:step { nil, one * 3 }
+    other:step { nil, one * 3 }
+    assert.equal(b:item(), c:item())
+    assert.equal(2, other:state().counts[2])
+  end)
+
+  it("continues from a state with one count as if all had taken all steps", function()
+    local p = torus.variable(torus.zeros(2))
+    local adam = optim.adam({ p }, { lr = 0.1 })
+    adam:load_state { steps = 7, first = { torus.ones(2) }, second = { torus.ones(2) } }
+    assert.same({ 7 }, adam:state().counts)
+    raises("adam:load_state: count 1: expected at most 7, got 8", function()
+      adam:load_state { steps = 7, first = { torus.ones(2) }, second = { torus.ones(2) },
+        counts = { 8 } }
+    end)
+  end)
+
+  it("has PyTorch's second moment in float32, not 1 - beta2 rounded", function()
+    local p = torus.variable(torus.zeros(1))
+    local adam = optim.adam({ p })
+    adam:step { torus.ones(1) }
+    -- (float32)(1 - 0.999), which is 0.001 to half a unit in the last place
+    assert.equal(("f"):unpack(("f"):pack(0.001)), adam:state().second[1]:item())
+  end)
+
   it("refuses unknown options and impossible values", function()
     local p = { torus.variable(torus.ones(1)) }
     assert.error_matches(function() optim.adam(p, { rate = 1 }) end,

@@ -69,28 +69,18 @@ function Adam.new(params, opts)
   end
   check_tensors("parameter", params, params)
   local self = setmetatable({ params = params, first = {}, second = {},
-    steps = 0, lr = opts.lr, beta1 = betas[1], beta2 = betas[2],
+    counts = {}, steps = 0, lr = opts.lr, beta1 = betas[1], beta2 = betas[2],
     eps = opts.eps, weight_decay = opts.weight_decay }, Adam)
   for i, p in ipairs(params) do
     self.first[i] = engine.zeros_like(p)
     self.second[i] = engine.zeros_like(p)
+    self.counts[i] = 0
   end
   return self
 end
 
--- The general path: one parameter at a time with ordinary operations.
-local function update(p, g, m, v, o)
-  if o.weight_decay ~= 0 then g = g + p * o.weight_decay end
-  m:mul_(o.beta1):add_(g, 1 - o.beta1)
-  v:mul_(o.beta2):add_(g * g, 1 - o.beta2)
-  local correction1 = 1 - o.beta1 ^ o.step
-  local correction2 = 1 - o.beta2 ^ o.step
-  local denominator = v:sqrt() / math.sqrt(correction2) + o.eps
-  p:add_(m / denominator, -o.lr / correction1)
-end
-
 --- One update. Parameters without a gradient stay as they are, as do their
--- moments.
+-- moments and the numbers of their steps, by which moments are corrected.
 -- @tparam[opt] {tensor,...} grads in the order of the parameters, each of its
 -- parameter's shape; every parameter's own .grad by default
 -- @raise for a gradient of another shape
@@ -104,8 +94,8 @@ function Adam:step(grads)
     options.argument("adam", "grads", grads, { type = "table" })
     check_tensors("gradient", grads, self.params)
   end
-  self.steps = self.steps + 1
-  local params, given, first, second = {}, {}, {}, {}
+  local params, given, first, second, steps = {}, {}, {}, {}, {}
+  local counts = table.move(self.counts, 1, #self.params, 1, {})
   for i, p in ipairs(self.params) do
     local g
     if grads then g = grads[i] else g = p.grad end
@@ -113,19 +103,14 @@ function Adam:step(grads)
       local n = #params + 1
       params[n], given[n] = p, g
       first[n], second[n] = self.first[i], self.second[i]
+      counts[i] = counts[i] + 1
+      steps[n] = counts[i]
     end
   end
   local o = { lr = self.lr, beta1 = self.beta1, beta2 = self.beta2,
-    eps = self.eps, weight_decay = self.weight_decay, step = self.steps }
-  if core.adam_step then
-    core.adam_step(params, given, first, second, o)
-    return
-  end
-  engine.no_grad(function()
-    for i, p in ipairs(params) do
-      update(p, given[i], first[i], second[i], o)
-    end
-  end)
+    eps = self.eps, weight_decay = self.weight_decay }
+  core.adam_step(params, given, first, second, o, steps)
+  self.counts, self.steps = counts, self.steps + 1
 end
 
 --- Sets the gradient of every parameter to nil.
@@ -141,23 +126,39 @@ function Adam:zero_grad()
 end
 
 --- What to save to continue from here.
--- @treturn table steps, an integer, and first and second, lists with the two
--- moments of every parameter: the tensors themselves, not copies
+-- @treturn table steps, an integer; counts, a list: how many of them each
+-- parameter had a gradient in; first and second, lists with the two moments of
+-- every parameter: the tensors themselves, not copies
 -- @usage
 -- w = torus.full({ 1 }, 3, { requires_grad = true })
 -- print(torus.optim.adam({ w }):state().steps)   -- 0
 function Adam:state()
-  return { steps = self.steps, first = self.first, second = self.second }
+  return { steps = self.steps, first = self.first, second = self.second,
+    counts = table.move(self.counts, 1, #self.params, 1, {}) }
 end
 
 local STATE = {
   steps = { required = true, type = "integer", min = 0 },
   first = { required = true, type = "table" },
   second = { required = true, type = "table" },
+  counts = { type = "table" },
 }
 
+-- How many steps each parameter has taken, of a state that is to be loaded.
+local function counts_of(state, params)
+  local counts = {}
+  for i = 1, #params do
+    counts[i] = state.steps
+    if state.counts then
+      counts[i] = options.argument("adam:load_state", "count " .. i,
+        state.counts[i], { type = "integer", min = 0, max = state.steps })
+    end
+  end
+  return counts
+end
+
 --- Continues from a state, whose tensors are copied. All are checked before
--- the first is written.
+-- the first is written. Without counts every parameter has taken `steps` steps.
 -- @tparam table state what state() returned, or tensors of the same shapes
 -- @raise for moments of another number or shape
 -- @usage
@@ -175,13 +176,14 @@ function Adam:load_state(state)
     end
     check_tensors(name .. " moment", state[name], self.params)
   end
+  local counts = counts_of(state, self.params)
   engine.no_grad(function()
     for i in ipairs(self.params) do
       self.first[i]:copy_(state.first[i])
       self.second[i]:copy_(state.second[i])
     end
   end)
-  self.steps = state.steps
+  self.steps, self.counts = state.steps, counts
 end
 
 function Adam:__tostring()

@@ -1,6 +1,7 @@
 --- Checkpoints: one safetensors file with the weights under their own names,
 -- the moments of Adam under `adam.first.` and `adam.second.`, and everything
--- else, exactly, in the metadata.
+-- else, exactly, in the metadata: among it `adam_steps`, and `adam_counts` where
+-- parameters have taken fewer steps than that.
 -- @module torus.runs.checkpoint
 local json = require "dkjson"
 local options = require "torus.options"
@@ -37,6 +38,16 @@ local function decode_numbers(text)
   return numbers
 end
 
+-- The steps of the parameters that had a gradient in some only, by name.
+local function fewer_steps(moments, parameters)
+  local fewer = {}
+  for i, entry in ipairs(parameters) do
+    local count = moments.counts[i]
+    if count ~= moments.steps then fewer[entry[1]] = count end
+  end
+  return next(fewer) and encode_numbers(fewer) or nil
+end
+
 --- Writes a checkpoint, atomically.
 -- @tparam string path
 -- @tparam table state
@@ -67,14 +78,22 @@ function M.save(path, state)
     format = FORMAT,
     step = exact(state.step),
     adam_steps = moments and exact(moments.steps) or nil,
+    adam_counts = moments and fewer_steps(moments, state.parameters) or nil,
     config = state.config,
     numbers = encode_numbers(state.numbers or {}),
   })
 end
 
+-- A text as a number of steps, or nil.
+local function count_of(text)
+  local count = math.tointeger(tonumber(text))
+  return count and count >= 0 and count or nil
+end
+
 --- Reads a checkpoint.
 -- @tparam string path
--- @treturn ?table tensors (by name), step, adam_steps, config, numbers
+-- @treturn ?table tensors (by name), step, adam_steps, adam_counts, config,
+-- numbers
 -- @treturn ?string message
 -- @usage
 -- net = torus.nn.Linear(2, 1)
@@ -92,14 +111,15 @@ function M.load(path)
       path, FORMAT, metadata.format or "unknown")
   end
   local numbers = decode_numbers(metadata.numbers or "")
-  local step = math.tointeger(tonumber(metadata.step))
-  if not metadata.config or not numbers or not step then
+  local counts = decode_numbers(metadata.adam_counts or "{}")
+  local step = count_of(metadata.step)
+  if not metadata.config or not numbers or not counts or not step then
     return nil, path .. ": expected config, step and numbers in the metadata, "
       .. "got damaged text"
   end
   return { tensors = tensors, step = step, config = metadata.config,
     numbers = numbers,
-    adam_steps = math.tointeger(tonumber(metadata.adam_steps)) }
+    adam_steps = count_of(metadata.adam_steps), adam_counts = counts }
 end
 
 -- The part of a table of tensors whose names start with a prefix.
@@ -172,11 +192,19 @@ function M.restore_optimiser(checkpoint, optimiser, parameters)
   local second
   second, message = moments_of(checkpoint, "second", parameters)
   if not second then return nil, message end
-  if not checkpoint.adam_steps then
-    return nil, "expected adam_steps in the metadata, got none"
+  local steps, counts = checkpoint.adam_steps, {}
+  if not steps then
+    return nil, "expected adam_steps from 0 in the metadata, got none"
   end
-  optimiser:load_state { first = first, second = second,
-    steps = checkpoint.adam_steps }
+  for i, entry in ipairs(parameters) do
+    counts[i] = checkpoint.adam_counts[entry[1]] or steps
+    if math.type(counts[i]) ~= "integer" or counts[i] < 0 or counts[i] > steps then
+      return nil, string.format("expected adam_counts of %s from 0 to %d in the "
+        .. "metadata, got %s", entry[1], steps, counts[i])
+    end
+  end
+  optimiser:load_state { first = first, second = second, steps = steps,
+    counts = counts }
   return true
 end
 
