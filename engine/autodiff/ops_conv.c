@@ -208,7 +208,7 @@ static torus_tensor *upsample_forward(torus_scope *scope,
   torus_scope_init(&inner, false);
   torus_tensor *x = torus_contiguous(&inner, call->in[0]);
   torus_tensor *out = x ? torus_new_like(&inner, x, &shape) : NULL;
-  if (out) {
+  if (out && torus_tensor_count(x) > 0) { /* then no product overflows */
     const int64_t *low = (down ? out : x)->shape.size;
     const void *from = torus_tensor_data(x);
     void *to = torus_tensor_data(out);

@@ -21,19 +21,26 @@ static double kept_weight(const torus_call *call) {
   return weight != 0 ? weight : 1;
 }
 
+/* So that no count of a layer's weights or elements overflows. */
+#define MAX_CHANNELS (1 << 20)
+#define MAX_SIDE (1 << 16)
+
 static bool read_decoder(torus_scope *scope, const torus_call *call,
                          torus_decoder *d) {
   const int64_t *i = call->attrs->i;
-  if (i[BLOCKS] < 1 || i[BLOCKS] > TORUS_DECODER_BLOCKS || i[WIDTH] < 1) {
+  if (i[BLOCKS] < 1 || i[BLOCKS] > TORUS_DECODER_BLOCKS || i[WIDTH] < 1 ||
+      i[WIDTH] > MAX_CHANNELS) {
     return torus_status_fail(&scope->status, TORUS_EINVAL,
-                             "%s: expected 1 to %d blocks of a width above 0, "
-                             "got %lld of width %lld",
-                             call->op->name, TORUS_DECODER_BLOCKS,
+                             "%s: expected 1 to %d blocks of a width from 1 to "
+                             "%d, got %lld of width %lld",
+                             call->op->name, TORUS_DECODER_BLOCKS, MAX_CHANNELS,
                              (long long)i[BLOCKS], (long long)i[WIDTH]);
   }
   const torus_shape *q = &call->in[Q]->shape, *t = &call->in[TARGETS]->shape;
   bool fits = q->ndim == 4 && t->ndim == 4;
   fits = fits && q->size[1] == q->size[2] && q->size[1] > 0 && q->size[3] > 0;
+  fits = fits && q->size[1] <= MAX_SIDE && q->size[3] <= MAX_CHANNELS &&
+         t->size[3] <= MAX_CHANNELS;
   fits = fits && t->size[0] == q->size[0] && t->size[3] > 0 &&
          t->size[1] == q->size[1] << i[BLOCKS] && t->size[2] == t->size[1];
   if (!fits) {

@@ -137,6 +137,8 @@ struct torus_rng *torus_option_generator(lua_State *L, int index,
 
 void torus_open_errors(lua_State *L);
 void torus_open_tensor(lua_State *L);
+/* To the table of a tensor's methods. */
+void torus_open_elements(lua_State *L);
 void torus_open_create(lua_State *L);
 void torus_open_ops(lua_State *L);
 void torus_open_registry(lua_State *L);

@@ -236,6 +236,17 @@ static int full(lua_State *L) {
   return push_created(L, &c);
 }
 
+/* Both ends of a range lie within an integer dtype. */
+static void check_range(lua_State *L, const creation *c, double first,
+                        double last) {
+  double low = first < last ? first : last, high = first < last ? last : first;
+  bool bytes = c->dtype == TORUS_UINT8;
+  if (torus_dtype_is_float(c->dtype)) return;
+  if (low > (bytes ? -1 : -0x1p63) && high < (bytes ? 256 : 0x1p63)) return;
+  torus_raise_text(L, "%s: expected numbers of %s, got the range from %g to %g",
+                   c->operation, torus_dtype_name(c->dtype), first, last);
+}
+
 /*** Equally spaced numbers; both ends are included.
  * @function torus.arange
  * @tparam[opt=1] number first
@@ -244,7 +255,7 @@ static int full(lua_State *L) {
  * @tparam[opt] table opts dtype="float32" or "float64", "int64", "uint8";
  * requires_grad=false
  * @treturn tensor one dimension
- * @raise when the step is 0 or not finite
+ * @raise when the step is 0 or not finite, or a number is outside of the dtype
  * @usage
  * print(torus.arange(4))          -- 1 2 3 4
  * print(torus.arange(0, 1, 0.25)) -- 0 0.25 0.5 0.75 1
@@ -268,6 +279,7 @@ static int arange(lua_State *L) {
                             "range from %g to %g by %g",
                             c.a, last, c.b);
   }
+  if (count > 0) check_range(L, &c, c.a, c.a + c.b * (count - 1));
   c.shape = (torus_shape){1, {count > 0 ? (int64_t)count : 0}};
   return push_created(L, &c);
 }
@@ -280,7 +292,7 @@ static int arange(lua_State *L) {
  * @tparam[opt] table opts dtype="float32" or "float64", "int64", "uint8";
  * requires_grad=false
  * @treturn tensor (count)
- * @raise when the count is negative
+ * @raise when the count is negative, or an end is outside of the dtype
  * @usage print(torus.linspace(0, 1, 5))   -- 0 0.25 0.5 0.75 1
  */
 static int linspace(lua_State *L) {
@@ -291,6 +303,7 @@ static int linspace(lua_State *L) {
   read_options(L, 4, &c);
   c.shape = (torus_shape){1, {count}};
   check_shape(L, &c);
+  if (count > 0) check_range(L, &c, c.a, count > 1 ? c.last : c.a);
   c.b = count > 1 ? (c.last - c.a) / (double)(count - 1) : 0;
   return push_created(L, &c);
 }

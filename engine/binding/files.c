@@ -135,9 +135,9 @@ static int write_gif(lua_State *L) {
   torus_tensor *x = check_pixels(L, 2, 4, "write_gif");
   const int64_t *s = x->shape.size;
   torus_status status = {TORUS_OK, ""};
-  bool ok = torus_gif_write(
-      path, torus_tensor_data(x), s[0], s[1], s[2],
-      (int)torus_check_integer(L, 3, "write_gif", "the delay"), &status);
+  bool ok = torus_gif_write(path, torus_tensor_data(x), s[0], s[1], s[2],
+                            torus_check_integer(L, 3, "write_gif", "the delay"),
+                            &status);
   return report(L, ok, &status);
 }
 

@@ -1,5 +1,5 @@
-/* Tensors as Lua values: properties, indexing, in-place writes, numbers in
- * and out. Methods live in a table that torus/init.lua completes. */
+/* Tensors as Lua values: properties, indexing, in-place writes. Methods live in
+ * a table that torus/init.lua completes. */
 #include "autodiff/build.h"
 #include "autodiff/op.h"
 #include "binding/binding.h"
@@ -7,68 +7,6 @@
 #include "kernels/move.h"
 
 #include <string.h>
-
-/* --- elements as Lua numbers --- */
-
-static void push_element(lua_State *L, const torus_tensor *x, int64_t offset) {
-  const char *data = torus_tensor_data(x);
-  switch (x->dtype) {
-  case TORUS_FLOAT32:
-    lua_pushnumber(L, (double)((const float *)data)[offset]);
-    break;
-  case TORUS_FLOAT64:
-    lua_pushnumber(L, ((const double *)data)[offset]);
-    break;
-  case TORUS_INT64:
-    lua_pushinteger(L, ((const int64_t *)data)[offset]);
-    break;
-  default:
-    lua_pushinteger(L, ((const uint8_t *)data)[offset]);
-    break;
-  }
-}
-
-/*** The only element as a number.
- * @function tensor:item
- * @treturn number an integer for int64 and uint8
- * @raise when the tensor has not exactly one element
- * @usage print(torus.tensor{3}:sum():item())   -- 3.0
- */
-static int item(lua_State *L) {
-  torus_tensor *x = torus_check_tensor(L, 1, "item");
-  if (torus_tensor_count(x) != 1) {
-    return torus_raise_text(L,
-                            "item: expected a tensor with one element, got %s",
-                            torus_describe(L, 1));
-  }
-  push_element(L, x, 0);
-  return 1;
-}
-
-static void push_nested(lua_State *L, const torus_tensor *x, int dim,
-                        int64_t offset) {
-  if (dim == x->shape.ndim) {
-    push_element(L, x, offset);
-    return;
-  }
-  luaL_checkstack(L, 3, "totable: too deep");
-  int64_t size = x->shape.size[dim];
-  lua_createtable(L, size < 1 << 20 ? (int)size : 0, 0);
-  for (int64_t i = 0; i < size; i++) {
-    push_nested(L, x, dim + 1, offset + i * x->strides[dim]);
-    lua_seti(L, -2, i + 1);
-  }
-}
-
-/*** The elements as nested tables; of a scalar the number.
- * @function tensor:totable
- * @treturn table|number
- * @usage print(torus.tensor{{1, 2}, {3, 4}}:totable()[2][1])   -- 3.0
- */
-static int totable(lua_State *L) {
-  push_nested(L, torus_check_tensor(L, 1, "totable"), 0, 0);
-  return 1;
-}
 
 /* --- properties --- */
 
@@ -288,6 +226,7 @@ static void check_writable(lua_State *L, const torus_tensor *x,
                      operation);
   }
   if (torus_tensor_count(x) == 0) return; /* its strides are all 0 */
+  if (torus_tensor_count(x) == 0) return;
   for (int d = 0; d < x->shape.ndim; d++) {
     if (x->strides[d] != 0 || x->shape.size[d] < 2) continue;
     torus_raise_text(L,
@@ -567,10 +506,11 @@ static int same(lua_State *L) {
 
 void torus_open_tensor(lua_State *L) {
   static const luaL_Reg methods[] = {
-      {"item", item},   {"totable", totable}, {"size", size},
-      {"dim", dim},     {"numel", numel},     {"is_contiguous", is_contiguous},
-      {"copy_", copy_}, {"fill_", fill_},     {"zero_", zero_},
-      {"add_", add_},   {"mul_", mul_},       {"release", release},
+      {"size", size},   {"dim", dim},
+      {"numel", numel}, {"is_contiguous", is_contiguous},
+      {"copy_", copy_}, {"fill_", fill_},
+      {"zero_", zero_}, {"add_", add_},
+      {"mul_", mul_},   {"release", release},
       {NULL, NULL}};
   static const luaL_Reg meta[] = {{"__newindex", newindex_tensor},
                                   {"__len", length},
@@ -581,6 +521,7 @@ void torus_open_tensor(lua_State *L) {
   luaL_newmetatable(L, "torus.tensor");
   luaL_setfuncs(L, meta, 0);
   luaL_newlib(L, methods);
+  torus_open_elements(L);
   lua_pushvalue(L, -1);
   lua_pushcclosure(L, index_tensor, 1);
   lua_setfield(L, -3, "__index");

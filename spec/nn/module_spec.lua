@@ -21,6 +21,36 @@ describe("torus.nn modules", function()
     assert.are.equal(3 * 4 + 4 + 8, net():count())
   end)
 
+  it("count and move once when they are used twice", function()
+    local shared = nn.Linear(2, 2)
+    local twice = nn.Sequential { shared, nn.Tanh(), shared }
+    assert.are.equal("1.weight 1.bias", names(twice))
+    assert.are.equal(6, twice:count())
+    local start = shared.bias:detach():copy()
+    local adam = torus.optim.adam(twice:parameters(), { lr = 0.1 })
+    twice(torus.ones(1, 2)):sum():backward()
+    adam:step()
+    -- Adam's first step is lr in every coordinate
+    assert.near(0.1, (shared.bias:detach() - start):abs():max():item(), 1e-6)
+
+    twice:to("float64")
+    assert.are.equal(twice[1], twice[3])
+    assert.are.equal("1.weight 1.bias", names(twice))
+    assert.are.equal("float64", twice(torus.ones({ 1, 2 }, { dtype = "float64" })).dtype)
+    -- Files that have it under both names open, too.
+    local values = twice:named()
+    values["3.weight"], values["3.bias"] = values["1.weight"], values["1.bias"]
+    assert(twice:load_parameters(values))
+  end)
+
+  it("keep a tensor that two of them share shared", function()
+    local a, b = nn.Linear(2, 2), nn.Linear(2, 2)
+    b.members[1][2], b.weight = a.weight, a.weight
+    local both = nn.Sequential { a, b }:to("float64")
+    assert.are.equal(both[1].weight, both[2].weight)
+    assert.are.equal("1.weight 1.bias 2.bias", names(both))
+  end)
+
   it("print their structure", function()
     assert.are.equal("Sequential, 24 parameters\n  1: Linear(3, 4)\n"
       .. "  2: tanh\n  3: Sequential\n    1: Linear(4, 2, bias=false)",

@@ -118,6 +118,8 @@ describe("torus.optim.adam", function()
     end, "\"betas\": expected two numbers")
     assert.error_matches(function() optim.adam {} end,
       "expected a list of at least one tensor")
+    raises("adam: parameter 2 is parameter 1 once more",
+      function() optim.adam { p[1], p[1] } end)
     raises("adam: expected parameter 1 of shape (...), got 5",
       function() optim.adam { 5 } end)
   end)

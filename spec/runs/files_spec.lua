@@ -64,6 +64,58 @@ describe("a checkpoint", function()
       c.tensors["adam.second.w"]:totable())
   end)
 
+  it("keeps the steps of parameters that had fewer gradients", function()
+    local path = temporary()
+    local entries = { { "a", torus.variable(torus.ones(2)) },
+      { "b", torus.variable(torus.ones(2)) } }
+    local leaves = { entries[1][2], entries[2][2] }
+    local optimiser = adam.new(leaves)
+    local function save()
+      assert(checkpoint.save(path, { parameters = entries, optimiser = optimiser,
+        step = 3, config = "{}" }))
+      return assert(checkpoint.load(path))
+    end
+    optimiser:step { torus.ones(2), torus.ones(2) }
+    save()
+    assert.is_nil(select(2, torus.load(path)).adam_counts)
+    optimiser:step { torus.ones(2) }
+    local stored = save()
+    assert.are.same({ b = 1 }, stored.adam_counts)
+    local other = adam.new(leaves)
+    assert(checkpoint.restore_optimiser(stored, other, entries))
+    assert.are.same({ 2, 1 }, other:state().counts)
+
+    -- as before there were counts
+    stored.adam_counts = {}
+    assert(checkpoint.restore_optimiser(stored, other, entries))
+    assert.are.same({ 2, 2 }, other:state().counts)
+  end)
+
+  it("with damaged numbers of steps is a message", function()
+    local path = temporary()
+    local w = torus.variable(torus.ones(1))
+    local entries, optimiser = { { "w", w } }, adam.new { w }
+    assert(checkpoint.save(path, { parameters = entries, optimiser = optimiser,
+      step = 1, config = "{}" }))
+    local tensors, metadata = torus.load(path)
+    local function damaged(key, value)
+      local all = { [key] = value }
+      for name, text in pairs(metadata) do all[name] = all[name] or text end
+      assert(torus.save(path, tensors, all))
+      local stored, message = checkpoint.load(path)
+      if not stored then return message end
+      local ok
+      ok, message = checkpoint.restore_optimiser(stored, optimiser, entries)
+      assert.is_nil(ok)
+      return message
+    end
+    assert.matches("expected adam_steps from 0", damaged("adam_steps", "-1"))
+    assert.matches("expected config, step and numbers", damaged("step", "-1"))
+    assert.matches("expected adam_counts of w from 0 to 0 in the metadata, got 4",
+      damaged("adam_counts", '{"w": "4"}'))
+    assert.matches("got damaged text", damaged("adam_counts", '{"w": "x"}'))
+  end)
+
   it("says what is wrong with a file", function()
     local c, message = checkpoint.load("/no/such/file")
     assert.is_nil(c)
@@ -117,5 +169,31 @@ describe("the progress line", function()
     p:update(10, 1)
     p:finish()
     assert.are.equal(0, #shown)
+  end)
+end)
+
+describe("a run whose configuration does not build", function()
+  it("opens as nil and a message", function()
+    local folder = os.tmpname()
+    os.remove(folder)
+    finally(function() os.execute("rm -r '" .. folder .. "'") end)
+    local config = assert(torus.runs.configuration.make("full", { model = "hnn",
+      system = "mass_spring", trajectories = 4, width = 8, steps = 0 }))
+    local quiet = { update = function() end, finish = function() end }
+    assert(torus.runs.train(folder, config, { progress = quiet }))
+    local path = folder .. "/checkpoint.safetensors"
+    local tensors, metadata = assert(torus.load(path))
+    local function open(key, value)
+      local changed, count = metadata.config:gsub('"' .. key .. '": [^,}]+',
+        ('"%s": %s'):format(key, value))
+      assert.are.equal(1, count)
+      assert(torus.save(path, tensors, { format = metadata.format, step = "0",
+        adam_steps = "0", numbers = metadata.numbers, config = changed }))
+      local model, message = torus.runs.open(folder)
+      assert.is_nil(model)
+      return message
+    end
+    assert.matches("unknown activation", open("activation", '"none"'))
+    assert.matches("out of memory", open("width", "3000000000"))
   end)
 end)

@@ -95,7 +95,22 @@ local function collect(self, prefix, found)
   return found
 end
 
---- Dotted names and parameters.
+-- One entry for each parameter, and the further names of those that have some.
+local function distinct(entries)
+  local seen, kept, aliases = {}, {}, {}
+  for _, entry in ipairs(entries) do
+    if seen[entry[2]] then
+      aliases[#aliases + 1] = entry[1]
+    else
+      seen[entry[2]] = true
+      kept[#kept + 1] = entry
+    end
+  end
+  return kept, aliases
+end
+
+--- Dotted names and parameters. One that is used more than once counts once,
+-- under its first name.
 -- @treturn {{string,tensor},...} in the order of registration
 -- @usage
 -- net = torus.nn.MLP { sizes = { 2, 4, 1 } }
@@ -103,7 +118,7 @@ end
 --   print(entry[1], table.concat(entry[2].shape, " "))
 -- end
 function Module:named_parameters()
-  return collect(self, "", {})
+  return (distinct(collect(self, "", {})))
 end
 
 --- All parameters, for optimisers and gradients.
@@ -155,7 +170,8 @@ function Module:load_parameters(values, prefix)
   options.argument("load_parameters", "values", values, { type = "table" })
   prefix = prefix or ""
   local known = {}
-  local entries = self:named_parameters()
+  local entries, aliases = distinct(collect(self, "", {}))
+  for _, name in ipairs(aliases) do known[prefix .. name] = true end
   for _, entry in ipairs(entries) do
     local name = prefix .. entry[1]
     local value = values[name]
@@ -192,13 +208,17 @@ local function converted(value, dtype)
   return leaf
 end
 
-local function convert(self, dtype)
+-- done: what a module or parameter that is used more than once has become.
+local function convert(self, dtype, done)
+  if done[self] then return end
+  done[self] = self
   for _, member in ipairs(self.members) do
     local value = member[2]
     if is_module(value) then
-      convert(value, dtype)
+      convert(value, dtype, done)
     elseif type(value) ~= "function" then
-      member[2] = converted(value, dtype)
+      done[value] = done[value] or converted(value, dtype)
+      member[2] = done[value]
       self[member[3]] = member[2]
     end
   end
@@ -230,7 +250,7 @@ local DTYPE = { choices = { "float32", "float64" } }
 -- print(torus.nn.Linear(2, 3):to("float64").weight.dtype)   -- float64
 function Module:to(dtype)
   options.argument("Module:to", "dtype", dtype, DTYPE)
-  convert(self, dtype)
+  convert(self, dtype, {})
   return self
 end
 

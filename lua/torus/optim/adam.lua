@@ -42,7 +42,7 @@ end
 -- @tparam[opt=0] number opts.weight_decay times the parameter is added to its
 -- gradient
 -- @treturn Adam
--- @raise unless params is a list of at least one tensor
+-- @raise unless params is a list of at least one tensor, each there once
 -- @usage
 -- net = torus.nn.Linear(2, 1)
 -- optimiser = torus.optim.adam(net:parameters(), { lr = 0.01 })
@@ -68,6 +68,13 @@ function Adam.new(params, opts)
       .. "%s", options.show(params))
   end
   check_tensors("parameter", params, params)
+  local seen = {}
+  for i, p in ipairs(params) do
+    if seen[p] then
+      options.raise("adam: parameter %d is parameter %d once more", i, seen[p])
+    end
+    seen[p] = i
+  end
   local self = setmetatable({ params = params, first = {}, second = {},
     counts = {}, steps = 0, lr = opts.lr, beta1 = betas[1], beta2 = betas[2],
     eps = opts.eps, weight_decay = opts.weight_decay }, Adam)

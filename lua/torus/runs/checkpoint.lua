@@ -34,6 +34,7 @@ local function decode_numbers(text)
   local numbers = {}
   for key, value in pairs(texts) do
     numbers[key] = math.tointeger(value) or tonumber(value)
+    if not numbers[key] then return nil end
   end
   return numbers
 end
@@ -198,9 +199,10 @@ function M.restore_optimiser(checkpoint, optimiser, parameters)
   end
   for i, entry in ipairs(parameters) do
     counts[i] = checkpoint.adam_counts[entry[1]] or steps
-    if math.type(counts[i]) ~= "integer" or counts[i] < 0 or counts[i] > steps then
+    if math.type(counts[i]) ~= "integer" or counts[i] < 0
+      or counts[i] > steps then
       return nil, string.format("expected adam_counts of %s from 0 to %d in the "
-        .. "metadata, got %s", entry[1], steps, counts[i])
+        .. "metadata, got %s", entry[1], steps, tostring(counts[i]))
     end
   end
   optimiser:load_state { first = first, second = second, steps = steps,

@@ -137,7 +137,9 @@ function M.open(path)
   local config
   config, message = configuration.decode(stored.config)
   if not config then return nil, file .. ": " .. message end
-  local model = tasks.get(config.model).model(config)
+  local model
+  model, message = options.attempt(tasks.get(config.model).model, config)
+  if not model then return nil, file .. ": " .. message end
   local ok
   ok, message = model:load_parameters(checkpoint.weights(stored))
   if not ok then return nil, file .. ": " .. message end

@@ -1,0 +1,76 @@
+-- Sizes and values at the edge of what is possible.
+local raises = require "spec.support.raises"
+local torus = require "torus"
+
+describe("a tensor without elements", function()
+  it("may be written to, whatever its shape", function()
+    for _, shape in ipairs { { 5, 0, 2 }, { 0, 3 }, { 3, 0 }, { 2, 0, 0, 4 } } do
+      local x = torus.zeros(shape)
+      assert.equal(x, x:fill_(0))
+      x:copy_(torus.zeros(shape))
+      x:add_(1):mul_(2):zero_()
+      assert.equal(0, x:numel())
+    end
+    local x = torus.zeros(5, 0, 2)
+    x[2] = 1
+    x[{ {}, {}, 1 }] = 1
+  end)
+
+  it("becomes tables where there are not too many", function()
+    assert.same({ {}, {}, {} }, torus.zeros(3, 0):totable())
+    assert.same({}, torus.zeros(0, 1 << 40):totable())
+    local huge = torus.zeros(1 << 40, 0)
+    raises("totable: tensor (1099511627776,0) float32 has no elements but too many rows",
+      function() huge:totable() end)
+    assert.equal("[]  float32 (1099511627776,0)", tostring(huge))
+  end)
+end)
+
+describe("clamp", function()
+  it("returns max where min is above it, as PyTorch and NumPy do", function()
+    local x = torus.variable(torus.tensor { -2, 0, 2 })
+    local y = x:clamp(1, -1)
+    assert.same({ -1, -1, -1 }, y:detach():totable())
+    assert.same({ 0, 0, 0 }, torus.grad(y:sum(), x):totable())
+  end)
+end)
+
+describe("ranges of integers", function()
+  it("never saturate", function()
+    assert.same({ 254, 255 }, torus.arange(254, 255, { dtype = "uint8" }):totable())
+    assert.same({ 2, 1, 0 }, torus.arange(2, 0, -1, { dtype = "uint8" }):totable())
+    assert.same({}, torus.arange(300, 1, { dtype = "uint8" }):totable())
+    raises("arange: expected numbers of uint8, got the range from 1 to 300",
+      function() torus.arange(300, { dtype = "uint8" }) end)
+    raises("arange: expected numbers of uint8, got the range from 1 to -1",
+      function() torus.arange(1, -1, -1, { dtype = "uint8" }) end)
+    raises("linspace: expected numbers of uint8, got the range from 0 to 256",
+      function() torus.linspace(0, 256, 2, { dtype = "uint8" }) end)
+    raises("arange: expected numbers of int64, got the range from 1e+19 to 1e+19",
+      function() torus.arange(1e19, 1e19, { dtype = "int64" }) end)
+  end)
+end)
+
+describe("sizes whose products overflow", function()
+  it("are refused by the decoder's gradients", function()
+    local q, t = torus.zeros(1, 1, 1, 1), torus.zeros(1, 2, 2, 1)
+    raises("1 to 1048576, got 1 of width 4294967296", function()
+      torus.decoder_error(q, t, { torus.zeros(1) }, 1, 1 << 32)
+    end)
+  end)
+
+  it("do no harm in upsampling", function()
+    for _, shape in ipairs { { 1, 0, 0, 1 }, { 0, 1 << 32, 1 << 20, 1 } } do
+      assert.equal(0, torus.upsample_grad(torus.zeros(shape), 1 << 20):numel())
+    end
+    assert.equal(0, torus.upsample_grad(torus.zeros(1, 0, 0, 1), 1 << 32):numel())
+    assert.equal(0, torus.upsample(torus.zeros(1, 0, 0, 1), 1 << 32):numel())
+  end)
+
+  it("are no delay of an animation", function()
+    local x = torus.zeros({ 1, 2, 2, 3 }, { dtype = "uint8" })
+    local ok, message = require "torus.core".write_gif("x.gif", x, 1 << 32)
+    assert.is_nil(ok)
+    assert.equal("gif: expected a delay of 10 to 655350 ms, got 4294967296", message)
+  end)
+end)
