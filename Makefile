@@ -55,15 +55,18 @@ MODULE_LDFLAGS := -shared -Wl,--exclude-libs,ALL -Wl,-z,nodelete
 
 engine_c := $(sort $(filter-out engine/binding/%,\
   $(shell find engine -name '*.c')))
-binding_c := $(sort $(filter-out engine/binding/edit.c,\
+binding_c := $(sort $(filter-out engine/binding/edit.c \
+  engine/binding/environment.c,\
   $(wildcard engine/binding/*.c)))
 edit_c := $(if $(edit_libs),$(wildcard engine/binding/edit.c))
+environment_c := engine/binding/environment.c
 spec_c := $(sort $(shell find spec/engine -name '*_test.c' 2>/dev/null |\
   grep -E -e '$(or $(TESTS),.)'))
 
 engine_o := $(engine_c:%.c=$(BUILD)/%.o)
 binding_o := $(binding_c:%.c=$(BUILD)/%.o)
 edit_o := $(edit_c:%.c=$(BUILD)/%.o)
+environment_o := $(environment_c:%.c=$(BUILD)/%.o)
 spec_o := $(spec_c:%.c=$(BUILD)/%.o)
 specs := $(spec_c:%.c=$(BUILD)/%)
 
@@ -73,6 +76,7 @@ documented := $(sort $(shell find lua -name '*.lua') \
 reference := scripts/dev/docs/reference.lua scripts/dev/docs/comments.lua
 
 modules := $(if $(binding_c),$(BUILD)/torus/core.so) \
+  $(BUILD)/torus/environment.so \
   $(if $(edit_c),$(BUILD)/torus/edit.so)
 
 # --- for people ------------------------------------------------------------
@@ -198,6 +202,9 @@ link_module = @mkdir -p $(@D) && echo "  LD   $@" && \
 $(BUILD)/torus/core.so: $(binding_o) $(BUILD)/libtorus.a
 	$(link_module) -o $@ $^ $(LIBS)
 
+$(BUILD)/torus/environment.so: $(environment_o)
+	$(link_module) -o $@ $^
+
 $(BUILD)/torus/edit.so: $(edit_o)
 	$(link_module) -o $@ $^ $(edit_libs)
 
@@ -217,6 +224,6 @@ $(specs): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libtorus.a
 	@$(CC) $(ALL_CFLAGS) -o $@ $^ $(LIBS)
 
 # Kept, or make would take them for intermediate files.
-$(engine_o) $(binding_o) $(edit_o) $(spec_o):
+$(engine_o) $(binding_o) $(edit_o) $(environment_o) $(spec_o):
 
--include $(patsubst %.o,%.d,$(engine_o) $(binding_o) $(edit_o) $(spec_o))
+-include $(patsubst %.o,%.d,$(engine_o) $(binding_o) $(edit_o) $(environment_o) $(spec_o))

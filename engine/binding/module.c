@@ -1,5 +1,6 @@
 /* The entry of torus.core; lua/torus/init.lua makes `torus` from it. */
 #include "binding/binding.h"
+#include "kernels/blas.h"
 #include "kernels/simd/isa.h"
 
 /* lua/torus/init.lua names the same one and compares. */
@@ -10,6 +11,12 @@ LUALIB_API int luaopen_torus_core(lua_State *L);
 LUALIB_API int luaopen_torus_core(lua_State *L) {
   torus_status status = {0};
   if (!torus_isa_check(&status)) return luaL_error(L, "%s", status.message);
+  torus_blas_prepare();
+  if (!torus_blas_reserve(1)) {
+    return luaL_error(L,
+                      "torus: out of memory: OpenBLAS needs 130 MB of address "
+                      "space (ulimit -v)");
+  }
   lua_newtable(L);
   lua_pushliteral(L, TORUS_VERSION);
   lua_setfield(L, -2, "_VERSION");

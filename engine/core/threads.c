@@ -37,6 +37,9 @@ static struct {
           .work = PTHREAD_COND_INITIALIZER,
           .done = PTHREAD_COND_INITIALIZER};
 
+/* Whether so many threads may call kernels at a time. */
+static bool (*admits)(int threads);
+
 static int configured;
 static _Thread_local bool in_piece;
 
@@ -127,10 +130,39 @@ static void stop_workers(void) {
   pool.started = 0;
 }
 
-/* With the lock held. A thread that can't be started is done without. */
-static void start_workers(int count) {
+static void before_fork(void) { pthread_mutex_lock(&pool.lock); }
+
+static void after_fork_in_parent(void) { pthread_mutex_unlock(&pool.lock); }
+
+/* The workers are not in the child, which starts its own when it needs them. A
+ * job that another thread has begun will not end there. */
+static void after_fork_in_child(void) {
+  pthread_mutex_init(&pool.lock, NULL);
+  pthread_cond_init(&pool.work, NULL);
+  pthread_cond_init(&pool.done, NULL);
+  pool.open = false;
+  pool.sleeping = pool.started = 0;
+  atomic_store(&pool.inside, 0);
+}
+
+/* With the lock held. */
+static void prepare_for_end_and_fork(void) {
+  static bool forks;
+  if (!forks) {
+    forks = pthread_atfork(before_fork, after_fork_in_parent,
+                           after_fork_in_child) == 0;
+  }
   if (!pool.registered) pool.registered = atexit(stop_workers) == 0;
+}
+
+void torus_threads_admit(bool (*admit)(int threads)) { admits = admit; }
+
+/* With the lock held. A thread that can't be started, or for which a kernel
+ * lacks memory, is done without. */
+static void start_workers(int count) {
+  prepare_for_end_and_fork();
   while (pool.started < count && !atomic_load(&pool.stop)) {
+    if (admits && !admits(pool.started + 2)) break;
     void *id = (void *)(intptr_t)(pool.started + 1);
     if (pthread_create(&pool.threads[pool.started], NULL, worker, id) != 0) {
       break;

@@ -7,6 +7,7 @@
 #ifndef TORUS_CORE_THREADS_H
 #define TORUS_CORE_THREADS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define TORUS_MAX_THREADS 256
@@ -22,5 +23,9 @@ void torus_parallel(int64_t pieces, torus_piece_fn *fn, void *arg);
  * the environment variable TORUS_THREADS. */
 int torus_threads(void);
 void torus_set_threads(int threads);
+
+/* Sets what decides whether so many threads may run pieces at a time, because a
+ * kernel needs memory for each; by default always. */
+void torus_threads_admit(bool (*admit)(int threads));
 
 #endif

@@ -1,18 +1,14 @@
 #include "kernels/gemm.h"
 
 #include <cblas.h>
-#include <pthread.h>
 
 #include "core/threads.h"
+#include "kernels/blas.h"
 
 /* Large enough that packing the operands again for every block costs a few
  * percent, small enough that a 200 x 200 product feeds two threads. */
 #define BLOCK_M 128
 #define BLOCK_N 256
-
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-static void use_one_thread(void) { openblas_set_num_threads(1); }
 
 #define T float
 #define NAME(x) x##_f32

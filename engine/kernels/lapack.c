@@ -3,15 +3,10 @@
 #include <cblas.h>
 #include <float.h>
 #include <math.h>
-#include <pthread.h>
 #include <string.h>
 
 #include "core/intmath.h"
-
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-/* OpenBLAS's own threads change the order of sums. */
-static void use_one_thread(void) { openblas_set_num_threads(1); }
+#include "kernels/blas.h"
 
 /* LAPACK's blocked routines get this many columns at a time. */
 #define BLOCK 32
@@ -57,7 +52,7 @@ typedef struct needs {
 #include "kernels/lapack.inc"
 
 size_t torus_lapack_workspace(const torus_lapack_job *job) {
-  pthread_once(&once, use_one_thread);
+  torus_blas_prepare();
   bool wide = job->dtype == TORUS_FLOAT64;
   needs n = wide ? needs_f64(job) : needs_f32(job);
   /* Each of at most 8 parts begins on a boundary of 64 bytes. */

@@ -3,7 +3,10 @@
 #include "check.h"
 
 #include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum { PIECES = 1000 };
 
@@ -106,11 +109,53 @@ TEST(clamps_the_number_of_threads) {
   CHECK(torus_threads() == 2, "%d", torus_threads());
 }
 
+static bool ends_well(pid_t child) {
+  int status = -1;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+/* A child ends like any other process: through exit and its handlers. */
+TEST(a_child_has_threads_of_its_own) {
+  double expected = harmonic(3);
+  for (int i = 0; i < 100; i++) {
+    pid_t child = fork();
+    if (child == 0) exit(i % 2 == 0 || harmonic(3) == expected ? 0 : 1);
+    /* Meanwhile the parent goes on. */
+    double parent = harmonic(3);
+    CHECK(parent == expected, "%a, not %a", parent, expected);
+    CHECK(ends_well(child), "child %d", i);
+  }
+}
+
+static bool admit_two(int threads) { return threads <= 2; }
+
+static void note_thread(void *arg, int64_t piece, int thread) {
+  (void)piece;
+  int *largest = arg;
+  if (thread > *largest) *largest = thread;
+}
+
+/* In a child, which has started no thread yet. */
+TEST(threads_that_are_not_admitted_are_done_without) {
+  pid_t child = fork();
+  if (child == 0) {
+    int largest = 0;
+    torus_threads_admit(admit_two);
+    torus_set_threads(5);
+    for (int i = 0; i < 200; i++) torus_parallel(64, note_thread, &largest);
+    exit(largest <= 1 ? 0 : 1);
+  }
+  CHECK(ends_well(child), "more than two threads");
+}
+
 int main(void) {
   RUN(runs_each_piece_once);
   RUN(takes_no_pieces);
   RUN(sums_to_the_same_bits_with_any_number_of_threads);
   RUN(nested_jobs_stay_on_their_thread);
   RUN(clamps_the_number_of_threads);
+  RUN(a_child_has_threads_of_its_own);
+  RUN(threads_that_are_not_admitted_are_done_without);
   return check_report();
 }

@@ -1,0 +1,37 @@
+/* torus.environment: a module of its own, which is loaded before the engine and
+ * the libraries that it is linked to. */
+#define _POSIX_C_SOURCE 200809L
+#include <lauxlib.h>
+#include <lua.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#define THREADS "OPENBLAS_NUM_THREADS"
+
+LUALIB_API int luaopen_torus_environment(lua_State *L);
+
+/* without_blas_threads(f): what f returns; OpenBLAS, if f loads it, starts no
+ * threads of its own. The engine gives it one at most, and where there is no
+ * address space for their buffers they would look for it for ever. */
+static int without_blas_threads(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  const char *before = getenv(THREADS);
+  char *kept = before ? strdup(before) : NULL;
+  setenv(THREADS, "1", 1);
+  int status = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
+  if (kept) {
+    setenv(THREADS, kept, 1);
+  } else {
+    unsetenv(THREADS);
+  }
+  free(kept);
+  return status == LUA_OK ? lua_gettop(L) : lua_error(L);
+}
+
+LUALIB_API int luaopen_torus_environment(lua_State *L) {
+  lua_newtable(L);
+  lua_pushcfunction(L, without_blas_threads);
+  lua_setfield(L, -2, "without_blas_threads");
+  return 1;
+}
