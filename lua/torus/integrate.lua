@@ -11,6 +11,7 @@
 -- derivative into a total one. Gradients still flow through the whole rollout
 -- to the initial state and to the Hamiltonian's parameters.
 -- @module torus.integrate
+local friction = require "torus.friction"
 local hamiltonian = require "torus.hamiltonian"
 local fused = require "torus.fused"
 local options = require "torus.options"
@@ -33,6 +34,7 @@ local RULES = {
   steps = { default = 30, type = "integer", min = 0 },
   method = { default = M.methods[1], choices = M.methods },
   backprop = { default = "stored", choices = { "stored", "reversible" } },
+  friction = {},
   energies = { default = false, type = "boolean" },
   fused = { type = "boolean" },
 }
@@ -50,13 +52,20 @@ local function splitting(problem, recording)
     force = force or slope("V", H.V, q, recording)
     p = p - force * (dt * c)
   end
+  local function damp()
+    if not problem.friction then return end
+    p = friction.damped(H.K, friction.at(problem.friction, q), p, dt * 0.5,
+      recording)
+  end
   for step = 1, problem.steps do
+    damp()
     for i, c in ipairs(scheme.drift) do
       kick(scheme.kick[i])
       q = q + slope("K", H.K, p, recording) * (dt * c)
       force = nil
     end
     kick(scheme.kick[#scheme.drift + 1])
+    damp()
     qs[step + 1], ps[step + 1] = q, p
   end
   return qs, ps
@@ -81,6 +90,9 @@ local function runge_kutta(problem, recording)
       local at_q = advance(q, dt, row, dq)
       local at_p = advance(p, dt, row, dp)
       local gq, gp = slopes(H, at_q, at_p, recording)
+      if problem.friction then
+        gq = gq + gp * friction.at(problem.friction, at_q)
+      end
       dq[#dq + 1], dp[#dp + 1] = gp, -gq
     end
     q, p = advance(q, dt, scheme.b, dq), advance(p, dt, scheme.b, dp)
@@ -135,6 +147,21 @@ local function check_scheme(o)
   end
 end
 
+local function check_friction(o)
+  friction.check("integrate", o.friction)
+  local scheme = schemes.of(o.method)
+  if scheme.splitting and scheme.order > 2 then
+    options.raise("integrate: friction: %s would be of second order with it; "
+      .. "expected one of: %s", o.method, listed(function(row)
+        return not row.splitting or row.order <= 2
+      end))
+  end
+  if o.fused or o.backprop == "reversible" then
+    options.raise("integrate: friction: there is no fused kernel with it, which "
+      .. "%s needs", o.fused and "fused = true" or "backprop = \"reversible\"")
+  end
+end
+
 --- Integrates Hamilton's equations from q, p with fixed steps.
 --
 -- A Hamiltonian made of networks that the engine knows (dense softplus or tanh
@@ -154,6 +181,10 @@ end
 -- @tparam[opt="stored"] string opts.backprop "stored" keeps what the gradient
 -- needs; "reversible" integrates backward for it in constant memory, with the
 -- fused operation and a scheme that a step of -dt undoes
+-- @param opts.friction dp/dt gets -D dH/dp (torus.friction): D is a number of at
+-- least 0, a tensor that broadcasts against p, or a function of q that returns
+-- such; none by default. Splitting schemes up to second order, and Runge-Kutta
+-- ones; never fused
 -- @tparam[opt=false] boolean opts.energies
 -- @tparam[opt] boolean opts.fused false forces the general path, true insists
 -- on the fused operation
@@ -175,6 +206,10 @@ function M.integrate(opts)
   check_step(o.dt)
   hamiltonian.check("integrate", o.H)
   check_scheme(o)
+  if o.friction then
+    check_friction(o)
+    return general(o)
+  end
   local networks = o.fused ~= false and fused.networks(o.H)
   if networks then return fused.rollout(networks, o) end
   if o.fused then

@@ -11,6 +11,7 @@
 local Module = require "torus.nn.module"
 local MLP = require "torus.nn.mlp"
 local field = require "torus.models.parts.field"
+local friction = require "torus.models.parts.friction"
 local hamiltonian = require "torus.hamiltonian"
 local integrate = require "torus.integrate"
 local options = require "torus.options"
@@ -35,6 +36,9 @@ M.rules = {
   depth = { default = 2, type = "integer", min = 1 },
   -- Of the hidden layers, a name that torus.nn.activation accepts.
   activation = { default = "tanh", type = "string" },
+  -- Of the motion, dp/dt = -dH/dq - D dH/dp: none, D a learned constant of at
+  -- least 0, or D >= 0 a learned function of q (torus.friction).
+  friction = { default = "none", choices = friction.choices },
   -- Of the parameters and of all that is computed.
   dtype = { default = "float32", choices = { "float32", "float64" } },
 }
@@ -47,6 +51,8 @@ M.rules = {
 -- @tparam[opt=200] integer config.width units of a hidden layer
 -- @tparam[opt=2] integer config.depth hidden layers
 -- @tparam[opt="tanh"] string config.activation of the hidden layers
+-- @tparam[opt="none"] string config.friction "constant" or "network": the motion
+-- loses energy, as torus.models.parts.friction has it
 -- @tparam[opt="float32"] string config.dtype or "float64"
 -- @tparam[opt] generator generator draws the initial weights
 -- @treturn Module
@@ -64,6 +70,13 @@ function M.new(config, generator)
   self:register("net", MLP.new { sizes = sizes, activation = c.activation,
     scalar = c.kind == "hnn", dtype = c.dtype, generator = generator })
   if c.kind == "hnn" then self.hamiltonian = hamiltonian.joint(self.net) end
+  if c.kind ~= "hnn" and c.friction ~= "none" then
+    options.raise("hnn: friction: expected \"none\" for the plain network, which "
+      .. "has no energy to lose, got %q", c.friction)
+  end
+  local damping = friction.new(c.friction, c.dimension,
+    { dtype = c.dtype, generator = generator })
+  if damping then self:register("friction", damping) end
   return self
 end
 
@@ -90,7 +103,7 @@ function HNN:energy(q, p)
   return self.hamiltonian(q, p)
 end
 
---- Time derivatives at a state, eq. (3).
+--- Time derivatives at a state, eq. (3), with friction less D dH/dp.
 -- @tparam tensor q (batch, d)
 -- @tparam tensor p (batch, d)
 -- @treturn tensor dq/dt (batch, d)
@@ -101,7 +114,10 @@ end
 -- dq, dp = model:motion(q, p)   -- as model(q, p)
 function HNN:motion(q, p)
   check_state(self, "motion", q, p)
-  if self.hamiltonian then return field.motion(self.hamiltonian, q, p) end
+  if self.hamiltonian then
+    local dq, dp = field.motion(self.hamiltonian, q, p)
+    return dq, self.friction and dp - dq * self.friction(q) or dp
+  end
   local both, d = self.net(engine.cat({ q, p }, 2)), self.config.dimension
   return both:narrow(2, 1, d), both:narrow(2, d + 1, d)
 end
@@ -204,7 +220,7 @@ function HNN:rollout(q, p, opts)
   local steps, dt = o.steps * o.substeps, o.dt / o.substeps
   if self.hamiltonian then
     return thinned(integrate { H = self.hamiltonian, q = q, p = p, dt = dt,
-      steps = steps, method = o.method }, o.substeps)
+      steps = steps, method = o.method, friction = self.friction }, o.substeps)
   end
   if o.method ~= "rk4" then
     options.raise("hnn:rollout: method: expected \"rk4\" or \"rk45\" for the "

@@ -7,6 +7,7 @@ local options = require "torus.options"
 local schemes = require "torus.schemes"
 local energy = require "torus.models.parts.energy"
 local frames = require "torus.models.parts.frames"
+local friction = require "torus.models.parts.friction"
 
 local M = {}
 
@@ -90,6 +91,11 @@ M.rules = {
   energy_init = { default = "default", choices = energy.inits },
   -- Factor of an energy's initial weights.
   energy_gain = { default = 1, type = "number", above = 0 },
+  -- Friction of the learned motion, dp/dt = -dH/dq - D dH/dp: none; D a learned
+  -- constant of at least 0; or D >= 0 a learned function of q, by a network of
+  -- a vector phase space (torus.friction). The energy then falls along every
+  -- rollout forward in time, and rises backward.
+  friction = { default = "none", choices = friction.choices },
   -- Integration scheme; the variant decides when it is not given.
   method = { choices = integrate.methods },
 
@@ -120,6 +126,10 @@ local function complete_phase(c, given)
       options.raise("hgn: %s: this is of phase = \"vector\", and phase is "
         .. "\"map\"", key)
     end
+  end
+  if c.friction == "network" then
+    options.raise("hgn: friction: expected \"none\" or \"constant\" where phase "
+      .. "is \"map\", got \"network\"")
   end
   for key, only in pairs { kinetic = "network", chart = 0,
     energy_activation = "softplus" } do

@@ -23,6 +23,7 @@ local checks = require "torus.models.hgn.checks"
 local configuration = require "torus.models.hgn.config"
 local coordinates = require "torus.models.hgn.coordinates"
 local engine = require "torus.engine"
+local friction = require "torus.models.parts.friction"
 local inspect = require "torus.models.hgn.inspect"
 local integrate = require "torus.integrate"
 local networks = require "torus.models.hgn.networks"
@@ -64,6 +65,9 @@ function M.new(config, generator)
   local energies
   self.hamiltonian, energies = networks.hamiltonian(c, generator)
   for _, entry in ipairs(energies) do self:register(entry[1], entry[2]) end
+  local damping = friction.new(c.friction, c.dimension,
+    { dtype = c.dtype, generator = generator })
+  if damping then self:register("friction", damping) end
   for _, name in ipairs { "chart", "projection" } do
     local net = networks[name](c, generator)
     if net then self:register(name, net) end
@@ -161,7 +165,8 @@ function HGN:rollout(q, p, opts)
   checks.states(self, "rollout", "p", p, { "batch" })
   return integrate.integrate { H = self.hamiltonian, q = q, p = p,
     steps = o.steps or self.steps, dt = o.dt or self.config.dt,
-    method = o.method or self.config.method, fused = o.fused }
+    method = o.method or self.config.method, fused = o.fused,
+    friction = self.friction }
 end
 
 --- The motion on from the last state of a trajectory.

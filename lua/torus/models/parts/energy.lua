@@ -185,4 +185,13 @@ function Quadratic:forward(p)
   return (p * p):reshape(p:size(1), -1):sum(2) * 0.5
 end
 
+--- The flow of dp/dt = -D dK/dp = -D p, for torus.friction: exact.
+-- @tparam tensor p (batch, ...)
+-- @tparam number|tensor amount D times the time
+-- @treturn tensor like p
+function Quadratic:damped(p, amount)
+  if type(amount) == "number" then return p * math.exp(-amount) end
+  return p * (-amount):exp()
+end
+
 return M

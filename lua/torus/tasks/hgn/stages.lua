@@ -31,6 +31,7 @@ local TRAINED = {
   images = function(name) return not name:match("^task%.") end,
   fit = function(name)
     return name:match("^[KVH]%.") or name:match("^chart%.")
+      or name:match("^friction%.")
       or name == "task.states"
   end,
   teach = function(name)

@@ -1,0 +1,78 @@
+--- Friction in torus.integrate: dq/dt = dH/dp and dp/dt = -dH/dq - D dH/dp, a
+-- port-Hamiltonian system without ports. With D of at least 0 the energy falls
+-- where anything moves: dH/dt = -D |dH/dp|^2.
+--
+-- A splitting scheme gets half of a damping step before and half of one behind
+-- each of its steps (Strang's splitting, second order): the flow of
+-- dp/dt = -D dK/dp at constant q. A Runge-Kutta scheme has the term in its
+-- slopes.
+-- @module torus.friction
+local engine = require "torus.engine"
+local hamiltonian = require "torus.hamiltonian"
+local options = require "torus.options"
+
+local M = {}
+
+-- Rounds of the fixed point of an implicit midpoint step. A round gains a factor
+-- of D K'' dt / 4, which is a few hundredths in practice.
+local ROUNDS = 8
+
+--- Raises unless a value can be a friction.
+-- @tparam string where name of the operation, for the message
+-- @param D a number of at least 0, a tensor or a function of q
+-- @usage
+-- friction = require "torus.friction"
+-- print(pcall(friction.check, "example", -1))
+function M.check(where, D)
+  local fits = engine.is_tensor(D) or options.is_callable(D)
+    or type(D) == "number" and D >= 0 and D < math.huge
+  if not fits then
+    options.raise("%s: friction: expected a number of at least 0, a tensor that "
+      .. "broadcasts against p, or a function of q that returns one, got %s",
+      where, options.show(D))
+  end
+end
+
+--- The friction at a position.
+-- @param D a number, a tensor or a function of q
+-- @tparam tensor q (batch, ...)
+-- @treturn number|tensor
+-- @usage
+-- friction = require "torus.friction"
+-- print(friction.at(function(q) return q * q end, torus.ones(1, 1) * 3))   -- 9
+function M.at(D, q)
+  if engine.is_tensor(D) or type(D) == "number" then return D end
+  return D(q)
+end
+
+-- dp/dt = -dK/dp over a time that may be a tensor, by the implicit midpoint rule.
+-- Undone by minus the time, as the midpoint is the same.
+local function midpoint(K, p, time, recording)
+  local to = p
+  for _ = 1, ROUNDS do
+    to = p - hamiltonian.slope("K", K, (p + to) * 0.5, recording) * time
+  end
+  return to
+end
+
+--- The momentum after some time of dp/dt = -D dK/dp. Exact where K has a method
+-- `damped` (|p|^2 / 2 of torus.models.parts.energy), else by the implicit midpoint
+-- rule; either is undone by a negative time.
+-- @tparam function|Module K of p (batch, ...), returns (batch)
+-- @param D number or tensor
+-- @tparam tensor p (batch, ...)
+-- @tparam number|tensor time of either sign
+-- @tparam boolean recording whether the result shall be differentiable
+-- @treturn tensor like p
+-- @usage
+-- friction = require "torus.friction"
+-- function K(p) return (p * p):sum(2) / 2 end
+-- p = torus.ones({ 1, 1 }, { dtype = "float64" })
+-- print(friction.damped(K, 0.1, p, 0.5, false))   -- exp(-0.05), nearly
+function M.damped(K, D, p, time, recording)
+  local amount = D * time
+  if type(K) == "table" and K.damped then return K:damped(p, amount) end
+  return midpoint(K, p, amount, recording)
+end
+
+return M
