@@ -68,6 +68,7 @@ local PANEL = {
   log = { choices = { "x", "y", "xy" } },
   xrange = { type = "table" },
   yrange = { type = "table" },
+  xtics = { type = "number", above = 0 },
   series = { default = {}, type = "table" },
   legend = { default = "top right", type = "string" },
   square = { default = false, type = "boolean" },
@@ -198,6 +199,8 @@ local function add_axes(script, panel, where)
     local name = axis .. "range"
     add_range(script, where, name, axis, panel[name])
   end
+  add(script, "set xtics %s", panel.xtics and number(panel.xtics)
+    or "autofreq")
   add(script, "set cblabel %s", quoted(panel.colour_label or ""))
   add_range(script, where, "colour_range", "cb", panel.colour_range, true)
 end
@@ -461,6 +464,7 @@ end
 -- {low, high} of the bar with these colours; labels =
 -- {{x =, y =, text =, align = "left", "center" or "right", colour =}, ...};
 -- title, xlabel, ylabel; log = "x", "y" or "xy"; xrange, yrange = {low, high};
+-- xtics, the distance of the numbers on x;
 -- legend = "top right", as gnuplot's key takes it; square, equal units on both
 -- axes; width, height in pixels; font_size
 -- @treturn ?boolean true

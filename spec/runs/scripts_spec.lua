@@ -54,7 +54,8 @@ describe("the scripts", function()
 
   teardown(function() remove_tree(base) end)
 
-  for _, name in ipairs { "train", "evaluate", "rollout", "compare", "demo" } do
+  for _, name in ipairs { "train", "evaluate", "rollout", "compare",
+    "dimension", "demo" } do
     it(name .. " explains itself", function()
       assert.matches("Usage: " .. name .. ".lua",
         succeeds(name .. ".lua --help"))
@@ -150,6 +151,27 @@ describe("the scripts", function()
     assert.matches("/portrait.png\n$",
       succeeds("evaluate.lua " .. run .. " --count 2 --pictures"))
     assert.are.equal("\137PNG", assert(files.read(run .. "/portrait.png")):sub(1, 4))
+  end)
+
+  it("dimension trains with 1, 2, ... degrees of freedom and picks", function()
+    local arguments = "dimension.lua --steps 1 --most 2 --count 3 --rollout 6 "
+      .. "--out " .. base .. "/dimension --frames 4 --set width=4 --set state=2 "
+      .. "--set energy_layers=1 --set resolution=16 --set batch=2 "
+      .. "--set train_size=4 --set test_size=3 "
+    local status, out, err = script(arguments)
+    assert.are.equal(0, status, err)
+    assert.matches("%[2/2%] n2: 1 steps", err)
+    assert.matches("| valid steps of 6 |", out)
+    assert.matches("\n%d degrees? of freedom: ", out)
+    local found = json.decode(succeeds(arguments .. "--json"))
+    assert.are.same({ 1, 2 }, { found.rows[1].n, found.rows[2].n })
+    assert.is_number(found.dimension)
+    fails(arguments .. "--set dimension=3",
+      "dimension.lua: dimension: changes: expected neither phase nor dimension")
+    fails("dimension.lua --data " .. base .. "/none.npy --out " .. base .. "/no",
+      "none.npy")
+    fails("dimension.lua --system sping --out " .. base .. "/no",
+      "no system is named \"sping\"")
   end)
 
   it("compare puts runs next to each other", function()

@@ -208,8 +208,8 @@ function M.load(path, opts)
 end
 
 --- The first sequences of a part, longer: those of the set where they have as
--- many steps, else the same motion simulated on. Noise is drawn anew where it
--- is simulated.
+-- many steps, with the frames that it holds back, else the same motion simulated
+-- on. Noise is drawn anew where it is simulated.
 -- @tparam string name "train" or "test"
 -- @tparam integer count of sequences, at most as many as the part has
 -- @tparam integer steps
@@ -221,6 +221,8 @@ end
 -- print(set:longer("test", 2, 300):batch({ 1 }):size(2))   -- 301
 function Dataset:longer(name, count, steps)
   local part = self[name]
+  if steps < part.length then return part end
+  if self.whole then part = self.whole[name] end
   if steps < part.length then return part end
   if not self.system then
     return nil, string.format("%s: the sequences have %d steps, and frames "
@@ -264,6 +266,7 @@ local FRAMES = {
   test = { default = 0.2, type = "number", above = 0 },
   train = { type = "number", above = 0 },
   dt = { default = 0.125, type = "number" },
+  held_back = { default = 0, type = "integer", min = 0 },
 }
 
 -- A share below 1, or a count.
@@ -280,6 +283,8 @@ end
 -- many
 -- @tparam[opt] number opts.train likewise; all others by default
 -- @tparam[opt=0.125] number opts.dt time between frames
+-- @tparam[opt=0] integer opts.held_back frames at the end of every sequence that
+-- train and test do without; Dataset:longer has them
 -- @treturn ?Dataset train and test (torus.data.split), dt, steps
 -- @treturn ?string message
 -- @usage
@@ -303,9 +308,18 @@ function M.frames(source, opts)
       rows.path or "frames", total, tostring(train or o.train),
       tostring(test or o.test))
   end
-  return setmetatable({ dt = o.dt, steps = rows.shape[2] - 1,
-    path = rows.path, train = splits.frames(rows, 1, train),
-    test = splits.frames(rows, total - test + 1, test) }, Dataset)
+  local length = rows.shape[2] - o.held_back
+  if length < 1 then
+    return nil, string.format("%s: held_back: expected fewer than the %d frames "
+      .. "of a sequence, got %d", rows.path or "frames", rows.shape[2],
+      o.held_back)
+  end
+  local function parts(frames)
+    return { train = splits.frames(rows, 1, train, frames),
+      test = splits.frames(rows, total - test + 1, test, frames) }
+  end
+  return setmetatable(options.joined(parts(length), { dt = o.dt,
+    steps = length - 1, path = rows.path, whole = parts() }), Dataset)
 end
 
 -- --- any ------------------------------------------------------------------------

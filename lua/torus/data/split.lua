@@ -144,15 +144,17 @@ Frames.__name = "torus.data.frames"
 -- height, width, 3} and rows(indices) -> tensor, uint8 or float32
 -- @tparam integer first sequence of this part
 -- @tparam integer size sequences of this part
+-- @tparam[opt] integer length frames of a sequence, from its first one on; all
+-- by default
 -- @treturn Frames
 -- @usage
 -- splits = require "torus.data.split"
 -- video = require "torus.data.video"
 -- source = assert(video.from_tensor(torus.rand(10, 5, 16, 16, 3)))
 -- print(splits.frames(source, 1, 8).length)   -- 5
-function M.frames(source, first, size)
+function M.frames(source, first, size, length)
   return setmetatable({ source = source, before = first - 1, size = size,
-    length = source.shape[2] }, Frames)
+    length = length or source.shape[2] }, Frames)
 end
 
 function Frames:__len() return self.size end
@@ -167,7 +169,7 @@ function Frames:__len() return self.size end
 function Frames:batch(indices)
   local list = list_of(indices, self.size)
   for i, index in ipairs(list) do list[i] = index + self.before end
-  local picked = self.source:rows(list)
+  local picked = self.source:rows(list):narrow(2, 1, self.length)
   if picked.dtype == "uint8" then return picked:to("float32") / 255 end
   return picked
 end

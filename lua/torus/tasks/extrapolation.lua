@@ -31,6 +31,7 @@ local RULES = {
   infer = { type = "callable" },
   variances = { type = "callable" },
   show = { type = "table" },
+  symetric = { default = true, type = "boolean" },
 }
 
 -- --- rollouts -----------------------------------------------------------------
@@ -207,7 +208,8 @@ end
 -- (batch, window, height, width, channels) that returns q and p at the first
 -- of them, by default the model's; variances, a function of the same frames,
 -- of the posterior over the state (q, p), where there is one; show, steps that
--- `shown` has of the first sequence
+-- `shown` has of the first sequence; symetric=true, or leave SyMetric out, whose
+-- fits of polynomials take longest
 -- @treturn ?table numbers: count, steps, window; valid (valid steps: mean,
 -- spread, median); prediction_time (median forward and backward, their mean,
 -- limit), nil where there are no frames after the window; mse (window, next,
@@ -240,7 +242,9 @@ function M.measure(model, set, opts)
       energy_drift = o.count > 1
         and statistics.summary(drift(found.energies)) or nil,
       period = period_of(found, part, set.dt) }
-    numbers.symetric, numbers.symetric_missing = symetric_of(found)
+    if o.symetric then
+      numbers.symetric, numbers.symetric_missing = symetric_of(found)
+    end
     return numbers, found.shown
   end)
 end
@@ -275,7 +279,9 @@ end
 
 local function symetric_rows(numbers)
   local s = numbers.symetric
-  if not s then return { { "SyMetric", numbers.symetric_missing } } end
+  if not s then
+    return { numbers.symetric_missing and { "SyMetric", numbers.symetric_missing } }
+  end
   return {
     { "R^2, latent to true state", string.format(
       "%.4f (polynomials, order %.2g)", s.r2, s.order) },

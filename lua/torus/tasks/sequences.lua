@@ -24,7 +24,7 @@ local function open_video(config)
     end
   end
   return datasets.frames(config.data, { train = config.train_size,
-    test = config.test_size, dt = config.dt })
+    test = config.test_size, dt = config.dt, held_back = config.held_back })
 end
 
 local function open_states(config)
@@ -32,6 +32,11 @@ local function open_states(config)
   if config.system then
     system, message = systems.find(config.system)
     if not system then return nil, message end
+  end
+  if config.held_back then
+    return nil, string.format("held_back: expected none without a .npy file of "
+      .. "frames, got %d: a system is simulated as far as is asked for",
+      config.held_back)
   end
   local opts = { train = config.train_size, test = config.test_size,
     seed = config.data_seed, noise = config.noise, dt = config.dt,
@@ -68,7 +73,7 @@ end
 
 --- Opens them.
 -- @tparam table config system, data, train_size, test_size, data_seed, noise,
--- dt, frames, resolution, channels
+-- dt, frames, held_back, resolution, channels
 -- @treturn ?Dataset
 -- @treturn ?string message
 function M.open(config)

@@ -26,6 +26,9 @@ local MORE = {
   system = { type = "string" },
   -- a folder of trajectories or a .npy file of frames, instead of a simulation
   data = { type = "string" },
+  -- frames at the end of every sequence of a .npy file that training does not
+  -- see; rollouts are compared with them
+  held_back = { type = "integer", min = 1 },
   -- of the states, by default the system's; data bring their own
   noise = { type = "number", min = 0 },
   -- sequences, by default those of torus.data
@@ -59,7 +62,7 @@ local MORE = {
 Task.rules = training.rules(hgn.rules, options.joined(MORE, stages.rules))
 Task.model_rules = hgn.rules
 Task.data_keys = { "system", "data", "noise", "train_size", "test_size",
-  "data_seed" }
+  "data_seed", "held_back" }
 
 -- Found by experiments:
 -- - With PyTorch's default initialisation the second derivatives of K and V are

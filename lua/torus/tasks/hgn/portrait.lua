@@ -115,6 +115,8 @@ local function orbits_panel(orbits, name, energy)
   local x, y, xlabel, ylabel = plane_of(orbits)
   local panel = { title = name .. (xlabel == "q" and " phase portrait"
     or " orbits"), xlabel = xlabel, ylabel = ylabel, colour_label = energy,
+    colour_range = { orbits.energies:min():item(),
+      orbits.energies:max():item() },
     xrange = range_of(x), yrange = range_of(y), series = {},
     square = xlabel ~= "q" }
   for i = 1, x:size(2) do
@@ -124,24 +126,34 @@ local function orbits_panel(orbits, name, energy)
   return panel
 end
 
-local GRID = 101 -- points along a side of the learned energy's contours
+local GRID = 101 -- points along a side of the energy's contours
 
--- Level sets of the learned energy below the orbits.
-local function add_contours(panel, model)
+-- Level sets of the energy below the orbits, up to somewhat above their own.
+local function add_contours(panel, energy, dtype)
   local function axis(range)
-    return engine.linspace(range[1], range[2], GRID,
-      { dtype = model.config.dtype })
+    return engine.linspace(range[1], range[2], GRID, { dtype = dtype })
   end
   local x, y = axis(panel.xrange), axis(panel.yrange)
-  panel.kind, panel.filled, panel.x, panel.y = "contour", false, x, y
-  panel.z = model:energy(x:reshape(1, GRID):expand(GRID, GRID):reshape(-1, 1),
+  local z = energy(x:reshape(1, GRID):expand(GRID, GRID):reshape(-1, 1),
     y:reshape(GRID, 1):expand(GRID, GRID):reshape(-1, 1)):reshape(GRID, GRID)
+  local low, high = table.unpack(panel.colour_range)
+  panel.kind, panel.filled, panel.x, panel.y = "contour", false, x, y
+  panel.z = z:minimum(high + 0.5 * (high - low))
+end
+
+-- One half of the picture: orbits, and of one degree of freedom contours.
+local function half(orbits, name, energy_name, energy, dtype)
+  local panel = orbits_panel(orbits, name, energy_name)
+  if orbits.q:size(3) == 1 then
+    engine.no_grad(function() add_contours(panel, energy, dtype) end)
+  end
+  return panel
 end
 
 --- Draws the learned orbits, coloured by their learned energy, and next to them
 -- the true ones, coloured by their true energy: for one degree of freedom in
--- phase space, with the level sets of the learned energy, for more in the plane
--- of the first two positions. Coordinates and energy of a learned phase space
+-- phase space, with level sets of the energy, for more in the plane of the first
+-- two positions. Coordinates and energy of a learned phase space
 -- are free up to a canonical transformation, and up to unit and zero; orbits
 -- and their order are not.
 -- @tparam string path of a .png
@@ -152,11 +164,12 @@ end
 -- @treturn ?string message
 function M.draw(path, model, set, opts)
   local learned, truth = M.orbits(model, set, opts)
-  local panels = { orbits_panel(learned, "learned", "learned energy") }
-  if model.config.dimension == 1 then
-    engine.no_grad(function() add_contours(panels[1], model) end)
+  local panels = { half(learned, "learned", "learned energy",
+    function(q, p) return model:energy(q, p) end, model.config.dtype) }
+  if truth then
+    panels[2] = half(truth, "true", "energy",
+      function(q, p) return set.system:energy(q, p) end, "float64")
   end
-  if truth then panels[2] = orbits_panel(truth, "true", "energy") end
   return plot.figure { path = path, panels = panels, columns = #panels,
     width = #panels == 2 and 1240 or 660, height = 540 }
 end

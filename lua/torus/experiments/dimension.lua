@@ -1,0 +1,318 @@
+--- How many degrees of freedom does a video have? HGNs with vector phase spaces
+-- of 1, 2, 3, ... dimensions are trained briefly, and the smallest one whose
+-- rollouts hold as long as those of any larger one is picked.
+-- @module torus.experiments.dimension
+local cells = require "torus.experiments.cells"
+local configuration = require "torus.runs.configuration"
+local datasets = require "torus.data"
+local extrapolation = require "torus.tasks.extrapolation"
+local markdown = require "torus.experiments.markdown"
+local npy = require "torus.npy"
+local options = require "torus.options"
+local plot = require "torus.plot"
+local tasks = require "torus.tasks"
+
+local M = {}
+
+-- --- the choice ---------------------------------------------------------------
+
+--- How many times longer the rollouts of more degrees of freedom have to hold,
+-- to count: with another seed a brief training differs by some tens of per cent,
+-- while a phase space that lacks a degree of freedom loses the motion several
+-- times earlier.
+M.factor = 1.5
+
+-- Whether the valid steps b are clearly more than a, both {mean, spread, count}.
+local function clearly_more(b, a)
+  local error = math.sqrt(a.spread ^ 2 / a.count + b.spread ^ 2 / b.count)
+  local difference = b.mean - a.mean
+  return difference > 2 * error and difference >= 1
+    and b.mean > M.factor * a.mean
+end
+
+--- The smallest number of degrees of freedom whose valid steps are not clearly
+-- beaten by those of a larger number. One number of steps clearly beats another
+-- when its mean is larger by a factor of 1.5, by at least one step and by more
+-- than two standard errors of the difference.
+--
+-- A phase space with too few degrees of freedom can't hold the motion: its
+-- rollouts fail inside the frames of training or soon after them. One with
+-- surplus dimensions can, but a rollout has directions to leave in that training
+-- never showed, so that it holds as long or shorter. Valid time therefore rises
+-- up to the true number and no further, and the number is where it stops rising.
+-- The error inside the window is no such measure: it goes on falling.
+-- @tparam {table,...} rows each with n, degrees of freedom, and valid: mean,
+-- spread (standard deviation) and count of the valid steps of sequences
+-- @treturn integer n
+-- @treturn boolean whether it is the largest that was tried, so that a larger
+-- one might hold longer
+-- @raise for no rows
+-- @usage
+-- local dimension = require "torus.experiments.dimension"
+-- print(dimension.pick {
+--   { n = 1, valid = { mean = 5, spread = 3, count = 64 } },
+--   { n = 2, valid = { mean = 60, spread = 30, count = 64 } },
+--   { n = 3, valid = { mean = 66, spread = 30, count = 64 } } })   -- 2 false
+function M.pick(rows)
+  if #rows == 0 then
+    options.raise("dimension.pick: expected at least one row, got none")
+  end
+  local sorted = table.move(rows, 1, #rows, 1, {})
+  table.sort(sorted, function(a, b) return a.n < b.n end)
+  for i, row in ipairs(sorted) do
+    local beaten = false
+    for k = i + 1, #sorted do
+      beaten = beaten or clearly_more(sorted[k].valid, row.valid)
+    end
+    if not beaten then return row.n, i == #sorted end
+  end
+end
+
+-- --- the trainings ------------------------------------------------------------
+
+local RULES = {
+  out = { required = true, type = "string" },
+  system = { type = "string" },
+  data = { type = "string" },
+  frames = { type = "integer", min = 2 },
+  most = { default = 4, type = "integer", min = 1 },
+  steps = { default = 2000, type = "integer", min = 1 },
+  seed = { default = 0, type = "integer", min = 0 },
+  changes = { default = {}, type = "table" },
+  rollout = { default = 300, type = "integer", min = 1 },
+  count = { default = 64, type = "integer", min = 1 },
+  refine = { default = 12, type = "integer", min = 1 },
+  say = { default = print, type = "callable" },
+}
+
+-- Of a training step, for the estimate of the time that is left.
+local SECONDS_PER_STEP = 0.07
+
+-- What a configuration needs to know of given frames. Training sees the first
+-- half of every sequence where not said otherwise: how far rollouts hold can
+-- only be told by frames that it has not seen.
+local function of_video(path, o)
+  local header, message = npy.info(path)
+  if not header then return nil, message end
+  local length = header.shape[2] or 0
+  local frames = o.frames or math.max(2, length // 2)
+  if frames >= length then
+    return nil, string.format("%s: expected sequences of more than %d frames, "
+      .. "so that some are left to compare rollouts with, got %d", path, frames,
+      length)
+  end
+  return { data = path, frames = frames, held_back = length - frames,
+    resolution = header.shape[3] }, length - 1
+end
+
+-- Of a folder of trajectories, or of a system.
+local function of_states(o)
+  local changes = { system = o.system, data = o.data, frames = o.frames }
+  if not o.data then
+    changes.noise, changes.train_size, changes.test_size = 0, 4000,
+      math.max(o.count, 64)
+    return changes, o.rollout
+  end
+  local set, message = datasets.load(o.data, { system = o.system })
+  if not set then return nil, message end
+  changes.frames = set.steps + 1
+  return changes, o.rollout
+end
+
+-- The cells of all n, and how many steps a rollout has.
+local function plan(o)
+  local changes, last
+  if o.data and o.data:match("%.npy$") then
+    changes, last = of_video(o.data, o)
+  else
+    changes, last = of_states(o)
+  end
+  if not changes then return nil, last end
+  -- Motion is drawn out over the first third of the training, as of the preset.
+  changes = options.joined(changes, { model = "hgn", phase = "vector",
+    seed = o.seed, steps = o.steps, fit_steps = 0, teach_steps = 0, chart = 0,
+    horizon_steps = math.min(600, o.steps // 3),
+    kl_warmup = math.min(1000, o.steps // 2) }, o.changes)
+  local list = {}
+  for n = 1, o.most do
+    local config, message = configuration.make("small",
+      options.joined(changes, { dimension = n }))
+    if not config then return nil, message end
+    list[n] = { name = "n" .. n, config = config,
+      cost = config.steps * SECONDS_PER_STEP }
+  end
+  return list, math.min(o.rollout, last)
+end
+
+-- What is kept of a training.
+local function measured(model, data, config, o)
+  local task = tasks.get "hgn"
+  local numbers, message = extrapolation.measure(model, data, options.joined(
+    task.extrapolation(model, data, config, { refine = o.refine }),
+    { steps = o.rollout, count = o.count, symetric = false }))
+  if not numbers then error(message, 0) end
+  return { n = config.dimension, window = numbers.window, mse = numbers.mse.window,
+    valid = numbers.valid, prediction_time = numbers.prediction_time,
+    energy_drift = numbers.energy_drift, rollout = o.rollout, asked = o.count,
+    refine = o.refine }
+end
+
+-- Results of an earlier call count only where they were measured alike.
+local function mismatch(row, o)
+  for key, now in pairs { rollout = o.rollout, asked = o.count,
+    refine = o.refine } do
+    if row[key] ~= now then
+      return string.format("%s/n%d/result.json was measured with another rollout, "
+        .. "count or refine (%d, expected %d): remove it to measure again, or "
+        .. "choose another folder", o.out, row.n, row[key], now)
+    end
+  end
+end
+
+--- Trains, measures and picks. Every n is a run in a folder of its own, `n1`,
+-- `n2`, ... below `out`; what an earlier call has finished is not done again,
+-- and dimension.png is drawn anew.
+-- @tparam table opts
+-- @tparam string opts.out folder
+-- @tparam[opt] string opts.system name of a system to simulate, without noise
+-- @tparam[opt] string opts.data a .npy file of frames, or a folder of
+-- trajectories, instead
+-- @tparam[opt] integer opts.frames that training sees of every sequence; of a
+-- .npy file by default the first half, else 31
+-- @tparam[opt=4] integer opts.most degrees of freedom
+-- @tparam[opt=2000] integer opts.steps of each training
+-- @tparam[opt=0] integer opts.seed
+-- @tparam[opt] table opts.changes of the configuration
+-- @tparam[opt=300] integer opts.rollout steps of the rollouts that are measured;
+-- of a .npy file at most as many as its sequences have
+-- @tparam[opt=64] integer opts.count test sequences
+-- @tparam[opt=12] integer opts.refine rounds of refinement of the initial states
+-- @tparam[opt=print] function opts.say reports a line
+-- @treturn ?table dimension, the n picked; largest, whether none larger was tried;
+-- rows, one for each n: n, window (frames of training), mse (inside of it), valid
+-- (mean, spread, median, count of the valid steps), prediction_time, energy_drift
+-- (mean, spread, median), seconds, step; picture, its path, nil without gnuplot
+-- @treturn ?string message
+function M.run(opts)
+  local o = options.resolve("dimension", opts, RULES)
+  if not o.system and not o.data then
+    options.raise("dimension: expected a system or data, got neither")
+  end
+  if o.changes.dimension or o.changes.phase then
+    options.raise("dimension: changes: expected neither phase nor dimension, "
+      .. "which are what is compared, got %s",
+      options.show(o.changes.dimension or o.changes.phase))
+  end
+  local list, rollout = plan(o)
+  if not list then return nil, rollout end
+  o.rollout = rollout
+  local results, message = cells.run(list, { out = o.out, say = o.say,
+    measure = function(model, data, cell)
+      return measured(model, data, cell.config, o)
+    end })
+  if not results then return nil, message end
+  local rows = {}
+  for n, cell in ipairs(list) do
+    rows[n] = results[cell.name]
+    if not rows[n] then
+      return nil, string.format("%s/%s: another process works on it; call again "
+        .. "when it has finished", o.out, cell.name)
+    end
+    message = mismatch(rows[n], o)
+    if message then return nil, message end
+  end
+  local found = { rows = rows }
+  found.dimension, found.largest = M.pick(rows)
+  local path = o.out .. "/dimension.png"
+  local drawn, problem = M.draw(path, found)
+  if drawn then found.picture = path else o.say(problem) end
+  return found
+end
+
+-- --- in words and pictures --------------------------------------------------------
+
+local function scientific(x) return string.format("%.2fe-4", x * 1e4) end
+
+--- The table of what run found, in Markdown.
+-- @tparam table found as run returns it
+-- @treturn string
+function M.markdown(found)
+  local body = {}
+  for i, row in ipairs(found.rows) do
+    local drift = row.energy_drift
+    body[i] = { string.format("%d%s", row.n, row.n == found.dimension and " *"
+      or ""), scientific(row.mse), string.format("%.1f ± %.1f", row.valid.mean,
+      row.valid.spread), tostring(row.valid.median),
+      markdown.number("%.2g", drift and drift.median),
+      string.format("%.0f", row.seconds) }
+  end
+  return markdown.table({ "n", string.format("MSE in the %d frames of training",
+    found.rows[1].window), string.format("valid steps of %d",
+    found.rows[1].rollout), "median", "energy drift, median", "seconds" }, body)
+end
+
+--- The number picked, and why, in a sentence or two.
+-- @tparam table found as run returns it
+-- @treturn string
+function M.verdict(found)
+  local n, row = found.dimension, nil
+  for _, one in ipairs(found.rows) do row = one.n == n and one or row end
+  local text = string.format("%d degree%s of freedom: no larger number holds "
+    .. "clearly longer than %.1f steps", n, n == 1 and "" or "s",
+    row.valid.mean)
+  if row.valid.mean < row.window - 1 then
+    text = text .. string.format(". Rollouts end inside the %d frames of "
+      .. "training, so train longer (--steps) before relying on it", row.window)
+  end
+  if found.largest and #found.rows > 1 then
+    text = text .. ". None larger was tried: a larger --most may hold longer"
+  end
+  return text
+end
+
+local PANELS = {
+  { "valid steps", function(row) return row.valid.mean end },
+  { "MSE in the frames of training", function(row) return row.mse end, "y" },
+  { "energy drift, relative", function(row)
+    return row.energy_drift and row.energy_drift.median
+  end, "y" },
+}
+
+local function panel_of(found, title, value, log)
+  local x, y, low, high, picked_y = {}, {}, {}, {}, 0
+  for i, row in ipairs(found.rows) do
+    local error = row.valid.spread / math.sqrt(row.valid.count)
+    x[i], y[i] = row.n, value(row) or 0 / 0
+    low[i], high[i] = y[i] - 2 * error, y[i] + 2 * error
+    if row.n == found.dimension then picked_y = y[i] end
+  end
+  local line = { x = x, y = y, style = "linespoints", colour = "#1b6ca8" }
+  if not log then line.low, line.high = low, high end
+  return { title = title, xlabel = "degrees of freedom", log = log,
+    xrange = { 0.5, #found.rows + 0.5 }, xtics = 1, series = { line,
+      { x = { found.dimension }, y = { picked_y }, style = "points",
+        colour = "#d95f02", label = "picked" } } }
+end
+
+--- Draws valid steps (with two standard errors), the error inside the frames of
+-- training and the energy drift against the number of degrees of freedom.
+-- @tparam string path of a .png
+-- @tparam table found as run returns it
+-- @treturn ?boolean true
+-- @treturn ?string message
+function M.draw(path, found)
+  local panels = {}
+  for i, panel in ipairs(PANELS) do
+    panels[i] = panel_of(found, table.unpack(panel))
+  end
+  local window = found.rows[1].window
+  table.insert(panels[1].series, { x = panels[1].xrange,
+    y = { window - 1, window - 1 }, style = "dashes", colour = "#808080",
+    label = string.format("%d frames of training", window) })
+  panels[1].yrange, panels[1].legend = { 0, found.rows[1].rollout * 1.05 },
+    "outside bottom"
+  return plot.figure { path = path, panels = panels, columns = 3, width = 1320,
+    height = 420 }
+end
+
+return M
