@@ -237,7 +237,7 @@ TEST(returns_when_time_runs_backward) {
   }
 }
 
-TEST(bits_do_not_depend_on_threads_or_place) {
+TEST(bits_do_not_depend_on_threads_or_position) {
   enum { MANY = 700 };
   const system_case *s = &systems[3];
   torus_field field = field_of(s);
@@ -414,7 +414,7 @@ int main(void) {
   RUN(follows_a_field_that_depends_on_time_with_interpolated_samples);
   RUN(error_falls_with_the_tolerance);
   RUN_EACH_ISA(returns_when_time_runs_backward);
-  RUN_EACH_ISA(bits_do_not_depend_on_threads_or_place);
+  RUN_EACH_ISA(bits_do_not_depend_on_threads_or_position);
   RUN(names_the_trajectory_that_fails);
   RUN(refuses_a_state_that_is_not_finite);
   RUN(checks_times_and_options);

@@ -40,7 +40,7 @@ static const int64_t shapes[][9] = {
     {2, 4, 5, 3, 2, 1, 1, 1LL << 32, 0}, {1, 3, 2, 3, 2, 3, 3, 1LL << 40, 7},
 };
 
-/* n h w c k of small images that are doubled on the way */
+/* n h w c k of small images that are doubled first */
 static const int doubled[][5] = {
     {1, 1, 1, 3, 2},     {0, 4, 4, 16, 16},  {3, 4, 4, 64, 64},
     {1, 8, 8, 40, 24},   {17, 4, 4, 16, 33}, {2, 9, 7, 20, 17},

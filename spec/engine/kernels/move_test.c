@@ -10,7 +10,7 @@
 
 static const size_t widths[] = {1, 4, 8};
 
-/* Every byte of an element at a place of its own. */
+/* Every byte of an element at an offset of its own. */
 static void number(unsigned char *data, int64_t count, size_t width) {
   for (int64_t i = 0; i < count * (int64_t)width; i++) {
     data[i] = (unsigned char)(i * 31 + i / 251);
@@ -82,9 +82,9 @@ TEST(copies_scalars_and_nothing) {
 TEST(converts_to_the_nearest_that_fits) {
   const double x[] = {0.9,      -0.9,   255.9, 256,  -1,    NAN,
                       INFINITY, -1e300, 1e300, 3e38, 1e-50, 9007199254740992.0};
-  const int64_t whole[] = {0,         0,         255,       256,
-                           -1,        0,         INT64_MAX, INT64_MIN,
-                           INT64_MAX, INT64_MAX, 0,         9007199254740992};
+  const int64_t integers[] = {
+      0,         0,         255,       256,       -1, 0,
+      INT64_MAX, INT64_MIN, INT64_MAX, INT64_MAX, 0,  9007199254740992};
   const uint8_t small[] = {0, 0, 255, 255, 0, 0, 255, 0, 255, 255, 0, 255};
   enum { N = sizeof x / sizeof *x };
   int64_t i64[N];
@@ -96,7 +96,7 @@ TEST(converts_to_the_nearest_that_fits) {
   torus_move_convert(TORUS_FLOAT64, x, TORUS_FLOAT32, f32, N);
   torus_move_convert(TORUS_FLOAT64, x, TORUS_FLOAT64, f64, N);
   for (int i = 0; i < N; i++) {
-    CHECK(i64[i] == whole[i], "%g to %lld", x[i], (long long)i64[i]);
+    CHECK(i64[i] == integers[i], "%g to %lld", x[i], (long long)i64[i]);
     CHECK(u8[i] == small[i], "%g to %d", x[i], u8[i]);
     float expected = (float)x[i];
     CHECK(memcmp(&f32[i], &expected, sizeof expected) == 0 || isnan(x[i]),
@@ -156,7 +156,7 @@ TEST(reads_and_adds_by_index) {
     double times = k / 2 % 3 == 2 ? 2 : 1;
     CHECK(back[k] == times * src[k], "%g at %d", back[k], k);
   }
-  /* A place for every element: (2, 2, 2). */
+  /* An index for every element: (2, 2, 2). */
   const int64_t places[8] = {2, 0, 1, 1, 0, 0, 2, 2};
   torus_index_job single = {2, 3, 2, 2, false, places};
   double part[8];

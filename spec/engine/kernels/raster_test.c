@@ -57,15 +57,16 @@ TEST(equals_the_formula) {
       torus_raster_scene s = scene_of(sizes[i], bodies);
       int pixels = 3 * sizes[i] * sizes[i];
       float *got = malloc(sizeof *got * pixels * IMAGES);
-      double *want = malloc(sizeof *want * pixels), most = 0;
+      double *want = malloc(sizeof *want * pixels), largest = 0;
       torus_raster_discs(&s, IMAGES, at, got);
       for (int n = 0; n < IMAGES; n++) {
         formula(&s, at + 2 * bodies * n, want);
         for (int k = 0; k < pixels; k++)
-          most = fmax(most, fabs(want[k] - got[n * pixels + k]));
+          largest = fmax(largest, fabs(want[k] - got[n * pixels + k]));
       }
       /* A few roundings of distances up to 1 times the sharpness. */
-      CHECK(most < 1e-5, "%d pixels, %d bodies: %g", sizes[i], bodies, most);
+      CHECK(largest < 1e-5, "%d pixels, %d bodies: %g", sizes[i], bodies,
+            largest);
       free(got), free(want);
     }
 }
@@ -91,7 +92,7 @@ TEST(far_pixels_are_background_to_the_bit) {
   }
 }
 
-TEST(bits_do_not_depend_on_threads_or_place) {
+TEST(bits_do_not_depend_on_threads_or_position) {
   enum { IMAGES = 61, SIZE = 50 };
   torus_raster_scene s = scene_of(SIZE, 3);
   size_t image = 3 * SIZE * SIZE;
@@ -111,7 +112,7 @@ TEST(bits_do_not_depend_on_threads_or_place) {
     torus_raster_discs(&s, 1, at + 6 * n, alone);
     moved += memcmp(alone, out[0] + n * image, sizeof *alone * image) != 0;
   }
-  CHECK(moved == 0, "%d images differ by their place", moved);
+  CHECK(moved == 0, "%d images differ by their position", moved);
   free(out[0]), free(out[1]), free(alone);
 }
 
@@ -119,6 +120,6 @@ int main(void) {
   RUN_EACH_ISA(equals_the_formula);
   RUN_EACH_ISA(up_is_up_and_right_is_right);
   RUN_EACH_ISA(far_pixels_are_background_to_the_bit);
-  RUN_EACH_ISA(bits_do_not_depend_on_threads_or_place);
+  RUN_EACH_ISA(bits_do_not_depend_on_threads_or_position);
   return check_report();
 }

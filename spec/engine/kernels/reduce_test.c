@@ -40,10 +40,10 @@ static void run(torus_reduction op, torus_dtype dtype, const void *in,
 }
 
 static void check_layout(const torus_layout *kept, const torus_layout *reduced,
-                         int64_t room) {
-  double *x = malloc((size_t)room * sizeof *x);
-  float *narrow = malloc((size_t)room * sizeof *narrow);
-  for (int64_t i = 0; i < room; i++) {
+                         int64_t capacity) {
+  double *x = malloc((size_t)capacity * sizeof *x);
+  float *narrow = malloc((size_t)capacity * sizeof *narrow);
+  for (int64_t i = 0; i < capacity; i++) {
     x[i] = noise(i);
     narrow[i] = (float)x[i];
   }
@@ -106,28 +106,28 @@ TEST(nan_wins) {
   for (int op = TORUS_REDUCE_MAX; op <= TORUS_REDUCE_MIN; op++) {
     double out;
     run((torus_reduction)op, TORUS_FLOAT64, x, &none, &three, &out);
-    CHECK(isnan(out), "op %d gives %g", op, out);
+    CHECK(isnan(out), "op %d returns %g", op, out);
     run((torus_reduction)op, TORUS_FLOAT64, x, &three, &none, (double[3]){0});
   }
   for (int first = 0; first < 3; first++) {
-    int64_t place;
+    int64_t index;
     torus_reduce_argmax(false, TORUS_FLOAT64, x + first, &none, 3 - first, 1,
-                        &place);
-    CHECK(place == (first < 2 ? 1 - first : 0), "%d from %d", (int)place,
+                        &index);
+    CHECK(index == (first < 2 ? 1 - first : 0), "%d from %d", (int)index,
           first);
   }
 }
 
 TEST(finds_the_first_extreme) {
   const float x[6] = {1, 5, 5, -2, 7, -2};
-  int64_t place[2];
+  int64_t index[2];
   torus_layout rows = {1, {2}, {3}}, columns = {1, {2}, {1}};
-  torus_reduce_argmax(false, TORUS_FLOAT32, x, &rows, 3, 1, place);
-  CHECK(place[0] == 1 && place[1] == 1, "%d %d", (int)place[0], (int)place[1]);
-  torus_reduce_argmax(true, TORUS_FLOAT32, x, &rows, 3, 1, place);
-  CHECK(place[0] == 0 && place[1] == 0, "%d %d", (int)place[0], (int)place[1]);
-  torus_reduce_argmax(false, TORUS_FLOAT32, x, &columns, 2, 3, place);
-  CHECK(place[0] == 0 && place[1] == 1, "%d %d", (int)place[0], (int)place[1]);
+  torus_reduce_argmax(false, TORUS_FLOAT32, x, &rows, 3, 1, index);
+  CHECK(index[0] == 1 && index[1] == 1, "%d %d", (int)index[0], (int)index[1]);
+  torus_reduce_argmax(true, TORUS_FLOAT32, x, &rows, 3, 1, index);
+  CHECK(index[0] == 0 && index[1] == 0, "%d %d", (int)index[0], (int)index[1]);
+  torus_reduce_argmax(false, TORUS_FLOAT32, x, &columns, 2, 3, index);
+  CHECK(index[0] == 0 && index[1] == 1, "%d %d", (int)index[0], (int)index[1]);
 }
 
 TEST(threads_change_no_bit) {

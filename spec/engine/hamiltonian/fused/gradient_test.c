@@ -74,7 +74,7 @@ static void check_gradients(const kind *k, const char *scheme, int64_t batch,
 TEST(gradients_are_those_of_finite_differences) {
   for (int k = 0; k < KINDS; k++) {
     EACH_SCHEME(s) {
-      if (!takes(&kinds[k], s)) continue;
+      if (!supports(&kinds[k], s)) continue;
       check_gradients(&kinds[k], s->name, 3, 2, 0.3, true);
       check_gradients(&kinds[k], s->name, 1, 3, -0.2, false);
       check_gradients(&kinds[k], s->name, 2, 0, 0.1, true);
@@ -86,7 +86,7 @@ TEST(gradients_of_the_last_state_alone) {
   EACH_SCHEME(s) {
     problem p = problem_new(&kinds[0], s->name, 5, 3, 0.2);
     int64_t n = p.r.batch * p.size;
-    /* A functional of the last state, so that both ways mean the same. */
+    /* A functional of the last state, so that both are the same gradient. */
     memset(p.uq, 0, (size_t)(3 * n) * sizeof(double));
     memset(p.up, 0, (size_t)(3 * n) * sizeof(double));
     memset(p.ue, 0, (size_t)(3 * p.r.batch) * sizeof(double));
@@ -112,7 +112,7 @@ TEST(gradients_of_the_last_state_alone) {
 TEST(float32_gradients_are_close_to_float64_s) {
   for (int k = 0; k < KINDS; k++) {
     EACH_SCHEME(s) {
-      if (!takes(&kinds[k], s)) continue;
+      if (!supports(&kinds[k], s)) continue;
       problem p = problem_new(&kinds[k], s->name, 17, 5, 0.1);
       result want = solve(&p);
       p.h.dtype = TORUS_FLOAT32;

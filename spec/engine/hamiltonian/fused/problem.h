@@ -126,7 +126,7 @@ static inline void from_dtype(torus_dtype dtype, void *x, double *y,
   free(x);
 }
 
-/* A copy of the Hamiltonian with weights of its dtype, and room for their
+/* A copy of the Hamiltonian with weights of its dtype, and memory for their
  * gradients. */
 static inline torus_hamiltonian typed(const torus_hamiltonian *h,
                                       torus_net_grad *grads) {
@@ -198,22 +198,22 @@ static inline result solve(const problem *p) {
 }
 
 static inline double largest(const double *x, int64_t count) {
-  double most = 0;
-  for (int64_t i = 0; i < count; i++) most = fmax(most, fabs(x[i]));
-  return most;
+  double size = 0;
+  for (int64_t i = 0; i < count; i++) size = fmax(size, fabs(x[i]));
+  return size;
 }
 
 /* Largest difference, relative to the largest number; NaN counts. */
 static inline double distance(const double *x, const double *y, int64_t count) {
-  double most = 0, scale = largest(y, count);
+  double largest_error = 0, scale = largest(y, count);
   for (int64_t i = 0; i < count; i++) {
     double d = fabs(x[i] - y[i]);
-    if (!(d <= most)) most = d;
+    if (!(d <= largest_error)) largest_error = d;
   }
-  return scale > 0 ? most / scale : most;
+  return scale > 0 ? largest_error / scale : largest_error;
 }
 
-static inline bool takes(const kind *k, const torus_scheme *s) {
+static inline bool supports(const kind *k, const torus_scheme *s) {
   return k->separable || !s->splitting;
 }
 

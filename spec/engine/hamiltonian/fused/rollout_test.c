@@ -30,7 +30,7 @@ static void compare_with_direct(const kind *k, const char *scheme,
 TEST(trajectories_and_energies_are_those_of_direct_loops) {
   for (int k = 0; k < KINDS; k++) {
     EACH_SCHEME(s) {
-      if (!takes(&kinds[k], s)) continue;
+      if (!supports(&kinds[k], s)) continue;
       compare_with_direct(&kinds[k], s->name, 3, 4, 0.1);
       compare_with_direct(&kinds[k], s->name, 1, 1, -0.2);
       compare_with_direct(&kinds[k], s->name, 17, 2, 0.1);
@@ -59,7 +59,7 @@ TEST(networks_of_the_papers_sizes_match_direct_loops) {
   compare_with_direct(&large[3], "euler", 3, 1, 0.1);
 }
 
-/* --- ways to the same gradient --- */
+/* --- backward passes agree --- */
 
 TEST(reversible_agrees_with_stored_over_300_steps) {
   const char *const schemes[] = {"leapfrog", "symplectic_euler", "yoshida4"};
@@ -78,7 +78,7 @@ TEST(reversible_agrees_with_stored_over_300_steps) {
 TEST(a_short_tape_gives_the_same_bits) {
   for (int k = 0; k < KINDS; k++) {
     EACH_SCHEME(s) {
-      if (!takes(&kinds[k], s)) continue;
+      if (!supports(&kinds[k], s)) continue;
       problem p = problem_new(&kinds[k], s->name, 9, 3, 0.1);
       p.r.hamiltonian = &p.h;
       size_t full = torus_rollout_tape_size(&p.r);
@@ -327,18 +327,18 @@ TEST(symmetric_schemes_are_undone_by_a_step_back) {
     /* So long that the others visibly miss. */
     problem p = problem_new(&kinds[0], s->name, 4, 10, 0.8);
     int64_t n = p.r.batch * p.size;
-    result there = solve(&p);
+    result forward = solve(&p);
     double *q0 = p.q0, *p0 = p.p0;
-    p.q0 = there.q + 10 * n;
-    p.p0 = there.p + 10 * n;
+    p.q0 = forward.q + 10 * n;
+    p.p0 = forward.p + 10 * n;
     p.r.dt = -0.8;
-    result back = solve(&p);
-    double d = distance(back.q + 10 * n, q0, n);
+    result backward = solve(&p);
+    double d = distance(backward.q + 10 * n, q0, n);
     CHECK(s->symmetric == (d < 1e-12), "%s: %g", s->name, d);
     p.q0 = q0;
     p.p0 = p0;
-    free(there.all);
-    free(back.all);
+    free(forward.all);
+    free(backward.all);
     problem_clear(&p);
   }
 }
