@@ -71,30 +71,101 @@ local function read_header(file)
   return text
 end
 
+-- The text of a header is a Python literal: a dictionary of exactly three keys.
+-- Each of these returns a value and where it ends, or nil.
+local function skip(text, at) return (text:find("[^ \t\r\n]", at)) or #text + 1 end
+
+local function string_at(text, at)
+  local quote = text:match("^['\"]", at)
+  if not quote then return nil end
+  local content = text:match("^[^\\\n" .. quote .. "]*", at + 1)
+  local stop = at + 1 + #content
+  if text:sub(stop, stop) ~= quote then return nil end
+  return content, stop + 1
+end
+
+local function boolean_at(text, at)
+  local word = text:match("^%a+", at)
+  if word == "True" then return true, at + 4 end
+  if word == "False" then return false, at + 5 end
+  return nil
+end
+
+-- An integer, with the L that Python 2 put behind it.
+local function size_at(text, at)
+  local digits = text:match("^%d+", at)
+  if not digits or digits:find("^0.") then return nil end
+  local stop = at + #digits
+  return digits, text:sub(stop, stop) == "L" and stop + 1 or stop
+end
+
+-- A tuple; one item alone is none without a comma.
+local function shape_at(text, at)
+  if text:sub(at, at) ~= "(" then return nil end
+  local sizes = {}
+  at = skip(text, at + 1)
+  local comma = true
+  while text:sub(at, at) ~= ")" do
+    local size, stop = size_at(text, at)
+    if not size or not comma then return nil end
+    sizes[#sizes + 1] = size
+    at = skip(text, stop)
+    comma = text:sub(at, at) == ","
+    if comma then at = skip(text, at + 1) end
+  end
+  if #sizes == 1 and not comma then return nil end
+  return sizes, at + 1
+end
+
+local READ = { descr = string_at, fortran_order = boolean_at, shape = shape_at }
+
+-- The dictionary, or nil; of a structure, whose descr is a list, "a structure".
+local function dictionary(text)
+  local found, at, comma = {}, skip(text, 1), true
+  if text:sub(at, at) ~= "{" then return nil end
+  at = skip(text, at + 1)
+  while text:sub(at, at) ~= "}" do
+    local key, stop = string_at(text, at)
+    if not comma or not key or not READ[key] or found[key] ~= nil then return nil end
+    at = skip(text, stop)
+    if text:sub(at, at) ~= ":" then return nil end
+    at = skip(text, at + 1)
+    if key == "descr" and text:sub(at, at) == "[" then return "a structure" end
+    found[key], stop = READ[key](text, at)
+    if found[key] == nil then return nil end
+    at = skip(text, stop)
+    comma = text:sub(at, at) == ","
+    if comma then at = skip(text, at + 1) end
+  end
+  if skip(text, at + 1) <= #text then return nil end
+  for key in pairs(READ) do
+    if found[key] == nil then return nil end
+  end
+  return found
+end
+
 local function parse_header(text)
-  local description = text:match("['\"]descr['\"]%s*:%s*['\"]([^'\"]*)['\"]")
-  local order = text:match("['\"]fortran_order['\"]%s*:%s*(%a+)")
-  local sizes = text:match("['\"]shape['\"]%s*:%s*%(([%d%s,L]*)%)")
-  if not (order and sizes) then
+  local found = dictionary(text)
+  if not found then
     return nil, "expected descr, fortran_order and shape in its header, got "
       .. core.describe(text)
   end
-  if not dtypes[description] then
+  if found == "a structure" or not dtypes[found.descr] then
     return nil, "expected the dtype <f4, <f8, <i8 or |u1, got "
-      .. (description or "a structure")
+      .. (found.descr or "a structure")
   end
   local shape, count, bound = {}, 1, 1.0
-  for size in sizes:gmatch("%d+") do
+  for i, size in ipairs(found.shape) do
     bound = bound * math.max(tonumber(size), 1) -- a float, can't wrap around
-    if bound > 2 ^ 50 or #shape == 8 then
+    if bound > 2 ^ 50 or i > 8 then
       return nil, "expected at most 8 dimensions and 2^50 elements, got ("
-        .. sizes:sub(1, 80) .. ")"
+        .. table.concat(found.shape, ", "):sub(1, 80) .. ")"
     end
     local n = math.tointeger(tonumber(size))
-    shape[#shape + 1], count = n, count * n
+    shape[i], count = n, count * n
   end
-  return { dtype = dtypes[description], shape = shape, count = count,
-           fortran = order == "True" }
+  return { dtype = dtypes[found.descr], shape = shape, count = count,
+           fortran = found.fortran_order }
 end
 
 -- In Fortran order the first index runs fastest: read with the sizes reversed,

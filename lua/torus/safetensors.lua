@@ -147,9 +147,10 @@ local function read_header(file, size)
   end
   local text = read(file, length)
   if not text then return nil, "its header can't be read" end
-  local header, stop = read_json.decode(text)
-  if not is_json(header, "object") or text:find("%S", stop) then
+  local header, message = read_json.decode(text)
+  if not is_json(header, "object") then
     return nil, "its header is not a JSON object"
+      .. (message and ": " .. message or "")
   end
   return header, length
 end

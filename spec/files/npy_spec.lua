@@ -133,6 +133,25 @@ describe("a damaged .npy file", function()
     refused("\x93NUMPY\9\0" .. ("\0"):rep(100), "expected version 1, 2 or 3, got 9")
     refused("\x93NUMPY\2\0" .. ("<I4"):pack(1 << 31) .. "x", "got 2147483648")
     refused(pack("hello"), "expected descr, fortran_order and shape")
+    -- As NumPy does; a word that is not read would be a wrong layout.
+    local good = "{'descr': '<f4', 'fortran_order': True, 'shape': (2,), }\n"
+    local bytes = ("\0"):rep(8)
+    assert(npy.load(write("g.npy", pack(good, bytes))))
+    for from, to in pairs {
+      ["True"] = { "true", "TRUE", "1", "'True'", "Truex", "None" },
+      ["%(2,%)"] = { "(2)", "[2]", "2", "(2,,)", "(,2)", "(02,)", "(2 2)", "(2,", "()1",
+        "(True,)", "('2',)" },
+      ["'descr'"] = { "'Descr'", "descr", "'descr", "'descr\\x27", "'shape'",
+        "'other': 1, 'descr'" },
+      ["^{"] = { "", "[", "{{", "{,", "x{", "{'shape': (3,), " },
+      [", }"] = { ", ", ", ,}", ", } x", ", }, {}", ", 'more': 1}", ")}" },
+      ["', '"] = { "' '", "'; '" },
+    } do
+      for _, text in ipairs(to) do
+        local changed = good:gsub(from, (text:gsub("%%", "%%%%")), 1)
+        refused(pack(changed, bytes), "expected descr, fortran_order and shape")
+      end
+    end
     refused(pack(""))
     refused(pack(header(">f4", "(2,)"), ("\0"):rep(8)),
       "expected the dtype <f4, <f8, <i8 or |u1, got")
