@@ -1,6 +1,7 @@
 -- Fused rollouts and fields against the general path, whose gradients are
 -- checked against finite differences elsewhere.
 local raises = require "spec.support.raises"
+local schemes = require "torus.schemes"
 local torus = require "torus"
 
 local DOUBLE = { dtype = "float64" }
@@ -24,14 +25,14 @@ local function run(case, fused)
   local q, p = torus.variable(case.q), torus.variable(case.p)
   local dt = torus.tensor(case.dt or 0.1,
     { dtype = case.q.dtype, requires_grad = true })
-  local way = torus.integrate { H = case.H, q = q, p = p, dt = dt,
+  local trajectory = torus.integrate { H = case.H, q = q, p = p, dt = dt,
     steps = case.steps or 4, method = case.method, energies = true,
     fused = fused, backprop = fused and case.backprop or nil }
   local functional = torus.zeros({}, { dtype = case.q.dtype })
-  for _, x in ipairs { way.q, way.p, way.energy } do
+  for _, x in ipairs { trajectory.q, trajectory.p, trajectory.energy } do
     functional = functional + (x * torus.randn_like(x)):sum()
   end
-  return way, torus.grad(functional, join({ q, p, dt }, case.parameters),
+  return trajectory, torus.grad(functional, join({ q, p, dt }, case.parameters),
     { allow_unused = true })
 end
 
@@ -98,7 +99,7 @@ describe("a fused rollout", function()
     end)
   end
 
-  for _, method in ipairs { "euler", "rk4" } do
+  for _, method in ipairs(schemes.names(schemes.accepts_joint)) do
     it("takes joint Hamiltonians: " .. method, function()
       torus.manual_seed(3)
       local net = dense(4, "tanh")
@@ -136,8 +137,8 @@ describe("a fused rollout", function()
   it("says that higher orders need the general path", function()
     local case = separable_case { method = "leapfrog" }
     local q = torus.variable(case.q)
-    local way = torus.integrate { H = case.H, q = q, p = case.p, steps = 2 }
-    local ok, message = pcall(torus.grad, way.q:sum(), q,
+    local trajectory = torus.integrate { H = case.H, q = q, p = case.p, steps = 2 }
+    local ok, message = pcall(torus.grad, trajectory.q:sum(), q,
       { create_graph = true })
     assert.is_false(ok)
     assert.matches("torus.integrate with fused = false", message)

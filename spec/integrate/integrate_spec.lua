@@ -1,3 +1,4 @@
+local core = require "torus.core"
 local raises = require "spec.support.raises"
 local schemes = require "torus.schemes"
 local torus = require "torus"
@@ -110,6 +111,47 @@ describe("torus.integrate", function()
     assert.is_true(
       math.abs(jacobian_determinant(PENDULUM, "euler", 30) - 1) > 0.1)
   end)
+
+  -- What else a row claims, and what it denies.
+  for _, scheme in ipairs(core.schemes()) do
+    local method = scheme.name
+    it(method .. " is described", function()
+      assert.is_string(scheme.doc)
+    end)
+
+    it(method .. (scheme.symmetric and " is" or " is not")
+      .. " undone by a step of -dt", function()
+      local forward = torus.integrate { H = PENDULUM.H, q = leaf(1.2),
+        p = leaf(0.5), dt = 0.125, steps = 10, method = method, fused = false }
+      local backward = torus.integrate { H = PENDULUM.H, q = forward.q[11],
+        p = forward.p[11], dt = -0.125, steps = 10, method = method,
+        fused = false }
+      local error = math.abs(backward.q[11]:item() - 1.2)
+      assert.equal(scheme.symmetric, error < 1e-12, error)
+    end)
+
+    if not schemes.accepts_joint(scheme) then
+      it(method .. " needs a separable Hamiltonian", function()
+        raises(method .. " needs a separable Hamiltonian", function()
+          run(JOINT, method, 1)
+        end)
+      end)
+    end
+
+    it(method .. (schemes.is_reversible(scheme) and " integrates"
+      or " can't integrate") .. " backward for gradients", function()
+      local net = torus.nn.MLP { sizes = { 1, 3, 1 }, activation = "tanh",
+        scalar = true, dtype = "float64" }
+      local ok, message = pcall(torus.integrate, { H = torus.separable(net, net),
+        q = leaf(1), p = leaf(0), steps = 2, method = method,
+        backprop = "reversible" })
+      assert.equal(schemes.is_reversible(scheme), ok)
+      if not ok then
+        assert.matches("needs a scheme that a step of %-dt undoes %(leapfrog",
+          message)
+      end
+    end)
+  end
 
   it("gives gradients to the state and to the Hamiltonian", function()
     local function final(q0, p0, k0)

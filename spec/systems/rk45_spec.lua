@@ -1,3 +1,4 @@
+local core = require "torus.core"
 local raises = require "spec.support.raises"
 local rk45 = require "torus.rk45"
 local torus = require "torus"
@@ -143,8 +144,8 @@ describe("torus.rk45", function()
     local system = torus.systems.pendulum
     local q, p = system:sample { count = 20 }
     local truth = system:solve(q, p, { times = { 0, 2 } }).q[2]
-    for method, order in pairs { euler = 1, symplectic_euler = 1, leapfrog = 2,
-      rk4 = 4, yoshida4 = 4 } do
+    for _, scheme in ipairs(core.schemes()) do
+      local method, order = scheme.name, scheme.order
       local function error(steps)
         local trajectory = torus.integrate { H = system:hamiltonian(), q = q, p = p,
           dt = 2 / steps, steps = steps, method = method }

@@ -107,7 +107,7 @@ local function panel_of(name, found, duration)
   local series = {}
   for i, method in ipairs(integrate.methods) do
     series[i] = { x = found.dts, y = found.errors[method], style = "linespoints",
-      colour = COLOURS[i],
+      colour = COLOURS[(i - 1) % #COLOURS + 1],
       label = string.format("%s, order %.2f", method, found.order[method]) }
   end
   return { title = string.format("%s: error of the state over %g", name,

@@ -16,6 +16,7 @@ local hamiltonian = require "torus.hamiltonian"
 local integrate = require "torus.integrate"
 local options = require "torus.options"
 local rk45 = require "torus.rk45"
+local schemes = require "torus.schemes"
 local engine = require "torus.engine"
 
 --- An HNN, or the plain network; torus.models.hnn makes it.
@@ -168,11 +169,15 @@ local function thinned(trajectory, n)
   return { q = q:index_select(1, indices), p = p:index_select(1, indices) }
 end
 
+-- The schemes for a joint Hamiltonian, and the adaptive one.
+local METHODS = schemes.names(schemes.accepts_joint)
+METHODS[#METHODS + 1] = "rk45"
+
 local ROLLOUT = {
   dt = { default = 0.125, type = "number" },
   steps = { default = 30, type = "integer", min = 0 },
   substeps = { default = 1, type = "integer", min = 1 },
-  method = { default = "rk4", choices = { "rk4", "euler", "rk45" } },
+  method = { default = "rk4", choices = METHODS },
   rtol = { default = 1e-6, type = "number", above = 0 },
   atol = { default = 1e-8, type = "number", above = 0 },
 }
@@ -202,12 +207,13 @@ end
 -- @tparam[opt=30] integer opts.steps states after the first
 -- @tparam[opt=1] integer opts.substeps steps of the scheme from one state to the
 -- next
--- @tparam[opt="rk4"] string opts.method "rk4", "euler" (not of the plain
--- network), or "rk45": adaptive, without substeps and gradients
+-- @tparam[opt="rk4"] string opts.method a scheme of torus.integrate for joint
+-- Hamiltonians, of the plain network "rk4" alone; or "rk45": adaptive, without
+-- substeps and gradients
 -- @tparam[opt=1e-6] number opts.rtol relative tolerance of rk45
 -- @tparam[opt=1e-8] number opts.atol absolute tolerance of rk45
 -- @treturn table trajectory: q and p (steps + 1, batch, d), float64 by rk45
--- @raise for euler with the plain network
+-- @raise for another scheme than rk4 with the plain network
 -- @usage
 -- model = torus.models.hnn{ dimension = 1, width = 16 }
 -- q, p = torus.randn(8, 1), torus.randn(8, 1)
