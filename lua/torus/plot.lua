@@ -193,7 +193,7 @@ local function add_axes(script, panel, where)
     options.raise("%s: expected a position like \"top left\" as legend, got %q",
       where, panel.legend)
   end
-  add(script, "set key %s", panel.legend)
+  add(script, "set key default\nset key %s", panel.legend)
   add(script, panel.square and "set size ratio -1" or "set size noratio")
   for _, axis in ipairs { "x", "y" } do
     local name = axis .. "range"

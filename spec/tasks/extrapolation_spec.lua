@@ -164,6 +164,16 @@ describe("what rollouts are compared with", function()
     assert.are.equal(set.test, set:longer("test", 3, 6))
   end)
 
+  it("keep the constants of each sequence", function()
+    local set = torus.data.simulate("mass_spring_colours", { train = 1, test = 3,
+      noise = 0, steps = 4, seed = 8, resolution = 16 })
+    local long = set:longer("test", 3, 9)
+    assert.are.equal(0, (long.constants - set.test.constants):abs():max():item())
+    local difference = long:clean({ 1, 2, 3 }):narrow(2, 1, 5)
+      - set.test:clean { 1, 2, 3 }
+    assert.are.equal(0, difference:abs():max():item())
+  end)
+
   it("are canonical coordinates without the centre of mass", function()
     for name, bodies in pairs { two_body = 2, three_body = 3 } do
       local system = torus.systems[name]

@@ -64,6 +64,14 @@ describe("a phase portrait", function()
     assert.are.same({ 6, 3, 2 }, truth.q.shape)
   end)
 
+  it("has the true orbits of masses that differ, each with its energy",
+    function()
+      local _, truth = portrait.orbits(model_of(), set_of "mass_spring_colours",
+        { orbits = 4, steps = 20 })
+      local drift = (truth.energies - truth.energies[1]):abs():max():item()
+      assert.is_true(drift < 1e-6)
+    end)
+
   it("has one half where the true state is not known", function()
     local set = assert(torus.data.frames(torus.rand(8, 5, 16, 16, 3),
       { test = 3 }))

@@ -230,10 +230,10 @@ function Dataset:longer(name, count, steps)
       .. "steps, got %d", self.path or "frames", part.length - 1,
       part.length - 1, steps)
   end
-  local noisy, clean = states.make { system = self.system, split = name,
+  local noisy, clean, own = states.make { system = self.system, split = name,
     count = math.min(count, part.size), seed = self.seed, dt = self.dt,
     noise = self.noise, steps = steps }
-  return splits.states(self.system, noisy, clean, part.drawing)
+  return splits.states(self.system, noisy, clean, part.drawing, own)
 end
 
 --- Saves the states, their physics and their seed, from which the frames

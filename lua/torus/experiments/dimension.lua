@@ -115,7 +115,7 @@ local function of_states(o)
   end
   local set, message = datasets.load(o.data, { system = o.system })
   if not set then return nil, message end
-  changes.frames = set.steps + 1
+  changes.frames = o.frames or set.steps + 1
   return changes, o.rollout
 end
 
@@ -291,7 +291,7 @@ local function panel_of(found, title, value, log)
   return { title = title, xlabel = "degrees of freedom", log = log,
     xrange = { 0.5, #found.rows + 0.5 }, xtics = 1, series = { line,
       { x = { found.dimension }, y = { picked_y }, style = "points",
-        colour = "#d95f02", label = "picked" } } }
+        colour = "#d95f02" } } }
 end
 
 --- Draws valid steps (with two standard errors), the error inside the frames of
@@ -306,13 +306,14 @@ function M.draw(path, found)
     panels[i] = panel_of(found, table.unpack(panel))
   end
   local window = found.rows[1].window
+  local top = found.rows[1].rollout
   table.insert(panels[1].series, { x = panels[1].xrange,
-    y = { window - 1, window - 1 }, style = "dashes", colour = "#808080",
-    label = string.format("%d frames of training", window) })
-  panels[1].yrange, panels[1].legend = { 0, found.rows[1].rollout * 1.05 },
-    "outside bottom"
+    y = { window - 1, window - 1 }, style = "dashes", colour = "#808080" })
+  panels[1].labels = { { x = #found.rows + 0.45, y = window - 1 + 0.03 * top,
+    align = "right", text = string.format("%d frames of training", window) } }
+  panels[1].yrange = { 0, top * 1.05 }
   return plot.figure { path = path, panels = panels, columns = 3, width = 1320,
-    height = 420 }
+    height = 420, title = string.format("picked (orange): %d", found.dimension) }
 end
 
 return M

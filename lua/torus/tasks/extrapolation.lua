@@ -193,7 +193,8 @@ local function period_of(found, part, dt)
   if not found.states then return nil end
   local q, p = found.states:select(3, 1), found.states:select(3, 2)
   local energies = part.system:energy(q:select(2, 1):to("float64"),
-    p:select(2, 1):to("float64")):totable()
+    p:select(2, 1):to("float64"),
+    part.constants and part.constants:narrow(1, 1, q:size(1))):totable()
   return period.against_energy(energies, period.periods(found.learned_q, dt),
     period.periods(q:transpose(1, 2), dt))
 end

@@ -59,14 +59,22 @@ local function learned_orbits(model, part, indices, o)
     energies = model:energies(trajectory):to("float64") }
 end
 
+-- The constants of sequences, where these differ in them.
+local function own_constants(part, indices)
+  return part.constants and part.constants:index_select(1,
+    engine.tensor(indices, { dtype = "int64" }))
+end
+
 local function true_orbits(set, part, indices, o)
-  local system = part.system
+  local system, own = part.system, own_constants(part, indices)
   local states = part:states(indices, true):select(2, 1):to("float64")
   local orbits = system:solve(states:select(2, 1), states:select(2, 2),
-    { dt = set.dt, steps = o.steps })
+    { dt = set.dt, steps = o.steps, constants = own })
   local times, batch, d = table.unpack(orbits.q.shape)
   local q, p = orbits.q:reshape(-1, d), orbits.p:reshape(-1, d)
-  local energies = system:energy(q, p):reshape(times, batch)
+  own = own and own:unsqueeze(1):expand(times, batch, own:size(2))
+    :reshape(times * batch, -1)
+  local energies = system:energy(q, p, own):reshape(times, batch)
   q, p = system:relative(q, p)
   return { q = q:reshape(times, batch, -1), p = p:reshape(times, batch, -1),
     energies = energies }
@@ -141,10 +149,11 @@ local function add_contours(panel, energy, dtype)
   panel.z = z:minimum(high + 0.5 * (high - low))
 end
 
--- One half of the picture: orbits, and of one degree of freedom contours.
+-- One half of the picture: orbits, and of one degree of freedom contours where
+-- `energy` is a function.
 local function half(orbits, name, energy_name, energy, dtype)
   local panel = orbits_panel(orbits, name, energy_name)
-  if orbits.q:size(3) == 1 then
+  if energy and orbits.q:size(3) == 1 then
     engine.no_grad(function() add_contours(panel, energy, dtype) end)
   end
   return panel
@@ -167,8 +176,10 @@ function M.draw(path, model, set, opts)
   local panels = { half(learned, "learned", "learned energy",
     function(q, p) return model:energy(q, p) end, model.config.dtype) }
   if truth then
-    panels[2] = half(truth, "true", "energy",
-      function(q, p) return set.system:energy(q, p) end, "float64")
+    -- Sequences that differ in their constants have no level sets in common.
+    local alike = not set.system.varying
+    panels[2] = half(truth, "true", "energy", alike
+      and function(q, p) return set.system:energy(q, p) end, "float64")
   end
   return plot.figure { path = path, panels = panels, columns = #panels,
     width = #panels == 2 and 1240 or 660, height = 540 }
