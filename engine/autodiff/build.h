@@ -45,14 +45,14 @@ torus_tensor *torus_reshape(torus_scope *scope, torus_tensor *x,
                             const torus_shape *shape);
 torus_tensor *torus_expand(torus_scope *scope, torus_tensor *x,
                            const torus_shape *shape);
-/* dims: the old dimension (from 0) at each new place. */
+/* dims: the old dimension (from 0) at each new position. */
 torus_tensor *torus_permute(torus_scope *scope, torus_tensor *x,
                             const torus_shape *dims);
 /* Every step[d]-th element from start[d] (from 1), size[d] of them. */
 torus_tensor *torus_slice(torus_scope *scope, torus_tensor *x,
                           const torus_shape *start, const torus_shape *size,
                           const torus_shape *step);
-/* The adjoint: zeros of the shape with x at those places. */
+/* The adjoint: zeros of the shape with x at those indices. */
 torus_tensor *torus_embed(torus_scope *scope, torus_tensor *x,
                           const torus_shape *shape, const torus_shape *start,
                           const torus_shape *step);

@@ -22,7 +22,7 @@ typedef struct torus_call {
   torus_tensor **saved;
 } torus_call;
 
-/* How the parameters of an operation are read from a script. Each takes the
+/* How the parameters of an operation are read from a script. Each uses the
  * next free slot of its type in torus_attrs. */
 typedef enum torus_param_kind {
   TORUS_PARAM_INT,    /* attrs.i */

@@ -75,10 +75,10 @@ static void product_piece(void *arg, int64_t piece, int thread) {
  * are cut into blocks before it sees them. */
 static bool fits_blas(const product *p, int64_t products) {
   const matrix *a = &p->a, *b = &p->b;
-  int64_t most = products > 1 ? a->rows : 0;
+  int64_t largest = products > 1 ? a->rows : 0;
   const int64_t sizes[] = {a->columns, b->columns, a->leading, b->leading};
-  for (int i = 0; i < 4; i++) most = torus_max(sizes[i], most);
-  return most <= INT32_MAX;
+  for (int i = 0; i < 4; i++) largest = torus_max(sizes[i], largest);
+  return largest <= INT32_MAX;
 }
 
 static torus_tensor *in_order(torus_scope *scope, torus_tensor *x) {
@@ -124,8 +124,8 @@ static torus_tensor *matmul_forward(torus_scope *scope,
       torus_tensor_release(out);
       out =
           torus_scope_fail(&inner, TORUS_EINVAL,
-                           "matmul: sizes and strides from 2^31 on are "
-                           "more than BLAS takes, %s x %s",
+                           "matmul: expected sizes and strides below 2^31, "
+                           "which BLAS counts in, got %s x %s",
                            torus_shape_format(a, s), torus_shape_format(b, t));
     } else if (products == 1) {
       one_product(&p, 0, true);

@@ -127,7 +127,8 @@ static torus_tensor *reshape_gradient(torus_scope *scope,
   return torus_reshape(scope, g, &call->in[i]->shape);
 }
 
-/* --- permute: list[0] is the old dimension at each place (from 0) ----------
+/* --- permute: list[0] is the old dimension at each position (from 0)
+ * ----------
  */
 
 static torus_tensor *permute_forward(torus_scope *scope,
@@ -204,9 +205,9 @@ static bool fits_steps(const torus_shape *shape, const torus_shape *start,
     int64_t n = size->size[d], s = step->size[d], last;
     if (shape->size[d] < 0 || start->size[d] < 1 || n < 0 || s < 1)
       return false;
-    int64_t room = shape->size[d] - start->size[d]; /* after the first one */
-    if (room < -1) return false;
-    if (n > 0 && (__builtin_mul_overflow(n - 1, s, &last) || last > room)) {
+    int64_t after = shape->size[d] - start->size[d]; /* the first one */
+    if (after < -1) return false;
+    if (n > 0 && (__builtin_mul_overflow(n - 1, s, &last) || last > after)) {
       return false;
     }
   }
@@ -308,12 +309,12 @@ static torus_tensor *cat_forward(torus_scope *scope, const torus_call *call) {
   torus_tensor *out = torus_new_like(scope, call->in[0], &shape);
   if (!out) return NULL;
   size_t width = torus_dtype_size(out->dtype);
-  char *place = torus_tensor_data(out);
+  char *to_data = torus_tensor_data(out);
   for (int i = 0; i < call->inputs; i++) {
     torus_layout from = torus_tensor_layout(call->in[i]), to = from;
     memcpy(to.stride, out->strides, sizeof to.stride);
-    torus_move_copy(width, torus_tensor_data(call->in[i]), &from, place, &to);
-    place += (size_t)(from.size[dim] * out->strides[dim]) * width;
+    torus_move_copy(width, torus_tensor_data(call->in[i]), &from, to_data, &to);
+    to_data += (size_t)(from.size[dim] * out->strides[dim]) * width;
   }
   return out;
 }
@@ -552,7 +553,7 @@ torus_tensor *torus_embed(torus_scope *scope, torus_tensor *x,
   return torus_apply(scope, &ops[EMBED], &x, 1, &attrs);
 }
 
-/* One dimension's place and size among those of x. */
+/* One dimension's start and size among those of x. */
 static torus_tensor *along(torus_scope *scope, torus_tensor *x, int dim,
                            int64_t start, int64_t size, bool widen) {
   if (!x) return NULL;

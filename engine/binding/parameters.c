@@ -33,8 +33,8 @@ static void all_dims(const torus_invocation *v, torus_shape *dims) {
 
 /* --- inputs that parameters bring --- */
 
-/* Where inputs beyond the first few go: room for the most that a parameter can
- * bring, and a list that keeps them alive. */
+/* The capacity for inputs beyond the first few, and a list that keeps them
+ * alive. */
 #define MORE_INPUTS 128
 
 typedef struct reading {

@@ -7,7 +7,7 @@
 
 typedef struct calling {
   lua_State *L;
-  int function; /* its place on the stack */
+  int function; /* its index on the stack */
   int64_t lanes, size;
   const double *y;
   double *dy;
@@ -40,8 +40,10 @@ static int call_function(lua_State *L) {
   slopes = torus_push_dense(L, slopes);
   torus_check_dense(L, slopes, TORUS_FLOAT64, 2, "rk45", "(batch, size)");
   if (slopes->shape.size[0] != c->lanes || slopes->shape.size[1] != c->size) {
-    return torus_raise_text(L, "rk45: the field gives slopes of another shape "
-                               "than the states");
+    return torus_raise_text(L,
+                            "rk45: expected slopes of shape (%d,%d) from "
+                            "the field, got %s",
+                            (int)c->lanes, (int)c->size, torus_describe(L, -1));
   }
   transpose(torus_tensor_data(slopes), c->lanes, c->size, c->dy);
   return 0;

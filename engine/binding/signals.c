@@ -13,7 +13,7 @@ static void hold(int signal) {
 }
 
 /* uninterrupted(f, ...): calls it; a control-C meanwhile is delivered when it
- * has returned. For what must be done as a whole, and does not take long. */
+ * has returned. For short work that must not be left half done. */
 static int uninterrupted(lua_State *L) {
   struct sigaction holding = {.sa_handler = hold, .sa_flags = SA_RESTART};
   struct sigaction before;

@@ -36,8 +36,9 @@ _Static_assert(sizeof(header) <= ALIGNMENT, "header must fit its slot");
 static struct {
   pthread_mutex_t lock;
   header *free[CLASSES];
-  int64_t cached[CLASSES], idle[CLASSES]; /* blocks; least in this period */
-  size_t work;                            /* in this period */
+  int64_t cached[CLASSES],
+      idle[CLASSES]; /* blocks; their minimum in this period */
+  size_t work;       /* in this period */
   torus_alloc_stats stats;
   int64_t fail_in;
   int fail_on; /* the next ones, too */

@@ -19,7 +19,7 @@ void torus_free(void *block);
 typedef struct torus_alloc_stats {
   size_t live_bytes;   /* handed out now */
   size_t live_blocks;  /* handed out now */
-  size_t peak_bytes;   /* most ever handed out at a time */
+  size_t peak_bytes;   /* the maximum of live_bytes so far */
   size_t cached_bytes; /* kept in the free lists */
 } torus_alloc_stats;
 

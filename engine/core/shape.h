@@ -19,7 +19,7 @@ typedef struct torus_shape {
 #define TORUS_MAX_COUNT ((int64_t)1 << 56)
 
 /* Whether a tensor can have this shape: no negative size, and so few elements
- * that neither their number nor a stride overflows, even beside a size 0. */
+ * that neither their number nor a stride overflows, even next to a size 0. */
 bool torus_shape_is_valid(const torus_shape *shape);
 /* The number of elements; 1 for a scalar (no dimensions). */
 int64_t torus_shape_count(const torus_shape *shape);
@@ -33,7 +33,7 @@ void torus_shape_strides(const torus_shape *shape, int64_t *strides);
 bool torus_shape_broadcast(const torus_shape *a, const torus_shape *b,
                            torus_shape *out);
 
-/* Writes "(3,4)" and returns text, so that it can stand in a call. */
+/* Writes "(3,4)" and returns text, for use inside a call. */
 char *torus_shape_format(const torus_shape *shape, char text[TORUS_SHAPE_TEXT]);
 
 /* An array walked by a kernel: sizes with strides in elements. */

@@ -110,8 +110,8 @@ INLINE bool decide(const job *j, const work *w, int64_t lanes) {
   double *restrict accepts = w->accepted, *restrict shrunk = w->shrunk;
   double *restrict specials = w->special;
   double direction = j->direction, any = 0;
-  double most = j->options->max_step > 0 ? j->options->max_step : DBL_MAX;
-  double longest = direction * most;
+  double largest = j->options->max_step > 0 ? j->options->max_step : DBL_MAX;
+  double longest = direction * largest;
   double max_steps = (double)j->options->max_steps, span = span_of(j);
   for (int64_t l = 0; l < lanes; l++) {
     double t = ts[l], h = hs[l], end = t + h, factor = factors[l];
@@ -130,7 +130,7 @@ INLINE bool decide(const job *j, const work *w, int64_t lanes) {
     shrunk[l] = 1 - accepted;
     specials[l] = special;
     t_nexts[l] = t_next;
-    h_nexts[l] = size > most ? longest : next;
+    h_nexts[l] = size > largest ? longest : next;
     any += special;
   }
   return any > 0;
@@ -329,9 +329,9 @@ INLINE bool start_block(const job *j, const work *w, int64_t lanes,
     double h = fabs(w->h[l]);
     double slope = lane_norm(j, w, w->k[0], NULL, lanes, l);
     double bend = lane_norm(j, w, w->k[1], w->k[0], lanes, l) / h;
-    double most = larger(slope, bend);
-    h = smaller(100 * h,
-                most <= 1e-15 ? larger(1e-6, 1e-3 * h) : pow(0.01 / most, 0.2));
+    double steepest = larger(slope, bend);
+    h = smaller(100 * h, steepest <= 1e-15 ? larger(1e-6, 1e-3 * h)
+                                           : pow(0.01 / steepest, 0.2));
     if (!(h > 0)) h = 1e-6;
     if (o->first_step > 0) h = o->first_step;
     if (o->max_step > 0) h = smaller(h, o->max_step);

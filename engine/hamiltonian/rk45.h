@@ -4,7 +4,7 @@
  * Trajectories advance side by side in lanes: arrays are (size, lanes), so
  * that the compiler turns each operation into vector code. What happens in
  * one lane never depends on its neighbours, so a trajectory has the same
- * bits wherever it stands in a batch and for any number of threads.
+ * bits whatever its position in a batch and for any number of threads.
  *
  * Owns nothing; the scratch memory of a call is released before it returns.
  * Functions that can fail fill the status and return false. */

@@ -41,7 +41,7 @@ typedef struct work {
   double *due, *after;   /* times of the next two samples, or infinite */
   double *steps, *taken; /* how many were tried and accepted */
   /* Truth values, 0 and 1, in doubles: one width for vector code. A lane that
-   * is not active, without a trajectory, stands still: h = 0. */
+   * is not active, without a trajectory, does not move: h = 0. */
   double *active, *accepted, *shrunk, *special;
   int64_t *trajectory, *sample;
   double *start_k; /* (piece, size): f at the initial states */

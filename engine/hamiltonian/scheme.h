@@ -7,8 +7,8 @@
  *
  *   p -= kick[i] dt dV/dq,   q += drift[i] dt dK/dp.
  *
- * Coefficients of zero stand for nothing to do. Every one can be undone
- * exactly; a symmetric one is undone by a step of -dt.
+ * Kicks and drifts with a coefficient of zero are left out. Every one can be
+ * undone exactly; a symmetric one is undone by a step of -dt.
  *
  * Runge-Kutta schemes (explicit; any H) evaluate the field f at `stages`
  * points x_i = x + dt sum_{j<i} a[i][j] f(x_j) and end at

@@ -1,6 +1,7 @@
 #include "hamiltonian/systems.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "kernels/simd/simd.h"
@@ -143,16 +144,23 @@ static const entry *find(const char *name) {
   return NULL;
 }
 
+static bool fail_unknown(const char *name, torus_status *status) {
+  char known[256] = "";
+  for (size_t i = 0; i < sizeof entries / sizeof *entries; i++) {
+    size_t used = strlen(known);
+    snprintf(known + used, sizeof known - used, "%s%s", i > 0 ? ", " : "",
+             entries[i].name);
+  }
+  return torus_status_fail(status, TORUS_EINVAL,
+                           "rk45: unknown vector field \"%s\" (known: %s)",
+                           name, known);
+}
+
 bool torus_system_field(const char *name, int64_t size, const double *constants,
                         int64_t constant_count, torus_field *field,
                         torus_status *status) {
   const entry *found = find(name);
-  if (!found)
-    return torus_status_fail(status, TORUS_EINVAL,
-                             "rk45: no vector field is named '%s'; there are "
-                             "mass_spring, pendulum, n_body, double_pendulum "
-                             "and henon_heiles",
-                             name);
+  if (!found) return fail_unknown(name, status);
   int64_t bodies = size / 4;
   int64_t wants_size = found->size > 0 ? found->size : 4 * bodies;
   int64_t wants = found->size > 0 ? found->constants : 1 + bodies;

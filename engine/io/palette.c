@@ -121,13 +121,13 @@ static void split(cell **list, box *from, box *to) {
         comparers[channel]);
   moments left = {0};
   int cut = from->first + 1;
-  double least = -1;
+  double smallest = -1;
   for (int i = from->first; i < from->last - 1; i++) {
     add(&left, list[i], 1);
     add(&right, list[i], -1);
     double error = error_of(&left) + error_of(&right);
-    if (least < 0 || error < least) {
-      least = error;
+    if (smallest < 0 || error < smallest) {
+      smallest = error;
       cut = i + 1;
     }
   }
@@ -166,15 +166,15 @@ static void choose(torus_palette *p, cell **list, int distinct) {
 /* A neighbouring box may hold a nearer colour than a cell's own. */
 static void assign_nearest(torus_palette *p, cell **list, int distinct) {
   for (int i = 0; i < distinct; i++) {
-    double least = -1;
+    double smallest = -1;
     for (int j = 0; j < p->count; j++) {
       double distance = 0;
       for (int k = 0; k < 3; k++) {
         double d = mean(list[i], k) - p->colours[j][k];
         distance += d * d;
       }
-      if (least < 0 || distance < least) {
-        least = distance;
+      if (smallest < 0 || distance < smallest) {
+        smallest = distance;
         list[i]->index = (uint8_t)j;
       }
     }

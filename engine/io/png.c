@@ -4,7 +4,7 @@
 
 #include <limits.h>
 
-/* The only place that holds the code of stb_image_write; it is not ours to
+/* The only file that holds the code of stb_image_write; it is not ours to
  * keep free of warnings. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wconversion"

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 /* pixels: (height, width, channels), dense; channels: 1 grey, 3 RGB, 4 RGBA.
- * The file is replaced as a whole or not at all. */
+ * The file is written under a temporary name and renamed. */
 bool torus_png_write(const char *path, const uint8_t *pixels, int64_t height,
                      int64_t width, int64_t channels, torus_status *status);
 

@@ -12,8 +12,8 @@ local EDGE = 3 -- elements shown at either end of a long dimension
 local LONG = 8 -- a dimension longer than this is cut
 local LINES = 60 -- a text longer than this shows single matrices
 
--- The places of a dimension to show; false stands for the gap.
-local function places(size, long)
+-- The indices of a dimension to show; false marks the gap.
+local function shown_indices(size, long)
   local list = {}
   if size <= (long or LONG) then
     for i = 1, size do list[i] = i end
@@ -25,10 +25,10 @@ local function places(size, long)
   return list
 end
 
--- The texts of numbers that stand together: whole, with four decimals or, where
+-- The format of numbers that are shown together: integers, with four decimals or, where
 -- these would hide the small ones or crowd out the large ones, as powers.
-local function style(smallest, largest, whole)
-  if whole and largest < 1e6 then return "%.0f." end
+local function style(smallest, largest, integers)
+  if integers and largest < 1e6 then return "%.0f." end
   if smallest >= 1e-3 and largest < 1e5 then return "%.4f" end
   return "%.4e"
 end
@@ -40,21 +40,21 @@ local function number(v, form)
   return form:format(v == 0 and 0 or v) -- without the sign of -0
 end
 
--- What style() asks about a list of numbers.
+-- What style() needs to know of a list of numbers.
 local function extent(values)
-  local smallest, largest, whole = math.huge, 0, true
+  local smallest, largest, integers = math.huge, 0, true
   for _, v in ipairs(values) do
     local size = math.abs(v)
     if size > 0 and size < math.huge then
       smallest, largest = math.min(smallest, size), math.max(largest, size)
-      whole = whole and v == math.floor(v)
+      integers = integers and v == math.floor(v)
     end
   end
-  return smallest, largest, whole
+  return smallest, largest, integers
 end
 
 -- Texts of the shown elements of tensors, row by row, and their greatest
--- width. A number within rows stands for a text until all are known.
+-- width. Rows hold the positions of texts until all of them are known.
 local function cells(tensors)
   local values, width, gap = {}, 0, false
   local function collect(part)
@@ -63,7 +63,7 @@ local function cells(tensors)
       return #values
     end
     local row = {}
-    for _, i in ipairs(places(part:size(1))) do
+    for _, i in ipairs(shown_indices(part:size(1))) do
       row[#row + 1] = i and collect(part[i]) or "..."
       gap = gap or not i
     end
@@ -107,20 +107,20 @@ local function render(node, width, depth, lines, prefix, suffix)
   end
 end
 
--- How many lines the nested form of a shape takes.
+-- How many lines the nested form of a shape has.
 local function line_count(shape)
   local lines = 1
   for d = #shape - 1, 1, -1 do
     local shown = 0
-    for _, i in ipairs(places(shape[d])) do shown = shown + (i and lines or 1) end
+    for _, i in ipairs(shown_indices(shape[d])) do shown = shown + (i and lines or 1) end
     lines = shown
   end
   return lines
 end
 
--- The indices of the matrices of a tensor by their place in order, from 1.
-local function index_of(shape, place)
-  local index, left = {}, place - 1
+-- The indices of the matrices of a tensor by their position in row-major order, from 1.
+local function index_of(shape, position)
+  local index, left = {}, position - 1
   for d = #shape - 2, 1, -1 do
     index[d], left = left % shape[d] + 1, left // shape[d]
   end
@@ -130,17 +130,17 @@ end
 -- The first and the last matrices, each after a line with its index.
 local function add_matrices(x, shape, lines)
   local count = x:numel() // (shape[#shape - 1] * shape[#shape])
-  local shown, indices, matrices = places(count, 2 * EDGE), {}, {}
-  for _, place in ipairs(shown) do
-    if place then
-      indices[#indices + 1] = index_of(shape, place)
+  local shown, indices, matrices = shown_indices(count, 2 * EDGE), {}, {}
+  for _, position in ipairs(shown) do
+    if position then
+      indices[#indices + 1] = index_of(shape, position)
       matrices[#matrices + 1] = x[indices[#indices]]
     end
   end
   local nested, width = cells(matrices)
   local n = 0
-  for _, place in ipairs(shown) do
-    if place then
+  for _, position in ipairs(shown) do
+    if position then
       n = n + 1
       lines[#lines + 1] = "[{" .. table.concat(indices[n], ",") .. "}]"
       render(nested[n], width, 0, lines, "", "")

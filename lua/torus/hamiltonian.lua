@@ -50,8 +50,8 @@ end
 
 --- H(q, p) = K(p) + V(q).
 -- @function torus.separable
--- @tparam function|Module K of p (batch, ...), gives (batch)
--- @tparam function|Module V of q (batch, ...), gives (batch)
+-- @tparam function|Module K of p (batch, ...), returns (batch)
+-- @tparam function|Module V of q (batch, ...), returns (batch)
 -- @treturn table can be called with q and p; fields K and V
 -- @usage
 -- H = torus.separable(function(p) return (p * p):sum(2) / 2 end,
@@ -85,7 +85,7 @@ end
 
 --- H(q, p) = net(q and p side by side along the last dimension).
 -- @function torus.joint
--- @tparam function|Module net of (batch, ..., 2 n), gives (batch)
+-- @tparam function|Module net of (batch, ..., 2 n), returns (batch)
 -- @treturn table can be called with q and p; field net
 -- @usage
 -- net = torus.nn.MLP{ sizes = {4, 32, 1}, scalar = true }
@@ -127,7 +127,7 @@ end
 
 --- dE/dx of a part of the energy that depends on x alone.
 -- @tparam string name of the part, for messages
--- @tparam function|Module part of x, gives (batch)
+-- @tparam function|Module part of x, returns (batch)
 -- @tparam tensor x (batch, ...)
 -- @tparam boolean recording whether the result shall be differentiable
 -- @treturn tensor like x

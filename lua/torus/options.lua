@@ -1,5 +1,5 @@
---- Option tables: one declaration of what is allowed gives the defaults, the
--- checks and the messages.
+--- Option tables: one declaration of what is allowed provides the defaults,
+-- the checks and the messages.
 -- @module torus.options
 local core = require "torus.core"
 
@@ -34,7 +34,7 @@ end
 
 --- A shape as messages show it.
 -- @param x a tensor, or a shape
--- @treturn string "(2,3)"; what tostring gives of anything else
+-- @treturn string "(2,3)"; the tostring of anything else
 function M.shape_text(x)
   local shape = getmetatable(x) == core.metatable and x.shape or x
   if type(shape) ~= "table" then return tostring(x) end
@@ -176,7 +176,7 @@ end
 -- @tparam string name of the argument
 -- @param value what was given
 -- @tparam table rule as check's
--- @return the value, as check gives it
+-- @return the value, as check returns it
 function M.argument(where, name, value, rule)
   local problem, checked = M.check(value, rule)
   if problem then M.raise("%s: %s: %s", where, name, problem) end

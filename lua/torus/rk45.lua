@@ -94,7 +94,7 @@ local function guarded(field)
 end
 
 --- The vector field of a Hamiltonian, for states().
--- @tparam function H of q and p (batch, d) float64, gives (batch)
+-- @tparam function H of q and p (batch, d) float64, returns (batch)
 -- @tparam integer d
 -- @tparam[opt=0] number friction dp/dt is -dH/dq - friction dH/dp
 -- @treturn function
@@ -175,11 +175,11 @@ function M.solve(opts)
       o.field or vector_field(o.H, { table.unpack(shape, 2) }, o.q.dtype,
         o.friction),
       states, times, o)
-    local whole = { #times, table.unpack(shape) }
+    local full_shape = { #times, table.unpack(shape) }
     out = out:transpose(1, 2)
     return {
-      q = out:narrow(3, 1, d):contiguous():reshape(whole),
-      p = out:narrow(3, d + 1, d):contiguous():reshape(whole),
+      q = out:narrow(3, 1, d):contiguous():reshape(full_shape),
+      p = out:narrow(3, d + 1, d):contiguous():reshape(full_shape),
       steps = counts.steps,
       rejected = counts.rejected,
     }

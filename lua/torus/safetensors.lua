@@ -155,7 +155,7 @@ local function read_header(file, size)
   return header, length
 end
 
--- The bytes that a shape takes, or nil for a shape that is none.
+-- The bytes of a tensor of a shape, or nil for an invalid shape.
 local function byte_count(entry)
   local count, bound = bytes_of[entry.dtype], 1.0
   if #entry.shape > 8 then return nil end
@@ -192,7 +192,7 @@ end
 -- The entries in the order of their data: each byte belongs to exactly one.
 local function check_entries(header, available)
   local list = {}
-  for name in pairs(header) do -- dkjson takes {1: ...} and {"x"}, too
+  for name in pairs(header) do -- dkjson accepts {1: ...} and {"x"}, too
     if type(name) ~= "string" then return nil, "its header is not a JSON object" end
   end
   for _, name in ipairs(sorted_keys(header)) do

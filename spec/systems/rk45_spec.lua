@@ -128,7 +128,7 @@ describe("torus.rk45", function()
         { H = function() return 3 end },
       ["H depends neither on q nor on p"] =
         { H = function() return f64 { 1 } end },
-      ["no vector field is named 'planets'"] = { field = { "planets", {} } },
+      ['unknown vector field "planets"'] = { field = { "planets", {} } },
       ["pendulum: expected 3 constants, got 1"] = { field = { "pendulum", { 1 } } },
       ["pendulum: expected states of 2 numbers, got 4"] =
         { field = { "pendulum", { 1, 1, 1 } }, q = f64 { { 1, 1 } },

@@ -26,7 +26,7 @@ TEST(sizes_beyond_int_are_refused) {
     torus_tensor *b = claim(&scope, sizes[i][2], sizes[i][3]);
     CHECK(torus_matmul(&scope, a, b) == NULL, "product %d", i);
     CHECK(scope.status.code == TORUS_EINVAL, "code %d", scope.status.code);
-    CHECK(strstr(scope.status.message, "matmul: sizes"), "%s",
+    CHECK(strstr(scope.status.message, "matmul: expected sizes"), "%s",
           scope.status.message);
     torus_scope_clear(&scope);
   }

@@ -354,7 +354,7 @@ TEST(checks_names_sizes_and_constants_of_systems) {
   CHECK(!torus_system_field(name, size, c, constants, &field, &status) &&      \
             strstr(status.message, words),                                     \
         "%s", status.message)
-  REFUSED("planets", 2, 1, "no vector field is named 'planets'");
+  REFUSED("planets", 2, 1, "unknown vector field \"planets\"");
   REFUSED("pendulum", 4, 3, "expected states of 2 numbers, got 4");
   REFUSED("pendulum", 2, 2, "expected 3 constants, got 2");
   REFUSED("n_body", 10, 3, "expected states of 8 numbers, got 10");
