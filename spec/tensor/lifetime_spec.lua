@@ -110,11 +110,12 @@ describe("a list with metamethods", function()
       core.ops.decoder_error(torus.ones(1, 2, 2, 2), torus.ones(1, 4, 4, 3),
         { parameters = pretender(6, one), blocks = 1, width = 4, skip = false })
     end)
-    core.adam_step(pretender(3, one), { one() }, {}, {}, OPTIONS)
+    core.adam_step(pretender(3, one), { one() }, {}, {}, OPTIONS, {})
     raises("adam_step: expected a tensor as parameter 1, got nil", function()
       local first = {}
       first[1] = one()
-      core.adam_step({ nil, one() }, { one(), one() }, first, first, OPTIONS)
+      core.adam_step({ nil, one() }, { one(), one() }, first, first, OPTIONS,
+        { 1, 1 })
     end)
   end)
 
@@ -138,7 +139,7 @@ describe("a list with metamethods", function()
       torus.grad(x:sum(), { x, gone })
     end)
     raises("adam_step: gradient 1 was released", function()
-      core.adam_step({ x }, { gone }, { x }, { x }, OPTIONS)
+      core.adam_step({ x }, { gone }, { x }, { x }, OPTIONS, { 1 })
     end)
   end)
 end)
