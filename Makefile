@@ -82,7 +82,7 @@ modules := $(if $(binding_c),$(BUILD)/torus/core.so) \
 # --- for people ------------------------------------------------------------
 
 .PHONY: all help setup demo test lint format asan valgrind coverage docs install \
-  uninstall clean
+  uninstall clean fuzz storm kill tsan
 
 all:
 	@scripts/dev/setup.sh --check build
@@ -99,6 +99,10 @@ help:
 	@echo "make format     clang-format all C sources"
 	@echo "make asan       every spec under the address and UB sanitizers"
 	@echo "make valgrind   the C specs under memcheck"
+	@echo "make fuzz       coverage-guided fuzzing of the readers, SECONDS=60"
+	@echo "make storm      random calls under the sanitizers, CALLS=100000"
+	@echo "make kill       trainings killed at random and resumed, KILLS=20"
+	@echo "make tsan       specs of what is threaded under the thread sanitizer"
 	@echo "make coverage   line coverage of the engine by the whole suite"
 	@echo "make docs       the API reference, to build/docs"
 	@echo "make install    to PREFIX=$(PREFIX), below DESTDIR if given"
@@ -127,17 +131,46 @@ format:
 	@clang-format -i $$(find engine spec -name '*.[ch]' -o -name '*.inc')
 
 # Each block goes back to the system at once, so that a use after free shows.
+sanitize := -fsanitize=address,undefined -fno-omit-frame-pointer -DTORUS_NO_POOL
 asan:
 	@scripts/dev/setup.sh test
-	@$(MAKE) build specs BUILD=build/asan OPTIMIZE=-O1 \
-	  SANITIZE="-fsanitize=address,undefined -fno-omit-frame-pointer \
-	  -DTORUS_NO_POOL"
+	@$(MAKE) build specs BUILD=build/asan OPTIMIZE=-O1 SANITIZE="$(sanitize)"
 	@BUILD=build/asan CC="$(CC)" scripts/dev/test.sh --asan '$(TESTS)'
 
 valgrind:
 	@scripts/dev/setup.sh valgrind
 	@$(MAKE) specs BUILD=build/valgrind OPTIMIZE=-O1 SANITIZE=-DTORUS_NO_POOL
 	@BUILD=build/valgrind scripts/dev/test.sh --valgrind '$(TESTS)'
+
+SECONDS ?= 60
+CALLS ?= 100000
+KILLS ?= 20
+SEED ?= 1
+
+fuzz:
+	@scripts/dev/setup.sh fuzz
+	@$(MAKE) build
+	@$(MAKE) build/fuzz/readers BUILD=build/fuzz CC=clang OPTIMIZE=-O1 \
+	  SANITIZE="$(sanitize) -fsanitize=fuzzer-no-link"
+	@BUILD=build/fuzz spec/attack/fuzz.sh $(SECONDS) $(READERS)
+
+storm:
+	@scripts/dev/setup.sh test
+	@$(MAKE) build BUILD=build/asan OPTIMIZE=-O1 SANITIZE="$(sanitize)"
+	@BUILD=build/asan spec/attack/lua.sh --asan spec/attack/storm.lua \
+	  $(CALLS) $(SEED)
+
+kill:
+	@scripts/dev/setup.sh test
+	@$(MAKE) build
+	@BUILD=$(BUILD) spec/attack/lua.sh spec/attack/kill.lua $(KILLS) $(SEED)
+
+tsan:
+	@scripts/dev/setup.sh test
+	@$(MAKE) build specs BUILD=build/tsan OPTIMIZE=-O1 \
+	  SANITIZE="-fsanitize=thread -fno-omit-frame-pointer"
+	@BUILD=build/tsan CC="$(CC)" scripts/dev/test.sh --tsan \
+	  '$(or $(TESTS),threads|kernels/.*_test|hamiltonian/.*_test)'
 
 coverage:
 	@scripts/dev/setup.sh coverage
@@ -188,6 +221,9 @@ $(BUILD)/engine/binding/%.o: engine/binding/%.c $(BUILD)/flags
 $(BUILD)/engine/%.o: engine/%.c $(BUILD)/flags
 	$(compile) -c -o $@ $<
 
+$(BUILD)/spec/attack/%.o: spec/attack/%.c $(BUILD)/flags
+	$(compile) $(lua_cflags) -Wno-conversion -c -o $@ $<
+
 # Specs compare and convert freely.
 $(BUILD)/spec/%.o: spec/%.c $(BUILD)/flags
 	$(compile) -Wno-conversion -Wno-double-promotion -Ispec/support -c -o $@ $<
@@ -207,6 +243,15 @@ $(BUILD)/torus/environment.so: $(environment_o)
 
 $(BUILD)/torus/edit.so: $(edit_o)
 	$(link_module) -o $@ $^ $(edit_libs)
+
+# libFuzzer brings its own main. No reader gets as far as the kernels, which
+# are slow to build: they come from the usual build.
+readers_o := $(BUILD)/spec/attack/fuzz.o $(binding_o) \
+  $(filter $(BUILD)/engine/core/% $(BUILD)/engine/io/%,$(engine_o))
+$(BUILD)/readers: $(readers_o) build/libtorus.a
+	@echo "  LD   $@"
+	@$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS) \
+	  $(call pkg,--libs,lua5.4)
 
 # The texts of help() and of the HTML reference. Faulty comments fail the lint,
 # not the build. A file that is gone counts as a change.

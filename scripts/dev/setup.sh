@@ -2,7 +2,7 @@
 # Installs the Debian packages that a make target needs; quick and silent
 # when everything is there.
 #
-#   setup.sh [--check] build|demo|test|lint|valgrind|coverage|docs|all
+#   setup.sh [--check] build|demo|test|lint|valgrind|coverage|docs|fuzz|all
 #
 # With --check it only says what is missing. What is needed is found out by
 # looking for the thing itself, so that tools installed otherwise count.
@@ -73,18 +73,30 @@ need_docs() {
   need lua5.1 command_exists lua5.1
   need lua-markdown lua5.1 -e 'require "markdown"'
 }
+has_libfuzzer() {
+  echo "int LLVMFuzzerTestOneInput(const char *d, long n) { return !d && n; }" |
+    clang -fsanitize=fuzzer,address -x c -o /dev/null -
+}
+need_fuzz() {
+  need_test
+  need clang command_exists clang
+  need libclang-rt-dev has_libfuzzer
+}
 
 case $goal in
-build | demo | test | lint | valgrind | coverage | docs) "need_$goal" ;;
+build | demo | test | lint | valgrind | coverage | docs | fuzz)
+  "need_$goal"
+  ;;
 all)
   need_lint
   need_valgrind
   need_coverage
   need_docs
+  need_fuzz
   ;;
 *)
-  echo "setup: expected build, demo, test, lint, valgrind, coverage, docs" \
-    "or all, got '$goal'" >&2
+  echo "setup: expected build, demo, test, lint, valgrind, coverage, docs," \
+    "fuzz or all, got '$goal'" >&2
   exit 2
   ;;
 esac

@@ -2,7 +2,7 @@
 # Runs the C specs, then the Lua specs, and ends with one line
 # "N passed, N failed". Called by make, which has built everything.
 #
-#   test.sh [--asan|--valgrind] [REGEX]
+#   test.sh [--asan|--tsan|--valgrind] [REGEX]
 #
 # REGEX picks spec files by path. SLOW=1 includes specs marked #slow.
 set -u
@@ -11,7 +11,7 @@ cd "$(dirname "$0")/../.."
 build=${BUILD:-build}
 mode=plain
 case ${1:-} in
---asan | --valgrind)
+--asan | --tsan | --valgrind)
   mode=${1#--}
   shift
   ;;
@@ -47,6 +47,9 @@ count() { # count NAME EXIT-STATUS
 export ASAN_OPTIONS="allocator_may_return_null=1:quarantine_size_mb=16:\
 intercept_tls_get_addr=0:${ASAN_OPTIONS:-}"
 export UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1:${UBSAN_OPTIONS:-}"
+# A race is a failure at once; and one between more threads than processors.
+export TSAN_OPTIONS="halt_on_error=1:${TSAN_OPTIONS:-}"
+if [ "$mode" = tsan ]; then export TORUS_THREADS=${TORUS_THREADS:-3}; fi
 # What OpenBLAS keeps for its threads until the end counts as possibly lost.
 memcheck="valgrind --quiet --error-exitcode=9 --leak-check=full
   --show-leak-kinds=definite --errors-for-leak-kinds=definite"
@@ -75,8 +78,8 @@ if [ "$mode" != valgrind ] && [ -n "$specs" ]; then
   export TORUS_BUILD="$build"
   unset LUA_PATH_5_4 LUA_CPATH_5_4 LUA_INIT LUA_INIT_5_4
   preload=""
-  if [ "$mode" = asan ]; then
-    preload=$(${CC:-gcc} -print-file-name=libasan.so)
+  if [ "$mode" = asan ] || [ "$mode" = tsan ]; then
+    preload=$(${CC:-gcc} -print-file-name="lib$mode.so")
     # Programs that specs start are not ours to find leaks in.
     shims=$(mktemp -d)
     for program in $(command -v gnuplot); do
@@ -92,7 +95,7 @@ if [ "$mode" != valgrind ] && [ -n "$specs" ]; then
   LD_PRELOAD=$preload lua5.4 "$(command -v busted)" -o plainTerminal \
     --exclude-tags=$excluded $specs >"$log" 2>&1
   status=$?
-  [ "$mode" = asan ] && rm -rf "$shims"
+  [ -n "${shims:-}" ] && rm -rf "$shims"
   cat "$log"
   # busted: "3 successes / 0 failures / 1 error / 0 pending : 0.1 seconds"
   result=$(grep -a -E '^[0-9]+ success(es)? / [0-9]+ failures? / ' "$log" |

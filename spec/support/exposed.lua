@@ -78,7 +78,7 @@ local function methods(name, object, add)
     seen[source] = true
     for _, key in ipairs(keys_of(source)) do
       if key:sub(1, 1) ~= "_" and type(source[key]) == "function" then
-        add(name .. ":" .. key, source[key])
+        add(name .. ":" .. key, source[key], object)
       end
     end
     meta = getmetatable(source)
@@ -175,15 +175,17 @@ local function missing_in(entry, name, value)
 end
 
 --- Walks all of it.
--- @treturn {table,...} {name =, missing = {what is missing, ...}, position =}
+-- @treturn {table,...} {name =, value =, object = of a method, entry = its
+-- documentation, missing = {what is missing, ...}, position =}
 function M.all()
   local list, known = {}, {}
-  local function add(name, value)
+  local function add(name, value, object)
     local entry = entry_of(name, value)
     local id = entry or name
     if known[id] then return end
     known[id] = true
-    list[#list + 1] = { name = name, entry = entry, position = position_of(value),
+    list[#list + 1] = { name = name, value = value, object = object,
+      entry = entry, position = position_of(value),
       missing = entry and missing_in(entry, name, value) or { "everything" } }
   end
   walk("torus", torus, add, {})

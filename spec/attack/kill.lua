@@ -1,0 +1,160 @@
+--- Trainings that are killed at random moments and resumed: the bits at the end are
+-- those of a training that nothing disturbed, and no file is left over.
+--
+--   spec/attack/lua.sh spec/attack/kill.lua [KILLS [SEED]]
+local draw_of = require("spec.attack.pool").generator
+local lfs = require "lfs"
+local torus = require "torus"
+
+local M = {}
+
+-- Small, with a checkpoint after every other step.
+M.models = {
+  hnn = "hnn --system pendulum --set trajectories=4 --set points=6 --set width=8 "
+    .. "--set batch=4",
+  nhf = "nhf --target moons --set batch=8 --set width=8 --set evaluate_count=16",
+  hgn = "hgn --system mass_spring --set train_size=6 --set test_size=2 --set width=4 "
+    .. "--set z=3 --set state=2 --set resolution=16 --set frames=4 --set batch=2 "
+    .. "--set energy_layers=2 --set evaluate_count=2",
+  pixel_hnn = "pixel_hnn --system pendulum --set train_size=6 --set test_size=2 "
+    .. "--set resolution=8 --set frames=4 --set width=8 --set batch=4 "
+    .. "--set evaluate_count=2",
+}
+local SIGNALS = { "KILL", "KILL", "TERM", "INT" }
+
+local function train(arguments, folder, steps, limit)
+  return ("%s scripts/torus scripts/train.lua %s --steps %d --set save_every=2 "
+    .. "--set evaluate_every=10 --threads 1 --out %s >%s.text 2>&1"):format(
+    limit or "", arguments, steps, folder, folder)
+end
+
+local function bytes_of(path)
+  local stored = assert(torus.runs.checkpoint.load(path .. "/checkpoint.safetensors"))
+  local names, parts = {}, { stored.step, stored.adam_steps }
+  for name in pairs(stored.tensors) do names[#names + 1] = name end
+  table.sort(names)
+  for _, name in ipairs(names) do
+    parts[#parts + 1] = name
+    parts[#parts + 1] = torus.to_bytes(stored.tensors[name])
+  end
+  names = {}
+  for name, value in pairs(stored.numbers) do
+    names[#names + 1] = ("%s=%s"):format(name, value)
+  end
+  table.sort(names)
+  table.move(names, 1, #names, #parts + 1, parts)
+  return table.concat(parts, "\0")
+end
+
+-- The log without the time that rows took.
+local function rows_of(path)
+  local log = assert(torus.runs.log.read(path .. "/log.csv"))
+  local lines = {}
+  for i, row in ipairs(log.rows) do
+    local cells = {}
+    for _, name in ipairs(log.columns) do
+      cells[#cells + 1] = name == "seconds" and "" or tostring(row[name])
+    end
+    lines[i] = table.concat(cells, ",")
+  end
+  return table.concat(lines, "\n")
+end
+
+local function files_in(path)
+  local names = {}
+  for name in lfs.dir(path) do
+    if name ~= "." and name ~= ".." then names[#names + 1] = name end
+  end
+  table.sort(names)
+  return table.concat(names, " ")
+end
+
+local function text_of(path)
+  local file = assert(io.open(path, "rb"))
+  local text = file:read "a"
+  file:close()
+  return text
+end
+
+-- Kills a training again and again until it gets to its end; returns the kills.
+local function attack(arguments, folder, steps, seconds, draw, untidy)
+  local kills, resume = 0, ""
+  for _ = 1, 200 do
+    -- Later and later, so that it ends.
+    local after = seconds * (draw(1000) / 1000) * (1 + kills / 8)
+    local limit = ("timeout -s %s %.3f"):format(SIGNALS[draw(#SIGNALS)], after)
+    local given = resume == "" and arguments or arguments:match "^%S+" .. resume
+    local ok = os.execute(train(given, folder, steps, limit))
+    if ok then return kills end
+    kills = kills + 1
+    local text = text_of(folder .. ".text")
+    if text:find("stack traceback", 1, true) then
+      untidy[#untidy + 1] = text:match "^[^\n]*"
+    end
+    if lfs.attributes(folder .. "/checkpoint.safetensors") then
+      resume = " --resume"
+    else
+      os.execute("rm -rf " .. folder)
+    end
+  end
+  return nil, "it does not end"
+end
+
+--- Kills trainings of each model in turn.
+-- @tparam integer count how many kills at least
+-- @tparam integer seed
+-- @tparam {string,...} models
+-- @tparam integer steps
+-- @treturn table {kills =, trainings =, faults = {text, ...}, untidy = {text, ...}};
+-- untidy: folders with files that an undisturbed training does not leave, and
+-- signals that end in a traceback
+function M.run(count, seed, models, steps)
+  local draw, result = draw_of(seed), { kills = 0, trainings = 0, faults = {}, untidy = {} }
+  local base = os.tmpname()
+  local whole = {}
+  for _, name in ipairs(models) do
+    local folder = ("%s-%s"):format(base, name)
+    local start = torus.clock()
+    local ok = os.execute(train(M.models[name], folder, steps))
+    if not ok then error(text_of(folder .. ".text")) end
+    whole[name] = { seconds = torus.clock() - start, bytes = bytes_of(folder),
+      rows = rows_of(folder), files = files_in(folder) }
+  end
+  while result.kills < count and #result.faults < 10 do
+    local name = models[result.trainings % #models + 1]
+    local folder = ("%s-%d"):format(base, result.trainings)
+    local kills, message = attack(M.models[name], folder, steps, whole[name].seconds, draw,
+      result.untidy)
+    local function expect(what, got, wanted)
+      if got ~= wanted then
+        result.faults[#result.faults + 1] = ("%s, training %d: %s"):format(name,
+          result.trainings, what)
+      end
+    end
+    if not kills then
+      expect(message, 1, 2)
+    else
+      expect("other bits in its checkpoint", bytes_of(folder), whole[name].bytes)
+      expect("other rows in its log", rows_of(folder), whole[name].rows)
+      if files_in(folder) ~= whole[name].files then
+        result.untidy[#result.untidy + 1] = name .. " left " .. files_in(folder)
+      end
+    end
+    result.kills = result.kills + (kills or 0)
+    result.trainings = result.trainings + 1
+  end
+  os.execute(("rm -rf %s %s-*"):format(base, base))
+  return result
+end
+
+if arg and arg[0] and arg[0]:find "kill%.lua$" then
+  local count, seed = tonumber(arg[1] or 20), tonumber(arg[2] or 1)
+  local result = M.run(count, seed, { "hnn", "nhf", "hgn", "pixel_hnn" }, 60)
+  for _, text in ipairs(result.faults) do print(text) end
+  for _, text in ipairs(result.untidy) do print(text) end
+  print(("%d kills of %d trainings, %d faults, %d untidy"):format(
+    result.kills, result.trainings, #result.faults, #result.untidy))
+  os.exit(#result.faults + #result.untidy == 0, true)
+end
+
+return M
