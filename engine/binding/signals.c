@@ -36,12 +36,77 @@ static int uninterrupted(lua_State *L) {
   return status == LUA_OK ? lua_gettop(L) : lua_error(L);
 }
 
+/* --- stopping ---------------------------------------------------------- */
+
+static const int STOPS[] = {SIGINT, SIGTERM, SIGHUP};
+#define STOP_COUNT ((int)(sizeof STOPS / sizeof *STOPS))
+
+static volatile sig_atomic_t stop, in_stoppable;
+static struct sigaction before_stoppable[STOP_COUNT];
+
+/* The first signal is noted; another control-C does what it did before. */
+static void note(int signal) {
+  if (stop && signal == SIGINT) {
+    sigaction(SIGINT, &before_stoppable[0], NULL);
+    raise(SIGINT);
+    return;
+  }
+  stop = signal;
+}
+
+static void catch_stops(void) {
+  struct sigaction noting = {.sa_handler = note, .sa_flags = SA_RESTART};
+  for (int i = 0; i < STOP_COUNT; i++) {
+    sigaction(STOPS[i], NULL, &before_stoppable[i]);
+    if (before_stoppable[i].sa_handler != SIG_IGN) {
+      sigaction(STOPS[i], &noting, NULL);
+    }
+  }
+}
+
+/* stoppable(f, ...): calls it; a control-C, SIGTERM or SIGHUP meanwhile only
+ * makes `stopped` return its name: f ends where nothing is lost. */
+static int stoppable(lua_State *L) {
+  if (lua_gettop(L) == 0) {
+    return torus_raise_text(L, "stoppable: expected a function, got nothing");
+  }
+  bool outermost = !in_stoppable;
+  if (outermost) {
+    stop = 0;
+    in_stoppable = 1;
+    catch_stops();
+  }
+  int status = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
+  if (outermost) {
+    for (int i = 0; i < STOP_COUNT; i++) {
+      sigaction(STOPS[i], &before_stoppable[i], NULL);
+    }
+    in_stoppable = 0;
+  }
+  return status == LUA_OK ? lua_gettop(L) : lua_error(L);
+}
+
+/* stopped(): name and number of the signal that came while the last stoppable
+ * function ran, or nil */
+static int stopped(lua_State *L) {
+  if (!stop) return 0;
+  lua_pushstring(L, stop == SIGINT    ? "SIGINT"
+                    : stop == SIGTERM ? "SIGTERM"
+                                      : "SIGHUP");
+  lua_pushinteger(L, stop);
+  return 2;
+}
+
 void torus_open_signals(lua_State *L) {
   /* A write beyond the limit of file sizes is an error like any other. */
   struct sigaction limit;
   if (sigaction(SIGXFSZ, NULL, &limit) == 0 && limit.sa_handler == SIG_DFL) {
     signal(SIGXFSZ, SIG_IGN);
   }
+  lua_pushcfunction(L, stoppable);
+  lua_setfield(L, -2, "stoppable");
+  lua_pushcfunction(L, stopped);
+  lua_setfield(L, -2, "stopped");
   lua_pushcfunction(L, uninterrupted);
   lua_setfield(L, -2, "uninterrupted");
 }

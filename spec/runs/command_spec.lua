@@ -20,9 +20,9 @@ local function run(body)
   return status, (said:gsub("^[^/ ]+%.lua: ", "NAME: "))
 end
 
-local function says(text, body)
+local function says(text, body, expected)
   local status, said = run(body)
-  assert.are.same({ 1, "NAME: " .. text .. "\n" }, { status, said })
+  assert.are.same({ expected or 1, "NAME: " .. text .. "\n" }, { status, said })
 end
 
 local function traces(text, body)
@@ -53,7 +53,7 @@ describe("command.main", function()
   end)
 
   it("says that it was interrupted", function()
-    says("interrupted", "error('interrupted!')")
+    says("interrupted", "error('interrupted!')", 130)
   end)
 
   it("shows where a bug is", function()

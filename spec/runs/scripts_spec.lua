@@ -255,7 +255,7 @@ describe("the scripts", function()
       scripts/torus scripts/train.lua hgn --steps 1000000 --set \
         save_every=1000000 --out %s %s >%s/out 2>%s/err & pid=$!
       while ! grep -q '^5,' %s/log.csv 2>/dev/null; do sleep 0.05; done
-      kill -INT $pid; wait $pid; test $? -eq 1]], run,
+      kill -INT $pid; wait $pid; test $? -eq 130]], run,
       TINY:gsub("%-%-set save_every=2", ""), base, base, run))
     assert.is_true(status)
     local step = files.read(base .. "/err"):match(

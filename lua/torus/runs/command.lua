@@ -7,13 +7,24 @@ local systems = require "torus.systems"
 
 local M = {}
 
---- Ends the program with a message on standard error and exit status 1.
+local INTERRUPTED = "interrupted"
+
+-- The status of a program that ends with an error, or, as a shell has it, because
+-- of a signal.
+local function status(message)
+  local _, number = core.stopped()
+  if message == INTERRUPTED then number = 2 end
+  return number and 128 + number or 1
+end
+
+--- Ends the program with a message on standard error and exit status 1, or 128 and
+-- a signal's number where that ended a training.
 -- @tparam string message a format when more arguments follow
 function M.die(message, ...)
   if select("#", ...) > 0 then message = string.format(message, ...) end
   io.stderr:write(string.format("%s: %s\n",
     arg and arg[0]:match("[^/]+$") or "torus", message))
-  os.exit(1, true)
+  os.exit(status(message), true)
 end
 
 --- Makes sure that all that was printed has arrived.
@@ -59,7 +70,7 @@ end
 -- traceback to what passes through it.
 local function mistake(problem, script)
   if type(problem) ~= "string" then return nil end
-  if problem:find("interrupted!", 1, true) then return "interrupted" end
+  if problem:find("interrupted!", 1, true) then return INTERRUPTED end
   local raised, text = core.raised()
   if raised and (problem == raised
     or problem:sub(1, #raised + 7) == raised .. "\nstack ") then
@@ -90,7 +101,7 @@ function M.main(parser, f)
     M.check(M.flush())
     return
   end
-  M.die("%s", type(problem) == "table" and problem.text or tostring(problem))
+  M.die(type(problem) == "table" and problem.text or tostring(problem))
 end
 
 -- A converter for argparse: an integer of at least `min`.

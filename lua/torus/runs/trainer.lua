@@ -205,6 +205,8 @@ local function loop(run)
     local ok, message = advance(run)
     if not ok then return nil, message end
     if run.after_step then run.after_step(run) end
+    -- A signal waits until here: the step is in the log.
+    if core.stopped() then return true end
   end
   return true
 end
@@ -215,25 +217,25 @@ local function is_interrupt(message)
 end
 
 local function finish_interrupted(run)
-  if run.step == run.saved_step then
-    return nil, "interrupted"
+  local signal = core.stopped()
+  local how = "interrupted"
+  if signal and signal ~= "SIGINT" then how = how .. " by " .. signal end
+  if run.step ~= run.saved_step then
+    local ok, message = save(run)
+    if not ok then return nil, how .. "; " .. message end
   end
-  local ok, message = save(run)
-  if not ok then return nil, "interrupted; " .. message end
-  return nil, string.format("interrupted; the checkpoint of step %d is in %s",
+  return nil, string.format("%s; the checkpoint of step %d is in %s", how,
     run.step, run.folder)
 end
 
--- M.run, once the folder is locked.
-local function train(run)
-  local ok, message = prepare(run)
-  if not ok then return nil, message end
+-- From the first checkpoint to the last.
+local function train_on(run)
   local first = run.step
   run.started = engine.clock()
   run.progress = run.progress or Progress.new(run.steps, first)
+  local ok, message, called = true, nil, true
   -- Before the first checkpoint an early stop would lose everything.
   if not run.saved_step then ok, message = save(run) end
-  local called = true
   if ok then
     called, ok, message = xpcall(loop, function(problem)
       return is_interrupt(problem) and problem
@@ -247,7 +249,15 @@ local function train(run)
     error(ok, 0)
   end
   if not ok then return nil, message end
+  if core.stopped() then return finish_interrupted(run) end
   return { step = run.step, started_at = first }
+end
+
+-- M.run, once the folder is locked.
+local function train(run)
+  local ok, message = prepare(run)
+  if not ok then return nil, message end
+  return core.stoppable(train_on, run)
 end
 
 --- Trains.
