@@ -295,7 +295,7 @@ describe("HGN", function()
     end)
     it("unknown keys, naming the known ones", function()
       assert.error_matches(function() hgn { widht = 3 } end,
-        "hgn: unknown option \"widht\".* %(known: background, channels")
+        "hgn: unknown option \"widht\".* %(known: anchor, background, channels")
     end)
     it("a joint Hamiltonian with leapfrog", function()
       assert.error_matches(function() hgn { hamiltonian = "joint" } end,

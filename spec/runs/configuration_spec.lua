@@ -55,7 +55,8 @@ describe("torus.runs.configuration", function()
       assert.matches(pattern, message)
     end
     fails("width", "expected key=value, got \"width\"")
-    fails("widht=3", "unknown key \"widht\", did you mean \"width\"%? %(known: background, batch,")
+    fails("widht=3", "unknown key \"widht\", did you mean \"width\"%? "
+      .. "%(known: anchor, background, batch,")
     fails("width=wide", "width: expected an integer, got \"wide\"")
     fails("width=2.5", "width: expected an integer, got 2.5")
     fails("width=0", "width: expected at least 2, got 0")

@@ -45,4 +45,22 @@ function M.random_starts(n, length, count, generator)
   return starts
 end
 
+--- The first observed frames of sequences.
+-- @tparam States|Frames split
+-- @tparam {integer,...}|tensor indices of the sequences
+-- @tparam integer count frames of each
+-- @treturn tensor (batch, count, height, width, 3) float32
+-- @usage
+-- windows = require "torus.data.windows"
+-- set = torus.data.simulate("pendulum", { train = 4, test = 2 })
+-- print(table.unpack(windows.first(set.train, { 2 }, 3).shape))   -- 1 3 32 32 3
+function M.first(split, indices, count)
+  if split.length <= count then return split:batch(indices) end
+  local starts = {}
+  for i = 1, engine.is_tensor(indices) and indices:numel() or #indices do
+    starts[i] = 1
+  end
+  return split:windows(indices, starts, count)
+end
+
 return M

@@ -24,7 +24,8 @@ local function open_video(config)
     end
   end
   return datasets.frames(config.data, { train = config.train_size,
-    test = config.test_size, dt = config.dt, held_back = config.held_back })
+    test = config.test_size, dt = config.data_dt or config.dt,
+    held_back = config.held_back })
 end
 
 local function open_states(config)
@@ -39,8 +40,9 @@ local function open_states(config)
       config.held_back)
   end
   local opts = { train = config.train_size, test = config.test_size,
-    seed = config.data_seed, noise = config.noise, dt = config.dt,
-    steps = config.frames and config.frames - 1,
+    seed = config.data_seed, noise = config.noise,
+    dt = config.data_dt or config.dt,
+    steps = config.frames and (config.data_frames or config.frames) - 1,
     resolution = config.resolution }
   if not config.data then return datasets.simulate(system, opts) end
   opts.system = system
@@ -54,10 +56,11 @@ local function misfit(config, split)
   if height ~= width then
     return string.format("expected square frames, got %d x %d", height, width)
   end
-  local wanted = { config.frames or length, config.resolution or height,
+  local wanted = { config.data_frames or config.frames or length, config.resolution or height,
     config.resolution or height, config.channels or channels }
   local change = {}
-  for key, value in pairs { frames = length, resolution = height,
+  for key, value in pairs {
+    [config.data_frames and "data_frames" or "frames"] = length, resolution = height,
     channels = channels } do
     if config[key] and config[key] ~= value then
       change[#change + 1] = key .. " = " .. value
@@ -73,7 +76,9 @@ end
 
 --- Opens them.
 -- @tparam table config system, data, train_size, test_size, data_seed, noise,
--- dt, frames, held_back, resolution, channels
+-- dt, frames, held_back, resolution, channels; data_frames and data_dt, where
+-- sequences are longer than the model's windows and the time between frames is
+-- another
 -- @treturn ?Dataset
 -- @treturn ?string message
 function M.open(config)

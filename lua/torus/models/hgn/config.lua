@@ -29,6 +29,12 @@ M.rules = {
   -- fewer, training lets them begin at a random frame of the sequence, whose
   -- state is rolled forward and backward over the rest.
   context = { type = "integer", min = 2 },
+  -- Where these begin in a training step: at a random frame, or at one of both
+  -- "ends", so that half of the steps are nearly all forward in time and half
+  -- backward.
+  context_start = { default = "random", choices = { "random", "ends" } },
+  -- Which of these frames, from 1, the state of the posterior belongs to.
+  anchor = { default = 1, type = "integer", min = 1 },
   -- Time between two frames, of either sign.
   dt = { default = 0.125, type = "number" },
   -- One number in [0, 1] per channel: the encoder sees a frame's difference
@@ -37,7 +43,11 @@ M.rules = {
   -- Factor of that difference: a moving disc is a small part of a frame.
   input_gain = { default = 1, type = "number", above = 0 },
 
-  -- Channels of the hidden convolutions; the encoder's first has half.
+  -- The encoder: eight convolutions, as in the paper; or blocks of two with leaky
+  -- ReLUs behind all of them, the first of a block halving the frame, before the
+  -- last layer.
+  encoder = { default = "paper", choices = { "paper", "blocks" } },
+  -- Channels of the hidden convolutions; the paper's encoder's first has half.
   width = { default = 64, type = "integer", min = 2 },
   -- Initial weights of all networks but the Hamiltonian: torus.nn.initialise.
   init = { default = "default", choices = initialise.schemes },
@@ -99,6 +109,11 @@ M.rules = {
   -- Integration scheme; the variant decides when it is not given.
   method = { choices = integrate.methods },
 
+  -- From a vector phase space to the decoder's map: a dense layer with two
+  -- convolutions behind it, or the dense layer alone.
+  projection = { default = "stack", choices = { "stack", "dense" } },
+  -- Learned channels of the decoder's map that are the same for every state.
+  constant_channels = { default = 0, type = "integer", min = 0 },
   -- Decoder: the activation that closes a block; the paper's is a sigmoid.
   closing = { default = "none",
     choices = { "none", "sigmoid", "leaky_relu", "tanh" } },
@@ -114,6 +129,10 @@ local function complete_phase(c, given)
   if c.context > c.frames then
     options.raise("hgn: context: expected at most frames = %d, got %d",
       c.frames, c.context)
+  end
+  if c.anchor > c.context then
+    options.raise("hgn: anchor: expected at most context = %d, got %d", c.context,
+      c.anchor)
   end
   if vector then
     c.latent, c.dimension = "vector", c.dimension or 1
@@ -131,7 +150,7 @@ local function complete_phase(c, given)
     options.raise("hgn: friction: expected \"none\" or \"constant\" where phase "
       .. "is \"map\", got \"network\"")
   end
-  for key, only in pairs { kinetic = "network", chart = 0,
+  for key, only in pairs { kinetic = "network", chart = 0, projection = "stack",
     energy_activation = "softplus" } do
     if c[key] ~= only then
       options.raise("hgn: %s: expected %s where phase is \"map\", got %s", key,

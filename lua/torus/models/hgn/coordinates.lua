@@ -22,7 +22,7 @@ local ROBUST = 5e-4
 local function invert(model, guess, images)
   local function decode(x)
     return chunks.apply(
-      function(part) return model.decoder(model.projection(part)) end, x,
+      function(part) return model.decoder(model:decoder_map(part)) end, x,
       chunks.SIZE)
   end
   local function squares(x)

@@ -72,6 +72,8 @@ function M.new(config, generator)
     local net = networks[name](c, generator)
     if net then self:register(name, net) end
   end
+  local constants = networks.constants(c)
+  if constants then self:register("constants", constants) end
   self:register("decoder", networks.decoder(c, generator))
   return self
 end
@@ -84,7 +86,7 @@ end
 -- --- from frames to a state -------------------------------------------------
 
 --- The posterior q(z | x_a..x_b), a diagonal normal density. With z comes the
--- state at the first of these frames.
+-- state at frame `anchor` of these, by default the first.
 -- @tparam tensor frames (batch, context, height, width, channels); the context
 -- is all frames of a sequence by default
 -- @treturn tensor mean (batch, size, size, z); of a latent vector
@@ -136,8 +138,24 @@ end
 function HGN:infer(frames, first)
   first = options.argument("hgn:infer", "first", first or 1, COUNT)
   checks.context(self, "infer", frames, first)
-  return self:state_of((self:encode(
-    frames:narrow(2, first, self.config.context))))
+  return self:to_first(self:state_of((self:encode(
+    frames:narrow(2, first, self.config.context)))))
+end
+
+--- From the state at frame `anchor` of those that the encoder saw to the state at
+-- the first of them, backward in time.
+-- @tparam tensor q (batch, size, size, state)
+-- @tparam tensor p the same shape
+-- @treturn tensor q
+-- @treturn tensor p
+-- @usage
+-- model = torus.models.hgn { width = 8, frames = 4, anchor = 2 }
+-- q, p = model:to_first(torus.randn(2, 4, 4, 16), torus.randn(2, 4, 4, 16))
+function HGN:to_first(q, p)
+  local steps = self.config.anchor - 1
+  if steps == 0 then return q, p end
+  local before = self:rollout(q, p, { steps = steps, dt = -self.config.dt })
+  return before.q[-1], before.p[-1]
 end
 
 -- --- motion -----------------------------------------------------------------
@@ -215,13 +233,27 @@ end
 --- The map that the decoder begins with.
 -- @tparam tensor q (images, size, size, state)
 -- @treturn tensor q itself; of a vector phase space, (images, dimension), the
--- projection of its coordinates (images, size, size, state)
+-- projection of its coordinates (images, size, size, state); with constant
+-- channels behind
 -- @usage
 -- model = torus.models.hgn { width = 8, frames = 4, phase = "vector" }
 -- print(table.unpack(model:project(torus.randn(5, 1)).shape))   -- 5 4 4 16
 function HGN:project(q)
-  if not self.projection then return q end
-  return self.projection(self:coordinates(q))
+  return self:decoder_map(self.projection and self:coordinates(q) or q)
+end
+
+--- The map that the decoder begins with, from its own coordinates.
+-- @tparam tensor x (images, size, size, state), of a vector phase space (images,
+-- dimension)
+-- @treturn tensor (images, size, size, state + constant_channels)
+-- @usage
+-- model = torus.models.hgn { width = 8, frames = 4, phase = "vector",
+--   constant_channels = 2 }
+-- print(table.unpack(model:decoder_map(torus.randn(5, 1)).shape))   -- 5 4 4 18
+function HGN:decoder_map(x)
+  if self.projection then x = self.projection(x) end
+  if not self.constants then return x end
+  return engine.cat({ x, self.constants:expand(x:size(1), -1, -1, -1) }, -1)
 end
 
 --- The decoder's coordinates of positions of a vector phase space.

@@ -41,7 +41,8 @@ end
 -- logarithm of the variance
 function M.encoder(c, generator)
   local last = c.latent == "vector" and { kernel = M.map_size(c), padding = 0 }
-  local net = encoder.new(c.context * c.channels, 2 * c.z, {
+  local make = c.encoder == "blocks" and encoder.blocks or encoder.new
+  local net = make(c.context * c.channels, 2 * c.z, { slope = decoder.SLOPE,
     resolution = c.resolution, width = c.width, last = last or nil,
     layer = layer_of(c, generator) })
   start_posterior(net, c)
@@ -139,17 +140,31 @@ end
 -- where q is such a map
 function M.projection(c, generator)
   if c.phase ~= "vector" then return nil end
+  if c.projection == "dense" then
+    return stack.dense(c.dimension, M.map_size(c), c.state, layer_of(c, generator))
+  end
   return stack.spread(c.dimension, M.map_size(c), { c.width, c.width, c.state },
     { activation = "relu", layer = layer_of(c, generator) })
+end
+
+--- The channels of the decoder's map that are the same for every state: ones, to
+-- be learned.
+-- @tparam table c configuration
+-- @treturn ?tensor (1, size, size, constant_channels); nil where there are none
+function M.constants(c)
+  if c.constant_channels == 0 then return nil end
+  local size = M.map_size(c)
+  return engine.ones({ 1, size, size, c.constant_channels },
+    { dtype = c.dtype, requires_grad = true })
 end
 
 --- The decoder, of q alone.
 -- @tparam table c configuration
 -- @tparam[opt] generator generator draws the initial weights
--- @treturn Module (images, size, size, state) -> (images, resolution,
+-- @treturn Module (images, size, size, state + constant_channels) -> (images, resolution,
 -- resolution, channels) in (0, 1)
 function M.decoder(c, generator)
-  return decoder.new(c.state, { blocks = frames.halvings(c.resolution),
+  return decoder.new(c.state + c.constant_channels, { blocks = frames.halvings(c.resolution),
     width = c.width, channels = c.channels, skip = c.skip,
     closing = c.closing, background = c.background,
     layer = layer_of(c, generator) })

@@ -77,7 +77,7 @@ function M.loss(model, frames, opts)
   local c = model.config
   checks.frames(model, "loss", frames, c.frames)
   local z, kl = M.draw(model, "loss", frames:narrow(2, 1, c.context), o)
-  local q, p = model:state_of(z)
+  local q, p = model:to_first(model:state_of(z))
   local trajectory = model:rollout(q, p, { fused = o.fused })
   local difference = model:decode(trajectory.q) - frames:transpose(1, 2)
   local mse = (difference * difference):mean()
@@ -221,6 +221,10 @@ end
 local function draw_first(model, o)
   local spare = model.config.frames - model.config.context
   if spare == 0 then return 1 end
+  if model.config.context_start == "ends" then
+    return engine.randperm(2, { generator = o.generator })[1]:item() == 1 and 1
+      or spare + 1
+  end
   return engine.randperm(spare + 1, { generator = o.generator })[1]:item()
 end
 
@@ -272,7 +276,8 @@ function M.gradients(model, frames, opts)
   local first = draw_first(model, o)
   local z, kl = M.draw(model, "gradients", frames:narrow(2, first, c.context), o)
   local q, p = model:state_of(z)
-  local positions, shown = roll_both_ways(model, q, p, frames, first, o)
+  local positions, shown = roll_both_ways(model, q, p, frames,
+    first + c.anchor - 1, o)
   local states, targets = pairs_of_images(positions, shown, o)
   states = model:project(states)
   o.mark("forward to the states")

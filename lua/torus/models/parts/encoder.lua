@@ -28,4 +28,26 @@ function M.new(inputs, outputs, opts)
       layer = opts.layer, last = opts.last })
 end
 
+--- Blocks of two 3x3 convolutions with leaky ReLUs behind each, the first with
+-- stride 2, as Botev et al. (2021) have it, and a last convolution.
+-- @tparam integer inputs channels of all frames together
+-- @tparam integer outputs channels
+-- @tparam table opts as of `new`, width being that of every hidden layer; slope
+-- of the leaky ReLUs
+-- @treturn Module as of `new`
+-- @usage
+-- encoder = require "torus.models.parts.encoder"
+-- net = encoder.blocks(9, 5, { resolution = 32, width = 8, slope = 0.2 })
+-- print(table.unpack(net(torus.rand(2, 32, 32, 9)).shape))   -- 2 4 4 5
+function M.blocks(inputs, outputs, opts)
+  local channels, strides = { inputs }, {}
+  for i = 1, 2 * frames.halvings(opts.resolution) do
+    channels[i + 1], strides[i] = opts.width, i % 2 == 1 and 2 or 1
+  end
+  channels[#channels + 1], strides[#strides + 1] = outputs, 1
+  return stack.new(channels, { strides = strides, layer = opts.layer,
+    last = opts.last,
+    activation = function(x) return x:leaky_relu(opts.slope) end })
+end
+
 return M

@@ -71,4 +71,26 @@ function Spread:forward(z)
   return self.stack(self.activation(map))
 end
 
+local Dense = Module.class("DenseMap")
+
+--- From a vector to a map by a dense layer to every position.
+-- @tparam integer inputs length of the vector
+-- @tparam integer size height and width of the map
+-- @tparam integer channels of the map
+-- @tparam[opt] table layer options of the Linear
+-- @treturn Module (batch, inputs) -> (batch, size, size, channels)
+-- @usage
+-- stack = require "torus.models.parts.stack"
+-- net = stack.dense(4, 2, 6)
+-- print(table.unpack(net(torus.rand(5, 4)).shape))   -- 5 2 2 6
+function M.dense(inputs, size, channels, layer)
+  local self = Module.instance(Dense, { size = size })
+  self:register("dense", Linear.new(inputs, size * size * channels, layer))
+  return self
+end
+
+function Dense:forward(z)
+  return self.dense(z):reshape(z:size(1), self.size, self.size, -1)
+end
+
 return M

@@ -6,6 +6,7 @@ local training = require "torus.tasks.training"
 local coordinates = require "torus.models.hgn.coordinates"
 local engine = require "torus.engine"
 local lists = require "torus.tasks.lists"
+local windows = require "torus.data.windows"
 
 local Fit = {}
 Fit.__index = Fit
@@ -28,10 +29,10 @@ function Fit.parameter(config, data, dimension)
 end
 
 -- Calls f with a block of sequences after the other: their indices and frames.
-local function each_block(data, count, dtype, f)
+local function each_block(data, count, config, f)
   for first = 1, count, BLOCK do
     local indices = lists.range(first, math.min(first + BLOCK - 1, count))
-    f(indices, data.train:batch(indices):to(dtype))
+    f(indices, windows.first(data.train, indices, config.frames):to(config.dtype))
   end
 end
 
@@ -45,7 +46,7 @@ function Fit.new(model, config, data, states)
   local self = setmetatable({ model = model, config = config, data = data,
     states = states }, Fit)
   local found, metrics = {}, {}
-  each_block(data, states:size(1), config.dtype, function(_, frames)
+  each_block(data, states:size(1), config, function(_, frames)
     found[#found + 1], metrics[#metrics + 1] = model:locate(frames)
   end)
   self.coordinates = engine.cat(found, 2)
@@ -57,7 +58,7 @@ end
 function Fit:begin()
   local found = {}
   engine.no_grad(function()
-    each_block(self.data, self.states:size(1), self.config.dtype,
+    each_block(self.data, self.states:size(1), self.config,
       function(_, frames)
         local q, p = self.model:infer(frames)
         found[#found + 1] = engine.cat({ q, p }, 2)

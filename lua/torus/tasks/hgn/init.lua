@@ -15,6 +15,7 @@ local report = require "torus.tasks.hgn.report"
 local render = require "torus.systems.parts.render"
 local sequences = require "torus.tasks.sequences"
 local stages = require "torus.tasks.hgn.stages"
+local windows = require "torus.data.windows"
 
 local Task = {}
 Task.__index = Task
@@ -35,6 +36,11 @@ local MORE = {
   train_size = { type = "integer", min = 1 },
   test_size = { type = "integer", min = 1 },
   data_seed = { type = "integer", min = 0 },
+  -- frames of a sequence of the data, where that is longer than the model's
+  -- `frames`: every step sees a random window of each sequence
+  data_frames = { type = "integer", min = 2 },
+  -- time between frames of the data, where the model counts another (its dt)
+  data_dt = { type = "number" },
   batch = { default = 16, type = "integer", min = 1 },
   steps = { default = 10000, type = "integer", min = 0 },
   lr = { default = 1.5e-4, type = "number", min = 0 },
@@ -62,7 +68,7 @@ local MORE = {
 Task.rules = training.rules(hgn.rules, options.joined(MORE, stages.rules))
 Task.model_rules = hgn.rules
 Task.data_keys = { "system", "data", "noise", "train_size", "test_size",
-  "data_seed", "held_back" }
+  "data_seed", "held_back", "data_frames", "data_dt" }
 
 -- Found by experiments:
 -- - With PyTorch's default initialisation the second derivatives of K and V are
@@ -101,6 +107,22 @@ local VECTOR = { energy_gain = 1, kinetic = "quadratic", context = 11,
   train_size = 20000, steps = 6000, fit_steps = 2600, teach_steps = 1000,
   chart = 64 }
 
+-- HGN++ as its authors' code trains it "forward_backward": a state of 16 + 16
+-- numbers, which is that of the middle one of the five frames that the encoder
+-- sees, at either end of a window of 65 out of 256. Their pixels have a variance
+-- of 1/2 and their objective is divided by the numbers of a window: the weight of
+-- the divergence is their beta, of 0.001, 0.1, 1 and 2, over 65; here 0.1. The
+-- batch is that of one of their four devices. Their initial weights are normal
+-- with a variance of 1 / fan_in; "default" with a gain of sqrt(3) has that, and
+-- energies have it here.
+local PLUS = { phase = "vector", dimension = 16, variant = "no_fpsi",
+  energy_layers = 4, energy_width = 250, energy_activation = "swish",
+  energy_gain = math.sqrt(3), encoder = "blocks", context = 5, anchor = 3,
+  context_start = "ends", frames = 65, projection = "dense",
+  constant_channels = 2, skip = false, data_frames = 256, data_dt = 0.05,
+  dt = 0.125, noise = 0, train_size = 50000, test_size = 20000, batch = 32,
+  lr = 1.5e-4, kl_weight = 0.1 / 65, steps = 500000 }
+
 --- Named changes to the defaults:
 --
 -- - `full` has the paper's sizes and adapts the error's weight by GECO;
@@ -109,7 +131,8 @@ local VECTOR = { energy_gain = 1, kinetic = "quadratic", context = 11,
 --   and a posterior that is narrow from the start: its samples do not look like
 --   the data, but it learns to reconstruct faster;
 -- - `demo` is the training of scripts/demo.lua: `small` on noise-free frames,
---   for 1,600 steps.
+--   for 1,600 steps;
+-- - `plus` is HGN++ of Botev et al. (2021), for days on many cores.
 Task.presets = {
   full = options.joined(LEARNS, { kl_weight = Task.generative.kl_weight,
     tolerance = 4e-4, geco_rate = 20, multiplier_max = 10 }),
@@ -119,6 +142,7 @@ Task.presets = {
   demo = options.joined(SMALL, Task.generative, { steps = 1600, noise = 0,
     train_size = 4000, test_size = 256, save_every = 200,
     evaluate_every = 200 }),
+  plus = PLUS,
 }
 
 --- The values of a preset that apply next to changes: those of simulated data
@@ -129,7 +153,8 @@ Task.presets = {
 -- @treturn table
 function Task.adapt_preset(values, changes)
   local kept = {}
-  if changes.phase == "vector" and next(values) then
+  local own_phase = values.phase == "vector"
+  if changes.phase == "vector" and next(values) and not own_phase then
     values = options.joined(values, VECTOR)
     values.z, values.latent = nil, nil
     values.context = math.min(VECTOR.context, changes.frames or math.huge)
@@ -154,6 +179,10 @@ function Task.complete(config)
     config.data_seed = config.data_seed or 0
   end
   if config.phase == "vector" then config.latent = "vector" end
+  if config.data_frames and config.data_frames < config.frames then
+    return string.format("data_frames: expected at least frames = %d, got %d",
+      config.frames, config.data_frames)
+  end
   return training.pin_system(config) or stages.complete(config)
 end
 
@@ -235,6 +264,15 @@ local function fit_step(self, within)
   return gradients, numbers
 end
 
+-- The frames of the next sequences, or a random window of each.
+local function next_frames(self)
+  local split, count = self.data.train, self.config.frames
+  local indices = self.order:next()
+  if split.length <= count then return split:batch(indices) end
+  return split:windows(indices, windows.random_starts(indices:numel(),
+    split.length, count, self.generator), count)
+end
+
 --- The gradients of one batch.
 -- @tparam integer step of the training, from 1
 -- @treturn {tensor,...} gradients
@@ -243,7 +281,7 @@ function Task:step(step)
   local c = self.config
   local stage, within = stages.of(c, step)
   if stage == "fit" then return fit_step(self, within) end
-  local frames = self.data.train:batch((self.order:next())):to(c.dtype)
+  local frames = next_frames(self):to(c.dtype)
   -- Kept until the next step for first_bad.
   self.frames = frames
   local multiplier = self.geco and self.geco:multiplier() or c.multiplier
@@ -298,9 +336,10 @@ function Task:evaluate()
   local total, numbers = 0, 0
   for first = 1, count, 16 do
     local indices = lists.range(first, math.min(first + 15, count))
-    local predicted = self.model:reconstruct(self.data.test:batch(indices)
-      :to(self.config.dtype))
-    local difference = predicted:to("float32") - self.data.test:clean(indices)
+    local predicted = self.model:reconstruct(windows.first(self.data.test,
+      indices, self.config.frames):to(self.config.dtype))
+    local difference = predicted:to("float32")
+      - self.data.test:clean(indices):narrow(2, 1, predicted:size(2))
     total = total + (difference * difference):sum():item()
     numbers = numbers + difference:numel()
   end
