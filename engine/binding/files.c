@@ -165,6 +165,12 @@ static int clear_temporary(lua_State *L) {
   return 1;
 }
 
+/* flush_folder(path): what was renamed there lasts */
+static int flush_folder(lua_State *L) {
+  torus_file_flush_folder(check_path(L, 1, "flush_folder"));
+  return 0;
+}
+
 /* is_writable(folder): whether files can be created there, or why not */
 static int is_writable(lua_State *L) {
   const char *path = check_path(L, 1, "is_writable");
@@ -194,6 +200,7 @@ void torus_open_files(lua_State *L) {
                                        {"remove_temporary", remove_temporary},
                                        {"clear_temporary", clear_temporary},
                                        {"is_writable", is_writable},
+                                       {"flush_folder", flush_folder},
                                        {"flush_output", flush_output},
                                        {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);

@@ -63,16 +63,20 @@ static int create_beside(const char *path, char *temporary, size_t size) {
   return -1;
 }
 
-/* Makes the rename itself last. The data is safe by then, and some file
- * systems cannot flush a directory: a failure here is not reported. */
-static void flush_directory(char *path) {
-  char *slash = strrchr(path, '/');
-  if (slash && slash != path) *slash = '\0';
-  const char *directory = !slash ? "." : slash == path ? "/" : path;
-  int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+/* The data is safe by then, and some file systems cannot flush a directory: a
+ * failure here is not reported. */
+void torus_file_flush_folder(const char *folder) {
+  int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return;
   fsync(fd);
   close(fd);
+}
+
+/* Of a file; changes its path. */
+static void flush_directory(char *path) {
+  char *slash = strrchr(path, '/');
+  if (slash && slash != path) *slash = '\0';
+  torus_file_flush_folder(!slash ? "." : slash == path ? "/" : path);
 }
 
 /* The path that a chain of symbolic links to no file yet ends at, or `path`

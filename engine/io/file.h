@@ -30,6 +30,9 @@ bool torus_file_write_stream(const char *path, torus_file_next *next, void *arg,
 bool torus_file_write_atomic(const char *path, const torus_file_part *parts,
                              size_t count, torus_status *status);
 
+/* Makes what was renamed in a folder last. */
+void torus_file_flush_folder(const char *folder);
+
 /* Bytes that grow; start with {0}. */
 typedef struct torus_file_buffer {
   unsigned char *data;

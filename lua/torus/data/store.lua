@@ -4,6 +4,8 @@
 -- where constants differ between trajectories, `constants` (n, varying constants)
 -- float64, with their names as metadata.
 -- @module torus.data.store
+local core = require "torus.core"
+local lfs = require "lfs"
 local options = require "torus.options"
 local safetensors = require "torus.safetensors"
 
@@ -12,8 +14,22 @@ local M = {}
 local FORMAT, VERSION = "torus.trajectories", "1"
 local SPLITS = { "train", "test" }
 
+local function exists(path)
+  local file = io.open(path, "rb")
+  if file then file:close() end
+  return file ~= nil
+end
+
+-- The two files of a set are replaced as one: they are written into the folder
+-- WRITING, which is renamed to COMMITTED, from where they replace those of an
+-- earlier set. Until that is done a file there is the one that counts.
+local WRITING, COMMITTED = "/.set-being-written", "/.set-committed"
+
+local function name_of(split) return "/" .. split .. ".safetensors" end
+
 local function path_of(folder, split)
-  return folder .. "/" .. split .. ".safetensors"
+  local committed = folder .. COMMITTED .. name_of(split)
+  return exists(committed) and committed or folder .. name_of(split)
 end
 
 local function metadata_of(set, split)
@@ -31,12 +47,6 @@ local function metadata_of(set, split)
   metadata.varying = set.system.varying
     and table.concat(set.system.varying, ",") or nil
   return metadata
-end
-
-local function exists(path)
-  local file = io.open(path, "rb")
-  if file then file:close() end
-  return file ~= nil
 end
 
 -- --- what is in a file ----------------------------------------------------------
@@ -123,7 +133,7 @@ local function constants_of(tensors, o)
 end
 
 local function same(a, b)
-  for _, key in ipairs { "system", "seed", "dt", "noise", "varying" } do
+  for _, key in ipairs { "system", "seed", "dt", "noise", "varying", "steps" } do
     if a[key] ~= b[key] then return false, key end
   end
   for key, value in pairs(a.constants) do
@@ -161,7 +171,42 @@ local function may_replace(set, folder)
   return true
 end
 
---- Saves a set; an earlier one of the same system is replaced.
+-- Removes a folder of a set that is no longer wanted.
+local function remove(folder)
+  for _, split in ipairs(SPLITS) do os.remove(folder .. name_of(split)) end
+  lfs.rmdir(folder)
+end
+
+-- Brings a committed set, if there is one, to its place.
+local function finish(folder)
+  local from = folder .. COMMITTED
+  for _, split in ipairs(SPLITS) do
+    if exists(from .. name_of(split)) then
+      local ok, message = os.rename(from .. name_of(split),
+        folder .. name_of(split))
+      if not ok then return nil, message end
+    end
+  end
+  core.flush_folder(folder)
+  lfs.rmdir(from)
+  return true
+end
+
+local function write(set, folder)
+  for _, name in ipairs(SPLITS) do
+    local split = set[name]
+    local tensors = { states = split.noisy, constants = split.constants }
+    if split.clean_states ~= split.noisy and set.noise > 0 then
+      tensors.clean = split.clean_states
+    end
+    local ok, message = safetensors.save(folder .. name_of(name), tensors,
+      metadata_of(set, name))
+    if not ok then return nil, message end
+  end
+  return true
+end
+
+--- Saves a set; an earlier one of the same system is replaced, both files or none.
 -- @tparam Dataset set of states
 -- @tparam string folder that exists
 -- @treturn ?boolean true
@@ -173,16 +218,23 @@ end
 function M.save(set, folder)
   local ok, message = may_replace(set, folder)
   if not ok then return nil, message end
-  for _, name in ipairs(SPLITS) do
-    local split = set[name]
-    local tensors = { states = split.noisy, constants = split.constants }
-    if split.clean_states ~= split.noisy and set.noise > 0 then
-      tensors.clean = split.clean_states
-    end
-    ok, message = safetensors.save(path_of(folder, name), tensors,
-      metadata_of(set, name))
-    if not ok then return nil, message end
+  finish(folder)
+  remove(folder .. WRITING)
+  ok, message = lfs.mkdir(folder .. WRITING)
+  if not ok then
+    return nil, string.format("cannot create folder %s: %s", folder .. WRITING,
+      message)
   end
+  ok, message = write(set, folder .. WRITING)
+  if not ok then
+    remove(folder .. WRITING)
+    return nil, message
+  end
+  ok, message = os.rename(folder .. WRITING, folder .. COMMITTED)
+  if not ok then return nil, message end
+  core.flush_folder(folder)
+  ok, message = finish(folder)
+  if not ok then return nil, message end
   return true
 end
 
@@ -195,7 +247,7 @@ function M.exists(folder) return exists(path_of(folder, "train")) end
 
 --- Reads a set.
 -- @tparam string folder
--- @treturn ?table system (its name), constants, seed, dt, noise, varying (the
+-- @treturn ?table system (its name), constants, seed, dt, noise, steps, varying (the
 -- names of constants that vary, joined by commas, or nil), and for train and test
 -- {noisy =, clean =, constants =}, tensors (n, steps + 1, 2, d) and, or nil,
 -- (n, varying constants)
@@ -212,6 +264,7 @@ function M.load(folder)
     if not o then return nil, path .. ": " .. message end
     local states, clean = states_of(tensors)
     if not states then return nil, path .. ": " .. clean end
+    o.steps = states:size(2) - 1
     local equal, key = same(found or o, o)
     if not equal then
       return nil, string.format("%s: %s: expected %s, as in train, got %s", path,
