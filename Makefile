@@ -82,7 +82,7 @@ modules := $(if $(binding_c),$(BUILD)/torus/core.so) \
 # --- for people ------------------------------------------------------------
 
 .PHONY: all help setup demo test lint format asan valgrind coverage docs install \
-  uninstall clean fuzz storm kill tsan
+  uninstall clean fuzz storm kill tsan programs
 
 all:
 	@scripts/dev/setup.sh --check build
@@ -102,6 +102,7 @@ help:
 	@echo "make fuzz       coverage-guided fuzzing of the readers, SECONDS=60"
 	@echo "make storm      random calls under the sanitizers, CALLS=100000"
 	@echo "make kill       trainings killed at random and resumed, KILLS=20"
+	@echo "make programs   random programs compared with PyTorch, PROGRAMS=1000"
 	@echo "make tsan       specs of what is threaded under the thread sanitizer"
 	@echo "make coverage   line coverage of the engine by the whole suite"
 	@echo "make docs       the API reference, to build/docs"
@@ -145,6 +146,7 @@ valgrind:
 SECONDS ?= 60
 CALLS ?= 100000
 KILLS ?= 20
+PROGRAMS ?= 1000
 SEED ?= 1
 
 fuzz:
@@ -171,6 +173,12 @@ tsan:
 	  SANITIZE="-fsanitize=thread -fno-omit-frame-pointer"
 	@BUILD=build/tsan CC="$(CC)" scripts/dev/test.sh --tsan \
 	  '$(or $(TESTS),threads|kernels/.*_test|hamiltonian/.*_test)'
+
+programs:
+	@scripts/dev/setup.sh programs
+	@$(MAKE) build
+	@BUILD=$(BUILD) spec/attack/lua.sh spec/attack/programs.lua $(PROGRAMS) \
+	  $(SEED)
 
 coverage:
 	@scripts/dev/setup.sh coverage

@@ -2,7 +2,8 @@
 # Installs the Debian packages that a make target needs; quick and silent
 # when everything is there.
 #
-#   setup.sh [--check] build|demo|test|lint|valgrind|coverage|docs|fuzz|all
+#   setup.sh [--check] build|demo|test|lint|valgrind|coverage|docs|fuzz|
+#                      programs|all
 #
 # With --check it only says what is missing. What is needed is found out by
 # looking for the thing itself, so that tools installed otherwise count.
@@ -82,9 +83,13 @@ need_fuzz() {
   need clang command_exists clang
   need libclang-rt-dev has_libfuzzer
 }
+need_programs() {
+  need_test
+  need python3-torch /usr/bin/python3 -c "import torch, numpy"
+}
 
 case $goal in
-build | demo | test | lint | valgrind | coverage | docs | fuzz)
+build | demo | test | lint | valgrind | coverage | docs | fuzz | programs)
   "need_$goal"
   ;;
 all)
@@ -93,10 +98,11 @@ all)
   need_coverage
   need_docs
   need_fuzz
+  need_programs
   ;;
 *)
   echo "setup: expected build, demo, test, lint, valgrind, coverage, docs," \
-    "fuzz or all, got '$goal'" >&2
+    "fuzz, programs or all, got '$goal'" >&2
   exit 2
   ;;
 esac

@@ -2,6 +2,7 @@
 local kill = require "spec.attack.kill"
 local lfs = require "lfs"
 local mutate = require "spec.attack.mutate"
+local programs = require "spec.attack.programs"
 local readers = require "spec.attack.readers"
 local storm = require "spec.attack.storm"
 
@@ -45,6 +46,12 @@ describe("an attack on", function()
 
   it("run folders finds nothing", function()
     local faults = mutate.runs(120, 1)
+    assert.same({}, faults)
+  end)
+
+  it("autodiff finds the values and gradients that PyTorch found", function()
+    local count, faults = programs.run "data/reference/programs"
+    assert.equal(500, count)
     assert.same({}, faults)
   end)
 
