@@ -82,7 +82,7 @@ modules := $(if $(binding_c),$(BUILD)/torus/core.so) \
 # --- for people ------------------------------------------------------------
 
 .PHONY: all help setup demo test lint format asan valgrind coverage docs install \
-  uninstall clean fuzz storm kill tsan programs
+  uninstall clean fuzz storm kill tsan isa programs
 
 all:
 	@scripts/dev/setup.sh --check build
@@ -104,6 +104,7 @@ help:
 	@echo "make kill       trainings killed at random and resumed, KILLS=20"
 	@echo "make programs   random programs compared with PyTorch, PROGRAMS=1000"
 	@echo "make tsan       specs of what is threaded under the thread sanitizer"
+	@echo "make isa        every spec under each lesser instruction set"
 	@echo "make coverage   line coverage of the engine by the whole suite"
 	@echo "make docs       the API reference, to build/docs"
 	@echo "make install    to PREFIX=$(PREFIX), below DESTDIR if given"
@@ -173,6 +174,14 @@ tsan:
 	  SANITIZE="-fsanitize=thread -fno-omit-frame-pointer"
 	@BUILD=build/tsan CC="$(CC)" scripts/dev/test.sh --tsan \
 	  '$(or $(TESTS),threads|kernels/.*_test|hamiltonian/.*_test)'
+
+isa:
+	@scripts/dev/setup.sh test
+	@$(MAKE) build specs
+	@for isa in portable avx2; do \
+	  echo "TORUS_ISA=$$isa"; \
+	  TORUS_ISA=$$isa BUILD=$(BUILD) scripts/dev/test.sh '$(TESTS)' || exit 1; \
+	done
 
 programs:
 	@scripts/dev/setup.sh programs

@@ -48,7 +48,7 @@ export ASAN_OPTIONS="allocator_may_return_null=1:quarantine_size_mb=16:\
 intercept_tls_get_addr=0:${ASAN_OPTIONS:-}"
 export UBSAN_OPTIONS="print_stacktrace=1:halt_on_error=1:${UBSAN_OPTIONS:-}"
 # A race is a failure at once; and one between more threads than processors.
-export TSAN_OPTIONS="halt_on_error=1:die_after_fork=0:${TSAN_OPTIONS:-}"
+export TSAN_OPTIONS="halt_on_error=1:${TSAN_OPTIONS:-}"
 if [ "$mode" = tsan ]; then export TORUS_THREADS=${TORUS_THREADS:-3}; fi
 # What OpenBLAS keeps for its threads until the end counts as possibly lost.
 memcheck="valgrind --quiet --error-exitcode=9 --leak-check=full

@@ -80,8 +80,12 @@ end
 local LINE = ("%s:%d: "):format(debug.getinfo(call, "S").short_src,
   debug.getinfo(call, "S").linedefined + 1)
 
+local TOO_LONG = 1 << 25 -- instructions of the virtual machine
+local ENDLESS = "the call does not end"
+
 local function problem_of(message)
   if type(message) ~= "string" then return "raises a " .. type(message) end
+  if message == ENDLESS then return ENDLESS end
   -- A function of the caller's that was called back raised at its own line.
   if message:find(pool.TROUBLE, 1, true) then return nil end
   if message:sub(1, #LINE) ~= LINE then return "raises elsewhere: " .. message end
@@ -95,12 +99,10 @@ local function shown(item, args)
   return item.name .. "(" .. table.concat(texts, ", ") .. ")"
 end
 
-local TOO_LONG = 1 << 22 -- instructions of the virtual machine
-
 local function limited(f, args)
   debug.sethook(function()
     debug.sethook()
-    error("the call does not end", 0)
+    error(ENDLESS, 0)
   end, "", TOO_LONG)
   local ok, message = pcall(call, f, args)
   debug.sethook()

@@ -1,18 +1,36 @@
 --- Polynomials of several variables: their monomials and derivatives.
 -- @module torus.measures.polynomial
 local engine = require "torus.engine"
+local options = require "torus.options"
 
 local M = {}
+
+local VARIABLES = { type = "integer", min = 1, max = 10000 }
+local ORDER = { type = "integer", min = 0, max = 100 }
+local MAX_MONOMIALS = 1e7
+
+local function check_size(operation, variables, order)
+  options.argument(operation, "variables", variables, VARIABLES)
+  options.argument(operation, "order", order, ORDER)
+  local count = 1.0 -- a float, which can't wrap around
+  for i = 1, order do count = count * (variables + i) / i end
+  if count > MAX_MONOMIALS then
+    options.raise("%s: expected at most %d monomials, got %.3g", operation,
+      MAX_MONOMIALS, count)
+  end
+end
 
 --- The exponents of all monomials of degree 1 to `order`, by degree, and
 -- within a degree in lexical order: x, y, x^2, x y, y^2, ...
 -- @tparam integer variables
 -- @tparam integer order
 -- @treturn {{integer,...},...} one list of `variables` exponents for each
+-- @raise for more than ten million monomials
 -- @usage
 -- list = torus.measures.polynomial.exponents(2, 2)
 -- -- {{1,0}, {0,1}, {2,0}, {1,1}, {0,2}}
 function M.exponents(variables, order)
+  check_size("polynomial.exponents", variables, order)
   local list, last = {}, { { powers = {}, first = 1 } }
   for v = 1, variables do last[1].powers[v] = 0 end
   for _ = 1, order do
@@ -36,8 +54,10 @@ end
 -- @tparam integer variables
 -- @tparam integer order
 -- @treturn integer
+-- @raise for more than ten million
 -- @usage print(torus.measures.polynomial.count(2, 2))   -- 5
 function M.count(variables, order)
+  check_size("polynomial.count", variables, order)
   local count = 1
   for i = 1, order do count = count * (variables + i) // i end
   return count - 1
