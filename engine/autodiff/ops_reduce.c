@@ -117,7 +117,8 @@ static torus_tensor *extreme_forward(torus_scope *scope,
   char text[TORUS_SHAPE_TEXT];
   if (reduced_count(call) == 0) {
     return torus_scope_fail(
-        scope, TORUS_EINVAL, "%s: there is no element to choose, shape %s",
+        scope, TORUS_EINVAL,
+        "%s: expected at least one element to choose from, got shape %s",
         call->op->name, torus_shape_format(&call->in[0]->shape, text));
   }
   return reduce(scope, call, (torus_reduction)call->op->code);
@@ -254,7 +255,8 @@ static torus_tensor *arg_forward(torus_scope *scope, const torus_call *call) {
   int64_t count = x->shape.size[dim];
   if (count == 0) {
     return torus_scope_fail(
-        scope, TORUS_EINVAL, "%s: there is no element to choose, shape %s",
+        scope, TORUS_EINVAL,
+        "%s: expected at least one element to choose from, got shape %s",
         call->op->name, torus_shape_format(&x->shape, text));
   }
   torus_shape shape = reduced_shape(&x->shape, &dims, false);

@@ -1,5 +1,5 @@
 /* Views and movement: reshape, permute, expand, slice and their adjoints,
- * cat, contiguous copies, conversion. Views share the input's storage. */
+ * contiguous copies, conversion. Views share the input's storage. */
 #include "autodiff/build.h"
 #include "core/alloc.h"
 #include "kernels/move.h"
@@ -182,10 +182,11 @@ static torus_tensor *expand_forward(torus_scope *scope,
               torus_shape_equal(&joint, &shape);
   for (int d = 0; d < shape.ndim; d++) fits &= shape.size[d] >= 0;
   if (!fits) {
-    return torus_scope_fail(scope, TORUS_EINVAL,
-                            "expand: a tensor of shape %s can't become %s",
-                            torus_shape_format(&x->shape, a),
-                            torus_shape_format(&call->attrs->list[0], b));
+    return torus_scope_fail(
+        scope, TORUS_EINVAL,
+        "expand: expected a shape that %s broadcasts to, got %s",
+        torus_shape_format(&x->shape, a),
+        torus_shape_format(&call->attrs->list[0], b));
   }
   torus_layout layout = torus_tensor_broadcast_layout(x, &shape);
   return torus_tensor_view(x, &shape, layout.stride, x->offset, &scope->status);
@@ -282,60 +283,6 @@ static torus_tensor *embed_gradient(torus_scope *scope, const torus_call *call,
   return torus_slice(scope, g, &a->list[0], &call->in[i]->shape, &a->list[2]);
 }
 
-/* --- cat: i[0] is the dimension ---------------------------------------------
- */
-
-static torus_tensor *cat_forward(torus_scope *scope, const torus_call *call) {
-  char a[TORUS_SHAPE_TEXT], b[TORUS_SHAPE_TEXT];
-  int dim = (int)call->attrs->i[0];
-  torus_shape shape = call->in[0]->shape;
-  for (int i = 1; i < call->inputs; i++) {
-    torus_shape like = call->in[i]->shape;
-    bool fits = like.ndim == shape.ndim;
-    int64_t more = fits ? like.size[dim] : 0;
-    if (fits) like.size[dim] = shape.size[dim];
-    if (!fits || !torus_shape_equal(&like, &shape) ||
-        call->in[i]->dtype != call->in[0]->dtype) {
-      return torus_scope_fail(
-          scope, TORUS_EINVAL,
-          "cat: tensor %d, %s %s, does not fit to %s %s along dimension %d",
-          i + 1, torus_dtype_name(call->in[i]->dtype),
-          torus_shape_format(&call->in[i]->shape, a),
-          torus_dtype_name(call->in[0]->dtype),
-          torus_shape_format(&call->in[0]->shape, b), dim + 1);
-    }
-    shape.size[dim] += more;
-  }
-  torus_tensor *out = torus_new_like(scope, call->in[0], &shape);
-  if (!out) return NULL;
-  size_t width = torus_dtype_size(out->dtype);
-  char *to_data = torus_tensor_data(out);
-  for (int i = 0; i < call->inputs; i++) {
-    torus_layout from = torus_tensor_layout(call->in[i]), to = from;
-    memcpy(to.stride, out->strides, sizeof to.stride);
-    torus_move_copy(width, torus_tensor_data(call->in[i]), &from, to_data, &to);
-    to_data += (size_t)(from.size[dim] * out->strides[dim]) * width;
-  }
-  return out;
-}
-
-/* Together, or each would add up the sizes before it. */
-static bool cat_gradients(torus_scope *scope, const torus_call *call,
-                          torus_tensor *g, const bool *wanted,
-                          torus_tensor **out) {
-  int dim = (int)call->attrs->i[0];
-  torus_shape start = {.ndim = call->in[0]->shape.ndim};
-  for (int d = 0; d < start.ndim; d++) start.size[d] = 1;
-  const torus_shape step = start;
-  for (int i = 0; i < call->inputs; i++) {
-    const torus_shape *size = &call->in[i]->shape;
-    if (wanted[i] && !(out[i] = torus_slice(scope, g, &start, size, &step)))
-      return false;
-    start.size[dim] += size->size[dim];
-  }
-  return true;
-}
-
 /* --- conversion: i[0] is the dtype ------------------------------------------
  */
 
@@ -359,7 +306,7 @@ static torus_tensor *to_gradient(torus_scope *scope, const torus_call *call,
   return torus_to(scope, g, call->in[i]->dtype);
 }
 
-enum { ALIAS, CONTIGUOUS, RESHAPE, PERMUTE, EXPAND, SLICE, EMBED, CAT, TO };
+enum { ALIAS, CONTIGUOUS, RESHAPE, PERMUTE, EXPAND, SLICE, EMBED, TO };
 
 #define LIST(name)                                                             \
   { name, TORUS_PARAM_LIST, false, 0 }
@@ -483,24 +430,6 @@ static const torus_op ops[] = {
                .params = {LIST("start"), LIST("shape"), LIST("step")},
                .doc = "zeros of a shape with the elements at start, start + "
                       "step, ...: the adjoint of slice"},
-    /*** Tensors joined along a dimension.
-     * @function torus.cat
-     * @tparam {tensor,...} list alike in dtype and in all other sizes
-     * @tparam[opt=1] integer dim from 1, or negative from the end
-     * @treturn tensor
-     * @raise when the dtypes or other sizes differ
-     * @usage
-     * y = torus.cat({ torus.zeros(2, 3), torus.ones(1, 3) }, 1)   -- (3, 3)
-     */
-    [CAT] = {.name = "cat",
-             .inputs = 1,
-             .optional_inputs = -1,
-             .forward = cat_forward,
-             .gradients = cat_gradients,
-             .reads = TORUS_READS_NOTHING,
-             .any_dtype = true,
-             .params = {{"dim", TORUS_PARAM_DIM, true, 1}},
-             .doc = "tensors joined along a dimension (default 1)"},
     /*** Converted to another dtype; x itself where it has it. Gradients flow
      * between float32 and float64.
      * @function torus.to

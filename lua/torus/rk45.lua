@@ -36,22 +36,22 @@ local RULES = {
 local function sample_times(o)
   if not o.times then
     local dt, times = o.dt or 0.125, {}
-    if dt == 0 then options.raise("rk45: dt can't be 0") end
+    if dt == 0 then options.raise("rk45: expected a dt other than 0") end
     for i = 0, o.steps or 30 do times[i + 1] = i * dt end
     return times
   end
   if o.dt or o.steps then
-    options.raise("rk45: give either times or dt and steps")
+    options.raise("rk45: expected either times or dt and steps, got both")
   end
   local times = engine.is_tensor(o.times) and o.times:totable() or o.times
   if type(times) ~= "table" or #times == 0 then
     options.raise("rk45: expected times as a list of numbers, got %s",
-      tostring(o.times))
+      options.show(o.times))
   end
   for i, t in ipairs(times) do
     if type(t) ~= "number" then
       options.raise("rk45: expected times as a list of numbers, got %s at %d",
-        tostring(t), i)
+        options.show(t), i)
     end
   end
   return times
@@ -159,7 +159,8 @@ function M.solve(opts)
   local o = options.resolve("rk45", opts, RULES)
   hamiltonian.check_state("rk45", o.q, o.p)
   if (o.H == nil) == (o.field == nil) then
-    options.raise("rk45: give either H or field")
+    options.raise("rk45: expected either H or field, got %s",
+      o.H and "both" or "neither")
   end
   if o.field and o.friction ~= 0 then
     options.raise("rk45: friction: expected it as the third entry of field, "

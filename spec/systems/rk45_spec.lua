@@ -113,14 +113,14 @@ describe("torus.rk45", function()
   it("says what it expected", function()
     local q = f64 { { 1 } }
     for pattern, opts in pairs {
-      ["rk45: give either H or field"] = {},
+      ["rk45: expected either H or field, got neither"] = {},
       ['unknown option "Q"'] = { H = spring, Q = q },
       ["rk45: q and p differ"] = { H = spring, p = f64 { 1 } },
-      ["give either times or dt and steps"] = { H = spring, times = { 0 }, dt = 1 },
-      ["dt can't be 0"] = { H = spring, dt = 0 },
+      ["expected either times or dt and steps, got both"] = { H = spring, times = { 0 }, dt = 1 },
+      ["expected a dt other than 0"] = { H = spring, dt = 0 },
       ["times that rise or fall throughout, got 1 after 2 at 3"] =
         { H = spring, times = { 0, 2, 1 } },
-      ["expected times as a list of numbers, got x at 2"] =
+      ['expected times as a list of numbers, got "x" at 2'] =
         { H = spring, times = { 0, "x" } },
       ["H must give one energy per sample, shape %(1%); got %(1,1%)"] =
         { H = function(x) return x end },

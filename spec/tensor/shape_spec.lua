@@ -111,9 +111,10 @@ describe("dimensions", function()
     assert.same({ { 1, 1, 1 }, { 2, 2, 2 } }, x:expand(-1, 3):totable())
     assert.same({ 4, 2, 1 }, x:expand(4, 2, 1).shape)
     assert.equal(1 << 40, torus.ones(1):expand(1 << 40):numel())
-    raises("expand: a tensor of shape (2,1) can't become (3,1)", function() x:expand(3, 1) end)
-    raises("expand: a tensor of shape (2,1) can't become (2)", function() x:expand(2) end)
-    raises("expand: a tensor of shape (2,1) can't become (-1,2,1)",
+    raises("expand: expected a shape that (2,1) broadcasts to, got (3,1)",
+      function() x:expand(3, 1) end)
+    raises("expand: expected a shape that (2,1) broadcasts to, got (2)", function() x:expand(2) end)
+    raises("expand: expected a shape that (2,1) broadcasts to, got (-1,2,1)",
       function() x:expand(-1, 2, 1) end)
     raises("can't have the shape", function() torus.ones(1):expand(1 << 40, 1 << 40) end)
   end)
@@ -305,7 +306,7 @@ describe("images", function()
       function() torus.ones(2, 3):var { dim = 1 } end)
     raises("sum: expected true or false as keepdim, got 1",
       function() torus.ones(2, 3):sum({ 1 }, 1) end)
-    raises("max: there is no element to choose, shape (2,0)",
+    raises("max: expected at least one element to choose from, got shape (2,0)",
       function() torus.zeros(2, 0):max(2) end)
     raises("argmax: missing dim", function() torus.ones(2):argmax() end)
     raises("leaky_relu: expected a number as slope, got \"a\"",
