@@ -247,8 +247,9 @@ end
 
 --- The gradients of the loss in bounded memory: the decoder runs over a few
 -- images at a time, then one sweep goes back through rollout and encoder. Where
--- the encoder sees fewer frames than there are, they begin at a random one, the
--- same of all sequences, and the rollout goes forward and backward from there.
+-- the encoder sees fewer frames than there are, they begin at a random one (with
+-- context_start = "ends" at the first or the last that fits), the same of all
+-- sequences, and the rollout goes forward and backward from there.
 -- @function HGN:gradients
 -- @tparam tensor frames (batch, frames, height, width, channels)
 -- @tparam[opt] table opts as loss's, and
