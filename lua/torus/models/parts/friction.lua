@@ -18,12 +18,17 @@ local START = 0.05
 -- The inverse of softplus there.
 local RAW = math.log(math.exp(START) - 1)
 
+-- What the constant's parameter is multiplied by. A step of Adam is as large as
+-- the learning rate, and D, of the order of 0.1, would take thousands of steps to
+-- double without it.
+local SCALE = 10
+
 -- Units of the network's hidden layer.
 local WIDTH = 32
 
 local Constant = Module.class("ConstantFriction")
 
-function Constant:forward() return self.raw:softplus() end
+function Constant:forward() return (self.raw * SCALE):softplus() end
 
 local Network = Module.class("NetworkFriction")
 
@@ -43,7 +48,7 @@ function M.new(choice, dimension, layer)
   layer = layer or {}
   if choice == "constant" then
     local self = Module.instance(Constant, {})
-    self:register("raw", engine.full({ 1 }, RAW,
+    self:register("raw", engine.full({ 1 }, RAW / SCALE,
       { dtype = layer.dtype, requires_grad = true }))
     return self
   end
