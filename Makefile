@@ -37,6 +37,7 @@ endif
 dependency_cflags := $(patsubst -I%,-isystem %,\
   $(call pkg,--cflags-only-I,openblas) $(call pkg,--cflags-only-I,stb))
 lua_cflags := $(patsubst -I%,-isystem %,$(call pkg,--cflags-only-I,lua5.4))
+lua_libs := $(or $(call pkg,--libs,lua5.4),-llua5.4)
 edit_libs := $(call pkg,--libs,libedit)
 
 CFLAGS ?=
@@ -243,7 +244,8 @@ $(BUILD)/spec/attack/%.o: spec/attack/%.c $(BUILD)/flags
 
 # Specs compare and convert freely.
 $(BUILD)/spec/%.o: spec/%.c $(BUILD)/flags
-	$(compile) -Wno-conversion -Wno-double-promotion -Ispec/support -c -o $@ $<
+	$(compile) $(lua_cflags) -Wno-conversion -Wno-double-promotion \
+	  -Ispec/support -c -o $@ $<
 
 $(BUILD)/libtorus.a: $(engine_o)
 	@echo "  AR   $@"
@@ -283,7 +285,11 @@ $(BUILD)/torus/reference.lua: $(documented) $(reference) $(BUILD)/documented
 
 $(specs): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libtorus.a
 	@echo "  LD   $@"
-	@$(CC) $(ALL_CFLAGS) -o $@ $^ $(LIBS)
+	@$(CC) $(ALL_CFLAGS) -o $@ $^ $(LIBS) $(spec_libs)
+
+# Those that embed Lua load the module.
+$(BUILD)/spec/engine/binding/%: spec_libs = $(lua_libs)
+$(filter $(BUILD)/spec/engine/binding/%,$(specs)): | $(modules)
 
 # Kept, or make would take them for intermediate files.
 $(engine_o) $(binding_o) $(edit_o) $(environment_o) $(spec_o):

@@ -215,7 +215,7 @@ int torus_own_list(lua_State *L, int index, const char *operation) {
 
 torus_tensor *torus_check_entry(lua_State *L, const char *operation,
                                 const char *name, int position) {
-  torus_tensor **box = luaL_testudata(L, -1, "torus.tensor");
+  torus_tensor **box = torus_test_box(L, -1);
   if (!box) {
     torus_raise_text(L, "%s: expected a tensor as %s %d, got %s", operation,
                      name, position, torus_describe(L, -1));

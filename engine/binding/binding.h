@@ -44,6 +44,9 @@ torus_tensor *torus_check_tensor(lua_State *L, int index,
 /* NULL when the value at index is no live tensor. */
 torus_tensor *torus_to_tensor(lua_State *L, int index);
 
+/* The userdata of a tensor, which may be empty, or NULL for anything else. */
+torus_tensor **torus_test_box(lua_State *L, int index);
+
 /* Pushes an empty tensor userdata, to be filled. */
 torus_tensor **torus_push_box(lua_State *L);
 /* Pushes a tensor (retaining it); the userdata is made first. */

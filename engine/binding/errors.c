@@ -122,7 +122,7 @@ const char *torus_describe(lua_State *L, int index) {
     lua_pushstring(L, lua_toboolean(L, index) ? "true" : "false");
   } else if (type == LUA_TNIL || type == LUA_TNONE) {
     lua_pushstring(L, lua_typename(L, type));
-  } else if (luaL_testudata(L, index, "torus.tensor")) {
+  } else if (torus_test_box(L, index)) {
     describe_tensor(L, index);
   } else if (luaL_testudata(L, index, "torus.generator")) {
     lua_pushliteral(L, "a generator");

@@ -1,5 +1,6 @@
 /* The entry of torus.core; lua/torus/init.lua makes `torus` from it. */
 #include "binding/binding.h"
+#include "core/threads.h"
 #include "kernels/blas.h"
 #include "kernels/simd/isa.h"
 
@@ -10,7 +11,8 @@ LUALIB_API int luaopen_torus_core(lua_State *L);
 
 LUALIB_API int luaopen_torus_core(lua_State *L) {
   torus_status status = {0};
-  if (!torus_isa_check(&status)) return luaL_error(L, "%s", status.message);
+  if (!torus_isa_check(&status) || !torus_threads_check(&status))
+    return luaL_error(L, "%s", status.message);
   torus_blas_prepare();
   if (!torus_blas_reserve(1)) {
     return luaL_error(L,

@@ -83,7 +83,7 @@ static int read_inputs(lua_State *L, torus_invocation *v) {
     read_input(L, v, v->inputs);
   }
   for (int more = 0; more < op->optional_inputs; more++) {
-    if (!luaL_testudata(L, v->inputs + 1, "torus.tensor")) break;
+    if (!torus_test_box(L, v->inputs + 1)) break;
     read_input(L, v, v->inputs++);
   }
   const torus_tensor *first = NULL;

@@ -2,7 +2,22 @@
 #include "binding/binding.h"
 #include "core/rng.h"
 
-static torus_rng default_generator = {0, 0};
+/* The key in the registry of a state's default generator. */
+static const char default_key;
+
+static torus_rng *push_new(lua_State *L, uint64_t seed) {
+  torus_rng *rng = lua_newuserdatauv(L, sizeof *rng, 0);
+  *rng = (torus_rng){seed, 0};
+  luaL_setmetatable(L, "torus.generator");
+  return rng;
+}
+
+static torus_rng *default_generator(lua_State *L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &default_key);
+  torus_rng *rng = lua_touserdata(L, -1);
+  lua_pop(L, 1);
+  return rng;
+}
 
 static torus_rng *check_generator(lua_State *L, int index,
                                   const char *operation) {
@@ -16,10 +31,10 @@ static torus_rng *check_generator(lua_State *L, int index,
 
 torus_rng *torus_option_generator(lua_State *L, int index,
                                   const char *operation) {
-  if (lua_type(L, index) != LUA_TTABLE) return &default_generator;
+  if (lua_type(L, index) != LUA_TTABLE) return default_generator(L);
   if (torus_option(L, index, "generator") == LUA_TNIL) {
     lua_pop(L, 1);
-    return &default_generator;
+    return default_generator(L);
   }
   return check_generator(L, lua_gettop(L), operation);
 }
@@ -40,9 +55,7 @@ torus_rng *torus_option_generator(lua_State *L, int index,
  */
 static int generator(lua_State *L) {
   int64_t seed = torus_check_integer(L, 1, "generator", "the seed");
-  torus_rng *rng = lua_newuserdatauv(L, sizeof *rng, 0);
-  *rng = (torus_rng){(uint64_t)seed, 0};
-  luaL_setmetatable(L, "torus.generator");
+  push_new(L, (uint64_t)seed);
   return 1;
 }
 
@@ -58,7 +71,7 @@ static int generator(lua_State *L) {
  */
 static int manual_seed(lua_State *L) {
   int64_t seed = torus_check_integer(L, 1, "manual_seed", "the seed");
-  default_generator = (torus_rng){(uint64_t)seed, 0};
+  *default_generator(L) = (torus_rng){(uint64_t)seed, 0};
   return 0;
 }
 
@@ -111,7 +124,7 @@ static int set_state(lua_State *L) {
  * @usage seed, position = torus.random_state()
  */
 static int random_state(lua_State *L) {
-  return push_state(L, &default_generator);
+  return push_state(L, default_generator(L));
 }
 
 /*** Moves the default stream of random numbers.
@@ -122,7 +135,7 @@ static int random_state(lua_State *L) {
  * @usage torus.set_random_state(1, 0)
  */
 static int set_random_state(lua_State *L) {
-  return read_state(L, 1, "set_random_state", &default_generator);
+  return read_state(L, 1, "set_random_state", default_generator(L));
 }
 
 static int describe(lua_State *L) {
@@ -145,6 +158,10 @@ void torus_open_random(lua_State *L) {
   lua_setfield(L, -2, "__index");
   lua_pushcfunction(L, describe);
   lua_setfield(L, -2, "__tostring");
+  lua_pushliteral(L, "torus.generator");
+  lua_setfield(L, -2, "__metatable");
   lua_pop(L, 1);
+  push_new(L, 0);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &default_key);
   luaL_setfuncs(L, functions, 0);
 }

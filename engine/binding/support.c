@@ -3,7 +3,10 @@
 #include "binding/binding.h"
 #include "core/alloc.h"
 
-static bool recording = true;
+#include <string.h>
+
+/* Of the thread that runs the script. */
+static _Thread_local bool recording = true;
 
 bool torus_recording(void) { return recording; }
 
@@ -19,27 +22,44 @@ bool torus_set_recording(bool record) {
  * much (or by half) since the last full collection, another one is due. */
 #define COLLECT_STEP ((size_t)32 << 20)
 
-static size_t collect_at = COLLECT_STEP;
+static _Thread_local size_t collect_at = COLLECT_STEP;
 
 static void collect(lua_State *L) {
   lua_gc(L, LUA_GCCOLLECT);
-  size_t live = torus_alloc_get_stats().live_bytes;
+  size_t live = torus_alloc_live_bytes();
   collect_at = live + (live / 2 > COLLECT_STEP ? live / 2 : COLLECT_STEP);
 }
 
 void torus_feed_collector(lua_State *L) {
-  if (torus_alloc_get_stats().live_bytes > collect_at) collect(L);
+  if (torus_alloc_live_bytes() > collect_at) collect(L);
 }
 
 /* --- boxes --- */
 
-/* The second tensor is one that was released, but too soon to be let go. */
+/* What a userdata holds. The second tensor is one that was released, but too
+ * soon to be let go. No other userdata has the mark. */
+typedef struct content {
+  torus_tensor *tensor, *late;
+  const char *mark;
+} content;
+
+static const char mark;
+
+torus_tensor **torus_test_box(lua_State *L, int index) {
+  if (lua_type(L, index) != LUA_TUSERDATA ||
+      lua_rawlen(L, index) != sizeof(content)) {
+    return NULL;
+  }
+  content *c = lua_touserdata(L, index);
+  return c->mark == &mark ? &c->tensor : NULL;
+}
+
 torus_tensor **torus_push_box(lua_State *L) {
   torus_feed_collector(L);
-  torus_tensor **box = lua_newuserdatauv(L, 2 * sizeof *box, 0);
-  box[0] = box[1] = NULL;
+  content *c = lua_newuserdatauv(L, sizeof *c, 0);
+  *c = (content){NULL, NULL, &mark};
   luaL_setmetatable(L, "torus.tensor");
-  return box;
+  return &c->tensor;
 }
 
 void torus_push_tensor(lua_State *L, torus_tensor *tensor) {
@@ -53,11 +73,21 @@ static bool in_finaliser(lua_State *L) {
   return lua_gc(L, LUA_GCISRUNNING) < 0;
 }
 
+/* Whether the collector calls the running C function: a script may do so, too,
+ * from a finaliser. Lua names the call so for no other. */
+static bool is_collection(lua_State *L) {
+  lua_Debug call;
+  return lua_getstack(L, 0, &call) && lua_getinfo(L, "n", &call) && call.name &&
+         strcmp(call.name, "__gc") == 0 &&
+         strcmp(call.namewhat, "metamethod") == 0;
+}
+
 void torus_empty_box(lua_State *L, torus_tensor **box, bool collected) {
-  torus_tensor *tensor = box[0], *late = box[1];
-  box[0] = box[1] = NULL;
-  if (!collected && in_finaliser(L)) {
-    box[1] = late ? late : tensor;
+  content *c = (content *)box;
+  torus_tensor *tensor = c->tensor, *late = c->late;
+  c->tensor = c->late = NULL;
+  if (in_finaliser(L) && !(collected && is_collection(L))) {
+    c->late = late ? late : tensor;
     return;
   }
   torus_tensor_release(tensor);
@@ -65,13 +95,13 @@ void torus_empty_box(lua_State *L, torus_tensor **box, bool collected) {
 }
 
 torus_tensor *torus_to_tensor(lua_State *L, int index) {
-  torus_tensor **box = luaL_testudata(L, index, "torus.tensor");
+  torus_tensor **box = torus_test_box(L, index);
   return box ? *box : NULL;
 }
 
 torus_tensor *torus_check_tensor(lua_State *L, int index,
                                  const char *operation) {
-  torus_tensor **box = luaL_testudata(L, index, "torus.tensor");
+  torus_tensor **box = torus_test_box(L, index);
   if (!box) {
     torus_raise_text(L, "%s: expected a tensor as argument %d, got %s",
                      operation, index, torus_describe(L, index));

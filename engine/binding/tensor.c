@@ -476,7 +476,7 @@ static int newindex_tensor(lua_State *L) {
 /* --- release --- */
 
 static int empty(lua_State *L, bool collected) {
-  torus_tensor **box = luaL_testudata(L, 1, "torus.tensor");
+  torus_tensor **box = torus_test_box(L, 1);
   if (!box) {
     return torus_raise_text(L, "release: expected a tensor, got %s",
                             torus_describe(L, 1));
@@ -520,6 +520,8 @@ void torus_open_tensor(lua_State *L) {
                                   {NULL, NULL}};
   luaL_newmetatable(L, "torus.tensor");
   luaL_setfuncs(L, meta, 0);
+  lua_pushliteral(L, "torus.tensor"); /* all that scripts see of it */
+  lua_setfield(L, -2, "__metatable");
   luaL_newlib(L, methods);
   torus_open_elements(L);
   lua_pushvalue(L, -1);

@@ -1,6 +1,7 @@
 #include "core/alloc.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,6 +44,18 @@ static struct {
   int64_t fail_in;
   int fail_on; /* the next ones, too */
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+/* stats.live_bytes, to be read without the lock. */
+static _Atomic size_t live_bytes;
+
+static void note_live_bytes(void) {
+  atomic_store_explicit(&live_bytes, pool.stats.live_bytes,
+                        memory_order_relaxed);
+}
+
+size_t torus_alloc_live_bytes(void) {
+  return atomic_load_explicit(&live_bytes, memory_order_relaxed);
+}
 
 /* The class of a request and the bytes a block of that class holds. */
 static int class_of(size_t bytes, size_t *capacity) {
@@ -131,6 +144,7 @@ void *torus_alloc(size_t bytes) {
   torus_alloc_stats *s = &pool.stats;
   s->live_bytes += capacity;
   s->live_blocks++;
+  note_live_bytes();
   if (s->live_bytes > s->peak_bytes) s->peak_bytes = s->live_bytes;
   pthread_mutex_unlock(&pool.lock);
   return (char *)h + ALIGNMENT;
@@ -143,6 +157,7 @@ void torus_free(void *block) {
   torus_alloc_stats *s = &pool.stats;
   s->live_bytes -= h->bytes;
   s->live_blocks--;
+  note_live_bytes();
   size_t limit = s->live_bytes > CACHE_MIN ? s->live_bytes : CACHE_MIN;
   int keep = POOLED && s->cached_bytes + h->bytes <= limit;
   if (keep) {

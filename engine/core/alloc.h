@@ -24,6 +24,8 @@ typedef struct torus_alloc_stats {
 } torus_alloc_stats;
 
 torus_alloc_stats torus_alloc_get_stats(void);
+/* Their live_bytes alone, at little cost. */
+size_t torus_alloc_live_bytes(void);
 
 /* Gives every cached block back to the system. */
 void torus_alloc_trim(void);

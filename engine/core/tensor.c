@@ -3,13 +3,19 @@
 #include "core/alloc.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
-static int64_t live;
-static uint64_t last_id;
+/* Of all threads of the program. */
+static _Atomic int64_t live;
+static _Atomic uint64_t last_id;
 
-int64_t torus_tensor_live(void) { return live; }
+int64_t torus_tensor_live(void) { return atomic_load(&live); }
+
+static void count_live(int change) {
+  atomic_fetch_add_explicit(&live, change, memory_order_relaxed);
+}
 
 static bool check_shape(const torus_shape *shape, torus_status *status) {
   char text[TORUS_SHAPE_TEXT];
@@ -42,12 +48,12 @@ static torus_tensor *tensor_around(torus_storage *storage, torus_dtype dtype,
   if (!tensor) return NULL;
   memset(tensor, 0, sizeof *tensor);
   tensor->references = 1;
-  tensor->id = ++last_id;
+  tensor->id = 1 + atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed);
   tensor->mark = -1;
   tensor->storage = storage;
   tensor->shape = *shape;
   tensor->dtype = dtype;
-  live++;
+  count_live(1);
   return tensor;
 }
 
@@ -117,7 +123,7 @@ static void release_all(torus_tensor *dying) {
     if (tensor->grad) drop(tensor->grad, &dying);
     storage_release(tensor->storage);
     torus_free(tensor);
-    live--;
+    count_live(-1);
   }
 }
 

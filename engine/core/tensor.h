@@ -2,8 +2,9 @@
  *
  * A tensor may carry its history: the operation that made it and its inputs
  * (a torus_node). A node belongs to exactly one tensor and lives with it.
- * Reference counts are for one thread: the engine is entered by the script's
- * thread alone, and kernels see raw memory. */
+ * Reference counts are for one thread: a tensor belongs to the thread of its
+ * script, and kernels see raw memory. Threads of a program that share no tensor
+ * may use the engine at once. */
 #ifndef TORUS_CORE_TENSOR_H
 #define TORUS_CORE_TENSOR_H
 

@@ -30,6 +30,7 @@ static struct {
   _Atomic uint64_t generation; /* counts jobs */
   _Atomic int inside;          /* workers in the job */
   int sleeping, started;
+  atomic_bool busy;  /* a caller runs its job */
   bool registered;   /* stop_workers, for the end of the process */
   _Atomic bool stop; /* the process ends */
   pthread_t threads[TORUS_MAX_THREADS];
@@ -40,7 +41,9 @@ static struct {
 /* Whether so many threads may call kernels at a time. */
 static bool (*admits)(int threads);
 
-static int configured;
+/* Of the calling thread, so that no other changes it between the allocation
+ * of scratch and the job that uses it. */
+static _Thread_local int configured;
 static _Thread_local bool in_piece;
 
 static int clamp(long threads) {
@@ -54,10 +57,27 @@ static int processors(void) {
   return CPU_COUNT(&set);
 }
 
+/* What TORUS_THREADS asks for: 0 where it is not set or empty, -1 where it is
+ * no number of threads. */
+static long wished(const char *text) {
+  char *end;
+  if (!text || !*text) return 0;
+  long threads = strtol(text, &end, 10);
+  return *end || threads < 1 || threads > TORUS_MAX_THREADS ? -1 : threads;
+}
+
+bool torus_threads_check(torus_status *status) {
+  const char *text = getenv("TORUS_THREADS");
+  if (wished(text) >= 0) return true;
+  return torus_status_fail(status, TORUS_EINVAL,
+                           "TORUS_THREADS: expected an integer from 1 to %d, "
+                           "got \"%s\"",
+                           TORUS_MAX_THREADS, text);
+}
+
 int torus_threads(void) {
   if (configured == 0) {
-    const char *text = getenv("TORUS_THREADS");
-    long threads = text ? strtol(text, NULL, 10) : 0;
+    long threads = wished(getenv("TORUS_THREADS"));
     configured = clamp(threads > 0 ? threads : processors());
   }
   return configured;
@@ -143,6 +163,7 @@ static void after_fork_in_child(void) {
   pool.open = false;
   pool.sleeping = pool.started = 0;
   atomic_store(&pool.inside, 0);
+  atomic_store(&pool.busy, false);
 }
 
 /* With the lock held. */
@@ -201,8 +222,11 @@ static void run_shared(const job *j) {
 void torus_parallel(int64_t pieces, torus_piece_fn *fn, void *arg) {
   int threads = torus_threads();
   if (threads > pieces) threads = (int)pieces;
-  if (threads > 1 && !in_piece) {
+  /* One job at a time: the threads of a program that come here meanwhile do
+   * their pieces themselves. */
+  if (threads > 1 && !in_piece && !atomic_exchange(&pool.busy, true)) {
     run_shared(&(job){fn, arg, pieces, threads - 1});
+    atomic_store(&pool.busy, false);
     return;
   }
   for (int64_t i = 0; i < pieces; i++) fn(arg, i, 0);

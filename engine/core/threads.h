@@ -10,17 +10,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "core/status.h"
+
 #define TORUS_MAX_THREADS 256
 
 /* `thread` is in [0, torus_threads()) and identifies private scratch. */
 typedef void torus_piece_fn(void *arg, int64_t piece, int thread);
 
 /* Runs fn for every piece in [0, pieces) and waits. Calls made from inside a
- * piece run on that piece's thread (as thread 0 of their own job). */
+ * piece run on that piece's thread (as thread 0 of their own job), and so do
+ * those made by a thread of the program while another one's job runs. */
 void torus_parallel(int64_t pieces, torus_piece_fn *fn, void *arg);
 
-/* Number of threads used; default: the processors this process may use, or
- * the environment variable TORUS_THREADS. */
+/* Number of threads that jobs of the calling thread use; default: the
+ * processors this process may use, or the environment variable TORUS_THREADS,
+ * which torus_threads_check finds at fault. */
+bool torus_threads_check(torus_status *status);
 int torus_threads(void);
 void torus_set_threads(int threads);
 

@@ -41,7 +41,7 @@ local SPACE = {
   norm = LINE.norm,
 }
 
-local function is_tensor(x) return getmetatable(x) == core.metatable end
+local function is_tensor(x) return debug.getmetatable(x) == core.metatable end
 
 -- The tensors and the options of a call: (re, [im,] [n or options]).
 local function arguments(name, re, im, opts, rules)

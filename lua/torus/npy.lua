@@ -45,7 +45,7 @@ end
 -- @usage assert(torus.npy.save("a.npy", torus.arange(4)))
 function M.save(path, x)
   check_path("npy.save", path)
-  if getmetatable(x) ~= core.metatable then
+  if debug.getmetatable(x) ~= core.metatable then
     core.raise("npy.save: expected a tensor, got " .. core.describe(x))
   end
   return core.write_file(path, { M.header(x.dtype, x.shape),

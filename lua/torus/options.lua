@@ -36,7 +36,7 @@ end
 -- @param x a tensor, or a shape
 -- @treturn string "(2,3)"; the tostring of anything else
 function M.shape_text(x)
-  local shape = getmetatable(x) == core.metatable and x.shape or x
+  local shape = debug.getmetatable(x) == core.metatable and x.shape or x
   if type(shape) ~= "table" then return tostring(x) end
   return "(" .. table.concat(shape, ",") .. ")"
 end
@@ -203,7 +203,7 @@ end
 -- @tparam {integer|string,...} shape a string stands for any size, "..." at
 -- either end for any number of them: { "batch", 3 }, { "...", "inputs" }
 function M.tensor(where, name, value, shape)
-  local is_tensor = getmetatable(value) == core.metatable
+  local is_tensor = debug.getmetatable(value) == core.metatable
   if is_tensor and fits_shape(value.shape, shape) then return end
   M.raise("%s: expected %s of shape %s, got %s", where, name,
     M.shape_text(shape),

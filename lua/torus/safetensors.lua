@@ -100,7 +100,7 @@ function M.save(path, tensors, metadata)
   local order = sorted_keys(tensors)
   for _, name in ipairs(order) do
     local x = tensors[name]
-    if getmetatable(x) ~= core.metatable then
+    if debug.getmetatable(x) ~= core.metatable then
       core.raise(("save: expected a tensor for '%s', got %s")
         :format(name, core.describe(x)))
     end

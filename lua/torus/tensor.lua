@@ -38,7 +38,7 @@ local M = {}
 -- @usage
 -- print(torus.is_tensor(torus.ones(2)), torus.is_tensor(1))   -- true  false
 function M.is_tensor(x)
-  return getmetatable(x) == meta
+  return debug.getmetatable(x) == meta
 end
 
 -- A dimension counted from 1; `extra` more are allowed after the last.

@@ -80,7 +80,7 @@ local apart = { save = true, load = true, no_grad = true, enable_grad = true }
 
 describe("misuse of", function()
   local functions, names = {}, {}
-  for _, from in ipairs { torus, core.methods, getmetatable(torus.generator(1)).__index } do
+  for _, from in ipairs { torus, core.methods, debug.getmetatable(torus.generator(1)).__index } do
     for name, f in pairs(from) do
       if type(f) == "function" and not apart[name] and not functions[f] then
         functions[f] = name

@@ -6,11 +6,11 @@ local raises = require "spec.support.raises"
 
 -- Lets a finaliser release x within f(x), if it comes to that, and write over
 -- the memory that this frees. Returns the result of that call, and the memory.
-local function interrupted(f, x)
+local function interrupted(f, x, release)
   local ran, over = false, {}
   setmetatable({}, { __gc = function()
-    local shape = x.shape
-    x:release()
+    local shape = x.shape;
+    (release or x.release)(x)
     for i = 1, 8 do over[i] = torus.full(shape, 77) end
     ran = true
   end })
@@ -47,6 +47,54 @@ describe("a finaliser that releases a tensor", function()
     assert.equal(before, torus.memory().tensors)
     x = torus.ones(3)
     setmetatable({}, { __gc = function() x:release() x = nil end })
+    collectgarbage()
+    collectgarbage()
+    assert.equal(before, torus.memory().tensors)
+  end)
+end)
+
+describe("the metatable", function()
+  local meta = debug.getmetatable(torus.ones(1))
+
+  it("is closed to scripts", function()
+    assert.equal("torus.tensor", getmetatable(torus.ones(1)))
+    assert.equal("torus.generator", getmetatable(torus.generator(1)))
+    assert.has_error(function() setmetatable({}, getmetatable(torus.ones(1))) end)
+  end)
+
+  it("has a __gc that a finaliser may call without taking the tensor from a call", function()
+    for _ = 1, 5 do
+      local x = torus.ones(1000)
+      local y = interrupted(function() return x + 1 end, x, function()
+        meta.__gc(x)
+        meta.__gc(x)
+      end)
+      assert.equal(2, y:min():item())
+      assert.equal(2, y:max():item())
+      raises("add: the tensor was released", function() return x + 1 end)
+    end
+  end)
+
+  it("has a __gc that is final, and may be called again", function()
+    collectgarbage()
+    local before = torus.memory().tensors
+    local x = torus.ones(3)
+    meta.__gc(x)
+    meta.__gc(x)
+    assert.equal(before, torus.memory().tensors)
+    raises("sum: the tensor was released", function() return x:sum() end)
+    raises("release: expected a tensor, got 5", function() meta.__gc(5) end)
+    raises("release: expected a tensor, got a generator",
+      function() meta.__gc(torus.generator(1)) end)
+    local late
+    do
+      local y = torus.ones(3)
+      setmetatable({ y }, { __gc = function(t) late = t[1] end })
+    end
+    collectgarbage()
+    collectgarbage()
+    if late then pcall(late.sum, late) end
+    late = nil
     collectgarbage()
     collectgarbage()
     assert.equal(before, torus.memory().tensors)
