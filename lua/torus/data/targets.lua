@@ -334,6 +334,7 @@ end
 -- print(normal:log_density(torus.zeros(1, 1)):item())   -- -0.91893853320467
 function Target:log_density(x)
   if not self.log then return nil end
+  options.tensor("log_density", "x", x, { "n", self.dimension or "d" })
   return engine.no_grad(function() return self.log(x:to("float64")) end)
 end
 

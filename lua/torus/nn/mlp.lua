@@ -46,6 +46,9 @@ function MLP.new(opts)
     options.raise("MLP: sizes: expected inputs and outputs at least, got %s",
       options.show(sizes))
   end
+  for i, size in ipairs(sizes) do
+    options.argument("MLP", "size " .. i, size, { type = "integer", min = 0 })
+  end
   if opts.scalar and sizes[#sizes] ~= 1 then
     options.raise("MLP: scalar: expected 1 as the last of sizes, got %s",
       options.show(sizes[#sizes]))

@@ -168,7 +168,8 @@ end
 -- assert(a:load_parameters(b:named()))
 function Module:load_parameters(values, prefix)
   options.argument("load_parameters", "values", values, { type = "table" })
-  prefix = prefix or ""
+  prefix = options.argument("load_parameters", "prefix", prefix or "",
+    { type = "string" })
   local known = {}
   local entries, aliases = distinct(collect(self, "", {}))
   for _, name in ipairs(aliases) do known[prefix .. name] = true end

@@ -130,6 +130,8 @@ local AVERAGED = { "mse_clean", "mse_given", "mse_noise", "mse_still", "valid",
 -- result = frames.measure(model, set.test)
 -- print(result.mse_clean, result.ratio)
 function M.measure(model, data, opts)
+  options.argument("measure", "model", model, { type = "table" })
+  options.argument("measure", "data", data, { type = "table" })
   local o = options.resolve("measure", opts, RULES)
   local count = math.min(o.count, data.size)
   o.steps = math.min(o.steps or data.length - 1, data.length - 1)

@@ -418,6 +418,7 @@ end
 -- trajectory = torus.systems.two_body:solve(q, p, { dt = 0.1, steps = 50 })
 -- print(table.unpack(trajectory.q.shape))   -- 51 3 4
 function System:solve(q, p, opts)
+  options.argument("solve", "opts", opts or {}, { type = "table" })
   local o = {}
   for key, value in pairs(opts or {}) do o[key] = value end
   if not o.times then o.dt, o.steps = o.dt or self.dt, o.steps or self.steps end
