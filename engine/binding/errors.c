@@ -144,6 +144,13 @@ static int describe(lua_State *L) {
   return 1;
 }
 
+/* is_released(value): whether it is a tensor whose memory was given back */
+static int is_released(lua_State *L) {
+  torus_tensor **box = torus_test_box(L, 1);
+  lua_pushboolean(L, box && !*box);
+  return 1;
+}
+
 /* set_library(prefix): chunks whose name begins so are the library's own, and
  * errors are not raised at their lines. */
 static int set_library(lua_State *L) {
@@ -168,10 +175,9 @@ static int raised(lua_State *L) {
 }
 
 void torus_open_errors(lua_State *L) {
-  static const luaL_Reg functions[] = {{"set_library", set_library},
-                                       {"raise", raise_text},
-                                       {"raised", raised},
-                                       {"describe", describe},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"set_library", set_library}, {"raise", raise_text},
+      {"raised", raised},           {"describe", describe},
+      {"is_released", is_released}, {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
 }

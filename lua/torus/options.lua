@@ -204,6 +204,7 @@ end
 -- either end for any number of them: { "batch", 3 }, { "...", "inputs" }
 function M.tensor(where, name, value, shape)
   local is_tensor = debug.getmetatable(value) == core.metatable
+    and not core.is_released(value)
   if is_tensor and fits_shape(value.shape, shape) then return end
   M.raise("%s: expected %s of shape %s, got %s", where, name,
     M.shape_text(shape),

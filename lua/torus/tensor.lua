@@ -69,6 +69,9 @@ local function check(operation, x)
   if not M.is_tensor(x) then
     raise(("%s: expected a tensor, got %s"):format(operation, show(x)))
   end
+  if core.is_released(x) then
+    raise(operation .. ": the tensor was released")
+  end
 end
 
 --- Exchanges two dimensions; a view.

@@ -47,7 +47,7 @@ function MLP.new(opts)
       options.show(sizes))
   end
   for i, size in ipairs(sizes) do
-    options.argument("MLP", "size " .. i, size, { type = "integer", min = 0 })
+    options.argument("MLP", "size " .. i, size, { type = "integer", min = 1 })
   end
   if opts.scalar and sizes[#sizes] ~= 1 then
     options.raise("MLP: scalar: expected 1 as the last of sizes, got %s",
