@@ -1,5 +1,5 @@
 /* The process: threads, memory and time. */
-#define _POSIX_C_SOURCE 200809L
+#define _GNU_SOURCE
 #include "binding/binding.h"
 #include "core/alloc.h"
 #include "core/threads.h"
@@ -54,24 +54,31 @@ static size_t resident_bytes(void) {
   return resident * (size_t)sysconf(_SC_PAGESIZE);
 }
 
+/* 0 where it is unknown. */
+static size_t machine_bytes(void) {
+  long pages = sysconf(_SC_PHYS_PAGES), bytes = sysconf(_SC_PAGESIZE);
+  return pages > 0 && bytes > 0 ? (size_t)pages * (size_t)bytes : 0;
+}
+
 /*** What the engine and the process have allocated.
  * @function torus.memory
  * @treturn table integers: live_bytes and live_blocks in use, their
  * peak_bytes, cached_bytes for reuse, tensors alive, resident_bytes and
- * peak_resident_bytes of the process
+ * peak_resident_bytes of the process, machine_bytes of memory altogether
  * @usage print(torus.memory().live_bytes)
  */
 static int memory(lua_State *L) {
   torus_alloc_stats stats = torus_alloc_get_stats();
   struct rusage usage;
   getrusage(RUSAGE_SELF, &usage);
-  lua_createtable(L, 0, 7);
+  lua_createtable(L, 0, 8);
   set_count(L, "live_bytes", stats.live_bytes);
   set_count(L, "live_blocks", stats.live_blocks);
   set_count(L, "peak_bytes", stats.peak_bytes);
   set_count(L, "cached_bytes", stats.cached_bytes);
   set_count(L, "tensors", (size_t)torus_tensor_live());
   set_count(L, "resident_bytes", resident_bytes());
+  set_count(L, "machine_bytes", machine_bytes());
   set_count(L, "peak_resident_bytes", (size_t)usage.ru_maxrss * 1024);
   return 1;
 }

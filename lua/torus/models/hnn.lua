@@ -15,6 +15,7 @@ local friction = require "torus.models.parts.friction"
 local hamiltonian = require "torus.hamiltonian"
 local integrate = require "torus.integrate"
 local options = require "torus.options"
+local size = require "torus.models.parts.size"
 local rk45 = require "torus.rk45"
 local schemes = require "torus.schemes"
 local engine = require "torus.engine"
@@ -30,11 +31,11 @@ M.rules = {
   -- "hnn" learns an energy, "mlp", the plain network, the time derivatives.
   kind = { default = "hnn", choices = { "hnn", "mlp" } },
   -- Numbers of q, and of p.
-  dimension = { default = 1, type = "integer", min = 1 },
+  dimension = { default = 1, type = "integer", min = 1, max = 4096 },
   -- Units of a hidden layer.
-  width = { default = 200, type = "integer", min = 1 },
+  width = { default = 200, type = "integer", min = 1, max = 16384 },
   -- Hidden layers.
-  depth = { default = 2, type = "integer", min = 1 },
+  depth = { default = 2, type = "integer", min = 1, max = 64 },
   -- Of the hidden layers, a name that torus.nn.activation accepts.
   activation = { default = "tanh", type = "string" },
   -- Of the motion, dp/dt = -dH/dq - D dH/dp: none, D a learned constant of at
@@ -64,6 +65,8 @@ M.rules = {
 -- dq, dp = model(q, p)
 function M.new(config, generator)
   local c = options.resolve("hnn", config, M.rules)
+  size.check("hnn", size.stack(2 * c.dimension, c.width, c.depth, 2 * c.dimension),
+    c.dtype)
   local self = Module.instance(HNN, { config = c })
   local sizes = { 2 * c.dimension }
   for i = 1, c.depth do sizes[i + 1] = c.width end

@@ -20,6 +20,7 @@ local hamiltonian = require "torus.hamiltonian"
 local initialise = require "torus.nn.initialise"
 local integrate = require "torus.integrate"
 local options = require "torus.options"
+local size = require "torus.models.parts.size"
 local engine = require "torus.engine"
 
 local M = {}
@@ -35,16 +36,16 @@ M.rules = {
   -- HGN with a linear layer on either side of the latent vector.
   kind = { default = "mlp", choices = { "mlp", "conv" } },
   -- Numbers of q and p together, even.
-  latent = { default = 2, type = "integer", min = 2 },
+  latent = { default = 2, type = "integer", min = 2, max = 4096 },
   -- Height and width of a frame in pixels; "conv" needs a multiple of 8 below
   -- 64 and of 16 from there.
   resolution = { default = 32, type = "integer", min = 8 },
   -- Colour channels of a frame.
-  channels = { default = 3, type = "integer", min = 1 },
+  channels = { default = 3, type = "integer", min = 1, max = 64 },
   -- Units of the dense hidden layers, the energy's among them.
-  width = { default = 200, type = "integer", min = 1 },
+  width = { default = 200, type = "integer", min = 1, max = 16384 },
   -- Channels of the hidden convolutions.
-  conv_width = { default = 64, type = "integer", min = 2 },
+  conv_width = { default = 64, type = "integer", min = 2, max = 4096 },
   -- Weights of L_HNN, eq. (12), and L_CC, eq. (13), in eq. (15).
   hnn_weight = { default = 0.1, type = "number", min = 0 },
   cc_weight = { default = 1, type = "number", min = 0 },
@@ -132,6 +133,10 @@ end
 -- z = model:encode(frames)   -- (4, 2)
 function M.new(config, generator)
   local c = options.resolve("pixel_hnn", config, M.rules)
+  local pixels = c.resolution * c.resolution * 2 * c.channels
+  size.check("pixel_hnn", c.kind == "conv"
+    and 2 * size.stack(2 * c.channels, c.conv_width, 8, 64, 9)
+    or 2 * size.stack(pixels, c.width, 3, c.latent), c.dtype)
   if c.latent % 2 ~= 0 then
     options.raise("pixel_hnn: latent: expected an even number, half of it q and "
       .. "half p, got %d", c.latent)

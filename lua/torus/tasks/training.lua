@@ -21,12 +21,21 @@ local RULES = {
   evaluate_every = { default = 500, type = "integer", min = 1 },
 }
 
+-- Of every integer but a seed that has no bound of its own.
+local MOST = 1000000000
+
 --- The rules of a task: those of every run, the model's, and more.
 -- @tparam table model_rules
 -- @tparam table more
 -- @treturn table
 function M.rules(model_rules, more)
-  return options.joined(RULES, model_rules, more)
+  local rules = options.joined(RULES, model_rules, more)
+  for key, rule in pairs(rules) do
+    if rule.type == "integer" and not rule.max and not key:find("seed") then
+      rules[key] = options.joined(rule, { max = MOST })
+    end
+  end
+  return rules
 end
 
 -- "k = 1, m = 0.5"

@@ -4,6 +4,7 @@
 local initialise = require "torus.nn.initialise"
 local integrate = require "torus.integrate"
 local options = require "torus.options"
+local sizes = require "torus.models.parts.size"
 local schemes = require "torus.schemes"
 local energy = require "torus.models.parts.energy"
 local frames = require "torus.models.parts.frames"
@@ -22,19 +23,19 @@ M.rules = {
   -- from there.
   resolution = { default = 32, type = "integer", min = 8 },
   -- Colour channels of a frame.
-  channels = { default = 3, type = "integer", min = 1 },
+  channels = { default = 3, type = "integer", min = 1, max = 64 },
   -- Frames of a training sequence.
-  frames = { default = 31, type = "integer", min = 2 },
+  frames = { default = 31, type = "integer", min = 2, max = 10000 },
   -- Consecutive frames that the encoder sees; all of them by default. With
   -- fewer, training lets them begin at a random frame of the sequence, whose
   -- state is rolled forward and backward over the rest.
-  context = { type = "integer", min = 2 },
+  context = { type = "integer", min = 2, max = 10000 },
   -- Where these begin in a training step: at a random frame, or at one of both
   -- "ends", so that half of the steps are nearly all forward in time and half
   -- backward.
   context_start = { default = "random", choices = { "random", "ends" } },
   -- Which of these frames, from 1, the state of the posterior belongs to.
-  anchor = { default = 1, type = "integer", min = 1 },
+  anchor = { default = 1, type = "integer", min = 1, max = 10000 },
   -- Time between two frames, of either sign.
   dt = { default = 0.125, type = "number" },
   -- One number in [0, 1] per channel: the encoder sees a frame's difference
@@ -48,7 +49,7 @@ M.rules = {
   -- last layer.
   encoder = { default = "paper", choices = { "paper", "blocks" } },
   -- Channels of the hidden convolutions; the paper's encoder's first has half.
-  width = { default = 64, type = "integer", min = 2 },
+  width = { default = 64, type = "integer", min = 2, max = 4096 },
   -- Initial weights of all networks but the Hamiltonian: torus.nn.initialise.
   init = { default = "default", choices = initialise.schemes },
   -- Of the parameters and of all that is computed.
@@ -68,14 +69,14 @@ M.rules = {
   latent = { default = "map", choices = { "map", "vector" } },
   -- Channels or numbers of z: 48; of a vector phase space twice its dimension
   -- and at least 4; without f_psi the size of the state.
-  z = { type = "integer", min = 1 },
+  z = { type = "integer", min = 1, max = 65536 },
   -- Initial logarithm of the posterior's variance. Noise as large as the
   -- prior's (0) drowns the signal of an untrained encoder.
   posterior_logvar = { default = 0, type = "number" },
 
   -- State: channels of q, and as many of p; of a vector phase space, channels
   -- of the map that the decoder begins with.
-  state = { default = 16, type = "integer", min = 1 },
+  state = { default = 16, type = "integer", min = 1, max = 4096 },
 
   -- Hamiltonian: K(p) + V(q), or one network H(q, p).
   hamiltonian = { default = "separable", choices = { "separable", "joint" } },
@@ -88,13 +89,13 @@ M.rules = {
   -- for none, where both are the same. A decoder finds coordinates in which it
   -- can draw, and these are only nearly the ones in which the motion has a
   -- separable Hamiltonian.
-  chart = { default = 0, type = "integer", min = 0 },
+  chart = { default = 0, type = "integer", min = 0, max = 4096 },
   -- Hidden layers of an energy, before its read-out: 6 convolutions, or 2 dense
   -- layers of a vector phase space.
-  energy_layers = { type = "integer", min = 1 },
+  energy_layers = { type = "integer", min = 1, max = 64 },
   -- Units of these dense layers: 64. No default here: a run's configuration has
   -- every key that has one, and a map has no dense layers.
-  energy_width = { type = "integer", min = 2 },
+  energy_width = { type = "integer", min = 2, max = 8192 },
   -- Their activation; convolutions have softplus.
   energy_activation = { default = "softplus", choices = energy.activations },
   -- Initial weights of an energy: torus.models.parts.energy.
@@ -113,7 +114,7 @@ M.rules = {
   -- convolutions behind it, or the dense layer alone.
   projection = { default = "stack", choices = { "stack", "dense" } },
   -- Learned channels of the decoder's map that are the same for every state.
-  constant_channels = { default = 0, type = "integer", min = 0 },
+  constant_channels = { default = 0, type = "integer", min = 0, max = 4096 },
   -- Decoder: the activation that closes a block; the paper's is a sigmoid.
   closing = { default = "none",
     choices = { "none", "sigmoid", "leaky_relu", "tanh" } },
@@ -211,6 +212,11 @@ function M.resolve(config)
   complete_phase(c, config or {})
   complete_latent(c)
   complete_method(c)
+  -- Encoder, f_psi and decoder, K and V.
+  sizes.check("hgn", sizes.stack(c.channels * (c.context or c.frames), c.width, 16,
+    c.z + 2 * c.state, 9) + 2 * (c.phase == "vector"
+      and sizes.stack(c.dimension, c.energy_width or 64, c.energy_layers or 2, 1)
+      or sizes.stack(c.state, 64, c.energy_layers or 6, 1, 9)), c.dtype)
   return c
 end
 

@@ -17,6 +17,7 @@ local hamiltonian = require "torus.hamiltonian"
 local initialise = require "torus.nn.initialise"
 local integrate = require "torus.integrate"
 local options = require "torus.options"
+local size = require "torus.models.parts.size"
 local priors = require "torus.models.nhf.prior"
 local engine = require "torus.engine"
 
@@ -25,17 +26,17 @@ local M = {}
 --- The options of a configuration, as torus.options reads them.
 M.rules = {
   -- Numbers of q, and of p.
-  dimension = { default = 2, type = "integer", min = 1 },
+  dimension = { default = 2, type = "integer", min = 1, max = 4096 },
   -- Flows, each with a Hamiltonian of its own.
-  flows = { default = 5, type = "integer", min = 0 },
+  flows = { default = 5, type = "integer", min = 0, max = 256 },
   -- Leapfrog steps of a flow.
-  leaps = { default = 2, type = "integer", min = 1 },
+  leaps = { default = 2, type = "integer", min = 1, max = 1024 },
   -- Time of a leapfrog step.
   dt = { default = 0.25, type = "number", above = 0 },
   -- Units of a hidden layer, of all networks.
-  width = { default = 128, type = "integer", min = 1 },
+  width = { default = 128, type = "integer", min = 1, max = 8192 },
   -- Hidden layers of all networks.
-  depth = { default = 2, type = "integer", min = 1 },
+  depth = { default = 2, type = "integer", min = 1, max = 64 },
   -- Density of s_0: torus.models.nhf.prior.
   prior = { default = "normal", choices = { "normal", "soft_uniform" } },
   -- sigma and beta of the soft-uniform density.
@@ -96,6 +97,9 @@ local NHF = Module.class("NHF")
 -- loss = -model(q):mean()   -- the negative ELBO
 function M.new(config, generator)
   local c = options.resolve("nhf", config, M.rules)
+  -- K and V of every flow, and the two networks of f_psi.
+  size.check("nhf", 2 * (c.flows + 1) * size.stack(c.dimension, c.width, c.depth,
+    c.dimension), c.dtype)
   local self = Module.instance(NHF, { config = c })
   local function net(outputs, activation, scalar)
     local sizes = { c.dimension }
