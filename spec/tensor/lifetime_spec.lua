@@ -86,15 +86,15 @@ describe("the metatable", function()
     raises("release: expected a tensor, got 5", function() meta.__gc(5) end)
     raises("release: expected a tensor, got a generator",
       function() meta.__gc(torus.generator(1)) end)
-    local late
+    local kept = {}
     do
       local y = torus.ones(3)
-      setmetatable({ y }, { __gc = function(t) late = t[1] end })
+      setmetatable({ y }, { __gc = function(t) kept.late = t[1] end })
     end
     collectgarbage()
     collectgarbage()
-    if late then pcall(late.sum, late) end
-    late = nil
+    if kept.late then pcall(kept.late.sum, kept.late) end
+    kept.late = nil
     collectgarbage()
     collectgarbage()
     assert.equal(before, torus.memory().tensors)
