@@ -194,6 +194,6 @@ describe("a run whose configuration does not build", function()
       return message
     end
     assert.matches("unknown activation", open("activation", '"none"'))
-    assert.matches("out of memory", open("width", "3000000000"))
+    assert.matches("\"width\": expected at most", open("width", "3000000000"))
   end)
 end)
