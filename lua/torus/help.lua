@@ -151,7 +151,7 @@ end
 
 -- An object by its class: "torus.optim.adam" and "Linear" lead to adam, Linear.
 local function entry_of_class(value)
-  local meta = getmetatable(value)
+  local meta = debug.getmetatable(value)
   local name = type(meta) == "table" and meta.__name
   if type(name) ~= "string" then return nil end
   local class = last_part(name):lower()

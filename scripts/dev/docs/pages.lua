@@ -23,7 +23,7 @@ local SECTIONS = {
 
 local function member(value, name)
   if type(value) ~= "table" then return nil end
-  local meta = getmetatable(value)
+  local meta = debug.getmetatable(value)
   local parts = meta and meta.__parts
   if parts and not parts[name] then return rawget(value, name) end
   return value[name]
