@@ -19,6 +19,7 @@ typedef struct job {
   void *arg;
   int64_t pieces;
   int workers; /* how many may join */
+  int threads; /* as the caller has configured */
 } job;
 
 static struct {
@@ -42,7 +43,7 @@ static struct {
 static bool (*admits)(int threads);
 
 /* Of the calling thread, so that no other changes it between the allocation
- * of scratch and the job that uses it. */
+ * of scratch and the job that uses it; a worker has its job's. */
 static _Thread_local int configured;
 static _Thread_local bool in_piece;
 
@@ -128,6 +129,7 @@ static void *worker(void *arg) {
     if (join) atomic_fetch_add(&pool.inside, 1);
     pthread_mutex_unlock(&pool.lock);
     if (!join) continue;
+    configured = mine.threads;
     run_pieces(&mine, id);
     pthread_mutex_lock(&pool.lock);
     if (atomic_fetch_sub(&pool.inside, 1) == 1) {
@@ -225,7 +227,7 @@ void torus_parallel(int64_t pieces, torus_piece_fn *fn, void *arg) {
   /* One job at a time: the threads of a program that come here meanwhile do
    * their pieces themselves. */
   if (threads > 1 && !in_piece && !atomic_exchange(&pool.busy, true)) {
-    run_shared(&(job){fn, arg, pieces, threads - 1});
+    run_shared(&(job){fn, arg, pieces, threads - 1, torus_threads()});
     atomic_store(&pool.busy, false);
     return;
   }
