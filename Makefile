@@ -174,7 +174,7 @@ tsan:
 	@$(MAKE) build specs BUILD=build/tsan OPTIMIZE=-O1 \
 	  SANITIZE="-fsanitize=thread -fno-omit-frame-pointer"
 	@BUILD=build/tsan CC="$(CC)" scripts/dev/test.sh --tsan \
-	  '$(or $(TESTS),threads|kernels/.*_test|hamiltonian/.*_test)'
+	  '$(or $(TESTS),threads|binding|kernels/.*_test|hamiltonian/.*_test)'
 
 isa:
 	@scripts/dev/setup.sh test

@@ -4,6 +4,8 @@
 #include <lauxlib.h>
 #include <lua.h>
 
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,11 +13,13 @@
 
 LUALIB_API int luaopen_torus_environment(lua_State *L);
 
-/* without_blas_threads(f): what f returns; OpenBLAS, if f loads it, starts no
- * threads of its own. The engine gives it one at most, and where there is no
- * address space for their buffers they would look for it for ever. */
-static int without_blas_threads(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TFUNCTION);
+/* The states of a program open the engine one after the other, and only the
+ * first changes the environment, which belongs to all threads. */
+static pthread_mutex_t opening = PTHREAD_MUTEX_INITIALIZER;
+static bool opened;
+
+/* Calls f while OpenBLAS, if f loads it, may start no threads. */
+static int first(lua_State *L) {
   const char *before = getenv(THREADS);
   char *kept = before ? strdup(before) : NULL;
   setenv(THREADS, "1", 1);
@@ -26,6 +30,19 @@ static int without_blas_threads(lua_State *L) {
     unsetenv(THREADS);
   }
   free(kept);
+  return status;
+}
+
+/* without_blas_threads(f): what f returns; OpenBLAS, if f loads it, starts no
+ * threads of its own. The engine gives it one at most, and where there is no
+ * address space for their buffers they would look for it for ever. */
+static int without_blas_threads(lua_State *L) {
+  luaL_checktype(L, 1, LUA_TFUNCTION);
+  pthread_mutex_lock(&opening);
+  int status =
+      opened ? lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0) : first(L);
+  opened = opened || status == LUA_OK;
+  pthread_mutex_unlock(&opening);
   return status == LUA_OK ? lua_gettop(L) : lua_error(L);
 }
 

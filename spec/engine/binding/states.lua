@@ -1,7 +1,6 @@
 -- What states_test.c runs in each Lua state: everything that shares threads, BLAS,
 -- memory or random numbers. The result has every bit.
-local seed, rounds = ...
-local build = os.getenv "BUILD" or "build"
+local seed, rounds, build = ...
 package.path = "lua/?.lua;lua/?/init.lua;" .. package.path
 package.cpath = build .. "/?.so;" .. package.cpath
 local torus = require "torus"
