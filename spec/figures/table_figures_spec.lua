@@ -134,8 +134,8 @@ describe("the figures of Table 1's runs", function()
           assert.is_near(mse, curves.single[t], 1e-6 * mse)
           energies[t] = model:energy(q, p):item()
         end
-        local way = model:rollout(q, p, { steps = 1 })
-        q, p = way.q[2], way.p[2]
+        local trajectory = model:rollout(q, p, { steps = 1 })
+        q, p = trajectory.q[2], trajectory.p[2]
       end
     end
     for t = 1, 5 do assert.is_near(sums[t], curves.average[t], 1e-6 * sums[t]) end
@@ -203,9 +203,9 @@ describe("the figures of Table 1's runs", function()
     local q, p = model:infer(split:batch { 2 })
     for label, dt in pairs { ["double speed"] = 0.25,
       ["half speed"] = 0.0625 } do
-      local way = model:rollout(q, p, { dt = dt })
+      local trajectory = model:rollout(q, p, { dt = dt })
       assert.is_true(largest(by_label[label]
-        - model:decode(way.q:select(2, 1))) < 1e-6)
+        - model:decode(trajectory.q:select(2, 1))) < 1e-6)
     end
     assert.is_true(largest(by_label.PixelHNN - hnn.model:film(
       split:batch({ 2 }):narrow(2, 1, 2), { steps = 4 })[1]) < 1e-6)

@@ -30,15 +30,15 @@ local function roll(opts)
 end
 
 local function error_of(method, steps, other)
-  local way = roll { method = method, steps = steps, dt = 2 / steps, H = other }
+  local trajectory = roll { method = method, steps = steps, dt = 2 / steps, H = other }
   local q, p = oscillator(2)
-  return math.sqrt((way.q[-1]:item() - q) ^ 2 + (way.p[-1]:item() - p) ^ 2)
+  return math.sqrt((trajectory.q[-1]:item() - q) ^ 2 + (trajectory.p[-1]:item() - p) ^ 2)
 end
 
 -- d(q_T, p_T) / d(q_0, p_0)
-local function volume(way, q, p)
-  local dq = torus.grad(way.q[-1]:sum(), { q, p }, { retain_graph = true })
-  local dp = torus.grad(way.p[-1]:sum(), { q, p })
+local function volume(trajectory, q, p)
+  local dq = torus.grad(trajectory.q[-1]:sum(), { q, p }, { retain_graph = true })
+  local dp = torus.grad(trajectory.p[-1]:sum(), { q, p })
   return dq[1]:item() * dp[2]:item() - dq[2]:item() * dp[1]:item()
 end
 
@@ -61,8 +61,8 @@ describe("friction in torus.integrate", function()
 
   it("contracts volume by exp(-D T) in each direction", function()
     local q, p = leaf(1), leaf(0.3)
-    local way = roll { q = q, p = p, steps = 30 }
-    assert.is_near(math.exp(-D * 30 * 0.125), volume(way, q, p), 1e-12)
+    local trajectory = roll { q = q, p = p, steps = 30 }
+    assert.is_near(math.exp(-D * 30 * 0.125), volume(trajectory, q, p), 1e-12)
   end)
 
   it("is undone by steps of -dt", function()
@@ -77,8 +77,8 @@ describe("friction in torus.integrate", function()
   end)
 
   it("lets the energy fall as the closed form has it", function()
-    local way = roll { steps = 3000, dt = 0.01, energies = true }
-    local energies = way.energy:reshape(-1):totable()
+    local trajectory = roll { steps = 3000, dt = 0.01, energies = true }
+    local energies = trajectory.energy:reshape(-1):totable()
     for i = 101, #energies, 100 do
       local q, p = oscillator(0.01 * (i - 1))
       assert.is_near(q * q + p * p / 2, energies[i], 1e-4)
@@ -109,12 +109,12 @@ describe("friction in torus.integrate", function()
     for _, method in ipairs { "leapfrog", "rk4" } do
       for _, exact in ipairs { true, false } do
         local function f(x, y, stiffness, amount)
-          local way = torus.integrate { steps = 2, dt = 0.3, method = method,
+          local trajectory = torus.integrate { steps = 2, dt = 0.3, method = method,
             q = x, p = y, friction = amount, H = torus.separable(
               exact and energy.quadratic()
                 or function(z) return (z ^ 2):sum(2) + (z ^ 4):sum(2) * 0.1 end,
               function(z) return (z ^ 4):sum(2) * stiffness end) }
-          return way.q:sum() + (way.p * way.p):sum()
+          return trajectory.q:sum() + (trajectory.p * trajectory.p):sum()
         end
         gradcheck.check(f, inputs, 1, method)
         gradcheck.check(f, inputs, 2, method)
@@ -165,10 +165,10 @@ describe("learned friction", function()
       local model = torus.models.hgn(config, torus.generator(3))
       local q = torus.randn({ 4, 2 }, { dtype = "float64",
         generator = torus.generator(1) })
-      local way = model:rollout(q, q * 0.5, { steps = 40, dt = 0.05 })
-      local energies = model:energies(way)
+      local trajectory = model:rollout(q, q * 0.5, { steps = 40, dt = 0.05 })
+      local energies = model:energies(trajectory)
       assert.is_true((energies[-1] - energies[1]):max():item() < 0)
-      local back = model:continue(way, { steps = 40, dt = -0.05 })
+      local back = model:continue(trajectory, { steps = 40, dt = -0.05 })
       local tolerance = options.method == "rk4" and 1e-6 or 1e-12
       assert.is_near(0, (back.q[-1] - q):abs():max():item(), tolerance)
       local gradients = model:gradients(torus.rand({ 2, 5, 16, 16, 3 }, f64))

@@ -40,8 +40,8 @@ local function run(case, method, steps)
 end
 
 local function error_at_end(case, method, steps)
-  local way = run(case, method, steps)
-  local q, p = way.q[steps + 1]:item(), way.p[steps + 1]:item()
+  local trajectory = run(case, method, steps)
+  local q, p = trajectory.q[steps + 1]:item(), trajectory.p[steps + 1]:item()
   return math.sqrt((q - case.end_q) ^ 2 + (p - case.end_p) ^ 2)
 end
 
@@ -54,11 +54,11 @@ end
 -- det d(q_T, p_T) / d(q_0, p_0) of one degree of freedom.
 local function jacobian_determinant(case, method, steps)
   local q, p = leaf(case.q), leaf(case.p)
-  local way = torus.integrate { H = case.H, q = q, p = p, dt = 0.125,
+  local trajectory = torus.integrate { H = case.H, q = q, p = p, dt = 0.125,
     steps = steps, method = method, fused = false }
-  local dq = torus.grad(way.q[steps + 1]:sum(), { q, p },
+  local dq = torus.grad(trajectory.q[steps + 1]:sum(), { q, p },
     { retain_graph = true })
-  local dp = torus.grad(way.p[steps + 1]:sum(), { q, p })
+  local dp = torus.grad(trajectory.p[steps + 1]:sum(), { q, p })
   return dq[1]:item() * dp[2]:item() - dq[2]:item() * dp[1]:item()
 end
 
@@ -79,9 +79,9 @@ describe("torus.integrate", function()
     -- leapfrog falls to first order if p's dependence on q leaks in
     local function error_of(steps)
       local q = leaf(1.2)
-      local way = torus.integrate { H = PENDULUM.H, q = q, p = q * (0.5 / 1.2),
+      local trajectory = torus.integrate { H = PENDULUM.H, q = q, p = q * (0.5 / 1.2),
         dt = 2 / steps, steps = steps, fused = false }
-      return math.abs(way.q[steps + 1]:item() - PENDULUM.end_q)
+      return math.abs(trajectory.q[steps + 1]:item() - PENDULUM.end_q)
     end
     assert.is_near(2, math.log(error_of(64) / error_of(128), 2), 0.1)
   end)
@@ -159,9 +159,9 @@ describe("torus.integrate", function()
       local H = torus.separable(kinetic, function(x)
         return (x * x * k * 0.5):sum(2)
       end)
-      local way = torus.integrate { H = H, q = q, p = p, dt = 0.1, steps = 7,
+      local trajectory = torus.integrate { H = H, q = q, p = p, dt = 0.1, steps = 7,
         fused = false }
-      return way.q[8]:sum() + way.p[4]:sum() * 2, { q, p, k }
+      return trajectory.q[8]:sum() + trajectory.p[4]:sum() * 2, { q, p, k }
     end
     local at, h = { 0.7, -0.2, 1.5 }, 1e-6
     local y, leaves = final(table.unpack(at))
@@ -187,18 +187,18 @@ describe("torus.integrate", function()
   end)
 
   it("returns the start alone for zero steps", function()
-    local way = run(PENDULUM, "leapfrog", 0)
-    assert.are.same({ 1, 1, 1 }, way.q.shape)
-    assert.are.equal(1.2, way.q:item())
+    local trajectory = run(PENDULUM, "leapfrog", 0)
+    assert.are.same({ 1, 1, 1 }, trajectory.q.shape)
+    assert.are.equal(1.2, trajectory.q:item())
   end)
 
   it("keeps the shape of the state", function()
     local q = torus.zeros({ 2, 3, 4 }, f64)
     local function square(x) return (x * x):sum { 2, 3 } end
-    local way = torus.integrate { H = torus.separable(square, square), q = q,
+    local trajectory = torus.integrate { H = torus.separable(square, square), q = q,
       p = q + 1, steps = 5, fused = false }
-    assert.are.same({ 6, 2, 3, 4 }, way.q.shape)
-    assert.are.same({ 6, 2, 3, 4 }, way.p.shape)
+    assert.are.same({ 6, 2, 3, 4 }, trajectory.q.shape)
+    assert.are.same({ 6, 2, 3, 4 }, trajectory.p.shape)
   end)
 
   describe("refuses", function()

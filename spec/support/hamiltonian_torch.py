@@ -20,8 +20,8 @@ def main():
 
     def loss(q, p, weights):
         total = (q * weights[0]).sum()
-        way = islice(peer.leapfrog(K, V, q, p, DT), STEPS)
-        for (q, _), weight in zip(way, weights[1:]):
+        trajectory = islice(peer.leapfrog(K, V, q, p, DT), STEPS)
+        for (q, _), weight in zip(trajectory, weights[1:]):
             total = total + (q * weight).sum()
         return total
     peer.train(args, nn.ModuleList((K, V)), loss,

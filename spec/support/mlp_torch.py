@@ -52,9 +52,9 @@ class NHF(nn.Module):
         p = self.mean(q) + log_std.exp() * epsilon
         log_f = self.log_normal(epsilon) - log_std.sum(1)
         for flow in reversed(self.flows):
-            way = peer.leapfrog(flow.K, flow.V, q, p, -self.dt,
+            trajectory = peer.leapfrog(flow.K, flow.V, q, p, -self.dt,
                                 keep_force=self.keep_force)
-            for q, p in islice(way, self.leaps):
+            for q, p in islice(trajectory, self.leaps):
                 pass
         return (log_f - self.log_normal(q) - self.log_normal(p)).mean()
 
@@ -72,17 +72,17 @@ def nhf(args):
 def rollout(args):
     K, V = energy(), energy()
 
-    def way(q, p):
+    def trajectory(q, p):
         return peer.leapfrog(K, V, q, p, 0.1, tape=False,
                              keep_force=args.keep_force)
 
     def loss(q, p):
-        q, p = next(islice(way(q, p), 49, None))
+        q, p = next(islice(trajectory(q, p), 49, None))
         return (q ** 2 + p ** 2).sum()
     if args.check:
         peer.check(args.check, nn.ModuleList((K, V)), loss, False)
         return
-    states = way(*torch.randn(2, args.batch or 64, D))
+    states = trajectory(*torch.randn(2, args.batch or 64, D))
     peer.report(args, lambda: next(states), WARM)
 
 

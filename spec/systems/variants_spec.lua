@@ -43,10 +43,10 @@ describe("friction", function()
       for _, suffix in ipairs { "_friction", "_colours_friction" } do
         local system = systems[name .. suffix]
         local q, p, own = system:sample { count = 9 }
-        local way = system:solve(q, p, { dt = 0.05, steps = 255, constants = own })
-        local before = system:energy(way.q[1], way.p[1], own)
+        local trajectory = system:solve(q, p, { dt = 0.05, steps = 255, constants = own })
+        local before = system:energy(trajectory.q[1], trajectory.p[1], own)
         for i = 2, 256 do
-          local energy = system:energy(way.q[i], way.p[i], own)
+          local energy = system:energy(trajectory.q[i], trajectory.p[i], own)
           assert.is_true((energy - before):max():item() <= 1e-12)
           before = energy
         end
@@ -83,12 +83,12 @@ describe("constants that vary", function()
 
   it("give each trajectory its own motion and energy", function()
     local q, p, own = spring:sample { count = 4 }
-    local way = spring:solve(q, p, { steps = 7, constants = own })
+    local trajectory = spring:solve(q, p, { steps = 7, constants = own })
     for i, m in ipairs(own:select(2, 2):totable()) do
       local single = systems.mass_spring:with { constants = { m = m } }
       local one, other = q:narrow(1, i, 1), p:narrow(1, i, 1)
       local alone = single:solve(one, other, { steps = 7 })
-      assert.are.equal(0, largest(way.q:narrow(2, i, 1) - alone.q))
+      assert.are.equal(0, largest(trajectory.q:narrow(2, i, 1) - alone.q))
       local energy = spring:energy(q, p, own):narrow(1, i, 1)
       assert.is_true(largest(energy - single:energy(one, other)) < 1e-15)
     end
@@ -139,13 +139,13 @@ describe("constants that vary", function()
 
   it("are drawn alike at any place", function()
     local q, p, own = systems.double_pendulum_colours:sample { count = 53 }
-    local way = systems.double_pendulum_colours:solve(q, p,
+    local trajectory = systems.double_pendulum_colours:solve(q, p,
       { steps = 2, constants = own }).q
-    local all = systems.double_pendulum_colours:render(way, { constants = own })
-    local batch = systems.double_pendulum_colours:render(way:transpose(1, 2),
+    local all = systems.double_pendulum_colours:render(trajectory, { constants = own })
+    local batch = systems.double_pendulum_colours:render(trajectory:transpose(1, 2),
       { constants = own:unsqueeze(2) })
     assert.are.equal(0, largest(all:transpose(1, 2) - batch))
-    local one = systems.double_pendulum_colours:render(way[3]:narrow(1, 17, 1),
+    local one = systems.double_pendulum_colours:render(trajectory[3]:narrow(1, 17, 1),
       { constants = own:narrow(1, 17, 1) })
     assert.are.equal(0, largest(one[1] - all[3][17]))
   end)

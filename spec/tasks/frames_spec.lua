@@ -129,7 +129,7 @@ describe("tasks.frames", function()
 
   -- A float64 model, whose leapfrog goes back to the last digits.
   for variant, reversible in pairs { leapfrog = true, euler = false } do
-    it("compares the frames of " .. variant .. "'s way back with those there",
+    it("compares the frames of " .. variant .. "'s rollout backward with those forward",
       function()
         local t = task { noise = 0, dtype = "float64", variant = variant,
           energy_gain = 4 }
@@ -165,10 +165,10 @@ describe("tasks.frames of a PixelHNN", function()
 
   it("has the errors of what it makes of the first pair", function()
     local z = model:encode(frames:narrow(2, 1, 2):to("float64"))
-    local way = model:rollout(z, { steps = 6 })
+    local trajectory = model:rollout(z, { steps = 6 })
     local sums = { clean = 0, given = 0 }
     for t = 1, 7 do
-      local seen = model:decode(torus.cat({ way.q[t], way.p[t] }, 2))
+      local seen = model:decode(torus.cat({ trajectory.q[t], trajectory.p[t] }, 2))
         :select(2, 1)
       local error_ = (seen - clean:select(2, t):to("float64")):square()
         :mean():item()
@@ -186,12 +186,12 @@ describe("tasks.frames of a PixelHNN", function()
     assert.are.equal(6, found.steps)
   end)
 
-  it("has its energy and its way back", function()
+  it("has its energy and its rollout backward", function()
     local z = model:encode(frames:narrow(2, 1, 2):to("float64"))
-    local way = model:rollout(z, { steps = 6 })
+    local trajectory = model:rollout(z, { steps = 6 })
     local energies, means = {}, 0
     for t = 1, 7 do
-      energies[t] = model:energy(torus.cat({ way.q[t], way.p[t] }, 2))
+      energies[t] = model:energy(torus.cat({ trajectory.q[t], trajectory.p[t] }, 2))
       means = means + energies[t]:mean():item() / 7
     end
     assert.is_near(means, found.energy_mean, 1e-9)
