@@ -89,7 +89,7 @@ describe("hgn:locate", function()
     local trajectory = model:rollout(q, p)
     local frames = model:images(trajectory)
     -- A trained encoder's guess is near.
-    function model.infer(_, _, first)
+    function model.infer_anchor(_, _, first)
       return trajectory.q[first] + normal({ 3, 2 }, first, 0.02)
     end
     local found, metric, left = model:locate(frames)
@@ -103,11 +103,29 @@ describe("hgn:locate", function()
     assert.are.same(found:totable(), (model:locate(frames)):totable())
   end)
 
+  it("does so where the encoder's state is in the middle of its frames", function()
+    local model = model_of { chart = 8, anchor = 3 }
+    local q, p = normal({ 3, 2 }, 1), normal({ 3, 2 }, 2)
+    local trajectory = model:rollout(q, p)
+    local frames = model:images(trajectory)
+    function model.state_of(_, z)
+      -- The latents are not looked at: the guesses come in order of time.
+      assert.are.equal(3, z:size(1))
+      model.calls = (model.calls or 0) + 1
+      return trajectory.q[model.calls + 2] + normal({ 3, 2 }, model.calls, 0.02)
+    end
+    local found = model:locate(frames)
+    assert.is_true(furthest(found, trajectory.q) < 1e-5)
+    torus.no_grad(function() model.V.readout.weight:mul_(2) end)
+    model.calls = 0
+    assert.are.same(found:totable(), (model:locate(frames)):totable())
+  end)
+
   it("gives the error of nearby coordinates to second order", function()
     local model = model_of()
     local q = normal({ 1, 2 }, 5)
     local frames = model:decode(q:unsqueeze(1):expand(1, 8, 2))
-    function model.infer() return q end
+    function model.infer_anchor() return q end
     local _, metric = model:locate(frames)
     -- The metric is of finite differences over steps that have kinks in them.
     local shift = torus.tensor({ { 2e-2, -1e-2 } }, { dtype = "float64" })

@@ -25,35 +25,28 @@ local function invert(model, guess, images)
       function(part) return model.decoder(model:decoder_map(part)) end, x,
       chunks.SIZE)
   end
-  local function squares(x)
-    return x:square():reshape(x:size(1), -1):sum(2)
+  local spread = least_squares.spread(guess)
+  local function equations(at)
+    return least_squares.decoder_equations(decode, at.x, at.drawn,
+      images - at.drawn, spread)
   end
-  local spread, choose = least_squares.spread(guess), least_squares.choose
-  local x, drawn = guess, decode(guess)
-  local error_ = squares(drawn - images)
-  local damping = engine.full({ x:size(1) }, least_squares.DAMPING,
-    { dtype = x.dtype })
-  for _ = 1, INVERSION do
-    local G, g = least_squares.decoder_equations(decode, x, drawn,
-      images - drawn, spread)
-    local attempt = x + least_squares.step(G, g, damping):to(x.dtype)
-    local attempt_drawn = decode(attempt)
-    local attempt_error = squares(attempt_drawn - images)
-    local better = attempt_error:lt(error_)
-    x = choose(better, attempt, x, 1)
-    drawn = choose(better, attempt_drawn, drawn, 1)
-    error_ = choose(better, attempt_error, error_, 1)
-    damping = least_squares.next_damping(better, damping)
-  end
-  local metric = least_squares.decoder_equations(decode, x, drawn,
-    images - drawn, spread)
-  return x, metric, error_
+  local _, best = least_squares.minimise(guess, INVERSION, {
+    batch_dims = { x = 1, error = 1, drawn = 1 },
+    evaluate = function(x)
+      local drawn = decode(x)
+      return { x = x, drawn = drawn, error = (drawn - images):square()
+        :reshape(x:size(1), -1):sum(2) }
+    end,
+    equations = equations })
+  local metric = equations(best)
+  return best.x, metric, best.error
 end
 
--- A guess for every frame that the encoder can begin at, (count, batch, n).
+-- A guess for every frame that can be the encoder's anchor, (count, batch, n):
+-- the encoder's own word, without any motion.
 local function encoded(model, frames, count)
   local rows = {}
-  for first = 1, count do rows[first] = model:infer(frames, first) end
+  for first = 1, count do rows[first] = model:infer_anchor(frames, first) end
   return engine.stack(rows, 1)
 end
 
@@ -78,23 +71,35 @@ function M.locate(model, frames)
     local n = model.config.dimension
     local images = frames:transpose(1, 2):contiguous()
     local count = length - model.config.context + 1
+    local anchor = model.config.anchor
     local pixels = images[1][1]:numel()
     local x, G, left = invert(model,
       encoded(model, frames, count):reshape(-1, n),
-      images:narrow(1, 1, count):reshape(-1, table.unpack(images.shape, 3)))
-    local xs = { x:reshape(count, batch, n) }
-    local Gs = { G:reshape(count, batch, n, n) }
-    local errors = { left:reshape(count, batch) }
-    -- The encoder can't begin at the last frames: each is looked for where the
-    -- two before it point to.
-    local before, last = xs[1][math.max(1, count - 1)], xs[1][count]
-    for t = count + 1, length do
-      x, G, left = invert(model, last * 2 - before, images[t])
-      xs[#xs + 1], Gs[#Gs + 1] = x:unsqueeze(1), G:unsqueeze(1)
-      errors[#errors + 1] = left:unsqueeze(1)
-      before, last = last, x
+      images:narrow(1, anchor, count):reshape(-1, table.unpack(images.shape, 3)))
+    x = x:reshape(count, batch, n)
+    G, left = G:reshape(count, batch, n, n), left:reshape(count, batch)
+    local found = {}
+    for i = 1, count do
+      found[anchor + i - 1] = { x = x[i], metric = G[i], error = left[i] }
     end
-    return engine.cat(xs, 1), engine.cat(Gs, 1), engine.cat(errors, 1) / pixels
+    -- No other frame is an anchor: each is looked for where the two next to it
+    -- point to.
+    local function continue(from, to, step)
+      for t = from, to, step do
+        local near = found[t - step].x
+        local far = found[t - 2 * step] or found[t - step]
+        local at, metric, error_ = invert(model, near * 2 - far.x, images[t])
+        found[t] = { x = at, metric = metric, error = error_ }
+      end
+    end
+    continue(anchor + count, length, 1)
+    continue(anchor - 1, 1, -1)
+    local function all(key)
+      local list = {}
+      for t = 1, length do list[t] = found[t][key] end
+      return engine.stack(list, 1)
+    end
+    return all "x", all "metric", all "error" / pixels
   end)
 end
 
@@ -142,29 +147,20 @@ function M.fit_states(model, states, coordinates, metric)
   return engine.no_grad(function()
     local frames = coordinates:size(1)
     local spread = least_squares.spread(states)
-    local function errors(found)
-      return quadratic_form(model, found - coordinates, metric):mean(1)
-    end
-    local found = motion(model, states, frames)
-    local error_ = errors(found)
-    local damping = engine.full({ states:size(1) }, least_squares.DAMPING,
-      { dtype = states.dtype })
-    for _ = 1, FIT do
-      local S = least_squares.motion_jacobian(model, states, spread, 1, frames,
-        function(q) return model:coordinates(q) end)
-      local g = metric:matmul((coordinates - found):unsqueeze(-1))
-      local A, b = least_squares.state_equations(S, metric, g)
-      local attempt = states
-        + least_squares.step(A, b, damping):to(states.dtype)
-      local attempt_found = motion(model, attempt, frames)
-      local attempt_error = errors(attempt_found)
-      local better, choose = attempt_error:lt(error_), least_squares.choose
-      states = choose(better, attempt, states, 1)
-      found = choose(better, attempt_found, found, 2)
-      error_ = choose(better, attempt_error, error_, 1)
-      damping = least_squares.next_damping(better, damping)
-    end
-    return states
+    local _, best = least_squares.minimise(states, FIT, {
+      batch_dims = { x = 1, error = 1, found = 2 },
+      evaluate = function(x)
+        local found = motion(model, x, frames)
+        return { x = x, found = found, error = quadratic_form(model,
+          found - coordinates, metric):mean(1) }
+      end,
+      equations = function(at)
+        local S = least_squares.motion_jacobian(model, at.x, spread, 1, frames,
+          function(q) return model:coordinates(q) end)
+        local g = metric:matmul((coordinates - at.found):unsqueeze(-1))
+        return least_squares.state_equations(S, metric, g)
+      end })
+    return best.x
   end)
 end
 

@@ -136,10 +136,24 @@ end
 -- q, p = model:infer(torus.rand(2, 4, 32, 32, 3))
 -- print(table.unpack(q.shape))   -- 2 4 4 16, as of p
 function HGN:infer(frames, first)
+  return self:to_first(self:infer_anchor(frames, first))
+end
+
+--- The state at frame `anchor` of those that the encoder sees, from the mean of
+-- the posterior. It does not depend on the Hamiltonian.
+-- @tparam tensor frames as infer's
+-- @tparam[opt=1] integer first index of the first frame that the encoder sees
+-- @treturn tensor q (batch, size, size, state)
+-- @treturn tensor p, the same shape
+-- @usage
+-- model = torus.models.hgn { width = 8, frames = 4, anchor = 2 }
+-- q, p = model:infer_anchor(torus.rand(2, 4, 32, 32, 3))
+-- print(table.unpack(q.shape))   -- 2 4 4 16, as of p
+function HGN:infer_anchor(frames, first)
   first = options.argument("hgn:infer", "first", first or 1, COUNT)
   checks.context(self, "infer", frames, first)
-  return self:to_first(self:state_of((self:encode(
-    frames:narrow(2, first, self.config.context)))))
+  return self:state_of((self:encode(
+    frames:narrow(2, first, self.config.context))))
 end
 
 --- From the state at frame `anchor` of those that the encoder saw to the state at

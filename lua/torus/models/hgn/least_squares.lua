@@ -4,18 +4,16 @@
 -- a frame shows, and fits states to positions is made of these parts.
 -- @module torus.models.hgn.least_squares
 local engine = require "torus.engine"
+local motion = require "torus.models.hgn.motion"
 
 local M = {}
 
 -- Steps of the finite differences, relative to the spread of what they are
 -- taken in: of the decoder, which has kinks, and of the smooth motion.
 local DECODER_STEP, MOTION_STEP = 1e-2, 1e-3
--- The factors of a problem's damping after a round that did and did not lower
--- its error.
-local LESS, MORE = 0.25, 5
-
---- The damping to begin with, relative to the diagonal of the normal equations.
-M.DAMPING = 1e-2
+-- The damping to begin with, relative to the diagonal of the normal equations,
+-- and its factors after a round that did and did not lower a problem's error.
+local DAMPING, LESS, MORE = 1e-2, 0.25, 5
 
 --- The spread of each unknown over a batch, which is the unit of its steps. A
 -- single problem has no spread: its own size serves.
@@ -53,13 +51,7 @@ function M.positions(model, states, first, frames)
   local n = model.config.dimension
   local q = states:narrow(2, 1, n):contiguous()
   local p = states:narrow(2, n + 1, n):contiguous()
-  local after = model:rollout(q, p, { steps = frames - first }).q
-  if first == 1 then return after end
-  local before = model:rollout(q, p, { steps = first - 1,
-    dt = -model.config.dt }).q
-  local order = {}
-  for i = 1, first - 1 do order[i] = first + 1 - i end
-  return engine.cat({ before:index_select(1, order), after }, 1)
+  return motion.around(model, q, p, first - 1, frames - first)
 end
 
 --- The derivative of a function of the positions at all frames by the states:
@@ -147,19 +139,10 @@ function M.state_equations(S, G, g)
   return transposed:matmul(G:matmul(S)):sum(1), transposed:matmul(g):sum(1)
 end
 
---- The damped step of every problem. In float64, since the normal equations
+-- The damped step of every problem, (batch, unknowns), of normal equations A
+-- (batch, unknowns, unknowns) and b (batch, unknowns, 1). In float64, since they
 -- square the condition of a problem.
--- @tparam tensor A (batch, unknowns, unknowns)
--- @tparam tensor b (batch, unknowns, 1)
--- @tparam tensor damping (batch), relative to the diagonal of A
--- @treturn tensor (batch, unknowns), float64
--- @usage
--- local torus = require "torus"
--- local least_squares = require "torus.models.hgn.least_squares"
--- local A = torus.tensor { { { 4, 0 }, { 0, 2 } } }
--- local b = torus.tensor { { { 4 }, { 4 } } }
--- print(least_squares.step(A, b, torus.zeros(1)))   -- 1, 2
-function M.step(A, b, damping)
+local function step(A, b, damping)
   local unknowns, double = A:size(2), { dtype = "float64" }
   A, b, damping = A:to("float64"), b:to("float64"), damping:to("float64")
   local eye = engine.eye(unknowns, double)
@@ -169,30 +152,51 @@ function M.step(A, b, damping)
   return engine.solve(A, b):squeeze(3)
 end
 
---- Chooses, problem by problem, between an attempt and what it started from.
--- @tparam tensor better (batch), 1 where the attempt is taken
--- @tparam tensor new anything with the batch in dimension `dim`
--- @tparam tensor old the same shape
--- @tparam integer dim
--- @treturn tensor
--- @usage
--- local torus = require "torus"
--- local least_squares = require "torus.models.hgn.least_squares"
--- print(least_squares.choose(torus.tensor { 1, 0 }, torus.ones(2, 3),
---   torus.zeros(2, 3), 1))
-function M.choose(better, new, old, dim)
+-- Chooses, problem by problem, between an attempt and what it started from; the
+-- batch is in dimension `dim`.
+local function choose(better, new, old, dim)
   local shape = {}
   for i = 1, new:dim() do shape[i] = i == dim and new:size(i) or 1 end
   return engine.where(better:to(new.dtype):reshape(shape):expand(new.shape),
     new, old)
 end
 
---- The damping of the next round.
--- @tparam tensor better (batch), 1 where the attempt was taken
--- @tparam tensor damping (batch)
--- @treturn tensor (batch)
-function M.next_damping(better, damping)
-  return M.choose(better, damping * LESS, damping * MORE, 1)
+--- Minimises the errors of a batch of problems; none ends worse than it began.
+-- @tparam tensor x (batch, unknowns) to begin from
+-- @tparam integer rounds
+-- @tparam table problem
+-- @tparam {[string]=integer} problem.batch_dims the dimension of the batch in
+-- each tensor that `evaluate` returns
+-- @tparam function problem.evaluate of x; returns a table with x, error (batch)
+-- and whatever the equations need
+-- @tparam function problem.equations of such a table; returns the normal
+-- equations, A (batch, unknowns, unknowns) and b (batch, unknowns, 1)
+-- @treturn table what `evaluate` returned for the first x
+-- @treturn table the same for the best x, problem by problem
+-- @usage
+-- local torus = require "torus"
+-- local least_squares = require "torus.models.hgn.least_squares"
+-- local _, found = least_squares.minimise(torus.ones(1, 1), 20, {
+--   batch_dims = { x = 1, error = 1 },
+--   evaluate = function(x) return { x = x, error = (x - 3):square():sum(2) } end,
+--   equations = function(at)
+--     return torus.ones(1, 1, 1), (at.x - 3):unsqueeze(3) * -1
+--   end })
+-- print(found.x:item())   -- 3
+function M.minimise(x, rounds, problem)
+  local start = problem.evaluate(x)
+  local at = start
+  local damping = engine.full({ x:size(1) }, DAMPING, { dtype = x.dtype })
+  for _ = 1, rounds do
+    local A, b = problem.equations(at)
+    local attempt = problem.evaluate(at.x + step(A, b, damping):to(x.dtype))
+    local better, best = attempt.error:lt(at.error), {}
+    for key, dim in pairs(problem.batch_dims) do
+      best[key] = choose(better, attempt[key], at[key], dim)
+    end
+    at, damping = best, choose(better, damping * LESS, damping * MORE, 1)
+  end
+  return start, at
 end
 
 return M

@@ -4,6 +4,7 @@
 local checks = require "torus.models.hgn.checks"
 local decoder = require "torus.models.parts.decoder"
 local engine = require "torus.engine"
+local motion = require "torus.models.hgn.motion"
 local options = require "torus.options"
 
 local M = {}
@@ -234,14 +235,7 @@ local function roll_both_ways(model, q, p, frames, first, o)
   local horizon = o.horizon or model.steps
   local forward = math.min(horizon, model.config.frames - first)
   local backward = math.min(horizon, first - 1)
-  local states = model:rollout(q, p, { steps = forward, fused = o.fused }).q
-  if backward > 0 then
-    local before = model:rollout(q, p, { steps = backward, fused = o.fused,
-      dt = -model.config.dt }).q
-    local order = {}
-    for i = 1, backward do order[i] = backward + 2 - i end
-    states = engine.cat({ before:index_select(1, order), states }, 1)
-  end
+  local states = motion.around(model, q, p, backward, forward, o.fused)
   return states, frames:narrow(2, first - backward, forward + backward + 1)
 end
 

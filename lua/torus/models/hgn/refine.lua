@@ -26,25 +26,26 @@ local function errors(residual)
     :mean(3):mean(1)
 end
 
--- One round from `at`, {states, q, images, mse, damping}, to the next.
-local function round(at, frames, o)
+-- The states' least-squares problem, for torus.models.hgn.least_squares.
+local function problem_of(model, frames, spread, o)
   local count = frames:size(1)
-  local G, g = least_squares.decoder_equations(o.decode, at.q, at.images,
-    frames - at.images, o.spread)
-  local S = least_squares.motion_jacobian(o.model, at.states, o.spread,
-    o.first, count)
-  local A, b = least_squares.state_equations(S, G, g)
-  local states = at.states
-    + least_squares.step(A, b, at.damping):to(at.states.dtype)
-  local q = least_squares.positions(o.model, states, o.first, count)
-  local images = o.decode(q)
-  local mse = errors(images - frames)
-  local better, choose = mse:lt(at.mse), least_squares.choose
-  return { states = choose(better, states, at.states, 1),
-    q = choose(better, q, at.q, 2),
-    images = choose(better, images, at.images, 2),
-    mse = choose(better, mse, at.mse, 1),
-    damping = least_squares.next_damping(better, at.damping) }
+  local function decode(x) return model:decode(x, o.chunk) end
+  return {
+    batch_dims = { x = 1, error = 1, q = 2, images = 2 },
+    evaluate = function(states)
+      local q = least_squares.positions(model, states, o.first, count)
+      local images = decode(q)
+      return { x = states, q = q, images = images,
+        error = errors(images - frames) }
+    end,
+    equations = function(at)
+      local G, g = least_squares.decoder_equations(decode, at.q, at.images,
+        frames - at.images, spread)
+      local S = least_squares.motion_jacobian(model, at.x, spread, o.first,
+        count)
+      return least_squares.state_equations(S, G, g)
+    end,
+  }
 end
 
 local function check(model, q, p, frames, o)
@@ -91,21 +92,13 @@ function M.refine(model, q, p, frames, opts)
   check(model, q, p, frames, o)
   return engine.no_grad(function()
     local states = engine.cat({ q, p }, 2)
-    o.model, o.spread = model, least_squares.spread(states)
-    function o.decode(x) return model:decode(x, o.chunk) end
-    frames = frames:transpose(1, 2):contiguous()
-    local at = { states = states, q = least_squares.positions(model, states,
-      o.first, frames:size(1)) }
-    at.images = o.decode(at.q)
-    at.mse = errors(at.images - frames)
-    at.damping = engine.full({ states:size(1) }, least_squares.DAMPING,
-      { dtype = states.dtype })
-    local before = at.mse:mean():item()
-    for _ = 1, o.rounds do at = round(at, frames, o) end
+    local problem = problem_of(model, frames:transpose(1, 2):contiguous(),
+      least_squares.spread(states), o)
+    local start, best = least_squares.minimise(states, o.rounds, problem)
     local n = model.config.dimension
-    return at.states:narrow(2, 1, n):contiguous(),
-      at.states:narrow(2, n + 1, n):contiguous(),
-      { before = before, after = at.mse:mean():item() }
+    return best.x:narrow(2, 1, n):contiguous(),
+      best.x:narrow(2, n + 1, n):contiguous(),
+      { before = start.error:mean():item(), after = best.error:mean():item() }
   end)
 end
 

@@ -28,11 +28,11 @@ function Fit.parameter(config, data, dimension)
     { dtype = config.dtype, requires_grad = true })
 end
 
--- Calls f with a block of sequences after the other: their indices and frames.
+-- Calls f with the frames of one block of sequences after the other.
 local function each_block(data, count, config, f)
   for first = 1, count, BLOCK do
     local indices = lists.range(first, math.min(first + BLOCK - 1, count))
-    f(indices, windows.first(data.train, indices, config.frames):to(config.dtype))
+    f(windows.first(data.train, indices, config.frames):to(config.dtype))
   end
 end
 
@@ -46,7 +46,7 @@ function Fit.new(model, config, data, states)
   local self = setmetatable({ model = model, config = config, data = data,
     states = states }, Fit)
   local found, metrics = {}, {}
-  each_block(data, states:size(1), config, function(_, frames)
+  each_block(data, states:size(1), config, function(frames)
     found[#found + 1], metrics[#metrics + 1] = model:locate(frames)
   end)
   self.coordinates = engine.cat(found, 2)
@@ -59,7 +59,7 @@ function Fit:begin()
   local found = {}
   engine.no_grad(function()
     each_block(self.data, self.states:size(1), self.config,
-      function(_, frames)
+      function(frames)
         local q, p = self.model:infer(frames)
         found[#found + 1] = engine.cat({ q, p }, 2)
       end)
