@@ -1,4 +1,5 @@
 local files = require "torus.files"
+local folders = require "spec.support.folders"
 local lfs = require "lfs"
 local torus = require "torus"
 
@@ -6,12 +7,11 @@ describe("files.write", function()
   local base
 
   before_each(function()
-    base = os.tmpname()
-    os.remove(base)
+    base = folders.new()
     assert(files.make_folder(base))
   end)
 
-  after_each(function() os.execute("rm -r " .. base) end)
+  after_each(folders.clear)
 
   local function names()
     local list = {}

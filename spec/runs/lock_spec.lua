@@ -1,4 +1,5 @@
 local files = require "torus.files"
+local folders = require "spec.support.folders"
 local lfs = require "lfs"
 local lock = require "torus.runs.lock"
 
@@ -6,11 +7,10 @@ describe("a lock", function()
   local base
 
   before_each(function()
-    base = os.tmpname()
-    os.remove(base)
+    base = folders.new()
     assert(files.make_folder(base))
   end)
-  after_each(function() os.execute("rm -r " .. base) end)
+  after_each(folders.clear)
 
   -- The number of a process that has ended.
   local function ended()

@@ -1,5 +1,5 @@
-local lfs = require "lfs"
 local json = require "dkjson"
+local folders = require "spec.support.folders"
 local torus = require "torus"
 local files = require "torus.files"
 
@@ -9,17 +9,6 @@ local TINY = " --set width=4 --set z=3 --set state=2 --set energy_layers=2 "
   .. "--set evaluate_every=4 --set evaluate_count=4 "
 
 local base
-
-local function remove_tree(path)
-  if lfs.symlinkattributes(path, "mode") == "directory" then
-    for name in lfs.dir(path) do
-      if name ~= "." and name ~= ".." then remove_tree(path .. "/" .. name) end
-    end
-    lfs.rmdir(path)
-  else
-    os.remove(path)
-  end
-end
 
 -- Runs a script; returns its exit status, output and errors.
 local function script(arguments)
@@ -46,13 +35,12 @@ end
 
 describe("the scripts", function()
   setup(function()
-    base = os.tmpname()
-    os.remove(base)
+    base = folders.new()
     assert(files.make_folder(base))
     succeeds("train.lua hgn --steps 4 --out " .. base .. "/run" .. TINY)
   end)
 
-  teardown(function() remove_tree(base) end)
+  teardown(folders.clear)
 
   for _, name in ipairs { "train", "evaluate", "rollout", "compare",
     "dimension", "demo" } do

@@ -1,4 +1,4 @@
-local lfs = require "lfs"
+local folders = require "spec.support.folders"
 local torus = require "torus"
 local hgn = require "torus.tasks.hgn"
 local runs = torus.runs
@@ -21,26 +21,6 @@ local function configuration(changes)
     save_every = 3, log_every = 1, evaluate_every = 4, decode_frames = 3 }
   for key, value in pairs(changes or {}) do given[key] = value end
   return assert(runs.configuration.make(nil, given))
-end
-
-local folders = {}
-
-local function new_folder()
-  local path = os.tmpname()
-  os.remove(path)
-  folders[#folders + 1] = path
-  return path
-end
-
-local function remove_tree(path)
-  if lfs.symlinkattributes(path, "mode") == "directory" then
-    for name in lfs.dir(path) do
-      if name ~= "." and name ~= ".." then remove_tree(path .. "/" .. name) end
-    end
-    lfs.rmdir(path)
-  else
-    os.remove(path)
-  end
 end
 
 local function run(folder, changes, opts)
@@ -85,13 +65,11 @@ describe("torus.runs", function()
   local whole -- a run of eight steps that nothing disturbed
 
   setup(function()
-    whole = new_folder()
+    whole = folders.new()
     assert(run(whole))
   end)
 
-  teardown(function()
-    for _, folder in ipairs(folders) do remove_tree(folder) end
-  end)
+  teardown(folders.clear)
 
   it("leaves a run folder", function()
     local config = assert(runs.read_configuration(whole))
@@ -108,7 +86,7 @@ describe("torus.runs", function()
   end)
 
   it("learns", function()
-    local folder = new_folder()
+    local folder = folders.new()
     assert(run(folder, { steps = 60, lr = 3e-3, kl_weight = 1e-3,
       save_every = 60, evaluate_every = 60 }))
     local rows = log_rows(folder)
@@ -116,7 +94,7 @@ describe("torus.runs", function()
   end)
 
   it("resumes to the same bits, row by row of the log", function()
-    local folder = new_folder()
+    local folder = folders.new()
     assert(run(folder, { steps = 5 }))
     assert(run(folder, nil, { resume = true }))
     assert.are.same(contents(whole), contents(folder))
@@ -127,7 +105,7 @@ describe("torus.runs", function()
   end)
 
   it("resumes to the same bits after kill -9", function()
-    local folder = new_folder()
+    local folder = folders.new()
     write(folder .. ".lua", string.format([[
       package.path, package.cpath = %q, %q
       local torus = require "torus"
@@ -140,8 +118,8 @@ describe("torus.runs", function()
         end })
     ]], package.path, package.cpath, runs.configuration.encode(configuration()),
       folder .. ".frames", folder))
-    folders[#folders + 1] = folder .. ".lua"
-    folders[#folders + 1] = folder .. ".frames"
+    folders.own(folder .. ".lua")
+    folders.own(folder .. ".frames")
     local source = dataset().train.source.frames
     assert(torus.save(folder .. ".frames", { frames = source }))
     local _, how, code = os.execute("lua5.4 " .. folder .. ".lua 2>/dev/null")
@@ -157,7 +135,7 @@ describe("torus.runs", function()
     local before = torus.threads()
     for _, threads in ipairs { 1, 2 } do
       torus.set_threads(threads)
-      local folder = new_folder()
+      local folder = folders.new()
       assert(run(folder))
       assert.are.same(contents(whole), contents(folder))
       -- the whole file, to the byte
@@ -168,7 +146,7 @@ describe("torus.runs", function()
   end)
 
   it("keeps a checkpoint when it is interrupted", function()
-    local folder = new_folder()
+    local folder = folders.new()
     local result, message = run(folder, nil, { after_step = function(r)
       if r.step == 4 then error("interrupted!") end
     end })
@@ -179,7 +157,7 @@ describe("torus.runs", function()
   end)
 
   it("stops at a NaN, names it, and keeps the last good state", function()
-    local folder = new_folder()
+    local folder = folders.new()
     local result, message = run(folder, nil, { after_step = function(r)
       if r.step == 4 then
         torus.no_grad(function()
@@ -196,7 +174,7 @@ describe("torus.runs", function()
   end)
 
   it("stops at a gradient that is not finite", function()
-    local folder = new_folder()
+    local folder = folders.new()
     local _, message = run(folder, { multiplier = 1e30, multiplier_max = 1e31,
       tolerance = 1e-3 })
     assert.matches("training stopped at step 1: .*gradient of", message)
@@ -209,7 +187,7 @@ describe("torus.runs", function()
     end)
 
     it("a folder that cannot be made or written", function()
-      local folder = new_folder()
+      local folder = folders.new()
       write(folder, "a file")
       local _, message = run(folder .. "/run")
       assert.matches("exists and is a file", message)
@@ -218,7 +196,7 @@ describe("torus.runs", function()
     end)
 
     it("a checkpoint that was cut short", function()
-      local folder = new_folder()
+      local folder = folders.new()
       assert(run(folder, { steps = 3 }))
       local path = folder .. "/checkpoint.safetensors"
       local text = text_of(path)
@@ -233,7 +211,7 @@ describe("torus.runs", function()
     end)
 
     it("a checkpoint of another model", function()
-      local folder, other = new_folder(), new_folder()
+      local folder, other = folders.new(), folders.new()
       assert(run(folder, { steps = 3 }))
       assert(run(other, { steps = 3, width = 6 }))
       os.rename(other .. "/checkpoint.safetensors",
@@ -244,7 +222,7 @@ describe("torus.runs", function()
     end)
 
     it("a checkpoint without the optimiser's state", function()
-      local folder = new_folder()
+      local folder = folders.new()
       assert(run(folder, { steps = 3 }))
       local path = folder .. "/checkpoint.safetensors"
       local tensors, metadata = torus.load(path)
@@ -255,7 +233,7 @@ describe("torus.runs", function()
     end)
 
     it("a checkpoint whose moments or numbers are not the run's", function()
-      local folder = new_folder()
+      local folder = folders.new()
       assert(run(folder, { steps = 3 }))
       local path = folder .. "/checkpoint.safetensors"
       local tensors, metadata = torus.load(path)
@@ -283,7 +261,7 @@ describe("torus.runs", function()
     end)
 
     it("a safetensors file that is no checkpoint", function()
-      local folder = new_folder()
+      local folder = folders.new()
       assert(run(folder, { steps = 3 }))
       torus.save(folder .. "/checkpoint.safetensors",
         { x = torus.zeros(1) }, { format = "pt" })
@@ -293,7 +271,7 @@ describe("torus.runs", function()
     end)
 
     it("a log with other columns", function()
-      local folder = new_folder()
+      local folder = folders.new()
       assert(run(folder, { steps = 3 }))
       write(folder .. "/log.csv", "step,other\n1,2\n")
       local _, message = run(folder, nil, { resume = true })
@@ -301,8 +279,8 @@ describe("torus.runs", function()
     end)
 
     it("data that the model does not fit", function()
-      local path = new_folder() .. ".npy"
-      folders[#folders + 1] = path
+      local path = folders.new() .. ".npy"
+      folders.own(path)
       assert(torus.data.export(path, dataset().train))
       local _, message = hgn.open_data(configuration { data = path,
         frames = 5 })

@@ -1,5 +1,5 @@
 -- The three stages of an HGN's training, and resuming in each of them.
-local lfs = require "lfs"
+local folders = require "spec.support.folders"
 local torus = require "torus"
 local runs = torus.runs
 local stages = require "torus.tasks.hgn.stages"
@@ -17,15 +17,6 @@ local function configuration(changes)
   return runs.configuration.make(nil, given)
 end
 
-local folders = {}
-
-local function new_folder()
-  local path = os.tmpname()
-  os.remove(path)
-  folders[#folders + 1] = path
-  return path
-end
-
 local function contents(folder)
   local stored = assert(runs.checkpoint.load(folder
     .. "/checkpoint.safetensors"))
@@ -40,16 +31,11 @@ describe("The stages of an HGN's training", function()
   local whole
 
   setup(function()
-    whole = new_folder()
+    whole = folders.new()
     assert(runs.train(whole, assert(configuration())))
   end)
 
-  teardown(function()
-    for _, folder in ipairs(folders) do
-      for name in lfs.dir(folder) do os.remove(folder .. "/" .. name) end
-      lfs.rmdir(folder)
-    end
-  end)
+  teardown(folders.clear)
 
   it("follow each other", function()
     local config = assert(configuration())
@@ -65,7 +51,7 @@ describe("The stages of an HGN's training", function()
 
   it("leave what is not theirs as it is", function()
     local function moved(steps)
-      local folder = new_folder()
+      local folder = folders.new()
       local before, names = nil, {}
       local config = assert(configuration())
       runs.train(folder, config, { after_step = function(run)
@@ -92,7 +78,7 @@ describe("The stages of an HGN's training", function()
 
   for step = 1, 8 do
     it("resume to the same bits after step " .. step, function()
-      local folder = new_folder()
+      local folder = folders.new()
       local _, message = runs.train(folder, assert(configuration()),
         { after_step = function(run)
           if run.step == step then error("interrupted!") end
@@ -125,10 +111,12 @@ describe("evaluate.lua --refine", function()
   local folder
 
   setup(function()
-    folder = new_folder()
+    folder = folders.new()
     assert(runs.train(folder, assert(configuration { steps = 4, fit_steps = 0,
       teach_steps = 0 })))
   end)
+
+  teardown(folders.clear)
 
   local function evaluate(options)
     local pipe = assert(io.popen("scripts/torus scripts/evaluate.lua " .. folder
