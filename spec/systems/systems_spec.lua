@@ -151,6 +151,11 @@ describe("systems", function()
       "expected q of shape %(%.%.%., 1%), got %(3,2%)")
     raises("system pendulum: energy: expected q as a tensor of shape (batch, 1), got 5",
       function() pendulum:energy(5, 5) end)
+    raises("system:sample: option \"count\": expected at most 1000000000, got "
+      .. "4611686018427387904", function() pendulum:sample { count = 1 << 62 } end)
+    raises("system:sample: option \"first\": expected at most", function()
+      pendulum:sample { count = 2, first = math.maxinteger }
+    end)
     raises("derivatives: expected p as a tensor of shape (batch, 1), got (3,2)",
       function() pendulum:derivatives(torus.zeros(3, 1), torus.zeros(3, 2)) end)
   end)

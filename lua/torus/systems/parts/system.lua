@@ -333,11 +333,15 @@ function System:general_field(own)
   return rk45.field_of(self:hamiltonian(own), self.dimension, self.friction)
 end
 
+-- Beyond these a call would fill the memory, block by block, or count past the
+-- largest integer.
+local COUNT_LIMIT, FIRST_LIMIT = 1000000000, 1 << 50
+
 local SAMPLE = {
-  count = { required = true, type = "integer", min = 0 },
+  count = { required = true, type = "integer", min = 0, max = COUNT_LIMIT },
   seed = { default = 0, type = "integer" },
   split = { default = "train", type = "string" },
-  first = { default = 1, type = "integer", min = 1 },
+  first = { default = 1, type = "integer", min = 1, max = FIRST_LIMIT },
 }
 
 -- (BLOCK, varying constants), uniform in their ranges
@@ -369,7 +373,7 @@ end
 --- Initial states, and the constants of their trajectories. Those of number i
 -- depend on the seed, the split and i alone.
 -- @tparam table opts
--- @tparam integer opts.count
+-- @tparam integer opts.count at most 1e9
 -- @tparam[opt=0] integer opts.seed
 -- @tparam[opt="train"] string opts.split any word
 -- @tparam[opt=1] integer opts.first index of the first state
