@@ -138,7 +138,7 @@ torus_tensor *torus_apply_part(torus_scope *scope, const torus_op *op,
   if (scope->status.code != TORUS_OK || !packed) return NULL;
   torus_call call = {
       .op = op, .attrs = attrs, .inputs = inputs, .in = in, .out = packed};
-  /* A tensor is no part of the call that it is computed from. */
+  /* The result does not point into the call, which ends here. */
   // cppcheck-suppress returnDanglingLifetime
   return op->part(scope, &call, i);
 }

@@ -1,6 +1,6 @@
 --- Random numbers by purpose: every seed, split and use of randomness has a
 -- stream of its own, and row i of a stream is the same however many rows are
--- asked for and wherever they start. The name of a system is no part of it: two
+-- asked for and wherever they start. The name of a system is not part of it: two
 -- systems with one seed start from the same numbers, which makes them easy to
 -- compare. Where their data must be independent, give them different seeds.
 -- @module torus.random

@@ -28,7 +28,7 @@ local function without_local(text)
   return rest
 end
 
--- An expression is asked for its value. As an argument a call is no tail call,
+-- An expression is asked for its value. As an argument, a call is not a tail call,
 -- which would take the prompt's line out of messages. Returns nil, message and
 -- whether the text is only incomplete, if it is no Lua.
 local function compile(text, environment)

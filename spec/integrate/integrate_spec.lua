@@ -237,7 +237,7 @@ describe("torus.integrate", function()
       fails("V must give one energy per sample, shape %(1%); got %(1,1%)",
         { H = torus.separable(kinetic, function(q) return q * q end) })
     end)
-    it("an energy that is no tensor", function()
+    it("an energy that is not a tensor", function()
       local x = leaf(1)
       local function no_return(q) potential(q) end
       for _, H in ipairs { torus.separable(kinetic, no_return),

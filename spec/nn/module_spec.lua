@@ -210,7 +210,7 @@ describe("layers", function()
       function() local _ = nn.initialise.bound("keiming", 3) end)
   end)
 
-  it("refuse what is no tensor of their shape", function()
+  it("refuse values that are not tensors of their shape", function()
     raises("Linear: expected x of shape (...,2), got 5",
       function() local _ = nn.Linear(2, 2)(5) end)
     raises("Conv2d: expected x of shape (images,height,width,2), got (2,3)",
@@ -219,7 +219,7 @@ describe("layers", function()
       function() local _ = nn.ReLU()(5) end)
   end)
 
-  it("refuse to load what are no values", function()
+  it("refuse to load anything but values", function()
     local m = nn.Linear(2, 2)
     raises("load_parameters: values: expected a table, got nil",
       function() m:load_parameters() end)

@@ -176,7 +176,7 @@ describe("torus.optim.geco", function()
     assert.are.equal(a:update(0.25), b:update(0.25))
   end)
 
-  it("refuses what is no error and no state", function()
+  it("refuses errors and states that are not valid", function()
     local geco = optim.geco { tolerance = 0.2 }
     raises("geco:update: reconstruction: expected a number, got \"a\"",
       function() geco:update("a") end)

@@ -158,7 +158,7 @@ local function may_replace(set, folder)
       local o, message = nil, metadata
       if tensors then o, message = parameters_of(metadata) end
       if not o then
-        return nil, string.format("cannot replace %s, which is no data set: %s",
+        return nil, string.format("cannot replace %s, which is not a data set: %s",
           path, message)
       end
       if o.system ~= set.system.name then

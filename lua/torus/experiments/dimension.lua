@@ -40,7 +40,7 @@ end
 -- surplus dimensions can, but a rollout has directions to leave in that training
 -- never showed, so that it holds as long or shorter. Valid time therefore rises
 -- up to the true number and no further, and the number is where it stops rising.
--- The error inside the window is no such measure: it goes on falling.
+-- The error inside the window does not measure this: it goes on falling.
 -- @tparam {table,...} rows each with n, degrees of freedom, and valid: mean,
 -- spread (standard deviation) and count of the valid steps of sequences
 -- @treturn integer n
