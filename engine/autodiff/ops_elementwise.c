@@ -76,6 +76,49 @@ static torus_tensor *power_slope(torus_scope *s, torus_tensor *x,
   return torus_where(s, constant, torus_scalar(s, g->dtype, 0), slope);
 }
 
+/* c e^(-k x^2) */
+static torus_tensor *gaussian_of(torus_scope *s, torus_tensor *x, double c,
+                                 double k) {
+  torus_tensor *exponent = with_scalar(s, torus_square(s, x), -k, torus_mul);
+  return with_scalar(s, torus_exp(s, exponent), c, torus_mul);
+}
+
+/* Of y = x sigmoid(x): sigmoid(x) + y (1 - sigmoid(x)) */
+static torus_tensor *silu_slope_of(torus_scope *s, torus_tensor *x,
+                                   torus_tensor *y) {
+  torus_tensor *sigmoid = torus_sigmoid(s, x);
+  torus_tensor *less = torus_sub(s, y, torus_mul(s, y, sigmoid));
+  return torus_add(s, sigmoid, less);
+}
+
+/* Of x times the normal distribution function: that, plus x times its density.
+ */
+static torus_tensor *gelu_slope_of(torus_scope *s, torus_tensor *x) {
+  torus_tensor *scaled = with_scalar(s, x, -M_SQRT1_2, torus_mul);
+  torus_tensor *below = with_scalar(s, torus_erfc(s, scaled), 0.5, torus_mul);
+  double c = M_2_SQRTPI * M_SQRT1_2 / 2; /* 1 / sqrt(2 pi) */
+  torus_tensor *density = gaussian_of(s, x, c, 0.5);
+  return torus_add(s, below, torus_mul(s, x, density));
+}
+
+/* g y / (x^2 + y^2), without overflow of the squares */
+static torus_tensor *angle_slope_of(torus_scope *s, torus_tensor *x,
+                                    torus_tensor *y, torus_tensor *g) {
+  torus_tensor *r = torus_hypot(s, x, y);
+  return torus_mul(s, g, torus_div(s, torus_div(s, y, r), r));
+}
+
+/* g x / r, where r is 0 too: 0, and so are all higher derivatives. */
+static torus_tensor *radius_slope_of(torus_scope *s, torus_tensor *x,
+                                     torus_tensor *r, torus_tensor *g) {
+  torus_tensor *origin = with_scalar(s, r, 0, torus_eq);
+  torus_tensor *divisor =
+      r ? torus_where(s, origin, torus_scalar(s, r->dtype, 1), r) : NULL;
+  torus_tensor *slope = torus_mul(s, g, torus_div(s, x, divisor));
+  return slope ? torus_where(s, origin, torus_scalar(s, slope->dtype, 0), slope)
+               : NULL;
+}
+
 #define X (call->in[0])
 #define Y (call->in[1])
 #define OUT (call->out)
@@ -103,6 +146,18 @@ static torus_tensor *power_slope(torus_scope *s, torus_tensor *x,
 #define log(x) torus_log(s, x)
 #define sin(x) torus_sin(s, x)
 #define cos(x) torus_cos(s, x)
+#define sinh(x) torus_sinh(s, x)
+#define cosh(x) torus_cosh(s, x)
+#define hypot(x, y) torus_hypot(s, x, y)
+#define sqrt(x) torus_sqrt(s, x)
+#define trunc(x) torus_trunc(s, x)
+#define digamma(x) torus_digamma(s, x)
+#define polygamma(x, n) torus_polygamma(s, x, n)
+#define gaussian(x, c, k) gaussian_of(s, x, c, k)
+#define silu_slope(x, y) silu_slope_of(s, x, y)
+#define gelu_slope(x) gelu_slope_of(s, x)
+#define angle_slope(x, y) angle_slope_of(s, x, y, g)
+#define radius_slope(x, r) radius_slope_of(s, x, r, g)
 #define sigmoid(x) torus_sigmoid(s, x)
 #define sign(x) torus_sign(s, x)
 #define share(x, y) share_of(s, x, y, g)

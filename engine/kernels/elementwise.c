@@ -3,6 +3,7 @@
 #include "core/threads.h"
 #include "kernels/move.h"
 #include "kernels/simd/simd.h"
+#include "kernels/special.h"
 #include "kernels/vecmath.h"
 
 #include <math.h>
@@ -18,6 +19,44 @@ VECTOR double pow(double, double);
 VECTOR float sinf(float);
 VECTOR float cosf(float);
 VECTOR float powf(float, float);
+#if __GLIBC_PREREQ(2, 35)
+VECTOR double tan(double);
+VECTOR float tanf(float);
+VECTOR double asin(double);
+VECTOR float asinf(float);
+VECTOR double acos(double);
+VECTOR float acosf(float);
+VECTOR double atan(double);
+VECTOR float atanf(float);
+VECTOR double sinh(double);
+VECTOR float sinhf(float);
+VECTOR double cosh(double);
+VECTOR float coshf(float);
+VECTOR double asinh(double);
+VECTOR float asinhf(float);
+VECTOR double acosh(double);
+VECTOR float acoshf(float);
+VECTOR double atanh(double);
+VECTOR float atanhf(float);
+VECTOR double log2(double);
+VECTOR float log2f(float);
+VECTOR double log10(double);
+VECTOR float log10f(float);
+VECTOR double exp(double);
+VECTOR float expf(float);
+VECTOR double exp2(double);
+VECTOR float exp2f(float);
+VECTOR double expm1(double);
+VECTOR float expm1f(float);
+VECTOR double erf(double);
+VECTOR float erff(float);
+VECTOR double erfc(double);
+VECTOR float erfcf(float);
+VECTOR double atan2(double, double);
+VECTOR float atan2f(float, float);
+VECTOR double hypot(double, double);
+VECTOR float hypotf(float, float);
+#endif
 #endif
 
 /* Elements gathered at a time, and a thread's share of a large array. */

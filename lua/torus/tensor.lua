@@ -363,6 +363,22 @@ function M.norm(x, dim, keepdim)
   return ops.where(zero, 0, ops.sqrt(ops.where(zero, 1, squares)))
 end
 
+--- Derivative number n of digamma, which is itself the derivative of lgamma.
+-- Gradients of any order are further ones of these.
+-- @tparam tensor x
+-- @tparam int n from 0, which is digamma, to 100
+-- @treturn tensor
+-- @raise for other n
+-- @usage print(torus.polygamma(torus.tensor{1}, 1))   -- pi^2 / 6 = 1.6449
+function M.polygamma(x, n)
+  check("polygamma", x)
+  n = integer("polygamma", "n", n)
+  if n < 0 or n > 100 then
+    raise(("polygamma: expected n from 0 to 100, got %d"):format(n))
+  end
+  return ops.polygamma(x, n)
+end
+
 --- Converted to float32.
 -- @tparam tensor x
 -- @treturn tensor
