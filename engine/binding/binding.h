@@ -147,6 +147,7 @@ void torus_open_ops(lua_State *L);
 void torus_open_registry(lua_State *L);
 void torus_open_grad(lua_State *L);
 void torus_open_random(lua_State *L);
+void torus_open_samples(lua_State *L);
 void torus_open_optim(lua_State *L);
 void torus_open_rk45(lua_State *L);
 void torus_open_raster(lua_State *L);

@@ -6,10 +6,11 @@
 
 #define PIECE 4096
 
-void torus_philox(uint64_t seed, uint64_t position, uint32_t out[4]) {
+void torus_philox_again(uint64_t seed, uint64_t position, uint64_t attempt,
+                        uint32_t out[4]) {
   uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
   uint32_t c0 = (uint32_t)position, c1 = (uint32_t)(position >> 32);
-  uint32_t c2 = 0, c3 = 0;
+  uint32_t c2 = (uint32_t)attempt, c3 = (uint32_t)(attempt >> 32);
   for (int round = 0; round < 10; round++) {
     uint64_t a = (uint64_t)0xD2511F53u * c0;
     uint64_t b = (uint64_t)0xCD9E8D57u * c2;
@@ -26,8 +27,11 @@ void torus_philox(uint64_t seed, uint64_t position, uint32_t out[4]) {
   out[3] = c3;
 }
 
-/* 53 bits of two words as a number in [0, 1). */
-static double unit(uint32_t low, uint32_t high) {
+void torus_philox(uint64_t seed, uint64_t position, uint32_t out[4]) {
+  torus_philox_again(seed, position, 0, out);
+}
+
+double torus_philox_unit(uint32_t low, uint32_t high) {
   uint64_t bits = ((uint64_t)high << 32 | low) >> 11;
   return (double)bits * 0x1p-53;
 }
@@ -35,14 +39,14 @@ static double unit(uint32_t low, uint32_t high) {
 double torus_rng_uniform_at(uint64_t seed, uint64_t position) {
   uint32_t r[4];
   torus_philox(seed, position, r);
-  return unit(r[0], r[1]);
+  return torus_philox_unit(r[0], r[1]);
 }
 
 double torus_rng_normal_at(uint64_t seed, uint64_t position) {
   uint32_t r[4];
   torus_philox(seed, position, r);
-  double radius = sqrt(-2 * log(1 - unit(r[0], r[1])));
-  return radius * cos(6.283185307179586477 * unit(r[2], r[3]));
+  double radius = sqrt(-2 * log(1 - torus_philox_unit(r[0], r[1])));
+  return radius * cos(6.283185307179586477 * torus_philox_unit(r[2], r[3]));
 }
 
 /* Rounding to float32 may reach 1, which a uniform sample must not. */

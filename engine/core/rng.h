@@ -15,6 +15,12 @@ typedef struct torus_rng {
 
 /* 128 random bits for one position of a stream. */
 void torus_philox(uint64_t seed, uint64_t position, uint32_t out[4]);
+/* Further ones for the same position, where a sample needs more of them; those
+ * of attempt 0 are torus_philox's. */
+void torus_philox_again(uint64_t seed, uint64_t position, uint64_t attempt,
+                        uint32_t out[4]);
+/* 53 bits of two of these words as a number in [0, 1). */
+double torus_philox_unit(uint32_t low, uint32_t high);
 
 /* One uniform sample in [0, 1) and one standard normal one (Box-Muller);
  * 53 bits each. */

@@ -3,6 +3,7 @@
 -- torus.tensor. Modules of the library require this one, never `torus` itself.
 -- @module torus.engine
 local core = require "torus.core"
+local samples = require "torus.samples"
 local tensor = require "torus.tensor"
 
 local M = {}
@@ -19,5 +20,6 @@ end
 
 for name, f in pairs(core.ops) do M[name] = f end
 for name, f in pairs(tensor) do M[name] = f end
+for name, f in pairs(samples) do M[name] = f end
 
 return M

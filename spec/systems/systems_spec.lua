@@ -135,6 +135,19 @@ describe("systems", function()
     assert.are.same({ 0, 6 }, three:sample({ count = 0 }).shape)
   end)
 
+  it("have evenly spread initial states of which each is the same in any set", function()
+    local pendulum = torus.systems.pendulum
+    local q, p = pendulum:sample { count = 64, points = "sobol", seed = 3 }
+    local radius = (q * q + p * p):sqrt():flatten():totable()
+    local cells = {}
+    for _, r in ipairs(radius) do cells[math.floor((r - 1.3) * 64) + 1] = true end
+    assert.equal(64, #cells) -- r ~ U(1.3, 2.3): one in each of 64 intervals
+    local third = pendulum:sample { count = 1, points = "sobol", seed = 3, first = 3 }
+    assert.equal(q[3]:item(), third:item())
+    raises('system:sample: option "points": expected one of "random", "sobol"; got "grid"',
+      function() pendulum:sample { count = 1, points = "grid" } end)
+  end)
+
   it("give a message for what they can't do", function()
     local pendulum = torus.systems.pendulum
     assert.has_error(function() torus.systems.get("planets") end,

@@ -342,7 +342,17 @@ local SAMPLE = {
   seed = { default = 0, type = "integer" },
   split = { default = "train", type = "string" },
   first = { default = 1, type = "integer", min = 1, max = FIRST_LIMIT },
+  points = { default = "random", choices = { "random", "sobol" } },
 }
+
+-- Numbers from 0 to 1 of the rows from `first` on.
+local function sample_uniforms(o, first, uniforms)
+  local key = random.key(o.seed, o.split, "uniform")
+  if o.points == "random" then
+    return random.rows(engine.rand, key, first, BLOCK, uniforms)
+  end
+  return engine.sobol(BLOCK, uniforms, { first = first, seed = key, dtype = "float64" })
+end
 
 -- (BLOCK, varying constants), uniform in their ranges
 local function sample_constants(self, o, first)
@@ -360,8 +370,7 @@ end
 local function sample_block(self, o, block)
   local d, first = self.definition, (block - 1) * BLOCK + 1
   local own = sample_constants(self, o, first)
-  local u = random.rows(engine.rand, random.key(o.seed, o.split, "uniform"),
-    first, BLOCK, d.uniforms)
+  local u = sample_uniforms(o, first, d.uniforms)
   local z = random.rows(engine.randn, random.key(o.seed, o.split, "normal"),
     first, BLOCK, d.normals)
   local q, p = d.sample(u, z, constants_of(self, own))
@@ -377,6 +386,8 @@ end
 -- @tparam[opt=0] integer opts.seed
 -- @tparam[opt="train"] string opts.split any word
 -- @tparam[opt=1] integer opts.first index of the first state
+-- @tparam[opt="random"] string opts.points "sobol" spreads the states evenly (see
+-- torus.sobol): the uniform numbers that they are made of, not the normal ones
 -- @treturn tensor q (count, d) float64
 -- @treturn tensor p (count, d) float64
 -- @treturn ?tensor constants (count, varying constants) float64, in the order of
