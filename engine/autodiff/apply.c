@@ -1,3 +1,4 @@
+#include "autodiff/anomaly.h"
 #include "autodiff/build.h"
 #include "autodiff/op.h"
 #include "core/alloc.h"
@@ -81,11 +82,13 @@ static bool note_history(torus_scope *scope, const torus_call *call) {
     return torus_status_fail(&scope->status, TORUS_ENOMEM,
                              "out of memory: cannot allocate the history");
   }
-  *node = (torus_node){.op = call->op,
-                       .attrs = *call->attrs,
-                       .out_version = call->out->storage->version,
-                       .saved = *call->saved,
-                       .inputs = call->inputs};
+  *node =
+      (torus_node){.op = call->op,
+                   .attrs = *call->attrs,
+                   .out_version = call->out->storage->version,
+                   .saved = *call->saved,
+                   .origin = torus_anomaly() ? torus_anomaly_origin() : NULL,
+                   .inputs = call->inputs};
   for (int i = 0; i < call->inputs; i++) {
     node->input[i].tensor = torus_tensor_retain(call->in[i]);
     node->input[i].version = call->in[i]->storage->version;
@@ -120,6 +123,11 @@ torus_tensor *torus_apply(torus_scope *scope, const torus_op *op,
   call.record = scope->record && !op->constant && any_requires_grad(&call);
   call.out = op->forward(scope, &call);
   bool noted = false;
+  if (torus_anomaly() && call.out &&
+      !torus_anomaly_check_result(scope, &call)) {
+    torus_tensor_release(call.out);
+    call.out = NULL;
+  }
   if (call.out && call.record && torus_dtype_is_float(call.out->dtype)) {
     noted = note_history(scope, &call);
     if (!noted) {

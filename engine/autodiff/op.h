@@ -102,6 +102,8 @@ struct torus_op {
   /* Locally constant: the result is never part of a graph. */
   bool constant;
   bool any_dtype;
+  /* The gradient rule calls a script, which may start a sweep of its own. */
+  bool runs_script;
   int code; /* for families of operations that share functions */
   const char *doc;
 };

@@ -5,6 +5,7 @@
  * tensor's gradient is complete before its operation propagates it. Gradient
  * rules are differentiable operations themselves: with create_graph they are
  * recorded, so the sweep gives derivatives of any order. */
+#include "autodiff/anomaly.h"
 #include "autodiff/build.h"
 #include "autodiff/op.h"
 #include "core/alloc.h"
@@ -207,6 +208,34 @@ static bool gradients_of(torus_scope *inner, const torus_call *call,
   return true;
 }
 
+/* While a rule runs a script, which may differentiate the same tensors itself,
+ * no tensor has a mark of this sweep. */
+static void hide_marks(const sweep *s) {
+  for (int64_t i = 0; i < s->count; i++) {
+    if (s->order[i].tensor) s->order[i].tensor->mark = MARK_NONE;
+  }
+}
+
+static void show_marks(const sweep *s) {
+  for (int64_t i = 0; i < s->count; i++) {
+    if (s->order[i].tensor) s->order[i].tensor->mark = i;
+  }
+}
+
+/* In anomaly mode: the rule runs as part of the call that recorded the node,
+ * and no gradient may have a NaN. */
+static bool watched_gradients(torus_scope *inner, const torus_call *call,
+                              torus_tensor *g, const bool *wanted,
+                              torus_tensor **out) {
+  torus_anomaly_rule before = torus_anomaly_enter(call->out->node);
+  bool ok = gradients_of(inner, call, g, wanted, out);
+  torus_anomaly_leave(before);
+  for (int i = 0; ok && i < call->inputs; i++) {
+    ok = !wanted[i] || torus_anomaly_check_gradient(inner, call, i, g, out[i]);
+  }
+  return ok;
+}
+
 /* Arrays with an element per input of a node. */
 typedef struct inputs {
   torus_tensor **in, **gradient;
@@ -230,7 +259,10 @@ static bool propagate_with(sweep *s, const entry *e, const inputs *x) {
                      .saved = &node->saved};
   torus_scope inner;
   torus_scope_init(&inner, s->options->create_graph);
-  bool ok = gradients_of(&inner, &call, e->grad, x->wanted, x->gradient);
+  if (node->op->runs_script) hide_marks(s);
+  bool ok = (torus_anomaly() ? watched_gradients : gradients_of)(
+      &inner, &call, e->grad, x->wanted, x->gradient);
+  if (node->op->runs_script) show_marks(s);
   for (int i = 0; ok && i < call.inputs; i++) {
     if (!x->wanted[i]) continue;
     torus_tensor *g = torus_sum_to(&inner, x->gradient[i], &x->in[i]->shape);

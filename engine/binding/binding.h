@@ -146,6 +146,7 @@ void torus_open_create(lua_State *L);
 void torus_open_ops(lua_State *L);
 void torus_open_registry(lua_State *L);
 void torus_open_grad(lua_State *L);
+void torus_open_custom(lua_State *L);
 void torus_open_random(lua_State *L);
 void torus_open_samples(lua_State *L);
 void torus_open_optim(lua_State *L);

@@ -1,5 +1,6 @@
 /* Errors and what they say about values. */
 #include "binding/binding.h"
+#include "binding/running.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,19 +22,32 @@ static bool is_library(lua_State *L, const lua_Debug *frame) {
   return inside;
 }
 
+/* The innermost frame of a script, not of the library; false: none. */
+static bool script_frame(lua_State *L, lua_Debug *frame) {
+  for (int level = 0; lua_getstack(L, level, frame); level++) {
+    lua_getinfo(L, "Sl", frame);
+    if (!is_library(L, frame)) return frame->currentline > 0;
+  }
+  return false;
+}
+
+bool torus_locate(char text[TORUS_ORIGIN_TEXT]) {
+  lua_State *L = torus_running();
+  lua_Debug frame;
+  if (!L || !lua_checkstack(L, 2) || !script_frame(L, &frame)) return false;
+  snprintf(text, TORUS_ORIGIN_TEXT, "%s:%d", frame.short_src,
+           frame.currentline);
+  return true;
+}
+
 int torus_raise(lua_State *L) {
   lua_Debug frame;
   luaL_checkstack(L, 4, NULL);
   lua_pushvalue(L, -1);
   lua_setfield(L, LUA_REGISTRYINDEX, TORUS_RAISED_TEXT_KEY);
-  for (int level = 1; lua_getstack(L, level, &frame); level++) {
-    lua_getinfo(L, "Sl", &frame);
-    if (is_library(L, &frame)) continue;
-    if (frame.currentline > 0) {
-      lua_pushfstring(L, "%s:%d: %s", frame.short_src, frame.currentline,
-                      lua_tostring(L, -1));
-    }
-    break;
+  if (script_frame(L, &frame)) {
+    lua_pushfstring(L, "%s:%d: %s", frame.short_src, frame.currentline,
+                    lua_tostring(L, -1));
   }
   lua_pushvalue(L, -1);
   lua_setfield(L, LUA_REGISTRYINDEX, TORUS_RAISED_KEY);

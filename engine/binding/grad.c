@@ -1,9 +1,12 @@
 /* Differentiation: grad, backward, and what decides what is recorded. */
+#include "autodiff/anomaly.h"
 #include "autodiff/build.h"
 #include "autodiff/op.h"
 #include "binding/binding.h"
+#include "binding/running.h"
 
 typedef struct request {
+  lua_State *L;
   torus_tensor *y;
   torus_tensor **targets;
   torus_tensor ***boxes; /* of the results */
@@ -12,8 +15,7 @@ typedef struct request {
   torus_sweep_options options;
 } request;
 
-static torus_tensor *compute(torus_scope *scope, void *arg) {
-  const request *r = arg;
+static torus_tensor *sweep(torus_scope *scope, const request *r) {
   if (r->backward) {
     torus_backward(scope, r->y, &r->options);
     return NULL;
@@ -41,6 +43,15 @@ static torus_tensor *compute(torus_scope *scope, void *arg) {
     *r->boxes[i] = torus_tensor_retain(g);
   }
   return NULL;
+}
+
+/* Gradient rules of torus.custom run in the state that asked for the sweep. */
+static torus_tensor *compute(torus_scope *scope, void *arg) {
+  const request *r = arg;
+  lua_State *before = torus_set_running(r->L);
+  torus_tensor *none = sweep(scope, r);
+  torus_set_running(before);
+  return none;
 }
 
 /* Reads {create_graph =, retain_graph =, grad_output =, allow_unused =}. */
@@ -103,7 +114,7 @@ static void fill_list(lua_State *L, const request *r, int list) {
  * print(torus.grad(dy:sum(), x))                   -- 6 x = 12
  */
 static int grad(lua_State *L) {
-  request r = {.y = torus_check_tensor(L, 1, "grad")};
+  request r = {.L = L, .y = torus_check_tensor(L, 1, "grad")};
   bool one = lua_type(L, 2) == LUA_TUSERDATA;
   lua_settop(L, 3);
   read_options(L, 3, "grad", &r);
@@ -156,7 +167,8 @@ static int grad(lua_State *L) {
  * print(x.grad)   -- 4
  */
 static int backward(lua_State *L) {
-  request r = {.y = torus_check_tensor(L, 1, "backward"), .backward = true};
+  request r = {
+      .L = L, .y = torus_check_tensor(L, 1, "backward"), .backward = true};
   read_options(L, 2, "backward", &r);
   if (r.options.create_graph) {
     return torus_raise_text(L, "backward: a .grad with a history would hold "
@@ -221,22 +233,43 @@ static int variable(lua_State *L) {
   return torus_push_result(L, variable_of, x);
 }
 
+/*** Turns anomaly mode on or off for all that follows, in this thread: then the
+ * first NaN that an operation or a gradient makes is an error that names the
+ * operation, and for gradients the line that called it. Everything is slower.
+ * What optimisers and methods like add_ write in place is not checked.
+ * @function torus.set_detect_anomaly
+ * @tparam boolean on
+ * @treturn boolean whether it was on before
+ * @usage
+ * torus.set_detect_anomaly(true)
+ * print(pcall(torus.log, torus.tensor { 1, -1 }))   -- false, log makes ...
+ * torus.set_detect_anomaly(false)
+ */
+static int set_detect_anomaly(lua_State *L) {
+  if (lua_type(L, 1) != LUA_TBOOLEAN) {
+    return torus_raise_text(
+        L, "set_detect_anomaly: expected true or false, got %s",
+        torus_describe(L, 1));
+  }
+  lua_pushboolean(L, torus_anomaly_set(lua_toboolean(L, 1)));
+  return 1;
+}
+
 /* By a protected call: a to-be-closed value would wait for coroutine.close
  * where the error ends a coroutine. */
-static int with_recording(lua_State *L, bool record) {
+static int with(lua_State *L, const char *name, bool (*set)(bool), bool value) {
   bool callable = lua_type(L, 1) == LUA_TFUNCTION;
   if (!callable && luaL_getmetafield(L, 1, "__call") != LUA_TNIL) {
     lua_pop(L, 1);
     callable = true;
   }
   if (!callable) {
-    return torus_raise_text(L, "%s: expected a function, got %s",
-                            record ? "enable_grad" : "no_grad",
+    return torus_raise_text(L, "%s: expected a function, got %s", name,
                             torus_describe(L, 1));
   }
-  bool before = torus_set_recording(record);
+  bool before = set(value);
   int status = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
-  torus_set_recording(before);
+  set(before);
   return status == LUA_OK ? lua_gettop(L) : lua_error(L);
 }
 
@@ -251,7 +284,9 @@ static int with_recording(lua_State *L, bool record) {
  * w = torus.ones(2, { requires_grad = true })
  * torus.no_grad(function() w:mul_(0.5) end)
  */
-static int no_grad(lua_State *L) { return with_recording(L, false); }
+static int no_grad(lua_State *L) {
+  return with(L, "no_grad", torus_set_recording, false);
+}
 
 /*** Calls a function and records what it computes, also inside no_grad.
  * @function torus.enable_grad
@@ -266,7 +301,27 @@ static int no_grad(lua_State *L) { return with_recording(L, false); }
  * end)
  * print(y.requires_grad)   -- true
  */
-static int enable_grad(lua_State *L) { return with_recording(L, true); }
+static int enable_grad(lua_State *L) {
+  return with(L, "enable_grad", torus_set_recording, true);
+}
+
+/*** Calls a function in anomaly mode: the first NaN that an operation or a
+ * gradient makes is an error that names the operation, and for gradients the
+ * line that called it. See torus.set_detect_anomaly.
+ * @function torus.detect_anomaly
+ * @tparam function f
+ * @tparam[opt] any ... arguments of f
+ * @treturn ... the results of f
+ * @raise what f raises, and at the first NaN
+ * @usage
+ * x = torus.zeros(1, { requires_grad = true })
+ * print(pcall(torus.detect_anomaly, function()
+ *   (x:sqrt() * 0):sum():backward()   -- 0 times infinity
+ * end))
+ */
+static int detect_anomaly(lua_State *L) {
+  return with(L, "detect_anomaly", torus_anomaly_set, true);
+}
 
 /*** Whether operations are recorded for gradients.
  * @function torus.is_recording
@@ -279,13 +334,17 @@ static int is_recording(lua_State *L) {
 }
 
 void torus_open_grad(lua_State *L) {
-  static const luaL_Reg functions[] = {{"grad", grad},
-                                       {"backward", backward},
-                                       {"detach", detach},
-                                       {"variable", variable},
-                                       {"no_grad", no_grad},
-                                       {"enable_grad", enable_grad},
-                                       {"is_recording", is_recording},
-                                       {NULL, NULL}};
+  static const luaL_Reg functions[] = {
+      {"grad", grad},
+      {"backward", backward},
+      {"detach", detach},
+      {"variable", variable},
+      {"no_grad", no_grad},
+      {"enable_grad", enable_grad},
+      {"is_recording", is_recording},
+      {"detect_anomaly", detect_anomaly},
+      {"set_detect_anomaly", set_detect_anomaly},
+      {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
+  torus_anomaly_locate_by(torus_locate);
 }

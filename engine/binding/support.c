@@ -1,6 +1,8 @@
 /* Tensors as userdata, computations behind them, and the collector. */
+#include "autodiff/anomaly.h"
 #include "autodiff/build.h"
 #include "binding/binding.h"
+#include "binding/running.h"
 #include "core/alloc.h"
 
 #include <string.h>
@@ -131,12 +133,15 @@ static torus_status attempt(torus_compute_fn *fn, void *arg,
 
 static void run_twice(lua_State *L, torus_compute_fn *fn, void *arg,
                       torus_tensor **box) {
+  bool noted = torus_anomaly(); /* which asks where the script is */
+  lua_State *before = noted ? torus_set_running(L) : NULL;
   torus_status status = attempt(fn, arg, box);
   if (status.code == TORUS_ENOMEM) {
     collect(L);
     torus_alloc_trim();
     status = attempt(fn, arg, box);
   }
+  if (noted) torus_set_running(before);
   if (status.code != TORUS_OK) raise_status(L, &status);
 }
 

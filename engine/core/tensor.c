@@ -108,6 +108,8 @@ static void drop_inputs(torus_node *node, torus_tensor **dying) {
   for (int i = 0; i < node->inputs; i++) drop(node->input[i].tensor, dying);
   if (node->saved) drop(node->saved, dying);
   node->saved = NULL;
+  if (node->release_kept) node->release_kept(node->kept);
+  node->release_kept = NULL;
   node->inputs = 0;
   node->freed = true;
 }
@@ -118,6 +120,7 @@ static void release_all(torus_tensor *dying) {
     dying = tensor->next;
     if (tensor->node) {
       drop_inputs(tensor->node, &dying);
+      torus_free(tensor->node->origin);
       torus_free(tensor->node);
     }
     if (tensor->grad) drop(tensor->grad, &dying);

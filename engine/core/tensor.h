@@ -46,6 +46,10 @@ typedef struct torus_node {
   bool freed;          /* a backward sweep has used and dropped the inputs */
   int64_t out_version; /* of the result's storage when recorded */
   torus_tensor *saved; /* owned; what the operation kept, or NULL */
+  /* What else lives as long as the inputs, and how it is released; or NULL. */
+  void *kept;
+  void (*release_kept)(void *kept);
+  char *origin; /* owned: where the call was made, in anomaly mode; or NULL */
   int inputs;
   torus_input input[];
 } torus_node;

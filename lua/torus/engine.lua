@@ -12,7 +12,8 @@ for _, name in ipairs {
   "tensor", "zeros", "ones", "full", "rand", "randn", "arange", "linspace",
   "eye", "randperm", "from_bytes", "to_bytes", "generator", "manual_seed",
   "random_state", "set_random_state", "grad", "variable", "no_grad",
-  "enable_grad", "is_recording", "threads", "set_threads", "memory", "clock",
+  "enable_grad", "is_recording", "detect_anomaly", "set_detect_anomaly",
+  "threads", "set_threads", "memory", "clock",
   "registry",
 } do
   M[name] = core[name]

@@ -32,12 +32,17 @@ local parts = {
   save = "torus.safetensors", load = "torus.safetensors",
   help = "torus.help",
   linalg = "torus.linalg", fft = "torus.fft",
+  jacobian = "torus.derivatives", hessian = "torus.derivatives",
+  vjp = "torus.derivatives", jvp = "torus.derivatives",
+  hvp = "torus.derivatives", gradcheck = "torus.derivatives",
+  custom = "torus.custom",
 }
 
 -- Those of them that are one function of a file.
 local members = {
   save = true, load = true, separable = true, joint = true, field = true,
-  help = true,
+  help = true, jacobian = true, hessian = true, vjp = true, jvp = true,
+  hvp = true, gradcheck = true, custom = true,
 }
 
 -- A part comes before an operation of its name, and calls it: torus.fft(x).

@@ -1,0 +1,55 @@
+/* Anomaly mode: the first NaN that an operation or a gradient rule makes is an
+ * error that names it.
+ *
+ * The mode belongs to a thread. While it is off everywhere, an operation pays
+ * one load. While it is on, every result is read once more, and histories keep
+ * where a script made each call. */
+#ifndef TORUS_AUTODIFF_ANOMALY_H
+#define TORUS_AUTODIFF_ANOMALY_H
+
+#include "autodiff/op.h"
+
+#include <stdatomic.h>
+
+/* Threads in which the mode is on. */
+extern atomic_int torus_anomaly_threads;
+bool torus_anomaly_here(void);
+
+static inline bool torus_anomaly(void) {
+  return atomic_load_explicit(&torus_anomaly_threads, memory_order_relaxed) >
+             0 &&
+         torus_anomaly_here();
+}
+
+/* In this thread; returns what it was before. */
+bool torus_anomaly_set(bool on);
+
+/* Writes where the running script is, as file:line; false: unknown. One
+ * function serves all threads. */
+#define TORUS_ORIGIN_TEXT 128
+typedef bool torus_locate_fn(char text[TORUS_ORIGIN_TEXT]);
+void torus_anomaly_locate_by(torus_locate_fn *locate);
+
+/* Where a node is being recorded, as a text that torus_free releases; NULL:
+ * unknown, or no memory. */
+char *torus_anomaly_origin(void);
+
+/* Fails when the result of a call has a NaN. Within a gradient rule nothing is
+ * checked: rules may mask a NaN. */
+bool torus_anomaly_check_result(torus_scope *scope, const torus_call *call);
+
+/* Around a gradient rule, of the call that `node` recorded. What the rule
+ * records has that call's place. */
+typedef struct torus_anomaly_rule {
+  bool active;
+  const char *origin;
+} torus_anomaly_rule;
+torus_anomaly_rule torus_anomaly_enter(const torus_node *node);
+void torus_anomaly_leave(torus_anomaly_rule before);
+
+/* Fails when gradient number i of a call, which g led to, has a NaN. */
+bool torus_anomaly_check_gradient(torus_scope *scope, const torus_call *call,
+                                  int i, const torus_tensor *g,
+                                  const torus_tensor *gradient);
+
+#endif

@@ -1,0 +1,17 @@
+/* The Lua state that the engine is working for, in this thread: what gradient
+ * rules in Lua run in, and what anomaly mode looks for lines in. It is set
+ * during sweeps, and in anomaly mode during every call. */
+#ifndef TORUS_BINDING_RUNNING_H
+#define TORUS_BINDING_RUNNING_H
+
+#include "autodiff/anomaly.h"
+#include "binding/binding.h"
+
+lua_State *torus_running(void);
+/* Returns the one before. */
+lua_State *torus_set_running(lua_State *L);
+
+/* A torus_locate_fn. */
+bool torus_locate(char text[TORUS_ORIGIN_TEXT]);
+
+#endif

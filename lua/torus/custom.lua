@@ -1,0 +1,174 @@
+--- Functions with a gradient of one's own.
+-- @module torus.custom
+local core = require "torus.core"
+local engine = require "torus.engine"
+local options = require "torus.options"
+
+local M = {}
+
+local function is_float(x)
+  return engine.is_tensor(x) and x.dtype:find("^float") ~= nil
+end
+
+local function check_outputs(name, outputs)
+  local dtype
+  for i = 1, outputs.n do
+    local y = outputs[i]
+    if not engine.is_tensor(y) then
+      options.raise("%s: expected tensors from forward, got %s as result %d", name,
+        options.show(y), i)
+    end
+    if is_float(y) then
+      if dtype and dtype ~= y.dtype then
+        options.raise("%s: expected one dtype from forward, got %s and %s", name,
+          dtype, y.dtype)
+      end
+      dtype = y.dtype
+    end
+  end
+end
+
+-- Where each floating result is in the one tensor that the history knows.
+local function layout_of(outputs)
+  local layout, at = {}, 0
+  for i = 1, outputs.n do
+    if is_float(outputs[i]) then
+      local count = outputs[i]:numel()
+      layout[#layout + 1] = { index = i, start = at + 1, count = count,
+        shape = outputs[i].shape }
+      at = at + count
+    end
+  end
+  return layout
+end
+
+local function packed(outputs, layout)
+  if #layout == 1 then return outputs[layout[1].index]:detach() end
+  local parts = {}
+  for k, part in ipairs(layout) do
+    parts[k] = outputs[part.index]:detach():reshape(part.count)
+  end
+  return engine.cat(parts, 1)
+end
+
+local function unpacked(x, layout)
+  if #layout == 1 then return { x } end
+  local list = {}
+  for k, part in ipairs(layout) do
+    list[k] = x:narrow(1, part.start, part.count):reshape(part.shape)
+  end
+  return list
+end
+
+-- What the script's backward returned for argument i, checked against it.
+local function checked(name, gradient, i, x)
+  if gradient == nil then return engine.zeros_like(x) end
+  if not engine.is_tensor(gradient) or gradient.dtype ~= x.dtype
+    or options.shape_text(gradient) ~= options.shape_text(x) then
+    options.raise("%s: expected a gradient of argument %d like it, %s, from "
+      .. "backward, got %s", name, i, options.show(x), options.show(gradient))
+  end
+  return gradient
+end
+
+-- One application: its arguments, its layout of results, and what forward kept.
+local function rule_of(spec, context, layout, arguments, positions)
+  return function(g, result, inputs, wanted)
+    local seen = { inputs = table.move(arguments, 1, arguments.n, 1, {}),
+      outputs = {}, wanted = {} }
+    for k, i in ipairs(positions) do
+      seen.inputs[i], seen.wanted[i] = inputs[k], wanted[k]
+    end
+    for k, y in ipairs(unpacked(result, layout)) do
+      seen.outputs[layout[k].index] = y
+    end
+    local along = {}
+    for k, part in ipairs(unpacked(g, layout)) do along[layout[k].index] = part end
+    setmetatable(seen, { __index = context })
+    local last = layout[#layout].index
+    local gradients = table.pack(spec.backward(seen, table.unpack(along, 1, last)))
+    if gradients.n > arguments.n then
+      options.raise("%s: expected at most %d gradients from backward, one for "
+        .. "each argument of forward, got %d", spec.name, arguments.n, gradients.n)
+    end
+    local list = {}
+    for k, i in ipairs(positions) do
+      list[k] = wanted[k] and checked(spec.name, gradients[i], i, inputs[k]) or false
+    end
+    return list
+  end
+end
+
+-- The results with a history instead of those without.
+local function recorded(spec, context, outputs, arguments)
+  local layout, positions, inputs = layout_of(outputs), {}, {}
+  local needed = false
+  for i = 1, arguments.n do
+    if is_float(arguments[i]) then
+      positions[#positions + 1] = i
+      inputs[#inputs + 1] = arguments[i]
+      needed = needed or arguments[i].requires_grad
+    end
+  end
+  if not needed or #layout == 0 or not engine.is_recording() then return outputs end
+  -- Tensors are handed to the rule anew: a history that kept its own tensors
+  -- through Lua would never be collected.
+  local others = { n = arguments.n }
+  for i = 1, arguments.n do
+    if not is_float(arguments[i]) then others[i] = arguments[i] end
+  end
+  local result = core.custom(rule_of(spec, context, layout, others, positions),
+    { packed(outputs, layout), table.unpack(inputs) })
+  local list = table.move(outputs, 1, outputs.n, 1, { n = outputs.n })
+  for k, y in ipairs(unpacked(result, layout)) do list[layout[k].index] = y end
+  return list
+end
+
+local RULES = {
+  forward = { required = true, type = "callable" },
+  backward = { required = true, type = "callable" },
+  name = { default = "custom", type = "string" },
+}
+
+--- A function with a gradient of one's own.
+--
+-- forward(context, ...) computes the results, without a history. It may keep
+-- values in the table `context`.
+--
+-- backward(context, g, ...) receives one gradient for each result and returns one
+-- for each argument of forward, in their order: a tensor like the argument, or nil
+-- for zero. Besides what forward kept, context.inputs are the arguments,
+-- context.outputs the results, and context.wanted says which arguments need a
+-- gradient. Computed from these and g by differentiable operations, the gradient
+-- can be differentiated itself, to any order; what forward kept is constant then.
+-- @function torus.custom
+-- @tparam table spec
+-- @tparam function spec.forward (context, ...) -> tensor, ...
+-- @tparam function spec.backward (context, g, ...) -> gradient, ...
+-- @tparam[opt="custom"] string spec.name for messages
+-- @treturn function called like forward, without the context
+-- @raise when it is called: unless forward returns tensors, floating ones of one
+-- dtype; in a sweep: for gradients that are not like their arguments
+-- @usage
+-- -- the logistic function from its own value
+-- logistic = torus.custom {
+--   forward = function(_, x) return 1 / ((-x):exp() + 1) end,
+--   backward = function(context, g)
+--     local y = context.outputs[1]
+--     return g * y * (1 - y)
+--   end,
+-- }
+-- x = torus.tensor({ 0.5, 1 }, { dtype = "float64" })
+-- assert(torus.gradcheck(logistic, x, { order = 2 }))
+function M.custom(spec)
+  local o = options.resolve("custom", spec, RULES)
+  return function(...)
+    local arguments, context = table.pack(...), {}
+    local outputs = table.pack(engine.no_grad(o.forward, context, ...))
+    check_outputs(o.name, outputs)
+    local results = recorded(o, context, outputs, arguments)
+    return table.unpack(results, 1, results.n)
+  end
+end
+
+return M
