@@ -2,6 +2,7 @@
 #include "autodiff/build.h"
 #include "autodiff/op.h"
 #include "core/alloc.h"
+#include "core/interrupt.h"
 
 #include <assert.h>
 #include <string.h>
@@ -114,6 +115,7 @@ torus_tensor *torus_apply(torus_scope *scope, const torus_op *op,
     if (!in[i]) return NULL;
   }
   if (!check_inputs(scope, op, in, inputs)) return NULL;
+  if (!torus_interrupt_check(&scope->status)) return NULL;
   torus_tensor *saved = NULL;
   torus_call call = {.op = op,
                      .attrs = attrs ? attrs : &none,
@@ -122,6 +124,10 @@ torus_tensor *torus_apply(torus_scope *scope, const torus_op *op,
                      .saved = &saved};
   call.record = scope->record && !op->constant && any_requires_grad(&call);
   call.out = op->forward(scope, &call);
+  if (call.out && !torus_interrupt_check(&scope->status)) {
+    torus_tensor_release(call.out);
+    call.out = NULL;
+  }
   bool noted = false;
   if (torus_anomaly() && call.out &&
       !torus_anomaly_check_result(scope, &call)) {

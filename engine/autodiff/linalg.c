@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "core/interrupt.h"
 #include "core/intmath.h"
 #include "core/threads.h"
 #include "kernels/move.h"
@@ -197,8 +198,9 @@ static bool run_batch(torus_scope *scope, const torus_call *call,
   w.space = torus_scratch(scope, threads * w.space_bytes + (size_t)w.count);
   if (!w.space) return false;
   w.outcome = (uint8_t *)w.space + threads * w.space_bytes;
-  torus_parallel(pieces, run_chunk, &w);
-  bool ok = check_outcomes(scope, call, l, &w);
+  torus_parallel_interruptible(pieces, run_chunk, &w);
+  bool ok = torus_interrupt_check(&scope->status) &&
+            check_outcomes(scope, call, l, &w);
   torus_free(w.space);
   return ok;
 }

@@ -130,7 +130,7 @@ static torus_tensor *matmul_forward(torus_scope *scope,
     } else if (products == 1) {
       one_product(&p, 0, true);
     } else {
-      torus_parallel(products, product_piece, &p);
+      torus_parallel_interruptible(products, product_piece, &p);
     }
   }
   torus_scope_clear(&inner);

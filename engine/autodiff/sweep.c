@@ -9,6 +9,7 @@
 #include "autodiff/build.h"
 #include "autodiff/op.h"
 #include "core/alloc.h"
+#include "core/interrupt.h"
 #include "kernels/elementwise.h"
 
 #include <inttypes.h>
@@ -228,7 +229,8 @@ static bool watched_gradients(torus_scope *inner, const torus_call *call,
                               torus_tensor *g, const bool *wanted,
                               torus_tensor **out) {
   torus_anomaly_rule before = torus_anomaly_enter(call->out->node);
-  bool ok = gradients_of(inner, call, g, wanted, out);
+  bool ok = gradients_of(inner, call, g, wanted, out) &&
+            torus_interrupt_check(&inner->status);
   torus_anomaly_leave(before);
   for (int i = 0; ok && i < call->inputs; i++) {
     ok = !wanted[i] || torus_anomaly_check_gradient(inner, call, i, g, out[i]);
@@ -263,6 +265,7 @@ static bool propagate_with(sweep *s, const entry *e, const inputs *x) {
   bool ok = (torus_anomaly() ? watched_gradients : gradients_of)(
       &inner, &call, e->grad, x->wanted, x->gradient);
   if (node->op->runs_script) show_marks(s);
+  ok = ok && torus_interrupt_check(&inner.status);
   for (int i = 0; ok && i < call.inputs; i++) {
     if (!x->wanted[i]) continue;
     torus_tensor *g = torus_sum_to(&inner, x->gradient[i], &x->in[i]->shape);

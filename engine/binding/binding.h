@@ -35,6 +35,9 @@ torus_raise_text(lua_State *L, const char *format, ...);
  * `nil`, `tensor (3,4) float32`, `{1, 2}`, `a function`. */
 const char *torus_describe(lua_State *L, int index);
 
+/* After the script has been told of a Ctrl-C, or is about to be. */
+void torus_end_interrupt(lua_State *L);
+
 /* --- tensors as values --- */
 
 /* The tensor at index; raises when it is none or was released. operation: the

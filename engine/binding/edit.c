@@ -13,7 +13,6 @@
 #include <lauxlib.h>
 #include <locale.h>
 #include <lua.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,36 +27,6 @@ typedef struct editor {
   lua_State *L; /* while it reads, else NULL */
   const char *prompt;
 } editor;
-
-/* --- interrupts --- */
-
-/* The state to stop; a signal handler can be told in no other way. */
-static lua_State *volatile running;
-
-static void stop(lua_State *L, lua_Debug *ar) {
-  (void)ar;
-  lua_sethook(L, NULL, 0, 0);
-  luaL_error(L, "interrupted");
-}
-
-static void on_interrupt(int signal) {
-  (void)signal;
-  if (running) {
-    int mask = LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT;
-    lua_sethook(running, stop, mask, 1);
-  }
-}
-
-/* interrupts(true): from here Ctrl-C raises "interrupted" in Lua code.
- * interrupts(false): it does nothing more than end a line being read. */
-static int edit_interrupts(lua_State *L) {
-  running = lua_toboolean(L, 1) ? L : NULL;
-  lua_sethook(L, NULL, 0, 0);
-  struct sigaction action = {.sa_handler = on_interrupt,
-                             .sa_flags = SA_RESTART};
-  sigaction(SIGINT, &action, NULL);
-  return 0;
-}
 
 /* --- the editor --- */
 
@@ -195,10 +164,8 @@ static const luaL_Reg methods[] = {{"read", editor_read},
                                    {"__close", editor_close},
                                    {NULL, NULL}};
 
-static const luaL_Reg functions[] = {{"open", edit_open},
-                                     {"interrupts", edit_interrupts},
-                                     {"interactive", edit_interactive},
-                                     {NULL, NULL}};
+static const luaL_Reg functions[] = {
+    {"open", edit_open}, {"interactive", edit_interactive}, {NULL, NULL}};
 
 LUAMOD_API int luaopen_torus_edit(lua_State *L);
 int luaopen_torus_edit(lua_State *L) {

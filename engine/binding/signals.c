@@ -1,6 +1,7 @@
-/* Interrupts: calls that a control-C waits for. */
+/* Interrupts: calls that a control-C waits for, and calls that it stops. */
 #define _POSIX_C_SOURCE 200809L
 #include "binding/binding.h"
+#include "core/interrupt.h"
 
 #include <signal.h>
 
@@ -97,6 +98,55 @@ static int stopped(lua_State *L) {
   return 2;
 }
 
+/* --- the prompt --------------------------------------------------------- */
+
+/* The state to stop; a signal handler can be told in no other way. */
+static lua_State *volatile running;
+/* Since the running command began. */
+static volatile sig_atomic_t interrupts_seen;
+
+void torus_end_interrupt(lua_State *L) {
+  torus_interrupt_clear();
+  lua_sethook(L, NULL, 0, 0);
+  if (running && running != L) lua_sethook(running, NULL, 0, 0);
+}
+
+static void stop_script(lua_State *L, lua_Debug *ar) {
+  (void)ar;
+  torus_end_interrupt(L);
+  torus_raise_text(L, "interrupted");
+}
+
+/* The first one stops the engine, which polls, and Lua code, which has a hook;
+ * what both are deaf to, a second one leaves. */
+static void on_interrupt(int signal) {
+  if (!running) return;
+  if (interrupts_seen++) {
+    struct sigaction leaving = {.sa_handler = SIG_DFL};
+    sigaction(signal, &leaving, NULL);
+    raise(signal);
+    return;
+  }
+  torus_interrupt_request();
+  int mask = LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT;
+  lua_sethook(running, stop_script, mask, 1);
+}
+
+/* interrupts(true): from here a control-C raises "interrupted", in Lua code
+ * and in long calls of the engine, and a second one ends the process.
+ * interrupts(false): it does nothing more than end a line being read. */
+static int interrupts(lua_State *L) {
+  bool on = lua_toboolean(L, 1);
+  running = NULL;
+  torus_end_interrupt(L);
+  interrupts_seen = 0;
+  struct sigaction action = {.sa_handler = on_interrupt,
+                             .sa_flags = SA_RESTART};
+  sigaction(SIGINT, &action, NULL);
+  if (on) running = L;
+  return 0;
+}
+
 void torus_open_signals(lua_State *L) {
   /* A write beyond the limit of file sizes is an error like any other. */
   struct sigaction limit;
@@ -109,4 +159,6 @@ void torus_open_signals(lua_State *L) {
   lua_setfield(L, -2, "stopped");
   lua_pushcfunction(L, uninterrupted);
   lua_setfield(L, -2, "uninterrupted");
+  lua_pushcfunction(L, interrupts);
+  lua_setfield(L, -2, "interrupts");
 }

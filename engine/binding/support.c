@@ -4,6 +4,7 @@
 #include "binding/binding.h"
 #include "binding/running.h"
 #include "core/alloc.h"
+#include "core/interrupt.h"
 
 #include <string.h>
 
@@ -115,6 +116,10 @@ torus_tensor *torus_check_tensor(lua_State *L, int index,
 
 static int raise_status(lua_State *L, const torus_status *status) {
   lua_pushstring(L, status->message);
+  /* One that a finaliser sees is not for it: the script is told later. */
+  if (status->code == TORUS_EINTERRUPTED && !in_finaliser(L)) {
+    torus_end_interrupt(L);
+  }
   return status->code == TORUS_ESCRIPT ? lua_error(L) : torus_raise(L);
 }
 
@@ -124,6 +129,7 @@ static torus_status attempt(torus_compute_fn *fn, void *arg,
   torus_scope scope;
   torus_scope_init(&scope, recording);
   torus_tensor *result = fn(&scope, arg);
+  torus_interrupt_check(&scope.status);
   if (box && scope.status.code == TORUS_OK) {
     *box = torus_tensor_retain(result);
   }

@@ -17,7 +17,8 @@ typedef enum torus_code {
   TORUS_ESPENT,  /* likewise, but half-way: what a retry would need is gone */
   TORUS_ESCRIPT, /* a script that was called back raised an error, which names
                     its line */
-  TORUS_EIO      /* the outside world failed: files, formats */
+  TORUS_EIO,     /* the outside world failed: files, formats */
+  TORUS_EINTERRUPTED /* core/interrupt.h: the call was abandoned */
 } torus_code;
 
 typedef struct torus_status {

@@ -4,8 +4,11 @@
 #define _GNU_SOURCE
 #include "core/threads.h"
 
+#include "core/interrupt.h"
+
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -20,6 +23,7 @@ typedef struct job {
   int64_t pieces;
   int workers; /* how many may join */
   int threads; /* as the caller has configured */
+  bool interruptible;
 } job;
 
 static struct {
@@ -92,9 +96,13 @@ static void pause_briefly(void) {
 #endif
 }
 
+static bool is_abandoned(const job *j) {
+  return j->interruptible && torus_interrupted();
+}
+
 static void run_pieces(const job *j, int thread) {
   in_piece = true;
-  for (;;) {
+  while (!is_abandoned(j)) {
     int64_t piece = atomic_fetch_add(&pool.next, 1);
     if (piece >= j->pieces) break;
     j->fn(j->arg, piece, thread);
@@ -181,9 +189,14 @@ static void prepare_for_end_and_fork(void) {
 void torus_threads_admit(bool (*admit)(int threads)) { admits = admit; }
 
 /* With the lock held. A thread that can't be started, or for which a kernel
- * lacks memory, is done without. */
+ * lacks memory, is done without. Signals are for the program's own threads:
+ * a handler may look at what these are doing. */
 static void start_workers(int count) {
+  sigset_t all, before;
   prepare_for_end_and_fork();
+  if (pool.started >= count) return;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
   while (pool.started < count && !atomic_load(&pool.stop)) {
     if (admits && !admits(pool.started + 2)) break;
     void *id = (void *)(intptr_t)(pool.started + 1);
@@ -192,6 +205,7 @@ static void start_workers(int count) {
     }
     pool.started++;
   }
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 static void await_workers(void) {
@@ -221,15 +235,26 @@ static void run_shared(const job *j) {
   await_workers();
 }
 
-void torus_parallel(int64_t pieces, torus_piece_fn *fn, void *arg) {
+static void run_job(job j) {
   int threads = torus_threads();
-  if (threads > pieces) threads = (int)pieces;
+  if (threads > j.pieces) threads = (int)j.pieces;
   /* One job at a time: the threads of a program that come here meanwhile do
    * their pieces themselves. */
   if (threads > 1 && !in_piece && !atomic_exchange(&pool.busy, true)) {
-    run_shared(&(job){fn, arg, pieces, threads - 1, torus_threads()});
+    j.workers = threads - 1;
+    j.threads = torus_threads();
+    run_shared(&j);
     atomic_store(&pool.busy, false);
     return;
   }
-  for (int64_t i = 0; i < pieces; i++) fn(arg, i, 0);
+  for (int64_t i = 0; i < j.pieces && !is_abandoned(&j); i++) j.fn(j.arg, i, 0);
+}
+
+void torus_parallel(int64_t pieces, torus_piece_fn *fn, void *arg) {
+  run_job((job){.fn = fn, .arg = arg, .pieces = pieces});
+}
+
+void torus_parallel_interruptible(int64_t pieces, torus_piece_fn *fn,
+                                  void *arg) {
+  run_job((job){.fn = fn, .arg = arg, .pieces = pieces, .interruptible = true});
 }

@@ -22,6 +22,12 @@ typedef void torus_piece_fn(void *arg, int64_t piece, int thread);
  * those made by a thread of the program while another one's job runs. */
 void torus_parallel(int64_t pieces, torus_piece_fn *fn, void *arg);
 
+/* For long jobs that write nothing but a result which nobody sees after an
+ * interrupt (core/interrupt.h): then the pieces that are left are not run, and
+ * the caller, or whoever calls it, checks before it uses the result. */
+void torus_parallel_interruptible(int64_t pieces, torus_piece_fn *fn,
+                                  void *arg);
+
 /* Number of threads that jobs of the calling thread use; default: the
  * processors this process may use, or the environment variable TORUS_THREADS,
  * which torus_threads_check finds at fault. */

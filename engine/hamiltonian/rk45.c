@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/alloc.h"
+#include "core/interrupt.h"
 #include "core/threads.h"
 #include "hamiltonian/rk45_step.h"
 
@@ -364,6 +365,7 @@ INLINE bool solve(const job *j, const work *w, int64_t lanes, int64_t first,
     w->h[l] = 0;
   }
   while (active > 0) {
+    if (!torus_interrupt_check(status)) return false;
     if (!try_step(j, w, lanes, status)) return false;
     int64_t before = active;
     bool special = decide(j, w, lanes);
@@ -467,7 +469,8 @@ static bool report(const failure *f, torus_status *status) {
 
 static bool run(job *j, int64_t pieces, torus_rk45_stats *stats,
                 torus_status *status) {
-  torus_parallel(pieces, solve_piece, j);
+  torus_parallel_interruptible(pieces, solve_piece, j);
+  if (!torus_interrupt_check(status)) return false;
   for (int64_t i = 0; i < pieces; i++) {
     if (j->status[i].code != TORUS_OK)
       return torus_status_fail(status, j->status[i].code, "%s",

@@ -255,7 +255,7 @@ void conv_correlation_run(const conv_correlation *job, void *scratch) {
   p.zeros = conv_take(&at, zeros);
   memset(p.zeros, 0, zeros);
   if (!p.own) torus_parallel(p.chunks, weights_piece, &p);
-  torus_parallel(job->jobs * p.runs, patches_piece, &p);
+  torus_parallel_interruptible(job->jobs * p.runs, patches_piece, &p);
 }
 
 /* Patches between flushes of the weight gradient to double; the maximum number
@@ -457,7 +457,8 @@ void conv_weight_sum_run(const conv_weight_sum *job, void *scratch) {
   p.zeros = conv_take(&at, zeros);
   memset(p.zeros, 0, zeros);
   p.scratch = at;
-  torus_parallel(job->jobs * p.partials * p.groups.count, sum_piece, &p);
+  torus_parallel_interruptible(job->jobs * p.partials * p.groups.count,
+                               sum_piece, &p);
   if (job->jobs * p.partials > 1) {
     torus_parallel(torus_ceil_div(job->c, CHUNK), combine_piece, &p);
   }

@@ -236,7 +236,7 @@ void torus_decoder_run(const torus_decoder *decoder, torus_decoder_job *job,
   plan p;
   plan_work(&p, decoder, job->dtype, job->images, scratch);
   p.job = job;
-  torus_parallel(p.pieces, run_piece, &p);
+  torus_parallel_interruptible(p.pieces, run_piece, &p);
   job->squares = 0;
   for (int64_t i = 0; i < p.pieces; i++) job->squares += p.squares[i];
   (p.dtype == TORUS_FLOAT32 ? collect_f32 : collect_f64)(&p);

@@ -305,5 +305,5 @@ void torus_fft_run(const torus_fft_job *job, void *scratch) {
     torus_fft_root(k, job->n, &roots[k], &roots[r.length + 1 + k]);
     roots[r.length + 1 + k] *= -1;
   }
-  torus_parallel(pieces_of(&r), run_piece, &r);
+  torus_parallel_interruptible(pieces_of(&r), run_piece, &r);
 }

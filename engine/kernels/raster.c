@@ -117,5 +117,5 @@ static void draw_piece(void *arg, int64_t piece, int thread) {
 void torus_raster_discs(const torus_raster_scene *scene, int64_t images,
                         const float *positions, float *out) {
   job j = {scene, images, positions, out};
-  torus_parallel((images + PIECE - 1) / PIECE, draw_piece, &j);
+  torus_parallel_interruptible((images + PIECE - 1) / PIECE, draw_piece, &j);
 }

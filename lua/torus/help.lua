@@ -27,8 +27,9 @@ after `torus.` what there is, after `x:` what x can do.
   help "nn"                              what a module holds
 
 Programs to read are in examples/; scripts/torus SCRIPT runs one. `make docs`
-writes the reference as HTML. Ctrl-C stops what runs; Ctrl-D, exit or quit
-leaves.]]
+writes the reference as HTML. Ctrl-C stops what runs, a second one leaves; so do
+Ctrl-D, exit and quit. `;` at the end of a line silences its value; `:time`
+before it tells how long it took.]]
 
 local NEAREST = 5
 

@@ -1,50 +1,21 @@
 --- The prompt: `scripts/torus` without a script.
 --
--- Values print by themselves, input may take several lines, Tab completes,
--- errors end nothing, and what is made with `local` stays for the next line.
+-- Values print by themselves unless a semicolon ends the line, input may take
+-- several lines, Tab completes, errors end nothing, and what is made with `local`
+-- stays for the next line. Ctrl-C stops what runs, a second one leaves.
 -- @module torus.repl
+local core = require "torus.core"
 local help = require "torus.help"
+local compile = require "torus.repl.compile"
 local complete = require "torus.repl.complete"
 local show = require "torus.repl.show"
 
 local M = {}
 
 local PROMPT, MORE = "> ", ">> "
-local CHUNK = "=prompt"
 local LIBRARY = debug.getinfo(1, "S").source:gsub("repl%.lua$", "")
 -- Calls that an error message goes back at most.
 local MAX_CALLS = 40
-
--- The text asks for more when Lua stumbles over its very end.
-local function is_incomplete(message)
-  return message:find("<eof>", -5, true) ~= nil
-end
-
--- Each input is a chunk of its own, in which a local would be lost: at the
--- start of one, `local` is left out. A `<const>` stands only after `local`.
-local function without_local(text)
-  local rest = text:match("^%s*local(%s+[%a_].*)$")
-  if not rest or rest:match("^[%s%w_,]*<") then return text end
-  return rest
-end
-
--- An expression is asked for its value. As an argument, a call is not a tail call,
--- which would take the prompt's line out of messages. Returns nil, message and
--- whether the text is only incomplete, if it is no Lua.
-local function compile(text, environment)
-  local chunk, message = load("return " .. text, CHUNK, "t", environment)
-  if chunk then
-    local as_argument = "return (function(...) return ... end)(" .. text .. "\n)"
-    return load(as_argument, CHUNK, "t", environment) or chunk
-  end
-  local incomplete = is_incomplete(message)
-  for _, form in ipairs { without_local(text), text } do
-    chunk, message = load(form, CHUNK, "t", environment)
-    if chunk then return chunk end
-    incomplete = incomplete or is_incomplete(message)
-  end
-  return nil, message, incomplete
-end
 
 local function describe(message)
   if type(message) == "string" then return message end
@@ -61,7 +32,7 @@ local function trace(message)
   local all
   for level = 2, MAX_CALLS do
     local call = debug.getinfo(level, "Sln")
-    if not call or (call.what == "main" and call.source == CHUNK) then break end
+    if not call or (call.what == "main" and call.source == compile.CHUNK) then break end
     local ours = call.source:sub(1, #LIBRARY) == LIBRARY
     if all == nil and call.what ~= "C" then
       all = ours and message:sub(1, #call.short_src) == call.short_src
@@ -87,11 +58,24 @@ local function helper(write)
   })
 end
 
+-- A local of the name of a global that was there before, such as `string` or
+-- `type`, must not take it from the modules, which share the globals: it goes to a
+-- layer over them. Everything else goes to the globals, where scripts find it.
+local function layer_over(environment, shadowed)
+  return setmetatable({}, {
+    __index = environment,
+    __newindex = function(layer, name, value)
+      if shadowed[name] then rawset(layer, name, value) else environment[name] = value end
+    end,
+  })
+end
+
 --- A conversation.
 -- @tparam table io_functions
 -- `read(prompt)` gives a line, or nil at the end; its second result is true
 -- when the user gave the input up. `write(text)` and `complain(text)` take
--- values and errors; `interrupts(on)`, optional, is told when code runs.
+-- values and errors; `interrupts(on)`, optional, is told when code runs;
+-- `clock()`, optional, tells the time in seconds.
 -- @tparam[opt=_G] table environment
 -- @treturn Session
 function M.session(io_functions, environment)
@@ -99,9 +83,13 @@ function M.session(io_functions, environment)
   if environment.help == nil then
     rawset(environment, "help", helper(io_functions.write))
   end
+  local known, shadowed = {}, {}
+  for name in next, _G do known[name] = true end
   return setmetatable({
     io = io_functions,
-    environment = environment,
+    environment = layer_over(environment, shadowed),
+    known = known, -- globals that were there before
+    shadowed = shadowed, -- those of them of which a local took the name
     failures = 0,
   }, Session)
 end
@@ -111,53 +99,89 @@ function Session:fail(message)
   self.io.complain(message .. "\n")
 end
 
--- Reads until a chunk is whole. Returns it; false if there is nothing to run;
--- nil at the end of the input.
+-- The rest of a line that begins with a command, and whether it is `:time`; nil,
+-- after a message, where there is no such command.
+function Session:take_command(line)
+  local name, rest = compile.command(line)
+  if not name then return line, false end
+  if name == "time" and rest ~= "" then return rest, true end
+  self:fail(name == "time" and "prompt: :time: expected Lua after it, got nothing"
+    or ("prompt: unknown command :%s (known: :time)"):format(name))
+end
+
+-- Reads until a chunk is complete. Returns it and what is known about it; false if
+-- there is nothing to run; nil at the end of the input.
 function Session:next_chunk()
-  local text
+  local text, timed
   while true do
     local line, given_up = self.io.read(text and MORE or PROMPT)
     if given_up then return false end
     if not line then
       if not text then return nil end
-      local _, message = compile(text, self.environment)
+      local _, message = compile.compile(text, self.environment)
       self:fail(message)
       return nil
     end
     if not text and line:match("^%s*$") then return false end
     if not text and (line == "exit" or line == "quit") then return nil end
+    if not text then
+      line, timed = self:take_command(line)
+      if not line then return false end
+    end
     text = text and text .. "\n" .. line or line
-    local chunk, message, incomplete = compile(text, self.environment)
-    if chunk then return chunk end
+    local chunk, about, incomplete = compile.compile(text, self.environment)
+    if chunk then
+      about.timed = timed
+      return chunk, about
+    end
     if not incomplete then
-      self:fail(message)
+      self:fail(about)
       return false
     end
   end
 end
 
-function Session:execute(chunk)
+function Session:declare(names)
+  for _, name in ipairs(names or {}) do
+    if self.known[name] then self.shadowed[name] = true end
+  end
+end
+
+local function duration(seconds)
+  if seconds < 1e-3 then return ("%.0f us"):format(seconds * 1e6) end
+  if seconds < 1 then return ("%.3g ms"):format(seconds * 1e3) end
+  return ("%.3g s"):format(seconds)
+end
+
+-- Printing is part of what an interrupt stops.
+function Session:execute(chunk, about)
   local interrupts = self.io.interrupts or function() end
+  local clock = self.io.clock or core.clock
+  local seconds
+  self:declare(about.names)
+  local function run()
+    local start = clock()
+    local results = table.pack(chunk())
+    seconds = clock() - start
+    if results[1] ~= nil then self.environment._ = results[1] end
+    for i = 1, about.silent and 0 or results.n do
+      self.io.write(show.show(results[i]) .. "\n")
+    end
+  end
   interrupts(true)
-  local results = table.pack(xpcall(chunk, trace))
+  local ok, message = xpcall(run, trace)
   interrupts(false)
-  if not results[1] then
-    self:fail(results[2])
-    return
-  end
-  for i = 2, results.n do
-    self.io.write(show.show(results[i]) .. "\n")
-  end
-  if results[2] ~= nil then self.environment._ = results[2] end
+  if not ok then self:fail(message) end
+  if about.timed and seconds then self.io.write(duration(seconds) .. "\n") end
 end
 
 --- Reads, runs and prints until the input ends.
 -- @treturn integer how many inputs failed
 function Session:run()
   while true do
-    local chunk = self:next_chunk()
+    local chunk, about = self:next_chunk()
     if chunk == nil then return self.failures end
-    if chunk then self:execute(chunk) end
+    if chunk then self:execute(chunk, about) end
   end
 end
 
@@ -197,18 +221,23 @@ function M.main(torus)
   end
   local functions = { write = write, complain = complain }
   local editor
+  if interactive then
+    functions.interrupts = core.interrupts
+    core.interrupts(false)
+  end
+  local session = M.session(functions)
+  local scope = session.environment
   if interactive and has_edit then
-    editor = edit.open { history = history_path(), complete = complete.complete }
+    editor = edit.open { history = history_path(),
+      complete = function(before) return complete.complete(before, scope) end }
     functions.read = function(prompt) return editor:read(prompt) end
-    functions.interrupts = edit.interrupts
-    edit.interrupts(false)
   else
     functions.read = function(prompt) return read_plainly(prompt, interactive) end
   end
   if interactive then
     write(("torus on %s. `torus` is loaded; Tab completes, help tells more.\n"):format(_VERSION))
   end
-  local failures = M.session(functions):run()
+  local failures = session:run()
   if editor then editor:close() end
   if interactive then
     write("\n")

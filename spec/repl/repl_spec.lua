@@ -2,7 +2,7 @@ local repl = require "torus.repl"
 
 -- Runs lines through a session; returns what it wrote, what it complained
 -- about, the prompts, its environment and the number of failures.
-local function converse(lines, environment)
+local function converse(lines, environment, clock)
   local out, complaints, prompts = {}, {}, {}
   local at = 0
   environment = environment or setmetatable({}, { __index = _G })
@@ -15,6 +15,7 @@ local function converse(lines, environment)
     end,
     write = function(text) out[#out + 1] = text end,
     complain = function(text) complaints[#complaints + 1] = text end,
+    clock = clock,
   }, environment)
   local failures = session:run()
   return {
@@ -58,6 +59,59 @@ describe("repl", function()
     }
     assert.equal("4\n7\n", talk.out)
     assert.equal("", talk.complaints)
+  end)
+
+  it("names the line of an error after a local", function()
+    for _, case in ipairs {
+      { 1, "local x = nothing.field" },
+      { 2, "local x, y =", "  1, nothing.field" },
+      { 3, "local f = function()", "", "  error('boo') end f()" },
+      { 2, "local function g()", "  error('boo') end g()" },
+      { 1, "local x <const> = nothing.field" },
+    } do
+      local talk = converse { table.unpack(case, 2) }
+      assert.equal("prompt:" .. case[1] .. ":", talk.complaints:match("^prompt:%d+:"))
+    end
+  end)
+
+  it("forgets a value when local declares its name alone", function()
+    assert.equal("nil\nnil\n",
+      converse({ "x, y = 1, 2", "local x", "x", "local y, z", "y" }).out)
+  end)
+
+  it("leaves the globals of other modules alone", function()
+    local talk = converse {
+      "local string, type = 'mine', 5", "string .. type", "torus = require 'torus'",
+      "torus.zeros(2)", "_G.string.rep('a', 2)", "local function print() return 7 end",
+      "print()",
+    }
+    assert.equal("", talk.complaints)
+    assert.equal('"mine5"\n[0., 0.]  float32 (2)\n"aa"\n7\n', talk.out)
+    assert.is_function(type)
+  end)
+
+  it("prints nothing before a semicolon", function()
+    local talk = converse { "5;", "_", '"a;b";  -- a; comment', "_", "1, 2;",
+      "x = 3;", "'end;'" }
+    assert.equal('5\n"a;b"\n"end;"\n', talk.out)
+    assert.matches("^prompt:1: bad argument", converse({ "string.rep();" }).complaints)
+  end)
+
+  it("tells how long a command took", function()
+    local seconds = 0
+    local function clock()
+      seconds = seconds + 0.25
+      return seconds
+    end
+    local talk = converse({ ":time 1 + 1", ":time x = (", "3)", "x", ":time 5;",
+      ":times 3", ":time", ":time error('boo', 0)", ":time ::a::" }, nil, clock)
+    assert.equal("2\n250 ms\n250 ms\n3\n250 ms\n250 ms\n", talk.out)
+    assert.equal([[
+prompt: unknown command :times (known: :time)
+prompt: :time: expected Lua after it, got nothing
+boo
+]], talk.complaints)
+    assert.matches("^5\n%d+ us\n$", converse({ ":time 5" }).out)
   end)
 
   it("asks for more until the input is whole", function()
@@ -184,6 +238,79 @@ describe("scripts/torus", function()
     run("rm -r " .. home)
     assert.truthy(output:find("\n42\r?\n"), output)
     assert.truthy(history:find("#torus.arange(42)", 1, true), history)
+  end)
+
+  -- What a prompt shows on a terminal that sends it these keys, by commands of a
+  -- shell, its status, and the seconds that it took. `await TEXT` waits until the
+  -- text has been shown, `keys TEXT` types it.
+  local function on_a_terminal(commands)
+    local home = os.tmpname()
+    os.remove(home)
+    run("mkdir " .. home)
+    local start = os.time()
+    local output, status = run(([[
+      export HOME=%s TERM=vt100
+      unset XDG_STATE_HOME
+      keys() { printf "$@"; }
+      await() {
+        for i in $(seq 200); do
+          grep -q "$1" $HOME/shown 2>/dev/null && return
+          sleep 0.05
+        done
+      }
+      { await '^> '; %s; } |
+        script -qefc "env --default-signal scripts/torus" $HOME/shown
+    ]]):format(home, commands))
+    run("rm -r " .. home)
+    return output, status, os.time() - start
+  end
+
+  -- By themselves they take half a minute and more.
+  local LONG = {
+    "f = torus.nn.MLP { sizes = { 1, 256, 256, 1 }, activation = [[tanh]], scalar = true } "
+      .. "torus.no_grad(function() return torus.integrate { H = torus.separable(f, f), "
+      .. "q = x, p = x, dt = 0.01, steps = 1000000 } end)",
+    "s = torus.systems.three_body q, p = s:sample { count = 1000000 } s:solve(q, p)",
+    "while true do x:sin() end",
+    "coroutine.wrap(function() while true do x:sin() end end)()",
+    "while true do end",
+  }
+  on_terminal("stops the engine and Lua at a Ctrl-C, and goes on", function()
+    local commands = { "keys 'x = torus.ones(4, 1)\\n'" }
+    for i, code in ipairs(LONG) do
+      commands[#commands + 1] = ("keys 'print([[be]] .. [[gun%d]]) %s\\n'; await begun%d; "
+        .. "sleep 0.3; keys '\\003'; keys 'print([[en]] .. [[ded%d]])\\n'; await ended%d")
+        :format(i, code, i, i, i)
+    end
+    local output, status, seconds = on_a_terminal(table.concat(commands, "; ")
+      .. "; keys '\\004'; sleep 0.1")
+    local _, count = output:gsub("prompt:1: interrupted", "")
+    assert.equal(#LONG, count, output)
+    assert.truthy(output:find("ended" .. #LONG, 1, true), output)
+    assert.equal(0, status)
+    assert.is_true(seconds < 25)
+  end)
+
+  on_terminal("is left by a second Ctrl-C where the first is not heard", function()
+    local output, status, seconds = on_a_terminal([[
+      keys 'print("be" .. "gun") return (("a"):rep(40)):find(("a*"):rep(40) .. "b")\n'
+      await begun; keys '\003'; sleep 0.5; keys '\003'; sleep 0.3]])
+    assert.is_nil(output:find("interrupted", 1, true), output)
+    assert.equal(128 + 2, status)
+    assert.is_true(seconds < 20)
+  end)
+
+  on_terminal("ends a training after its step at a Ctrl-C", function()
+    local output, status = on_a_terminal([[
+      keys 'config = torus.runs.configuration.make("small", { model = "hnn" })\n'
+      keys 'config.steps = 1000000 run = os.tmpname() os.remove(run)\n'
+      keys 'print("be" .. "gun") done = torus.runs.train(run, config)\n'
+      await begun; sleep 2; keys '\003'
+      keys 'io.open(run .. "/checkpoint.safetensors") ~= nil, "en" .. "ded"\n'; await ended
+      keys 'os.execute("rm -r " .. run)\n'; sleep 0.3; keys '\004'; sleep 0.1]])
+    assert.is_nil(output:find("interrupted\r?\n"), output)
+    assert.truthy(output:find('\ntrue\r?\n"ended"\r?\n'), output)
+    assert.equal(0, status)
   end)
 
   on_terminal("does not close or read an editor that completes", function()

@@ -1,0 +1,3 @@
+#include "core/interrupt.h"
+
+atomic_bool torus_interrupt_requested;
