@@ -7,6 +7,7 @@ local Sequential = require "torus.nn.sequential"
 local MLP = require "torus.nn.mlp"
 local activation = require "torus.nn.activation"
 local initialise = require "torus.nn.initialise"
+local losses = require "torus.nn.losses"
 
 local M = {
   Module = Module,
@@ -17,6 +18,8 @@ local M = {
   activation = activation.get,
   initialise = initialise,
 }
+
+for name, loss in pairs(losses) do M[name] = loss end
 
 -- Activations as modules, for a Sequential.
 

@@ -4,6 +4,7 @@
 local engine = require "torus.engine"
 local core = require "torus.core"
 local options = require "torus.options"
+local parameters = require "torus.optim.parameters"
 
 --- An Adam optimiser; torus.optim.adam makes it.
 -- @type Adam
@@ -18,14 +19,27 @@ local RULES = {
   weight_decay = { default = 0, type = "number", min = 0 },
 }
 
--- Raises unless each tensor of a list has its parameter's shape; nil passes.
-local function check_tensors(name, list, params)
-  for i, p in ipairs(params) do
-    if list[i] ~= nil then
-      options.tensor("adam", name .. " " .. i, list[i], engine.is_tensor(p)
-        and p.shape or { "..." })
+-- An optimiser of a class, whose name messages show.
+local function make(class, name, params, opts, rules)
+  opts = options.resolve(name, opts, rules)
+  local betas = opts.betas or { 0.9, 0.999 }
+  for i = 1, 2 do
+    local problem = options.check(betas[i], { type = "number", min = 0 })
+    if problem or betas[i] >= 1 then
+      options.raise("%s: option \"betas\": expected two numbers in "
+        .. "[0, 1), got %s, %s", name, options.show(betas[1]), options.show(betas[2]))
     end
   end
+  parameters.check(name, params)
+  local self = setmetatable({ params = params, first = {}, second = {},
+    counts = {}, steps = 0, lr = opts.lr, beta1 = betas[1], beta2 = betas[2],
+    eps = opts.eps, weight_decay = opts.weight_decay, name = name }, class)
+  for i, p in ipairs(params) do
+    self.first[i] = engine.zeros_like(p)
+    self.second[i] = engine.zeros_like(p)
+    self.counts[i] = 0
+  end
+  return self
 end
 
 --- An Adam optimiser (Kingma & Ba 2015, algorithm 1) with PyTorch's conventions:
@@ -54,35 +68,34 @@ end
 -- end
 -- print(optimiser)   -- adam(2 tensors, lr=0.01, step 3)
 function Adam.new(params, opts)
-  opts = options.resolve("adam", opts, RULES)
-  local betas = opts.betas or { 0.9, 0.999 }
-  for i = 1, 2 do
-    local problem = options.check(betas[i], { type = "number", min = 0 })
-    if problem or betas[i] >= 1 then
-      options.raise("adam: option \"betas\": expected two numbers in "
-        .. "[0, 1), got %s, %s", options.show(betas[1]), options.show(betas[2]))
-    end
-  end
-  if type(params) ~= "table" or #params == 0 then
-    options.raise("adam: params: expected a list of at least one tensor, got "
-      .. "%s", options.show(params))
-  end
-  check_tensors("parameter", params, params)
-  local seen = {}
-  for i, p in ipairs(params) do
-    if seen[p] then
-      options.raise("adam: parameter %d is parameter %d once more", i, seen[p])
-    end
-    seen[p] = i
-  end
-  local self = setmetatable({ params = params, first = {}, second = {},
-    counts = {}, steps = 0, lr = opts.lr, beta1 = betas[1], beta2 = betas[2],
-    eps = opts.eps, weight_decay = opts.weight_decay }, Adam)
-  for i, p in ipairs(params) do
-    self.first[i] = engine.zeros_like(p)
-    self.second[i] = engine.zeros_like(p)
-    self.counts[i] = 0
-  end
+  return make(Adam, "adam", params, opts, RULES)
+end
+
+local DECOUPLED = options.joined(RULES,
+  { weight_decay = { default = 0.01, type = "number", min = 0 } })
+
+--- Adam with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2): before
+-- its step every parameter is multiplied by 1 - lr weight_decay, and the decay
+-- enters no moments.
+-- @function torus.optim.adamw
+-- @tparam {tensor,...} params leaves, which the steps update in place
+-- @tparam[opt] table opts
+-- @tparam[opt=0.001] number opts.lr learning rate; the field `lr` may change
+-- between steps
+-- @tparam[opt] {number,number} opts.betas decays of the two moments, in [0, 1):
+-- {0.9, 0.999} by default
+-- @tparam[opt=1e-8] number opts.eps added to the root of the second moment
+-- @tparam[opt=0.01] number opts.weight_decay
+-- @treturn Adam
+-- @raise unless params is a list of at least one tensor, each there once
+-- @usage
+-- w = torus.full({ 1 }, 3, { requires_grad = true })
+-- optimiser = torus.optim.adamw({ w }, { lr = 0.1, weight_decay = 0.5 })
+-- optimiser:step(torus.grad((w * w):sum(), { w }))
+-- print(w:item())   -- 3 (1 - 0.1 * 0.5) - 0.1 = 2.75
+function Adam.decoupled_new(params, opts)
+  local self = make(Adam, "adamw", params, opts, DECOUPLED)
+  self.decoupled = true
   return self
 end
 
@@ -98,8 +111,8 @@ end
 -- print(w:item())   -- 2.9
 function Adam:step(grads)
   if grads ~= nil then
-    options.argument("adam", "grads", grads, { type = "table" })
-    check_tensors("gradient", grads, self.params)
+    options.argument(self.name, "grads", grads, { type = "table" })
+    parameters.check_tensors(self.name, "gradient", grads, self.params)
   end
   local params, given, first, second, steps = {}, {}, {}, {}, {}
   local counts = table.move(self.counts, 1, #self.params, 1, {})
@@ -116,6 +129,12 @@ function Adam:step(grads)
   end
   local o = { lr = self.lr, beta1 = self.beta1, beta2 = self.beta2,
     eps = self.eps, weight_decay = self.weight_decay }
+  if self.decoupled then
+    engine.no_grad(function()
+      for _, p in ipairs(params) do p:mul_(1 - self.lr * self.weight_decay) end
+    end)
+    o.weight_decay = 0
+  end
   core.adam_step(params, given, first, second, o, steps)
   self.counts, self.steps = counts, self.steps + 1
 end
@@ -152,12 +171,12 @@ local STATE = {
 }
 
 -- How many steps each parameter has taken, of a state that is to be loaded.
-local function counts_of(state, params)
+local function counts_of(where, state, params)
   local counts = {}
   for i = 1, #params do
     counts[i] = state.steps
     if state.counts then
-      counts[i] = options.argument("adam:load_state", "count " .. i,
+      counts[i] = options.argument(where, "count " .. i,
         state.counts[i], { type = "integer", min = 0, max = state.steps })
     end
   end
@@ -175,15 +194,16 @@ end
 -- second:load_state(first:state())
 -- print(second:state().steps)   -- 1
 function Adam:load_state(state)
-  state = options.resolve("adam:load_state", state, STATE)
+  local where = self.name .. ":load_state"
+  state = options.resolve(where, state, STATE)
   for _, name in ipairs { "first", "second" } do
     if #state[name] ~= #self.params then
-      options.raise("adam:load_state: %s: expected the moments of %d "
-        .. "parameters, got %d", name, #self.params, #state[name])
+      options.raise("%s: %s: expected the moments of %d parameters, got %d",
+        where, name, #self.params, #state[name])
     end
-    check_tensors(name .. " moment", state[name], self.params)
+    parameters.check_tensors(self.name, name .. " moment", state[name], self.params)
   end
-  local counts = counts_of(state, self.params)
+  local counts = counts_of(where, state, self.params)
   engine.no_grad(function()
     for i in ipairs(self.params) do
       self.first[i]:copy_(state.first[i])
@@ -194,7 +214,7 @@ function Adam:load_state(state)
 end
 
 function Adam:__tostring()
-  return string.format("adam(%d tensors, lr=%g, step %d)", #self.params,
+  return string.format("%s(%d tensors, lr=%g, step %d)", self.name, #self.params,
     self.lr, self.steps)
 end
 

@@ -1,7 +1,9 @@
 --- Checkpoints: one safetensors file with the weights under their own names,
 -- the moments of Adam under `adam.first.` and `adam.second.`, and everything
 -- else, exactly, in the metadata: among it `adam_steps`, and `adam_counts` where
--- parameters have taken fewer steps than that.
+-- parameters have taken fewer steps than that. Other optimisers keep what their
+-- state() returns: tensors under `optimiser.KEY`, or `optimiser.KEY.I` for lists, numbers
+-- in the metadata likewise, and their name in `optimiser`.
 -- @module torus.runs.checkpoint
 local json = require "dkjson"
 local options = require "torus.options"
@@ -49,11 +51,43 @@ local function fewer_steps(moments, parameters)
   return next(fewer) and encode_numbers(fewer) or nil
 end
 
+local function is_adam(optimiser) return optimiser.first ~= nil end
+
+-- The state of an optimiser other than Adam: its tensors by name, and its numbers.
+local function flat_state(optimiser)
+  local tensors, numbers = {}, {}
+  local function add(key, value)
+    if type(value) == "number" then numbers[key] = value else tensors[key] = value end
+  end
+  for key, value in pairs(optimiser:state()) do
+    if type(value) == "table" then
+      for i, entry in ipairs(value) do add(key .. "." .. i, entry) end
+    else
+      add(key, value)
+    end
+  end
+  return tensors, numbers
+end
+
+-- The inverse of flat_state: keys with a number become entries of a list.
+local function nested(flat, state)
+  for name, value in pairs(flat) do
+    local key, i = name:match("^(.*)%.(%d+)$")
+    if key then
+      state[key] = state[key] or {}
+      state[key][math.tointeger(tonumber(i))] = value
+    else
+      state[name] = value
+    end
+  end
+  return state
+end
+
 --- Writes a checkpoint, atomically.
 -- @tparam string path
 -- @tparam table state
 -- @tparam {{string,tensor},...} state.parameters
--- @tparam[opt] Adam state.optimiser
+-- @tparam[opt] Optimiser state.optimiser of torus.optim
 -- @tparam integer state.step
 -- @tparam string state.config its text
 -- @tparam[opt] {[string]=number} state.numbers the state of everything else
@@ -66,8 +100,15 @@ end
 --   parameters = net:named_parameters(), optimiser = adam, step = 5,
 --   config = "{}", numbers = { multiplier = 1.5 } }))
 function M.save(path, state)
-  local tensors = {}
-  local moments = state.optimiser and state.optimiser:state()
+  local tensors, other, numbers, moments = {}, nil, nil, nil
+  if state.optimiser and is_adam(state.optimiser) then
+    moments = state.optimiser:state()
+  elseif state.optimiser then
+    local kept
+    other = state.optimiser.name
+    kept, numbers = flat_state(state.optimiser)
+    for key, value in pairs(kept) do tensors["optimiser." .. key] = value end
+  end
   for i, entry in ipairs(state.parameters) do
     tensors[entry[1]] = entry[2]
     if moments then
@@ -80,6 +121,8 @@ function M.save(path, state)
     step = exact(state.step),
     adam_steps = moments and exact(moments.steps) or nil,
     adam_counts = moments and fewer_steps(moments, state.parameters) or nil,
+    optimiser = other,
+    optimiser_numbers = numbers and encode_numbers(numbers),
     config = state.config,
     numbers = encode_numbers(state.numbers or {}),
   })
@@ -93,8 +136,8 @@ end
 
 --- Reads a checkpoint.
 -- @tparam string path
--- @treturn ?table tensors (by name), step, adam_steps, adam_counts, config,
--- numbers
+-- @treturn ?table tensors (by name), step, adam_steps, adam_counts, optimiser,
+-- optimiser_numbers, config, numbers
 -- @treturn ?string message
 -- @usage
 -- net = torus.nn.Linear(2, 1)
@@ -113,13 +156,14 @@ function M.load(path)
   end
   local numbers = decode_numbers(metadata.numbers or "")
   local counts = decode_numbers(metadata.adam_counts or "{}")
+  local kept = decode_numbers(metadata.optimiser_numbers or "{}")
   local step = count_of(metadata.step)
-  if not metadata.config or not numbers or not counts or not step then
+  if not metadata.config or not numbers or not counts or not kept or not step then
     return nil, path .. ": expected config, step and numbers in the metadata, "
       .. "got damaged text"
   end
   return { tensors = tensors, step = step, config = metadata.config,
-    numbers = numbers,
+    numbers = numbers, optimiser = metadata.optimiser, optimiser_numbers = kept,
     adam_steps = count_of(metadata.adam_steps), adam_counts = counts }
 end
 
@@ -149,7 +193,8 @@ end
 function M.weights(checkpoint)
   local found = {}
   for name, tensor in pairs(checkpoint.tensors) do
-    if not name:match("^adam%.") and not name:match("^task%.") then
+    if not name:match("^adam%.") and not name:match("^optimiser%.")
+      and not name:match("^task%.") then
       found[name] = tensor
     end
   end
@@ -172,9 +217,19 @@ local function moments_of(checkpoint, order, parameters)
   return list
 end
 
+-- Likewise of an optimiser other than Adam, which checks shapes and numbers itself.
+local function restore_other(checkpoint, optimiser)
+  local state = nested(below(checkpoint.tensors, "optimiser."),
+    nested(checkpoint.optimiser_numbers, {}))
+  local ok, problem = pcall(optimiser.load_state, optimiser, state)
+  if ok then return true end
+  return nil, "expected the state of " .. optimiser.name .. ", got one that does not fit: "
+    .. tostring(problem):gsub("^[^:]*:%d+: ", "")
+end
+
 --- Restores the state of an optimiser.
 -- @tparam table checkpoint what load returned
--- @tparam Adam optimiser
+-- @tparam Optimiser optimiser of torus.optim, of the same kind
 -- @tparam {{string,tensor},...} parameters in the optimiser's order
 -- @treturn ?boolean true
 -- @treturn ?string message
@@ -188,6 +243,13 @@ end
 -- assert(torus.runs.checkpoint.restore_optimiser(stored, adam,
 --   net:named_parameters()))
 function M.restore_optimiser(checkpoint, optimiser, parameters)
+  local expected, got = optimiser.name, checkpoint.optimiser
+  if is_adam(optimiser) then expected = nil end
+  if expected ~= got then
+    return nil, string.format("expected the state of %s, got that of %s",
+      optimiser.name, got or "adam")
+  end
+  if not is_adam(optimiser) then return restore_other(checkpoint, optimiser) end
   local first, message = moments_of(checkpoint, "first", parameters)
   if not first then return nil, message end
   local second

@@ -1,0 +1,171 @@
+--- Losses. Each compares what a model computed with what it should have, element by
+-- element, and reduces that to one number or not.
+-- @module torus.nn.losses
+-- @public torus.nn
+local engine = require "torus.engine"
+local options = require "torus.options"
+
+local M = {}
+
+local REDUCTION = { default = "mean", choices = { "mean", "sum", "none" } }
+
+local function resolve(name, opts, rules)
+  return options.resolve(name, opts, options.joined({ reduction = REDUCTION }, rules or {}))
+end
+
+local function reduced(loss, o)
+  if o.reduction == "none" then return loss end
+  return o.reduction == "mean" and loss:mean() or loss:sum()
+end
+
+-- A prediction (n, 1) and a target (n) would broadcast to (n, n).
+local function check_pair(name, x, target, what)
+  options.tensor(name, "prediction", x, { "..." })
+  options.tensor(name, what or "target", target, x.shape)
+end
+
+--- The squared difference.
+-- @function torus.nn.mse
+-- @tparam tensor x
+-- @tparam tensor target of the same shape
+-- @tparam[opt] table opts
+-- @tparam[opt="mean"] string opts.reduction "mean", "sum" or "none"
+-- @treturn tensor one element, or like x
+-- @raise for a target of another shape
+-- @usage print(torus.nn.mse(torus.tensor { 0, 1 }, torus.tensor { 2, 1 }):item())   -- 2
+function M.mse(x, target, opts)
+  check_pair("mse", x, target)
+  return reduced((x - target):square(), resolve("mse", opts))
+end
+
+--- The absolute difference.
+-- @function torus.nn.l1
+-- @tparam tensor x
+-- @tparam tensor target of the same shape
+-- @tparam[opt] table opts
+-- @tparam[opt="mean"] string opts.reduction "mean", "sum" or "none"
+-- @treturn tensor one element, or like x
+-- @raise for a target of another shape
+-- @usage print(torus.nn.l1(torus.tensor { 0, 1 }, torus.tensor { 2, 1 }):item())   -- 1
+function M.l1(x, target, opts)
+  check_pair("l1", x, target)
+  return reduced((x - target):abs(), resolve("l1", opts))
+end
+
+--- Half the squared difference d^2 / 2 up to |d| = delta, and delta (|d| - delta / 2)
+-- beyond (Huber 1964).
+-- @function torus.nn.huber
+-- @tparam tensor x
+-- @tparam tensor target of the same shape
+-- @tparam[opt] table opts
+-- @tparam[opt=1] number opts.delta
+-- @tparam[opt="mean"] string opts.reduction "mean", "sum" or "none"
+-- @treturn tensor one element, or like x
+-- @raise for a target of another shape
+-- @usage print(torus.nn.huber(torus.tensor { 0 }, torus.tensor { 2 }):item())   -- 1.5
+function M.huber(x, target, opts)
+  check_pair("huber", x, target)
+  local o = resolve("huber", opts, { delta = { default = 1, type = "number", above = 0 } })
+  local d = x - target
+  local near = d:clamp(-o.delta, o.delta) -- d^2 / 2 + delta (|d| - delta), both by it
+  return reduced(near * (d - near * 0.5), o)
+end
+
+local function is_index(x)
+  return engine.is_tensor(x) and not x.dtype:find("^float")
+end
+
+-- Minus the log-probabilities of the targets' classes, for indices or probabilities.
+local function negative_log(logits, target)
+  local log_p = logits - logits:logsumexp(-1, true)
+  if not is_index(target) then return -(log_p * target):sum(-1), log_p end
+  local chosen = log_p:gather(-1, target:to("int64"):unsqueeze(-1))
+  return -chosen:squeeze(-1), log_p
+end
+
+--- Minus the log-probability of the right class, where the probabilities of the classes
+-- are the softmax of x.
+-- @function torus.nn.cross_entropy
+-- @tparam tensor x (..., classes): scores, of any size
+-- @tparam tensor target (...) integers: classes, from 1; or (..., classes):
+-- probabilities
+-- @tparam[opt] table opts
+-- @tparam[opt=0] number opts.label_smoothing share of every target that is spread over
+-- all classes evenly (Szegedy et al. 2016)
+-- @tparam[opt="mean"] string opts.reduction "mean", "sum" or "none"
+-- @treturn tensor one element, or (...)
+-- @raise for a target of another shape, and a class that x does not have
+-- @usage
+-- scores = torus.tensor { { 2, 0, 0 }, { 0, 1, 0 } }
+-- classes = torus.tensor({ 1, 2 }, { dtype = "int64" })
+-- print(torus.nn.cross_entropy(scores, classes):item())   -- 0.395...
+function M.cross_entropy(x, target, opts)
+  local o = resolve("cross_entropy", opts,
+    { label_smoothing = { default = 0, type = "number", min = 0, max = 1 } })
+  options.tensor("cross_entropy", "scores", x, { "...", "classes" })
+  local shape = x.shape
+  local classes = is_index(target) and table.remove(shape)
+  options.tensor("cross_entropy", "target", target, shape)
+  if classes and target:numel() > 0 then
+    local numbers = target:to("float64")
+    local low, high = numbers:min():item(), numbers:max():item()
+    if low < 1 or high > classes then
+      options.raise("cross_entropy: expected classes from 1 to %d, got %.0f", classes,
+        low < 1 and low or high)
+    end
+  end
+  local loss, log_p = negative_log(x, target)
+  if o.label_smoothing > 0 then
+    loss = loss * (1 - o.label_smoothing) - log_p:mean(-1) * o.label_smoothing
+  end
+  return reduced(loss, o)
+end
+
+--- The cross entropy of a yes or no, where the probability of yes is the logistic
+-- function of x: y softplus(-x) + (1 - y) softplus(x), which neither overflows nor
+-- cancels.
+-- @function torus.nn.bce_with_logits
+-- @tparam tensor x scores, of any size
+-- @tparam tensor target y, of the same shape: 0, 1, or a probability
+-- @tparam[opt] table opts
+-- @tparam[opt=1] number|tensor opts.positive_weight times the first term
+-- @tparam[opt="mean"] string opts.reduction "mean", "sum" or "none"
+-- @treturn tensor one element, or like x
+-- @raise for a target of another shape
+-- @usage
+-- print(torus.nn.bce_with_logits(torus.zeros(1), torus.ones(1)):item())   -- 0.693...
+function M.bce_with_logits(x, target, opts)
+  check_pair("bce_with_logits", x, target)
+  local o = resolve("bce_with_logits", opts, { positive_weight = { default = 1 } })
+  local y = target:to(x.dtype)
+  return reduced(y * o.positive_weight * (-x):softplus() + (1 - y) * x:softplus(), o)
+end
+
+--- Minus the log-likelihood of a normal distribution, with its mean and variance for
+-- every element: ln(v) / 2 + (mean - target)^2 / (2 v).
+-- @function torus.nn.gaussian_nll
+-- @tparam tensor mean
+-- @tparam tensor target of the same shape
+-- @tparam tensor variance v, of the same shape; below eps it counts as eps, and its
+-- gradient is 0 there
+-- @tparam[opt] table opts
+-- @tparam[opt=1e-6] number opts.eps
+-- @tparam[opt=false] boolean opts.full adds the constant ln(2 pi) / 2
+-- @tparam[opt="mean"] string opts.reduction "mean", "sum" or "none"
+-- @treturn tensor one element, or like the mean
+-- @raise for a target or variance of another shape
+-- @usage
+-- x, one = torus.zeros(2), torus.ones(2)
+-- print(torus.nn.gaussian_nll(x, one, one):item())   -- 0.5
+function M.gaussian_nll(mean, target, variance, opts)
+  check_pair("gaussian_nll", mean, target)
+  check_pair("gaussian_nll", mean, variance, "variance")
+  local o = resolve("gaussian_nll", opts, { eps = { default = 1e-6, type = "number", above = 0 },
+    full = { default = false, type = "boolean" } })
+  local v = variance:clamp { min = o.eps }
+  local loss = (v:log() + (mean - target):square() / v) * 0.5
+  if o.full then loss = loss + 0.5 * math.log(2 * math.pi) end
+  return reduced(loss, o)
+end
+
+return M

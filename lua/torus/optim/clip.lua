@@ -1,0 +1,70 @@
+--- Gradients made shorter.
+-- @module torus.optim.clip
+-- @public torus.optim
+local engine = require "torus.engine"
+local options = require "torus.options"
+
+local M = {}
+
+local LIMIT = { type = "number", min = 0 }
+
+-- The gradients among tensors: a parameter, which requires one, has its own in .grad.
+local function gradients_of(where, tensors)
+  if engine.is_tensor(tensors) then tensors = { tensors } end
+  options.argument(where, "gradients", tensors, { type = "table" })
+  local list = {}
+  for i, x in ipairs(tensors) do
+    if not engine.is_tensor(x) then
+      options.raise("%s: expected a tensor as gradient %d, got %s", where, i,
+        options.show(x))
+    end
+    local g = x
+    if x.requires_grad then g = x.grad end
+    list[#list + 1] = g
+  end
+  return list
+end
+
+--- Scales gradients, in place, so that their norm together is at most a limit
+-- (Pascanu et al. 2013).
+-- @function torus.optim.clip_norm
+-- @tparam {tensor,...} tensors gradients as torus.grad returns them, or parameters,
+-- whose .grad is meant; those without one are left out
+-- @tparam number limit
+-- @treturn number the norm before: NaN or infinite where a gradient is, and then none
+-- is changed
+-- @usage
+-- g = torus.tensor { 3, 4 }
+-- print(torus.optim.clip_norm({ g }, 1))   -- 5.0
+-- print(g)                                 -- [0.6, 0.8]
+function M.clip_norm(tensors, limit)
+  options.argument("clip_norm", "limit", limit, LIMIT)
+  local list, squares = gradients_of("clip_norm", tensors), 0
+  return engine.no_grad(function()
+    for _, g in ipairs(list) do squares = squares + (g * g):to("float64"):sum():item() end
+    local norm = math.sqrt(squares)
+    if norm > limit and norm < math.huge then
+      for _, g in ipairs(list) do g:mul_(limit / norm) end
+    end
+    return norm
+  end)
+end
+
+--- Clamps every element of gradients to [-limit, limit], in place.
+-- @function torus.optim.clip_value
+-- @tparam {tensor,...} tensors gradients as torus.grad returns them, or parameters,
+-- whose .grad is meant; those without one are left out
+-- @tparam number limit
+-- @usage
+-- g = torus.tensor { 3, -0.5 }
+-- torus.optim.clip_value({ g }, 1)
+-- print(g)   -- [1, -0.5]
+function M.clip_value(tensors, limit)
+  options.argument("clip_value", "limit", limit, LIMIT)
+  local list = gradients_of("clip_value", tensors)
+  engine.no_grad(function()
+    for _, g in ipairs(list) do g:copy_(g:clamp(-limit, limit)) end
+  end)
+end
+
+return M

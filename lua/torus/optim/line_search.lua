@@ -1,0 +1,90 @@
+--- A line search that meets the strong Wolfe conditions (Nocedal & Wright 2006,
+-- algorithms 3.5 and 3.6, with cubic interpolation, equation 3.59).
+-- @module torus.optim.line_search
+local M = {}
+
+local DECREASE, CURVATURE = 1e-4, 0.9 -- c1 and c2 of the conditions
+
+-- The minimum within [low, high] of the cubic with values and slopes of two points;
+-- the middle where it has none.
+local function cubic_minimum(a, b, low, high)
+  low = low or math.min(a.t, b.t)
+  high = high or math.max(a.t, b.t)
+  local d1 = a.slope + b.slope - 3 * (a.value - b.value) / (a.t - b.t)
+  local root = d1 * d1 - a.slope * b.slope
+  if not (root >= 0) then return (low + high) / 2 end
+  if a.t > b.t then a, b = b, a end
+  local d2 = math.sqrt(root)
+  local t = b.t - (b.t - a.t) * (b.slope + d2 - d1) / (b.slope - a.slope + 2 * d2)
+  return math.min(math.max(t, low), high)
+end
+
+-- Larger and larger steps until a minimum lies between two of them, or a step is
+-- good. Returns {step} or {before, after}, and how often it looked.
+local function bracket(look, origin, point, limit)
+  local before, looks = origin, 0
+  while looks < limit do
+    if point.value > origin.value + DECREASE * point.t * origin.slope
+      or (looks > 1 and point.value >= before.value) then
+      return { before, point }, looks
+    elseif math.abs(point.slope) <= -CURVATURE * origin.slope then
+      return { point }, looks
+    elseif point.slope >= 0 then
+      return { before, point }, looks
+    end
+    local low, high = point.t + 0.01 * (point.t - before.t), 10 * point.t
+    local t = cubic_minimum(before, point, low, high)
+    before, point, looks = point, look(t), looks + 1
+  end
+  return { origin, point }, looks
+end
+
+-- A step within a bracket, away from its ends where the last one made no progress.
+local function inside(pair, stuck)
+  local t = cubic_minimum(pair[1], pair[2])
+  local low, high = math.min(pair[1].t, pair[2].t), math.max(pair[1].t, pair[2].t)
+  local margin = 0.1 * (high - low)
+  if math.min(high - t, t - low) >= margin then return t, false end
+  if not stuck and t < high and t > low then return t, true end
+  return math.abs(t - high) < math.abs(t - low) and high - margin or low + margin, false
+end
+
+-- The bracket made smaller until a step is good. pair[best] has the lower value.
+local function zoom(look, origin, pair, looks, o)
+  local best, stuck = pair[1].value <= pair[2].value and 1 or 2, false
+  while looks < o.limit do
+    if math.abs(pair[2].t - pair[1].t) * o.length < o.tolerance then break end
+    local t
+    t, stuck = inside(pair, stuck)
+    local point = look(t)
+    looks = looks + 1
+    if point.value > origin.value + DECREASE * t * origin.slope
+      or point.value >= pair[best].value then
+      pair[3 - best] = point
+      best = pair[1].value <= pair[2].value and 1 or 2
+    else
+      local good = math.abs(point.slope) <= -CURVATURE * origin.slope
+      if not good and point.slope * (pair[3 - best].t - pair[best].t) >= 0 then
+        pair[3 - best] = pair[best]
+      end
+      pair[best] = point
+      if good then break end
+    end
+  end
+  return pair[best]
+end
+
+--- A step that meets the conditions, or the best one found.
+-- @tparam function look t -> {t =, value =, slope =, ...} along the direction
+-- @tparam table origin the same at t = 0, with a negative slope
+-- @tparam number t first step to try
+-- @tparam table o tolerance and length (the direction's largest component): a bracket
+-- is not made smaller than tolerance / length; limit of how often to look
+-- @treturn table what look returned for the step
+function M.strong_wolfe(look, origin, t, o)
+  local found, looks = bracket(look, origin, look(t), o.limit)
+  if #found == 1 then return found[1] end
+  return zoom(look, origin, found, looks, o)
+end
+
+return M

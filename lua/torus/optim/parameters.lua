@@ -1,0 +1,40 @@
+--- What every optimiser checks about its parameters and gradients.
+-- @module torus.optim.parameters
+local engine = require "torus.engine"
+local options = require "torus.options"
+
+local M = {}
+
+--- Raises unless each tensor of a list has its parameter's shape; nil passes.
+-- @tparam string where name of the optimiser, for messages
+-- @tparam string name what the tensors are to it
+-- @tparam table list
+-- @tparam {tensor,...} params
+function M.check_tensors(where, name, list, params)
+  for i, p in ipairs(params) do
+    if list[i] ~= nil then
+      options.tensor(where, name .. " " .. i, list[i], engine.is_tensor(p)
+        and p.shape or { "..." })
+    end
+  end
+end
+
+--- Raises unless params is a list of at least one tensor, each there once.
+-- @tparam string where name of the optimiser, for messages
+-- @param params
+function M.check(where, params)
+  if type(params) ~= "table" or #params == 0 then
+    options.raise("%s: params: expected a list of at least one tensor, got "
+      .. "%s", where, options.show(params))
+  end
+  M.check_tensors(where, "parameter", params, params)
+  local seen = {}
+  for i, p in ipairs(params) do
+    if seen[p] then
+      options.raise("%s: parameter %d is parameter %d once more", where, i, seen[p])
+    end
+    seen[p] = i
+  end
+end
+
+return M
