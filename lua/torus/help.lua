@@ -14,7 +14,8 @@ local M = {}
 
 local OVERVIEW = [[
 What is typed is Lua; values print, `_` is the last one. Tab completes names:
-after `torus.` what there is, after `x:` what x can do.
+after `torus.` what there is, after `x:` what x can do; in the table of a call its
+options, in a string files.
 
   x = torus.tensor{{1, 2}, {3, 4}}       tensors; torus.grad(y, {x}) of any order
   torus.systems                          physical systems, and define your own
@@ -177,6 +178,13 @@ local function entry_of(value)
   end
   return type(value) == "function" and entry_of_method(value)
     or entry_of_class(value)
+end
+
+--- What is documented of a value: its entry, or nil.
+-- @param value a function, module or object of the library
+-- @treturn ?table as torus.help.entries has it
+function M.entry(value)
+  return entries.all() and entry_of(value) or nil
 end
 
 -- --- text -------------------------------------------------------------------------

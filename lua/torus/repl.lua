@@ -90,6 +90,7 @@ function M.session(io_functions, environment)
     environment = layer_over(environment, shadowed),
     known = known, -- globals that were there before
     shadowed = shadowed, -- those of them of which a local took the name
+    pending = "", -- earlier lines of the input that is being read
     failures = 0,
   }, Session)
 end
@@ -114,6 +115,7 @@ end
 function Session:next_chunk()
   local text, timed
   while true do
+    self.pending = text and text .. "\n" or ""
     local line, given_up = self.io.read(text and MORE or PROMPT)
     if given_up then return false end
     if not line then
@@ -229,7 +231,7 @@ function M.main(torus)
   local scope = session.environment
   if interactive and has_edit then
     editor = edit.open { history = history_path(),
-      complete = function(before) return complete.complete(before, scope) end }
+      complete = function(before) return complete.complete(session.pending .. before, scope) end }
     functions.read = function(prompt) return editor:read(prompt) end
   else
     functions.read = function(prompt) return read_plainly(prompt, interactive) end

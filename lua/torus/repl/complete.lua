@@ -1,9 +1,15 @@
---- Completion of names at the prompt.
+--- Completion at the prompt: names, options, file names.
 --
 -- Follows the text before the cursor, `a.b[1]:c`, through tables and the
--- `__index` of metatables, without calling anything that was typed.
+-- `__index` of metatables, without calling anything that was typed. In the table
+-- of a call it offers the keys of its options, in a string their choices or the
+-- names of files.
 -- @module torus.repl.complete
 local core = require "torus.core"
+local entries = require "torus.help.entries"
+local lfs = require "lfs"
+local context = require "torus.repl.context"
+local keys_of = require("torus.repl.keys").of
 
 local M = {}
 
@@ -95,27 +101,124 @@ local function common_prefix(words)
   return prefix
 end
 
---- Names that the last word may become.
--- @tparam string before the text before the cursor
--- @tparam[opt=_G] table environment where the first name is looked up
--- @treturn {string,...} the names, sorted
--- @treturn string the word that they begin with
-function M.candidates(before, environment)
-  environment = environment or _G
-  local word = before:match("[%a_][%w_]*$") or ""
+-- --- options ----------------------------------------------------------------
+
+-- Which open bracket is the table of a call's options, and the function: `f {`,
+-- `f({`, `f(x, {`.
+local function call_around(before, brackets, environment)
+  for i = #brackets, 1, -1 do
+    local bracket = brackets[i]
+    if bracket.char == "(" then return nil end
+    local outer = brackets[i - 1]
+    local inside = outer and outer.char == "("
+      and before:sub(1, bracket.at - 1):find("[,(]%s*$")
+    local head = before:sub(1, (inside and outer.at or bracket.at) - 1):gsub("%s+$", "")
+    local keys = bracket.char == "{" and keys_at_end(head)
+    local value = keys and follow(keys, environment)
+    if value ~= nil then return i, value end
+  end
+end
+
+-- The rules of the innermost table: of the options themselves, or, within
+-- `series = {{`, of the items of an option.
+local function rules_here(before, here, environment)
+  local first, value = call_around(before, here.brackets, environment)
+  local rules = first and keys_of(value)
+  for i = first or 1, #here.brackets - 1 do
+    local key = here.brackets[i].key
+    if rules and key then rules = rules[key] and rules[key].items end
+  end
+  return rules
+end
+
+local function begin_with(names, word)
+  local found = {}
+  for _, name in ipairs(names) do
+    if name:sub(1, #word) == word then found[#found + 1] = name end
+  end
+  table.sort(found)
+  return found
+end
+
+-- Keys that are not there yet.
+local function option_candidates(before, here, word, environment)
+  local rules = rules_here(before, here, environment)
+  if not rules then return {} end
+  local given, names = here.brackets[#here.brackets].keys, {}
+  for key in next, rules do
+    if not given[key] then names[#names + 1] = key end
+  end
+  return begin_with(names, word)
+end
+
+-- --- strings ----------------------------------------------------------------
+
+-- What an option may be set to, where it is one of a few words.
+local function choice_candidates(before, here, environment)
+  local top = here.brackets[#here.brackets]
+  local rules = top and top.key and rules_here(before, here, environment)
+  local rule = rules and rules[top.key]
+  if not rule or type(rule.choices) ~= "table" then return {} end
+  local names = {}
+  for _, choice in ipairs(rule.choices) do
+    if type(choice) == "string" then names[#names + 1] = choice end
+  end
+  return begin_with(names, here.string)
+end
+
+local function help_candidates(before, here)
+  local called = before:sub(1, #before - #here.string - 1):find("%f[%w_]help%s*%(?%s*$")
+  local names, seen = {}, {}
+  for _, entry in ipairs(called and entries.all() or {}) do
+    local name = entry.name:gsub("^torus%.", "")
+    if not seen[name] then names[#names + 1] = name end
+    seen[name] = true
+  end
+  return begin_with(names, here.string)
+end
+
+-- Names in a folder; folders end with a slash.
+local function file_candidates(path)
+  if path:find("[\\\n]") then return {}, path end
+  local folder, word = path:match("^(.*/)([^/]*)$")
+  folder, word = folder or "", word or path
+  local names = {}
+  pcall(function()
+    for name in lfs.dir(folder == "" and "." or folder) do
+      local hidden = name:sub(1, 1) == "." and word:sub(1, 1) ~= "."
+      if name ~= "." and name ~= ".." and not hidden then
+        local is_folder = lfs.attributes(folder .. name, "mode") == "directory"
+        names[#names + 1] = is_folder and name .. "/" or name
+      end
+    end
+  end)
+  return begin_with(names, word), word
+end
+
+-- Candidates in an open string, and what they begin with.
+local function string_candidates(before, here, environment)
+  local names = choice_candidates(before, here, environment)
+  if #names == 0 then names = help_candidates(before, here) end
+  if #names > 0 then return names, here.string end
+  return file_candidates(here.string)
+end
+
+-- --- all together -----------------------------------------------------------
+
+local function name_candidates(before, word, environment)
   local head = before:sub(1, -#word - 1)
   local mark = not head:find("%.%.$") and head:match("[.:]$")
   local found
   if mark then
     local keys = keys_at_end(head:sub(1, -2))
     local value = keys and follow(keys, environment)
-    if value == nil then return {}, word end
+    if value == nil then return {} end
     found = names_of(value)
   elseif word ~= "" then
     found = names_of(environment)
     for _, keyword in ipairs(KEYWORDS) do found[keyword] = true end
   else
-    return {}, word
+    return {}
   end
   local names = {}
   for name, callable in pairs(found) do
@@ -125,8 +228,32 @@ function M.candidates(before, environment)
     end
   end
   table.sort(names)
-  return names, word
+  return names
 end
+
+--- What the text before the cursor may go on with.
+-- @tparam string before
+-- @tparam[opt=_G] table environment where the first name is looked up
+-- @treturn {string,...} names, sorted
+-- @treturn string the part of the text that they begin with
+-- @treturn string what follows a name that is the only one
+function M.candidates(before, environment)
+  environment = environment or _G
+  local here = context.of(before)
+  if here.string then
+    local names, word = string_candidates(before, here, environment)
+    local close = here.quote ~= "]" and here.quote or ""
+    return names, word, #names == 1 and names[1]:sub(-1) ~= "/" and close or ""
+  end
+  local word = before:match("[%a_][%w_]*$") or ""
+  if here.in_comment then return {}, word, "" end
+  if here.at_key then
+    local names = option_candidates(before, here, word, environment)
+    if #names > 0 then return names, word, " = " end
+  end
+  return name_candidates(before, word, environment), word, ""
+end
+
 
 --- Names in columns, read downwards.
 -- @tparam {string,...} names
@@ -148,16 +275,19 @@ function M.columns(names)
 end
 
 --- What the Tab key does.
--- @tparam string before the text before the cursor
+-- @tparam string before the text before the cursor; earlier lines of the same
+-- input come first
 -- @tparam[opt=_G] table environment
 -- @treturn string text to insert, perhaps empty
 -- @treturn ?string names to show, when there is a choice
 function M.complete(before, environment)
-  if not before:find("%S") then return "  " end
-  local names, word = M.candidates(before, environment)
-  if #names == 0 then return "" end
+  local names, word, after = M.candidates(before, environment)
+  if #names == 0 then
+    return before:match("[^\n]*$"):find("%S") and "" or "  "
+  end
+  if #names == 1 then return names[1]:sub(#word + 1) .. after end
   local insert = common_prefix(names):sub(#word + 1)
-  if insert == "" and #names > 1 then return "", M.columns(names) end
+  if insert == "" then return "", M.columns(names) end
   return insert
 end
 
