@@ -1,9 +1,12 @@
 --- The tensor functions that `torus` exposes, for the library's own modules:
 -- what the C engine defines, its registered operations, and the functions of
--- torus.tensor. Modules of the library require this one, never `torus` itself.
+-- torus.tensor and its neighbours. Modules of the library require this one, never `torus` itself.
 -- @module torus.engine
 local core = require "torus.core"
+local einsum = require "torus.einsum"
+local products = require "torus.products"
 local samples = require "torus.samples"
+local statistics = require "torus.statistics"
 local tensor = require "torus.tensor"
 
 local M = {}
@@ -22,5 +25,8 @@ end
 for name, f in pairs(core.ops) do M[name] = f end
 for name, f in pairs(tensor) do M[name] = f end
 for name, f in pairs(samples) do M[name] = f end
+for name, f in pairs(statistics) do M[name] = f end
+for name, f in pairs(products) do M[name] = f end
+M.einsum = einsum.einsum
 
 return M

@@ -5,12 +5,14 @@
 -- @module torus.tensor
 -- @public torus
 
+local arguments = require "torus.arguments"
 local core = require "torus.core"
 local format = require "torus.format"
 local options = require "torus.options"
 
 local ops, methods, meta = core.ops, core.methods, core.metatable
 local raise, show = options.raise, options.show
+local check, dimension, integer = arguments.tensor, arguments.dimension, arguments.integer
 
 --- An array of numbers of one dtype, with up to 8 dimensions.
 --
@@ -37,42 +39,7 @@ local M = {}
 -- @treturn boolean
 -- @usage
 -- print(torus.is_tensor(torus.ones(2)), torus.is_tensor(1))   -- true  false
-function M.is_tensor(x)
-  return debug.getmetatable(x) == meta
-end
-
--- A dimension counted from 1; `extra` more are allowed after the last.
-local function dimension(operation, x, dim, extra)
-  local n = x:dim() + (extra or 0)
-  if math.type(dim) ~= "integer" then
-    raise(("%s: expected an integer as a dimension, got %s")
-      :format(operation, show(dim)))
-  end
-  local d = dim < 0 and n + 1 + dim or dim
-  if d < 1 or d > n then
-    raise(("%s: dimension %d is outside of a tensor with %d dimensions")
-      :format(operation, dim, x:dim()))
-  end
-  return d
-end
-
-local function integer(operation, name, value)
-  local n = math.tointeger(value)
-  if not n or type(value) ~= "number" then
-    raise(("%s: expected an integer as %s, got %s")
-      :format(operation, name, show(value)))
-  end
-  return n
-end
-
-local function check(operation, x)
-  if not M.is_tensor(x) then
-    raise(("%s: expected a tensor, got %s"):format(operation, show(x)))
-  end
-  if core.is_released(x) then
-    raise(operation .. ": the tensor was released")
-  end
-end
+function M.is_tensor(x) return arguments.is_tensor(x) end
 
 --- Exchanges two dimensions; a view.
 -- @tparam tensor x
@@ -338,29 +305,6 @@ function M.matmul(a, b)
   if column then y = M.squeeze(y, -1) end
   if row then y = M.squeeze(y, column and -1 or -2) end
   return y
-end
-
---- Population variance over dimensions.
--- @tparam tensor x
--- @tparam[opt] int|{int,...} dim default: all
--- @tparam[opt=false] boolean keepdim
--- @treturn tensor
--- @usage print(torus.var(torus.tensor{1, 2, 3, 4}))   -- 1.25
-function M.var(x, dim, keepdim)
-  return ops.mean(ops.square(x - ops.mean(x, dim, true)), dim, keepdim)
-end
-
---- Square root of the sum of squares. Its gradient at zero is zero.
--- @tparam tensor x
--- @tparam[opt] int|{int,...} dim default: all
--- @tparam[opt=false] boolean keepdim
--- @treturn tensor
--- @usage print(torus.norm(torus.tensor{3, 4}))   -- 5
-function M.norm(x, dim, keepdim)
-  check("norm", x)
-  local squares = ops.sum(ops.square(x), dim, keepdim)
-  local zero = ops.eq(squares, 0)
-  return ops.where(zero, 0, ops.sqrt(ops.where(zero, 1, squares)))
 end
 
 --- Derivative number n of digamma, which is itself the derivative of lgamma.

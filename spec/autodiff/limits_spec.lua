@@ -67,7 +67,7 @@ describe("the gradient at limits is PyTorch's: of", function()
     same(torus.zeros(3), torus.grad((g * g):sum() + x:sum() * 0, x), "norm, second")
     local rows = torus.variable(torus.tensor({ { 0, 0 }, { 3, 4 } }, { dtype = "float64" }))
     same(torus.tensor { 0, 0, 0.6, 0.8 }:double(),
-      torus.grad(rows:norm(2):sum(), rows), "rows", 1e-7)
+      torus.grad(rows:norm { dim = 2 }:sum(), rows), "rows", 1e-7)
   end)
 end)
 

@@ -121,6 +121,49 @@ local places = cases {
 }
 M.argmax, M.argmin = places, places
 
+-- --- running results and order ------------------------------------------------
+
+local function along(...)
+  return cases {
+    { { { 3, 4 } }, call = with(1) }, { { { 3, 4 } }, call = with(-1, true) },
+    { { { 2, 1, 3 } }, call = with(2) }, { { { 5 } }, call = with { dim = 1, reverse = true } },
+    { { { 2, 0 } }, call = with(1) }, { { { 0, 2 } }, call = with(1) }, ...,
+  }
+end
+-- With elements that are 0, of which there is no quotient.
+local function of_zeros(zeros, ...)
+  local mask = torus.tensor(zeros, { dtype = "float64" })
+  local extra = { ... }
+  return function(op, x) return op(x * mask, table.unpack(extra)) end
+end
+M.cumsum = along()
+M.cumprod = along(
+  { { { 5 } }, call = of_zeros({ 1, 0, 1, 1, 0 }, 1) },
+  { { { 2, 3 } }, call = of_zeros({ { 0, 1, 1 }, { 1, 1, 0 } }, 2, true) },
+  { { { 1, 3 } }, call = of_zeros({ { 1, 0, 1 } }, 1) })
+M.recurrence = cases {
+  { { { 5 }, { 5 } }, call = with(1) }, { { { 3, 2 }, { 3, 2 } }, call = with(1, true) },
+  { { { 2, 3, 2 }, { 2, 3, 2 } }, call = with(-2) }, { { { 1 }, { 1 } }, call = with(1) },
+  { { { 2, 0 }, { 2, 0 } }, call = with(2) },
+}
+M.prod = reduction(of_none,
+  { { { 4 } }, call = of_zeros({ 1, 0, 1, 1 }) }, { { { 4 } }, call = of_zeros({ 0, 1, 0, 1 }) },
+  { { { 2, 3 } }, call = of_zeros({ { 0, 1, 1 }, { 1, 1, 1 } }, 2) })
+M.argsort = cases {
+  { { { 3, 4 } } }, { { { 3, 4 } }, call = with(1, true) }, { { { 2, 1, 3 } }, call = with(2) },
+  { { { 2, 0 } } }, { { { 0, 2 } } },
+}
+M.argtopk = cases {
+  { { { 3, 4 } }, call = with(2) }, { { { 3, 4 } }, call = with(3, 1, false) },
+  { { { 12 } }, call = with(1) }, { { { 2, 0 } }, call = with(0) },
+}
+M.argmedian = places
+M.argunique = cases { { { { 3, 4 } } }, { { {} } }, { { { 2, 0 } } } }
+M.histc = cases { { { { 3, 4 } }, call = with(5, -1, 1) }, { { { 7 } }, call = with(3) },
+  { { { 0 } }, call = with(2, 0, 1) } }
+M.bincount = cases { { { { 5 } }, call = function(op, x)
+  return op((x:abs() + 1):to("int64")) end } }
+
 -- --- views and movement -------------------------------------------------------
 
 M.alias, M.copy, M.to = unary(), unary(), unary(nil, nil, with("float64"))

@@ -302,8 +302,8 @@ describe("images", function()
       function() torus.ones(2, 3):sum { dims = 1 } end)
     raises("sum: expected a plain list as dim, got one with the key \"dim\"",
       function() torus.ones(2, 3):sum({ dim = 1 }, true) end)
-    raises("mean: expected a plain list as dim, got one with the key \"dim\"",
-      function() torus.ones(2, 3):var { dim = 1 } end)
+    raises("var: unknown option \"dims\", did you mean \"dim\"?",
+      function() torus.ones(2, 3):var { dims = 1 } end)
     raises("sum: expected true or false as keepdim, got 1",
       function() torus.ones(2, 3):sum({ 1 }, 1) end)
     raises("max: expected at least one element to choose from, got shape (2,0)",
@@ -321,7 +321,7 @@ describe("functions of several operations", function()
     assert.same({ 1, 4 }, x:var(1):totable())
     assert.near(3.5, x:var():item(), 1e-15)
     assert.near(math.sqrt(50), x:norm():item(), 1e-14)
-    assert.same({ { 5 ^ 0.5 }, { 45 ^ 0.5 } }, x:norm(2, true):totable())
+    assert.same({ { 5 ^ 0.5 }, { 45 ^ 0.5 } }, x:norm { dim = 2, keepdim = true }:totable())
     local s = x:softmax(2)
     assert.near(1, s[2]:sum():item(), 1e-15)
     assert.near(1 / (1 + math.exp(-3)), s[2][2]:item(), 1e-15)

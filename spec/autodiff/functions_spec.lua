@@ -1,0 +1,43 @@
+-- Functions composed of operations in Lua: their derivatives in all layouts, as
+-- those of the operations themselves.
+local torus = require "torus"
+local gradcheck = require "spec.support.gradcheck"
+local samples = require "spec.support.function_samples"
+
+local CONSTANT = { any = true, all = true, allclose = true }
+
+describe("the function", function()
+  it("of every name has a sample, or no gradient", function()
+    for _, part in ipairs { "statistics", "products", "einsum" } do
+      for name in pairs(require("torus." .. part)) do
+        assert.is_true(samples[name] ~= nil or CONSTANT[name] == true, name)
+      end
+    end
+  end)
+
+  for name, cases in pairs(samples) do
+    for order, text in ipairs { "first", "second" } do
+      it(name .. " has correct " .. text .. " derivatives", function()
+        for number, case in ipairs(cases) do
+          for _, layout in ipairs(gradcheck.layouts) do
+            local inputs = gradcheck.inputs(case[1], layout, case.low, case.high)
+            if inputs then
+              gradcheck.check(function(...)
+                -- Indices and counts come after the values.
+                return (case.call(torus[name], ...))
+              end, inputs, order, ("%s, case %d, %s"):format(name, number, layout))
+            end
+          end
+        end
+      end)
+    end
+  end
+
+  for _, name in ipairs { "sort", "quantile", "std", "norm", "einsum" } do
+    it(name .. " has correct third derivatives", function()
+      local case = samples[name][1]
+      local inputs = gradcheck.inputs(case[1], "contiguous")
+      gradcheck.check(function(...) return (case.call(torus[name], ...)) end, inputs, 3, name)
+    end)
+  end
+end)

@@ -1,0 +1,78 @@
+--- Samples of the differentiable functions that are written in Lua, of
+-- operations: cases as in op_samples.lua, by the function's name.
+local torus = require "torus"
+
+local M = {}
+
+local function cases(list)
+  for _, case in ipairs(list) do
+    local extra = table.pack(table.unpack(case, 2, case.n or #case))
+    case.call = case.call or function(f, ...)
+      local args = table.pack(...)
+      table.move(extra, 1, extra.n, args.n + 1, args)
+      return f(table.unpack(args, 1, args.n + extra.n))
+    end
+  end
+  return list
+end
+
+M.sort = cases {
+  { { { 5 } } }, { { { 3, 4 } }, 1 }, { { { 2, 3, 2 } }, -2, true }, { { { 2, 0 } } },
+  { { { 0, 3 } } }, { { { 1 } } },
+}
+M.topk = cases {
+  { { { 5 } }, 2 }, { { { 3, 4 } }, 2, 1 }, { { { 2, 13 } }, 2, -1, false },
+  { { { 2, 0 } }, 0 }, { { { 3 } }, 3 },
+}
+M.unique = cases { { { { 5 } } }, { { { 3, 2 } } }, { { {} } }, { { { 0 } } } }
+M.median = cases {
+  { { { 5 } } }, { { { 4, 3 } } }, { { { 4, 3 } }, 1 }, { { { 2, 3, 2 } }, -2, true },
+  { { { 0, 3 } }, 2 }, { { {} } },
+}
+M.quantile = cases {
+  { { { 5 } }, 0.3 }, { { { 3, 4 } }, { 0, 0.4, 1 }, 1 },
+  { { { 2, 3, 2 } }, 0.25, 2, true }, { { { 3, 4 } }, 0.6 },
+  { { { 3, 4 } }, { 0.1, 0.7 }, { dim = 2, keepdim = true, interpolation = "midpoint" } },
+  { { { 4 } }, 0.4, { interpolation = "nearest" } }, { { { 0, 3 } }, 0.5, 2 },
+}
+local spread = {
+  { { { 5 } } }, { { { 3, 4 } }, 1 }, { { { 3, 4 } }, { correction = 1 } },
+  { { { 2, 3, 2 } }, { 1, 3 }, true }, { { { 3, 4 } }, 2, { correction = 1, keepdim = true } },
+  { { { 0, 3 } }, 2 },
+}
+M.var, M.std = cases { table.unpack(spread) }, cases { table.unpack(spread) }
+M.norm = cases {
+  { { { 5 } } }, { { { 3, 4 } }, { dim = 1 } }, { { { 3, 4 } }, { p = 1, dim = -1 } },
+  { { { 2, 3, 2 } }, { p = 3, dim = { 1, 2 }, keepdim = true } },
+  { { { 5 } }, { p = 1.5 }, low = 0.3, high = 2 },
+  { { { 5 } }, { p = math.huge } }, { { { 3, 2 } }, { p = -math.huge, dim = 2 } },
+  { { { 4 } }, { p = -2 } }, { { { 0, 3 } }, { dim = 2 } },
+}
+M.nan_to_num = cases { { { { 3, 4 } } }, { { {} } } }
+M.bincount = cases {
+  { { { 4 } }, call = function(f, w)
+    return f(torus.tensor({ 2, 1, 2, 5 }, { dtype = "int64" }), { weights = w, minlength = 6 })
+  end },
+}
+M.outer = cases { { { { 3 }, { 2 } } }, { { { 0 }, { 2 } } } }
+M.cross = cases {
+  { { { 3 }, { 3 } } }, { { { 2, 3 }, { 3 } } }, { { { 3, 2 }, { 3, 1 } }, 1 },
+  { { { 3 }, { 2, 3, 2 } }, call = function(f, a, b) return f(a:reshape(3, 1), b, 2) end },
+}
+local function of(equation)
+  return function(f, ...) return f(equation, ...) end
+end
+M.einsum = {}
+for equation, shapes in pairs {
+  ["ij,jk->ik"] = { { 2, 3 }, { 3, 4 } }, ["bij,bj->bi"] = { { 2, 2, 3 }, { 2, 3 } },
+  ["ii->"] = { { 3, 3 } }, ["ii->i"] = { { 3, 3 } }, ["iji"] = { { 2, 3, 2 } },
+  ["ij->ji"] = { { 2, 3 } }, ["i,i"] = { { 3 }, { 3 } }, ["i,j"] = { { 3 }, { 2 } },
+  ["...ij,...jk->...ik"] = { { 2, 1, 2, 3 }, { 2, 3, 2 } }, [",i->i"] = { {}, { 3 } },
+  ["ij,jk,kl->il"] = { { 2, 3 }, { 3, 2 }, { 2, 2 } }, ["i...,i->..."] = { { 3, 2 }, { 3 } },
+  ["bi,i->b"] = { { 2, 3 }, { 1 } }, ["ij,jk"] = { { 2, 0 }, { 0, 2 } },
+} do
+  table.insert(M.einsum, { shapes, call = of(equation), equation = equation })
+end
+table.sort(M.einsum, function(a, b) return a.equation < b.equation end)
+
+return M
