@@ -145,16 +145,24 @@ void torus_op_add_family(const torus_op_family *family);
  * grad_output: NULL means ones, and then y must have one element.
  * create_graph: the gradients can be differentiated again.
  * retain_graph: y's history stays usable for another sweep.
+ * partial: targets count as independent, whatever they were made from.
  * out: a gradient each, owned by the scope; NULL where y does not depend on
  * the target. False after an error. */
 typedef struct torus_sweep_options {
   torus_tensor *grad_output;
-  bool create_graph, retain_graph;
+  bool create_graph, retain_graph, partial;
 } torus_sweep_options;
 
 bool torus_grad(torus_scope *scope, torus_tensor *y,
                 torus_tensor *const *targets, int count,
                 const torus_sweep_options *options, torus_tensor **out);
+
+/* The tensors older than `first` that require a gradient and that y was made
+ * from, without what those were made from; how many. The first `capacity` of
+ * them go to out, owned by the scope. -1 after an error. */
+int64_t torus_sources(torus_scope *scope, torus_tensor *y,
+                      const torus_tensor *first, torus_tensor **out,
+                      int64_t capacity);
 
 /* Adds the gradient of y to `.grad` of every leaf that requires one. */
 bool torus_backward(torus_scope *scope, torus_tensor *y,

@@ -34,6 +34,7 @@ typedef struct sweep {
   torus_scope *scope;
   const torus_sweep_options *options;
   bool leaves;     /* every leaf that requires a gradient is a target */
+  uint64_t first;  /* and so is every tensor made before this one */
   bool spent;      /* some history is freed already */
   uint64_t oldest; /* nothing made before this one leads to a target */
   entry *order;
@@ -69,7 +70,8 @@ static bool push(sweep *s, torus_tensor *tensor) {
 
 static bool is_target(const sweep *s, const torus_tensor *tensor) {
   return tensor->mark == MARK_TARGET ||
-         (s->leaves && !tensor->node && tensor->requires_grad);
+         (tensor->requires_grad &&
+          ((s->leaves && !tensor->node) || tensor->id < s->first));
 }
 
 /* Whether the walk has to go to a tensor. */
@@ -107,13 +109,20 @@ static bool fail_freed(sweep *s, const torus_node *node) {
       node->op->name);
 }
 
+/* The history of a tensor as far as it may lead to targets. */
+static torus_node *open_node(const sweep *s, const torus_tensor *tensor,
+                             bool target) {
+  if (tensor->id <= s->oldest || (target && s->options->partial)) return NULL;
+  return tensor->node;
+}
+
 /* Walks to everything y was made from, as far as targets can be. */
 static bool find_order(sweep *s, torus_tensor *y) {
   if (is_open(s, y) && !push(s, y)) return false;
   while (s->depth > 0) {
     frame *top = &s->stack[s->depth - 1];
     torus_tensor *tensor = top->tensor;
-    torus_node *node = tensor->id > s->oldest ? tensor->node : NULL;
+    torus_node *node = open_node(s, tensor, is_target(s, tensor));
     if (node && node->freed) return fail_freed(s, node);
     if (tensor->mark >= 0) {
       s->depth--; /* reached on another path meanwhile */
@@ -298,7 +307,7 @@ static bool run(sweep *s) {
   for (int64_t i = s->count - 1; i >= 0; i--) {
     entry *e = &s->order[i];
     torus_tensor *tensor = e->tensor;
-    bool inside = tensor->node && tensor->id > s->oldest;
+    bool inside = open_node(s, tensor, e->target);
     if (e->grad && e->needed && inside) {
       if (!propagate(s, e)) return false;
       if (!s->options->retain_graph) {
@@ -397,6 +406,25 @@ bool torus_grad(torus_scope *scope, torus_tensor *y,
   for (int i = 0; i < count; i++) targets[i]->mark = MARK_NONE;
   scope->record = record;
   return ok;
+}
+
+int64_t torus_sources(torus_scope *scope, torus_tensor *y,
+                      const torus_tensor *first, torus_tensor **out,
+                      int64_t capacity) {
+  static const torus_sweep_options options = {.partial = true};
+  sweep s = {.scope = scope, .options = &options, .first = first->id};
+  int64_t count = 0;
+  bool ok = find_order(&s, y);
+  for (int64_t i = 0; ok && i < s.count; i++) {
+    if (!s.order[i].target) continue;
+    if (count < capacity) {
+      out[count] = torus_tensor_retain(s.order[i].tensor);
+      ok = torus_scope_own(scope, out[count]);
+    }
+    count++;
+  }
+  clear(&s);
+  return ok ? count : -1;
 }
 
 /* Makes each entry's gradient the new .grad of its leaf, except where it will

@@ -58,7 +58,8 @@ static torus_tensor *compute(torus_scope *scope, void *arg) {
 static void read_options(lua_State *L, int index, const char *operation,
                          request *r) {
   static const char *const keys[] = {"create_graph", "retain_graph",
-                                     "grad_output", "allow_unused", NULL};
+                                     "grad_output",  "allow_unused",
+                                     "partial",      NULL};
   torus_check_keys(L, index, operation, keys);
   if (lua_type(L, index) != LUA_TTABLE) return;
   torus_option(L, index, "create_graph");
@@ -66,6 +67,8 @@ static void read_options(lua_State *L, int index, const char *operation,
   torus_option(L, index, "retain_graph");
   r->options.retain_graph =
       lua_isnil(L, -1) ? r->options.create_graph : lua_toboolean(L, -1);
+  torus_option(L, index, "partial");
+  r->options.partial = lua_toboolean(L, -1);
   torus_option(L, index, "allow_unused");
   r->allow_unused = lua_toboolean(L, -1);
   torus_option(L, index, "grad_output");
@@ -102,7 +105,9 @@ static void fill_list(lua_State *L, const request *r, int list) {
  * @tparam[opt] table opts grad_output, like y, weighs its elements;
  * create_graph=false, true makes the gradients differentiable themselves;
  * retain_graph (default: create_graph) keeps y's history for another call;
- * allow_unused=false, true returns nil for what y does not depend on
+ * allow_unused=false, true returns nil for what y does not depend on;
+ * partial=false, true counts each x as independent of the others, whatever it
+ * was made from
  * @treturn tensor|{tensor,...} a gradient for each x, of its shape
  * @raise when y has several elements and there is no grad_output, an x does
  * not require a gradient or y does not depend on it, or an operation in
@@ -178,6 +183,52 @@ static int backward(lua_State *L) {
   torus_run(L, compute, &r);
   return 0;
 }
+
+/* --- sources --- */
+
+typedef struct looking {
+  torus_tensor *y, *first, ***boxes;
+  int64_t count;
+} looking;
+
+static torus_tensor *count_sources(torus_scope *scope, void *arg) {
+  looking *l = arg;
+  l->count = torus_sources(scope, l->y, l->first, NULL, 0);
+  return NULL;
+}
+
+static torus_tensor *fill_boxes(torus_scope *scope, void *arg) {
+  const looking *l = arg;
+  torus_shape length = {1, {l->count}};
+  torus_tensor *pointers =
+      torus_tensor_new(TORUS_INT64, &length, &scope->status);
+  if (!torus_scope_own(scope, pointers)) return NULL;
+  torus_tensor **out = torus_tensor_data(pointers);
+  if (torus_sources(scope, l->y, l->first, out, l->count) < 0) return NULL;
+  for (int64_t i = 0; i < l->count; i++) {
+    *l->boxes[i] = torus_tensor_retain(out[i]);
+  }
+  return NULL;
+}
+
+/* sources(y, first) -> list of the tensors older than `first` that require a
+ * gradient and that y was made from, without what those were made from */
+static int sources(lua_State *L) {
+  looking l = {.y = torus_check_tensor(L, 1, "sources"),
+               .first = torus_check_tensor(L, 2, "sources")};
+  lua_settop(L, 2);
+  torus_run(L, count_sources, &l);
+  l.boxes = push_array(L, (int)l.count);
+  lua_createtable(L, (int)l.count, 0);
+  for (int64_t i = 0; i < l.count; i++) {
+    l.boxes[i] = torus_push_box(L);
+    lua_rawseti(L, -2, i + 1);
+  }
+  if (l.count > 0) torus_run(L, fill_boxes, &l);
+  return 1;
+}
+
+/* --- what is recorded --- */
 
 static torus_tensor *detached(torus_scope *scope, void *arg) {
   torus_tensor *x = arg;
@@ -337,6 +388,7 @@ void torus_open_grad(lua_State *L) {
   static const luaL_Reg functions[] = {
       {"grad", grad},
       {"backward", backward},
+      {"sources", sources},
       {"detach", detach},
       {"variable", variable},
       {"no_grad", no_grad},

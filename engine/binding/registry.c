@@ -124,13 +124,22 @@ static void set_row(lua_State *L, const char *name, const double *x,
 }
 
 static void push_scheme(lua_State *L, const torus_scheme *s) {
-  lua_createtable(L, 0, 8);
+  lua_createtable(L, 0, 12);
   set_text(L, "name", s->name);
   set_text(L, "doc", s->doc);
   set_integer(L, "order", s->order);
   set_flag(L, "splitting", s->splitting);
+  set_flag(L, "implicit", s->implicit);
+  set_flag(L, "extended", s->extended);
   set_flag(L, "symmetric", s->symmetric);
-  if (s->splitting) {
+  set_flag(L, "fused", torus_scheme_is_fused(s));
+  lua_newtable(L);
+  for (int i = 0; i < TORUS_ALIASES_MAX && s->aliases[i]; i++) {
+    lua_pushstring(L, s->aliases[i]);
+    lua_seti(L, -2, i + 1);
+  }
+  lua_setfield(L, -2, "aliases");
+  if (s->splitting || s->extended) {
     set_row(L, "kick", s->kick, s->stages + 1);
     set_row(L, "drift", s->drift, s->stages);
     return;
@@ -144,8 +153,9 @@ static void push_scheme(lua_State *L, const torus_scheme *s) {
   lua_setfield(L, -2, "a");
 }
 
-/* schemes() -> list of {name, doc, order, splitting, symmetric, kick, drift}
- * or {..., a, b}: the rows that everything that integrates reads */
+/* schemes() -> list of {name, doc, aliases, order, splitting, implicit,
+ * extended, symmetric, fused, kick, drift} or {..., a, b}: the rows that
+ * everything that integrates reads */
 static int schemes(lua_State *L) {
   int count = torus_scheme_count();
   lua_createtable(L, count, 0);

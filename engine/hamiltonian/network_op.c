@@ -412,7 +412,7 @@ static const torus_op ops[] = {
                             {"energies", TORUS_PARAM_BOOL, true, 0},
                             {"last_only", TORUS_PARAM_BOOL, true, 0},
                             {"reversible", TORUS_PARAM_BOOL, true, 0}},
-                 .choice = torus_scheme_name,
+                 .choice = torus_scheme_fused_name,
                  .code = ROLLOUT,
                  .doc = "q, p and, where asked for, energy along an "
                         "integration of a Hamiltonian made of networks"},

@@ -10,9 +10,17 @@
  * Kicks and drifts with a coefficient of zero are left out. Every one can be
  * undone exactly; a symmetric one is undone by a step of -dt.
  *
- * Runge-Kutta schemes (explicit; any H) evaluate the field f at `stages`
- * points x_i = x + dt sum_{j<i} a[i][j] f(x_j) and end at
- * x + dt sum_i b[i] f(x_i). Row 0 of a is zero.
+ * Runge-Kutta schemes (any H) evaluate the field f at `stages` points
+ * x_i = x + dt sum_j a[i][j] f(x_j) and end at x + dt sum_i b[i] f(x_i). Of an
+ * explicit one j < i, and row 0 of a is zero; an `implicit` one solves for the
+ * points.
+ *
+ * Extended schemes (any H; Tao 2016) integrate two copies of the phase space
+ * that are bound to each other, `stages` symmetric steps of second order of
+ * the lengths drift[i] dt.
+ *
+ * The fused kernels know splitting schemes and explicit Runge-Kutta ones,
+ * whose rows come first.
  *
  * Owns nothing; can't fail. */
 #ifndef TORUS_HAMILTONIAN_SCHEME_H
@@ -20,25 +28,30 @@
 
 #include <stdbool.h>
 
-#define TORUS_STAGES_MAX 4
+#define TORUS_STAGES_MAX 17   /* of a splitting scheme */
+#define TORUS_RK_STAGES_MAX 4 /* of a Runge-Kutta scheme */
+#define TORUS_ALIASES_MAX 3
 
 typedef struct torus_scheme {
   const char *name;
   const char *doc;
+  const char *aliases[TORUS_ALIASES_MAX]; /* up to the first that is NULL */
   int order;
-  bool splitting;
-  bool symmetric;
+  bool splitting, implicit, extended;
+  bool symmetric; /* a step of -dt undoes one of dt */
   int stages;
   double kick[TORUS_STAGES_MAX + 1], drift[TORUS_STAGES_MAX];
-  double a[TORUS_STAGES_MAX][TORUS_STAGES_MAX], b[TORUS_STAGES_MAX];
+  double a[TORUS_RK_STAGES_MAX][TORUS_RK_STAGES_MAX], b[TORUS_RK_STAGES_MAX];
 } torus_scheme;
 
 int torus_scheme_count(void);
 /* index in [0, torus_scheme_count()) */
 const torus_scheme *torus_scheme_at(int index);
-/* NULL after the last one. */
-const char *torus_scheme_name(int index);
-/* NULL when there is none of this name. */
+/* Whether the fused kernels know it. */
+bool torus_scheme_is_fused(const torus_scheme *scheme);
+/* The name of a scheme of the fused kernels; NULL after the last one. */
+const char *torus_scheme_fused_name(int index);
+/* By name or alias; NULL when there is none of this name. */
 const torus_scheme *torus_scheme_find(const char *name);
 
 #endif

@@ -9,6 +9,7 @@
 local core = require "torus.core"
 local hamiltonian = require "torus.hamiltonian"
 local options = require "torus.options"
+local rollout = require "torus.rollout"
 
 local M = {}
 
@@ -33,13 +34,29 @@ end
 
 --- A whole rollout as one operation.
 -- @tparam {table,...} networks what networks() returned
--- @tparam table o q, p, dt, steps, method, backprop, energies as integrate's
+-- @tparam table o q, p, dt, steps, method, backprop, energies, every, time,
+-- on_state and progress as integrate's
 -- @treturn table q, p and perhaps energy
 function M.rollout(networks, o)
-  local q, p, energy = core.ops.network_rollout(o.q, o.p, {
-    networks = networks, dt = o.dt, steps = o.steps, method = o.method,
-    energies = o.energies, reversible = o.backprop == "reversible" })
-  return { q = q, p = p, energy = o.energies and energy or nil }
+  local function run(q, p, steps, last_only)
+    return core.ops.network_rollout(q, p, { networks = networks, dt = o.dt,
+      steps = steps, method = o.method, energies = o.energies,
+      reversible = o.backprop == "reversible", last_only = last_only })
+  end
+  if o.every == 1 and not o.on_state and not o.progress then
+    local q, p, energy = run(o.q, o.p, o.steps, false)
+    return { q = q, p = p, energy = o.energies and energy or nil }
+  end
+  -- One operation from a kept state to the next.
+  local qs, ps, energies = {}, {}, {}
+  local q, p, energy = run(o.q, o.p, 0, false)
+  for step = 0, o.steps, o.every do
+    if step > 0 then q, p, energy = run(q[1], p[1], o.every, true) end
+    qs[#qs + 1], ps[#ps + 1], energies[#energies + 1] = q, p, energy
+    rollout.announce(o, step, q[1], p[1])
+  end
+  return { q = core.ops.cat(qs, 1), p = core.ops.cat(ps, 1),
+    energy = o.energies and core.ops.cat(energies, 1) or nil }
 end
 
 local FIELD = { fused = { type = "boolean" } }

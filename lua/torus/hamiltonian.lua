@@ -107,6 +107,21 @@ function M.check(where, H)
   end
 end
 
+--- The Hamiltonian of a value that has one: a system's (its method `hamiltonian`),
+-- a model's (its field), else the value itself.
+-- @param H anything
+-- @treturn any
+-- @usage
+-- hamiltonian = require "torus.hamiltonian"
+-- print(hamiltonian.is_separable(hamiltonian.of(torus.systems.pendulum)))   -- true
+function M.of(H)
+  if type(H) ~= "table" or not H.hamiltonian then
+    return H
+  end
+  if type(H.hamiltonian) == "function" then return H:hamiltonian() end
+  return H.hamiltonian
+end
+
 local function state_text(x)
   return options.shape_text(x) .. " " .. x.dtype
 end

@@ -86,7 +86,7 @@ local function conv_case(changes)
 end
 
 describe("a fused rollout", function()
-  for _, method in ipairs(torus.integrate.methods) do
+  for _, method in ipairs(schemes.names(schemes.is_fused)) do
     for _, activation in ipairs { "softplus", "tanh" } do
       it(("equals the general path: %s, %s stacks"):format(method, activation),
         function()
@@ -99,7 +99,11 @@ describe("a fused rollout", function()
     end)
   end
 
-  for _, method in ipairs(schemes.names(schemes.accepts_joint)) do
+  local function joint_and_fused(row)
+    return schemes.accepts_joint(row) and schemes.is_fused(row)
+  end
+
+  for _, method in ipairs(schemes.names(joint_and_fused)) do
     it("takes joint Hamiltonians: " .. method, function()
       torus.manual_seed(3)
       local net = dense(4, "tanh")

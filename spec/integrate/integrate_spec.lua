@@ -19,14 +19,15 @@ local JOINT = { H = joint, q = 0.8, p = 0.3,
 
 -- Known orders; other schemes are held to what their row says.
 local ORDERS = { euler = 1, symplectic_euler = 1, leapfrog = 2, rk4 = 4,
-  yoshida4 = 4 }
+  yoshida4 = 4, position_verlet = 2, yoshida6 = 6, kahan_li6 = 6, yoshida8 = 8,
+  kahan_li8 = 8, implicit_midpoint = 2, gauss4 = 4, tao2 = 2, tao4 = 4 }
 local function order_of(method)
   return ORDERS[method] or schemes.of(method).order
 end
 
 -- Steps, by order, fine enough for the leading term of the error to rule, and
 -- few enough for rounding to stay far below it.
-local STEPS = { 4096, 256, 256, 128 }
+local STEPS = { 4096, 256, 256, 128, [6] = 64, [8] = 32 }
 local MORE = { yoshida4 = 256 }
 
 local function leaf(value)

@@ -91,6 +91,12 @@ bool torus_rollout_check(const torus_rollout *r, torus_status *status) {
         (long long)r->batch, (long long)r->steps);
   }
   const char *name = r->scheme->name;
+  if (!torus_scheme_is_fused(r->scheme)) {
+    return torus_status_fail(status, TORUS_EINVAL,
+                             "rollout: expected a splitting or an explicit "
+                             "Runge-Kutta scheme, got %s",
+                             name);
+  }
   if (r->scheme->splitting && !r->hamiltonian->separable) {
     return torus_status_fail(status, TORUS_EINVAL,
                              "rollout: %s needs a separable Hamiltonian, "

@@ -8,9 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const torus_sweep_options once = {NULL, false, false};
-static const torus_sweep_options keep = {NULL, false, true};
-static const torus_sweep_options graph = {NULL, true, true};
+static const torus_sweep_options once = {.grad_output = NULL};
+static const torus_sweep_options keep = {.retain_graph = true};
+static const torus_sweep_options graph = {.create_graph = true,
+                                          .retain_graph = true};
 
 static torus_tensor *leaf(torus_scope *scope, int64_t n, const double *values) {
   torus_shape shape = {n ? 1 : 0, {n}};

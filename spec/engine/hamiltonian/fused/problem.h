@@ -214,7 +214,7 @@ static inline double distance(const double *x, const double *y, int64_t count) {
 }
 
 static inline bool supports(const kind *k, const torus_scheme *s) {
-  return k->separable || !s->splitting;
+  return torus_scheme_is_fused(s) && (k->separable || !s->splitting);
 }
 
 #define EACH_SCHEME(s)                                                         \

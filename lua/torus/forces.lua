@@ -1,0 +1,50 @@
+--- Forces in torus.integrate and torus.rk45: dp/dt = -dH/dq + F, with F a function
+-- of position and time that need not come from a potential.
+--
+-- A splitting scheme adds F to its kicks, in which q and t are constant: it keeps
+-- its order, is undone by a step of -dt, and keeps volume, since F does not depend
+-- on p. Time advances with the drifts.
+-- @module torus.forces
+local engine = require "torus.engine"
+local options = require "torus.options"
+
+local M = {}
+
+--- Raises unless a value can be a force.
+-- @tparam string where name of the operation, for the message
+-- @param F a number, a tensor, or a function of q and t
+-- @usage
+-- forces = require "torus.forces"
+-- print(pcall(forces.check, "example", "push"))
+function M.check(where, F)
+  local fits = engine.is_tensor(F) or options.is_callable(F)
+    or type(F) == "number" and F == F and math.abs(F) < math.huge
+  if not fits then
+    options.raise("%s: force: expected a number, a tensor that broadcasts against "
+      .. "p, or a function of q and t that returns one, got %s", where,
+      options.show(F))
+  end
+end
+
+--- The force at a position and a time.
+-- @param F a number, a tensor, or a function of q and t
+-- @tparam tensor q (batch, ...)
+-- @tparam number|tensor t a time, or one for each sample in a tensor that
+-- broadcasts against q. The function gets a tensor.
+-- @treturn number|tensor
+-- @usage
+-- forces = require "torus.forces"
+-- print(forces.at(function(q, t) return t:cos() - q end, torus.ones(1, 1), 0))   -- 0
+function M.at(F, q, t)
+  if engine.is_tensor(F) or type(F) == "number" then return F end
+  local shape = {}
+  for i = 1, q:dim() do shape[i] = 1 end
+  if type(t) == "number" then
+    t = engine.full(shape, t, { dtype = q.dtype })
+  elseif t:numel() == 1 then
+    t = t:to(q.dtype):reshape(shape)
+  end
+  return F(q, t)
+end
+
+return M
