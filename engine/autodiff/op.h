@@ -134,8 +134,8 @@ typedef struct torus_op_family {
 } torus_op_family;
 extern const torus_op_family torus_elementwise_ops, torus_reduce_ops,
     torus_scan_ops, torus_order_ops, torus_view_ops, torus_join_ops,
-    torus_index_ops, torus_linear_ops, torus_conv_ops, torus_linalg_ops,
-    torus_spectral_ops, torus_fft_ops, torus_decoder_ops;
+    torus_index_ops, torus_linear_ops, torus_conv_ops, torus_pool_ops,
+    torus_linalg_ops, torus_spectral_ops, torus_fft_ops, torus_decoder_ops;
 
 /* Adds a family of a higher layer after those above; again, nothing. */
 void torus_op_add_family(const torus_op_family *family);

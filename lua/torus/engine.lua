@@ -4,6 +4,7 @@
 -- @module torus.engine
 local core = require "torus.core"
 local einsum = require "torus.einsum"
+local pooling = require "torus.pooling"
 local products = require "torus.products"
 local samples = require "torus.samples"
 local statistics = require "torus.statistics"
@@ -28,5 +29,6 @@ for name, f in pairs(samples) do M[name] = f end
 for name, f in pairs(statistics) do M[name] = f end
 for name, f in pairs(products) do M[name] = f end
 M.einsum = einsum.einsum
+for name, f in pairs(pooling) do M[name] = f end
 
 return M

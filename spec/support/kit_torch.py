@@ -155,6 +155,96 @@ def losses(arrays):
             arrays[f'loss.{name}.{reduction}.dx'] = g.numpy()
 
 
+class Layers:
+    """Weights, inputs, results and first gradients of layers."""
+
+    def __init__(self, arrays):
+        self.draw, self.arrays = Draw(23), arrays
+
+    def weights(self, name, module):
+        """Draws the weights of a module and stores them under its names."""
+        for key, p in module.named_parameters():
+            p.data = self.draw.normal(*p.shape, scale=0.4)
+            if key == 'weight' and name.startswith(('layer_norm', 'batch_norm')):
+                p.data += 1
+            self.arrays[f'{name}.weights.{key}'] = p.detach().numpy().copy()
+
+    def add(self, name, f, x, parameters=()):
+        """f: a tensor to a tuple of tensors, weighted into one loss."""
+        x = x.clone().requires_grad_()
+        loss, results = 0, f(x)
+        self.arrays[f'{name}.x'] = x.detach().numpy()
+        for i, y in enumerate(results, 1):
+            g = self.draw.normal(*y.shape)
+            loss = loss + (y * g).sum()
+            self.arrays[f'{name}.y{i}'] = y.detach().numpy()
+            self.arrays[f'{name}.g{i}'] = g.numpy()
+        parameters = dict(parameters)
+        gradients = torch.autograd.grad(loss, [x, *parameters.values()])
+        self.arrays[f'{name}.dx'] = gradients[0].numpy()
+        for key, g in zip(parameters, gradients[1:]):
+            self.arrays[f'{name}.grad.{key}'] = g.numpy()
+
+
+def layers(arrays):
+    to, draw = Layers(arrays), Draw(24)
+
+    def simple(name, module, x, images=False):
+        module = module.double()
+        to.weights(name, module)
+        to.add(name, (lambda x: (to_nhwc(module(to_nchw(x))),)) if images
+               else (lambda x: (module(x),)), x, module.named_parameters())
+        return module
+
+    simple('layer_norm', nn.LayerNorm(5), draw.normal(3, 4, 5))
+    simple('layer_norm2', nn.LayerNorm((4, 5)), draw.normal(3, 4, 5))
+    for name, module, x, images in (
+            ('batch_norm1d', nn.BatchNorm1d(4), draw.normal(7, 4), False),
+            ('batch_norm2d', nn.BatchNorm2d(3, momentum=0.3),
+             draw.normal(2, 3, 5, 3), True)):
+        module = simple(name, module, x, images)
+        for key in ('running_mean', 'running_var'):
+            arrays[f'{name}.after.{key}'] = getattr(module, key).numpy().copy()
+        module.eval()
+        to.add(name + '.eval', (lambda x: (to_nhwc(module(to_nchw(x))),))
+               if images else (lambda x: (module(x),)), x,
+               module.named_parameters())
+    for name, options in (('conv_transpose', dict(stride=1, padding=1)),
+                          ('conv_transpose2', dict(stride=2, padding=1,
+                                                   output_padding=1)),
+                          ('conv_transpose3', dict(stride=3, padding=0,
+                                                   bias=False))):
+        simple(name, nn.ConvTranspose2d(3, 2, 3, **options),
+               draw.normal(2, 4, 5, 3), True)
+    for name, module in (('max_pool', nn.MaxPool2d(2)),
+                         ('max_pool3', nn.MaxPool2d(3, 2, 1)),
+                         ('avg_pool', nn.AvgPool2d(2)),
+                         ('avg_pool3', nn.AvgPool2d(3, 2, 1))):
+        simple(name, module, draw.normal(2, 7, 6, 3), True)
+    for name, module in (('gru', nn.GRU(3, 4)), ('gru2', nn.GRU(3, 4, 2)),
+                         ('gru_plain', nn.GRU(3, 4, bias=False)),
+                         ('lstm', nn.LSTM(3, 4)), ('lstm2', nn.LSTM(3, 4, 2))):
+        module = module.double()
+        to.weights(name, module)
+        count = 2 if name.endswith('2') else 1
+        h, c = draw.normal(count, 2, 4), draw.normal(count, 2, 4)
+        arrays[name + '.h'], arrays[name + '.c'] = h.numpy(), c.numpy()
+
+        def run(x):
+            if name.startswith('gru'):
+                return module(x, h)
+            y, (h1, c1) = module(x, (h, c))
+            return y, h1, c1
+
+        to.add(name, run, draw.normal(5, 2, 3), module.named_parameters())
+    table = nn.Embedding(6, 3).double()
+    to.weights('embedding', table)
+    index = torch.tensor([[0, 5], [2, 2], [5, 0]])
+    arrays['embedding.index'] = index.numpy() + 1
+    to.add('embedding', lambda scale: (table(index) * scale,),
+           draw.normal(3), table.named_parameters())
+
+
 def main():
     folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1
                           else 'data/reference')
@@ -163,6 +253,7 @@ def main():
     rosenbrock(arrays)
     schedules(arrays)
     losses(arrays)
+    layers(arrays)
     write_safetensors(folder / 'kit.safetensors', arrays,
                       {'torch': torch.__version__})
 

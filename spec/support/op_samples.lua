@@ -246,6 +246,19 @@ M.conv2d_weight_grad = cases {
   { { { 2, 4, 4, 2 }, { 2, 4, 4, 2 } }, call = with(1, 1, 3, 3) },
   { { { 1, 5, 4, 1 }, { 1, 3, 2, 2 } }, call = with(2, 1, 2, 3) },
 }
+M.avg_pool2d = cases {
+  { { { 2, 4, 6, 2 } }, call = with(2) },
+  { { { 1, 5, 4, 1 } }, call = with { kernel = 3, stride = 2, padding = 1 } },
+  { { { 1, 5, 5, 2 } }, call = with(3, 1) },
+  { { { 0, 4, 4, 1 } }, call = with(2) },
+}
+M.avg_pool2d_grad = cases {
+  { { { 2, 2, 3, 2 } }, call = with(2, 2, 0, 4, 6) },
+  { { { 1, 3, 2, 1 } }, call = with(3, 2, 1, 5, 4) },
+}
+M.argmax_pool2d = cases {
+  { { { 2, 4, 6, 2 } }, call = with(2), integers = true },
+}
 M.upsample = cases {
   { { { 1, 2, 3, 2 } }, call = plain }, { { { 2, 1, 1, 1 } }, call = with(3) },
   { { { 0, 2, 2, 1 } }, call = plain },

@@ -8,6 +8,12 @@ local MLP = require "torus.nn.mlp"
 local activation = require "torus.nn.activation"
 local initialise = require "torus.nn.initialise"
 local losses = require "torus.nn.losses"
+local norm = require "torus.nn.norm"
+local dropout = require "torus.nn.dropout"
+local embedding = require "torus.nn.embedding"
+local recurrent = require "torus.nn.recurrent"
+local conv_transpose2d = require "torus.nn.conv_transpose2d"
+local pool = require "torus.nn.pool"
 
 local M = {
   Module = Module,
@@ -19,7 +25,10 @@ local M = {
   initialise = initialise,
 }
 
-for name, loss in pairs(losses) do M[name] = loss end
+for _, part in ipairs { losses, norm, dropout, embedding, recurrent, conv_transpose2d,
+  pool } do
+  for name, f in pairs(part) do M[name] = f end
+end
 
 -- Activations as modules, for a Sequential.
 

@@ -65,7 +65,7 @@ end
 -- print(torus.nn.Module.instance(Scale, { factor = 2 }).factor)   -- 2
 function Module.instance(class, fields)
   local self = fields or {}
-  self.members = {}
+  self.members, self.training = {}, true
   return setmetatable(self, class)
 end
 
@@ -83,12 +83,31 @@ function Module:register(name, value)
   return value
 end
 
-local function collect(self, prefix, found)
+--- Adds a buffer, which also becomes the field `name`: a tensor that belongs to the
+-- module but is not learned, such as a running mean. It is saved, loaded and converted
+-- with the parameters.
+-- @tparam string name
+-- @tparam tensor value without requires_grad
+-- @return value
+-- @usage
+-- net = torus.nn.Module.instance(torus.nn.Module.class("Net"))
+-- net:register_buffer("mean", torus.zeros(3))
+-- print(#net:parameters(), net:named().mean)   -- 0  [0., 0., 0.]
+function Module:register_buffer(name, value)
+  options.tensor("register_buffer", "value", value, { "..." })
+  self.members[#self.members + 1] = { tostring(name), value, name, buffer = true }
+  self[name] = value
+  return value
+end
+
+-- Names and tensors: parameters, or buffers, or with nil both.
+local function collect(self, prefix, found, buffers)
   for _, member in ipairs(self.members) do
     local name, value = prefix .. member[1], member[2]
     if is_module(value) then
-      collect(value, name .. ".", found)
-    elseif type(value) ~= "function" then
+      collect(value, name .. ".", found, buffers)
+    elseif type(value) ~= "function"
+      and (buffers == nil or buffers == (member.buffer or false)) then
       found[#found + 1] = { name, value }
     end
   end
@@ -118,7 +137,15 @@ end
 --   print(entry[1], table.concat(entry[2].shape, " "))
 -- end
 function Module:named_parameters()
-  return (distinct(collect(self, "", {})))
+  return (distinct(collect(self, "", {}, false)))
+end
+
+--- Dotted names and buffers, see register_buffer.
+-- @treturn {{string,tensor},...} in the order of registration
+-- @usage
+-- for _, entry in ipairs(torus.nn.BatchNorm1d(3):named_buffers()) do print(entry[1]) end
+function Module:named_buffers()
+  return (distinct(collect(self, "", {}, true)))
 end
 
 --- All parameters, for optimisers and gradients.
@@ -133,13 +160,13 @@ function Module:parameters()
   return list
 end
 
---- The parameters by their dotted names, as torus.save accepts them.
+--- The parameters and buffers by their dotted names, as torus.save accepts them.
 -- @treturn {[string]=tensor}
 -- @usage
 -- print(torus.nn.Linear(2, 3):named().bias.shape[1])   -- 3
 function Module:named()
   local table_ = {}
-  for _, entry in ipairs(self:named_parameters()) do
+  for _, entry in ipairs((distinct(collect(self, "", {})))) do
     table_[entry[1]] = entry[2]
   end
   return table_
@@ -155,8 +182,8 @@ function Module:count()
   return total
 end
 
---- Copies values into the parameters. All are checked before the first is
--- written.
+--- Copies values into the parameters and buffers. All are checked before the first
+-- is written.
 -- @tparam {[string]=tensor} values by dotted name; names that don't begin with
 -- the prefix are ignored
 -- @tparam[opt=""] string prefix put before every name
@@ -203,7 +230,10 @@ function Module:load_parameters(values, prefix)
   return true
 end
 
-local function converted(value, dtype)
+local function converted(value, dtype, buffer)
+  if buffer then
+    return value.dtype:find("^float") and value:detach():to(dtype):copy() or value
+  end
   local leaf = engine.zeros(value.shape, { dtype = dtype, requires_grad = true })
   engine.no_grad(function() leaf:copy_(value:to(dtype)) end)
   return leaf
@@ -218,7 +248,7 @@ local function convert(self, dtype, done)
     if is_module(value) then
       convert(value, dtype, done)
     elseif type(value) ~= "function" then
-      done[value] = done[value] or converted(value, dtype)
+      done[value] = done[value] or converted(value, dtype, member.buffer)
       member[2] = done[value]
       self[member[3]] = member[2]
     end
@@ -253,6 +283,33 @@ function Module:to(dtype)
   options.argument("Module:to", "dtype", dtype, DTYPE)
   convert(self, dtype, {})
   return self
+end
+
+--- Switches the module and its members between training and evaluation. Dropout and
+-- batch normalisation behave differently in the two; everything begins in training.
+-- @tparam[opt=true] boolean on
+-- @return self
+-- @usage
+-- net = torus.nn.Sequential { torus.nn.Linear(2, 2), torus.nn.Dropout(0.5) }
+-- net:train(false)   -- the same as net:eval()
+-- print(net[2].training)   -- false
+function Module:train(on)
+  if on == nil then on = true end
+  options.argument("Module:train", "on", on, { type = "boolean" })
+  self.training = on
+  for _, member in ipairs(self.members) do
+    if is_module(member[2]) then member[2]:train(on) end
+  end
+  return self
+end
+
+--- Switches the module and its members to evaluation; the inverse of train().
+-- @return self
+-- @usage
+-- net = torus.nn.Dropout(0.5):eval()
+-- print(net(torus.ones(3)))   -- [1., 1., 1.]
+function Module:eval()
+  return self:train(false)
 end
 
 --- Sets the gradient of every parameter to nil.
