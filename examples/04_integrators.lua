@@ -107,9 +107,11 @@ end
 local ok, message = torus.plot.figure {
   path = "runs/examples/04_integrators.png", columns = 2, width = 1200,
   panels = {
-    { title = "sixty steps of 0.25 in phase space", xlabel = "q", ylabel = "p",
+    { title = "sixty steps of 0.25 in phase space", xlabel = "position q",
+      ylabel = "momentum p",
       xrange = { -10, 4 }, series = orbits, legend = "below" },
-    { title = "largest error of the energy so far", xlabel = "time",
+    { title = "largest error of the energy so far", xlabel = "time t",
+      ylabel = "error of the energy",
       log = "xy", series = errors, legend = "below" },
   },
 }

@@ -70,7 +70,8 @@ for i = 1, 6 do
     colour = "white" }
 end
 local ok, message = torus.plot.contour { path = "runs/examples/06_own_system.png",
-  title = "energy and six trajectories", xlabel = "q", ylabel = "p",
+  title = "energy and six trajectories", xlabel = "position q",
+  ylabel = "momentum p", colour_label = "energy",
   x = axis_q, y = axis_p, z = well:energy(all_q, all_p):reshape(61, 61),
   series = orbits }
 print("see runs/examples/06_own_system.gif")

@@ -81,6 +81,195 @@ describe("torus.plot", function()
       assert.is_nil(io.open(path .. ".image1"))
     end)
 
+    -- The colour of a pixel, by gnuplot's own reading of the picture.
+    local function pixels(name)
+      local pipe = assert(io.popen(("env -u LD_PRELOAD gnuplot -e \"set table; "
+        .. "plot '%s' binary filetype=png using 1:2:3:4:5 with rgbalpha\" 2>/dev/null")
+        :format(name)))
+      local found = {}
+      for line in pipe:lines() do
+        local x, y, r, g, b = line:match("^%s*(%S+)%s+(%S+)%s+(%S+)%s+(%S+)%s+(%S+)")
+        if tonumber(x) then
+          found[tonumber(x) .. "," .. tonumber(y)] = { tonumber(r), tonumber(g), tonumber(b) }
+        end
+      end
+      pipe:close()
+      return found
+    end
+
+    it("reads pictures back", function()
+      local name = path .. ".png"
+      assert(torus.image.write(name, torus.full({ 2, 3, 3 }, 1)))
+      assert.are.same({ 255, 255, 255 }, pixels(name)["0,0"])
+      os.remove(name)
+    end)
+
+    -- How much of the picture is black.
+    local function black(name)
+      local count, all = 0, 0
+      for _, colour in pairs(pixels(name)) do
+        all = all + 1
+        if colour[1] + colour[2] + colour[3] < 30 then count = count + 1 end
+      end
+      assert(all > 0)
+      return count / all
+    end
+
+    it("shows no boxes for characters that no font has", function()
+      local glyphs = require "torus.plot.glyphs"
+      assert.are.equal("plain 'text'", glyphs.shown("plain 'text'"))
+      assert.are.equal("a?b", glyphs.shown("a\xffb"))
+      -- A noncharacter: no font has it.
+      assert.are.equal("?", glyphs.shown("\u{10fffe}"))
+      local name = path .. ".png"
+      assert(plot.lines { path = name, title = "\u{10fffe}\u{1f701}\u{fdfd}", width = 300,
+        height = 200, series = { { y = { 1, 2 }, label = "\u{10fffe}" } } })
+      assert.is_true(black(name) < 0.1)
+      os.remove(name)
+    end)
+
+    it("writes PDF and SVG by the end of the name", function()
+      for extension, start in pairs { pdf = "%PDF-", svg = "<?xml", PNG = "\x89PNG" } do
+        local name = path .. "." .. extension
+        assert(plot.lines { path = name, series = { { y = { 1, 2 } } } })
+        local content = torus.files.read(name)
+        assert.are.equal(start, content:sub(1, #start))
+        os.remove(name)
+      end
+      for _, name in ipairs { "a.jpg", "/tmp/b.", "c.png.gif", "d.npy" } do
+        raises("plot.figure: path: expected a name that ends in .png, .pdf or .svg, got \""
+          .. name, function() plot.lines { path = name, series = { { y = { 1 } } } } end)
+      end
+      assert(plot.lines { path = path, series = { { y = { 1 } } } }) -- none: PNG
+      assert.is_table(size_of(path))
+    end)
+
+    -- The script that gnuplot gets, in place of its picture.
+    local function script_of(f, opts)
+      local program = plot.program
+      plot.program = "cp plot.gp " .. path .. ".gp; " .. program
+      assert(f(opts))
+      plot.program = program
+      local text = torus.files.read(path .. ".gp")
+      os.remove(path .. ".gp")
+      return text
+    end
+
+    it("says of a series that nothing of it can be drawn", function()
+      local text = script_of(plot.lines, { path = path, log = "y", series = {
+        { y = { 1, 2 }, label = "fine" }, { y = { 0 / 0, 1 / 0 }, label = "lost" },
+        { y = { -1, 0 } }, { y = {} } } })
+      assert.truthy(text:find("title 'fine'", 1, true))
+      assert.truthy(text:find("keyentry with lines title 'lost: no finite numbers'", 1, true))
+      assert.truthy(text:find("'series 3: no positive numbers'", 1, true))
+      assert.truthy(text:find("'series 4: no numbers'", 1, true))
+      text = script_of(plot.lines, { path = path, series = { { y = { 0 / 0 } } } })
+      assert.truthy(text:find("'series 1: no finite numbers'", 1, true))
+      text = script_of(plot.histogram, { path = path, series = { { y = { 0 / 0 } } } })
+      assert.truthy(text:find("'series 1: no finite numbers'", 1, true))
+      for _, f in ipairs { plot.contour, plot.surface, plot.heat_map } do
+        text = script_of(f, { path = path, x = { 1, 2 }, y = { 1, 2 },
+          z = torus.full({ 2, 2 }, 0 / 0) })
+        assert.truthy(text:find("'no finite numbers'", 1, true))
+      end
+    end)
+
+    it("labels logarithmic axes with powers of ten", function()
+      local text = script_of(plot.lines, { path = path, log = "xy",
+        series = { { x = { 1e-5, 1 }, y = { 1, 2 } } } })
+      assert.truthy(text:find("set format x '%.0te%T'", 1, true))
+      assert.truthy(text:find("set format y '%.1te%T'", 1, true))
+      assert.truthy(script_of(plot.lines, { path = path, series = { { y = { 1 } } } })
+        :find("set format y\n", 1, true))
+    end)
+
+    it("counts in the bins of a histogram", function()
+      local text = script_of(plot.histogram, { path = path, bins = 4, xlabel = "x",
+        series = { { y = { 0, 0.5, 1, 1.5, 3.9, 4, 0 / 0 }, label = "a" },
+          { y = torus.full({ 5 }, 2) } } })
+      local first, second = text:match("<< END_OF_DATA\n(.-)END_OF_DATA.-<< END_OF_DATA\n(.-)END")
+      assert.are.equal("0.5 2\n1.5 2\n2.5 0\n3.5 2\n", first)
+      assert.are.equal("0.5 0\n1.5 0\n2.5 5\n3.5 0\n", second)
+      assert.truthy(text:find("set ylabel 'count'", 1, true))
+      text = script_of(plot.histogram, { path = path, density = true,
+        series = { { y = torus.rand(1000) * 3 } } })
+      local area, width = 0, tonumber(text:match("using 1:2:%(([%d.]+)%)"))
+      for height in text:match("<< END_OF_DATA\n(.-)END"):gmatch(" (%S+)\n") do
+        area = area + height * width
+      end
+      assert.is_true(math.abs(area - 1) < 1e-8)
+      assert.truthy(text:find("set ylabel 'density'", 1, true))
+    end)
+
+    it("draws heat maps, with empty cells for NaN", function()
+      local name = path .. ".png"
+      local z = torus.tensor { { 0, 1, 0 }, { 0 / 0, 0, 1 } }
+      assert(plot.heat_map { path = name, z = z, width = 400, height = 300,
+        xlabel = "x", ylabel = "y", colour_label = "z" })
+      local seen = {}
+      for _, c in pairs(pixels(name)) do seen[table.concat(c, " ")] = true end
+      assert.is_true(seen["53 42 135"] and seen["249 251 14"]) -- ends of the palette
+      for _, shape in ipairs { { 1, 1 }, { 1, 4 }, { 3, 1 } } do
+        assert(plot.heat_map { path = name, z = torus.rand(shape) })
+      end
+      os.remove(name)
+      raises("x: expected evenly spaced numbers, got 4 after 2 at 3", function()
+        plot.heat_map { path = path, x = { 1, 2, 4 }, y = { 1, 2 }, z = z }
+      end)
+    end)
+
+    it("gives points sizes, and draws arrows", function()
+      local text = script_of(plot.scatter, { path = path, series = {
+        { y = { 1, 2 }, sizes = { 0.5, 3 }, values = { 7, 8 } },
+        { y = { 1, 2 }, dx = { 1, 1 }, dy = { 0, 1 }, style = "arrows" } } })
+      assert.truthy(text:find("\n1 1 0.5 7\n2 2 3 8\n", 1, true))
+      assert.truthy(text:find("using 1:2:3:4 with points pt 7 ps variable lc palette", 1, true))
+      assert.truthy(text:find("using 1:2:3:4 with vectors", 1, true))
+      for message, series in pairs {
+        ["sizes: expected 2 numbers, as many as y has, got 1"] =
+          { y = { 1, 2 }, sizes = { 1 }, style = "points" },
+        ["sizes: expected finite numbers of at least 0, got -1 at 1"] =
+          { y = { 1 }, sizes = { -1 }, style = "points" },
+        ["sizes: expected a style with points, got \"lines\""] = { y = { 1 }, sizes = { 1 } },
+        ["expected dx and dy with style = \"arrows\""] = { y = { 1 }, style = "arrows" },
+        ["expected dx and dy together"] = { y = { 1 }, dx = { 1 } },
+      } do
+        raises(message, function() plot.lines { path = path, series = { series } } end)
+      end
+    end)
+
+    it("draws phase portraits whose arrows follow the motion", function()
+      local panel = require("torus.plot.portrait").panel {
+        H = function(q, p) return (q * q + p * p):sum(2) / 2 end, arrows = 4, points = 5 }
+      assert.are.equal("contour", panel.kind)
+      assert.are.equal(4, panel.z[1][1]:item())
+      assert.are.equal(0, panel.z[3][3]:item())
+      local a = panel.series[1]
+      for i = 1, a.x:numel() do
+        local dx, dy = a.dx:reshape(-1)[i]:item(), a.dy:reshape(-1)[i]:item()
+        local q = a.x:reshape(-1)[i]:item() + dx / 2
+        local p = a.y:reshape(-1)[i]:item() + dy / 2
+        -- along (p, -q)
+        assert.is_true(math.abs(dx * q + dy * p) < 1e-12 and dx * p - dy * q > 0)
+      end
+      local H = torus.systems.pendulum
+      local orbit = torus.integrate { H = H:hamiltonian(), q = torus.tensor { { 1 }, { 2 } },
+        p = torus.zeros(2, 1), steps = 5 }
+      for _, one in ipairs { H, torus.systems.pendulum_friction, H:hamiltonian(),
+        torus.separable(torus.nn.MLP { sizes = { 1, 4, 1 }, scalar = true },
+          torus.nn.MLP { sizes = { 1, 4, 1 }, scalar = true }) } do
+        assert(plot.phase_portrait { path = path, H = one, trajectories = { orbit },
+          qrange = { -4, 4 }, points = 11, arrows = 5, series = { { y = { 0, 1 } } } })
+      end
+      assert(plot.figure { path = path, panels = {
+        { kind = "phase_portrait", H = H, points = 11 }, { series = { { y = { 1 } } } } } })
+      raises("H: expected a system of one degree of freedom, got two_body with 4",
+        function() plot.phase_portrait { path = path, H = torus.systems.two_body } end)
+      raises("qrange: expected {low, high}, got {1}", function()
+        plot.phase_portrait { path = path, H = H, qrange = { 1 } }
+      end)
+    end)
+
     it("leaves nothing when it fails", function()
       local none, message = plot.lines { path = "/nonexistent/a.png",
         series = { { y = { 1 } } } }

@@ -106,7 +106,7 @@ describe("repl.complete", function()
     environment.torus, environment.help = torus, torus.help
     assert.same({ "leapfrog" }, candidates('torus.integrate { method = "le'))
     assert.equal("og'", (complete.complete("torus.integrate { method = 'leapfr", environment)))
-    assert.same({ "optim.adam" }, candidates('help "optim.ad'))
+    assert.same({ "optim.geco" }, candidates('help "optim.gec'))
   end)
 
   it("completes names of files in strings", function()

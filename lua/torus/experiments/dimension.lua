@@ -271,14 +271,15 @@ function M.verdict(found)
 end
 
 local PANELS = {
-  { "valid steps", function(row) return row.valid.mean end },
-  { "MSE in the frames of training", function(row) return row.mse end, "y" },
-  { "energy drift, relative", function(row)
+  { "how long rollouts are valid", "steps", function(row) return row.valid.mean end },
+  { "error in the frames of training", "squared error (intensity from 0 to 1)",
+    function(row) return row.mse end, "y" },
+  { "energy drift", "drift relative to the energy", function(row)
     return row.energy_drift and row.energy_drift.median
   end, "y" },
 }
 
-local function panel_of(found, title, value, log)
+local function panel_of(found, title, ylabel, value, log)
   local x, y, low, high, picked_y = {}, {}, {}, {}, 0
   for i, row in ipairs(found.rows) do
     local error = row.valid.spread / math.sqrt(row.valid.count)
@@ -288,7 +289,8 @@ local function panel_of(found, title, value, log)
   end
   local line = { x = x, y = y, style = "linespoints", colour = "#1b6ca8" }
   if not log then line.low, line.high = low, high end
-  return { title = title, xlabel = "degrees of freedom", log = log,
+  return { title = title, xlabel = "degrees of freedom",
+    ylabel = ylabel, log = log,
     xrange = { 0.5, #found.rows + 0.5 }, xtics = 1, series = { line,
       { x = { found.dimension }, y = { picked_y }, style = "points",
         colour = "#d95f02" } } }

@@ -207,6 +207,7 @@ local function panel(system, results)
       colour = "#999999", label = "own mean image" }
   end
   return { title = title(system) .. ", test MSE x 1e4", series = series,
+    xlabel = "row of the table", ylabel = "test MSE x 1e4",
     labels = labels, log = "y", xrange = { 0.5, 6.5 }, yrange = { 0.1, 10000 },
     legend = "top right" }
 end

@@ -106,8 +106,8 @@ end
 local function phase_panel(trajectory, method, o, reach)
   local panel = { title = string.format("%s, dt = %g, every %s: area %.4f "
     .. "to %.4f", method, o.dt, o.every == 1 and "step" or o.every .. " steps",
-    trajectory.area[1]:item(), trajectory.area[-1]:item()), xlabel = "q",
-    ylabel = "p", square = true,
+    trajectory.area[1]:item(), trajectory.area[-1]:item()), xlabel = "position q",
+    ylabel = "momentum p", square = true,
     xrange = { -reach, reach }, yrange = { -reach, reach },
     series = { exact_orbit() }, labels = {} }
   for step = 0, o.steps, o.every do
@@ -147,7 +147,7 @@ local function area_panel(dt, duration)
     series[#series + 1] = { x = times, y = closed, colour = COLOURS[method],
       label = string.format("x %.6f per step", factor) }
   end
-  return { title = string.format("area by time, dt = %g", dt), xlabel = "t",
+  return { title = string.format("area by time, dt = %g", dt), xlabel = "time t",
     ylabel = "area", log = "y", series = series, legend = "top left" }
 end
 

@@ -68,7 +68,7 @@ local function phase_plane(q_reach, p_reach)
         colour = "white", width = 2 }
     end
     return { x = x, y = y, z = heights(system, q, p, x, y), series = series,
-      xlabel = "q", ylabel = "p", caption = "H(q, p)",
+      xlabel = "position q", ylabel = "momentum p", caption = "H(q, p)",
       square = q_reach == p_reach }
   end
 end
@@ -127,7 +127,7 @@ function planes.two_body(system, trajectory, n)
   return { x = x, y = y, z = heights(system, q, p, x, y, nil, 0),
     series = { continued(system, trajectory.q[1], trajectory.p[1]),
       { x = r, y = p_r, colour = "white", width = 3 } },
-    xlabel = "distance r", ylabel = "p_r",
+    xlabel = "distance r", ylabel = "its momentum p_r",
     caption = string.format("H(r, p_r) at L = %.2f", L) }
 end
 

@@ -133,6 +133,7 @@ local function panel_of(entry, split, range)
   series[#series + 1] = { x = steps_of(still), y = still, colour = "#909090",
     width = 2, label = "own mean image" }
   return { title = table_runs.title(entry.system) .. ", " .. split,
+    xlabel = "step", ylabel = "squared error (intensity from 0 to 1)",
     log = "y", series = series, yrange = range,
     legend = "outside bottom center horizontal reverse Left samplen 1.5" }
 end

@@ -111,7 +111,7 @@ local function panel_of(name, found, duration)
       label = string.format("%s, order %.2f", method, found.order[method]) }
   end
   return { title = string.format("%s: error of the state over %g", name,
-    duration), xlabel = "dt", ylabel = "root mean square against rk45",
+    duration), xlabel = "step dt", ylabel = "root mean square against rk45",
     log = "xy", series = series, legend = "bottom right" }
 end
 

@@ -34,7 +34,7 @@ end
 
 local function density_panel(title, x, axis, o)
   return { kind = "contour", title = title, x = axis, y = axis, levels = 8,
-    z = kde.estimate(x, axis, o.bandwidth) }
+    xlabel = "q1", ylabel = "q2", colour_label = "density", z = kde.estimate(x, axis, o.bandwidth) }
 end
 
 -- The mean of the flows' energies of one kind over a square: every flow acts
@@ -51,7 +51,9 @@ local function energy_panel(title, model, name, axis)
     sum = sum and sum + e or e
   end
   sum = sum / #model.flow
+  local letter = name == "K" and "p" or "q"
   return { kind = "contour", title = title, x = axis, y = axis, levels = 12,
+    xlabel = letter .. "1", ylabel = letter .. "2", colour_label = "energy " .. name,
     z = sum:reshape(n, n) }
 end
 
@@ -73,7 +75,7 @@ local function paths_panel(title, path, reach, modes)
     series[n + 3] = { x = modes:select(2, 1), y = modes:select(2, 2),
       style = "points", colour = "#e41a1c" }
   end
-  return { title = title, series = series, square = true,
+  return { title = title, series = series, square = true, xlabel = "q1", ylabel = "q2",
     xrange = { -reach, reach }, yrange = { -reach, reach } }
 end
 

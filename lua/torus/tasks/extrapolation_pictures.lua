@@ -57,7 +57,7 @@ function M.errors(path, runs)
   end
   return plot.lines { path = path, series = series, log = "y",
     title = "error of rollouts", xlabel = "step",
-    ylabel = "squared error of a pixel", legend = "outside",
+    ylabel = "squared error (intensity from 0 to 1)", legend = "outside",
     width = 1000, height = 500 }
 end
 

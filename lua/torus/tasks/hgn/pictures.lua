@@ -106,9 +106,10 @@ function M.loss_curve(path, log, still)
       label = "own mean image", style = "dashes" }
   end
   local ok, message = plot.figure { path = path, columns = 2, height = 420, panels = {
-    { title = "squared error of a pixel", xlabel = "step", log = "y",
+    { title = "squared error of a pixel", xlabel = "training step",
+      ylabel = "squared error (intensity from 0 to 1)", log = "y",
       series = errors },
-    { title = "KL(q(z|x) || p(z)), nats", xlabel = "step",
+    { title = "KL(q(z|x) || p(z))", xlabel = "training step", ylabel = "KL (nats)",
       series = { { x = steps, y = kl, width = 1 } } },
   } }
   if not ok then return nil, message end
@@ -152,8 +153,8 @@ function M.energy_plot(path, model, frames)
       label = "sequence " .. i }
   end
   local ok, message = plot.lines { path = path, series = series,
-    title = "learned energy along rollouts", xlabel = "time",
-    ylabel = "H(q, p)", legend = "outside" }
+    title = "learned energy along rollouts", xlabel = "time t",
+    ylabel = "learned energy H(q, p)", legend = "outside" }
   if not ok then return nil, message end
   return { path }
 end

@@ -122,7 +122,8 @@ end
 local function orbits_panel(orbits, name, energy)
   local x, y, xlabel, ylabel = plane_of(orbits)
   local panel = { title = name .. (xlabel == "q" and " phase portrait"
-    or " orbits"), xlabel = xlabel, ylabel = ylabel, colour_label = energy,
+    or " orbits"), xlabel = "position " .. xlabel,
+    ylabel = (ylabel == "p" and "momentum " or "position ") .. ylabel, colour_label = energy,
     colour_range = { orbits.energies:min():item(),
       orbits.energies:max():item() },
     xrange = range_of(x), yrange = range_of(y), series = {},

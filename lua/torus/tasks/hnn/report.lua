@@ -106,7 +106,8 @@ local function portrait(model, truth, learned)
   local q = axis:reshape(1, n):expand(n, n):reshape(-1, 1)
   local p = axis:reshape(n, 1):expand(n, n):reshape(-1, 1)
   local panel = { kind = "contour", title = "learned energy, true orbits (grey) "
-    .. "and rollouts", xlabel = "q", ylabel = "p", x = axis, y = axis,
+    .. "and rollouts", xlabel = "position q", ylabel = "momentum p",
+    colour_label = "energy H(q, p)", x = axis, y = axis,
     z = model:energy(q, p):reshape(n, n), series = {} }
   for i = 1, math.min(4, truth.q:size(2)) do
     local x, y = path_of(truth, i)
@@ -122,7 +123,8 @@ end
 local function paths(truth, learned)
   local flat = truth.q:size(3) == 1
   local panel = { title = flat and "phase portrait" or "path of body 1",
-    xlabel = flat and "q" or "x", ylabel = flat and "p" or "y", square = true,
+    xlabel = flat and "position q" or "position x",
+    ylabel = flat and "momentum p" or "position y", square = true,
     series = {}, legend = "outside" }
   for i = 1, math.min(4, truth.q:size(2)) do
     local x, y = path_of(truth, i)
@@ -139,10 +141,10 @@ local function over_time(system, truth, learned, dt)
   local n = truth.q:size(1)
   local t = times_of(dt, n)
   local before, after = energy(system, truth), energy(system, learned)
-  local q = { title = "first coordinate", xlabel = "time", ylabel = "q",
+  local q = { title = "first coordinate", xlabel = "time t", ylabel = "position q",
     series = {} }
-  local e = { title = "true energy along the rollout", xlabel = "time",
-    series = {} }
+  local e = { title = "true energy along the rollout", xlabel = "time t",
+    ylabel = "energy", series = {} }
   for i = 1, math.min(4, truth.q:size(2)) do
     q.series[#q.series + 1] = { x = t, y = column(truth.q, i, 1),
       style = "dashes", colour = COLOURS[i] }

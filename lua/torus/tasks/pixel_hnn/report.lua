@@ -92,7 +92,8 @@ local function portrait(model, split, count, steps)
       y = trajectory.p:select(2, i):select(2, 1), colour = "#08519c",
       label = i == 1 and "rollouts" or nil }
   end
-  return { title = "latent phase portrait", xlabel = "q", ylabel = "p",
+  return { title = "latent phase portrait", xlabel = "latent position q",
+    ylabel = "latent momentum p",
     series = series, legend = "outside" }
 end
 
@@ -106,7 +107,8 @@ local function error_by_step(model, split, count, steps)
   local still = (clean - clean:mean(2, true)):square():reshape(n,
     steps + 1, -1):mean(3)
   local x = range(0, steps)
-  return { title = "squared error of a pixel", xlabel = "frame", log = "y",
+  return { title = "squared error of a pixel", xlabel = "frame",
+    ylabel = "squared error (intensity from 0 to 1)", log = "y",
     series = { { x = x, y = by_step:mean(1), label = "rollout" },
       { x = x, y = still:mean(1), style = "dashes",
         label = "own mean image" } } }

@@ -1,0 +1,188 @@
+--- gnuplot: what its scripts are made of, and running one.
+-- @module torus.plot.gnuplot
+local core = require "torus.core"
+local files = require "torus.files"
+local glyphs = require "torus.plot.glyphs"
+local image = require "torus.image"
+local options = require "torus.options"
+local engine = require "torus.engine"
+
+local M = {}
+
+-- --- text -------------------------------------------------------------------
+
+--- Numbers as a list.
+-- @tparam string where for messages
+-- @param values a list or a tensor
+-- @treturn {number,...}
+function M.list_of(where, values)
+  if engine.is_tensor(values) then values = values:detach():reshape(-1):totable() end
+  if type(values) ~= "table" then
+    options.raise("%s: expected a list of numbers or a tensor, got %s", where,
+      options.show(values))
+  end
+  for i, value in ipairs(values) do
+    if type(value) ~= "number" then
+      options.raise("%s: expected numbers, got %s at %d", where,
+        options.show(value), i)
+    end
+  end
+  return values
+end
+
+--- Whether it is neither NaN nor infinite.
+-- @tparam number x
+-- @treturn boolean
+function M.is_finite(x) return x == x and x ~= math.huge and x ~= -math.huge end
+
+--- A number as gnuplot reads it, which leaves out what is NaN.
+-- @tparam number x
+-- @treturn string
+function M.number(x)
+  return M.is_finite(x) and string.format("%.10g", x) or "NaN"
+end
+
+--- A text as gnuplot reads it.
+-- @tparam string text
+-- @treturn string
+function M.quoted(text)
+  local line = glyphs.shown(tostring(text)):gsub("'", "''"):gsub("[\r\n]", " ")
+  return "'" .. line .. "'"
+end
+
+--- Adds a line to a script.
+-- @tparam table script its lines; how many data blocks it has; pictures
+-- @tparam string text a format where arguments follow
+-- @param ... for it
+function M.add(script, text, ...)
+  script[#script + 1] = select("#", ...) > 0 and text:format(...) or text
+end
+
+--- Adds data to a script.
+-- @tparam table script
+-- @tparam {string,...} lines
+-- @treturn string the name of the block
+function M.add_block(script, lines)
+  script.blocks = (script.blocks or 0) + 1
+  local name = "$data" .. script.blocks
+  M.add(script, name .. " << END_OF_DATA")
+  for _, line in ipairs(lines) do M.add(script, line) end
+  M.add(script, "END_OF_DATA")
+  return name
+end
+
+-- --- formats of pictures ------------------------------------------------------
+
+-- Pixels to an inch where a size is one on paper: as many as points, so that a font
+-- has the same part of every picture.
+local DOTS = 72
+
+-- `finish` is what a complete file ends with.
+local FORMATS = {
+  png = { start = "^\x89PNG\r\n\x1a\n", finish = "%z%z%z%zIEND\xaeB`\x82$",
+    terminal = function(width, height, font)
+      -- Without a font cairo shows no text; libgd has small ones of its own.
+      if not glyphs.any() then
+        return ("png %s size %d,%d"):format(font > 12 and "medium" or "small", width, height)
+      end
+      return ("pngcairo noenhanced size %d,%d font ',%d'"):format(width, height, font)
+    end },
+  pdf = { start = "^%%PDF%-", finish = "%%%%EOF%s*$",
+    terminal = function(width, height, font)
+      return ("pdfcairo noenhanced fontscale 1 size %gin,%gin font ',%d'"):format(
+        width / DOTS, height / DOTS, font)
+    end },
+  svg = { start = "^<%?xml", finish = "</svg>%s*$",
+    terminal = function(width, height, font)
+      return ("svg noenhanced size %d,%d font 'sans-serif,%d' background '#ffffff'"):format(
+        width, height, font)
+    end },
+}
+
+--- The format of a picture by the end of its name; PNG without one.
+-- @tparam string where for the message
+-- @tparam string path
+-- @treturn string "png", "pdf" or "svg"
+-- @raise for another one
+function M.format_of(where, path)
+  local extension = path:match("[^/]%.([^./]*)$")
+  local format = extension and extension:lower() or "png"
+  if not FORMATS[format] then
+    options.raise("%s: path: expected a name that ends in .png, .pdf or .svg, got %s",
+      where, options.show(path))
+  end
+  return format
+end
+
+--- The line that chooses how a picture is drawn.
+-- @tparam string format
+-- @tparam integer width in pixels
+-- @tparam integer height
+-- @tparam integer font its size
+-- @treturn string
+function M.terminal(format, width, height, font)
+  return "set terminal " .. FORMATS[format].terminal(width, height, font)
+end
+
+-- --- running it ---------------------------------------------------------------
+
+local function shell_quoted(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
+
+local function write_images(script, folder)
+  for _, one in ipairs(script.images) do
+    local ok, message = image.write(folder .. "/" .. one.name, one.pixels)
+    if not ok then return nil, "plot: cannot write " .. message end
+  end
+  return true
+end
+
+-- gnuplot has no status for a picture that it could not write.
+local function complete(format, picture, said)
+  if picture:find(FORMATS[format].start) and picture:find(FORMATS[format].finish) then
+    return picture
+  end
+  return nil, "plot: gnuplot wrote no complete picture: is the disk full? "
+    .. said
+end
+
+-- Runs gnuplot in a folder of its own, where all its files have plain names: to
+-- gnuplot a name can be a command, and a shared folder can have a link in its
+-- place.
+local function execute(script, folder, program)
+  local ok, message = files.write(folder .. "/plot.gp", "set output 'plot'\n"
+    .. table.concat(script, "\n") .. "\nset output\n")
+  if not ok then return nil, "plot: cannot write " .. message end
+  local _, status
+  ok, _, status = os.execute(string.format("cd %s && %s plot.gp >errors 2>&1",
+    shell_quoted(folder), program))
+  local said = (files.read(folder .. "/errors") or ""):gsub("^%s+", "")
+    :gsub("%s+", " ")
+  if status == 127 then
+    return nil, "plot: gnuplot is not installed (apt-get install gnuplot-nox)"
+  end
+  if not ok then return nil, "plot: gnuplot failed: " .. said end
+  return complete(script.format, files.read(folder .. "/plot") or "", said)
+end
+
+local function draw(script, folder, program)
+  local ok, message = write_images(script, folder)
+  if not ok then return nil, message end
+  return execute(script, folder, program)
+end
+
+--- Draws a script's picture.
+-- @tparam table script with format and images
+-- @tparam string program the command that is gnuplot
+-- @treturn ?string the content of the picture's file
+-- @treturn ?string message
+function M.run(script, program)
+  local folder, message = core.temporary_folder()
+  if not folder then return nil, "plot: " .. message end
+  local called, picture
+  called, picture, message = pcall(draw, script, folder, program)
+  core.remove_temporary(folder)
+  if not called then error(picture, 0) end
+  return picture, message
+end
+
+return M
