@@ -35,7 +35,8 @@ endif
 
 # System headers are not ours to warn about.
 dependency_cflags := $(patsubst -I%,-isystem %,\
-  $(call pkg,--cflags-only-I,openblas) $(call pkg,--cflags-only-I,stb))
+  $(call pkg,--cflags-only-I,openblas) $(call pkg,--cflags-only-I,stb) \
+  $(call pkg,--cflags-only-I,libpng) $(call pkg,--cflags-only-I,zlib))
 lua_cflags := $(patsubst -I%,-isystem %,$(call pkg,--cflags-only-I,lua5.4))
 lua_libs := $(or $(call pkg,--libs,lua5.4),-llua5.4)
 edit_libs := $(call pkg,--libs,libedit)
@@ -45,7 +46,8 @@ ALL_CFLAGS := -std=gnu11 $(OPTIMIZE) -g -fno-math-errno -fPIC -pthread \
   $(SANITIZE) $(CFLAGS)
 # libmvec holds the vector math of glibc on x86-64.
 mvec := $(if $(filter x86_64,$(shell uname -m)),-lmvec)
-LIBS := $(or $(call pkg,--libs,openblas),-lopenblas) -lgif $(mvec) -lm -lpthread
+LIBS := $(or $(call pkg,--libs,openblas),-lopenblas) -lgif \
+  $(or $(call pkg,--libs,libpng),-lpng) $(or $(call pkg,--libs,zlib),-lz) $(mvec) -lm -lpthread
 
 # Only the luaopen functions leave a module: the engine's names stay its own.
 # It is never unloaded: its threads would wake up in code that is gone when

@@ -156,6 +156,7 @@ void torus_open_optim(lua_State *L);
 void torus_open_rk45(lua_State *L);
 void torus_open_raster(lua_State *L);
 void torus_open_files(lua_State *L);
+void torus_open_readers(lua_State *L);
 void torus_open_process(lua_State *L);
 void torus_open_signals(lua_State *L);
 void torus_open_terminal(lua_State *L);

@@ -35,6 +35,7 @@ LUALIB_API int luaopen_torus_core(lua_State *L) {
   torus_open_rk45(L);
   torus_open_raster(L);
   torus_open_files(L);
+  torus_open_readers(L);
   torus_open_process(L);
   torus_open_signals(L);
   torus_open_terminal(L);

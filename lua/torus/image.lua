@@ -1,4 +1,4 @@
---- Pictures: PNG and GIF files, film strips, enlargement.
+--- Pictures: PNG and GIF files in and out, film strips, enlargement.
 --
 -- An image is (height, width, 3) or, in grey, (height, width, 1); a film is
 -- (frames, height, width, 3). Numbers are floats from 0 to 1 (what lies
@@ -8,8 +8,9 @@ local core = require "torus.core"
 local font = require "torus.image.font"
 local options = require "torus.options"
 local engine = require "torus.engine"
+local reading = require "torus.image.read"
 
-local M = {}
+local M = { read = reading.read, read_folder = reading.read_folder }
 
 local shape_text, show = options.shape_text, options.show
 

@@ -1,4 +1,8 @@
 --- Arrays in NumPy's .npy format, versions 1 and 2.
+--
+-- Numbers of every width and either order of bytes are read; those that torus
+-- has no dtype for become the next wider one: float16 float32, int8, int16 and
+-- uint16 int32, uint32 and uint64 int64.
 -- @module torus.npy
 
 local core = require "torus.core"
@@ -6,11 +10,14 @@ local core = require "torus.core"
 local M = {}
 
 local descriptions = {
-  float32 = "<f4", float64 = "<f8", int64 = "<i8", uint8 = "|u1",
+  float32 = "<f4", float64 = "<f8", int64 = "<i8", int32 = "<i4", uint8 = "|u1", bool = "|b1",
 }
-local dtypes = { ["<u1"] = "uint8", ["u1"] = "uint8" }
-for dtype, text in pairs(descriptions) do dtypes[text] = dtype end
-local bytes_of = { float32 = 4, float64 = 8, int64 = 8, uint8 = 1 }
+-- By the type and the width of a description.
+local dtypes = {
+  f2 = "float32", f4 = "float32", f8 = "float64", b1 = "bool", u1 = "uint8",
+  i1 = "int32", i2 = "int32", u2 = "int32", i4 = "int32", u4 = "int64", i8 = "int64",
+  u8 = "int64",
+}
 
 local MAGIC = "\x93NUMPY"
 local MAX_HEADER = 1024 * 1024
@@ -20,6 +27,17 @@ local function check_path(operation, path)
     core.raise(("%s: expected a string as the path, got %s")
       :format(operation, core.describe(path)))
   end
+end
+for code, dtype in pairs(dtypes) do -- PENDING
+  if not pcall(core.zeros, { 0 }, { dtype = dtype }) then dtypes[code] = nil end
+end
+
+-- What a description says, or nil: the order of bytes matters to wide numbers alone.
+local function encoding_of(descr)
+  local order, code = descr:match("^([<>|]?)([a-z]%d)$")
+  if not code or not dtypes[code] or order == "|" and code:sub(2) ~= "1" then return nil end
+  return { code = code, big_endian = order == ">", dtype = dtypes[code],
+    bytes = tonumber(code:sub(2)) }
 end
 
 --- What a file of version 1 begins with, in front of its data.
@@ -52,21 +70,22 @@ function M.save(path, x)
     x:detach():contiguous() })
 end
 
-local function read_header(file)
-  if file:read(6) ~= MAGIC then return nil, "it does not start with \\x93NUMPY" end
-  local version = file:read(2)
+-- `read(n)` returns the next n bytes, fewer or nil at the end.
+local function read_header(read)
+  if read(6) ~= MAGIC then return nil, "it does not start with \\x93NUMPY" end
+  local version = read(2)
   local major = version and #version == 2 and version:byte(1)
   if major ~= 1 and major ~= 2 and major ~= 3 then
     return nil, ("expected version 1, 2 or 3, got %s"):format(major or "none")
   end
   local width = major == 1 and 2 or 4
-  local prefix = file:read(width)
+  local prefix = read(width)
   if not prefix or #prefix < width then return nil, "its header is truncated" end
   local length = ("<I" .. width):unpack(prefix)
   if length > MAX_HEADER then
     return nil, ("expected a header of at most %d bytes, got %d"):format(MAX_HEADER, length)
   end
-  local text = file:read(length)
+  local text = read(length)
   if not text or #text < length then return nil, "its header is truncated" end
   return text
 end
@@ -150,8 +169,9 @@ local function parse_header(text)
     return nil, "expected descr, fortran_order and shape in its header, got "
       .. core.describe(text)
   end
-  if found == "a structure" or not dtypes[found.descr] then
-    return nil, "expected the dtype <f4, <f8, <i8 or |u1, got "
+  local encoding = found ~= "a structure" and encoding_of(found.descr)
+  if not encoding then
+    return nil, "expected numbers as the dtype (f2, f4, f8, i1 to i8, u1 to u8 or b1), got "
       .. (found.descr or "a structure")
   end
   local shape, count, bound = {}, 1, 1.0
@@ -164,29 +184,59 @@ local function parse_header(text)
     local n = math.tointeger(tonumber(size))
     shape[i], count = n, count * n
   end
-  return { dtype = dtypes[found.descr], shape = shape, count = count,
-           fortran = found.fortran_order }
+  return { dtype = encoding.dtype, shape = shape, count = count,
+           fortran = found.fortran_order, encoding = encoding,
+           bytes = count * encoding.bytes }
 end
 
 -- In Fortran order the first index runs fastest: read with the sizes reversed,
 -- then turn the dimensions round.
 local function from_data(data, header)
-  local shape = header.shape
-  if not header.fortran then
-    return core.from_bytes(data, header.dtype, shape)
+  local shape, encoding = header.shape, header.encoding
+  local sizes, dims = shape, {}
+  if header.fortran then
+    sizes = {}
+    for d = 1, #shape do
+      sizes[d], dims[d] = shape[#shape + 1 - d], #shape + 1 - d
+    end
   end
-  local reversed, dims = {}, {}
-  for d = 1, #shape do
-    reversed[d], dims[d] = shape[#shape + 1 - d], #shape + 1 - d
+  local x, problem = core.decode(data, encoding.code, encoding.big_endian, header.dtype, sizes)
+  if not x or not header.fortran or #shape < 2 then return x, problem end
+  return core.ops.copy(core.ops.permute(x, dims))
+end
+
+--- The array that the bytes of a file hold.
+-- @tparam string bytes
+-- @treturn[1] tensor
+-- @treturn[2] nil
+-- @treturn[2] string what is wrong with them
+-- @usage
+-- bytes = torus.npy.header("uint8", { 3 }) .. "\1\2\3"
+-- print(assert(torus.npy.decode(bytes)))   -- [1, 2, 3]
+function M.decode(bytes)
+  if type(bytes) ~= "string" then
+    core.raise("npy.decode: expected a string as the bytes, got " .. core.describe(bytes))
   end
-  local x = core.from_bytes(data, header.dtype, reversed)
-  return #shape > 1 and core.ops.copy(core.ops.permute(x, dims)) or x
+  local at = 1
+  local text, problem = read_header(function(n)
+    at = at + n
+    return bytes:sub(at - n, at - 1)
+  end)
+  local header
+  if text then header, problem = parse_header(text) end
+  if not header then return nil, problem end
+  local length = #bytes - at + 1
+  if length ~= header.bytes then
+    return nil, ("its shape (%s) needs %d bytes, it has %d"):format(
+      table.concat(header.shape, ","), header.bytes, length)
+  end
+  return from_data(bytes:sub(at), header)
 end
 
 --- Reads the header of a file, without its data.
 -- @tparam string path
--- @treturn[1] table `{dtype=, shape=, count=, fortran=, offset=}`; offset: the
--- bytes in front of the data
+-- @treturn[1] table `{dtype=, shape=, count=, fortran=, offset=, bytes=}`; offset: the
+-- bytes in front of the data, which has `bytes`
 -- @treturn[2] nil
 -- @treturn[2] string what is wrong with the file
 -- @usage
@@ -197,7 +247,7 @@ function M.info(path)
   check_path("npy.load", path)
   local file, message = io.open(path, "rb")
   if not file then return nil, "npy.load: " .. message end
-  local text, problem = read_header(file)
+  local text, problem = read_header(function(n) return file:read(n) end)
   local offset, size = file:seek(), file:seek("end")
   file:close()
   local parsed
@@ -209,10 +259,9 @@ function M.info(path)
     return nil, ("npy.load: %s is not a regular file"):format(path)
   end
   parsed.offset = offset
-  local needed = parsed.count * bytes_of[parsed.dtype]
-  if size - offset < needed then
+  if size - offset < parsed.bytes then
     return nil, ("npy.load: %s is truncated: its shape (%s) needs %d bytes, it has %d")
-      :format(path, table.concat(parsed.shape, ","), needed, size - offset)
+      :format(path, table.concat(parsed.shape, ","), parsed.bytes, size - offset)
   end
   return parsed
 end
@@ -230,13 +279,15 @@ function M.load(path)
   if not header then return nil, message end
   local file = assert(io.open(path, "rb"))
   file:seek("set", header.offset)
-  local needed = header.count * bytes_of[header.dtype]
+  local needed = header.bytes
   local data = needed == 0 and "" or file:read(needed)
   file:close()
   if not data or #data < needed then
     return nil, ("npy.load: %s can't be read"):format(path)
   end
-  return from_data(data, header)
+  local x, problem = from_data(data, header)
+  if not x then return nil, ("npy.load: %s is not sound: %s"):format(path, problem) end
+  return x
 end
 
 return M

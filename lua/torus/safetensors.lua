@@ -3,6 +3,9 @@
 -- Eight bytes of little-endian header length, a JSON header with dtype, shape
 -- and byte range of every tensor, then the raw data. A file is written
 -- under a temporary name and renamed: a crash leaves the old one.
+--
+-- Numbers that torus has no dtype for become the next wider one: BF16 and F16
+-- float32, I8, I16 and U16 int32, U32 and U64 int64.
 -- @module torus.safetensors
 
 local core = require "torus.core"
@@ -11,9 +14,19 @@ local read_json = require "torus.json"
 
 local M = {}
 
-local names = { float32 = "F32", float64 = "F64", int64 = "I64", uint8 = "U8" }
-local dtypes, bytes_of = {}, { F32 = 4, F64 = 8, I64 = 8, U8 = 1 }
-for dtype, name in pairs(names) do dtypes[name] = dtype end
+-- What is written of each dtype; what it and others are read as, and how.
+local names = { float32 = "F32", float64 = "F64", int64 = "I64", int32 = "I32", uint8 = "U8",
+  bool = "BOOL" }
+local dtypes = { F32 = "float32", F64 = "float64", F16 = "float32", BF16 = "float32",
+  I64 = "int64", I32 = "int32", I16 = "int32", I8 = "int32", U64 = "int64", U32 = "int64",
+  U16 = "int32", U8 = "uint8", BOOL = "bool" }
+local encodings = { F32 = "f4", F64 = "f8", F16 = "f2", BF16 = "h2", I64 = "i8", I32 = "i4",
+  I16 = "i2", I8 = "i1", U64 = "u8", U32 = "u4", U16 = "u2", U8 = "u1", BOOL = "b1" }
+local bytes_of = {}
+for code, dtype in pairs(dtypes) do -- PENDING
+  if not pcall(core.zeros, { 0 }, { dtype = dtype }) then dtypes[code] = nil end
+end
+for name, code in pairs(encodings) do bytes_of[name] = tonumber(code:sub(2)) end
 
 -- The format's own bound on the header.
 local MAX_HEADER = 100 * 1024 * 1024
@@ -173,7 +186,8 @@ local function check_entry(name, entry, available)
   if not is_json(entry, "object") or not is_json(entry.shape, "array")
     or not is_json(entry.data_offsets, "array") or #entry.data_offsets ~= 2
     or not dtypes[entry.dtype] then
-    return nil, ("tensor '%s' has a bad entry or an unknown dtype"):format(name)
+    return nil, ("tensor '%s' has a bad entry or a dtype other than F64, F32, F16, BF16, "
+      .. "I64 to I8, U64 to U8 and BOOL"):format(name)
   end
   local first, last = entry.data_offsets[1], entry.data_offsets[2]
   local count = byte_count(entry)
@@ -186,7 +200,7 @@ local function check_entry(name, entry, available)
       name, last, available)
   end
   return { name = name, first = first, last = last, dtype = dtypes[entry.dtype],
-           shape = setmetatable(entry.shape, nil) }
+           encoding = encodings[entry.dtype], shape = setmetatable(entry.shape, nil) }
 end
 
 -- The entries in the order of their data: each byte belongs to exactly one.
@@ -244,7 +258,9 @@ local function read_tensors(file, size)
     if not data then
       return nil, ("tensor '%s' can't be read"):format(entry.name)
     end
-    tensors[entry.name] = core.from_bytes(data, entry.dtype, entry.shape)
+    local x, problem = core.decode(data, entry.encoding, false, entry.dtype, entry.shape)
+    if not x then return nil, ("tensor '%s': %s"):format(entry.name, problem) end
+    tensors[entry.name] = x
   end
   return tensors, metadata
 end

@@ -149,7 +149,7 @@ end
 -- @usage
 -- dice = torus.randint(1, 7, 100)        -- 1 .. 6
 -- rows = torus.randint(1, 11, { 4, 2 })  -- 1 .. 10
--- print(dice:min():item() >= 1, dice:max():item() <= 6)   -- true  true
+-- print(dice:to("float32"):max():item() <= 6)   -- true
 function M.randint(low, high, ...)
   local args = table.pack(...)
   if type(high) == "table" or high == nil then -- randint(high), randint(high, {shape})
@@ -401,7 +401,7 @@ end
 
 -- --- points -----------------------------------------------------------------
 
-local MAX_DIMS, MAX_POINTS = 64, 1 << 32
+local MAX_DIMS, MAX_POINTS, MAX_COLUMNS = 64, 1 << 32, 1000
 local BELOW_ONE = { float32 = 0x1.fffffep-1, float64 = 0x1.fffffffffffffp-1 }
 
 -- Rounding may reach 1.
@@ -453,7 +453,7 @@ end
 --- A Latin hypercube: in each dimension, each of `count` equal intervals holds
 -- exactly one point.
 -- @tparam integer count
--- @tparam integer dims
+-- @tparam integer dims at most 1000
 -- @tparam[opt] table opts dtype="float32", generator
 -- @treturn tensor (count, dims), in [0, 1)
 -- @raise when a number is negative
@@ -464,6 +464,9 @@ function M.latin_hypercube(count, dims, opts)
   local o = options.resolve("latin_hypercube", opts, { generator = {},
     dtype = { default = "float32", type = "string", choices = { "float32", "float64" } } })
   count, dims = check_count("latin_hypercube", count), check_count("latin_hypercube", dims)
+  if dims > MAX_COLUMNS then
+    raise("latin_hypercube: expected at most %d dimensions, got %d", MAX_COLUMNS, dims)
+  end
   if count == 0 or dims == 0 then return core.zeros({ count, dims }, { dtype = o.dtype }) end
   local wide = { dtype = "float64", generator = o.generator }
   return core.no_grad(function()

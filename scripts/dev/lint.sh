@@ -25,7 +25,7 @@ lua_dirs=$(for d in lua scripts examples spec; do
 done)
 
 includes="-Iengine -Ispec/support $(pkg-config --cflags \
-  lua5.4 openblas stb libedit | sed 's/-I/-isystem /g')"
+  lua5.4 openblas stb libedit libpng zlib | sed 's/-I/-isystem /g')"
 clang_check() {
   clang -fsyntax-only -std=gnu11 -fopenmp -Wall -Wextra -Werror \
      $includes $c_units

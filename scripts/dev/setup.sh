@@ -38,6 +38,8 @@ need_build() {
   need libopenblas-dev pkg-config --exists openblas
   need libstb-dev header_exists stb_image_write.h -I/usr/include/stb
   need libgif-dev header_exists gif_lib.h ""
+  need libpng-dev pkg-config --exists libpng
+  need zlib1g-dev pkg-config --exists zlib
   need libedit-dev pkg-config --exists libedit
   # What the library itself takes when torus.save or torus.runs is used.
   need lua-dkjson lua_module_exists dkjson

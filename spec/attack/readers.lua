@@ -69,6 +69,52 @@ function M.npy(bytes)
   again:release()
 end
 
+function M.npz(bytes)
+  write(bytes)
+  local arrays = read(torus.npz.load, path)
+  if not arrays then return end
+  assert(torus.npz.save(path, arrays, { compress = #bytes % 2 == 0 }))
+  local again = assert(torus.npz.load(path))
+  for name, x in pairs(arrays) do
+    assert(again[name] and same(x, again[name]), "another array came back")
+    x:release()
+    again[name]:release()
+  end
+end
+
+function M.csv(bytes)
+  write(bytes)
+  local x, names = read(torus.csv.load, path, { missing = #bytes % 2 == 0 and 0 or nil,
+    dtype = "float64" })
+  if not x or x:size(2) == 0 then return end
+  assert(torus.csv.save(path, x))
+  local again = assert(torus.csv.load(path, { dtype = "float64", header = false }))
+  for i, row in ipairs(x:numel() < 1000 and x:totable() or {}) do
+    for j, value in ipairs(row) do
+      local back = again[{ i, j }]:item()
+      assert(value == back or value ~= value and back ~= back, "another number came back")
+    end
+  end
+  assert(names == nil or #names == x:size(2), "not one name for each column")
+end
+
+-- A PNG or a GIF; what was read is written and read again.
+function M.picture(bytes)
+  write(bytes)
+  local x, delays = read(image.read, path, { dtype = "uint8", channels = 3 })
+  if not x then return end
+  local small = x:numel() < 1 << 16
+  if small and x:dim() == 3 then
+    assert(image.write(path, x))
+    assert(same(x, assert(image.read(path, { dtype = "uint8" }))), "another picture came back")
+  elseif small then
+    assert(#delays == x:size(1), "not one delay for each frame")
+    assert(image.gif(path, x))
+    assert(image.read(path, { dtype = "uint8" }):size(4) == 3)
+  end
+  x:release()
+end
+
 -- Videos of the user's own, and points to learn a density of.
 function M.arrays(bytes)
   write(bytes)
@@ -146,7 +192,7 @@ function M.checkpoint(bytes)
     torus.optim.adam(net:parameters()), net:named_parameters())
 end
 
--- Pictures are only written; the bytes are their size and their pixels.
+-- Pictures as they are written; the bytes are their size and their pixels.
 function M.image(bytes)
   if #bytes < 4 then return end
   local frames, height, width, channels = bytes:byte(1, 4)

@@ -390,7 +390,7 @@ describe("the user's frames", function()
       { "expected the shape .* got %(4,2,2,2,1%)", "|u1", "4, 2, 2, 2, 1", one },
       { "expected uint8 from 0 to 255 or float32 from 0 to 1, got float64",
         "<f8", "4, 2, 2, 2, 3", one:rep(8) },
-      { "got >f4", ">f4", "4, 2, 2, 2, 3", floats },
+      { "got <c4", "<c4", "4, 2, 2, 2, 3", floats },
       { "expected C order, got Fortran order: save numpy.ascontiguousarray",
         "|u1", "4, 2, 2, 2, 3", one, "True" },
       { "expected at least one frame, got %(4,0,2,2,3%)", "|u1", "4, 0, 2, 2, 3", "" },

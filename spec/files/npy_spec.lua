@@ -87,6 +87,32 @@ describe("an .npy file", function()
     assert.equal(3, npy.load(write("u.npy", pack(header("|u1", "()"), "\3"))):item())
   end)
 
+  it("is read in either order of bytes, and in widths that torus does not have", function()
+    local function read(descr, data, n)
+      return assert(npy.load(write("w.npy", pack(header(descr, ("(%d,)"):format(n)), data))))
+    end
+    local function check(dtype, wanted, x)
+      assert.equal(dtype, x.dtype)
+      assert.same(wanted, x:totable())
+    end
+    check("float32", { 1.5, -2 }, read(">f4", (">ff"):pack(1.5, -2), 2))
+    check("float64", { 0.1 }, read(">f8", (">d"):pack(0.1), 1))
+    check("int64", { -2, 1 << 40 }, read(">i8", (">i8i8"):pack(-2, 1 << 40), 2))
+    check("int64", { 0xffffffff, 1 }, read("<u4", ("<I4I4"):pack(0xffffffff, 1), 2))
+    check("int64", { 0x80000000 }, read(">u4", (">I4"):pack(0x80000000), 1))
+    check("int64", { math.maxinteger }, read("<u8", ("<I8"):pack(math.maxinteger), 1))
+    -- float16: 1, -2, the largest, the smallest normal and subnormal, -0, infinity, NaN
+    local halves = { 0x3c00, 0xc000, 0x7bff, 0x0400, 0x0001, 0x03ff, 0x8000, 0x7c00, 0x7e00 }
+    local values = { 1, -2, 65504, 2.0 ^ -14, 2.0 ^ -24, 1023 * 2.0 ^ -24, 0, math.huge }
+    for _, order in ipairs { "<", ">" } do
+      local x = read(order .. "f2", (order .. ("I2"):rep(9)):pack(table.unpack(halves)), 9)
+      assert.equal("float32", x.dtype)
+      assert.same(values, { table.unpack(x:totable(), 1, 8) })
+      assert.is_true(x[9]:item() ~= x[9]:item())
+      assert.equal(-math.huge, 1 / x[7]:item())
+    end
+  end)
+
   it("in Fortran order comes out the right way round", function()
     local x = assert(npy.load(write("f.npy",
       pack(header("<i8", "(2, 3)", true), ("<i8i8i8i8i8i8"):pack(1, 4, 2, 5, 3, 6)))))
@@ -153,10 +179,14 @@ describe("a damaged .npy file", function()
       end
     end
     refused(pack(""))
-    refused(pack(header(">f4", "(2,)"), ("\0"):rep(8)),
-      "expected the dtype <f4, <f8, <i8 or |u1, got")
-    refused(pack(header("|O", "(2,)"), ("\0"):rep(16)), "got |O")
-    refused(pack(header("<f2", "(2,)"), ("\0"):rep(4)), "got <f2")
+    refused(pack(header("|O", "(2,)"), ("\0"):rep(16)),
+      "expected numbers as the dtype (f2, f4, f8, i1 to i8, u1 to u8 or b1), got |O")
+    refused(pack(header("<c8", "(2,)"), ("\0"):rep(16)), "got <c8")
+    refused(pack(header("<M8[s]", "(2,)"), ("\0"):rep(16)), "got <M8[s]")
+    refused(pack(header("|f4", "(2,)"), ("\0"):rep(8)), "got |f4")
+    refused(pack(header("<f3", "(2,)"), ("\0"):rep(8)), "got <f3")
+    refused(pack(header("<u8", "(1,)"), ("\255"):rep(8)),
+      "element 1: expected an integer below 2^63, got 18446744073709551615")
     refused(pack(header("<U3", "(2,)"), ("\0"):rep(24)), "got <U3")
     refused(pack("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }"),
       "got a structure")

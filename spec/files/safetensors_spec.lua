@@ -109,6 +109,27 @@ describe("a file of tensors", function()
     assert.same({ a = "b" }, metadata)
   end)
 
+  it("of half the width comes as float32, of other integers wider", function()
+    -- bfloat16: the upper halves of float32
+    local halves = {}
+    local values = { 1, -2.5, 2.0 ^ -130, 3.375e38, math.huge }
+    for i, v in ipairs(values) do halves[i] = ("<f"):pack(v):sub(3) end
+    local data = table.concat(halves) .. ("<I2I2"):pack(0x3555, 0xfbff) .. "\255\255\0\0"
+      .. ("<I4"):pack(0xfffffffe)
+    local file = '{"a":{"dtype":"BF16","shape":[5],"data_offsets":[0,10]},'
+      .. '"b":{"dtype":"F16","shape":[2],"data_offsets":[10,14]},'
+      .. '"c":{"dtype":"U32","shape":[2],"data_offsets":[14,22]}}'
+    local tensors = assert(torus.load(write("half", pack(file, data))))
+    assert.equal("float32", tensors.a.dtype)
+    local a = tensors.a:totable()
+    assert.same({ 1, -2.5 }, { a[1], a[2] })
+    assert.near(2.0 ^ -130, a[3], 1e-44)
+    assert.equal(math.huge, a[5])
+    assert.same({ 0.333251953125, -65504 }, tensors.b:totable())
+    assert.equal("int64", tensors.c.dtype)
+    assert.same({ 0xffff, 0xfffffffe }, tensors.c:totable())
+  end)
+
   it("has the same bytes each time", function()
     local function bytes()
       local tensors = {}
@@ -172,7 +193,7 @@ describe("a damaged file", function()
   it("is refused when an entry makes no sense", function()
     for _, text in ipairs {
       "1", "[]", "{}", '"F32"', '{"dtype":"F32"}', '{"dtype":"F32","shape":[2]}',
-      '{"dtype":"F16","shape":[4],"data_offsets":[0,8]}',
+      '{"dtype":"F8_E5M2","shape":[8],"data_offsets":[0,8]}',
       '{"dtype":"f32","shape":[2],"data_offsets":[0,8]}',
       '{"dtype":["F32"],"shape":[2],"data_offsets":[0,8]}',
       '{"dtype":"F32","shape":2,"data_offsets":[0,8]}',
@@ -181,7 +202,7 @@ describe("a damaged file", function()
       '{"dtype":"F32","shape":[2],"data_offsets":[0,8,16]}',
       '{"dtype":"F32","shape":[2],"data_offsets":{"a":0,"b":8}}',
     } do
-      entry(text, 8, "tensor 'x' has a bad entry or an unknown dtype")
+      entry(text, 8, "tensor 'x' has a bad entry or a dtype other than F64")
     end
     for _, text in ipairs {
       '{"dtype":"F32","shape":[3],"data_offsets":[0,8]}',

@@ -6,6 +6,7 @@
 local files = require "torus.files"
 local npy = require "torus.npy"
 local options = require "torus.options"
+local core = require "torus.core"
 local engine = require "torus.engine"
 
 local M = {}
@@ -50,7 +51,8 @@ function File:row(index)
     return nil, string.format("cannot read sequence %d of %s: expected %d bytes, "
       .. "got %d", index, self.path, self.row_bytes, #(data or ""))
   end
-  return engine.from_bytes(data, self.dtype, self.row_shape)
+  local encoding = self.encoding
+  return core.decode(data, encoding.code, encoding.big_endian, self.dtype, self.row_shape)
 end
 
 function File:rows(indices)
@@ -86,8 +88,9 @@ function M.open(path)
   local _, length, height, width = table.unpack(header.shape)
   local self = setmetatable({ path = path, handle = handle,
     shape = header.shape, dtype = header.dtype, offset = header.offset,
+    encoding = header.encoding,
     row_shape = { 1, length, height, width, 3 },
-    row_bytes = length * height * width * 3 * BYTES[header.dtype] }, File)
+    row_bytes = length * height * width * 3 * header.encoding.bytes }, File)
   for index = 1, header.dtype == "float32" and header.shape[1] or 0 do
     local row
     row, message = self:row(index)

@@ -20,7 +20,7 @@ local function names()
   local list = {}
   for name in pairs(functions) do list[#list + 1] = name end
   table.sort(list)
-  return table.concat(list, ", ")
+  return list
 end
 
 --- The function behind a name; anything callable is returned as it is.
@@ -36,8 +36,8 @@ function M.get(activation, where)
   if options.is_callable(activation) then return activation end
   local found = functions[activation]
   if not found then
-    options.raise("%s: unknown activation %s (known: %s)",
-      where or "activation", options.show(activation), names())
+    options.raise("%s: %s", type(where) == "string" and where or "activation",
+      options.unknown("activation", activation, names()))
   end
   return found
 end

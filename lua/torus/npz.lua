@@ -1,0 +1,257 @@
+--- Named arrays in NumPy's .npz format: a zip archive of .npy files.
+--
+-- Archives of `numpy.savez` and of `numpy.savez_compressed` are read, also those
+-- beyond 4 GiB; written are archives up to that size.
+-- @module torus.npz
+
+local core = require "torus.core"
+local npy = require "torus.npy"
+local options = require "torus.options"
+
+local M = {}
+
+local LOCAL, CENTRAL, END = "PK\3\4", "PK\1\2", "PK\5\6"
+local END64, LOCATOR64 = "PK\6\6", "PK\6\7"
+local STORED, DEFLATED = 0, 8
+local MAX32 = 0xffffffff
+-- Of 1980, since a file shall depend on its content alone.
+local TIME, DATE = 0, 0x21
+
+-- --- reading ----------------------------------------------------------------
+
+-- The position of the record that ends an archive, which a comment may follow.
+local function find_end(bytes)
+  for at = #bytes - 21, math.max(1, #bytes - 21 - 65535), -1 do
+    if bytes:sub(at, at + 3) == END
+      and at + 21 + ("<I2"):unpack(bytes, at + 20) == #bytes then
+      return at
+    end
+  end
+end
+
+-- Where the list of members begins, how long it is and how many there are.
+local function read_end(bytes)
+  local at = find_end(bytes)
+  if not at then return nil, "it does not end as a zip archive does" end
+  local disk, first_disk, here, count, size, offset = ("<I2I2I2I2I4I4"):unpack(bytes, at + 4)
+  if at > 20 and bytes:sub(at - 20, at - 17) == LOCATOR64 then
+    local record = ("<I8"):unpack(bytes, at - 20 + 8) + 1
+    if record < 1 or record > at - 20 - 55 or bytes:sub(record, record + 3) ~= END64 then
+      return nil, "its 64-bit end record is damaged"
+    end
+    disk, first_disk, here, count, size, offset = ("<I4I4i8i8i8i8"):unpack(bytes, record + 16)
+  end
+  if disk ~= 0 or first_disk ~= 0 or here ~= count then
+    return nil, "it is a part of an archive of several files"
+  end
+  if offset < 0 or size < 0 or offset > #bytes or size > #bytes - offset
+    or count < 0 or count > size // 46 then
+    return nil, "its list of members lies outside of it"
+  end
+  return offset + 1, size, count
+end
+
+-- The 64-bit fields that stand for those that 32 bits can't hold.
+local function widen(entry, extra)
+  local at = 1
+  while at + 3 <= #extra do
+    local tag, length = ("<I2I2"):unpack(extra, at)
+    if at + 3 + length > #extra then return nil end
+    if tag == 1 then
+      local field, stop = at + 4, at + 3 + length
+      for _, key in ipairs { "size", "packed", "offset" } do
+        if entry[key] == MAX32 then
+          if field + 7 > stop then return nil end
+          entry[key] = ("<i8"):unpack(extra, field)
+          field = field + 8
+        end
+      end
+    end
+    at = at + 4 + length
+  end
+  return entry
+end
+
+-- The member whose description begins at a byte, and where the next one does.
+local function read_member(bytes, at, stop)
+  if at + 45 > stop or bytes:sub(at, at + 3) ~= CENTRAL then
+    return nil, "its list of members is damaged"
+  end
+  local flags, method, _, _, crc, packed, size, name, extra, comment, _, _, _, offset =
+    ("<I2I2I2I2I4I4I4I2I2I2I2I2I4I4"):unpack(bytes, at + 8)
+  local next_at = at + 46 + name + extra + comment
+  if next_at > stop + 1 then return nil, "its list of members is damaged" end
+  local entry = { flags = flags, method = method, crc = crc, packed = packed, size = size,
+    offset = offset, name = bytes:sub(at + 46, at + 45 + name) }
+  if not widen(entry, bytes:sub(at + 46 + name, at + 45 + name + extra)) then
+    return nil, "its list of members is damaged"
+  end
+  return entry, next_at
+end
+
+local function members(bytes)
+  local at, size, count = read_end(bytes)
+  if not at then return nil, size end
+  local list, stop = {}, at + size - 1
+  for i = 1, count do
+    local entry, next_at = read_member(bytes, at, stop)
+    if not entry then return nil, next_at end
+    list[i], at = entry, next_at
+  end
+  if at ~= stop + 1 then return nil, "its list of members is damaged" end
+  return list
+end
+
+-- The bytes of a member as they were before they were packed.
+local function content(bytes, entry)
+  local at = entry.offset + 1
+  if entry.offset < 0 or entry.packed < 0 or entry.size < 0 or at + 29 > #bytes
+    or bytes:sub(at, at + 3) ~= LOCAL then
+    return nil, "its place in the archive is wrong"
+  end
+  if entry.flags & 1 ~= 0 then return nil, "it is encrypted" end
+  local name, extra = ("<I2I2"):unpack(bytes, at + 26)
+  if bytes:sub(at + 30, at + 29 + name) ~= entry.name then
+    return nil, "its place in the archive is wrong"
+  end
+  local first = at + 30 + name + extra
+  if entry.packed > #bytes - first + 1 then return nil, "it is truncated" end
+  local data, problem
+  if entry.method == STORED then
+    if entry.packed ~= entry.size then return nil, "its sizes differ" end
+    data = bytes:sub(first, first + entry.size - 1)
+  elseif entry.method == DEFLATED then
+    data, problem = core.inflate(bytes, first, entry.packed, entry.size)
+    if not data then return nil, problem end
+  else
+    return nil, ("expected it stored or deflated, got method %d"):format(entry.method)
+  end
+  if core.crc32(data) ~= entry.crc then return nil, "its checksum is wrong" end
+  return data
+end
+
+local function read_arrays(bytes)
+  local list, problem = members(bytes)
+  if not list then return nil, problem end
+  local arrays, packed = {}, 0
+  for _, entry in ipairs(list) do
+    -- Members that share their bytes could become any number of arrays.
+    packed = packed + math.max(entry.packed, 1)
+    if packed > #bytes then return nil, "its members overlap" end
+    local name = entry.name:match("^(.+)%.npy$")
+    if not name then
+      return nil, ("expected .npy members, got %s"):format(options.show(entry.name))
+    end
+    if arrays[name] then return nil, ("it has two arrays %s"):format(options.show(name)) end
+    local data, x
+    data, problem = content(bytes, entry)
+    if data then x, problem = npy.decode(data) end
+    if not x then return nil, ("array %s: %s"):format(options.show(name), problem) end
+    arrays[name] = x
+  end
+  return arrays
+end
+
+--- Reads an archive.
+-- @tparam string path
+-- @treturn[1] {[string]=tensor,...} the arrays by name
+-- @treturn[2] nil
+-- @treturn[2] string what is wrong with the file
+-- @usage
+-- assert(torus.npz.save("a.npz", { x = torus.arange(3), y = torus.eye(2) }))
+-- arrays = assert(torus.npz.load("a.npz"))
+-- print(arrays.x)   -- [1., 2., 3.]
+function M.load(path)
+  options.argument("npz.load", "path", path, { type = "string" })
+  local file, message = io.open(path, "rb")
+  if not file then return nil, "npz.load: " .. message end
+  local bytes
+  bytes, message = file:read("a")
+  file:close()
+  if not bytes then return nil, ("npz.load: %s: %s"):format(path, message) end
+  local arrays, problem = read_arrays(bytes)
+  if not arrays then
+    return nil, ("npz.load: %s is not an .npz archive: %s"):format(path, problem)
+  end
+  return arrays
+end
+
+-- --- writing ----------------------------------------------------------------
+
+-- What is stored of an array: its parts, their length and the checksum.
+local function pack(x, compress)
+  x = x:detach():contiguous()
+  local header = npy.header(x.dtype, x.shape)
+  local body = header .. core.to_bytes(x)
+  local size = #body
+  local entry = { size = size, packed = size, crc = core.crc32(body), method = STORED,
+    data = body }
+  if compress then
+    entry.data = core.deflate(body)
+    entry.packed, entry.method = #entry.data, DEFLATED
+  end
+  return entry
+end
+
+-- The fields that both descriptions of a member share.
+local function common(entry)
+  return ("<I2I2I2I2I2I4I4I4I2I2"):pack(20, 0x800, entry.method, TIME, DATE, entry.crc,
+    entry.packed, entry.size, #entry.name, 0)
+end
+
+local function check_arrays(arrays)
+  if type(arrays) ~= "table" then
+    options.raise("npz.save: expected a table of tensors, got %s", options.show(arrays))
+  end
+  local names = {}
+  for name, x in pairs(arrays) do
+    if type(name) ~= "string" or #name > 60000 or name == "" then
+      options.raise("npz.save: expected strings as names, got %s", options.show(name))
+    end
+    if debug.getmetatable(x) ~= core.metatable or core.is_released(x) then
+      options.raise("npz.save: expected a tensor for %s, got %s", options.show(name),
+        options.show(x))
+    end
+    names[#names + 1] = name
+  end
+  table.sort(names)
+  return names
+end
+
+--- Writes an archive, which a crash leaves as it was before.
+-- @tparam string path
+-- @tparam {[string]=tensor,...} arrays by name
+-- @tparam[opt] table opts
+-- @tparam[opt=false] boolean opts.compress
+-- @treturn[1] boolean true
+-- @treturn[2] nil
+-- @treturn[2] string what failed
+-- @raise when a value is not a tensor or a name not a string
+-- @usage
+-- x, y = torus.rand(100, 2), torus.arange(100)
+-- assert(torus.npz.save("data.npz", { x = x, y = y }, { compress = true }))
+function M.save(path, arrays, opts)
+  options.argument("npz.save", "path", path, { type = "string" })
+  local o = options.resolve("npz.save", opts, { compress = { default = false,
+    type = "boolean" } })
+  local parts, list, offset = {}, {}, 0
+  for i, name in ipairs(check_arrays(arrays)) do
+    local entry = pack(arrays[name], o.compress)
+    entry.name = name .. ".npy"
+    local head = LOCAL .. common(entry) .. entry.name
+    list[i] = CENTRAL .. ("<I2"):pack(20) .. common(entry)
+      .. ("<I2I2I2I4I4"):pack(0, 0, 0, 0, math.min(offset, MAX32)) .. entry.name
+    parts[#parts + 1], parts[#parts + 2] = head, entry.data
+    offset = offset + #head + entry.packed
+    if offset >= MAX32 or i > 65534 then
+      return nil, ("npz.save: %s: expected arrays of less than 4 GiB together; write "
+        .. "them with torus.save or torus.npy.save"):format(path)
+    end
+  end
+  local directory = table.concat(list)
+  parts[#parts + 1] = directory
+  parts[#parts + 1] = END .. ("<I2I2I2I2I4I4I2"):pack(0, 0, #list, #list, #directory, offset, 0)
+  return core.write_file(path, parts)
+end
+
+return M
