@@ -109,16 +109,23 @@ function M.nearest(name, known)
   return best
 end
 
+--- The part of a message that offers the known name most like a wrong one.
+-- @param name what was given
+-- @tparam {string,...} known
+-- @treturn string `, did you mean "dt"?`, or nothing where none is alike
+function M.did_you_mean(name, known)
+  local near = type(name) == "string" and M.nearest(name, known)
+  return near and string.format(", did you mean %q?", near) or ""
+end
+
 --- The message about a name that is not known.
 -- @tparam string noun what it names: "option", "preset"
 -- @param name what was given
 -- @tparam {string,...} known
 -- @treturn string `unknown option "dtt", did you mean "dt"? (known: ...)`
 function M.unknown(noun, name, known)
-  local near = type(name) == "string" and M.nearest(name, known)
   return string.format("unknown %s %s%s (known: %s)", noun, M.show(name),
-    near and string.format(", did you mean %q?", near) or "",
-    table.concat(known, ", "))
+    M.did_you_mean(name, known), table.concat(known, ", "))
 end
 
 local function matches(value, kind)

@@ -346,9 +346,9 @@ function M.open(source, opts)
   if system then return M.simulate(system, opts) end
   if source:match("%.lua$") then return nil, message end
   if store.exists(source) then return M.load(source, opts) end
-  return nil, string.format("data: cannot open %q: expected a system (known: "
-    .. "%s), a folder with train.safetensors, or a .npy file", source,
-    table.concat(systems.names(), ", "))
+  return nil, string.format("data: cannot open %s%s: expected a system (known: "
+    .. "%s), a folder with train.safetensors, or a .npy file", options.show(source),
+    options.did_you_mean(source, systems.names()), table.concat(systems.names(), ", "))
 end
 
 --- Writes the observed frames of one part of a data set to a .npy file,

@@ -241,8 +241,8 @@ function M.get(name, opts)
   if name == "mixture" then return M.mixture(opts) end
   local make = PLANE[name]
   if not make then
-    return nil, string.format("no target is named %q (known: %s)",
-      tostring(name), table.concat(M.names, ", "))
+    return nil, string.format("no target is named %s%s (known: %s)", options.show(name),
+      options.did_you_mean(name, M.names), table.concat(M.names, ", "))
   end
   options.resolve("targets." .. name, opts, {})
   return make()

@@ -83,9 +83,9 @@ function M.find(name)
     known[name] = System.new(require(PARENT .. "." .. name))
   end
   if known[name] then return known[name] end
-  return nil, string.format("no system is named %q (known: %s; your own is given "
-    .. "by its Lua file: --system FILE, or torus.systems.load)", tostring(name),
-    table.concat(M.names(), ", "))
+  return nil, string.format("no system is named %s%s (known: %s; your own is "
+    .. "given by its Lua file: --system FILE, or torus.systems.load)", options.show(name),
+    options.did_you_mean(name, M.names()), table.concat(M.names(), ", "))
 end
 
 --- A system that the caller gives: by its name, or by the path of a Lua file,
@@ -115,8 +115,8 @@ function M.get(name)
   local system, message = M.given(name)
   if not system then
     if is_file(name) then options.raise("systems: %s", message) end
-    options.raise("systems: no system is named %q (known: %s)", tostring(name),
-      table.concat(M.names(), ", "))
+    options.raise("systems: no system is named %s%s (known: %s)", options.show(name),
+      options.did_you_mean(name, M.names()), table.concat(M.names(), ", "))
   end
   return system
 end
