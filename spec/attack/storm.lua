@@ -120,6 +120,7 @@ function M.run(calls, seed, trace)
   local list, result = functions(), { calls = calls, returned = 0, raised = 0, faults = {} }
   local faults = {}
   local threads, recording = torus.threads(), { torus.random_state() }
+  local anomaly = torus.set_detect_anomaly(false)
   for number = 1, calls do
     local draw = pool.generator(seed * 1000003 + number)
     local item = list[draw(#list)]
@@ -147,6 +148,7 @@ function M.run(calls, seed, trace)
     end
   end
   torus.set_threads(threads)
+  torus.set_detect_anomaly(anomaly)
   torus.set_random_state(table.unpack(recording))
   return result
 end

@@ -51,9 +51,8 @@ local function selected(all, word)
     end
   end
   if #rows > 0 then return rows end
-  return nil, string.format("expected the beginning of a row's name, got %s%s "
-    .. "(known: %s)", options.show(word), options.did_you_mean(word, names),
-    table.concat(names, ", "))
+  return nil, string.format("expected the beginning of a row's name, got %s "
+    .. "(known: %s)", options.show(word), table.concat(names, ", "))
 end
 
 local function cell_of(model, row, seed)
