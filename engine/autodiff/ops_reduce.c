@@ -9,6 +9,10 @@
 
 #include <math.h>
 
+/* Those that others are composed of, and their positions. */
+enum { SUM, MAX = 2, SOFTMAX = 5 };
+static const torus_op ops[];
+
 static bool reduces(const torus_shape *dims, int d) {
   for (int i = 0; i < dims->ndim; i++) {
     if (dims->size[i] == d) return true;
@@ -157,7 +161,7 @@ static torus_tensor *centred(torus_scope *s, const torus_call *call,
                              bool finite, torus_tensor **m) {
   torus_tensor *x = call->in[0];
   torus_attrs keep = {.i = {1}, .list = {call->attrs->list[0]}};
-  *m = torus_apply(s, torus_op_find("max"), &x, 1, &keep);
+  *m = torus_apply(s, &ops[MAX], &x, 1, &keep);
   if (*m && finite) {
     torus_tensor *zero = torus_scalar(s, x->dtype, 0);
     *m = torus_where(s, torus_isfinite(s, *m), *m, zero);
@@ -219,8 +223,7 @@ static torus_tensor *logsumexp_gradient(torus_scope *scope,
   (void)i;
   torus_attrs attrs = {.i = {0, 1}, .list = {call->attrs->list[0]}};
   torus_tensor *x = call->in[0];
-  torus_tensor *softmax =
-      torus_apply(scope, torus_op_find("softmax"), &x, 1, &attrs);
+  torus_tensor *softmax = torus_apply(scope, &ops[SOFTMAX], &x, 1, &attrs);
   return torus_mul(scope, softmax, spread(scope, call, g));
 }
 
@@ -278,13 +281,13 @@ static torus_tensor *arg_forward(torus_scope *scope, const torus_call *call) {
              {"keepdim", TORUS_PARAM_BOOL, true, 0}}
 
 static const torus_op ops[] = {
-    {.name = "sum",
-     .inputs = 1,
-     .forward = sum_forward,
-     .gradient = sum_gradient,
-     .reads = TORUS_READS_NOTHING,
-     OVER_DIMS,
-     .doc = "sum over dimensions"},
+    [SUM] = {.name = "sum",
+             .inputs = 1,
+             .forward = sum_forward,
+             .gradient = sum_gradient,
+             .reads = TORUS_READS_NOTHING,
+             OVER_DIMS,
+             .doc = "sum over dimensions"},
     {.name = "mean",
      .inputs = 1,
      .forward = mean_forward,
@@ -292,14 +295,14 @@ static const torus_op ops[] = {
      .reads = TORUS_READS_NOTHING,
      OVER_DIMS,
      .doc = "mean over dimensions"},
-    {.name = "max",
-     .inputs = 1,
-     .forward = extreme_forward,
-     .gradient = extreme_gradient,
-     .reads = TORUS_READS_X | TORUS_READS_OUT,
-     OVER_DIMS,
-     .code = TORUS_REDUCE_MAX,
-     .doc = "largest element over dimensions; ties share the gradient"},
+    [MAX] = {.name = "max",
+             .inputs = 1,
+             .forward = extreme_forward,
+             .gradient = extreme_gradient,
+             .reads = TORUS_READS_X | TORUS_READS_OUT,
+             OVER_DIMS,
+             .code = TORUS_REDUCE_MAX,
+             .doc = "largest element over dimensions; ties share the gradient"},
     {.name = "min",
      .inputs = 1,
      .forward = extreme_forward,
@@ -315,13 +318,13 @@ static const torus_op ops[] = {
      .reads = TORUS_READS_X,
      OVER_DIMS,
      .doc = "log of the sum of e^x over dimensions, without overflow"},
-    {.name = "softmax",
-     .inputs = 1,
-     .forward = softmax_forward,
-     .gradient = softmax_gradient,
-     .reads = TORUS_READS_OUT,
-     .params = {{"dim", TORUS_PARAM_DIMS, true, 0}},
-     .doc = "e^x over its sum over dimensions, without overflow"},
+    [SOFTMAX] = {.name = "softmax",
+                 .inputs = 1,
+                 .forward = softmax_forward,
+                 .gradient = softmax_gradient,
+                 .reads = TORUS_READS_OUT,
+                 .params = {{"dim", TORUS_PARAM_DIMS, true, 0}},
+                 .doc = "e^x over its sum over dimensions, without overflow"},
     {.name = "log_softmax",
      .inputs = 1,
      .forward = log_softmax_forward,
@@ -350,7 +353,7 @@ const torus_op_family torus_reduce_ops = {ops, sizeof ops / sizeof *ops};
 torus_tensor *torus_sum(torus_scope *scope, torus_tensor *x,
                         const torus_shape *dims, bool keep) {
   torus_attrs attrs = {.i = {keep}, .list = {*dims}};
-  return torus_apply(scope, &ops[0], &x, 1, &attrs);
+  return torus_apply(scope, &ops[SUM], &x, 1, &attrs);
 }
 
 torus_tensor *torus_sum_to(torus_scope *scope, torus_tensor *x,

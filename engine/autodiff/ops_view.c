@@ -515,6 +515,10 @@ torus_tensor *torus_contiguous(torus_scope *scope, torus_tensor *x) {
   return x && torus_tensor_is_contiguous(x) ? x : torus_copy(scope, x);
 }
 
+torus_tensor *torus_alias(torus_scope *scope, torus_tensor *x) {
+  return torus_apply(scope, &ops[ALIAS], &x, 1, NULL);
+}
+
 torus_tensor *torus_copy(torus_scope *scope, torus_tensor *x) {
   return torus_apply(scope, &ops[CONTIGUOUS], &x, 1, NULL);
 }

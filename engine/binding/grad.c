@@ -253,7 +253,7 @@ static int detach(lua_State *L) {
 static torus_tensor *variable_of(torus_scope *scope, void *arg) {
   torus_tensor *x = arg;
   if (scope->record && x->requires_grad) {
-    return torus_apply(scope, torus_op_find("alias"), &x, 1, NULL);
+    return torus_alias(scope, x);
   }
   torus_tensor *leaf = detached(scope, x);
   if (leaf) leaf->requires_grad = true;

@@ -299,8 +299,7 @@ static torus_tensor *run_update(torus_scope *scope, void *arg) {
   if (u->op) {
     value = u->op(scope, x, value);
   } else if (value && value->storage == x->storage) {
-    torus_attrs none = {.i = {0}};
-    value = torus_apply(scope, torus_op_find("copy"), &value, 1, &none);
+    value = torus_copy(scope, value);
   }
   if (value) write(scope, x, value, u->operation);
   return NULL;
