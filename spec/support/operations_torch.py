@@ -290,6 +290,21 @@ def products(c):
             x, scale_factor=factor)), [shape], factor)
         c.add('upsample_grad', nchw(lambda x: F.avg_pool2d(x, factor)
                                     * factor ** 2), [big], factor)
+    for kernel, stride, padding, (n, h, w, k) in ((2, 2, 0, (2, 4, 5, 2)),
+                                                  (3, 2, 1, (1, 5, 7, 1))):
+        def pool(x):
+            return F.avg_pool2d(x, kernel, stride, padding)
+
+        def unpool(g):
+            x = torch.zeros(n, k, h, w, dtype=g.dtype, requires_grad=True)
+            return torch.autograd.grad(pool(x), x, g, create_graph=True)[0]
+        window = (kernel, stride, padding)
+        small = ((h + 2 * padding - kernel) // stride + 1,
+                 (w + 2 * padding - kernel) // stride + 1)
+        c.add('avg_pool2d', nchw(pool), [(n, h, w, k)], *window)
+        c.add('avg_pool2d_grad', nchw(unpool), [(n, *small, k)], *window, h, w)
+        c.add('argmax_pool2d', nchw(lambda x: F.max_pool2d(
+            x, *window, return_indices=True)[1] + 1), [(n, h, w, k)], *window)
     linalg = torch.linalg
     for a, b in (((3, 3), (3, 2)), ((2, 1, 2, 2), (3, 2, 1))):
         c.add('solve_triangular', lambda x, y: linalg.solve_triangular(
