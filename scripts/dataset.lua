@@ -5,7 +5,7 @@ local data = require "torus.data"
 local files = require "torus.files"
 local lfs = require "lfs"
 local lock = require "torus.runs.lock"
-local Progress = require "torus.runs.progress"
+local Progress = require "torus.progress"
 local systems = require "torus.systems"
 local torus = require "torus"
 

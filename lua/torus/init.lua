@@ -36,7 +36,7 @@ local parts = {
   jacobian = "torus.derivatives", hessian = "torus.derivatives",
   vjp = "torus.derivatives", jvp = "torus.derivatives",
   hvp = "torus.derivatives", gradcheck = "torus.derivatives",
-  custom = "torus.custom",
+  custom = "torus.custom", progress = "torus.progress",
 }
 
 -- Those of them that are one function of a file.
@@ -44,6 +44,7 @@ local members = {
   save = true, load = true, separable = true, joint = true, field = true,
   help = true, jacobian = true, hessian = true, vjp = true, jvp = true,
   hvp = true, gradcheck = true, custom = true,
+  progress = true,
 }
 
 -- A part comes before an operation of its name, and calls it: torus.fft(x).

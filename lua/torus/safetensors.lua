@@ -92,10 +92,31 @@ local function as_object(t)
   return copy
 end
 
+local function is_module(value)
+  local meta = type(value) == "table" and getmetatable(value)
+  return meta and meta.is_module == true
+end
+
+-- Tensors by name, of a module or of a table of tensors and modules.
+local function tensors_of(contents)
+  if is_module(contents) then return contents:named() end
+  local all = {}
+  for name, value in pairs(contents) do
+    if is_module(value) and type(name) == "string" then
+      for inner, tensor in pairs(value:named()) do all[name .. "." .. inner] = tensor end
+    else
+      all[name] = value
+    end
+  end
+  return all
+end
+
 --- Writes tensors to a file.
 -- @function torus.save
 -- @tparam string path
--- @tparam {[string]=tensor,...} tensors
+-- @tparam Module|{[string]=tensor|Module,...} tensors a module: its parameters and
+-- buffers, by their dotted names; or tensors by name, and modules, whose names come before
+-- those of their tensors
 -- @tparam[opt] {[string]=string,...} metadata
 -- @treturn[1] boolean true
 -- @treturn[2] nil
@@ -105,10 +126,12 @@ end
 -- @usage
 -- x = torus.randn(2, 3)
 -- assert(torus.save("x.safetensors", { x = x }, { made_by = "an example" }))
+-- assert(torus.save("net.safetensors", torus.nn.Linear(2, 1)))
 function M.save(path, tensors, metadata)
   check_path("save", path)
   check_table("tensors", tensors)
   if metadata then check_metadata(metadata) end
+  tensors = tensors_of(tensors)
   local header, parts, offset = as_object {}, { "", "" }, 0
   local order = sorted_keys(tensors)
   for _, name in ipairs(order) do
@@ -265,10 +288,42 @@ local function read_tensors(file, size)
   return tensors, metadata
 end
 
+-- Copies what was read into a module, or into those of a table; what else is in the file
+-- must be nothing. Returns true, or nil and a message.
+local function load_into(tensors, into)
+  if is_module(into) then return into:load_parameters(tensors) end
+  local known = {}
+  for name, module in pairs(into) do
+    local prefix = name .. "."
+    local ok, message = module:load_parameters(tensors, prefix)
+    if not ok then return nil, message end
+    for key in pairs(tensors) do
+      if key:sub(1, #prefix) == prefix then known[key] = true end
+    end
+  end
+  for key in pairs(tensors) do
+    if not known[key] then return nil, "no module begins the name " .. key end
+  end
+  return true
+end
+
+local function check_into(into)
+  if into == nil or is_module(into) then return end
+  for name, module in pairs(type(into) == "table" and into or { into }) do
+    if type(name) ~= "string" or not is_module(module) then
+      core.raise(("load: expected a module, or modules by name, to load into, got %s")
+        :format(core.describe(into)))
+    end
+  end
+end
+
 --- Reads a file of named tensors.
 -- @function torus.load
 -- @tparam string path
--- @treturn[1] {[string]=tensor,...} the tensors
+-- @tparam[opt] Module|{[string]=Module,...} into what torus.save wrote: the tensors are
+-- copied into it. Where the file does not fit, its message says why; of several modules
+-- the first ones may have been written then
+-- @treturn[1] {[string]=tensor,...} the tensors, or `into`
 -- @treturn[1] {[string]=string,...} the metadata
 -- @treturn[2] nil
 -- @treturn[2] string what is wrong with the file
@@ -276,9 +331,13 @@ end
 -- assert(torus.save("y.safetensors", { y = torus.ones(2) }))
 -- tensors, metadata = assert(torus.load("y.safetensors"))
 -- print(tensors.y)
+-- net = torus.nn.Linear(2, 1)
+-- assert(torus.save("net.safetensors", net))
+-- assert(torus.load("net.safetensors", net))
 -- print(torus.load("missing.safetensors"))   -- nil, and why
-function M.load(path)
+function M.load(path, into)
   check_path("load", path)
+  check_into(into)
   local file, message = io.open(path, "rb")
   if not file then return nil, "load: " .. message end
   local size = file:seek("end")
@@ -292,7 +351,11 @@ function M.load(path)
   if not tensors then
     return nil, ("load: %s is not a safetensors file: %s"):format(path, metadata)
   end
-  return tensors, metadata
+  if into == nil then return tensors, metadata end
+  local ok
+  ok, message = load_into(tensors, into)
+  if not ok then return nil, ("load: %s: %s"):format(path, message) end
+  return into, metadata
 end
 
 return M

@@ -333,3 +333,48 @@ describe("misuse of save and load", function()
     assert.is_nil(lfs.attributes(path("m")))
   end)
 end)
+
+describe("saving modules", function()
+  local nn = torus.nn
+  local function at() return path "modules.safetensors" end
+
+  local function network()
+    return nn.Sequential { nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Linear(3, 1) }
+  end
+
+  it("writes parameters and buffers, and reads them into another", function()
+    local a, b = network(), network()
+    a(torus.randn(5, 2))
+    assert(torus.save(at(), a, { note = "five" }))
+    local back, about = assert(torus.load(at(), b))
+    assert.equal(b, back)
+    assert.equal("five", about.note)
+    assert.same(a[2].running_mean:totable(), b[2].running_mean:totable())
+    local x = torus.randn(4, 2)
+    assert.same(a:eval()(x):totable(), b:eval()(x):totable())
+  end)
+
+  it("takes several modules and tensors by name", function()
+    local a, b, c, d = nn.Linear(2, 3), nn.Linear(3, 1), nn.Linear(2, 3), nn.Linear(3, 1)
+    assert(torus.save(at(), { first = a, second = b }))
+    assert(torus.load(at(), { first = c, second = d }))
+    assert.same(a.weight:totable(), c.weight:totable())
+    assert.same(b.bias:totable(), d.bias:totable())
+    assert(torus.save(at(), { first = a, x = torus.ones(2) }))
+    local tensors = assert(torus.load(at()))
+    assert.same({ 1, 1 }, tensors.x:totable())
+    assert.same({ 3, 2 }, tensors["first.weight"].shape)
+    local ok, message = torus.load(at(), { first = c })
+    assert.is_nil(ok)
+    assert.equal("load: " .. at() .. ": no module begins the name x", message)
+  end)
+
+  it("returns nil and a message where the file does not fit", function()
+    assert(torus.save(at(), nn.Linear(2, 3)))
+    local ok, message = torus.load(at(), nn.Linear(2, 4))
+    assert.is_nil(ok)
+    assert.truthy(message:find("load_parameters: weight: expected shape (4,2), got (3,2)", 1, true))
+    assert.has_error(function() torus.load(at(), 3) end)
+    assert.has_error(function() torus.load(at(), { net = 3 }) end)
+  end)
+end)

@@ -2,7 +2,7 @@ local torus = require "torus"
 local checkpoint = require "torus.runs.checkpoint"
 local files = require "torus.files"
 local Log = require "torus.runs.log"
-local Progress = require "torus.runs.progress"
+local Progress = require "torus.progress"
 local adam = require "torus.optim.adam"
 
 local function temporary()
@@ -169,6 +169,43 @@ describe("the progress line", function()
     p:update(10, 1)
     p:finish()
     assert.are.equal(0, #shown)
+  end)
+end)
+
+describe("torus.progress", function()
+  local function silent(text)
+    return { write = function(_, ...) text[#text + 1] = table.concat { ... } end,
+      flush = function() end }
+  end
+
+  it("counts in a for, and shows what was noted", function()
+    local text, seen, time = {}, {}, 0
+    local o = { active = true, out = silent(text), now = function() return time end }
+    for step, line in torus.progress(3, o) do
+      seen[step], time = true, time + 1
+      line:note { loss = 0.5 / step, best = "no" }
+    end
+    assert.same({ true, true, true }, seen)
+    assert.truthy(table.concat(text):find("1/3  1.0 steps/s  0:02 left  best no  loss 0.5",
+      1, true))
+    assert.truthy(table.concat(text):find("3/3  1.0 steps/s  0:00 left  best no  loss 0.166667",
+      1, true))
+    assert.equal("\n", text[#text])
+    for _ in torus.progress(0, o) do error("no step") end
+  end)
+
+  it("ends its line when the loop is left", function()
+    local text = {}
+    local o = { active = true, out = silent(text) }
+    for step in torus.progress(9, o) do
+      if step == 2 then break end
+    end
+    assert.equal("\n", text[#text])
+    pcall(function()
+      for step in torus.progress(9, o) do assert(step < 2) end
+    end)
+    assert.equal("\n", text[#text])
+    assert.has_error(function() torus.progress(-1) end)
   end)
 end)
 

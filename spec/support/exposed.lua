@@ -67,6 +67,8 @@ local function objects()
     { "Module", layer }, { "System", pendulum }, { "Dataset", data },
     { "States", data.train },
     { "Frames", torus.data.frames(torus.zeros(2, 3, 4, 4, 3)).train },
+    { "Tensors", torus.data.tensors { torus.zeros(2) } },
+    { "Progress", (torus.progress(1)) },
     { "Order", torus.data.order { count = 2, batch = 1 } },
     { "Target", torus.data.targets.get "rings" },
     { "HGN", torus.models.hgn.new {} }, { "HNN", torus.models.hnn.new {} },

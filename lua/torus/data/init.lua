@@ -13,6 +13,7 @@ local splits = require "torus.data.split"
 local states = require "torus.data.states"
 local store = require "torus.data.store"
 local systems = require "torus.systems"
+local tensors = require "torus.data.tensors"
 local engine = require "torus.engine"
 local video = require "torus.data.video"
 
@@ -28,6 +29,7 @@ Dataset.__name = "torus.data.dataset"
 M.trajectories = states.make
 
 M.order = Order.new
+M.tensors = tensors.new
 
 -- --- simulated ----------------------------------------------------------------
 

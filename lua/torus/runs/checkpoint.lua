@@ -87,6 +87,7 @@ end
 -- @tparam string path
 -- @tparam table state
 -- @tparam {{string,tensor},...} state.parameters
+-- @tparam[opt] {{string,tensor},...} state.buffers as a module's named_buffers are
 -- @tparam[opt] Optimiser state.optimiser of torus.optim
 -- @tparam integer state.step
 -- @tparam string state.config its text
@@ -109,6 +110,7 @@ function M.save(path, state)
     kept, numbers = flat_state(state.optimiser)
     for key, value in pairs(kept) do tensors["optimiser." .. key] = value end
   end
+  for _, entry in ipairs(state.buffers or {}) do tensors[entry[1]] = entry[2] end
   for i, entry in ipairs(state.parameters) do
     tensors[entry[1]] = entry[2]
     if moments then

@@ -12,7 +12,7 @@
 local checkpoint = require "torus.runs.checkpoint"
 local configuration = require "torus.runs.configuration"
 local Log = require "torus.runs.log"
-local Progress = require "torus.runs.progress"
+local progress = require "torus.progress"
 local run = require "torus.runs.run"
 local trainer = require "torus.runs.trainer"
 
@@ -24,5 +24,5 @@ return {
   checkpoint = checkpoint,
   log = Log,
   loop = trainer.run,
-  progress = Progress.new,
+  progress = progress.new,
 }

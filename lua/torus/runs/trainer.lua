@@ -24,7 +24,7 @@ local files = require "torus.files"
 local lock = require "torus.runs.lock"
 local Log = require "torus.runs.log"
 local options = require "torus.options"
-local Progress = require "torus.runs.progress"
+local progress = require "torus.progress"
 local engine = require "torus.engine"
 
 local M = {}
@@ -232,7 +232,7 @@ end
 local function train_on(run)
   local first = run.step
   run.started = engine.clock()
-  run.progress = run.progress or Progress.new(run.steps, first)
+  run.progress = run.progress or progress.new(run.steps, first)
   local ok, message, called = true, nil, true
   -- Before the first checkpoint an early stop would lose everything.
   if not run.saved_step then ok, message = save(run) end

@@ -1,9 +1,12 @@
 --- A progress line on standard error: share done, rate, time left, loss.
 -- Silent where standard error is not a terminal.
--- @module torus.runs.progress
+-- @module torus.progress
 local core = require "torus.core"
+local options = require "torus.options"
 
---- A progress line; torus.runs.progress makes it.
+local M = {}
+
+--- A progress line; torus.progress and torus.runs.progress make it.
 -- @type Progress
 local Progress = {}
 Progress.__index = Progress
@@ -32,19 +35,81 @@ end
 -- progress = torus.runs.progress(100)
 -- for step = 1, 100 do progress:update(step, 1 / step) end
 -- progress:finish()
-function Progress.new(total, done, opts)
+function M.new(total, done, opts)
   opts = opts or {}
   local active = opts.active
   if active == nil then active = core.isatty(2) end
   local now = opts.now or core.clock
   return setmetatable({ total = total, done = done or 0, start = now(),
-    shown = nil, active = active, out = opts.out or io.stderr,
+    shown = nil, values = nil, active = active, out = opts.out or io.stderr,
     now = now, length = 0 }, Progress)
+end
+
+local RULES = {
+  out = {}, active = { type = "boolean" }, now = { type = "callable" },
+}
+
+--- A progress line for a loop of one's own, which ends with the loop, also by break or an
+-- error. In a generic `for` it counts, and shows the numbers that `note` was given last.
+-- @function torus.progress
+-- @tparam integer total steps
+-- @tparam[opt] table opts
+-- @tparam[opt] file opts.out standard error by default
+-- @tparam[opt] boolean opts.active by default whether that is a terminal
+-- @tparam[opt] function opts.now a clock, in seconds
+-- @treturn Progress which a `for` calls for 1, 2, ..., total and itself
+-- @usage
+-- for step, line in torus.progress(100) do
+--   line:note { loss = 1 / step, accuracy = 0.5 }
+-- end
+-- line = torus.progress(3)   -- without a for:
+-- for step = 1, 3 do line:update(step, { loss = 1 / step }) end
+-- line:finish()
+function M.progress(total, opts)
+  options.argument("progress", "total", total, { type = "integer", min = 0 })
+  local line = M.new(total, 0, options.resolve("progress", opts, RULES))
+  return line, nil, nil, line
+end
+
+--- Keeps numbers for the next time that the line is shown.
+-- @tparam number|table values a loss, or numbers and texts by name
+-- @usage
+-- for step, line in torus.progress(10) do line:note { loss = 1 / step } end
+function Progress:note(values) self.values = values end
+
+function Progress:__call(_, step)
+  if step then
+    self:update(step, self.values)
+    if step >= self.total then
+      self:finish()
+      return nil
+    end
+  end
+  if self.total > 0 then return (step or 0) + 1, self end
+end
+
+function Progress:__close() self:finish() end
+
+local function value_text(value)
+  return type(value) == "number" and string.format("%.6g", value) or tostring(value)
+end
+
+-- "  loss 0.5", or all of several by name.
+local function values_text(values)
+  if values == nil then return "" end
+  if type(values) ~= "table" then return "  loss " .. value_text(values) end
+  local names, parts = {}, {}
+  for name in pairs(values) do names[#names + 1] = tostring(name) end
+  table.sort(names)
+  for i, name in ipairs(names) do
+    parts[i] = "  " .. name .. " " .. value_text(values[name])
+  end
+  return table.concat(parts)
 end
 
 --- The line, without control characters.
 -- @tparam integer step
--- @tparam ?number loss
+-- @tparam ?number|table loss or numbers and texts by name
 -- @treturn string
 -- @usage
 -- progress = torus.runs.progress(100)
@@ -60,12 +125,12 @@ function Progress:line(step, loss)
     or rate > 0 and string.format("%.2f s/step", 1 / rate) or "-"
   local left = rate > 0 and duration((self.total - step) / rate) or "-"
   return string.format("[%s] %d/%d  %s  %s left%s", bar, step, self.total,
-    speed, left, loss and string.format("  loss %.6g", loss) or "")
+    speed, left, values_text(loss))
 end
 
 --- Shows the state, at most ten times a second.
 -- @tparam integer step
--- @tparam ?number loss
+-- @tparam ?number|table loss or numbers and texts by name
 -- @usage
 -- progress = torus.runs.progress(100)
 -- progress:update(10, 0.5)
@@ -92,4 +157,4 @@ function Progress:finish()
   end
 end
 
-return Progress
+return M
