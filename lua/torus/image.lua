@@ -7,6 +7,7 @@
 local core = require "torus.core"
 local font = require "torus.image.font"
 local options = require "torus.options"
+local terminal = require "torus.image.terminal"
 local engine = require "torus.engine"
 local reading = require "torus.image.read"
 
@@ -117,6 +118,72 @@ function M.text(text, scale)
   if width == 0 then return engine.zeros(font.height * (scale or 1), 0, 1) end
   return M.upscale(engine.tensor(rows):reshape(font.height, width, 1),
     scale or 1)
+end
+
+-- --- terminals ----------------------------------------------------------------
+
+local SHOW = {
+  width = { type = "integer", min = 1, max = 16384 },
+  protocol = { choices = terminal.protocols },
+}
+
+-- Small pictures are enlarged to be seen: to about this many pixels of a screen.
+local VISIBLE = 256
+
+-- What is to be shown as one image of three channels, float32 from 0 to 1.
+local function one_image(x)
+  if engine.is_tensor(x) and x:dim() == 2 then x = x:reshape(x:size(1), x:size(2), 1) end
+  if engine.is_tensor(x) and x:dim() == 4 then
+    check_pixels("image.show", x, 4, "an image (height, width, 3) or a film of such")
+    return M.strip { rows = { { frames = x } }, scale = 1 }
+  end
+  check_pixels("image.show", x, 3, "an image (height, width, 3) or (height, width), or "
+    .. "a film (frames, height, width, 3)")
+  return to_floats(x):expand(x:size(1), x:size(2), 3)
+end
+
+-- Fits an image into the room that there is, its sides in proportion.
+local function fitted(x, protocol, columns)
+  local h, w = x:size(1), x:size(2)
+  local width, height = terminal.room(protocol, columns)
+  local factor = math.min(width / w, height / h)
+  if factor >= 1 then
+    local wanted = protocol == "blocks" and 1 or math.ceil(VISIBLE / math.max(h, w))
+    if columns then wanted = math.floor(width / w) end
+    return M.upscale(x, math.max(1, math.min(wanted, math.floor(factor))))
+  end
+  return terminal.shrink(x:contiguous(), math.max(1, math.floor(h * factor)),
+    math.max(1, math.floor(w * factor)))
+end
+
+--- Shows an image in the terminal, also over ssh: with pixels where the terminal
+-- speaks kitty's or iTerm2's protocol or sixels, else in half blocks of 24-bit or 256
+-- colours. The environment variable TORUS_GRAPHICS chooses by hand.
+-- @tparam tensor x (height, width, 3), (height, width, 1) or (height, width); of a
+-- film (frames, height, width, 3) at most 16 frames next to each other
+-- @tparam ?table opts width in columns of text (default: a small image as it is, at
+-- most the terminal's width); protocol = "kitty", "iterm2", "sixel" or "blocks"
+-- (default: what the terminal answers)
+-- @treturn ?boolean true
+-- @treturn ?string message, when standard output is not a terminal and no protocol is
+-- asked for
+-- @raise when x is not an image
+-- @usage torus.image.show(torus.rand(8, 16, 3), { protocol = "blocks" })
+function M.show(x, opts)
+  local o = options.resolve("image.show", opts, SHOW)
+  local protocol, bytes, message
+  return engine.no_grad(function()
+    local image = one_image(x)
+    if image:numel() == 0 then
+      options.raise("image.show: expected pixels, got %s", show(x))
+    end
+    protocol, message = terminal.protocol(o.protocol)
+    if not protocol then return nil, message end
+    bytes, message = terminal.encode(to_bytes(fitted(image, protocol, o.width)), protocol)
+    if not bytes then return nil, message end
+    io.stdout:write(bytes)
+    return core.flush_output()
+  end)
 end
 
 -- --- film strips ------------------------------------------------------------

@@ -86,7 +86,7 @@ describe("repl.complete", function()
     environment.torus, environment.help = torus, torus.help
     assert.same({ "method" }, candidates("t = torus.integrate { me"))
     assert.same({ "steps" }, candidates("torus.integrate {\n  H = H, -- a comment, {\n  st"))
-    assert.same({ "energies" }, candidates("torus.integrate{H=H,q=f(1, 2),e"))
+    assert.same({ "energies" }, candidates("torus.integrate{H=H,q=f(1, 2),ener"))
     assert.same({ "lr" }, candidates("torus.optim.adam(net:parameters(), { l"))
     assert.same({ "create_graph" }, candidates("torus.grad(y, {x}, { create_"))
     assert.same({ "dtype" }, candidates("torus.zeros(2, 3, { dt"))

@@ -34,7 +34,7 @@ end
 
 local function density_panel(title, x, axis, o)
   return { kind = "contour", title = title, x = axis, y = axis, levels = 8,
-    xlabel = "q1", ylabel = "q2", colour_label = "density", z = kde.estimate(x, axis, o.bandwidth) }
+    xlabel = "q1", ylabel = "q2", z = kde.estimate(x, axis, o.bandwidth) }
 end
 
 -- The mean of the flows' energies of one kind over a square: every flow acts
@@ -53,7 +53,7 @@ local function energy_panel(title, model, name, axis)
   sum = sum / #model.flow
   local letter = name == "K" and "p" or "q"
   return { kind = "contour", title = title, x = axis, y = axis, levels = 12,
-    xlabel = letter .. "1", ylabel = letter .. "2", colour_label = "energy " .. name,
+    xlabel = letter .. "1", ylabel = letter .. "2",
     z = sum:reshape(n, n) }
 end
 

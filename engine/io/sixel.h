@@ -1,0 +1,17 @@
+/* Pictures in the bytes that terminals with sixel graphics show.
+ *
+ * The buffer's memory is the caller's to clear. Errors: TORUS_EINVAL for sizes,
+ * TORUS_ENOMEM. */
+#ifndef TORUS_IO_SIXEL_H
+#define TORUS_IO_SIXEL_H
+
+#include "io/file.h"
+
+#include <stdint.h>
+
+/* pixels: (height, width, 3), dense; at most 256 colours are told apart. Adds
+ * to the buffer. */
+bool torus_sixel_encode(const uint8_t *pixels, int64_t height, int64_t width,
+                        torus_file_buffer *buffer, torus_status *status);
+
+#endif
