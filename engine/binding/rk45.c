@@ -3,13 +3,15 @@
 #include "binding/binding.h"
 #include "hamiltonian/systems.h"
 
+#include <string.h>
+
 /* --- a vector field that is a Lua function --- */
 
 typedef struct calling {
   lua_State *L;
   int function; /* its index on the stack */
   int64_t lanes, size;
-  const double *y;
+  const double *t, *y;
   double *dy;
 } calling;
 
@@ -30,12 +32,22 @@ static torus_tensor *states_of(torus_scope *scope, void *arg) {
   return x;
 }
 
+static torus_tensor *times_of(torus_scope *scope, void *arg) {
+  const calling *c = arg;
+  torus_shape shape = {1, {c->lanes}};
+  torus_tensor *t = torus_tensor_new(TORUS_FLOAT64, &shape, &scope->status);
+  if (!torus_scope_own(scope, t)) return NULL;
+  memcpy(torus_tensor_data(t), c->t, sizeof(double) * (size_t)c->lanes);
+  return t;
+}
+
 /* Runs protected: (calling) */
 static int call_function(lua_State *L) {
   const calling *c = lua_touserdata(L, 1);
   lua_pushvalue(L, lua_upvalueindex(1));
   torus_push_result(L, states_of, lua_touserdata(L, 1));
-  lua_call(L, 1, 1);
+  torus_push_result(L, times_of, lua_touserdata(L, 1));
+  lua_call(L, 2, 1);
   torus_tensor *slopes = torus_check_tensor(L, -1, "rk45");
   slopes = torus_push_dense(L, slopes);
   torus_check_dense(L, slopes, TORUS_FLOAT64, 2, "rk45", "(batch, size)");
@@ -52,11 +64,12 @@ static int call_function(lua_State *L) {
 static bool lua_field(const torus_field *field, int64_t lanes,
                       const double *constants, const double *t, const double *y,
                       double *dy, torus_status *status) {
-  (void)constants, (void)t;
+  (void)constants;
   calling *c = field->context;
   lua_State *L = c->L;
   c->lanes = lanes;
   c->size = field->size;
+  c->t = t;
   c->y = y;
   c->dy = dy;
   lua_pushvalue(L, c->function);
@@ -83,6 +96,8 @@ typedef struct solving {
 static torus_tensor *solve(torus_scope *scope, void *arg) {
   solving *s = arg;
   int64_t count = s->states->shape.size[0];
+  for (int64_t i = 0; s->options.records && i < count; i++)
+    torus_rk45_record_clear(&s->options.records[i]); /* of a first attempt */
   torus_shape shape = {3, {count, s->samples, s->states->shape.size[1]}};
   torus_tensor *out = torus_tensor_new(TORUS_FLOAT64, &shape, &scope->status);
   if (!torus_scope_own(scope, out)) return NULL;
@@ -151,11 +166,74 @@ static void read_field(lua_State *L, solving *s, calling *c) {
   s->field.friction = friction;
 }
 
+/* Adds {steps = (accepted, 2 + 5 size), failure =, finish =} of a record to the
+ * list at index, and clears it. */
+typedef struct rows {
+  const torus_rk45_record *record;
+  int64_t width;
+} rows;
+
+static torus_tensor *rows_of(torus_scope *scope, void *arg) {
+  const rows *r = arg;
+  torus_shape shape = {2, {r->record->steps, r->width}};
+  torus_tensor *x = torus_tensor_new(TORUS_FLOAT64, &shape, &scope->status);
+  if (!torus_scope_own(scope, x)) return NULL;
+  if (r->record->steps > 0)
+    memcpy(torus_tensor_data(x), r->record->data,
+           sizeof(double) * (size_t)(r->record->steps * r->width));
+  return x;
+}
+
+static void push_record(lua_State *L, const solving *s, int64_t i) {
+  torus_rk45_record *record = &s->options.records[i];
+  rows r = {record, 2 + 5 * s->states->shape.size[1]};
+  lua_createtable(L, 0, 3);
+  torus_push_result(L, rows_of, &r);
+  lua_setfield(L, -2, "steps");
+  lua_pushstring(L, record->failure);
+  lua_setfield(L, -2, "failure");
+  lua_pushnumber(L, record->end);
+  lua_setfield(L, -2, "finish");
+  torus_rk45_record_clear(record);
+}
+
+/* The records' memory, in a userdata with this metatable: released even where
+ * an error jumps. */
+#define RECORDS "torus.rk45.records"
+
+static int clear_records(lua_State *L) {
+  torus_rk45_record *records = lua_touserdata(L, 1);
+  size_t count = lua_rawlen(L, 1) / sizeof *records;
+  for (size_t i = 0; i < count; i++) torus_rk45_record_clear(&records[i]);
+  return 0;
+}
+
+static torus_rk45_record *push_records(lua_State *L, int64_t count) {
+  size_t bytes = sizeof(torus_rk45_record) * (size_t)(count > 0 ? count : 1);
+  torus_rk45_record *records = lua_newuserdatauv(L, bytes, 0);
+  memset(records, 0, bytes);
+  if (luaL_newmetatable(L, RECORDS)) {
+    lua_pushcfunction(L, clear_records);
+    lua_setfield(L, -2, "__gc");
+  }
+  lua_setmetatable(L, -2);
+  return records;
+}
+
+static bool option_flag(lua_State *L, int index, const char *name) {
+  torus_option(L, index, name);
+  bool on = lua_toboolean(L, -1);
+  lua_pop(L, 1);
+  return on;
+}
+
 /* rk45(field, states, times, {rtol =, atol =, first_step =, max_step =,
- * max_steps =}) -> (batch, times, size), steps accepted, steps rejected.
+ * max_steps =, every_sample =, record =}) -> (batch, times, size), steps
+ * accepted, steps rejected, and with record a list of {steps =, failure =,
+ * finish =}, see torus_rk45_record.
  * field: {name, {constant, ...}, friction = 0}, the constants also a tensor
- * (batch, constants), or a function from states (batch, size) to their
- * slopes. */
+ * (batch, constants), or a function from states (batch, size) and times
+ * (batch) to their slopes. */
 static int rk45(lua_State *L) {
   solving s = {.states = torus_check_tensor(L, 2, "rk45")};
   calling c;
@@ -168,13 +246,22 @@ static int rk45(lua_State *L) {
       .atol = torus_option_number(L, 4, "rk45", "atol"),
       .first_step = torus_option_number(L, 4, "rk45", "first_step"),
       .max_step = torus_option_number(L, 4, "rk45", "max_step"),
-      .max_steps = torus_option_integer(L, 4, "rk45", "max_steps")};
+      .max_steps = torus_option_integer(L, 4, "rk45", "max_steps"),
+      .every_sample = option_flag(L, 4, "every_sample")};
+  int64_t count = s.states->shape.size[0];
+  if (option_flag(L, 4, "record")) s.options.records = push_records(L, count);
   s.times = torus_push_numbers(L, 3, "rk45", "times", &s.samples);
   read_field(L, &s, &c);
   torus_push_result(L, solve, &s);
   lua_pushinteger(L, s.stats.steps);
   lua_pushinteger(L, s.stats.rejected);
-  return 3;
+  if (!s.options.records) return 3;
+  lua_createtable(L, (int)count, 0);
+  for (int64_t i = 0; i < count; i++) {
+    push_record(L, &s, i);
+    lua_seti(L, -2, i + 1);
+  }
+  return 4;
 }
 
 void torus_open_rk45(lua_State *L) {

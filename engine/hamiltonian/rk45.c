@@ -169,12 +169,24 @@ INLINE void shorten(const job *j, const work *w, int64_t lanes) {
 static void set_due(const job *j, const work *w, int64_t l) {
   int64_t sample = w->sample[l];
   double never = j->direction * HUGE_VAL;
+  bool more = sample + 1 < j->samples && !j->options->every_sample;
   w->due[l] = sample < j->samples ? j->times[sample] : never;
-  w->after[l] = sample + 1 < j->samples ? j->times[sample + 1] : never;
+  w->after[l] = more ? j->times[sample + 1] : never;
 }
 
-static void fail(failure *f, reason why, int64_t trajectory, double t,
-                 double steps) {
+static const char *const reasons[] = {
+    [UNDERFLOW_STEP] = "its step size fell below the resolution of time (a "
+                       "collision or a singularity?)",
+    [NOT_FINITE] = "its vector field is not finite",
+    [TOO_MANY] = "it needs more than max_steps"};
+
+static void fail(const job *j, failure *f, reason why, int64_t trajectory,
+                 double t, double steps) {
+  if (j->options->records) {
+    j->options->records[trajectory].failure = reasons[why];
+    j->options->records[trajectory].end = t;
+    return;
+  }
   if (f->reason != FINE && f->trajectory <= trajectory) return;
   *f = (failure){why, trajectory, t, (int64_t)steps};
 }
@@ -188,9 +200,13 @@ static void lane_start(const job *j, const work *w, int64_t lanes, int64_t l,
     w->k[0][d * lanes + l] = w->start_k[index * n + d];
   }
   lane_constants(j->field, w, lanes, l, at);
-  memcpy(j->out + at * j->samples * n, j->y0 + at * n, sizeof(double) * n);
   w->trajectory[l] = at;
-  w->sample[l] = 1;
+  w->sample[l] = 0;
+  while (j->times[w->sample[l]] == j->times[0]) {
+    memcpy(j->out + (at * j->samples + w->sample[l]) * n, j->y0 + at * n,
+           sizeof(double) * (size_t)n);
+    w->sample[l]++;
+  }
   w->active[l] = 1;
   w->steps[l] = w->taken[l] = w->shrunk[l] = 0;
   set_due(j, w, l);
@@ -212,20 +228,29 @@ static void lane_stop(const job *j, const work *w, int64_t l,
   w->h_next[l] = 0;
 }
 
-/* The state of lane l at a share x of its step, by Hairer's extension. */
-static void interpolate(const work *w, int64_t size, int64_t lanes, int64_t l,
-                        double x, double *to) {
-  double h = w->h[l];
-  for (int64_t d = 0; d < size; d++) {
-    int64_t i = d * lanes + l;
-    double rise = w->ynew[i] - w->y[i];
-    double bend = h * w->k[0][i] - rise;
-    double end = rise - h * w->k[6][i] - bend;
-    double last = h * (d1 * w->k[0][i] + d3 * w->k[2][i] + d4 * w->k[3][i] +
-                       d5 * w->k[4][i] + d6 * w->k[5][i] + d7 * w->k[6][i]);
-    to[d] =
-        w->y[i] + x * (rise + (1 - x) * (bend + x * (end + (1 - x) * last)));
+void torus_rk45_record_clear(torus_rk45_record *record) {
+  torus_free(record->data);
+  *record = (torus_rk45_record){0};
+}
+
+static bool record_steps(const job *j, const work *w, int64_t lanes,
+                         torus_status *status) {
+  for (int64_t l = 0; l < lanes; l++) {
+    if (w->active[l] == 0 || w->accepted[l] == 0) continue;
+    torus_rk45_record *record = &j->options->records[w->trajectory[l]];
+    if (!record_step(record, w, j->field->size, lanes, l))
+      return torus_status_fail(status, TORUS_ENOMEM,
+                               "rk45: out of memory for the steps");
   }
+  return true;
+}
+
+/* What a trajectory that failed has not reached. */
+static void lane_give_up(const job *j, const work *w, int64_t l) {
+  int64_t n = j->field->size, first = w->trajectory[l] * j->samples;
+  double *to = j->out + (first + w->sample[l]) * n;
+  double *end = j->out + (first + j->samples) * n;
+  while (to < end) *to++ = NAN;
 }
 
 /* Writes the samples within the accepted step of lane l; a time that differs
@@ -261,7 +286,8 @@ static bool lane_special(const job *j, const work *w, int64_t lanes, int64_t l,
   else if (w->steps[l] >= (double)j->options->max_steps)
     why = TOO_MANY;
   if (why == FINE) return true;
-  fail(failed, why, w->trajectory[l], w->t_next[l], w->steps[l]);
+  fail(j, failed, why, w->trajectory[l], w->t_next[l], w->steps[l]);
+  lane_give_up(j, w, l);
   return false;
 }
 
@@ -293,7 +319,8 @@ INLINE double lane_norm(const job *j, const work *w, const double *x,
     int64_t i = d * lanes + l;
     double scale = j->options->atol + j->options->rtol * fabs(w->y[i]);
     double value = (minus ? x[i] - minus[i] : x[i]) / scale;
-    sum += value * value;
+    /* With atol = 0 a number that is zero says nothing of the others' scale. */
+    sum += scale > 0 ? value * value : 0;
   }
   return sqrt(sum / (double)j->field->size);
 }
@@ -321,7 +348,7 @@ INLINE bool start_block(const job *j, const work *w, int64_t lanes,
     w->h[l] = j->direction * smaller(h, span);
     w->tstage[l] = w->t[l] + w->h[l];
     if (!isfinite(size + slope) && l < block)
-      fail(failed, NOT_FINITE, first + index + l, w->t[l], 0);
+      fail(j, failed, NOT_FINITE, first + index + l, w->t[l], 0);
   }
   stage_states(w, 1, 1, 0, 0, 0, 0, n, lanes);
   if (!field_at(j->field, w, lanes, w->tstage, w->ystage, w->k[1], status))
@@ -369,6 +396,7 @@ INLINE bool solve(const job *j, const work *w, int64_t lanes, int64_t first,
     if (!try_step(j, w, lanes, status)) return false;
     int64_t before = active;
     bool special = decide(j, w, lanes);
+    if (j->options->records && !record_steps(j, w, lanes, status)) return false;
     for (int64_t l = 0; special && l < lanes; l++) {
       if (w->special[l] == 0 || lane_special(j, w, lanes, l, failed)) continue;
       lane_stop(j, w, l, stats);
@@ -444,27 +472,23 @@ static bool check_times(int64_t samples, const double *times,
       return torus_status_fail(status, TORUS_EINVAL,
                                "rk45: expected finite times, got %g at %lld",
                                times[i], (long long)i + 1);
-  bool rise = times[samples - 1] > times[0];
+  bool rise = times[samples - 1] >= times[0];
   for (int64_t i = 1; i < samples; i++)
-    if (!(rise ? times[i] > times[i - 1] : times[i] < times[i - 1]))
-      return torus_status_fail(status, TORUS_EINVAL,
-                               "rk45: expected times that rise or fall "
-                               "throughout, got %.17g after %.17g at %lld",
-                               times[i], times[i - 1], (long long)i + 1);
+    if (!(rise ? times[i] >= times[i - 1] : times[i] <= times[i - 1]))
+      return torus_status_fail(
+          status, TORUS_EINVAL,
+          "rk45: expected times that do not fall or do not "
+          "rise, got %.17g after %.17g at %lld",
+          times[i], times[i - 1], (long long)i + 1);
   return true;
 }
 
 static bool report(const failure *f, torus_status *status) {
-  static const char *const words[] = {
-      [UNDERFLOW_STEP] = "its step size fell below the resolution of time (a "
-                         "collision or a singularity?)",
-      [NOT_FINITE] = "its vector field is not finite",
-      [TOO_MANY] = "it needs more than max_steps"};
   return torus_status_fail(status, TORUS_EINVAL,
                            "rk45: trajectory %lld failed at t = %g after %lld "
                            "steps: %s",
                            (long long)f->trajectory + 1, f->t,
-                           (long long)f->steps, words[f->reason]);
+                           (long long)f->steps, reasons[f->reason]);
 }
 
 static bool run(job *j, int64_t pieces, torus_rk45_stats *stats,
@@ -491,8 +515,10 @@ bool torus_rk45_solve(const torus_field *field, int64_t count, const double *y0,
   if (!check_options(options, status) || !check_times(samples, times, status))
     return false;
   if (count == 0 || field->size == 0) return true;
-  if (samples == 1) {
-    memcpy(out, y0, sizeof(double) * (size_t)(count * field->size));
+  if (times[samples - 1] == times[0]) {
+    size_t bytes = sizeof(double) * (size_t)field->size;
+    for (int64_t i = 0; i < count * samples; i++)
+      memcpy(out + i * field->size, y0 + i / samples * field->size, bytes);
     return true;
   }
   job j = {.field = field,

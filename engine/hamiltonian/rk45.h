@@ -42,12 +42,32 @@ struct torus_field {
   void *context;
 };
 
+/* The accepted steps of a trajectory, each a row of 2 + 5 size numbers: its
+ * time t and length h, and five rows y, b, c, d, e of which the state at
+ * t + x h is
+ *
+ *   y + x (b + (1 - x) (c + x (d + (1 - x) e))).
+ *
+ * `data` is released by torus_rk45_record_clear. */
+typedef struct torus_rk45_record {
+  int64_t steps, capacity;
+  double *data;
+  const char *failure; /* why the trajectory ends early, or NULL */
+  double end;          /* and when */
+} torus_rk45_record;
+
+void torus_rk45_record_clear(torus_rk45_record *record);
+
 typedef struct torus_rk45_options {
   double rtol;       /* allowed error per step: atol + rtol |y|, in the */
   double atol;       /* root mean square over the state's numbers */
   double first_step; /* 0: chosen from f and its change */
   double max_step;   /* 0: no bound */
   int64_t max_steps; /* of one trajectory, rejected ones included */
+  bool every_sample; /* steps end at each sample time: none is interpolated */
+  /* One for each trajectory, or NULL. A trajectory that fails is then no error
+   * but said in its record, and its later samples are NaN. */
+  torus_rk45_record *records;
 } torus_rk45_options;
 
 typedef struct torus_rk45_stats {
@@ -58,7 +78,7 @@ typedef struct torus_rk45_stats {
 torus_rk45_options torus_rk45_defaults(void);
 
 /* Solves from y0 (count, size), the states at times[0], and writes the states
- * at each of times (samples), which rise or fall throughout, to
+ * at each of times (samples), which do not fall or do not rise, to
  * out (count, samples, size). Between steps a fourth-order interpolant gives
  * the states. When a trajectory fails, the status names the first one, from
  * 1; `out` is then undefined. stats may be NULL. */

@@ -5,7 +5,9 @@
 
 #include <math.h>
 #include <stdint.h>
+#include <string.h>
 
+#include "core/alloc.h"
 #include "hamiltonian/rk45.h"
 #include "kernels/simd/simd.h"
 
@@ -130,6 +132,66 @@ INLINE void new_states(const work *w, int64_t size, int64_t lanes) {
   }
 }
 
+/* Hairer's continuous extension of a step in coordinate i = d lanes + l. */
+typedef struct extension {
+  double rise, bend, end, last;
+} extension;
+
+static extension extension_of(const work *w, int64_t l, int64_t i) {
+  double h = w->h[l];
+  extension x = {.rise = w->ynew[i] - w->y[i]};
+  x.bend = h * w->k[0][i] - x.rise;
+  x.end = x.rise - h * w->k[6][i] - x.bend;
+  x.last = h * (d1 * w->k[0][i] + d3 * w->k[2][i] + d4 * w->k[3][i] +
+                d5 * w->k[4][i] + d6 * w->k[5][i] + d7 * w->k[6][i]);
+  return x;
+}
+
+/* The state of lane l at a share x of its step. */
+static void interpolate(const work *w, int64_t size, int64_t lanes, int64_t l,
+                        double x, double *to) {
+  for (int64_t d = 0; d < size; d++) {
+    int64_t i = d * lanes + l;
+    extension e = extension_of(w, l, i);
+    to[d] = w->y[i] +
+            x * (e.rise + (1 - x) * (e.bend + x * (e.end + (1 - x) * e.last)));
+  }
+}
+
+/* The next row of a record, or NULL where memory is exhausted. */
+static double *record_row(torus_rk45_record *r, int64_t width) {
+  if (r->steps == r->capacity) {
+    int64_t larger = r->capacity > 0 ? 2 * r->capacity : 64;
+    double *moved = torus_alloc(sizeof(double) * (size_t)(larger * width));
+    if (!moved) return NULL;
+    if (r->data)
+      memcpy(moved, r->data, sizeof(double) * (size_t)(r->steps * width));
+    torus_free(r->data);
+    r->data = moved;
+    r->capacity = larger;
+  }
+  return r->data + r->steps++ * width;
+}
+
+/* Appends the step of lane l to a record. */
+static bool record_step(torus_rk45_record *record, const work *w, int64_t n,
+                        int64_t lanes, int64_t l) {
+  double *row = record_row(record, 2 + 5 * n);
+  if (!row) return false;
+  row[0] = w->t[l];
+  row[1] = w->h[l];
+  for (int64_t d = 0; d < n; d++) {
+    int64_t i = d * lanes + l;
+    extension e = extension_of(w, l, i);
+    row[2 + d] = w->y[i];
+    row[2 + n + d] = e.rise;
+    row[2 + 2 * n + d] = e.bend;
+    row[2 + 3 * n + d] = e.end;
+    row[2 + 4 * n + d] = e.last;
+  }
+  return true;
+}
+
 /* x^(-1/10) to about 1e-4 for x in [1e-20, 1e20]: a guess from the exponent
  * bits, which are a scaled logarithm (the shifts make a tenth of them), and
  * Newton steps. A call of pow per lane would cost more than the rest of a
@@ -167,7 +229,9 @@ INLINE void step_errors(const work *w, const torus_rk45_options *o,
       double e = h[l] * (e1 * k1[l] + e3 * k3[l] + e4 * k4[l] + e5 * k5[l] +
                          e6 * k6[l] + e7 * k7[l]);
       double from = fabs(y[l]), to = fabs(z[l]);
-      e /= o->atol + o->rtol * (from > to ? from : to);
+      double scale = o->atol + o->rtol * (from > to ? from : to);
+      /* No error where none is allowed, as of a number that stays zero. */
+      e = e == 0 ? 0 : e / scale;
       error[l] += e * e;
     }
   }

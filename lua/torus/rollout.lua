@@ -58,7 +58,7 @@ local function march(job, dt, recording, visit)
   visit(0, state)
   show(job, 0, state[1], state[2])
   for k = 1, job.steps do
-    state = job.stepper.step(state, time_of(job, k - 1, dt), dt, recording)
+    state = job.stepper.step(state, time_of(job, k - 1, dt), dt, recording, k - 1)
     if k % job.every == 0 then
       visit(k, state)
       show(job, k, state[1], state[2])
@@ -116,7 +116,7 @@ local function sources_of(job)
   local state = detached(job.stepper.start(job.q, job.p))
   for i, x in ipairs(state) do state[i] = engine.variable(x) end
   local dt = engine.is_tensor(job.dt) and job.dt:detach() or job.dt
-  local after = job.stepper.step(state, time_of(job, 0, dt), dt, true)
+  local after = job.stepper.step(state, time_of(job, 0, dt), dt, true, 0)
   return core.sources(after[1]:sum() + after[2]:sum(), state[1])
 end
 
@@ -144,7 +144,7 @@ local function through_step(job, k, before, sums)
       targets[#targets + 1] = dt
     end
     for _, x in ipairs(job.sources) do targets[#targets + 1] = x end
-    local after = job.stepper.step(state, time_of(job, k - 1, dt), dt, true)
+    local after = job.stepper.step(state, time_of(job, k - 1, dt), dt, true, k - 1)
     local y
     for i, x in ipairs(after) do
       local term = (x * sums.u[i]):sum()
@@ -180,7 +180,7 @@ local function again(job, state, k, count, stride)
   if engine.is_tensor(dt) then dt = dt:detach() end
   engine.no_grad(function()
     for n = 1, (count - 1) * stride do
-      state = job.stepper.step(state, time_of(job, k + n - 1, dt), dt, false)
+      state = job.stepper.step(state, time_of(job, k + n - 1, dt), dt, false, k + n - 1)
       if n % stride == 0 then states[#states + 1] = state end
     end
   end)
@@ -245,7 +245,8 @@ end
 
 --- The kept states of a rollout.
 -- @tparam table job q, p, dt, steps, every, time, backprop, on_state and progress as
--- of torus.integrate, and problem, as of torus.steppers
+-- of torus.integrate, and problem, as of torus.steppers, or stepper besides; a
+-- stepper is told the index of the step, from 0, too
 -- @treturn tensor q (steps / every + 1, batch, ...)
 -- @treturn tensor p like q
 -- @usage
@@ -256,7 +257,7 @@ end
 --     scheme = require("torus.schemes").of("leapfrog") } }
 -- print(table.unpack(q.shape))   -- 3  1  1
 function M.run(job)
-  job.stepper = steppers.of(job.problem)
+  job.stepper = job.stepper or steppers.of(job.problem)
   job.dt_wanted = engine.is_tensor(job.dt) and job.dt.requires_grad
   local recorded = engine.is_recording()
   local depends = job.q.requires_grad or job.p.requires_grad or job.dt_wanted

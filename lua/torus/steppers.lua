@@ -65,13 +65,27 @@ end
 
 -- --- Runge-Kutta ----------------------------------------------------------
 
--- dq/dt and dp/dt at a state and a time.
-local function motion(problem, q, p, t, recording)
+--- dq/dt and dp/dt at a state and a time.
+-- @tparam table problem H, and friction and force or nil
+-- @tparam tensor q (batch, ...)
+-- @tparam tensor p like q
+-- @tparam ?number|tensor t for the force
+-- @tparam boolean recording whether the results shall be differentiable
+-- @treturn tensor dq/dt
+-- @treturn tensor dp/dt
+-- @usage
+-- steppers = require "torus.steppers"
+-- x = torus.ones({ 1, 1 })
+-- print(steppers.motion({ H = torus.systems.mass_spring:hamiltonian() }, x, x, 0,
+--   false))   -- [[2.]] and [[-2.]]
+function M.motion(problem, q, p, t, recording)
   local gq, gp = slopes(problem.H, q, p, recording)
   if problem.friction then gq = gq + gp * friction.at(problem.friction, q) end
   if problem.force then gq = gq - forces.at(problem.force, q, t) end
   return gp, -gq
 end
+
+local motion = M.motion
 
 -- x + dt sum of c[i] slopes[i]
 local function advance(x, dt, c, found)

@@ -1,0 +1,93 @@
+--- Dense output of torus.rk45: the state at any time between the first and the
+-- last, by the continuous extension of each step (Hairer, Norsett and Wanner,
+-- *Solving Ordinary Differential Equations I*, section II.6; fourth order).
+-- @module torus.rk45_dense
+local engine = require "torus.engine"
+local options = require "torus.options"
+
+local M = {}
+
+--- The states at shares of steps.
+-- @tparam tensor steps (steps, 2 + 5 size) of a record
+-- @tparam tensor indices (n) int64, of steps
+-- @tparam tensor x (n, 1) float64, from 0 to 1
+-- @treturn tensor (n, size)
+function M.evaluate(steps, indices, x)
+  local size = (steps:size(2) - 2) // 5
+  local rows = steps:index_select(1, indices)
+  local function part(i) return rows:narrow(2, 3 + i * size, size) end
+  local rest = 1 - x
+  return part(0) + x * (part(1) + rest * (part(2) + x * (part(3) + rest * part(4))))
+end
+
+-- The last step that starts at t or before, in the direction of time.
+local function step_at(starts, t, direction)
+  local low, high = 1, #starts
+  while low < high do
+    local middle = (low + high + 1) // 2
+    if (starts[middle] - t) * direction <= 0 then low = middle else high = middle - 1 end
+  end
+  return low
+end
+
+local function check_times(o, times)
+  local list = engine.is_tensor(times) and times:totable() or times
+  if type(list) ~= "table" then
+    options.raise("rk45: at: expected a time or a list of times, got %s",
+      options.show(times))
+  end
+  local low, high = math.min(o.first, o.last), math.max(o.first, o.last)
+  for i, t in ipairs(list) do
+    if type(t) ~= "number" or not (t >= low and t <= high) then
+      options.raise("rk45: at: expected times from %g to %g, got %s%s", low, high,
+        options.show(t), i > 1 and " at " .. i or "")
+    end
+  end
+  return list
+end
+
+-- The states (n, size) of one trajectory.
+local function trajectory_at(o, index, times)
+  local record = o.records[index]
+  local steps = record.steps
+  if steps:size(1) == 0 then
+    return o.start:narrow(1, index, 1):expand(#times, o.start:size(2))
+  end
+  record.starts = record.starts or steps:select(2, 1):totable()
+  record.lengths = record.lengths or steps:select(2, 2):totable()
+  local indices, x = {}, {}
+  for i, t in ipairs(times) do
+    local k = step_at(record.starts, t, o.first <= o.last and 1 or -1)
+    local share = (t - record.starts[k]) / record.lengths[k]
+    -- Beyond the end of a trajectory that failed or was stopped there is nothing.
+    indices[i] = k
+    x[i] = share <= 1 + 1e-9 and math.max(0, math.min(share, 1)) or 0 / 0
+  end
+  return M.evaluate(steps, engine.tensor(indices, { dtype = "int64" }),
+    engine.tensor(x, { dtype = "float64" }):reshape(#times, 1))
+end
+
+--- The function of time that torus.rk45 returns as `at`.
+-- @tparam table o records, as of torus.core's rk45; start (batch, 2 d), first and
+-- last time; shape of q
+-- @treturn function of a time, which returns q and p (batch, ...), or of a list or
+-- tensor of n times, which returns both (n, batch, ...)
+-- @usage
+-- q, p = torus.systems.pendulum:sample{ count = 2 }
+-- at = torus.systems.pendulum:solve(q, p, { times = { 0, 3 }, dense = true }).at
+-- print(table.unpack(at({ 0.5, 1, 1.5 }).shape))   -- 3  2  1
+function M.of(o)
+  local d = o.start:size(2) // 2
+  return function(t)
+    local one = type(t) == "number"
+    local times = check_times(o, one and { t } or t)
+    local states = {}
+    for i = 1, #o.records do states[i] = trajectory_at(o, i, times) end
+    local all = engine.stack(states, 2)
+    local shape = one and o.shape or { #times, table.unpack(o.shape) }
+    return all:narrow(3, 1, d):contiguous():reshape(shape),
+      all:narrow(3, d + 1, d):contiguous():reshape(shape)
+  end
+end
+
+return M

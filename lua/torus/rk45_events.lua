@@ -1,0 +1,147 @@
+--- Events of torus.rk45: where a function of state and time passes through zero.
+--
+-- The function is evaluated at the ends of all steps at once; where its sign
+-- changes, bisection of the continuous extension finds the time to the last bits.
+-- Two passages within one step remain unseen: max_step keeps steps short.
+-- @module torus.rk45_events
+local dense = require "torus.rk45_dense"
+local engine = require "torus.engine"
+local options = require "torus.options"
+
+local M = {}
+
+local RULES = {
+  zero = { required = true, type = "callable" },
+  direction = { default = 0, choices = { -1, 0, 1 } },
+  terminal = { default = false, type = "boolean" },
+}
+
+-- A share of a step has 53 bits.
+local HALVINGS = 54
+
+--- The events of a list of options, checked.
+-- @param list of functions, or of tables with zero, direction and terminal
+-- @treturn {table,...}
+-- @usage
+-- events = require "torus.rk45_events"
+-- print(events.check({ function(q) return q:sum(2) end })[1].direction)   -- 0
+function M.check(list)
+  if type(list) ~= "table" or #list == 0 then
+    options.raise("rk45: events: expected a list of functions of q, p and t, or of "
+      .. "tables with zero, direction and terminal, got %s", options.show(list))
+  end
+  local events = {}
+  for i, event in ipairs(list) do
+    if type(event) ~= "table" then event = { zero = event } end
+    events[i] = options.resolve("rk45: event " .. i, event, RULES)
+  end
+  return events
+end
+
+-- The function of an event at states (n, 2 d) and times (n).
+local function value(event, tail, states, times)
+  local n, d = states:size(1), states:size(2) // 2
+  local shape = { n, table.unpack(tail) }
+  local g = event.zero(states:narrow(2, 1, d):contiguous():reshape(shape),
+    states:narrow(2, d + 1, d):contiguous():reshape(shape), times)
+  if not (engine.is_tensor(g) and g:dim() == 1 and g:size(1) == n) then
+    options.raise("rk45: events: expected one number for each state from zero(q, p, "
+      .. "t), shape (%d), got %s", n, options.show(g))
+  end
+  return g:detach():to("float64")
+end
+
+-- The steps within which the function passes through zero, and its sign before.
+local function brackets(event, g)
+  local steps, signs = {}, {}
+  for i = 1, #g - 1 do
+    local rises = g[i] < 0 and g[i + 1] >= 0
+    local falls = g[i] > 0 and g[i + 1] <= 0
+    if rises and event.direction >= 0 or falls and event.direction <= 0 then
+      steps[#steps + 1], signs[#signs + 1] = i, rises and -1 or 1
+    end
+  end
+  return steps, signs
+end
+
+-- The times (n) and states (n, 2 d) of an event of one trajectory, or nil.
+local function find(event, tail, steps)
+  local count = steps:size(1)
+  if count == 0 then return nil end
+  local size = (steps:size(2) - 2) // 5
+  local t, h = steps:narrow(2, 1, 1), steps:narrow(2, 2, 1)
+  local y = steps:narrow(2, 3, size)
+  local last = (y + steps:narrow(2, 3 + size, size)):narrow(1, count, 1)
+  local g = value(event, tail, engine.cat({ y, last }, 1),
+    engine.cat({ t, (t + h):narrow(1, count, 1) }, 1):reshape(count + 1)):totable()
+  local found, signs = brackets(event, g)
+  local n = #found
+  if n == 0 then return nil end
+  local indices = engine.tensor(found, { dtype = "int64" })
+  local sign = engine.tensor(signs, { dtype = "float64" })
+  local starts, lengths = t:index_select(1, indices), h:index_select(1, indices)
+  local low = engine.zeros({ n, 1 }, { dtype = "float64" })
+  local high = low + 1
+  for _ = 1, HALVINGS do
+    local middle = (low + high) * 0.5
+    local before = (value(event, tail, dense.evaluate(steps, indices, middle),
+      (starts + lengths * middle):reshape(n)) * sign):gt(0):reshape(n, 1)
+    low = engine.where(before, middle, low)
+    high = engine.where(before, high, middle)
+  end
+  return (starts + lengths * high):reshape(n),
+    dense.evaluate(steps, indices, high)
+end
+
+-- The first `count` of what was found.
+local function listed(times, states, count, tail)
+  local d = states:size(2) // 2
+  local shape = { count, table.unpack(tail) }
+  local rows = states:narrow(1, 1, count)
+  return { t = times:narrow(1, 1, count),
+    q = rows:narrow(2, 1, d):contiguous():reshape(shape),
+    p = rows:narrow(2, d + 1, d):contiguous():reshape(shape) }
+end
+
+-- How many times come up to a last one.
+local function count_until(times, last, direction)
+  local count = 0
+  for _, t in ipairs(times:totable()) do
+    if (t - last) * direction <= 0 then count = count + 1 end
+  end
+  return count
+end
+
+--- The events of all trajectories.
+-- @tparam {table,...} events as check returns them
+-- @tparam {table,...} records of the trajectories
+-- @tparam {integer,...} tail the shape of q without its batch
+-- @tparam number direction of time, 1 or -1
+-- @treturn {{table,...},...} by event and trajectory: t (n), q and p (n, ...)
+-- @treturn {[integer]=number} by trajectory, when a terminal event stopped it
+function M.find(events, records, tail, direction)
+  local found, stops = {}, {}
+  for b, record in ipairs(records) do
+    for e, event in ipairs(events) do
+      local t, states = find(event, tail, record.steps)
+      found[e] = found[e] or {}
+      found[e][b] = { t = t, states = states }
+      if t and event.terminal then
+        local first = t[1]:item()
+        if not stops[b] or (first - stops[b]) * direction < 0 then stops[b] = first end
+      end
+    end
+  end
+  local size = (records[1].steps:size(2) - 2) // 5
+  for _, list in ipairs(found) do
+    for b, x in ipairs(list) do
+      local count = x.t and x.t:size(1) or 0
+      if x.t and stops[b] then count = count_until(x.t, stops[b], direction) end
+      list[b] = listed(x.t or engine.zeros({ 0 }, { dtype = "float64" }),
+        x.states or engine.zeros({ 0, size }, { dtype = "float64" }), count, tail)
+    end
+  end
+  return found, stops
+end
+
+return M
