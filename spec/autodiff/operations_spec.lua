@@ -8,10 +8,9 @@ local arrays, about = torus.load("data/reference/operations.safetensors")
 local calls, counts = json.decode(about.args), json.decode(about.count)
 
 -- Compared with figures elsewhere: linear algebra and Fourier transforms in
--- linalg_spec and fft_spec, the networks and the decoder as parts of models in
--- nn/reference_spec and models/*_spec.
-local ELSEWHERE = { network_field = true, network_rollout = true, decoder_error = true,
-  allclose = true, fft = true, ifft = true, rfft = true, irfft = true }
+-- linalg_spec and fft_spec, the decoder as a part of models in nn/reference_spec and
+-- models/decoder_spec.
+local ELSEWHERE = { decoder_error = true, allclose = true, fft = true, ifft = true, rfft = true, irfft = true }
 for name in pairs(select(2, torus.load("data/reference/linalg.safetensors"))) do
   ELSEWHERE[name] = true
 end
@@ -72,8 +71,25 @@ local function compare(expected, got, dtype, name)
   end
 end
 
+-- Inputs q and p, then the parameters of the networks that are described.
+local function call_networks(f, given, list)
+  local args, at = {}, 3
+  for k, v in pairs(given) do args[k] = v end
+  args.networks = {}
+  for i, network in ipairs(given.networks) do
+    args.networks[i] = { kind = network.kind, activation = network.activation,
+      layers = network.layers, readout_bias = network.readout_bias,
+      parameters = table.move(list, at, at + network.count - 1, 1, {}) }
+    at = at + network.count
+  end
+  return f(list[1], list[2], args)
+end
+
 local function call(name, key, list)
   local args = calls[key].args
+  if type(args[1]) == "table" and args[1].networks then
+    return call_networks(core.ops[name], args[1], list)
+  end
   if calls[key].list then list = { list } end
   local f = core.ops[name] or torus[name]
   if torus[name] and not core.ops[name] or name == "bincount" then f = torus[name] end

@@ -328,10 +328,76 @@ def products(c):
         c.add('einsum', lambda *x: torch.einsum(equation, *x), shapes, equation)
 
 
+def dense(activation, parameters):
+    """The energy of a network, of (batch, n) to (batch)."""
+    def energy(x):
+        *hidden, w, b = parameters
+        for weight, bias in zip(hidden[::2], hidden[1::2]):
+            x = activation(x @ weight.T + bias)
+        return (x @ w.T + b).squeeze(-1)
+    return energy
+
+
+def field(energy, q, p):
+    q, p = q.clone(), p.clone()  # or p's own dependence on q would count
+    h = energy(q, p)
+    return (*torch.autograd.grad(h.sum(), (q, p), create_graph=True), h)
+
+
+def leapfrog(energy, q, p, dt):
+    p = p - dt / 2 * field(energy, q, p)[0]
+    q = q + dt * field(energy, q, p)[1]
+    return q, p - dt / 2 * field(energy, q, p)[0]
+
+
+def euler(energy, q, p, dt):
+    dq, dp, _ = field(energy, q, p)
+    return q + dt * dp, p - dt * dq
+
+
+def networks(c):
+    def joint(*parameters):
+        net = dense(torch.tanh, parameters)
+        return lambda q, p: net(torch.cat((q, p), 1))
+
+    def pair(*parameters):
+        k = dense(torch.tanh, parameters[:4])
+        v = dense(F.softplus, parameters[4:])
+        return lambda q, p: k(p) + v(q)
+
+    def rollout(make, step, steps, dt):
+        def f(q, p, *parameters):
+            energy, states = make(*parameters), [(q, p)]
+            for _ in range(steps):
+                states.append(step(energy, *states[-1], dt))
+            return (*(torch.stack(x) for x in zip(*states)),
+                    torch.stack([energy(*s) for s in states]))
+        return f
+
+    def described(activation, count):
+        return {'kind': 'dense', 'activation': activation, 'readout_bias': True,
+                'layers': count // 2 - 1, 'count': count}
+    state = [(3, 2), (3, 2)]
+    of_joint = [(5, 4), (5,), (4, 5), (4,), (1, 4), (1,)]
+    of_pair = [(3, 2), (3,), (1, 3), (1,)] * 2
+    one = {'networks': [described('tanh', 6)]}
+    two = {'networks': [described('tanh', 4), described('softplus', 4)]}
+    c.add('network_field', lambda q, p, *w: field(joint(*w), q, p),
+          state + of_joint, one)
+    c.add('network_field', lambda q, p, *w: field(pair(*w), q, p),
+          state + of_pair, two)
+    c.add('network_rollout', rollout(joint, euler, 2, -0.25),
+          state + of_joint,
+          {**one, 'method': 'euler', 'steps': 2, 'dt': -0.25, 'energies': True})
+    c.add('network_rollout', rollout(pair, leapfrog, 3, 0.125),
+          state + of_pair, {**two, 'method': 'leapfrog', 'steps': 3, 'energies': True})
+
+
 def main():
     folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'data/reference')
     cases = Cases(23)
-    for part in (elementwise, reductions, order, movement, products):
+    for part in (elementwise, reductions, order, movement, products,
+                 networks):
         part(cases)
     cases.write(folder / 'operations.safetensors')
 
