@@ -2,7 +2,8 @@
  * log_softmax, which keep the shape.
  *
  * attrs.list[0]: the reduced dimensions (from 0), i[0]: keep them with size
- * 1. argmax and argmin: i[0] is the dimension. softmax: i[1], see below. */
+ * 1. argmax and argmin: i[0] is the dimension or
+ * TORUS_ABSENT. softmax: i[1], see below. */
 #include "autodiff/build.h"
 #include "core/alloc.h"
 #include "kernels/reduce.h"
@@ -250,9 +251,8 @@ static torus_tensor *log_softmax_gradient(torus_scope *s,
   return torus_sub(s, g, torus_mul(s, torus_exp(s, call->out), sum));
 }
 
-static torus_tensor *arg_forward(torus_scope *scope, const torus_call *call) {
-  torus_tensor *x = call->in[0];
-  int dim = (int)call->attrs->i[0];
+static torus_tensor *arg_along(torus_scope *scope, const torus_call *call,
+                               torus_tensor *x, int dim) {
   char text[TORUS_SHAPE_TEXT];
   torus_shape dims = {1, {dim}};
   int64_t count = x->shape.size[dim];
@@ -274,6 +274,19 @@ static torus_tensor *arg_forward(torus_scope *scope, const torus_call *call) {
   int64_t found = torus_tensor_count(out);
   for (int64_t k = 0; k < found; k++) index[k]++; /* scripts count from 1 */
   return out;
+}
+
+static torus_tensor *arg_of_all(torus_scope *s, const torus_call *call) {
+  torus_tensor *x = call->in[0];
+  torus_shape flat = {1, {torus_tensor_count(x)}};
+  x = torus_reshape(s, x, &flat);
+  return x ? torus_scope_own(s, arg_along(s, call, x, 0)) : NULL;
+}
+
+static torus_tensor *arg_forward(torus_scope *scope, const torus_call *call) {
+  int64_t dim = call->attrs->i[0];
+  if (dim == TORUS_ABSENT) return within(scope, call, arg_of_all);
+  return arg_along(scope, call, call->in[0], (int)dim);
 }
 
 #define OVER_DIMS                                                              \
@@ -336,16 +349,20 @@ static const torus_op ops[] = {
      .inputs = 1,
      .forward = arg_forward,
      .constant = true,
-     .params = {{"dim", TORUS_PARAM_DIM, false, 0}},
+     .params = {{"dim", TORUS_PARAM_DIM, true, NAN}},
      .code = TORUS_REDUCE_MAX,
-     .doc = "index (int64, from 1) of the first largest element along dim"},
+     .doc = "index (int64, from 1) of the first largest element along dim; by "
+            "default "
+            "among all elements in row-major order"},
     {.name = "argmin",
      .inputs = 1,
      .forward = arg_forward,
      .constant = true,
-     .params = {{"dim", TORUS_PARAM_DIM, false, 0}},
+     .params = {{"dim", TORUS_PARAM_DIM, true, NAN}},
      .code = TORUS_REDUCE_MIN,
-     .doc = "index (int64, from 1) of the first smallest element along dim"},
+     .doc = "index (int64, from 1) of the first smallest element along dim; by "
+            "default "
+            "among all elements in row-major order"},
 };
 
 const torus_op_family torus_reduce_ops = {ops, sizeof ops / sizeof *ops};

@@ -183,6 +183,10 @@ static void read_flag(lua_State *L, torus_invocation *v, const torus_param *p,
 static void read_dim(lua_State *L, torus_invocation *v, const torus_param *p,
                      int64_t *dim, int index) {
   bool absent = lua_isnoneornil(L, index);
+  if (absent && isnan(p->value)) {
+    *dim = TORUS_ABSENT;
+    return;
+  }
   if (absent) lua_pushinteger(L, (lua_Integer)p->value);
   *dim = torus_check_dim(L, absent ? -1 : index, v->op->name, v->ndim);
   if (absent) lua_pop(L, 1);

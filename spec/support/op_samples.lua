@@ -119,7 +119,8 @@ local places = cases {
   { { { 3, 4 } }, call = with(1) }, { { { 3, 4 } }, call = with(-1) },
   { { { 2, 1, 3 } }, call = with(2) }, { { { 2, 0 } }, call = with(1) },
 }
-M.argmax, M.argmin = places, places
+M.argmax, M.argmin = { { { { 3, 4 } }, call = plain }, table.unpack(places) },
+  { { { {} }, call = plain }, table.unpack(places) }
 
 -- --- running results and order ------------------------------------------------
 

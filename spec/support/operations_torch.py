@@ -129,6 +129,7 @@ def reductions(c):
         f = getattr(torch, name)
         c.add(name, lambda x: f(x, 1) + 1, [(3, 5)], 2)
         c.add(name, lambda x: f(x, 1) + 1, [(2, 3, 2)], -2)
+        c.add(name, lambda x: f(x) + 1, [(2, 3, 2)])
     for name, f in (('cumsum', torch.cumsum), ('cumprod', torch.cumprod)):
         c.add(name, lambda x: f(x, 1), [(3, 5)], 2)
         c.add(name, lambda x: f(x, 1), [(2, 3, 2)], -2)

@@ -308,7 +308,9 @@ describe("images", function()
       function() torus.ones(2, 3):sum({ 1 }, 1) end)
     raises("max: expected at least one element to choose from, got shape (2,0)",
       function() torus.zeros(2, 0):max(2) end)
-    raises("argmax: missing dim", function() torus.ones(2):argmax() end)
+    raises("argmax: expected at least one element", function() torus.zeros(0):argmax() end)
+    raises("gather: missing dim", function()
+      torus.ones(2):gather(nil, torus.tensor({ 1 }, { dtype = "int64" })) end)
     raises("leaky_relu: expected a number as slope, got \"a\"",
       function() torus.ones(2):leaky_relu("a") end)
     raises("exp: too many arguments", function() torus.ones(2):exp(1) end)
