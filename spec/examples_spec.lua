@@ -286,6 +286,52 @@ describe("examples", function()
     picture("10_spectrum.png")
   end)
 
+  -- E - e sin E = M by bisection.
+  local function kepler(M, e)
+    local low, high = M - 1, M + 1
+    for _ = 1, 60 do
+      local E = (low + high) / 2
+      if E - e * math.sin(E) < M then low = E else high = E end
+    end
+    return low
+  end
+
+  it("12_own_operation finds an orbit by its own gradient", function()
+    local said = example("12_own_operation")
+    local angles = { numbers(said, "E:%s+%[(%S+), (%S+), (%S+), (%S+)%]") }
+    for i, M in ipairs { 0.5, 1, 2, 3 } do
+      assert.is_near(kepler(M, 0.3), angles[i], 6e-5)
+    end
+    assert.truthy(said:find("order 1 and 2:\ttrue\n"))
+    -- both numbers have the weight of the first element in gradcheck's sum
+    local right, wrong = numbers(said, "a wrong one:%s+false%s+gradcheck: derivative of "
+      .. "order 1 by element 1 of input 1: differences are (%S+), the gradient is (%S+)\n")
+    local h = 1e-5
+    local slope = (kepler(0.5 + h, 0.3) - kepler(0.5 - h, 0.3)) / (2 * h)
+    assert.is_near(slope, right / wrong, 1e-7)
+    assert.truthy(said:find("-1/2 all along:%s+%[%-0.5000, %-0.5000, %-0.5000, %-0.5000%]"))
+    local momentum, found = numbers(said, "sqrt%(1 %- e^2%) =%s+([%d.]+):%s+%[(%S+),")
+    assert.is_near(momentum, found, 6e-5)
+    assert.is_true(numbers(said, "gravity differ by%s+(%S+)\n") < 1e-13)
+    local e, e_off, t, t_off = numbers(said,
+      "e = (%S+) %+%- (%S+), closest at (%S+) %+%- (%S+)\n")
+    -- what it was made with, to three standard errors
+    assert.is_near(0.6, e, 3 * e_off)
+    assert.is_near(0.7, t, 3 * t_off)
+    assert.is_true(e_off < 0.01 and t_off < 0.01)
+    -- half of chi squared with 78 degrees of freedom, to three standard deviations
+    local misfit = numbers(said, "before, (%S+) after")
+    assert.is_near(39, misfit, 3 * math.sqrt(78 / 2))
+    assert.truthy(said:find("gradient at e = 0.3:%s+%[%-?nan%]"))
+    local called = said:match("the gradient of %w+, called at [^:]+:(%d+), makes the first NaN")
+    local line = 0
+    for text in io.lines(root .. "/examples/12_own_operation.lua") do
+      line = line + 1
+      if text:find("(qx - exact_x) ^ 2", 1, true) then break end
+    end
+    assert.equal(line, tonumber(called))
+  end)
+
   -- What is typed at the prompt in the file's blocks, and what comes back.
   local function transcript(path)
     local typed, answers = {}, {}

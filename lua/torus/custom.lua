@@ -60,11 +60,21 @@ local function unpacked(x, layout)
   return list
 end
 
+-- Whether x has the shape, or broadcasts to it: then the sweep sums the gradient.
+local function broadcasts(x, shape)
+  local own = x.shape
+  local more = #shape - #own
+  for d, size in ipairs(own) do
+    if more < 0 or (size ~= 1 and shape[more + d] ~= size) then return false end
+  end
+  return true
+end
+
 -- What the script's backward returned for argument i, checked against it.
 local function checked(name, gradient, i, x)
   if gradient == nil then return engine.zeros_like(x) end
   if not engine.is_tensor(gradient) or gradient.dtype ~= x.dtype
-    or options.shape_text(gradient) ~= options.shape_text(x) then
+    or not broadcasts(x, gradient.shape) then
     options.raise("%s: expected a gradient of argument %d like it, %s, from "
       .. "backward, got %s", name, i, options.show(x), options.show(gradient))
   end
@@ -136,8 +146,8 @@ local RULES = {
 -- values in the table `context`.
 --
 -- backward(context, g, ...) receives one gradient for each result and returns one
--- for each argument of forward, in their order: a tensor like the argument, or nil
--- for zero. Besides what forward kept, context.inputs are the arguments,
+-- for each argument of forward, in their order: a tensor like the argument, or of a shape
+-- to which that broadcasts, which is summed; or nil for zero. Besides what forward kept, context.inputs are the arguments,
 -- context.outputs the results, and context.wanted says which arguments need a
 -- gradient. Computed from these and g by differentiable operations, the gradient
 -- can be differentiated itself, to any order; what forward kept is constant then.

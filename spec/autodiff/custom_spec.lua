@@ -93,6 +93,20 @@ describe("torus.custom", function()
     end
   end)
 
+  it("sums gradients over broadcast dimensions", function()
+    local scaled = torus.custom {
+      forward = function(_, x, s) return x * s end,
+      backward = function(context, g)
+        return g * context.inputs[2], g * context.inputs[1]
+      end,
+    }
+    local x, row, one = T { { 1, 2 }, { 3, 4 } }, T { { 0.5, -1 } }, T(0.7)
+    assert(torus.gradcheck(scaled, { x, row }, { order = 2 }))
+    assert(torus.gradcheck(scaled, { x, one }, { order = 2 }))
+    local s = torus.variable(row)
+    assert.same({ { 4, 6 } }, torus.grad(scaled(x, s):sum(), s):totable())
+  end)
+
   it("works with backward, in loops, without holding memory", function()
     local x = torus.variable(torus.ones(1000))
     collectgarbage()
