@@ -10,8 +10,8 @@ local function section(title) print("\n--- " .. title) end
 
 section("creation")
 -- From a table, nested as deep as you like. float32 is the default type;
--- float64 is for where rounding matters, int64 and uint8 for counts, indices
--- and pixels.
+-- float64 is for where rounding matters, int64 for counts and indices, uint8 for
+-- pixels, bool for masks.
 local a = torus.tensor { { 1, 2, 3 }, { 4, 5, 6 } }
 print(a)
 print(torus.tensor({ 0.1, 0.2 }, { dtype = "float64" }))
@@ -50,8 +50,8 @@ print((x * math.pi / 2):sin())
 -- column and a row make a table of all pairs.
 local column, row = torus.arange(3):reshape(3, 1), torus.arange(4)
 print(column * row)
--- Comparison methods return ones and zeros (Lua's own == asks whether both
--- sides are the same tensor); `where` chooses by them.
+-- Comparison methods return bools (Lua's own == asks whether both sides are the
+-- same tensor); `where` chooses by them, and & | ~ combine them.
 print(torus.where(x:gt(0.5), x, 0))
 -- Matrix products.
 local rotation = torus.tensor { { 0, -1 }, { 1, 0 } }
@@ -77,7 +77,7 @@ section("random numbers")
 torus.manual_seed(7)
 local first = torus.randn(3)
 torus.manual_seed(7)
-print("again the same:", first:eq(torus.randn(3)):min():item() == 1)
+print("again the same:", first:eq(torus.randn(3)):min():item())
 local mine = torus.generator(2024)
 print(torus.rand(3, { generator = mine }))
 -- Of a million uniform numbers, mean and variance are close to 0.5 and 1/12.

@@ -7,15 +7,15 @@
 #include <assert.h>
 #include <string.h>
 
-#define OWN_FAMILIES 14
+#define OWN_FAMILIES 15
 #define MAX_FAMILIES (OWN_FAMILIES + 1)
 
 static const torus_op_family *families[MAX_FAMILIES] = {
-    &torus_elementwise_ops, &torus_reduce_ops, &torus_scan_ops,
-    &torus_order_ops,       &torus_view_ops,   &torus_join_ops,
-    &torus_index_ops,       &torus_linear_ops, &torus_conv_ops,
-    &torus_pool_ops,        &torus_linalg_ops, &torus_spectral_ops,
-    &torus_fft_ops,         &torus_decoder_ops};
+    &torus_elementwise_ops, &torus_reduce_ops,  &torus_scan_ops,
+    &torus_order_ops,       &torus_view_ops,    &torus_join_ops,
+    &torus_index_ops,       &torus_linear_ops,  &torus_conv_ops,
+    &torus_pool_ops,        &torus_linalg_ops,  &torus_spectral_ops,
+    &torus_fft_ops,         &torus_decoder_ops, &torus_bitwise_ops};
 static int family_count = OWN_FAMILIES;
 
 void torus_op_add_family(const torus_op_family *family) {
@@ -49,8 +49,7 @@ const torus_op *torus_op_find(const char *name) {
   return NULL;
 }
 
-static bool check_inputs(torus_scope *scope, const torus_op *op,
-                         torus_tensor *const *in, int inputs) {
+static bool check_inputs(torus_scope *scope, const torus_op *op, int inputs) {
   bool many = op->optional_inputs < 0 || op->more_inputs;
   if (inputs < op->inputs ||
       (!many && inputs > op->inputs + op->optional_inputs)) {
@@ -58,22 +57,70 @@ static bool check_inputs(torus_scope *scope, const torus_op *op,
                      op->name, op->inputs, op->inputs == 1 ? "" : "s", inputs);
     return false;
   }
-  if (op->any_dtype) return true;
+  return true;
+}
+
+static bool floats_of_one_dtype(torus_tensor *const *in, int inputs) {
   for (int i = 0; i < inputs; i++) {
+    if (in[i]->dtype != in[0]->dtype) return false;
+  }
+  return inputs == 0 || torus_dtype_is_float(in[0]->dtype);
+}
+
+static void refuse_dtypes(torus_scope *scope, const torus_op *op,
+                          torus_tensor *const *in, int inputs) {
+  for (int i = 0; i < inputs; i++) {
+    const char *name = torus_dtype_name(in[i]->dtype);
     if (!torus_dtype_is_float(in[i]->dtype)) {
       torus_scope_fail(scope, TORUS_EINVAL,
-                       "%s: expected a float32 or float64 tensor, got %s",
-                       op->name, torus_dtype_name(in[i]->dtype));
-      return false;
+                       "%s: expected a float32 or float64 tensor, got %s; "
+                       "convert it with x:to(\"float32\")",
+                       op->name, name);
+      return;
     }
     if (in[i]->dtype != in[0]->dtype) {
       torus_scope_fail(scope, TORUS_EINVAL, "%s: dtypes differ, %s and %s",
-                       op->name, torus_dtype_name(in[0]->dtype),
-                       torus_dtype_name(in[i]->dtype));
-      return false;
+                       op->name, torus_dtype_name(in[0]->dtype), name);
+      return;
     }
   }
-  return true;
+}
+
+/* The inputs in the dtype that the operation computes in, as a list in
+ * `operands` where one had to be converted; NULL after an error. */
+static torus_tensor *const *convert(torus_scope *scope, const torus_op *op,
+                                    torus_tensor *const *in, int inputs,
+                                    torus_tensor **operands) {
+  if (!op->operands) {
+    refuse_dtypes(scope, op, in, inputs);
+    return NULL;
+  }
+  assert(inputs <= TORUS_MAX_OPERANDS);
+  torus_dtype joint = op->operands(op, in, inputs);
+  for (int i = 0; i < inputs; i++) {
+    bool keep = in[i]->dtype == joint || (op->selects && i == 0);
+    operands[i] = keep ? in[i] : torus_to(scope, in[i], joint);
+    if (!operands[i]) return NULL;
+  }
+  return operands;
+}
+
+torus_dtype torus_operands_joint(const torus_op *op, torus_tensor *const *in,
+                                 int inputs) {
+  torus_dtype joint = TORUS_BOOL;
+  bool found = false;
+  for (int i = op->selects; i < inputs; i++) {
+    if (!in[i]) continue;
+    joint = found ? torus_dtype_joint(joint, in[i]->dtype) : in[i]->dtype;
+    found = true;
+  }
+  return found ? joint : TORUS_FLOAT32;
+}
+
+torus_dtype torus_operands_float(const torus_op *op, torus_tensor *const *in,
+                                 int inputs) {
+  torus_dtype joint = torus_operands_joint(op, in, inputs);
+  return torus_dtype_is_float(joint) ? joint : TORUS_FLOAT32;
 }
 
 static bool note_history(torus_scope *scope, const torus_call *call) {
@@ -115,8 +162,13 @@ torus_tensor *torus_apply(torus_scope *scope, const torus_op *op,
   for (int i = 0; i < inputs; i++) {
     if (!in[i]) return NULL;
   }
-  if (!check_inputs(scope, op, in, inputs)) return NULL;
+  if (!check_inputs(scope, op, inputs)) return NULL;
   if (!torus_interrupt_check(&scope->status)) return NULL;
+  torus_tensor *operands[TORUS_MAX_OPERANDS];
+  if (!op->any_dtype && (op->selects || !floats_of_one_dtype(in, inputs))) {
+    in = convert(scope, op, in, inputs, operands);
+    if (!in) return NULL;
+  }
   torus_tensor *saved = NULL;
   torus_call call = {.op = op,
                      .attrs = attrs ? attrs : &none,

@@ -77,8 +77,15 @@ struct torus_op {
   /* The names that a parameter of type CHOICE takes; NULL after the last. */
   const char *(*choice)(int index);
   /* The result, owned by the caller, or NULL after an error. Inputs are
-   * floating tensors of one dtype unless `any_dtype`. */
+   * floating tensors of one dtype unless `any_dtype` or `operands`. */
   torus_tensor *(*forward)(torus_scope *scope, const torus_call *call);
+  /* The dtype that the inputs are converted to first, where they are not
+   * floating tensors of one dtype; a NULL input is a number, which has no say.
+   * At most TORUS_MAX_OPERANDS inputs. */
+  torus_dtype (*operands)(const torus_op *op, torus_tensor *const *in,
+                          int inputs);
+  bool selects; /* the first input is a condition, of any dtype */
+  bool test;    /* the result is a bool */
   /* For operations with several results: forward puts them into one tensor,
    * which the graph knows, and part returns result number i of it, a view
    * borrowed from the scope. outputs: how many; 0 where forward's tensor is
@@ -108,6 +115,15 @@ struct torus_op {
   const char *doc;
 };
 
+#define TORUS_MAX_OPERANDS 3
+
+/* For `operands`: the joint dtype of all inputs, as it is, and with float32 for
+ * integers and bools. */
+torus_dtype torus_operands_joint(const torus_op *op, torus_tensor *const *in,
+                                 int inputs);
+torus_dtype torus_operands_float(const torus_op *op, torus_tensor *const *in,
+                                 int inputs);
+
 /* Applies an operation; the scope owns the result. NULL inputs pass an
  * earlier error on. */
 torus_tensor *torus_apply(torus_scope *scope, const torus_op *op,
@@ -135,7 +151,8 @@ typedef struct torus_op_family {
 extern const torus_op_family torus_elementwise_ops, torus_reduce_ops,
     torus_scan_ops, torus_order_ops, torus_view_ops, torus_join_ops,
     torus_index_ops, torus_linear_ops, torus_conv_ops, torus_pool_ops,
-    torus_linalg_ops, torus_spectral_ops, torus_fft_ops, torus_decoder_ops;
+    torus_linalg_ops, torus_spectral_ops, torus_fft_ops, torus_decoder_ops,
+    torus_bitwise_ops;
 
 /* Adds a family of a higher layer after those above; again, nothing. */
 void torus_op_add_family(const torus_op_family *family);

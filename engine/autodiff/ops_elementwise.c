@@ -4,6 +4,48 @@
 
 #include <math.h>
 
+/* Rows without values for bools count with them, in int64; rows without values
+ * for integers compute in float32. */
+static torus_dtype operands_of(const torus_op *op, torus_tensor *const *in,
+                               int inputs) {
+  torus_elementwise code = (torus_elementwise)op->code;
+  torus_dtype joint = torus_operands_joint(op, in, inputs);
+  if (torus_elementwise_has(code, joint)) return joint;
+  return torus_elementwise_has(code, TORUS_INT64) ? TORUS_INT64 : TORUS_FLOAT32;
+}
+
+/* What integers of the dtype can't compute: with the fractions among the
+ * numbers of the row, and with a divisor 0. */
+static bool check_integers(torus_scope *scope, const torus_call *call,
+                           torus_dtype dtype) {
+  for (int i = 0; i < TORUS_ATTR_FLOATS; i++) {
+    double number = call->attrs->f[i];
+    if (isinf(number) || torus_dtype_holds(dtype, number)) continue;
+    return torus_status_fail(
+        &scope->status, TORUS_EINVAL,
+        "%s: expected numbers that %s holds, got %g; convert the tensor with "
+        "x:to(\"float32\")",
+        call->op->name, torus_dtype_name(dtype), number);
+  }
+  bool divides = call->op->code == TORUS_EW_floor_divide ||
+                 call->op->code == TORUS_EW_remainder ||
+                 call->op->code == TORUS_EW_fmod;
+  if (!divides) return true;
+  torus_tensor *divisor = call->in[1];
+  int64_t count = torus_tensor_count(divisor);
+  torus_layout layout = torus_tensor_layout(divisor);
+  for (int64_t i = 0; i < count; i++) {
+    int64_t offset = torus_layout_offset(&layout, i);
+    if (torus_tensor_integer(divisor, offset) != 0) continue;
+    return torus_status_fail(
+        &scope->status, TORUS_EINVAL,
+        "%s: integers have no quotient by 0, got a divisor with 0 at element "
+        "%lld; floats have: x:to(\"float32\")",
+        call->op->name, (long long)i + 1);
+  }
+  return true;
+}
+
 static torus_tensor *forward(torus_scope *scope, const torus_call *call) {
   char a[TORUS_SHAPE_TEXT], b[TORUS_SHAPE_TEXT];
   torus_shape shape = call->in[0]->shape;
@@ -17,16 +59,28 @@ static torus_tensor *forward(torus_scope *scope, const torus_call *call) {
     }
     shape = joint;
   }
-  torus_tensor *out = torus_new_like(scope, call->in[0], &shape);
+  torus_dtype dtype = call->in[call->inputs - 1]->dtype; /* the first may be a
+                                                            condition */
+  if (!torus_dtype_is_float(dtype) && !check_integers(scope, call, dtype)) {
+    return NULL;
+  }
+  torus_tensor *first = call->in[0];
+  if (call->op->selects && first->dtype != TORUS_BOOL) {
+    first = torus_to(scope, first, TORUS_BOOL);
+    if (!first) return NULL;
+  }
+  torus_tensor *out = torus_tensor_new(call->op->test ? TORUS_BOOL : dtype,
+                                       &shape, &scope->status);
   if (!out) return NULL;
   torus_layout layouts[TORUS_ELEMENTWISE_INPUTS];
   const void *in[TORUS_ELEMENTWISE_INPUTS] = {NULL};
   for (int i = 0; i < call->inputs; i++) {
-    layouts[i] = torus_tensor_broadcast_layout(call->in[i], &shape);
-    in[i] = torus_tensor_data(call->in[i]);
+    const torus_tensor *x = i == 0 ? first : call->in[i];
+    layouts[i] = torus_tensor_broadcast_layout(x, &shape);
+    in[i] = torus_tensor_data(x);
   }
-  torus_elementwise_run((torus_elementwise)call->op->code, out->dtype,
-                        call->inputs, in, layouts, torus_tensor_data(out),
+  torus_elementwise_run((torus_elementwise)call->op->code, dtype, call->inputs,
+                        in, layouts, torus_tensor_data(out),
                         torus_tensor_count(out), call->attrs->f);
   return out;
 }
@@ -125,7 +179,7 @@ static torus_tensor *radius_slope_of(torus_scope *s, torus_tensor *x,
 #define G g
 #define A (call->attrs->f[0])
 #define B (call->attrs->f[1])
-#define NONE torus_filled(s, g->dtype, &X->shape, 0)
+#define NONE torus_filled(s, X->dtype, &X->shape, 0)
 #define ONE torus_scalar(s, g->dtype, 1)
 #define neg(x) torus_neg(s, x)
 #define add(x, y) torus_add(s, x, y)
@@ -136,6 +190,7 @@ static torus_tensor *radius_slope_of(torus_scope *s, torus_tensor *x,
 #define mul1(x, v) with_scalar(s, x, v, torus_mul)
 #define eq1(x, v) with_scalar(s, x, v, torus_eq)
 #define gt1(x, v) with_scalar(s, x, v, torus_gt)
+#define floor_divide(x, y) torus_floor_divide(s, x, y)
 #define ge1(x, v) with_scalar(s, x, v, torus_ge)
 #define le1(x, v) with_scalar(s, x, v, torus_le)
 #define where(c, x, y) torus_where(s, c, x, y)
@@ -189,11 +244,12 @@ static torus_tensor *radius_slope_of(torus_scope *s, torus_tensor *x,
 /* --- descriptors ------------------------------------------------------------
  */
 
-#define OP(op_name, arity, rule, values, is_constant, text, ...)               \
+#define OP(op_name, arity, rule, values, is_constant, is_test, text, ...)      \
   {                                                                            \
     .name = #op_name, .inputs = arity, .forward = forward, .gradient = rule,   \
-    .reads = values, .constant = is_constant, .code = TORUS_EW_##op_name,      \
-    .doc = text, .params = {                                                   \
+    .reads = values, .constant = is_constant, .test = is_test,                 \
+    .selects = arity == 3, .operands = operands_of,                            \
+    .code = TORUS_EW_##op_name, .doc = text, .params = {                       \
       __VA_ARGS__                                                              \
     }                                                                          \
   }
@@ -206,19 +262,22 @@ static torus_tensor *radius_slope_of(torus_scope *s, torus_tensor *x,
 
 static const torus_op ops[] = {
 #define VECMATH(name, gx, reads, doc)                                          \
-  OP(name, 1, name##_gradient, reads, false, doc, {0}),
+  OP(name, 1, name##_gradient, reads, false, false, doc, {0}),
 #define UNARY(name, value, gx, reads, doc)                                     \
-  OP(name, 1, name##_gradient, reads, false, doc, {0}),
+  OP(name, 1, name##_gradient, reads, false, false, doc, {0}),
 #define UNARY1(name, p, d, value, gx, reads, doc)                              \
-  OP(name, 1, name##_gradient, reads, false, doc, NUMBER(p, d)),
+  OP(name, 1, name##_gradient, reads, false, false, doc, NUMBER(p, d)),
 #define UNARY2(name, p, d, p2, d2, value, gx, reads, doc)                      \
-  OP(name, 1, name##_gradient, reads, false, doc, NUMBER(p, d), NUMBER(p2, d2)),
-#define STEP1(name, value, doc) OP(name, 1, NULL, 0, true, doc, {0}),
+  OP(name, 1, name##_gradient, reads, false, false, doc, NUMBER(p, d),         \
+     NUMBER(p2, d2)),
+#define STEP1(name, value, doc) OP(name, 1, NULL, 0, true, false, doc, {0}),
+#define TEST1(name, value, doc) OP(name, 1, NULL, 0, true, true, doc, {0}),
 #define BINARY(name, value, gx, gy, reads, doc)                                \
-  OP(name, 2, name##_gradient, reads, false, doc, {0}),
-#define STEP2(name, value, doc) OP(name, 2, NULL, 0, true, doc, {0}),
+  OP(name, 2, name##_gradient, reads, false, false, doc, {0}),
+#define STEP2(name, value, doc) OP(name, 2, NULL, 0, true, false, doc, {0}),
+#define TEST2(name, value, doc) OP(name, 2, NULL, 0, true, true, doc, {0}),
 #define TERNARY(name, value, gx, gy, gz, reads, doc)                           \
-  OP(name, 3, name##_gradient, reads, false, doc, {0}),
+  OP(name, 3, name##_gradient, reads, false, false, doc, {0}),
 #include "kernels/elementwise.def"
 #undef UNARY
 #undef UNARY1

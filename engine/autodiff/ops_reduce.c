@@ -7,6 +7,7 @@
 #include "autodiff/build.h"
 #include "core/alloc.h"
 #include "kernels/reduce.h"
+#include "kernels/reduce_integer.h"
 
 #include <math.h>
 
@@ -45,9 +46,36 @@ static void split_layout(const torus_tensor *x, const torus_shape *dims,
   }
 }
 
+/* Integers and bools, by way of int64: sums stay there, the largest and the
+ * smallest element go back to their dtype. */
+static torus_tensor *reduce_integers(torus_scope *scope, const torus_call *call,
+                                     torus_reduction op) {
+  torus_tensor *x = call->in[0];
+  const torus_shape *dims = &call->attrs->list[0];
+  torus_shape shape = reduced_shape(&x->shape, dims, call->attrs->i[0] != 0);
+  torus_scope inner;
+  torus_scope_init(&inner, false);
+  torus_tensor *wide = torus_to(&inner, x, TORUS_INT64);
+  torus_tensor *out =
+      wide ? torus_tensor_new(TORUS_INT64, &shape, &inner.status) : NULL;
+  if (torus_scope_own(&inner, out)) {
+    torus_layout kept, reduced;
+    split_layout(wide, dims, &kept, &reduced);
+    torus_reduce_integers(op, torus_tensor_data(wide), &kept, &reduced,
+                          torus_tensor_data(out));
+    bool back = op != TORUS_REDUCE_SUM && x->dtype != TORUS_INT64;
+    if (back) out = torus_to(&inner, out, x->dtype);
+  }
+  torus_tensor_retain(out);
+  torus_scope_clear(&inner);
+  torus_scope_pass_error(scope, &inner);
+  return out;
+}
+
 static torus_tensor *reduce(torus_scope *scope, const torus_call *call,
                             torus_reduction op) {
   torus_tensor *x = call->in[0];
+  if (!torus_dtype_is_float(x->dtype)) return reduce_integers(scope, call, op);
   const torus_shape *dims = &call->attrs->list[0];
   torus_shape shape = reduced_shape(&x->shape, dims, call->attrs->i[0] != 0);
   torus_layout kept, reduced;
@@ -251,6 +279,13 @@ static torus_tensor *log_softmax_gradient(torus_scope *s,
   return torus_sub(s, g, torus_mul(s, torus_exp(s, call->out), sum));
 }
 
+/* Integers and bools are compared in int64. */
+static torus_dtype arg_operands(const torus_op *op, torus_tensor *const *in,
+                                int inputs) {
+  torus_dtype dtype = torus_operands_joint(op, in, inputs);
+  return torus_dtype_is_float(dtype) ? dtype : TORUS_INT64;
+}
+
 static torus_tensor *arg_along(torus_scope *scope, const torus_call *call,
                                torus_tensor *x, int dim) {
   char text[TORUS_SHAPE_TEXT];
@@ -268,9 +303,14 @@ static torus_tensor *arg_along(torus_scope *scope, const torus_call *call,
   torus_tensor *out = torus_tensor_new(TORUS_INT64, &shape, &scope->status);
   if (!out) return NULL;
   int64_t *index = torus_tensor_data(out);
-  torus_reduce_argmax(call->op->code == TORUS_REDUCE_MIN, x->dtype,
-                      torus_tensor_data(x), &kept, count, reduced.stride[0],
-                      index);
+  bool smallest = call->op->code == TORUS_REDUCE_MIN;
+  if (x->dtype == TORUS_INT64) {
+    torus_reduce_integers_argmax(smallest, torus_tensor_data(x), &kept, count,
+                                 reduced.stride[0], index);
+  } else {
+    torus_reduce_argmax(smallest, x->dtype, torus_tensor_data(x), &kept, count,
+                        reduced.stride[0], index);
+  }
   int64_t found = torus_tensor_count(out);
   for (int64_t k = 0; k < found; k++) index[k]++; /* scripts count from 1 */
   return out;
@@ -296,20 +336,23 @@ static torus_tensor *arg_forward(torus_scope *scope, const torus_call *call) {
 static const torus_op ops[] = {
     [SUM] = {.name = "sum",
              .inputs = 1,
+             .operands = torus_operands_joint,
              .forward = sum_forward,
              .gradient = sum_gradient,
              .reads = TORUS_READS_NOTHING,
              OVER_DIMS,
-             .doc = "sum over dimensions"},
+             .doc = "sum over dimensions; of integers and bools in int64"},
     {.name = "mean",
      .inputs = 1,
+     .operands = torus_operands_float,
      .forward = mean_forward,
      .gradient = mean_gradient,
      .reads = TORUS_READS_NOTHING,
      OVER_DIMS,
-     .doc = "mean over dimensions"},
+     .doc = "mean over dimensions; of integers and bools in float32"},
     [MAX] = {.name = "max",
              .inputs = 1,
+             .operands = torus_operands_joint,
              .forward = extreme_forward,
              .gradient = extreme_gradient,
              .reads = TORUS_READS_X | TORUS_READS_OUT,
@@ -318,6 +361,7 @@ static const torus_op ops[] = {
              .doc = "largest element over dimensions; ties share the gradient"},
     {.name = "min",
      .inputs = 1,
+     .operands = torus_operands_joint,
      .forward = extreme_forward,
      .gradient = extreme_gradient,
      .reads = TORUS_READS_X | TORUS_READS_OUT,
@@ -326,6 +370,7 @@ static const torus_op ops[] = {
      .doc = "smallest element over dimensions; ties share the gradient"},
     {.name = "logsumexp",
      .inputs = 1,
+     .operands = torus_operands_float,
      .forward = logsumexp_forward,
      .gradient = logsumexp_gradient,
      .reads = TORUS_READS_X,
@@ -333,6 +378,7 @@ static const torus_op ops[] = {
      .doc = "log of the sum of e^x over dimensions, without overflow"},
     [SOFTMAX] = {.name = "softmax",
                  .inputs = 1,
+                 .operands = torus_operands_float,
                  .forward = softmax_forward,
                  .gradient = softmax_gradient,
                  .reads = TORUS_READS_OUT,
@@ -340,6 +386,7 @@ static const torus_op ops[] = {
                  .doc = "e^x over its sum over dimensions, without overflow"},
     {.name = "log_softmax",
      .inputs = 1,
+     .operands = torus_operands_float,
      .forward = log_softmax_forward,
      .gradient = log_softmax_gradient,
      .reads = TORUS_READS_OUT,
@@ -347,6 +394,7 @@ static const torus_op ops[] = {
      .doc = "log of softmax, without overflow or underflow"},
     {.name = "argmax",
      .inputs = 1,
+     .operands = arg_operands,
      .forward = arg_forward,
      .constant = true,
      .params = {{"dim", TORUS_PARAM_DIM, true, NAN}},
@@ -356,6 +404,7 @@ static const torus_op ops[] = {
             "among all elements in row-major order"},
     {.name = "argmin",
      .inputs = 1,
+     .operands = arg_operands,
      .forward = arg_forward,
      .constant = true,
      .params = {{"dim", TORUS_PARAM_DIM, true, NAN}},

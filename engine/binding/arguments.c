@@ -2,11 +2,12 @@
 #include "binding/binding.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 /* Doubles hold every integer up to this one. */
-#define EXACT ((int64_t)1 << 53)
+#define EXACT 0x1p53
 
 /* --- arguments --- */
 
@@ -46,19 +47,27 @@ void torus_check_table(lua_State *L, int index, const char *operation,
 
 double torus_check_element(lua_State *L, int index, const char *operation,
                            torus_dtype dtype) {
+  if (dtype == TORUS_BOOL && lua_type(L, index) == LUA_TBOOLEAN) {
+    return lua_toboolean(L, index);
+  }
   double value = torus_check_number(L, index, operation, "an element");
   if (torus_dtype_is_float(dtype)) return value;
-  char name[32];
-  snprintf(name, sizeof name, "an element of %s", torus_dtype_name(dtype));
-  int64_t integer = torus_check_integer(L, index, operation, name);
-  bool fits = dtype == TORUS_UINT8 ? integer >= 0 && integer <= 255
-                                   : integer >= -EXACT && integer <= EXACT;
-  if (!fits) {
-    torus_raise_text(L, "%s: expected %s, %s, got %" PRId64, operation, name,
-                     dtype == TORUS_UINT8 ? "0..255" : "at most 2^53 in size",
-                     integer);
+  if (torus_dtype_holds(dtype, value) && fabs(value) <= EXACT) return value;
+  static const char *const ranges[TORUS_DTYPE_COUNT] = {
+      [TORUS_INT64] = "at most 2^53 in size",
+      [TORUS_INT32] = "-2^31..2^31-1",
+      [TORUS_UINT8] = "0..255",
+      [TORUS_BOOL] = "true, false, 0 or 1"};
+  const char *name = torus_dtype_name(dtype);
+  if (value != floor(value) && dtype != TORUS_BOOL) {
+    return torus_raise_text(L,
+                            "%s: expected an integer as an element of %s, got "
+                            "%s; x:to(\"float32\") holds fractions",
+                            operation, name, torus_describe(L, index));
   }
-  return (double)integer;
+  return torus_raise_text(L, "%s: expected an element of %s, %s, got %s",
+                          operation, name, ranges[dtype],
+                          torus_describe(L, index));
 }
 
 static void append_size(lua_State *L, const char *operation, const char *name,
@@ -129,10 +138,8 @@ torus_dtype torus_check_dtype(lua_State *L, int index, const char *operation) {
       torus_dtype_parse(lua_tostring(L, index), &dtype)) {
     return dtype;
   }
-  torus_raise_text(L,
-                   "%s: expected the dtype \"float32\", \"float64\", "
-                   "\"int64\" or \"uint8\", got %s",
-                   operation, torus_describe(L, index));
+  torus_raise_text(L, "%s: expected the dtype %s, got %s", operation,
+                   torus_dtype_names(), torus_describe(L, index));
   return dtype;
 }
 

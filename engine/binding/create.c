@@ -10,6 +10,7 @@
 typedef struct creation {
   const char *operation;
   torus_dtype dtype;
+  bool typed; /* the options name the dtype */
   bool requires_grad;
   torus_shape shape;
   double a, b; /* value; first and step */
@@ -34,6 +35,7 @@ static void read_options(lua_State *L, int index, creation *c) {
   if (lua_type(L, index) != LUA_TTABLE) return;
   if (torus_option(L, index, "dtype") != LUA_TNIL) {
     c->dtype = torus_check_dtype(L, lua_gettop(L), c->operation);
+    c->typed = true;
   }
   torus_option(L, index, "requires_grad");
   c->requires_grad = lua_toboolean(L, -1);
@@ -110,6 +112,13 @@ static torus_tensor *eye_of(torus_scope *scope, const creation *c) {
   return out;
 }
 
+/* A bool from elsewhere may be any byte; kernels count on 0 and 1. */
+static void normalise(torus_tensor *out) {
+  uint8_t *data = torus_tensor_data(out);
+  int64_t count = torus_tensor_count(out);
+  for (int64_t i = 0; i < count; i++) data[i] = data[i] != 0;
+}
+
 static torus_tensor *create(torus_scope *scope, void *arg) {
   const creation *c = arg;
   scope->record = false;
@@ -125,6 +134,7 @@ static torus_tensor *create(torus_scope *scope, void *arg) {
     out = torus_scope_own(scope, out);
     if (out && c->kind == BYTES) {
       memcpy(torus_tensor_data(out), c->bytes, out->storage->bytes);
+      if (c->dtype == TORUS_BOOL) normalise(out);
     } else if (out) {
       fill_random(c, out);
     }
@@ -149,8 +159,7 @@ static int shaped(lua_State *L, creation *c) {
  * @function torus.zeros
  * @tparam {integer,...} shape a list, or the sizes as arguments: `zeros({2,
  * 3})`, `zeros(2, 3)`; without sizes a scalar
- * @tparam[opt] table opts dtype="float32" or "float64", "int64", "uint8";
- * requires_grad=false
+ * @tparam[opt] table opts dtype="float32" or another one; requires_grad=false
  * @treturn tensor
  * @raise when a size is negative, an option unknown, or requires_grad is set
  * for integers
@@ -166,8 +175,7 @@ static int zeros(lua_State *L) {
  * @function torus.ones
  * @tparam {integer,...} shape a list, or the sizes as arguments: `zeros({2,
  * 3})`, `zeros(2, 3)`; without sizes a scalar
- * @tparam[opt] table opts dtype="float32" or "float64", "int64", "uint8";
- * requires_grad=false
+ * @tparam[opt] table opts dtype="float32" or another one; requires_grad=false
  * @treturn tensor
  * @raise when a size is negative, an option unknown, or requires_grad is set
  * for integers
@@ -215,9 +223,8 @@ static int randn(lua_State *L) {
 /*** A tensor filled with one number.
  * @function torus.full
  * @tparam {integer,...} shape
- * @tparam number value
- * @tparam[opt] table opts dtype="float32" or "float64", "int64", "uint8";
- * requires_grad=false
+ * @tparam number|boolean value true and false make a bool tensor
+ * @tparam[opt] table opts dtype="float32" or another one; requires_grad=false
  * @treturn tensor
  * @raise when the dtype cannot hold the value
  * @usage x = torus.full({2, 2}, 0.5)
@@ -230,8 +237,10 @@ static int full(lua_State *L) {
                             torus_describe(L, 1));
   }
   check_shape(L, &c);
-  torus_check_number(L, 2, c.operation, "the value");
+  bool boolean = lua_type(L, 2) == LUA_TBOOLEAN;
+  if (!boolean) torus_check_number(L, 2, c.operation, "the value");
   read_options(L, 3, &c);
+  if (boolean && !c.typed) c.dtype = TORUS_BOOL;
   c.a = torus_check_element(L, 2, c.operation, c.dtype);
   return push_created(L, &c);
 }
@@ -240,9 +249,11 @@ static int full(lua_State *L) {
 static void check_range(lua_State *L, const creation *c, double first,
                         double last) {
   double low = first < last ? first : last, high = first < last ? last : first;
-  bool bytes = c->dtype == TORUS_UINT8;
   if (torus_dtype_is_float(c->dtype)) return;
-  if (low > (bytes ? -1 : -0x1p63) && high < (bytes ? 256 : 0x1p63)) return;
+  if (torus_dtype_holds(c->dtype, trunc(low)) &&
+      torus_dtype_holds(c->dtype, trunc(high))) {
+    return;
+  }
   torus_raise_text(L, "%s: expected numbers of %s, got the range from %g to %g",
                    c->operation, torus_dtype_name(c->dtype), first, last);
 }
@@ -252,10 +263,10 @@ static void check_range(lua_State *L, const creation *c, double first,
  * @tparam[opt=1] number first
  * @tparam number last
  * @tparam[opt=1] number step
- * @tparam[opt] table opts dtype="float32" or "float64", "int64", "uint8";
- * requires_grad=false
+ * @tparam[opt] table opts dtype="float32" or another one; requires_grad=false
  * @treturn tensor one dimension
  * @raise when the step is 0 or not finite, or a number is outside of the dtype
+ * or not an integer where the dtype holds integers
  * @usage
  * print(torus.arange(4))          -- 1 2 3 4
  * print(torus.arange(0, 1, 0.25)) -- 0 0.25 0.5 0.75 1
@@ -270,6 +281,16 @@ static int arange(lua_State *L) {
   if (numbers > 2) c.b = lua_tonumber(L, 3);
   read_options(L, numbers + 1, &c);
   double count = floor((last - c.a) / c.b * (1 + 1e-15) + 1e-9) + 1;
+  double fraction = c.a == floor(c.a) ? c.b : c.a;
+  if (!torus_dtype_is_float(c.dtype) && isfinite(fraction) &&
+      fraction != floor(fraction)) {
+    return torus_raise_text(L,
+                            "arange: expected an integer as the %s of %s "
+                            "numbers, got %g; use x:to(\"%s\") to round",
+                            c.a == floor(c.a) ? "step" : "first",
+                            torus_dtype_name(c.dtype), fraction,
+                            torus_dtype_name(c.dtype));
+  }
   if (c.b == 0) {
     return torus_raise_text(L, "arange: expected a step other than 0");
   }
@@ -289,8 +310,7 @@ static int arange(lua_State *L) {
  * @tparam number first
  * @tparam number last
  * @tparam integer count
- * @tparam[opt] table opts dtype="float32" or "float64", "int64", "uint8";
- * requires_grad=false
+ * @tparam[opt] table opts dtype="float32" or another one; requires_grad=false
  * @treturn tensor (count)
  * @raise when the count is negative, or an end is outside of the dtype
  * @usage print(torus.linspace(0, 1, 5))   -- 0 0.25 0.5 0.75 1
@@ -311,8 +331,7 @@ static int linspace(lua_State *L) {
 /*** The identity matrix.
  * @function torus.eye
  * @tparam integer n
- * @tparam[opt] table opts dtype="float32" or "float64", "int64", "uint8";
- * requires_grad=false
+ * @tparam[opt] table opts dtype="float32" or another one; requires_grad=false
  * @treturn tensor (n, n)
  * @raise when n is negative
  * @usage print(torus.eye(2))
@@ -429,12 +448,20 @@ static void read_nesting(lua_State *L, int index, creation *c) {
     lua_rawgeti(L, -1, 1);
     if (count == 0) break;
   }
+  if (lua_type(L, -1) == LUA_TBOOLEAN && !c->typed) c->dtype = TORUS_BOOL;
   lua_pop(L, depth + 1);
 }
 
-static void store(lua_State *L, torus_tensor *out, int64_t i) {
-  if (lua_type(L, -1) != LUA_TNUMBER) {
-    torus_raise_text(L, "tensor: expected numbers, got %s",
+/* true and false are 1 and 0 where the options name a dtype. */
+static void store(lua_State *L, torus_tensor *out, int64_t i, bool typed) {
+  int type = lua_type(L, -1);
+  if (type == LUA_TBOOLEAN && (typed || out->dtype == TORUS_BOOL)) {
+    lua_pushinteger(L, lua_toboolean(L, -1));
+    lua_replace(L, -2);
+  } else if (type != LUA_TNUMBER || (out->dtype == TORUS_BOOL && !typed)) {
+    torus_raise_text(L, "tensor: expected %s, got %s",
+                     out->dtype == TORUS_BOOL && !typed ? "booleans"
+                                                        : "numbers",
                      torus_describe(L, -1));
   }
   void *data = torus_tensor_data(out);
@@ -449,6 +476,10 @@ static void store(lua_State *L, torus_tensor *out, int64_t i) {
     ((int64_t *)data)[i] =
         torus_check_integer(L, lua_gettop(L), "tensor", "an element of int64");
     break;
+  case TORUS_INT32:
+    ((int32_t *)data)[i] =
+        (int32_t)torus_check_element(L, lua_gettop(L), "tensor", out->dtype);
+    break;
   default:
     ((uint8_t *)data)[i] =
         (uint8_t)torus_check_element(L, lua_gettop(L), "tensor", out->dtype);
@@ -457,9 +488,9 @@ static void store(lua_State *L, torus_tensor *out, int64_t i) {
 
 /* Copies the table on top of the stack; returns the next element's index. */
 static int64_t store_nested(lua_State *L, torus_tensor *out, int dim,
-                            int64_t at) {
+                            int64_t at, bool typed) {
   if (dim == out->shape.ndim) {
-    store(L, out, at);
+    store(L, out, at, typed);
     return at + 1;
   }
   lua_Integer expected = out->shape.size[dim];
@@ -474,27 +505,29 @@ static int64_t store_nested(lua_State *L, torus_tensor *out, int dim,
   }
   for (lua_Integer i = 1; i <= expected; i++) {
     lua_rawgeti(L, -1, i);
-    at = store_nested(L, out, dim + 1, at);
+    at = store_nested(L, out, dim + 1, at, typed);
     lua_pop(L, 1);
   }
   return at;
 }
 
-/*** A tensor from a number or a nested table of numbers.
+/*** A tensor from a number or a nested table of numbers, or of booleans.
  * @function torus.tensor
- * @tparam number|table data nested as deep as the tensor has dimensions
- * @tparam[opt] table opts dtype="float32" or "float64", "int64", "uint8";
- * requires_grad=false
+ * @tparam number|boolean|table data nested as deep as the tensor has dimensions
+ * @tparam[opt] table opts dtype: "float32" by default, "bool" for booleans, or
+ * "float64", "int64", "int32", "uint8"; requires_grad=false
  * @treturn tensor
  * @raise when the table is not regular, holds something else than numbers, or
  * numbers that the dtype cannot hold
  * @usage
  * x = torus.tensor{{1, 2}, {3, 4}}
  * n = torus.tensor({1, 2}, { dtype = "int64" })
+ * mask = torus.tensor{true, false}
  */
 static int tensor(lua_State *L) {
   creation c = {.operation = "tensor", .kind = FULL};
-  if (lua_type(L, 1) != LUA_TTABLE && lua_type(L, 1) != LUA_TNUMBER) {
+  if (lua_type(L, 1) != LUA_TTABLE && lua_type(L, 1) != LUA_TNUMBER &&
+      lua_type(L, 1) != LUA_TBOOLEAN) {
     return torus_raise_text(L,
                             "tensor: expected a number or a table of numbers, "
                             "got %s",
@@ -508,7 +541,7 @@ static int tensor(lua_State *L) {
   push_created(L, &c);
   torus_tensor *out = torus_to_tensor(L, -1);
   lua_pushvalue(L, 1);
-  store_nested(L, out, 0, 0);
+  store_nested(L, out, 0, 0, c.typed);
   lua_pop(L, 1);
   return 1;
 }

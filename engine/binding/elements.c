@@ -1,4 +1,4 @@
-/* A tensor's elements as Lua numbers and tables. */
+/* A tensor's elements as Lua numbers, booleans and tables. */
 #include "binding/binding.h"
 
 static void push_element(lua_State *L, const torus_tensor *x, int64_t offset) {
@@ -11,17 +11,19 @@ static void push_element(lua_State *L, const torus_tensor *x, int64_t offset) {
     lua_pushnumber(L, ((const double *)data)[offset]);
     break;
   case TORUS_INT64:
-    lua_pushinteger(L, ((const int64_t *)data)[offset]);
+  case TORUS_INT32:
+  case TORUS_UINT8:
+    lua_pushinteger(L, torus_tensor_integer(x, offset));
     break;
   default:
-    lua_pushinteger(L, ((const uint8_t *)data)[offset]);
+    lua_pushboolean(L, torus_tensor_integer(x, offset) != 0);
     break;
   }
 }
 
-/*** The only element as a number.
+/*** The only element as a number, of a bool tensor as true or false.
  * @function tensor:item
- * @treturn number an integer for int64 and uint8
+ * @treturn number|boolean an integer for integer dtypes
  * @raise when the tensor has not exactly one element
  * @usage print(torus.tensor{3}:sum():item())   -- 3.0
  */
@@ -66,9 +68,10 @@ static void check_empty_tables(lua_State *L, const torus_tensor *x) {
   }
 }
 
-/*** The elements as nested tables; of a scalar the number.
+/*** The elements as nested tables, those of bool tensors as true and false; of
+ * a scalar the element itself.
  * @function tensor:totable
- * @treturn table|number
+ * @treturn table|number|boolean
  * @raise when the tensor has no elements but more than 2^24 rows
  * @usage print(torus.tensor{{1, 2}, {3, 4}}:totable()[2][1])   -- 3.0
  */

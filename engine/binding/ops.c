@@ -2,8 +2,8 @@
  *
  *   core.ops.sum(x, {1, 2}, true)    core.ops.sum(x, {dim = 1})
  *
- * Inputs come first, as tensors or numbers (which take the first tensor's
- * dtype), then the parameters, by position or in one table by name. */
+ * Inputs come first, as tensors or numbers (which take the tensors' dtype),
+ * then the parameters, by position or in one table by name. */
 #include "autodiff/build.h"
 #include "binding/invocation.h"
 #include "hamiltonian/network_op.h"
@@ -69,9 +69,40 @@ static void read_input(lua_State *L, torus_invocation *v, int i) {
   if (lua_type(L, i + 1) == LUA_TNUMBER) {
     v->few[i] = NULL;
     v->numbers[i] = lua_tonumber(L, i + 1);
+  } else if (lua_type(L, i + 1) == LUA_TBOOLEAN) {
+    v->few[i] = NULL;
+    v->numbers[i] = lua_toboolean(L, i + 1);
+    v->booleans = true;
   } else {
     v->few[i] = torus_check_tensor(L, i + 1, v->op->name);
   }
+}
+
+/* The dtype that numbers among the inputs take: that of the tensors beside
+ * them. What it can't hold is an error, but for comparisons, which are exact
+ * in float64. */
+static torus_dtype number_dtype(lua_State *L, const torus_invocation *v) {
+  const torus_op *op = v->op;
+  torus_dtype dtype = op->operands
+                          ? op->operands(op, v->few, v->inputs)
+                          : torus_operands_joint(op, v->few, v->inputs);
+  bool value = false; /* a tensor that is no condition */
+  for (int i = op->selects; i < v->inputs; i++) value |= v->few[i] != NULL;
+  if (!value && torus_dtype_is_float(v->dtype)) dtype = v->dtype;
+  for (int i = 0; i < v->inputs; i++) {
+    bool boolean = lua_type(L, i + 1) == LUA_TBOOLEAN;
+    if (v->few[i] || (torus_dtype_is_float(dtype) && !boolean)) continue;
+    if (op->test && !torus_dtype_holds(dtype, v->numbers[i])) {
+      return TORUS_FLOAT64;
+    }
+    if (boolean && dtype != TORUS_BOOL) {
+      torus_raise_text(L, "%s: expected a number beside a tensor of %s, got %s",
+                       op->name, torus_dtype_name(dtype),
+                       torus_describe(L, i + 1));
+    }
+    torus_check_element(L, i + 1, op->name, dtype);
+  }
+  return dtype;
 }
 
 /* Reads the inputs and returns the index of the first parameter. */
@@ -87,11 +118,18 @@ static int read_inputs(lua_State *L, torus_invocation *v) {
     read_input(L, v, v->inputs++);
   }
   const torus_tensor *first = NULL;
-  for (int i = 0; i < v->inputs && !first; i++) first = v->few[i];
+  bool numbers = false;
+  for (int i = 0; i < v->inputs; i++) {
+    if (!first) first = v->few[i];
+    numbers |= !v->few[i];
+  }
   if (!first) {
-    torus_raise_text(L, "%s: expected a tensor, got only numbers", op->name);
+    return torus_raise_text(L, "%s: expected a tensor, got only numbers",
+                            op->name);
   }
   v->dtype = first->dtype;
+  bool plain = torus_dtype_is_float(v->dtype) && v->inputs <= 2;
+  if (numbers && (!plain || v->booleans)) v->dtype = number_dtype(L, v);
   v->ndim = v->few[0] ? v->few[0]->shape.ndim : 0;
   return v->inputs + 1;
 }

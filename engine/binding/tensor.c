@@ -226,7 +226,6 @@ static void check_writable(lua_State *L, const torus_tensor *x,
                      operation);
   }
   if (torus_tensor_count(x) == 0) return; /* its strides are all 0 */
-  if (torus_tensor_count(x) == 0) return;
   for (int d = 0; d < x->shape.ndim; d++) {
     if (x->strides[d] != 0 || x->shape.size[d] < 2) continue;
     torus_raise_text(L,
@@ -289,9 +288,14 @@ static torus_tensor *run_update(torus_scope *scope, void *arg) {
   torus_tensor *x = u->x, *value = u->value;
   if (!value) value = torus_scalar(scope, x->dtype, u->number);
   if (value && value->dtype != x->dtype) {
-    return torus_scope_fail(scope, TORUS_EINVAL, "%s: dtypes differ, %s and %s",
-                            u->operation, torus_dtype_name(x->dtype),
-                            torus_dtype_name(value->dtype));
+    const char *own = torus_dtype_name(x->dtype);
+    if (torus_dtype_joint(value->dtype, x->dtype) != x->dtype) {
+      return torus_scope_fail(
+          scope, TORUS_EINVAL,
+          "%s: dtypes differ, %s and %s; write value:to(\"%s\")", u->operation,
+          own, torus_dtype_name(value->dtype), own);
+    }
+    value = torus_to(scope, value, x->dtype);
   }
   if (u->alpha != 1) {
     value = torus_mul(scope, value, torus_scalar(scope, x->dtype, u->alpha));
@@ -311,7 +315,7 @@ static int update_in_place(lua_State *L, update *u) {
   if (!lua_isnoneornil(L, 3)) {
     u->alpha = torus_check_number(L, 3, u->operation, "alpha");
   }
-  if (lua_type(L, 2) == LUA_TNUMBER) {
+  if (lua_type(L, 2) == LUA_TNUMBER || lua_type(L, 2) == LUA_TBOOLEAN) {
     u->number = torus_check_element(L, 2, u->operation, u->x->dtype);
   } else {
     u->value = check_value(L, 2, u->operation);
@@ -327,7 +331,7 @@ static int update_in_place(lua_State *L, update *u) {
  * @tparam number|tensor value broadcast to the tensor
  * @treturn tensor itself
  * @raise when the tensor is part of a graph (write inside torus.no_grad), the
- * value does not broadcast to it, or the dtypes differ
+ * value does not broadcast to it, or its dtype does not fit into the tensor's
  * @usage
  * x = torus.zeros(2, 3)
  * x:copy_(torus.tensor{1, 2, 3})   -- in every row
@@ -343,7 +347,7 @@ static int copy_(lua_State *L) {
  * @tparam number|tensor value
  * @treturn tensor itself
  * @raise when the tensor is part of a graph (write inside torus.no_grad), the
- * value does not broadcast to it, or the dtypes differ
+ * value does not broadcast to it, or its dtype does not fit into the tensor's
  * @usage
  * x = torus.zeros(2)
  * x:fill_(3)
@@ -358,7 +362,7 @@ static int fill_(lua_State *L) {
  * @function tensor:zero_
  * @treturn tensor itself
  * @raise when the tensor is part of a graph (write inside torus.no_grad), the
- * value does not broadcast to it, or the dtypes differ
+ * value does not broadcast to it, or its dtype does not fit into the tensor's
  * @usage
  * x = torus.ones(2)
  * x:zero_()
@@ -376,7 +380,7 @@ static int zero_(lua_State *L) {
  * @tparam[opt=1] number alpha
  * @treturn tensor itself
  * @raise when the tensor is part of a graph (write inside torus.no_grad), the
- * value does not broadcast to it, or the dtypes differ
+ * value does not broadcast to it, or its dtype does not fit into the tensor's
  * @usage
  * x = torus.zeros(2)
  * x:add_(torus.ones(2), 0.1)
@@ -391,7 +395,7 @@ static int add_(lua_State *L) {
  * @tparam number|tensor value broadcast to the tensor
  * @treturn tensor itself
  * @raise when the tensor is part of a graph (write inside torus.no_grad), the
- * value does not broadcast to it, or the dtypes differ
+ * value does not broadcast to it, or its dtype does not fit into the tensor's
  * @usage
  * x = torus.ones(2)
  * x:mul_(0.5)
@@ -463,7 +467,7 @@ static int newindex_tensor(lua_State *L) {
   slicing s = {.x = x};
   read_slicing(L, &s, 2);
   check_writable(L, x, "index");
-  if (lua_type(L, 3) == LUA_TNUMBER) {
+  if (lua_type(L, 3) == LUA_TNUMBER || lua_type(L, 3) == LUA_TBOOLEAN) {
     s.number = torus_check_element(L, 3, "index", x->dtype);
   } else {
     s.value = check_value(L, 3, "index");

@@ -148,6 +148,18 @@ void *torus_tensor_data(const torus_tensor *tensor) {
          (size_t)tensor->offset * torus_dtype_size(tensor->dtype);
 }
 
+int64_t torus_tensor_integer(const torus_tensor *tensor, int64_t offset) {
+  const void *data = torus_tensor_data(tensor);
+  switch (tensor->dtype) {
+  case TORUS_INT64:
+    return ((const int64_t *)data)[offset];
+  case TORUS_INT32:
+    return ((const int32_t *)data)[offset];
+  default:
+    return ((const uint8_t *)data)[offset];
+  }
+}
+
 int64_t torus_tensor_count(const torus_tensor *tensor) {
   return torus_shape_count(&tensor->shape);
 }

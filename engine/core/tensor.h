@@ -87,6 +87,8 @@ void torus_node_free_inputs(torus_node *node);
 
 /* The address of the first element. */
 void *torus_tensor_data(const torus_tensor *tensor);
+/* The element at an offset from the first one, of an integer dtype or bool. */
+int64_t torus_tensor_integer(const torus_tensor *tensor, int64_t offset);
 int64_t torus_tensor_count(const torus_tensor *tensor);
 bool torus_tensor_is_contiguous(const torus_tensor *tensor);
 torus_layout torus_tensor_layout(const torus_tensor *tensor);

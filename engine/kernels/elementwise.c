@@ -70,11 +70,52 @@ typedef struct job {
   const void *const *in;
   const torus_layout *layouts;
   bool contiguous[TORUS_ELEMENTWISE_INPUTS];
+  size_t widths[TORUS_ELEMENTWISE_INPUTS]; /* of an element */
   void *out;
+  size_t width; /* of an element of out */
   int64_t count;
   const double *numbers;
   void (*block)(const struct job *, int64_t first, int64_t count);
 } job;
+
+/* The rows whose first input, and those whose result is a bool. */
+static const bool selects[TORUS_EW_COUNT] = {
+#define UNARY(name, value, ...)
+#define UNARY1(name, p, d, value, ...)
+#define UNARY2(name, p, d, p2, d2, value, ...)
+#define STEP1(name, value, doc)
+#define BINARY(name, value, ...)
+#define STEP2(name, value, doc)
+#define TERNARY(name, value, ...) [TORUS_EW_##name] = true,
+#include "kernels/elementwise.def"
+#undef TERNARY
+};
+static const bool tests[TORUS_EW_COUNT] = {
+#define TEST1(name, value, doc) [TORUS_EW_##name] = true,
+#define TEST2(name, value, doc) [TORUS_EW_##name] = true,
+#define TERNARY(name, value, ...)
+#include "kernels/elementwise.def"
+#undef UNARY
+#undef UNARY1
+#undef UNARY2
+#undef STEP1
+#undef BINARY
+#undef STEP2
+#undef TERNARY
+};
+
+/* Elements of an input as a row: those that don't lie in one are gathered
+ * into the buffer, so that the row functions are simple loops the compiler
+ * vectorizes. */
+static const void *row_of(const job *j, int i, int64_t first, int64_t count,
+                          void *buffer) {
+  if (j->contiguous[i]) {
+    return (const char *)j->in[i] + (size_t)first * j->widths[i];
+  }
+  torus_move_gather(j->widths[i], j->in[i], &j->layouts[i], first, count,
+                    buffer);
+  return buffer;
+}
 
 #define T float
 #define FN(name) name##_f32
@@ -90,6 +131,63 @@ typedef struct job {
 #undef T
 #undef FN
 #undef M
+
+/* A number of a row as an int64; without a bound it is infinite. */
+static int64_t bound(double number) {
+  if (number >= 0x1p63) return INT64_MAX;
+  return number >= -0x1p63 ? (int64_t)number : INT64_MIN;
+}
+
+/* x / y rounded down; any value, but no trap, where there is none. */
+static int64_t quotient(int64_t x, int64_t y) {
+  if (y == 0) return 0;
+  if (y == -1) return (int64_t)(0 - (uint64_t)x);
+  return x / y - (x % y != 0 && (x < 0) != (y < 0));
+}
+
+#define QUOTIENT(x, y) quotient(x, y)
+#define ADD(x, y) ((uint64_t)(x) + (uint64_t)(y))
+#define SUB(x, y) ((uint64_t)(x) - (uint64_t)(y))
+#define MUL(x, y) ((uint64_t)(x) * (uint64_t)(y))
+#define T int64_t
+#define FN(name) name##_i64
+#include "kernels/integer.inc"
+#undef T
+#undef FN
+#define T int32_t
+#define FN(name) name##_i32
+#include "kernels/integer.inc"
+#undef T
+#undef FN
+#define T uint8_t
+#define FN(name) name##_u8
+#include "kernels/integer.inc"
+#undef FN
+#undef ADD
+#undef SUB
+#undef MUL
+#define BOOLS
+#define ADD(x, y) ((x) | (y))
+#define SUB(x, y) ((x) & !(y))
+#define MUL(x, y) ((x) & (y))
+#define FN(name) name##_b8
+#include "kernels/integer.inc"
+#undef T
+#undef FN
+
+static void (*const blocks[TORUS_DTYPE_COUNT])(const job *, int64_t,
+                                               int64_t) = {
+#define BLOCK_OF(name, type, suffix, constant) [constant] = block_##suffix,
+    TORUS_DTYPES(BLOCK_OF)
+#undef BLOCK_OF
+};
+
+bool torus_elementwise_tests(torus_elementwise op) { return tests[op]; }
+
+bool torus_elementwise_has(torus_elementwise op, torus_dtype dtype) {
+  if (torus_dtype_is_float(dtype)) return true;
+  return dtype == TORUS_BOOL ? rows_b8[op] != NULL : rows_i64[op] != NULL;
+}
 
 static void run_piece(void *arg, int64_t piece, int thread) {
   (void)thread;
@@ -117,12 +215,16 @@ void torus_elementwise_run(torus_elementwise op, torus_dtype dtype, int inputs,
            .out = out,
            .count = count,
            .numbers = numbers,
-           .block = dtype == TORUS_FLOAT32 ? block_f32 : block_f64};
+           .block = blocks[dtype]};
+  size_t width = torus_dtype_size(dtype);
   if (count == 0) return;
   for (int i = 0; i < inputs; i++) {
+    j.widths[i] = width;
     merged[i] = layouts[i];
     torus_layout_merge(&merged[i]);
     j.contiguous[i] = is_contiguous(&merged[i]);
   }
+  if (selects[op]) j.widths[0] = 1;
+  j.width = tests[op] ? 1 : width;
   torus_parallel((count + PIECE - 1) / PIECE, run_piece, &j);
 }

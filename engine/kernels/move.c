@@ -146,6 +146,13 @@ static uint8_t to_u8(double x) {
   return x >= 255 ? 255 : (uint8_t)x;
 }
 
+static int32_t to_i32(double x) {
+  if (isnan(x)) return 0;
+  if (x >= INT32_MAX) return INT32_MAX;
+  return x <= INT32_MIN ? INT32_MIN : (int32_t)x;
+}
+
+static uint8_t to_b8(double x) { return x != 0; }
 static float to_f32(double x) { return (float)x; }
 static double to_f64(double x) { return x; }
 
@@ -212,6 +219,7 @@ void torus_move_fill(torus_dtype dtype, void *dst, const torus_layout *layout,
     float f32;
     double f64;
     int64_t i64;
+    int32_t i32;
     uint8_t u8;
   } v;
   switch (dtype) {
@@ -223,6 +231,12 @@ void torus_move_fill(torus_dtype dtype, void *dst, const torus_layout *layout,
     break;
   case TORUS_INT64:
     v.i64 = to_i64(value);
+    break;
+  case TORUS_INT32:
+    v.i32 = to_i32(value);
+    break;
+  case TORUS_BOOL:
+    v.u8 = to_b8(value);
     break;
   default:
     v.u8 = to_u8(value);
@@ -258,6 +272,13 @@ void torus_move_index(size_t element, const torus_index_job *j, const void *src,
   }
 }
 
+/* Integers wrap around. */
+#define ADD(x, y)                                                              \
+  _Generic((x), float                                                          \
+           : (x) + (y), double                                                 \
+           : (x) + (y), default                                                \
+           : (uint64_t)(x) + (uint64_t)(y))
+
 /* Sequential, so that the order of the sums is fixed. */
 #define INDEX_ADD(name, type, suffix, constant)                                \
   static void index_add_##suffix(const torus_index_job *j, const type *src,    \
@@ -267,18 +288,26 @@ void torus_move_index(size_t element, const torus_index_job *j, const void *src,
         const type *s = src + (o * j->rows + r) * j->inner;                    \
         type *d = dst + o * j->axis * j->inner;                                \
         for (int64_t i = 0; i < j->inner; i++) {                               \
-          d[index_at(j, o, r, i) * j->inner + i] += s[i];                      \
+          type *sum = &d[index_at(j, o, r, i) * j->inner + i];                 \
+          *sum = (type)ADD(*sum, s[i]);                                        \
         }                                                                      \
       }                                                                        \
     }                                                                          \
   }
 TORUS_FLOAT_DTYPES(INDEX_ADD)
+TORUS_INTEGER_DTYPES(INDEX_ADD)
 
 void torus_move_index_add(torus_dtype dtype, const torus_index_job *job,
                           const void *src, void *dst) {
-  if (dtype == TORUS_FLOAT32) {
-    index_add_f32(job, src, dst);
-  } else {
-    index_add_f64(job, src, dst);
+  switch (dtype) {
+#define CASE(name, type, suffix, constant)                                     \
+  case constant:                                                               \
+    index_add_##suffix(job, src, dst);                                         \
+    break;
+    TORUS_FLOAT_DTYPES(CASE)
+    TORUS_INTEGER_DTYPES(CASE)
+#undef CASE
+  default:
+    break;
   }
 }

@@ -20,7 +20,8 @@ void torus_move_copy(size_t element, const void *src,
                      const torus_layout *dst_layout);
 
 /* out, contiguous, = src converted, both contiguous. Floating values are
- * rounded toward zero and cut to the range of an integer type; NaN gives 0. */
+ * rounded toward zero and cut to the range of an integer type; NaN gives 0. A
+ * bool is whether the value differs from 0. */
 void torus_move_convert(torus_dtype from, const void *src, torus_dtype to,
                         void *out, int64_t count);
 
@@ -32,7 +33,7 @@ void torus_move_fill(torus_dtype dtype, void *dst, const torus_layout *layout,
  * for gather and scatter_add, or shared (rows) when shared is true; indices
  * count from zero and are valid.
  *   gather:      out(o, r, i) = src(o, index, i)
- *   scatter_add: dst(o, index, i) += src(o, r, i), floating dtypes */
+ *   scatter_add: dst(o, index, i) += src(o, r, i), any dtype but bool */
 typedef struct torus_index_job {
   int64_t outer, axis, rows, inner;
   bool shared;

@@ -34,7 +34,7 @@ local function style(smallest, largest, integers)
 end
 
 local function number(v, form)
-  if math.type(v) == "integer" then return tostring(v) end
+  if type(v) == "boolean" or math.type(v) == "integer" then return tostring(v) end
   if v ~= v then return "nan" end
   if v == math.huge or v == -math.huge then return v > 0 and "inf" or "-inf" end
   return form:format(v == 0 and 0 or v) -- without the sign of -0
@@ -43,6 +43,7 @@ end
 -- What style() needs to know of a list of numbers.
 local function extent(values)
   local smallest, largest, integers = math.huge, 0, true
+  if type(values[1]) == "boolean" then return 0, 0, true end
   for _, v in ipairs(values) do
     local size = math.abs(v)
     if size > 0 and size < math.huge then

@@ -28,9 +28,6 @@ local function check_path(operation, path)
       :format(operation, core.describe(path)))
   end
 end
-for code, dtype in pairs(dtypes) do -- PENDING
-  if not pcall(core.zeros, { 0 }, { dtype = dtype }) then dtypes[code] = nil end
-end
 
 -- What a description says, or nil: the order of bytes matters to wide numbers alone.
 local function encoding_of(descr)

@@ -17,7 +17,7 @@ local check, dimension, integer = arguments.tensor, arguments.dimension, argumen
 --- An array of numbers of one dtype, with up to 8 dimensions.
 --
 -- Fields: `shape` (a list of sizes), `dtype` ("float32", "float64", "int64",
--- "uint8"), `requires_grad`, `grad`, `is_leaf`.
+-- "int32", "uint8", "bool"), `requires_grad`, `grad`, `is_leaf`.
 --
 -- Indices count from 1, and from the end when negative; ranges include both
 -- ends:
@@ -28,9 +28,17 @@ local check, dimension, integer = arguments.tensor, arguments.dimension, argumen
 --     x[{ {1, -1, 2} }]      every second entry
 --     x[{ {}, 1 }] = 0       writes in place
 --
--- Operators + - * / ^ broadcast and take numbers; #x is the first size; ==
--- tells whether two values are the same tensor. Every operation of `torus`
--- whose first argument is a tensor is a method.
+-- Operators + - * / // % ^ & | ~ broadcast and take numbers; #x is the first
+-- size; == tells whether two values are the same tensor. Every operation of
+-- `torus` whose first argument is a tensor is a method.
+--
+-- Where dtypes meet, the result has the later one of bool, uint8, int32, int64,
+-- float32, float64. A number never changes the dtype: 0.5 beside integers is an
+-- error. / ^ mean and functions such as exp compute integers in float32, sum in
+-- int64. Integers wrap around; // and % by 0 are errors, of floats as in Lua.
+-- Comparisons (eq, ne, lt, le, gt, ge, isnan, ...) give bools. Of bools + - *
+-- are or, and-not, and, so that 1 - mask is the complement; other arithmetic
+-- counts true as 1.
 -- @type tensor
 local M = {}
 
@@ -385,6 +393,9 @@ M.stack, methods.stack, methods.is_tensor = M.stack, nil, nil
 
 meta.__add, meta.__sub, meta.__mul, meta.__div = ops.add, ops.sub, ops.mul, ops.div
 meta.__pow, meta.__unm = ops.pow, function(x) return ops.neg(x) end
+meta.__idiv, meta.__mod = ops.floor_divide, ops.remainder
+meta.__band, meta.__bor, meta.__bxor = ops.bitwise_and, ops.bitwise_or, ops.bitwise_xor
+meta.__bnot = function(x) return ops.bitwise_not(x) end
 -- Lua turns what these return into true or false, so they can't compare
 -- elements.
 for name, sign in pairs { lt = "<", le = "<=" } do

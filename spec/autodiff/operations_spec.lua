@@ -61,6 +61,7 @@ local function compare(expected, got, dtype, name)
     error(("%s has shape (%s), expected (%s)"):format(name, table.concat(got.shape, ","),
       table.concat(expected.shape, ",")))
   end
+  if not expected.dtype:find("^float") then assert.equal(expected.dtype, got.dtype, name) end
   if expected:numel() == 0 then return end
   expected = expected:to("float64")
   local difference = (got:to("float64") - expected):abs() / expected:abs():maximum(1)

@@ -17,7 +17,8 @@ import torch
 import torch.nn.functional as F
 
 NAMES = {np.dtype('float32'): 'F32', np.dtype('float64'): 'F64',
-         np.dtype('int64'): 'I64', np.dtype('uint8'): 'U8'}
+         np.dtype('int64'): 'I64', np.dtype('uint8'): 'U8',
+         np.dtype(np.int32): 'I32', np.dtype(np.bool_): 'BOOL'}
 
 
 def write_safetensors(path, arrays, metadata):

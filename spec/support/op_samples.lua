@@ -72,7 +72,7 @@ M.ceil, M.trunc, M.round, M.isinf, M.isnan = unary(), unary(), unary(), unary(),
 
 M.add, M.sub, M.mul = binary(), binary(), binary()
 M.div, M.pow = binary(0.5, 2.5), binary(0.5, 2.5)
-M.fmod = binary(0.31, 2.5)
+M.fmod, M.remainder, M.floor_divide = binary(0.31, 2.5), binary(0.31, 2.5), binary(0.31, 2.5)
 M.atan2, M.hypot = binary(0.5, 2.5), binary(0.5, 2.5)
 M.maximum, M.minimum = binary(), binary()
 M.eq, M.ne, M.lt, M.le, M.gt, M.ge =
@@ -81,15 +81,22 @@ M.eq, M.ne, M.lt, M.le, M.gt, M.ge =
 -- The condition is no input to differentiate by.
 local function where(condition)
   return function(op, y, z)
-    return op(torus.tensor(condition, { dtype = "float64" }), y, z)
+    return op(torus.tensor(condition, { dtype = "bool" }), y, z)
   end
 end
 M.where = cases {
-  { { { 3 }, { 3 } }, call = where { 1, 0, 2 } },
+  { { { 3 }, { 3 } }, call = where { 1, 0, 1 } },
   { { { 2, 1 }, {} }, call = where { 0, 1, 1 } },
   { { {}, { 2, 3 } }, call = where { { 1 }, { 0 } } },
   { { { 0, 2 }, { 2 } }, call = where { 1, 0 } },
 }
+
+-- Of bits there is no derivative: of whether the inputs are positive.
+local function of_bits(op, x, y) return op(x:gt(0), y and y:gt(0)) end
+M.bitwise_and, M.bitwise_or = binary(nil, nil, of_bits), binary(nil, nil, of_bits)
+M.bitwise_xor, M.bitwise_not = binary(nil, nil, of_bits), unary(nil, nil, function(op, x)
+  return op(x:gt(0))
+end)
 
 -- --- reductions ---------------------------------------------------------------
 

@@ -44,8 +44,6 @@ class Cases:
         results, loss = f(*xs), 0
         for i, y in enumerate(results if isinstance(results, tuple)
                               else (results,), 1):
-            if y.dtype == torch.bool:
-                y = y.to(torch.uint8)
             self.arrays[f'{key}.y{i}'] = y.detach().numpy()
             if y.requires_grad:
                 g = self.draw.normal(*y.shape)
@@ -109,6 +107,46 @@ def elementwise(c):
               [shapes[0], shapes[1], shapes[0]], low=-1, high=1)
         key = f'where.{c.count["where"]}.x1'
         c.arrays[key] = (c.arrays[key] > 0).astype(np.float32)
+
+
+def bits(c):
+    x = torch.tensor([[5, -3, 0], [7, 1, -8]])
+    y = torch.tensor([3, 6, -1])
+    for name in ('and', 'or', 'xor'):
+        f = getattr(torch, 'bitwise_' + name)
+        c.add('bitwise_' + name, f, [x, y])
+        c.add('bitwise_' + name, f, [x[:0], y])
+        c.add('bitwise_' + name, f, [x[:1].int(), y.int()])
+    c.add('bitwise_not', torch.bitwise_not, [x])
+    c.add('bitwise_not', torch.bitwise_not, [x.int()])
+
+
+def integers(c):
+    """Arithmetic of integers and where dtypes meet."""
+    x = torch.tensor([[7, -7, 0], [-9, 4, 5]])
+    y = torch.tensor([[2, 3, -4], [-2, 5, 3]])
+    for name in ('add', 'sub', 'mul', 'maximum', 'minimum', 'floor_divide',
+                 'remainder', 'fmod', 'eq', 'ne', 'lt', 'le', 'gt', 'ge'):
+        op = getattr(torch, name)
+        for a, b in ((x, y), (x.int(), y[:1].int()), (x.int(), y),
+                     (x.abs().byte(), y.abs().byte()), (x[:, :0], y[:, :0])):
+            c.add(name, op, [a, b])
+    c.add('div', torch.div, [x, y])
+    for name in ('neg', 'abs', 'square', 'sign', 'relu', 'floor', 'ceil',
+                 'trunc', 'round'):
+        c.add(name, getattr(torch, name), [x])
+        c.add(name, getattr(torch, name), [x.int()])
+    c.add('clamp', lambda x: x.clamp(-3, 4), [x], -3, 4)
+    c.add('where', lambda m, x, y: torch.where(m != 0, x, y),
+          [torch.tensor([1, 0, 1], dtype=torch.uint8), x, y])
+    for name in ('sum', 'max', 'min'):
+        op = {'sum': torch.sum, 'max': torch.amax, 'min': torch.amin}[name]
+        for a in (x, x.int(), x.abs().byte()):
+            c.add(name, lambda x: op(x, (0, 1)), [a])
+            c.add(name, lambda x: op(x, (1,)), [a], 2)
+    for name in ('argmax', 'argmin'):
+        op = getattr(torch, name)
+        c.add(name, lambda x: op(x, 1) + 1, [y], 2)
 
 
 def reductions(c):
@@ -398,7 +436,7 @@ def main():
     folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'data/reference')
     cases = Cases(23)
     for part in (elementwise, reductions, order, movement, products,
-                 networks):
+                 networks, bits, integers):
         part(cases)
     cases.write(folder / 'operations.safetensors')
 

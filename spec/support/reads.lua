@@ -25,6 +25,8 @@ local function change(x)
   local memory = x:detach()
   if x.dtype == "int64" then
     memory:fill_(1)
+  elseif x.dtype == "bool" then
+    memory:copy_(~memory)
   elseif not pcall(memory.copy_, memory, memory * 0.5 + 0.1875) then
     for d = 1, x:dim() do memory = memory:narrow(d, 1, 1) end -- it repeats elements
     memory:fill_(0.1875)

@@ -371,7 +371,7 @@ function Target:shares(x)
     local nearest = engine.stack(distances, 2):argmin(2):to("float64")
     local shares = {}
     for i = 1, k do
-      shares[i] = nearest:eq(i):mean():item()
+      shares[i] = nearest:eq(i):to("float64"):mean():item()
     end
     return shares
   end)

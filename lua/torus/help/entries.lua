@@ -10,7 +10,7 @@ local PARAMETERS = {
   int = { "integer" },
   number = { "number" },
   boolean = { "boolean" },
-  dtype = { "string", "\"float32\", \"float64\", \"int64\" or \"uint8\"" },
+  dtype = { "string", "\"float32\", \"float64\", \"int64\", \"int32\", \"uint8\" or \"bool\"" },
   dim = { "integer", "a dimension, from 1, or negative from the end" },
   dims = { "integer|{integer,...}",
     "dimensions, from 1, or negative from the end" },
