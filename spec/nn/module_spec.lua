@@ -200,7 +200,7 @@ describe("layers", function()
       padding = 1 })(torus.zeros(1, 6, 6, 3)).shape)
     raises("Sequential: expected a list of modules and functions, got nil",
       function() local _ = nn.Sequential() end)
-    raises("MLP: unknown activation 5 (known: identity, leaky_relu",
+    raises("MLP: unknown activation 5 (known: elu, gelu, identity",
       function() nn.MLP { sizes = { 2, 1 }, activation = 5 } end)
     raises("MLP: unknown activation a table (known: ",
       function() nn.MLP { sizes = { 2, 1 }, output = {} } end)

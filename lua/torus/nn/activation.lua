@@ -7,13 +7,16 @@ local M = {}
 
 local functions = {
   identity = function(x) return x end,
+  elu = function(x) return x:elu() end,
+  gelu = function(x) return x:gelu() end,
   relu = function(x) return x:relu() end,
   leaky_relu = function(x, slope) return x:leaky_relu(slope) end,
   softplus = function(x) return x:softplus() end,
   sigmoid = function(x) return x:sigmoid() end,
   tanh = function(x) return x:tanh() end,
   sin = function(x) return x:sin() end,
-  swish = function(x) return x * x:sigmoid() end,
+  silu = function(x) return x:silu() end,
+  swish = function(x) return x * x:sigmoid() end, -- silu, in other bits
 }
 
 local function names()
@@ -25,8 +28,8 @@ end
 
 --- The function behind a name; anything callable is returned as it is.
 -- @function torus.nn.activation
--- @tparam string|function activation identity, leaky_relu, relu, sigmoid, sin,
--- softplus, swish or tanh
+-- @tparam string|function activation elu, gelu, identity, leaky_relu, relu,
+-- sigmoid, silu, sin, softplus, swish (which is silu) or tanh
 -- @tparam[opt="activation"] string where name of the caller, for the message
 -- @treturn function tensor -> tensor of the same shape
 -- @raise for an unknown name

@@ -56,6 +56,24 @@ function M.Sigmoid() return activation.module("sigmoid") end
 -- print(torus.nn.Tanh()(torus.tensor { -1, 0, 1 }))
 function M.Tanh() return activation.module("tanh") end
 
+--- The activation x times the normal distribution's probability of less than x, as a module.
+-- @treturn Module tensor -> tensor of the same shape
+-- @usage
+-- print(torus.nn.GELU()(torus.tensor { -1, 0, 1 }))
+function M.GELU() return activation.module("gelu") end
+
+--- The activation x / (1 + exp -x), as a module.
+-- @treturn Module tensor -> tensor of the same shape
+-- @usage
+-- print(torus.nn.SiLU()(torus.tensor { -1, 0, 1 }))
+function M.SiLU() return activation.module("silu") end
+
+--- The activation exp x - 1 below 0 and x above, as a module.
+-- @treturn Module tensor -> tensor of the same shape
+-- @usage
+-- print(torus.nn.ELU()(torus.tensor { -1, 0, 1 }))
+function M.ELU() return activation.module("elu") end
+
 --- The activation max(x, 0) + slope min(x, 0) as a module.
 -- @tparam[opt=0.01] number slope for negative x
 -- @treturn Module tensor -> tensor of the same shape
