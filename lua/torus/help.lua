@@ -21,7 +21,8 @@ options, in a string files.
   torus.systems                          physical systems, and define your own
   torus.integrate, torus.rk45            motion
   torus.data, torus.models, torus.runs   data sets, HGN and others, training
-  torus.image, torus.plot                pictures
+  torus.image, torus.plot                pictures; torus.image.show(x) and
+                                         torus.plot.show{...} in the terminal
 
   help(torus.integrate)                  about a function, a module or an object
   help "tensor:sum", help "nn.Linear"    likewise by name

@@ -124,6 +124,7 @@ end
 
 local SHOW = {
   width = { type = "integer", min = 1, max = 16384 },
+  scale = { type = "integer", min = 1, max = 64 },
   protocol = { choices = terminal.protocols },
 }
 
@@ -143,13 +144,13 @@ local function one_image(x)
 end
 
 -- Fits an image into the room that there is, its sides in proportion.
-local function fitted(x, protocol, columns)
+local function fitted(x, protocol, o)
   local h, w = x:size(1), x:size(2)
-  local width, height = terminal.room(protocol, columns)
+  local width, height = terminal.room(protocol, o.width)
   local factor = math.min(width / w, height / h)
   if factor >= 1 then
-    local wanted = protocol == "blocks" and 1 or math.ceil(VISIBLE / math.max(h, w))
-    if columns then wanted = math.floor(width / w) end
+    local wanted = o.scale or o.width and math.floor(width / w)
+      or protocol == "blocks" and 1 or math.ceil(VISIBLE / math.max(h, w))
     return M.upscale(x, math.max(1, math.min(wanted, math.floor(factor))))
   end
   return terminal.shrink(x:contiguous(), math.max(1, math.floor(h * factor)),
@@ -162,8 +163,8 @@ end
 -- @tparam tensor x (height, width, 3), (height, width, 1) or (height, width); of a
 -- film (frames, height, width, 3) at most 16 frames next to each other
 -- @tparam ?table opts width in columns of text (default: a small image as it is, at
--- most the terminal's width); protocol = "kitty", "iterm2", "sixel" or "blocks"
--- (default: what the terminal answers)
+-- most the terminal's width), or scale, enlargement by an integer; protocol = "kitty",
+-- "iterm2", "sixel" or "blocks" (default: what the terminal answers)
 -- @treturn ?boolean true
 -- @treturn ?string message, when standard output is not a terminal and no protocol is
 -- asked for
@@ -179,7 +180,7 @@ function M.show(x, opts)
     end
     protocol, message = terminal.protocol(o.protocol)
     if not protocol then return nil, message end
-    bytes, message = terminal.encode(to_bytes(fitted(image, protocol, o.width)), protocol)
+    bytes, message = terminal.encode(to_bytes(fitted(image, protocol, o)), protocol)
     if not bytes then return nil, message end
     io.stdout:write(bytes)
     return core.flush_output()

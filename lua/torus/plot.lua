@@ -9,11 +9,14 @@
 -- are written as 1e-5. Every function returns true, or nil and a message when
 -- gnuplot is missing or refuses.
 -- @module torus.plot
+local core = require "torus.core"
 local files = require "torus.files"
 local gnuplot = require "torus.plot.gnuplot"
+local image = require "torus.image"
 local options = require "torus.options"
 local panels = require "torus.plot.panels"
 local portrait = require "torus.plot.portrait"
+local terminal = require "torus.image.terminal"
 
 local add, list_of, quoted = gnuplot.add, gnuplot.list_of, gnuplot.quoted
 
@@ -81,7 +84,7 @@ local function picture_of(o)
     options.raise("plot.figure: widths: expected at least one number, got none")
   end
   local rows = (count + columns - 1) // columns
-  local script = { images = {}, format = gnuplot.format_of("plot.figure", o.path) }
+  local script = { images = {}, format = o.format }
   begin(script, o, rows, columns)
   for i, given in ipairs(o.panels) do
     local where = count == 1 and "plot" or "plot: panel " .. i
@@ -109,6 +112,7 @@ end
 --   { kind = "image", image = torus.rand(32, 32, 3) } } }
 function M.figure(opts)
   local o = options.resolve("plot.figure", opts, FIGURE)
+  o.format = gnuplot.format_of("plot.figure", o.path)
   local picture, message = picture_of(o)
   if not picture then return nil, message end
   local ok
@@ -122,17 +126,21 @@ local KINDS = { lines = panels.rules, contour = panels.rules, surface = panels.r
   phase_portrait = options.joined(panels.rules, portrait.rules) }
 
 -- Splits options into those of the figure and those of its one panel.
+local function split(opts, kind, figure_rules, panel_rules)
+  local figure, panel = {}, { kind = kind }
+  for key, value in pairs(opts) do
+    local of_figure = figure_rules[key] and not panel_rules[key]
+    if of_figure then figure[key] = value else panel[key] = value end
+  end
+  figure.panels = { panel }
+  return figure
+end
+
 local function single(kind)
   local rules = KINDS[kind]
   return function(opts)
     options.argument("plot." .. kind, "options", opts, { type = "table" })
-    local figure, panel = {}, { kind = kind }
-    for key, value in pairs(opts) do
-      if FIGURE[key] and not rules[key] then figure[key] = value
-      else panel[key] = value end
-    end
-    figure.panels = { panel }
-    return M.figure(figure)
+    return M.figure(split(opts, kind, FIGURE, rules))
   end
 end
 
@@ -248,5 +256,78 @@ M.histogram = single("histogram")
 -- torus.plot.phase_portrait { path = "pendulum.png", H = H, qrange = {-4, 4},
 --   prange = {-3, 3}, trajectories = { orbit } }
 M.phase_portrait = single("phase_portrait")
+
+-- --- in a terminal --------------------------------------------------------------
+
+local function is_text(panel)
+  local kind = type(panel) == "table" and panel.kind or "lines"
+  return kind == "lines" or kind == "histogram"
+end
+
+-- Lines and histograms are legible as text; the rest is a picture of few pixels.
+local function as_text(o)
+  for _, panel in ipairs(o.panels) do
+    if not is_text(panel) then return false end
+  end
+  local columns, rows = terminal.room("blocks")
+  local across = o.columns or math.ceil(math.sqrt(#o.panels))
+  local down = (#o.panels + across - 1) // across
+  o.width = math.max(40, columns - 1)
+  o.height = math.max(12, math.min(rows // 2 - 1, 26 * down))
+  o.format = "text"
+  return true
+end
+
+-- The pixels of a figure, by way of a file.
+local function pixels_of(picture)
+  local folder, message = core.temporary_folder()
+  if not folder then return nil, "plot.show: " .. message end
+  local ok, x
+  ok, message = files.write(folder .. "/plot.png", picture)
+  if ok then x, message = image.read(folder .. "/plot.png", { channels = 3 }) end
+  core.remove_temporary(folder)
+  return x, message
+end
+
+--- Shows a figure in the terminal, also over ssh. Where the terminal has no pixels,
+-- lines and histograms are drawn with characters, everything else in half blocks
+-- (see torus.image.show).
+-- @tparam table opts what figure accepts, or one panel with its kind, but no path;
+-- protocol = "kitty", "iterm2", "sixel" or "blocks" (default: what the terminal
+-- answers)
+-- @treturn ?boolean true
+-- @treturn ?string message, when gnuplot is missing or refuses, or standard output is
+-- not a terminal and no protocol is asked for
+-- @raise for unknown options, and data that are not numbers or differ in length
+-- @usage
+-- torus.plot.show { protocol = "blocks", xlabel = "t", ylabel = "q",
+--   series = { { y = torus.linspace(0, 6, 50):sin(), label = "sine" } } }
+function M.show(opts)
+  options.argument("plot.show", "options", opts, { type = "table" })
+  local protocol, message = terminal.protocol(opts.protocol)
+  if not protocol then return nil, (message:gsub("^image", "plot")) end
+  options.argument("plot.show", "protocol", protocol, { choices = terminal.protocols })
+  local given = options.joined(opts)
+  given.protocol = nil
+  if given.panels == nil then
+    given = split(given, given.kind, FIGURE, KINDS[given.kind] or panels.rules)
+  end
+  given.path = given.path or "" -- there is none; one that is given is an error
+  if given.path ~= "" then options.raise("plot.show: unknown option \"path\"") end
+  local o = options.resolve("plot.show", given, FIGURE)
+  o.format = "png"
+  local text = protocol == "blocks" and as_text(o)
+  local picture
+  picture, message = picture_of(o)
+  if not picture then return nil, message end
+  if text then
+    io.stdout:write((picture:gsub("\f", "")), "\27[0m")
+    return core.flush_output()
+  end
+  local x
+  x, message = pixels_of(picture)
+  if not x then return nil, message end
+  return image.show(x, { protocol = protocol, scale = 1 })
+end
 
 return M

@@ -175,7 +175,7 @@ describe("torus.plot", function()
     end)
 
     it("labels logarithmic axes with powers of ten", function()
-      local text = script_of(plot.lines, { path = path, log = "xy",
+      local text = script_of(plot.lines, { path = path, log = "xy", yrange = { 1.2, 7 },
         series = { { x = { 1e-5, 1 }, y = { 1, 2 } } } })
       assert.truthy(text:find("set format x '%.0te%T'", 1, true))
       assert.truthy(text:find("set format y '%.1te%T'", 1, true))
@@ -267,6 +267,44 @@ describe("torus.plot", function()
         function() plot.phase_portrait { path = path, H = torus.systems.two_body } end)
       raises("qrange: expected {low, high}, got {1}", function()
         plot.phase_portrait { path = path, H = H, qrange = { 1 } }
+      end)
+    end)
+
+    it("shows lines as text, and the rest as pictures, in a terminal", function()
+      local function output(code)
+        local program = os.tmpname()
+        assert(torus.files.write(program, 'local torus = require "torus"\n'
+          .. "torus.plot.program = 'env -u LD_PRELOAD gnuplot'\n" .. code))
+        local pipe = io.popen("LC_ALL=C.UTF-8 COLORTERM=truecolor scripts/torus " .. program
+          .. " 2>&1")
+        local text = pipe:read("a")
+        pipe:close()
+        os.remove(program)
+        return text
+      end
+      local text = output [[print(torus.plot.show { protocol = "blocks", xlabel = "step",
+        title = "a loss", log = "y", series = { { y = { 1, 1e-3 }, label = "train" },
+        { y = { 0 / 0 }, label = "test" } } })]]
+      for _, part in ipairs { "a loss", "step", "1e%-3", "train", "test: no finite numbers",
+        "true\n$" } do
+        assert.matches(part, text)
+      end
+      text = output [[print(torus.plot.show { protocol = "blocks", kind = "heat_map",
+        z = torus.tensor{{0, 1}, {1, 0}} })]]
+      local lines = select(2, text:gsub("\n", ""))
+      assert.is_true(lines > 5 and lines <= 23)
+      assert.truthy(text:find("48;2;53;42;135", 1, true)) -- an end of the palette
+      text = output [[print(torus.plot.show { protocol = "sixel", width = 200, height = 100,
+        panels = { { series = { { y = { 1, 2 } } } } } })]]
+      assert.matches('^\27P0;1;0q"1;1;200;100', text)
+      assert.matches("^nil\tplot.show: standard output is not a terminal",
+        output [[print(torus.plot.show { series = { { y = { 1 } } } })]])
+      raises("plot.show: options: expected a table, got 5", function() plot.show(5) end)
+      raises("plot.show: protocol: expected one of", function()
+        plot.show { protocol = "vga", series = { { y = { 1 } } } }
+      end)
+      raises('plot.show: unknown option "path"', function()
+        plot.show { protocol = "blocks", path = "a.png", series = { { y = { 1 } } } }
       end)
     end)
 

@@ -101,7 +101,8 @@ function M.markdown(title, found)
   return markdown.table(head, rows)
 end
 
-local COLOURS = { "#1f6fd0", "#d04a1f", "#e0a010", "#2a9d5c", "#8040b0" }
+local COLOURS = { "#1f6fd0", "#d04a1f", "#e0a010", "#2a9d5c", "#8040b0", "#17a2b8", "#c2185b",
+  "#795548", "#607d8b", "#9e9d24", "#000000", "#ff8f6b", "#7fb8ff", "#b39ddb" }
 
 local function panel_of(name, found, duration)
   local series = {}
@@ -112,7 +113,7 @@ local function panel_of(name, found, duration)
   end
   return { title = string.format("%s: error of the state over %g", name,
     duration), xlabel = "step dt", ylabel = "root mean square against rk45",
-    log = "xy", series = series, legend = "bottom right" }
+    log = "xy", series = series, legend = "outside" }
 end
 
 --- Measures, draws integrators.png and writes the tables, integrators.md.
@@ -131,7 +132,7 @@ function M.draw(folder, opts)
   local text = table.concat(tables, "\n")
   local paths = { folder .. "/integrators.png", folder .. "/integrators.md" }
   local ok, message = plot.figure { path = paths[1], columns = #panels,
-    width = 1200, height = 560, panels = panels }
+    width = 1600, height = 560, panels = panels }
   if not ok then return nil, message end
   ok, message = files.write(paths[2], text)
   if not ok then return nil, message end

@@ -92,6 +92,11 @@ local FORMATS = {
       return ("pdfcairo noenhanced fontscale 1 size %gin,%gin font ',%d'"):format(
         width / DOTS, height / DOTS, font)
     end },
+  -- Text for a terminal; width and height are columns and lines.
+  text = { start = "^[\f\n]", finish = "\27%[[%d;]*m%s*$",
+    terminal = function(width, height)
+      return ("dumb noenhanced size %d,%d ansi256"):format(width, height)
+    end },
   svg = { start = "^<%?xml", finish = "</svg>%s*$",
     terminal = function(width, height, font)
       return ("svg noenhanced size %d,%d font 'sans-serif,%d' background '#ffffff'"):format(
@@ -107,7 +112,7 @@ local FORMATS = {
 function M.format_of(where, path)
   local extension = path:match("[^/]%.([^./]*)$")
   local format = extension and extension:lower() or "png"
-  if not FORMATS[format] then
+  if not FORMATS[format] or format == "text" then
     options.raise("%s: path: expected a name that ends in .png, .pdf or .svg, got %s",
       where, options.show(path))
   end

@@ -74,27 +74,19 @@ local function add_range(script, where, name, axis, range, tight)
   add(script, "set %srange [%s:%s]", axis, number(r[1]), number(r[2]))
 end
 
--- Powers of ten as 1e-5; within a few of them the numbers between need a digit.
+-- Powers of ten as 1e-5: without a range gnuplot ends axes there. In a given range
+-- that holds none of them the numbers need a digit.
 local function add_number_format(script, panel, axis)
   if not (panel.log and panel.log:find(axis, 1, true)) then
     add(script, "set format %s", axis)
     return
   end
-  local low, high = math.huge, 0
-  for _, one in ipairs(panel.series) do
-    local given = type(one) == "table" and one[axis]
-    local values = given ~= nil and list_of("plot: " .. axis, given) or {}
-    for _, value in ipairs(values) do
-      if value > 0 and is_finite(value) then
-        low, high = math.min(low, value), math.max(high, value)
-      end
-    end
+  local range, digits = panel[axis .. "range"], 0
+  if range then
+    local low, high = math.min(range[1], range[2]), math.max(range[1], range[2])
+    if low > 0 and 10.0 ^ math.ceil(math.log(low, 10) + 1) > high then digits = 1 end
   end
-  local range = panel[axis .. "range"]
-  if range and type(range[1]) == "number" and type(range[2]) == "number" then
-    low, high = math.min(range[1], range[2]), math.max(range[1], range[2])
-  end
-  add(script, "set format %s '%%.%dte%%T'", axis, high / low < 30 and 1 or 0)
+  add(script, "set format %s '%%.%dte%%T'", axis, digits)
 end
 
 local function add_axes(script, panel, where)
