@@ -31,12 +31,10 @@ static torus_tensor *prepared(torus_scope *s, torus_tensor *x) {
 static bool check_pair(torus_scope *scope, const torus_call *call) {
   char a[TORUS_TENSOR_TEXT], b[TORUS_TENSOR_TEXT];
   const torus_tensor *x = call->in[0], *y = call->in[1];
-  if (torus_shape_equal(&x->shape, &y->shape) && x->dtype == y->dtype) {
-    return true;
-  }
+  if (torus_shape_equal(&x->shape, &y->shape)) return true;
   return torus_status_fail(&scope->status, TORUS_EINVAL,
-                           "%s: expected two tensors of one shape and dtype, "
-                           "got %s and %s",
+                           "%s: expected two tensors of one shape, got %s and "
+                           "%s",
                            call->op->name, torus_tensor_format(x, a),
                            torus_tensor_format(y, b));
 }
@@ -253,7 +251,7 @@ static const torus_op ops[] = {
      * @tparam integer dim from 1, or negative from the end
      * @tparam[opt=false] boolean reverse from the last element to the first
      * @treturn tensor like b
-     * @raise when shapes or dtypes differ
+     * @raise when the shapes differ
      * @usage
      * a = torus.full({3}, 0.5)
      * y = torus.recurrence(a, torus.ones(3), 1)   -- 1 1.5 1.75
@@ -263,7 +261,7 @@ static const torus_op ops[] = {
                     .forward = scan_forward,
                     .gradient = recurrence_gradient,
                     .reads = TORUS_READS_X | TORUS_READS_OUT,
-                    .any_dtype = true,
+                    .operands = torus_operands_joint,
                     ALONG,
                     .code = TORUS_SCAN_RECURRENCE,
                     .doc = "y_i = a_i y_(i-1) + b_i along dim, y_1 = b_1; "

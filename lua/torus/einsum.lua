@@ -232,6 +232,14 @@ local function multiplied(equation, a, b, indices)
   return ops.mul(spread(a), spread(b))
 end
 
+local function is_float(x)
+  return x.dtype == "float32" or x.dtype == "float64"
+end
+
+local function in_float64(operand)
+  return { x = ops.to(operand.x, "float64"), indices = operand.indices }
+end
+
 -- The product of two operands over the indices that are not needed later.
 local function product(equation, a, b, needed, size)
   local batch, left, right, common = {}, {}, {}, {}
@@ -244,8 +252,10 @@ local function product(equation, a, b, needed, size)
     if not position(a.indices, index) then right[#right + 1] = index end
   end
   local indices = joined(batch, left, right)
-  local dtype = a.x.dtype
-  if #common > 0 and (dtype == "float32" or dtype == "float64") then
+  if #common > 0 and is_float(a.x) and is_float(b.x) then
+    if a.x.dtype ~= b.x.dtype then -- the product of matrices takes one dtype
+      a, b = in_float64(a), in_float64(b)
+    end
     local y, shape = contracted(a, b, batch, left, right, common, size), {}
     for d, index in ipairs(indices) do shape[d] = size[index] end
     return { x = ops.reshape(y, shape), indices = indices }

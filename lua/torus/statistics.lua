@@ -337,7 +337,10 @@ function M.norm(x, opts)
   local p, dim, keepdim = o.p, o.dim, o.keepdim
   if p == 2 then return root(ops.sum(ops.square(x), dim, keepdim)) end
   if p == 1 then return ops.sum(ops.abs(x), dim, keepdim) end
-  if p == 0 then return ops.to(ops.sum(ops.ne(x, 0), dim, keepdim), x.dtype) end
+  if p == 0 then
+    local count = ops.sum(ops.ne(x, 0), dim, keepdim)
+    return is_float(x) and ops.to(count, x.dtype) or count
+  end
   if p == math.huge then return ops.max(ops.abs(x), dim, keepdim) end
   if p == -math.huge then return ops.min(ops.abs(x), dim, keepdim) end
   return power_norm(x, p, dim, keepdim)

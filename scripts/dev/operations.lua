@@ -49,12 +49,12 @@ local function converted(value, dtype, first)
 end
 
 -- The dtypes that a function computes.
-local function dtypes_of(f, cases)
+local function dtypes_of(f, cases, operation)
   local list = {}
   for _, dtype in ipairs(DTYPES) do
     local function convert(...)
       local args = table.pack(...)
-      for i = 1, args.n do args[i] = converted(args[i], dtype, i == 1) end
+      for i = 1, args.n do args[i] = converted(args[i], dtype, operation and i == 1) end
       return f(table.unpack(args, 1, args.n))
     end
     for _, case in ipairs(cases) do
@@ -88,7 +88,7 @@ local total = { operations = 0, functions = 0, any = 0, first = 0, constant = 0,
 local function add(kind, name, row)
   local cases = samples[kind][name] or {}
   row.name, row.checked, row.pytorch = name, #cases, counts[name] or 0
-  row.dtypes = dtypes_of(row.f, cases)
+  row.dtypes = dtypes_of(row.f, cases, kind == "operations")
   rows[#rows + 1] = row
   total[kind] = total[kind] + 1
   total[row.order] = total[row.order] + 1
@@ -106,9 +106,9 @@ for _, part in ipairs(PARTS) do
   for name in pairs(require("torus." .. part)) do names[#names + 1] = name end
   table.sort(names)
   for _, name in ipairs(names) do
-    local differentiable = samples.functions[name] ~= nil
+    local cases = samples.functions[name]
     add("functions", name, { f = torus[name], inputs = "", outputs = "",
-      order = differentiable and "any" or "constant", parameters = "torus." .. part })
+      order = cases.constant and "constant" or "any", parameters = "torus." .. part })
   end
 end
 

@@ -1,5 +1,6 @@
---- Samples of the differentiable functions that are written in Lua, of
--- operations: cases as in op_samples.lua, by the function's name.
+--- Samples of the functions of operations that are written in Lua: cases as in
+-- op_samples.lua, by the function's name. `constant` marks those without a
+-- gradient.
 local torus = require "torus"
 
 local M = {}
@@ -74,5 +75,15 @@ for equation, shapes in pairs {
   table.insert(M.einsum, { shapes, call = of(equation), equation = equation })
 end
 table.sort(M.einsum, function(a, b) return a.equation < b.equation end)
+
+local constant = {
+  any = { { { { 3, 4 } } }, { { { 2, 0 } }, 2 } },
+  all = { { { { 3, 4 } }, 1, true }, { { { 0 } } } },
+  allclose = { { { { 3, 4 }, { 4 } } } },
+}
+for name, list in pairs(constant) do
+  M[name] = cases(list)
+  M[name].constant = true
+end
 
 return M

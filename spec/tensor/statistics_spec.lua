@@ -221,7 +221,7 @@ describe("cumsum, cumprod, prod and recurrence", function()
     assert.near(100000, y[1000000]:item(), 0.01)
     assert.same({ 1, 1 }, torus.zeros(2, 0):prod(2):totable())
     assert.same({ 2, 0 }, torus.zeros(2, 0):cumprod(2).shape)
-    raises("recurrence: expected two tensors of one shape and dtype, got tensor (1) float64",
+    raises("recurrence: expected two tensors of one shape, got tensor (1) float64",
       function() torus.recurrence(T { 1 }, T { 1, 2 }, 1) end)
   end)
 end)
@@ -254,6 +254,50 @@ describe("var, std and norm", function()
     raises("norm: name the number: x:norm{ p = 1 } or x:norm{ dim = 1 }, got 1",
       function() x:norm(1) end)
     raises("norm: unknown option \"dims\"", function() x:norm { dims = 1 } end)
+  end)
+end)
+
+describe("integers and bools", function()
+  for _, dtype in ipairs { "int64", "int32", "uint8", "bool" } do
+    it("are ordered and counted: " .. dtype, function()
+      local bool = dtype == "bool"
+      local list = bool and { true, false, true, true } or { 3, 1, 2, 1 }
+      local x = torus.tensor(list, { dtype = dtype })
+      local values, indices = x:sort(1, true)
+      assert.same(bool and { true, true, true, false } or { 3, 2, 1, 1 }, values:totable())
+      assert.same(bool and { 1, 3, 4, 2 } or { 1, 3, 2, 4 }, indices:totable())
+      assert.equal(dtype, values.dtype)
+      assert.same(bool and { true, true } or { 3, 2 }, (x:topk(2)):totable())
+      local distinct, _, counts = x:unique()
+      assert.same(bool and { false, true } or { 1, 2, 3 }, distinct:totable())
+      assert.same(bool and { 1, 3 } or { 2, 1, 1 }, counts:totable())
+      assert.equal(bool or 1, x:median():item())
+      assert.same(bool and { 1, 1, 2, 3 } or { 3, 4, 6, 7 }, x:cumsum(1):totable())
+      assert.equal("int64", x:cumprod(1).dtype)
+      assert.equal(bool and 0 or 6, x:prod():item())
+      assert.is_true(x:any():item())
+      assert.equal(not bool, x:all():item())
+      assert.equal("bool", x:all(1, true).dtype)
+      assert.equal("bool", x:isnan().dtype)
+      assert.equal("float32", x:quantile(0.5).dtype)
+      assert.near(bool and 0.1875 or 0.6875, x:var():item(), 1e-7)
+      assert.equal(bool and 3 or 7, x:norm { p = 1 }:item())
+      assert.equal(bool and 3 or 4, x:norm { p = 0 }:item())
+      assert.near(math.sqrt(bool and 3 or 15), x:norm():item(), 1e-6)
+      assert.is_true(torus.allclose(x, x))
+      assert.equal(bool and 3 or 15, torus.einsum("i,i->", x, x):item())
+    end)
+  end
+
+  it("meet floats in the later dtype", function()
+    local a = I { { 1, 2 }, { 3, 4 } }
+    assert.same({ { 7, 10 }, { 15, 22 } }, torus.einsum("ij,jk", a, a):totable())
+    assert.equal("int64", torus.einsum("ij,jk", a, a).dtype)
+    local f = torus.tensor { { 0.5, 1 }, { 1, 1 } }
+    assert.equal("float32", torus.einsum("ij,jk", a, f).dtype)
+    assert.same({ { 3.5, 5 }, { 4, 6 } }, torus.einsum("ij,jk", f, a):totable())
+    assert.equal("float64", torus.einsum("ij,jk", f, f:double()).dtype)
+    assert.same({ 1, 2.5 }, torus.recurrence(T { 0.5, 0.5 }, I { 1, 2 }, 1):totable())
   end)
 end)
 
