@@ -3,6 +3,7 @@
  * which gradients flow, are read by these indices. Indices count from 1. */
 #include "autodiff/build.h"
 #include "core/alloc.h"
+#include "core/interrupt.h"
 #include "kernels/move.h"
 #include "kernels/order.h"
 
@@ -56,6 +57,7 @@ static bool select_indices(torus_scope *scope, const selection *how,
   if (!job.scratch) return false;
   (how->median ? torus_order_median : torus_order_sort)(&job);
   torus_free(job.scratch);
+  if (!torus_interrupt_check(&scope->status)) return false;
   int64_t count = torus_tensor_count(out);
   for (int64_t i = 0; i < count; i++) job.out[i]++;
   return true;

@@ -77,7 +77,8 @@ typedef struct fill {
   }                                                                            \
   void torus_rng_##name(torus_rng *rng, type *out, int64_t count) {            \
     fill f = {*rng, out, count};                                               \
-    torus_parallel((count + PIECE - 1) / PIECE, name##_piece, &f);             \
+    torus_parallel_interruptible((count + PIECE - 1) / PIECE, name##_piece,    \
+                                 &f);                                          \
     rng->position += (uint64_t)count;                                          \
   }
 

@@ -159,7 +159,7 @@ static void each_row(const torus_order_job *job,
                      void (*run)(const torus_order_job *, int64_t, int)) {
   row_cut c = {job, job->outer * job->inner, rows_per_piece(job), run};
   if (c.rows == 0 || job->keep == 0) return;
-  torus_parallel(pieces_of(job), run_piece, &c);
+  torus_parallel_interruptible(pieces_of(job), run_piece, &c);
 }
 
 void torus_order_sort(const torus_order_job *job) { each_row(job, sort_row); }
