@@ -14,6 +14,7 @@
 #if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__)
 __attribute__((simd("notinbranch"))) double sin(double);
 __attribute__((simd("notinbranch"))) double cos(double);
+__attribute__((simd("notinbranch"))) double exp(double);
 #endif
 
 #define FIELD(name)                                                            \
@@ -123,19 +124,164 @@ FIELD(henon_heiles) {
   return true;
 }
 
+FIELD(kepler) {
+  UNUSED;
+  for (int l = 0; l < LANES; l++) {
+    double x = y[l], z = y[LANES + l];
+    double square = x * x + z * z;
+    double pull = CONSTANT(0) * CONSTANT(1) / (square * sqrt(square));
+    dy[l] = y[2 * LANES + l] * (1 / CONSTANT(1));
+    dy[LANES + l] = y[3 * LANES + l] * (1 / CONSTANT(1));
+    dy[2 * LANES + l] = -pull * x;
+    dy[3 * LANES + l] = -pull * z;
+  }
+  return true;
+}
+
+/* Pairs have 4 epsilon [(sigma/r)^12 - (sigma/r)^6], and each body
+ * wall/4 (|q| - radius)^4 beyond the radius. */
+FIELD(lennard_jones) {
+  UNUSED;
+  int n = (int)(field->size / 4);
+  const double *restrict p = y + 2 * n * LANES;
+  double *restrict dp = dy + 2 * n * LANES;
+  for (int i = 0; i < n; i++)
+    for (int l = 0; l < LANES; l++) {
+      int64_t x = 2 * i * LANES + l, z = x + LANES;
+      double distance = sqrt(y[x] * y[x] + y[z] * y[z]);
+      double beyond = distance - CONSTANT(3);
+      beyond = beyond > 0 ? beyond : 0;
+      double push = CONSTANT(4) * beyond * beyond * beyond / distance;
+      dy[x] = p[x] * (1 / CONSTANT(2));
+      dy[z] = p[z] * (1 / CONSTANT(2));
+      dp[x] = -push * y[x];
+      dp[z] = -push * y[z];
+    }
+  for (int i = 0; i < n; i++)
+    for (int j = i + 1; j < n; j++)
+      for (int l = 0; l < LANES; l++) {
+        int64_t a = 2 * i * LANES + l, b = 2 * j * LANES + l;
+        double dx = y[b] - y[a], dz = y[b + LANES] - y[a + LANES];
+        double inverse = 1 / (dx * dx + dz * dz);
+        double s2 = CONSTANT(1) * CONSTANT(1) * inverse, s6 = s2 * s2 * s2;
+        double push = 24 * CONSTANT(0) * (2 * s6 * s6 - s6) * inverse;
+        dp[a] -= push * dx;
+        dp[a + LANES] -= push * dz;
+        dp[b] += push * dx;
+        dp[b + LANES] += push * dz;
+      }
+  return true;
+}
+
+FIELD(spring_chain) {
+  UNUSED;
+  int n = (int)(field->size / 2);
+  const double *restrict p = y + n * LANES;
+  double *restrict dp = dy + n * LANES;
+  for (int i = 0; i < n * LANES; i++) {
+    dy[i] = p[i];
+    dp[i] = 0;
+  }
+  /* spring i is to the left of mass i */
+  for (int i = 0; i <= n; i++)
+    for (int l = 0; l < LANES; l++) {
+      double left = i > 0 ? y[(i - 1) * LANES + l] : 0;
+      double r = (i < n ? y[i * LANES + l] : 0) - left;
+      double pull = r + CONSTANT(0) * r * r + CONSTANT(1) * r * r * r;
+      if (i > 0) dp[(i - 1) * LANES + l] += pull;
+      if (i < n) dp[i * LANES + l] -= pull;
+    }
+  return true;
+}
+
+FIELD(toda) {
+  UNUSED;
+  (void)constants;
+  int n = (int)(field->size / 2);
+  const double *restrict p = y + n * LANES;
+  double *restrict dp = dy + n * LANES;
+  for (int i = 0; i < n * LANES; i++) {
+    dy[i] = p[i];
+    dp[i] = 0;
+  }
+  for (int i = 0; i < n; i++) {
+    int next = (i + 1) % n;
+    for (int l = 0; l < LANES; l++) {
+      double pull = exp(y[i * LANES + l] - y[next * LANES + l]);
+      dp[i * LANES + l] -= pull;
+      dp[next * LANES + l] += pull;
+    }
+  }
+  return true;
+}
+
+FIELD(charged_particle) {
+  UNUSED;
+  for (int l = 0; l < LANES; l++) {
+    double inverse = 1 / CONSTANT(0), half = CONSTANT(1) / 2;
+    double vx = (y[2 * LANES + l] + half * y[LANES + l]) * inverse;
+    double vz = (y[3 * LANES + l] - half * y[l]) * inverse;
+    dy[l] = vx;
+    dy[LANES + l] = vz;
+    dy[2 * LANES + l] = half * vz + CONSTANT(2);
+    dy[3 * LANES + l] = -half * vx;
+  }
+  return true;
+}
+
+/* With the precession a = (p_phi - p_psi cos theta) / (i1 sin^2 theta). */
+FIELD(spinning_top) {
+  UNUSED;
+  double sine[LANES], cosine[LANES]; /* as of double_pendulum */
+  for (int l = 0; l < LANES; l++) sine[l] = sin(y[l]);
+  for (int l = 0; l < LANES; l++) cosine[l] = cos(y[l]);
+  for (int l = 0; l < LANES; l++) {
+    double i1 = CONSTANT(0), s = sine[l], c = cosine[l];
+    double p3 = y[5 * LANES + l];
+    double a = (y[4 * LANES + l] - p3 * c) / (i1 * s * s);
+    dy[l] = y[3 * LANES + l] / i1;
+    dy[LANES + l] = a;
+    dy[2 * LANES + l] = p3 / CONSTANT(1) - a * c;
+    dy[3 * LANES + l] = s * (i1 * a * a * c - a * p3 + CONSTANT(2));
+    dy[4 * LANES + l] = dy[5 * LANES + l] = 0;
+  }
+  return true;
+}
+
+FIELD(driven_pendulum) {
+  UNUSED;
+  for (int l = 0; l < LANES; l++) {
+    double g = CONSTANT(0), m = CONSTANT(1), length = CONSTANT(2);
+    dy[l] = y[LANES + l] / (m * length * length);
+    dy[LANES + l] = -m * g * length * sin(y[l]);
+  }
+  for (int l = 0; l < LANES; l++)
+    dy[LANES + l] += CONSTANT(3) * cos(CONSTANT(4) * t[l]);
+  return true;
+}
+
+/* Size 0: any multiple of `unit`, up to TORUS_SYSTEM_MAX_BODIES of them.
+ * Constants -1: one, and one for each body. */
 typedef struct entry {
   const char *name;
   torus_field_fn *fn;
-  int64_t size; /* 0: 4 for each body */
+  int64_t size, unit;
   int64_t constants;
 } entry;
 
 static const entry entries[] = {
-    {"mass_spring", mass_spring, 2, 2},
-    {"pendulum", pendulum, 2, 3},
-    {"n_body", n_body, 0, 0},
-    {"double_pendulum", double_pendulum, 4, 5},
-    {"henon_heiles", henon_heiles, 4, 1},
+    {"mass_spring", mass_spring, 2, 0, 2},
+    {"pendulum", pendulum, 2, 0, 3},
+    {"n_body", n_body, 0, 4, -1},
+    {"double_pendulum", double_pendulum, 4, 0, 5},
+    {"henon_heiles", henon_heiles, 4, 0, 1},
+    {"kepler", kepler, 4, 0, 2},
+    {"lennard_jones", lennard_jones, 0, 4, 5},
+    {"spring_chain", spring_chain, 0, 2, 2},
+    {"toda", toda, 0, 2, 0},
+    {"charged_particle", charged_particle, 4, 0, 3},
+    {"spinning_top", spinning_top, 6, 0, 3},
+    {"driven_pendulum", driven_pendulum, 2, 0, 5},
 };
 
 static const entry *find(const char *name) {
@@ -161,9 +307,9 @@ bool torus_system_field(const char *name, int64_t size, const double *constants,
                         torus_status *status) {
   const entry *found = find(name);
   if (!found) return fail_unknown(name, status);
-  int64_t bodies = size / 4;
-  int64_t wants_size = found->size > 0 ? found->size : 4 * bodies;
-  int64_t wants = found->size > 0 ? found->constants : 1 + bodies;
+  int64_t bodies = found->unit > 0 ? size / found->unit : 0;
+  int64_t wants_size = found->size > 0 ? found->size : found->unit * bodies;
+  int64_t wants = found->constants >= 0 ? found->constants : 1 + bodies;
   if (found->size == 0 && (bodies < 1 || bodies > TORUS_SYSTEM_MAX_BODIES))
     return torus_status_fail(status, TORUS_EINVAL,
                              "rk45: %s: expected states of 1 to %d bodies, "

@@ -9,6 +9,17 @@
  *   double_pendulum  two rods from a pivot, angles from     g, m_1, m_2,
  *                    the vertical                           l_1, l_2
  *   henon_heiles     |p|^2/2 + |q|^2/2 + c (x^2 y - y^3/3)  c
+ *   kepler           |p|^2/(2m) - g m/|q|                   g, m
+ *   lennard_jones    n bodies in a plane, see there         epsilon, sigma,
+ *                                                           m, radius, wall
+ *   spring_chain     n masses between fixed ends; springs   alpha, beta
+ *                    r^2/2 + alpha r^3/3 + beta r^4/4
+ *   toda             |p|^2/2 + sum exp(q_i - q_{i+1}), on   -
+ *                    a ring
+ *   charged_particle |p - b/2 (-y, x)|^2/(2m) - e x         m, b, e
+ *   spinning_top     heavy and symmetric, Euler's angles    i1, i3, weight
+ *   driven_pendulum  m g l (1 - cos q) + p^2/(2 m l^2),     g, m, l, drive,
+ *                    and dp/dt gets drive cos(frequency t)  frequency
  *
  * Owns nothing. */
 #ifndef TORUS_HAMILTONIAN_SYSTEMS_H

@@ -140,6 +140,8 @@ end
 -- @tparam[opt] function definition.potential (q, c) -> (batch)
 -- @tparam[opt] function definition.energy (q, p, c) -> (batch), instead of the
 -- two, where the Hamiltonian is not separable
+-- @tparam[opt] function definition.force (q, t, c) -> what dp/dt has besides -dH/dq,
+-- (batch, dimension) or a tensor that broadcasts against it; t broadcasts against q
 -- @tparam function definition.sample (u, z, c) -> q, p: initial states (rows,
 -- dimension) from u (rows, uniforms), uniform in [0, 1), and z (rows, normals),
 -- normal, both float64

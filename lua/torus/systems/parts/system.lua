@@ -23,6 +23,7 @@ local RULES = {
   kinetic = { type = "callable" },
   potential = { type = "callable" },
   energy = { type = "callable" },
+  force = { type = "callable" },
   field = { type = "callable" },
   uniforms = { default = 0, type = "integer", min = 0 },
   normals = { default = 0, type = "integer", min = 0 },
@@ -101,6 +102,9 @@ local function try_out(self)
   if o.kinetic then
     check_rows(o, "kinetic", o.kinetic(p, constants), 3)
     check_rows(o, "potential", o.potential(q, constants), 3)
+  end
+  if o.force then
+    check_rows(o, "force", o.force(q, q:narrow(2, 1, 1) * 0, constants) + q * 0, 3, d)
   end
   if o.positions then
     check_rows(o, "positions", o.positions(q, constants), 3, self.bodies, 2)
@@ -261,6 +265,20 @@ function System:hamiltonian(own)
     function(q) return o.potential(q, constants) end)
 end
 
+--- The force of a system that is driven, as torus.integrate and torus.rk45 accept
+-- it: what dp/dt has besides -dH/dq and friction.
+-- @tparam[opt] tensor own as of energy, in the dtype of the states
+-- @treturn ?function of q (batch, d) and t (a tensor that broadcasts against q); nil of
+-- a system without a force
+-- @usage
+-- F = torus.systems.driven_pendulum:force()
+-- print(F(torus.zeros(1, 1), torus.zeros(1, 1)))   -- 1.15
+function System:force(own)
+  local o, constants = self.definition, constants_of(self, own)
+  if not o.force then return nil end
+  return function(q, t) return o.force(q, t, constants) end
+end
+
 --- Canonical coordinates of what can be seen to move: without the motion of a
 -- centre of mass that is at rest, where the definition says how (`relative`),
 -- else the state itself.
@@ -280,7 +298,8 @@ function System:relative(q, p)
   return relative(q, p, self.constants)
 end
 
---- The exact time derivatives (dH/dp, -dH/dq - friction dH/dp) at states.
+--- The exact time derivatives (dH/dp, -dH/dq - friction dH/dp) at states; of a
+-- driven system at t = 0.
 -- @tparam tensor q (batch, d)
 -- @tparam tensor p (batch, d)
 -- @tparam[opt] tensor own as of energy
@@ -295,7 +314,8 @@ function System:derivatives(q, p, own)
   check_state(self, "derivatives", "p", p)
   local d = self.dimension
   local field = self:general_field(own)
-  local slopes = field(engine.cat({ q:detach(), p:detach() }, 2):to("float64"))
+  local slopes = field(engine.cat({ q:detach(), p:detach() }, 2):to("float64"),
+    engine.zeros({ q:size(1) }, { dtype = "float64" }))
   return slopes:narrow(2, 1, d):contiguous(),
     slopes:narrow(2, d + 1, d):contiguous()
 end
@@ -330,7 +350,8 @@ end
 -- f = torus.systems.pendulum:general_field()
 -- print(f(torus.tensor({{0, 1}}, { dtype = "float64" })))   -- dq/dt, dp/dt
 function System:general_field(own)
-  return rk45.field_of(self:hamiltonian(own), self.dimension, self.friction)
+  return rk45.field_of(self:hamiltonian(own), self.dimension, self.friction,
+    self:force(own))
 end
 
 -- Beyond these a call would fill the memory, block by block, or count past the
@@ -441,7 +462,7 @@ function System:solve(q, p, opts)
   o.constants = nil
   o.q, o.p, o.field = q, p, self:field(own)
   if not o.field then
-    o.H, o.friction = self:hamiltonian(own), self.friction
+    o.H, o.friction, o.force = self:hamiltonian(own), self.friction, self:force(own)
   end
   return rk45.solve(o)
 end
