@@ -1,9 +1,18 @@
 --- Folders and small files.
 -- @module torus.files
 local core = require "torus.core"
+local signature = require "torus.signature"
 local lfs = require "lfs"
 
 local M = {}
+
+-- The system reads a path up to its first zero byte, which may be another one.
+local function check_zero(operation, path)
+  if path:find("\0", 1, true) then
+    core.raise(("files.%s: path: expected one without a zero byte, got %s")
+      :format(operation, core.describe(path)))
+  end
+end
 
 -- The part of a system's message behind the path.
 local function reason(message) return (message:gsub("^.*: ", "")) end
@@ -28,6 +37,7 @@ end
 -- files = torus.files
 -- assert(files.make_folder("runs/mine"))
 function M.make_folder(path)
+  check_zero("make_folder", path)
   if path == "" then return nil, "cannot create a folder: its name is empty" end
   local so_far = path:sub(1, 1) == "/" and "/" or ""
   for name in path:gmatch("[^/]+") do
@@ -51,7 +61,10 @@ end
 -- @usage
 -- files = torus.files
 -- print(files.exists("nothing.txt"))   -- false
-function M.exists(path) return lfs.attributes(path, "mode") ~= nil end
+function M.exists(path)
+  check_zero("exists", path)
+  return lfs.attributes(path, "mode") ~= nil
+end
 
 --- Reads a file.
 -- @tparam string path
@@ -62,6 +75,7 @@ function M.exists(path) return lfs.attributes(path, "mode") ~= nil end
 -- assert(files.write("note.txt", "hello"))
 -- print(assert(files.read("note.txt")))   -- hello
 function M.read(path)
+  check_zero("read", path)
   local file, message = io.open(path, "rb")
   if not file then return nil, message end
   local text, problem = file:read("a")
@@ -84,5 +98,10 @@ function M.write(path, content)
   return core.write_file(path,
     type(content) == "function" and content or { content })
 end
+
+signature.functions("files", M, {
+  make_folder = "path: string", exists = "path: string", read = "path: string",
+  write = "path: string, content: string|function",
+})
 
 return M

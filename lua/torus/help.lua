@@ -8,6 +8,7 @@
 local core = require "torus.core"
 local entries = require "torus.help.entries"
 local options = require "torus.options"
+local signature = require "torus.signature"
 local text = require "torus.help.text"
 
 local M = {}
@@ -141,7 +142,7 @@ local function loaded_value(name)
 end
 
 local function entry_of_definition(f)
-  local info = debug.getinfo(f, "S")
+  local info = debug.getinfo((signature.of(f)), "S")
   local file = info.source:match("(torus/[%w_/]+%.lua)$")
   if not file then return nil end
   for _, entry in ipairs(entries.all()) do

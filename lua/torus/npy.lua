@@ -6,6 +6,7 @@
 -- @module torus.npy
 
 local core = require "torus.core"
+local signature = require "torus.signature"
 
 local M = {}
 
@@ -43,6 +44,10 @@ end
 -- @treturn string
 -- @usage print(#torus.npy.header("float32", {2, 3}) % 64)   -- 0
 function M.header(dtype, shape)
+  if not descriptions[dtype] then
+    core.raise(("npy.header: dtype: expected float32, float64, int64 or uint8, "
+      .. "got %s"):format(core.describe(dtype)))
+  end
   local sizes = table.concat(shape, ", ")
   if #shape == 1 then sizes = sizes .. "," end
   local text = ("{'descr': '%s', 'fortran_order': False, 'shape': (%s), }")
@@ -286,5 +291,7 @@ function M.load(path)
   if not x then return nil, ("npy.load: %s is not sound: %s"):format(path, problem) end
   return x
 end
+
+signature.functions("npy", M, { header = "dtype: string, shape: {integer,...}" })
 
 return M

@@ -34,10 +34,14 @@ end
 
 --- A shape as messages show it.
 -- @param x a tensor, or a shape
--- @treturn string "(2,3)"; the tostring of anything else
+-- @treturn string "(2,3)"; anything else as show has it
 function M.shape_text(x)
   local shape = debug.getmetatable(x) == core.metatable and x.shape or x
-  if type(shape) ~= "table" then return tostring(x) end
+  if type(shape) ~= "table" then return M.show(x) end
+  for i = 1, #shape do
+    local size = shape[i]
+    if type(size) ~= "number" and type(size) ~= "string" then return M.show(x) end
+  end
   return "(" .. table.concat(shape, ",") .. ")"
 end
 

@@ -3,6 +3,7 @@
 -- @module torus.progress
 local core = require "torus.core"
 local options = require "torus.options"
+local signature = require "torus.signature"
 
 local M = {}
 
@@ -12,6 +13,8 @@ local Progress = {}
 Progress.__index = Progress
 
 local WIDTH = 24
+
+local RULES = { out = {}, active = { type = "boolean" }, now = { type = "callable" } }
 
 local function duration(seconds)
   seconds = math.floor(seconds + 0.5)
@@ -36,7 +39,7 @@ end
 -- for step = 1, 100 do progress:update(step, 1 / step) end
 -- progress:finish()
 function M.new(total, done, opts)
-  opts = opts or {}
+  opts = options.resolve("progress", opts, RULES)
   local active = opts.active
   if active == nil then active = core.isatty(2) end
   local now = opts.now or core.clock
@@ -44,10 +47,6 @@ function M.new(total, done, opts)
     shown = nil, values = nil, active = active, out = opts.out or io.stderr,
     now = now, length = 0 }, Progress)
 end
-
-local RULES = {
-  out = {}, active = { type = "boolean" }, now = { type = "callable" },
-}
 
 --- A progress line for a loop of one's own, which ends with the loop, also by break or an
 -- error. In a generic `for` it counts, and shows the numbers that `note` was given last.
@@ -156,5 +155,10 @@ function Progress:finish()
     self.length = 0
   end
 end
+
+signature.methods("Progress", Progress, {
+  line = "step: integer, loss?: number", update = "step: integer, loss?: number",
+})
+signature.functions("progress", M, { new = "total: integer, done?: integer, opts?: table" })
 
 return M

@@ -12,6 +12,7 @@
 local core = require "torus.core"
 local hamiltonian = require "torus.hamiltonian"
 local options = require "torus.options"
+local signature = require "torus.signature"
 local dense = require "torus.rk45_dense"
 local engine = require "torus.engine"
 local events = require "torus.rk45_events"
@@ -19,6 +20,10 @@ local forces = require "torus.forces"
 local replay = require "torus.rk45_replay"
 
 local M = {}
+
+-- States after the first: beyond these the list of their times alone fills the
+-- memory.
+local MAX_SAMPLES = 10000000
 
 local RULES = {
   H = {},
@@ -33,7 +38,7 @@ local RULES = {
   dense = { default = false, type = "boolean" },
   events = {},
   dt = { type = "number" },
-  steps = { type = "integer", min = 0 },
+  steps = { type = "integer", min = 0, max = MAX_SAMPLES },
   rtol = { default = 1e-10, type = "number", min = 0 },
   atol = { default = 1e-12, type = "number", min = 0 },
   first_step = { default = 0, type = "number", min = 0 },
@@ -303,5 +308,10 @@ function M.solve(opts)
   end
   return result
 end
+
+signature.functions("rk45", M, {
+  field_of = "H: function, d: integer, friction?: number",
+  states = "field: table|function, states: tensor, times: {number,...}, o: table",
+})
 
 return setmetatable(M, { __call = function(_, opts) return M.solve(opts) end })

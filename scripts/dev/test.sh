@@ -88,6 +88,11 @@ if [ "$mode" != valgrind ] && [ -n "$specs" ]; then
       chmod +x "$shims/${program##*/}"
     done
     PATH="$shims:$PATH"
+    # Nor in those of the system, some of which end with an error for it: of all
+    # that load the sanitizer, only Lua looks for leaks.
+    echo detect_leaks=1 >"$shims/options.lua5.4"
+    ASAN_OPTIONS="$ASAN_OPTIONS:detect_leaks=0:\
+include_if_exists=$shims/options.%b"
   fi
   excluded=slow
   [ -n "${SLOW:-}" ] && excluded=none

@@ -80,6 +80,8 @@ end
 local LINE = ("%s:%d: "):format(debug.getinfo(call, "S").short_src,
   debug.getinfo(call, "S").linedefined + 1)
 
+local POOL = debug.getinfo(pool.value, "S").short_src .. ":"
+
 local TOO_LONG = 1 << 25 -- instructions of the virtual machine
 local ENDLESS = "the call does not end"
 
@@ -87,7 +89,9 @@ local function problem_of(message)
   if type(message) ~= "string" then return "raises a " .. type(message) end
   if message == ENDLESS then return ENDLESS end
   -- A function of the caller's that was called back raised at its own line.
-  if message:find(pool.TROUBLE, 1, true) then return nil end
+  if message:find(pool.TROUBLE, 1, true) or message:sub(1, #POOL) == POOL then
+    return nil
+  end
   if message:sub(1, #LINE) ~= LINE then return "raises elsewhere: " .. message end
   if message:find("\n") then return "raises more than a line: " .. message end
   if #message > 600 then return "raises a long message: " .. message end
@@ -114,8 +118,7 @@ end
 -- @tparam integer seed
 -- @tparam[opt] file trace where the call in progress is written; faults are
 -- then printed as they come
--- @treturn table {calls =, returned =, raised =, faults = {{name =, text =, count =,
--- elsewhere = whether it is only an error at a line of the library's}}}
+-- @treturn table {calls =, returned =, raised =, faults = {{name =, text =, count =}}}
 function M.run(calls, seed, trace)
   local list, result = functions(), { calls = calls, returned = 0, raised = 0, faults = {} }
   local faults = {}
@@ -139,7 +142,6 @@ function M.run(calls, seed, trace)
       local key = item.name .. " " .. problem:gsub("%d+", "#"):sub(1, 60)
       if not faults[key] then
         faults[key] = { name = item.name, count = 0,
-          elsewhere = problem:find("^raises elsewhere") ~= nil,
           text = ("%s\n    %s"):format(problem, shown(item, args)) }
         table.insert(result.faults, faults[key])
         if trace then print(item.name .. " " .. faults[key].text) end

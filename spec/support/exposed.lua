@@ -3,6 +3,7 @@
 -- with what its documentation lacks.
 local core = require "torus.core"
 local entries = require "torus.help.entries"
+local signature = require "torus.signature"
 local torus = require "torus"
 
 local M = {}
@@ -102,6 +103,7 @@ for _, entry in ipairs(entries.all()) do
 end
 
 local function position_of(f)
+  f = signature.of(f)
   local info = type(f) == "function" and debug.getinfo(f, "S")
   local file = info and info.source:match("lua/(torus/[%w_/]+%.lua)$")
   return file and file .. ":" .. info.linedefined, info
@@ -157,8 +159,9 @@ local function missing_in(entry, name, value)
   if info and not documented["..."] and not entry.operation
     and entry.definition == info.linedefined then
     local method = entry.name:find(":", 1, true)
-    for i = method and 2 or 1, debug.getinfo(value, "u").nparams do
-      local argument = debug.getlocal(value, i)
+    local f = signature.of(value)
+    for i = method and 2 or 1, debug.getinfo(f, "u").nparams do
+      local argument = debug.getlocal(f, i)
       if not documented[argument] then
         list[#list + 1] = "argument " .. argument
       end
@@ -172,7 +175,8 @@ local function missing_in(entry, name, value)
   local module, key = entry.name:match("^(torus%..*)%.([%w_]+)$")
   local known, home = pcall(require, module)
   local public = entry.name == name or entry.name == name:gsub(":", ".")
-    or known and type(home) == "table" and home[key] == value
+    or known and type(home) == "table"
+      and signature.of(home[key]) == signature.of(value)
     or entry.name:find(":", 1, true) or entries.get(name) ~= nil or name:find("^tensor:")
   if not public then
     list[#list + 1] = "its public name (it is documented as " .. entry.name .. ")"

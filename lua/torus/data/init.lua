@@ -8,6 +8,7 @@
 -- same bits every time. (Section 4 and appendix A.4 of the paper.)
 -- @module torus.data
 local options = require "torus.options"
+local signature = require "torus.signature"
 local Order = require "torus.data.order"
 local splits = require "torus.data.split"
 local states = require "torus.data.states"
@@ -53,6 +54,9 @@ local function drawing_of(o)
 end
 
 local A_PATH = { type = "string" }
+local PART = { choices = { "train", "test" } }
+local COUNT = { type = "integer", min = 1 }
+local STEPS = { type = "integer", min = 1, max = states.max_steps }
 
 -- A stored set: how to draw it and how much of it to use are free, its physics
 -- is fixed.
@@ -222,6 +226,9 @@ end
 -- local set = torus.data.simulate("pendulum", { train = 1, test = 4, noise = 0 })
 -- print(set:longer("test", 2, 300):batch({ 1 }):size(2))   -- 301
 function Dataset:longer(name, count, steps)
+  options.argument("Dataset:longer", "name", name, PART)
+  options.argument("Dataset:longer", "count", count, COUNT)
+  options.argument("Dataset:longer", "steps", steps, STEPS)
   local part = self[name]
   if steps < part.length then return part end
   if self.whole then part = self.whole[name] end
@@ -393,6 +400,10 @@ end
 -- Further modules, loaded when they are first used.
 local parts = { targets = "torus.data.targets",
   hnn_data = "torus.data.hnn_data" }
+
+signature.methods("Dataset", Dataset, {
+  longer = "name: string, count: integer, steps: integer",
+})
 
 return setmetatable(M, {
   __parts = parts, -- for the prompt

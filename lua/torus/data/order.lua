@@ -3,6 +3,7 @@
 -- state to save is a few integers.
 -- @module torus.data.order
 local options = require "torus.options"
+local signature = require "torus.signature"
 local random = require "torus.random"
 local engine = require "torus.engine"
 
@@ -95,5 +96,7 @@ function Order:set_state(state)
   })
   self.epoch, self.used = o.epoch, o.used
 end
+
+signature.methods("Order", Order, {}, { new = "" })
 
 return Order

@@ -7,6 +7,7 @@
 -- can only return the observed frames.
 -- @module torus.data.split
 local options = require "torus.options"
+local signature = require "torus.signature"
 local engine = require "torus.engine"
 local windows = require "torus.data.windows"
 
@@ -209,6 +210,10 @@ local function squared(x) return (x * x):sum():item() end
 -- errors = set.train:measure()
 -- print(errors.floor, errors.own_mean, errors.constant)
 function M.measure(split, opts)
+  if getmetatable(split) ~= States and getmetatable(split) ~= Frames then
+    options.raise("data.measure: expected a part of a data set, got %s",
+      options.show(split))
+  end
   local o = options.resolve("data.measure", opts, {
     count = { default = 1000, type = "integer", min = 1 },
     chunk = { default = 16, type = "integer", min = 1 },
@@ -236,5 +241,15 @@ function M.measure(split, opts)
 end
 
 States.measure, Frames.measure = M.measure, M.measure
+
+-- list_of checks the indices.
+signature.methods("States", States, {
+  windows = "indices: {integer,...}|tensor, starts: {integer,...}, count: integer",
+  measure = "opts?: table",
+})
+signature.methods("Frames", Frames, {
+  windows = "indices: {integer,...}|tensor, starts: {integer,...}, count: integer",
+  measure = "opts?: table",
+})
 
 return M

@@ -8,13 +8,16 @@ local engine = require "torus.engine"
 
 local M = {}
 
+--- The most states after the first of a trajectory that `make` computes.
+M.max_steps = 10000000
+
 local RULES = {
   system = { required = true },
   count = { required = true, type = "integer", min = 0 },
   split = { default = "train", type = "string" },
   seed = { default = 0, type = "integer" },
   first = { default = 1, type = "integer", min = 1 },
-  steps = { type = "integer", min = 1 },
+  steps = { type = "integer", min = 1, max = M.max_steps },
   dt = { type = "number" },
   noise = { type = "number", min = 0 },
   progress = { type = "callable" },

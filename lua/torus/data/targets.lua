@@ -9,6 +9,7 @@
 -- @module torus.data.targets
 local npy = require "torus.npy"
 local options = require "torus.options"
+local signature = require "torus.signature"
 local engine = require "torus.engine"
 
 local M = {}
@@ -79,8 +80,8 @@ local function centres_of(modes, d, radius, seed)
 end
 
 local MIXTURE = {
-  modes = { default = 4, type = "integer", min = 1 },
-  dimension = { default = 2, type = "integer", min = 1 },
+  modes = { default = 4, type = "integer", min = 1, max = 100000 },
+  dimension = { default = 2, type = "integer", min = 1, max = 10000 },
   radius = { type = "number", min = 0 },
   std = { default = 0.4, type = "number", above = 0 },
   seed = { default = 1, type = "integer" },
@@ -105,6 +106,9 @@ local MIXTURE = {
 function M.mixture(opts)
   local o = options.resolve("targets.mixture", opts, MIXTURE)
   local d = o.dimension
+  if o.centres then
+    options.tensor("targets.mixture", "centres", o.centres, { "modes", "dimension" })
+  end
   local radius = o.radius or (d > 2 and 1.5 * math.sqrt(d) or 2.5)
   local centres = o.centres and o.centres:to("float64")
     or centres_of(o.modes, d, radius, o.seed)
@@ -339,15 +343,17 @@ function Target:log_density(x)
 end
 
 --- The entropy in nats, from samples where there is no closed form.
--- @tparam[opt=20000] integer count of samples
+-- @tparam[opt=20000] integer count of samples, at most ten million
 -- @treturn ?number nats; nil for a user's samples
 -- @treturn ?number its standard error, 0 for a closed form
 -- @usage
 -- print(torus.data.targets.get("checkerboard"):entropy())   -- 2.89... 0
 function Target:entropy(count)
+  count = options.argument("Target:entropy", "count", count or 20000,
+    { type = "integer", min = 1, max = 10000000 })
   if self.known_entropy then return self.known_entropy, 0 end
   if not self.log then return nil end
-  local x = self:sample(count or 20000, engine.generator(0), "float64")
+  local x = self:sample(count, engine.generator(0), "float64")
   local nats = self:log_density(x)
   local mean = nats:mean():item()
   local variance = (nats - mean):square():mean():item()
@@ -362,6 +368,7 @@ end
 -- print(table.concat(target:shares(target:sample(1000)), " "))
 function Target:shares(x)
   if not self.modes then return nil end
+  options.tensor("shares", "x", x, { "n", self.dimension })
   return engine.no_grad(function()
     x = x:to("float64")
     local k, distances = self.modes:size(1), {}
@@ -381,5 +388,9 @@ function Target:__tostring()
   return string.format("target %s (d=%d%s)", self.name, self.dimension,
     self.modes and ", " .. self.modes:size(1) .. " modes" or "")
 end
+
+signature.methods("Target", Target, {
+  sample = "count: integer, generator?: generator, dtype?: string",
+})
 
 return M

@@ -1,6 +1,7 @@
 --- Windows: a few frames in a row out of longer sequences.
 -- @module torus.data.windows
 local engine = require "torus.engine"
+local options = require "torus.options"
 
 local M = {}
 
@@ -14,9 +15,18 @@ local M = {}
 -- x = torus.tensor { { 1, 2, 3, 4 }, { 5, 6, 7, 8 } }
 -- print(windows.cut(x, { 1, 3 }, 2))   -- {{1, 2}, {7, 8}}
 function M.cut(x, starts, count)
+  options.tensor("windows", "x", x, { "n", "length", "..." })
   local n, length, rest = x:size(1), x:size(2), { table.unpack(x.shape, 3) }
+  options.argument("windows", "count", count, { type = "integer", min = 1,
+    max = length })
+  if #starts ~= n then
+    options.raise("windows: starts: expected one for each of %d sequences, got %d",
+      n, #starts)
+  end
+  local start = { type = "integer", min = 1, max = length - count + 1 }
   local indices = {}
   for i = 1, n do
+    options.argument("windows", "start " .. i, starts[i], start)
     for k = 0, count - 1 do
       indices[#indices + 1] = (i - 1) * length + starts[i] + k
     end

@@ -8,6 +8,7 @@
 -- @module torus.measures.lasso
 local engine = require "torus.engine"
 local options = require "torus.options"
+local signature = require "torus.signature"
 
 local M = {}
 
@@ -202,6 +203,7 @@ local PATIENCE = 3
 -- print(best)   -- 0.001
 function M.cross_validate(x, y, opts)
   local o = options.resolve("lasso.cross_validate", opts, CROSS)
+  signature.fields("lasso.cross_validate", o, "alphas: {number,...}")
   local falling = table.move(o.alphas, 1, #o.alphas, 1, {})
   table.sort(falling, function(a, b) return a > b end)
   local scores, best, worse = {}, nil, 0
@@ -219,5 +221,11 @@ function M.cross_validate(x, y, opts)
     end)
   return best, scores
 end
+
+signature.functions("lasso", M, {
+  solve = "gram: tensor, cross: tensor, variance: tensor, alphas: {number,...}, "
+    .. "opts?: table",
+  fit = "x: tensor, y: tensor, alpha: number, opts?: table",
+})
 
 return M

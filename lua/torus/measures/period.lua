@@ -7,6 +7,7 @@
 -- @module torus.measures.period
 local engine = require "torus.engine"
 local options = require "torus.options"
+local signature = require "torus.signature"
 
 local M = {}
 
@@ -134,5 +135,13 @@ function M.against_energy(energies, learned, truth)
   return { points = points, error = #points > 0 and sum / #points or nil,
     missing = #energies - #points }
 end
+
+signature.functions("period", M, {
+  crossings = "signal: {number,...}, dt: number, level?: number",
+  period = "signal: {number,...}, dt: number",
+  periods = "q: tensor, dt: number",
+  against_energy = "energies: {number,...}, learned: {number,...}, "
+    .. "truth: {number,...}",
+})
 
 return M

@@ -2,6 +2,7 @@
 -- @module torus.measures.polynomial
 local engine = require "torus.engine"
 local options = require "torus.options"
+local signature = require "torus.signature"
 
 local M = {}
 
@@ -63,6 +64,23 @@ function M.count(variables, order)
   return count - 1
 end
 
+-- One power for each column of x, none of which makes the product endless.
+local function check_exponents(operation, x, exponents)
+  options.tensor(operation, "x", x, { "points", "variables" })
+  for i, powers in ipairs(exponents) do
+    if #powers ~= x:size(2) then
+      options.raise("%s: exponents: expected %d powers, one for each variable, got "
+        .. "%d at position %d", operation, x:size(2), #powers, i)
+    end
+    for _, power in ipairs(powers) do
+      local problem = options.check(power, ORDER)
+      if problem then
+        options.raise("%s: exponents: %s at position %d", operation, problem, i)
+      end
+    end
+  end
+end
+
 -- The monomial x^powers at rows of x, from the powers of each variable.
 local function monomial(columns, powers)
   local product
@@ -89,9 +107,10 @@ end
 -- x = torus.tensor{{2, 3}}
 -- print(polynomial.features(x, polynomial.exponents(2, 2)))   -- 2 3 4 6 9
 function M.features(x, exponents)
+  check_exponents("polynomial.features", x, exponents)
   local columns, parts = columns_of(x), {}
   for i, powers in ipairs(exponents) do
-    parts[i] = monomial(columns, powers)
+    parts[i] = monomial(columns, powers) or engine.ones_like(x:narrow(2, 1, 1))
   end
   return engine.cat(parts, 2)
 end
@@ -124,11 +143,19 @@ end
 -- w = torus.tensor({{0}, {0}, {1}, {0}, {0}}, { dtype = "float64" })   -- x^2
 -- print(polynomial.jacobian(x, polynomial.exponents(2, 2), w))   -- 4 0
 function M.jacobian(x, exponents, coefficients)
+  check_exponents("polynomial.jacobian", x, exponents)
+  options.tensor("polynomial.jacobian", "coefficients", coefficients,
+    { #exponents, "outputs" })
   local parts = {}
   for v = 1, x:size(2) do
     parts[v] = derivatives(x, exponents, v):matmul(coefficients)
   end
   return engine.stack(parts, 3)
 end
+
+signature.functions("polynomial", M, {
+  features = "x: tensor, exponents: {{integer,...},...}",
+  jacobian = "x: tensor, exponents: {{integer,...},...}, coefficients: tensor",
+})
 
 return M

@@ -1,6 +1,7 @@
 --- Mean, spread and median of a list of numbers.
 -- @module torus.measures.statistics
 local options = require "torus.options"
+local signature = require "torus.signature"
 
 local M = {}
 
@@ -11,6 +12,10 @@ local M = {}
 function M.median(list)
   if #list == 0 then
     options.raise("median: expected at least one number, got none")
+  end
+  -- Nothing sorts a NaN.
+  for _, x in ipairs(list) do
+    if x ~= x then return x end
   end
   local sorted = table.move(list, 1, #list, 1, {})
   table.sort(sorted)
@@ -30,5 +35,9 @@ function M.summary(list)
   return { mean = sum / n, spread = math.sqrt(squares / math.max(1, n - 1)),
     median = median, count = n }
 end
+
+signature.functions("statistics", M, {
+  median = "list: {number,...}", summary = "list: {number,...}",
+})
 
 return M

@@ -11,6 +11,7 @@
 local engine = require "torus.engine"
 local lasso = require "torus.measures.lasso"
 local options = require "torus.options"
+local signature = require "torus.signature"
 local polynomial = require "torus.measures.polynomial"
 local statistics = require "torus.measures.statistics"
 
@@ -36,6 +37,7 @@ local EXPLAIN = {
 -- @treturn tensor what the columns were divided by (1, columns)
 -- @usage x, scale = torus.measures.symetric.standardise(torus.randn(100, 2))
 function M.standardise(x)
+  options.tensor("symetric.standardise", "x", x, { "rows", "columns" })
   x = x:to("float64")
   local scale = x:var(1, true):sqrt()
   scale = scale + scale:eq(0):to("float64")
@@ -51,6 +53,8 @@ end
 -- variances = torus.tensor{{0.1, 1, 0.2, 1}, {0.1, 1, 0.2, 1}}
 -- print(table.unpack(torus.measures.symetric.informative(variances)))   -- 1
 function M.informative(variances, threshold)
+  options.tensor("symetric.informative", "variances", variances,
+    { "sequences", "2 n" })
   threshold = threshold or 0.5
   local mean = variances:mean(1):totable()
   local kept, n = {}, #mean // 2
@@ -254,5 +258,9 @@ function M.measure(latent, truth, opts)
       symetric = (fit.r2 > o.threshold and sym < o.sym_threshold) and 1 or 0 }
   end)
 end
+
+signature.functions("symetric", M, {
+  standardise = "x: tensor", informative = "variances: tensor, threshold?: number",
+})
 
 return M

@@ -15,6 +15,7 @@ local friction = require "torus.models.parts.friction"
 local hamiltonian = require "torus.hamiltonian"
 local integrate = require "torus.integrate"
 local options = require "torus.options"
+local signature = require "torus.signature"
 local size = require "torus.models.parts.size"
 local rk45 = require "torus.rk45"
 local schemes = require "torus.schemes"
@@ -243,6 +244,8 @@ function HNN:describe()
   return string.format("HNN(%s, d=%d, %d x %d %s)", c.kind, c.dimension,
     c.depth, c.width, c.activation)
 end
+
+signature.methods("HNN", HNN, {})
 
 return setmetatable(M, { __call = function(_, config, generator)
   return M.new(config, generator)

@@ -20,6 +20,7 @@ local hamiltonian = require "torus.hamiltonian"
 local initialise = require "torus.nn.initialise"
 local integrate = require "torus.integrate"
 local options = require "torus.options"
+local signature = require "torus.signature"
 local size = require "torus.models.parts.size"
 local engine = require "torus.engine"
 
@@ -423,6 +424,8 @@ function PixelHNN:describe()
   return string.format("PixelHNN(%s, %dx%d, latent %d)", c.kind, c.resolution,
     c.resolution, c.latent)
 end
+
+signature.methods("PixelHNN", PixelHNN, {})
 
 return setmetatable(M, { __call = function(_, config, generator)
   return M.new(config, generator)

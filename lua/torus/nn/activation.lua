@@ -2,6 +2,7 @@
 -- @module torus.nn.activation
 local Module = require "torus.nn.module"
 local options = require "torus.options"
+local signature = require "torus.signature"
 
 local M = {}
 
@@ -39,7 +40,7 @@ function M.get(activation, where)
   if options.is_callable(activation) then return activation end
   local found = functions[activation]
   if not found then
-    options.raise("%s: %s", type(where) == "string" and where or "activation",
+    options.raise("%s: %s", type(where) == "string" and where:sub(1, 60) or "activation",
       options.unknown("activation", activation, names()))
   end
   return found
@@ -79,5 +80,10 @@ function M.module(name, slope)
   end
   return Module.instance(Activation, { kind = name, slope = slope })
 end
+
+signature.methods("Activation", Activation, {})
+signature.functions("activation", M, {
+  get = "activation: any, where?: string",
+})
 
 return M

@@ -4,6 +4,7 @@ local engine = require "torus.engine"
 local Module = require "torus.nn.module"
 local initialise = require "torus.nn.initialise"
 local options = require "torus.options"
+local signature = require "torus.signature"
 
 local Conv2d = Module.class("Conv2d")
 
@@ -95,5 +96,7 @@ function Conv2d:describe()
     self.inputs, self.outputs, self.kernel[1], self.kernel[2], self.stride,
     self.padding, self.bias and "" or ", bias=false")
 end
+
+signature.methods("Conv2d", Conv2d, {}, { new = "" })
 
 return Conv2d

@@ -5,6 +5,7 @@ local Module = require "torus.nn.module"
 local engine = require "torus.engine"
 local initialise = require "torus.nn.initialise"
 local options = require "torus.options"
+local signature = require "torus.signature"
 
 local M = {}
 
@@ -82,5 +83,7 @@ function ConvTranspose2d:describe()
     self.inputs, self.outputs, self.kernel, self.kernel, self.stride, self.padding,
     self.bias and "" or ", bias=false")
 end
+
+signature.methods("ConvTranspose2d", ConvTranspose2d, {})
 
 return M

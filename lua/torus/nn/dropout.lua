@@ -4,6 +4,7 @@
 local Module = require "torus.nn.module"
 local engine = require "torus.engine"
 local options = require "torus.options"
+local signature = require "torus.signature"
 
 local M = {}
 
@@ -35,5 +36,7 @@ function Dropout:forward(x)
 end
 
 function Dropout:describe() return string.format("Dropout(%g)", self.p) end
+
+signature.methods("Dropout", Dropout, {})
 
 return M

@@ -4,6 +4,7 @@
 local Module = require "torus.nn.module"
 local engine = require "torus.engine"
 local options = require "torus.options"
+local signature = require "torus.signature"
 
 local M = {}
 
@@ -47,5 +48,7 @@ end
 function Embedding:describe()
   return string.format("Embedding(%d, %d)", self.count, self.size)
 end
+
+signature.methods("Embedding", Embedding, {})
 
 return M

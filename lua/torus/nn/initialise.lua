@@ -1,6 +1,7 @@
 --- Initial values of parameters.
 -- @module torus.nn.initialise
 local options = require "torus.options"
+local signature = require "torus.signature"
 local engine = require "torus.engine"
 
 local M = {}
@@ -70,5 +71,12 @@ function M.scale_weights(module, gain)
     end
   end)
 end
+
+signature.functions("initialise", M, {
+  uniform = "shape: {integer,...}, bound: number, opts: table",
+  bound = "scheme: string, fan_in: integer",
+  bias_bound = "scheme: string, fan_in: integer",
+  scale_weights = "module: Module, gain: number",
+})
 
 return M

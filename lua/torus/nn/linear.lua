@@ -3,6 +3,7 @@
 local Module = require "torus.nn.module"
 local initialise = require "torus.nn.initialise"
 local options = require "torus.options"
+local signature = require "torus.signature"
 
 local Linear = Module.class("Linear")
 
@@ -60,5 +61,7 @@ function Linear:describe()
   return string.format("Linear(%d, %d%s)", self.inputs, self.outputs,
     self.bias and "" or ", bias=false")
 end
+
+signature.methods("Linear", Linear, {}, { new = "" })
 
 return Linear

@@ -5,6 +5,7 @@
 -- order of `parameters()` and the dotted names (`encoder.3.weight`).
 -- @module torus.nn.module
 local options = require "torus.options"
+local signature = require "torus.signature"
 local engine = require "torus.engine"
 
 --- Anything with parameters: a layer, a network, a model. It is called like a
@@ -64,14 +65,22 @@ end
 -- Scale = torus.nn.Module.class("Scale")
 -- print(torus.nn.Module.instance(Scale, { factor = 2 }).factor)   -- 2
 function Module.instance(class, fields)
+  if class.is_module ~= true then
+    options.raise("Module.instance: class: expected one of Module.class, got %s",
+      options.show(class))
+  end
   local self = fields or {}
+  if getmetatable(self) ~= nil then
+    options.raise("Module.instance: fields: expected a plain table, got %s",
+      options.show(self))
+  end
   self.members, self.training = {}, true
   return setmetatable(self, class)
 end
 
 --- Adds a parameter or a sub-module, which also becomes the field `name`.
 -- @tparam string|integer name integers for the members of a list
--- @tparam tensor|Module value
+-- @tparam tensor|Module|function value a function only runs
 -- @return value
 -- @usage
 -- net = torus.nn.Module.instance(torus.nn.Module.class("Net"))
@@ -230,6 +239,8 @@ function Module:load_parameters(values, prefix)
   return true
 end
 
+local DTYPE = { choices = { "float32", "float64" } }
+
 local function converted(value, dtype, buffer)
   if buffer then
     return value.dtype:find("^float") and value:detach():to(dtype):copy() or value
@@ -267,11 +278,10 @@ end
 -- shift = Module.instance(Shift, { offset = torus.ones(1) }):to("float64")
 -- print(shift.offset.dtype)   -- float64
 function Module:convert_rest(dtype)
+  options.argument("Module:convert_rest", "dtype", dtype, DTYPE)
   local config = self.config
   if type(config) == "table" and config.dtype then config.dtype = dtype end
 end
-
-local DTYPE = { choices = { "float32", "float64" } }
 
 --- Converts every parameter, in place; they become new leaves, so convert
 -- before you make an optimiser of them.
@@ -348,5 +358,13 @@ function Module:__tostring()
   end
   return table.concat(out, "\n")
 end
+
+signature.methods("Module", Module, {
+  register = "name: string|integer, value: tensor|Module|function",
+  convert_rest = "dtype: string",
+}, {
+  class = "name: string", instance = "class: table, fields?: table",
+  is_module = "",
+})
 
 return Module

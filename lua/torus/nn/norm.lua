@@ -4,6 +4,7 @@
 local Module = require "torus.nn.module"
 local engine = require "torus.engine"
 local options = require "torus.options"
+local signature = require "torus.signature"
 
 local M = {}
 
@@ -163,5 +164,9 @@ function BatchNorm2d:forward(x)
   options.tensor("BatchNorm2d", "x", x, { "n", "height", "width", self.channels })
   return batch_forward(self, x)
 end
+
+signature.methods("LayerNorm", LayerNorm, {})
+signature.methods("BatchNorm1d", BatchNorm1d, {})
+signature.methods("BatchNorm2d", BatchNorm2d, {})
 
 return M

@@ -4,6 +4,7 @@
 local Module = require "torus.nn.module"
 local engine = require "torus.engine"
 local options = require "torus.options"
+local signature = require "torus.signature"
 
 local M = {}
 
@@ -58,5 +59,8 @@ function MaxPool2d:forward(x) return forward(self, engine.max_pool2d, x) end
 function M.AvgPool2d(kernel, opts) return make(AvgPool2d, "AvgPool2d", kernel, opts) end
 
 function AvgPool2d:forward(x) return forward(self, engine.avg_pool2d, x) end
+
+signature.methods("MaxPool2d", MaxPool2d, {})
+signature.methods("AvgPool2d", AvgPool2d, {})
 
 return M

@@ -5,6 +5,7 @@ local Module = require "torus.nn.module"
 local engine = require "torus.engine"
 local initialise = require "torus.nn.initialise"
 local options = require "torus.options"
+local signature = require "torus.signature"
 
 local M = {}
 
@@ -165,5 +166,8 @@ function LSTM:forward(x, state, cell)
   end)
   return y, stacked(finals, 1), stacked(finals, 2)
 end
+
+signature.methods("GRU", GRU, {})
+signature.methods("LSTM", LSTM, {})
 
 return M

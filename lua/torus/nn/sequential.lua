@@ -2,6 +2,7 @@
 -- @module torus.nn.sequential
 local Module = require "torus.nn.module"
 local options = require "torus.options"
+local signature = require "torus.signature"
 
 local Sequential = Module.class("Sequential")
 
@@ -34,5 +35,7 @@ function Sequential:forward(x)
   for _, layer in ipairs(self) do x = layer(x) end
   return x
 end
+
+signature.methods("Sequential", Sequential, {}, { new = "" })
 
 return Sequential

@@ -5,6 +5,7 @@ local engine = require "torus.engine"
 local core = require "torus.core"
 local options = require "torus.options"
 local parameters = require "torus.optim.parameters"
+local signature = require "torus.signature"
 
 --- An Adam optimiser; torus.optim.adam makes it.
 -- @type Adam
@@ -217,5 +218,8 @@ function Adam:__tostring()
   return string.format("%s(%d tensors, lr=%g, step %d)", self.name, #self.params,
     self.lr, self.steps)
 end
+
+signature.class("Optimiser", Adam)
+signature.methods("Adam", Adam, {}, { new = "", decoupled_new = "" })
 
 return Adam

@@ -6,6 +6,7 @@
 -- grows while the error is above the tolerance and shrinks below it.
 -- @module torus.optim.geco
 local options = require "torus.options"
+local signature = require "torus.signature"
 
 --- A Lagrange multiplier that keeps an error below a tolerance; torus.optim.geco
 -- makes it.
@@ -112,5 +113,7 @@ function Geco:__tostring()
   return string.format("geco(multiplier %g, moving error %s, tolerance %g)",
     self:multiplier(), tostring(self.moving), self.options.tolerance)
 end
+
+signature.methods("Geco", Geco, {}, { new = "" })
 
 return Geco

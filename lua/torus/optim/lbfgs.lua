@@ -3,6 +3,7 @@
 local engine = require "torus.engine"
 local line_search = require "torus.optim.line_search"
 local options = require "torus.options"
+local signature = require "torus.signature"
 local parameters = require "torus.optim.parameters"
 
 --- The limited-memory BFGS method; torus.optim.lbfgs makes it.
@@ -268,5 +269,8 @@ function LBFGS:__tostring()
   return string.format("lbfgs(%d tensors, lr=%g, %d iterations)", #self.params, self.lr,
     self.steps)
 end
+
+signature.class("Optimiser", LBFGS)
+signature.methods("LBFGS", LBFGS, {}, { new = "" })
 
 return LBFGS

@@ -6,6 +6,7 @@
 -- @module torus.optim.optimiser
 local engine = require "torus.engine"
 local options = require "torus.options"
+local signature = require "torus.signature"
 local parameters = require "torus.optim.parameters"
 
 --- An optimiser: torus.optim.sgd and torus.optim.rmsprop make one.
@@ -144,5 +145,7 @@ function Optimiser:__tostring()
   return string.format("%s(%d tensors, lr=%g, step %d)", self.name, #self.params,
     self.lr, self.steps)
 end
+
+signature.methods("Optimiser", Optimiser, {})
 
 return M

@@ -15,6 +15,7 @@
 --     end
 -- @module torus.optim.schedule
 local options = require "torus.options"
+local signature = require "torus.signature"
 
 local M = {}
 
@@ -312,5 +313,8 @@ function Plateau:load_state(state)
   })
   self.best, self.bad, self.optimiser.lr = s.best, s.bad, s.lr
 end
+
+signature.methods("Schedule", Schedule, {})
+signature.methods("Plateau", Plateau, {})
 
 return M

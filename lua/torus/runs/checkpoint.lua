@@ -7,6 +7,7 @@
 -- @module torus.runs.checkpoint
 local json = require "dkjson"
 local options = require "torus.options"
+local signature = require "torus.signature"
 local read_json = require "torus.json"
 local safetensors = require "torus.safetensors"
 
@@ -101,6 +102,12 @@ end
 --   parameters = net:named_parameters(), optimiser = adam, step = 5,
 --   config = "{}", numbers = { multiplier = 1.5 } }))
 function M.save(path, state)
+  signature.fields("checkpoint.save", state, "parameters: {{string,tensor},...}, "
+    .. "optimiser?: Optimiser, step: integer, config: string, numbers?: {[string]=number}")
+  if state.optimiser and #state.optimiser.params ~= #state.parameters then
+    options.raise("checkpoint.save: optimiser: expected one of the %d parameters, "
+      .. "got one of %d", #state.parameters, #state.optimiser.params)
+  end
   local tensors, other, numbers, moments = {}, nil, nil, nil
   if state.optimiser and is_adam(state.optimiser) then
     moments = state.optimiser:state()
@@ -193,6 +200,7 @@ end
 -- stored = assert(torus.runs.checkpoint.load("net.safetensors"))
 -- assert(net:load_parameters(torus.runs.checkpoint.weights(stored)))
 function M.weights(checkpoint)
+  signature.fields("checkpoint.weights", checkpoint, "tensors: {[string]=tensor}")
   local found = {}
   for name, tensor in pairs(checkpoint.tensors) do
     if not name:match("^adam%.") and not name:match("^optimiser%.")
@@ -245,6 +253,8 @@ end
 -- assert(torus.runs.checkpoint.restore_optimiser(stored, adam,
 --   net:named_parameters()))
 function M.restore_optimiser(checkpoint, optimiser, parameters)
+  signature.fields("checkpoint.restore_optimiser", checkpoint,
+    "tensors: {[string]=tensor}, adam_steps?: integer, adam_counts: {[string]=number}")
   local expected, got = optimiser.name, checkpoint.optimiser
   if is_adam(optimiser) then expected = nil end
   if expected ~= got then
@@ -273,5 +283,12 @@ function M.restore_optimiser(checkpoint, optimiser, parameters)
     counts = counts }
   return true
 end
+
+signature.functions("checkpoint", M, {
+  save = "path: string, state: table", load = "path: string",
+  weights = "checkpoint: table",
+  restore_optimiser = "checkpoint: table, optimiser: Optimiser, "
+    .. "parameters: {{string,tensor},...}",
+})
 
 return M

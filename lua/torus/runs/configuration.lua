@@ -6,6 +6,7 @@
 -- @module torus.runs.configuration
 local json = require "dkjson"
 local options = require "torus.options"
+local signature = require "torus.signature"
 local read_json = require "torus.json"
 local tasks = require "torus.tasks"
 
@@ -162,15 +163,21 @@ local function exact(value)
 end
 
 local function encode_value(value)
-  if type(value) == "number" then return exact(value) end
-  if type(value) ~= "table" then return json.encode(value) end
+  if type(value) == "number" and is_finite(value) then return exact(value) end
+  if type(value) == "string" or type(value) == "boolean" then
+    return json.encode(value)
+  end
+  if type(value) ~= "table" then
+    options.raise("configuration.encode: expected finite numbers, strings, booleans "
+      .. "and lists of them, got %s", options.show(value))
+  end
   local items = {}
   for i, item in ipairs(value) do items[i] = encode_value(item) end
   return "[" .. table.concat(items, ", ") .. "]"
 end
 
 --- A configuration as JSON: keys in order, numbers exact.
--- @tparam table config plain values and lists of them
+-- @tparam {[string]=any} config plain values and lists of them
 -- @treturn string
 -- @usage
 -- configuration = torus.runs.configuration
@@ -188,8 +195,8 @@ end
 
 --- Why a run cannot be resumed with another configuration, or nil: its model, data
 -- and seed stay the same.
--- @tparam table earlier the run's configuration
--- @tparam table config the new one
+-- @tparam {[string]=any} earlier the run's configuration
+-- @tparam {[string]=any} config the new one
 -- @treturn ?string message
 -- @usage
 -- configuration = torus.runs.configuration
@@ -199,7 +206,8 @@ end
 --   system = "mass_spring" }))
 -- print(configuration.conflict(config, other))   -- what may not change
 function M.conflict(earlier, config)
-  local task = task_of(earlier.model)
+  local task, message = task_of(earlier.model)
+  if not task then options.raise("configuration.conflict: %s", message) end
   local fixed = sorted_keys(task.model_rules)
   table.move({ "model", "seed" }, 1, 2, #fixed + 1, fixed)
   table.move(task.data_keys, 1, #task.data_keys, #fixed + 1, fixed)
@@ -232,5 +240,13 @@ function M.decode(text)
   end
   return M.make(nil, setmetatable(given, nil))
 end
+
+signature.functions("configuration", M, {
+  rules_of = "model?: string", preset_names = "model?: string",
+  parse_override = "text: string, model?: string",
+  make = "preset?: string, changes?: any",
+  encode = "config: {[string]=any}", decode = "text: string",
+  conflict = "earlier: {[string]=any}, config: {[string]=any}",
+})
 
 return M

@@ -1,6 +1,8 @@
 --- A run's log.csv: one row per logged step.
 -- @module torus.runs.log
 local files = require "torus.files"
+local options = require "torus.options"
+local signature = require "torus.signature"
 
 --- A run's log.csv; torus.runs.log.open opens it.
 -- @type Log
@@ -68,6 +70,7 @@ end
 -- log = assert(torus.runs.log.open("log.csv", { "step", "loss" }, 0))
 -- assert(log:row{ step = 1, loss = 0.5 })
 function Log:row(values)
+  if not self.file then options.raise("Log:row: the log of %s is closed", self.path) end
   local cells = {}
   for i, name in ipairs(self.columns) do cells[i] = show(values[name]) end
   local ok, message = self.file:write(table.concat(cells, ","), "\n")
@@ -118,5 +121,10 @@ function Log.read(path)
   end
   return { columns = columns or {}, rows = rows }
 end
+
+signature.methods("Log", Log, { row = "values: {[string]=number}" }, {
+  open = "path: string, columns: {string,...}, last_step: integer",
+  read = "path: string",
+})
 
 return Log

@@ -18,6 +18,7 @@
 -- @module torus.systems
 local modules = require "torus.modules"
 local options = require "torus.options"
+local signature = require "torus.signature"
 local System = require "torus.systems.parts.system"
 
 local M = {}
@@ -247,9 +248,15 @@ function M.is_system(value) return getmetatable(value) == System end
 function M.of(where, value)
   if type(value) == "string" then return M.get(value) end
   if M.is_system(value) then return value end
-  options.raise("%s: expected a system or its name, got %s", where,
+  options.raise("%s: expected a system or its name, got %s", where:sub(1, 60),
     options.show(value))
 end
+
+signature.functions("systems", M, {
+  find = "name: string", given = "name: string", get = "name: string",
+  of = "where: string, value: any", load = "path: string",
+  is_built_in = "name: string", define = "definition: table",
+})
 
 return setmetatable(M, {
   __parts = named, -- for the prompt

@@ -13,6 +13,7 @@
 -- @module torus.tasks.frames
 local lists = require "torus.tasks.lists"
 local options = require "torus.options"
+local signature = require "torus.signature"
 local engine = require "torus.engine"
 local validity = require "torus.measures.validity"
 
@@ -130,8 +131,10 @@ local AVERAGED = { "mse_clean", "mse_given", "mse_noise", "mse_still", "valid",
 -- result = frames.measure(model, set.test)
 -- print(result.mse_clean, result.ratio)
 function M.measure(model, data, opts)
-  options.argument("measure", "model", model, { type = "table" })
-  options.argument("measure", "data", data, { type = "table" })
+  signature.fields("measure: model", model, "reconstruct: function, "
+    .. "images: function, energies: function, continue: function, frame_time: number")
+  signature.fields("measure: data", data, "size: integer, length: integer, "
+    .. "batch: function, clean: function")
   local o = options.resolve("measure", opts, RULES)
   local count = math.min(o.count, data.size)
   o.steps = math.min(o.steps or data.length - 1, data.length - 1)
@@ -212,6 +215,8 @@ local SAMPLES = {
 -- frames = require "torus.tasks.frames"
 -- print(frames.samples(model, set.train, { count = 2 }).sample_distance)
 function M.samples(model, data, opts)
+  signature.fields("measure.samples: model", model, "sample: function")
+  signature.fields("measure.samples: data", data, "size: integer, clean: function")
   local o = options.resolve("measure.samples", opts, SAMPLES)
   return engine.no_grad(function()
     local real = data:clean(range(1, math.min(o.sequences, data.size)))
@@ -228,10 +233,16 @@ end
 -- --- as text ----------------------------------------------------------------
 
 local function scientific(result, key)
-  if not result[key] then return "unknown" end
+  if not (result[key] and result[key .. "_spread"]) then return "unknown" end
   return string.format("%.2fe-4 +- %.2fe-4", result[key] * 1e4,
     result[key .. "_spread"] * 1e4)
 end
+
+-- What rows shows of any model; what is unknown of a user's frames may lack.
+local NUMBERS = "count: integer, steps: integer, ratio: number, valid: number, "
+  .. "valid_spread: number, valid_median: integer, energy_mean: number, "
+  .. "energy_spread: number, energy_variance: number, reversal: number, "
+  .. "reversal_mse: number, reversal_mse_spread: number"
 
 --- The numbers of measure and samples as text.
 -- @tparam table result
@@ -246,6 +257,7 @@ end
 --   print(row[1], row[2])
 -- end
 function M.rows(result)
+  signature.fields("measure.rows", result, NUMBERS)
   local r = result
   local rows = {
     { "sequences, steps", string.format("%d, %d", r.count, r.steps) },
@@ -272,5 +284,10 @@ function M.rows(result)
   end
   return rows
 end
+
+signature.functions("frames", M, {
+  measure = "model: Module, data: table, opts?: table",
+  samples = "model: Module, data: table, opts?: table", rows = "result: table",
+})
 
 return M

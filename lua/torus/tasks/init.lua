@@ -50,6 +50,7 @@
 -- @module torus.tasks
 local modules = require "torus.modules"
 local options = require "torus.options"
+local signature = require "torus.signature"
 
 local M = {}
 
@@ -93,5 +94,9 @@ end
 function M.subject(config)
   return config.data or config.target or config.system
 end
+
+signature.functions("tasks", M, {
+  get = "name: string", having = "name: string", subject = "config: table",
+})
 
 return M

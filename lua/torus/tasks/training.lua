@@ -2,6 +2,7 @@
 -- @module torus.tasks.training
 local engine = require "torus.engine"
 local options = require "torus.options"
+local signature = require "torus.signature"
 local systems = require "torus.systems"
 
 local M = {}
@@ -63,6 +64,37 @@ function M.pin_system(config)
       .. "(%s), got %s", system.name, config.system_constants, constants)
   end
   config.system_constants = constants
+end
+
+-- A configuration as torus.runs.configuration makes it: what has a default is there.
+local function check_configuration(where, config, rules)
+  local keys = {}
+  for key in pairs(rules) do keys[#keys + 1] = key end
+  table.sort(keys)
+  for _, key in ipairs(keys) do
+    local rule, value = rules[key], config[key]
+    if value == nil and rule.default ~= nil then
+      options.raise("%s: config: %s is missing; torus.runs.configuration.make "
+        .. "completes a configuration", where, key)
+    end
+    local problem = value ~= nil and options.check(value, rule)
+    if problem then options.raise("%s: config: %s: %s", where, key, problem) end
+  end
+end
+
+--- Makes the functions of a task that scripts may call check their arguments.
+-- @tparam string name of the model
+-- @tparam table Task
+-- @tparam string data the fields of what `new` learns from, as torus.signature
+-- names them
+-- @treturn table Task
+function M.checked(name, Task, data)
+  local function further(where, config, given)
+    check_configuration(where, config, Task.rules)
+    if given ~= nil then signature.fields(where .. ": data", given, data) end
+  end
+  return signature.functions(name, Task, { open_data = "config: table",
+    learning_rate = "config: table", new = "config: table, data: table" }, further)
 end
 
 --- The part of a configuration that has a rule.

@@ -4,11 +4,20 @@
 -- the coordinates, so that energies and states are fitted to it without another
 -- image, a thousand times faster. Functions on an HGN with a vector phase space.
 -- @module torus.models.hgn.coordinates
+local checks = require "torus.models.hgn.checks"
 local chunks = require "torus.models.parts.chunks"
 local engine = require "torus.engine"
 local least_squares = require "torus.models.hgn.least_squares"
+local options = require "torus.options"
 
 local M = {}
+
+local function check_vector(model, method)
+  if model.config.phase ~= "vector" then
+    options.raise("hgn:%s: expected a model with phase = \"vector\", got one with "
+      .. "phase = %q", method, model.config.phase)
+  end
+end
 
 -- Rounds of the inversion, and of the fit of states to coordinates.
 local INVERSION, FIT = 5, 8
@@ -66,6 +75,8 @@ end
 -- local coordinates, metric = model:locate(torus.rand(2, 4, 32, 32, 3))
 -- print(table.unpack(coordinates.shape))   -- 4 2 1
 function M.locate(model, frames)
+  check_vector(model, "locate")
+  checks.context(model, "locate", frames, 1)
   return engine.no_grad(function()
     local batch, length = frames:size(1), frames:size(2)
     local n = model.config.dimension
@@ -131,6 +142,13 @@ end
 -- model:coordinate_loss(states, coordinates, metric):backward()
 -- print(states.grad)
 function M.loss(model, states, coordinates, metric)
+  check_vector(model, "coordinate_loss")
+  local d = model.config.dimension
+  options.tensor("hgn:coordinate_loss", "states", states, { "batch", 2 * d })
+  options.tensor("hgn:coordinate_loss", "coordinates", coordinates,
+    { "frames", states:size(1), d })
+  options.tensor("hgn:coordinate_loss", "metric", metric,
+    { coordinates:size(1), states:size(1), d, d })
   local difference = motion(model, states, coordinates:size(1)) - coordinates
   local e = quadratic_form(model, difference, metric)
   return (e / (e * (1 / ROBUST) + 1)):mean()

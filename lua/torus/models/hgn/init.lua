@@ -30,6 +30,7 @@ local networks = require "torus.models.hgn.networks"
 local objective = require "torus.models.hgn.objective"
 local refine = require "torus.models.hgn.refine"
 local options = require "torus.options"
+local signature = require "torus.signature"
 
 local M = {}
 
@@ -396,6 +397,15 @@ function HGN:describe()
   return string.format("HGN(%s, %s, %d frames of %dx%d, width %d)", c.variant,
     c.hamiltonian, c.frames, c.resolution, c.resolution, c.width)
 end
+
+signature.methods("HGN", HGN, {
+  state_of = "z: tensor", to_first = "q: tensor, p: tensor",
+  energy = "q: tensor, p: tensor", project = "q: tensor", decoder_map = "x: tensor",
+  coordinates = "q: tensor", locate = "frames: tensor",
+  sample = "count: integer, opts?: table",
+  decoder_gradients = "states: tensor, targets: tensor, weight: number, opts?: table",
+  coordinate_loss = "states: tensor, coordinates: tensor, metric: tensor",
+})
 
 return setmetatable(M, { __call = function(_, config, generator)
   return M.new(config, generator)

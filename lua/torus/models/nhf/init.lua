@@ -17,6 +17,7 @@ local hamiltonian = require "torus.hamiltonian"
 local initialise = require "torus.nn.initialise"
 local integrate = require "torus.integrate"
 local options = require "torus.options"
+local signature = require "torus.signature"
 local size = require "torus.models.parts.size"
 local priors = require "torus.models.nhf.prior"
 local engine = require "torus.engine"
@@ -386,6 +387,11 @@ function NHF:describe()
   return string.format("NHF(d=%d, %d flows of %d leapfrog steps, %s prior)",
     c.dimension, c.flows, c.leaps, c.prior)
 end
+
+signature.methods("NHF", NHF, {
+  sample = "count: integer, opts?: table",
+  log_joint = "q: tensor, p: tensor",
+})
 
 return setmetatable(M, { __call = function(_, config, generator)
   return M.new(config, generator)

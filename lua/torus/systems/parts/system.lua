@@ -4,6 +4,7 @@ local drawing = require "torus.systems.parts.drawing"
 local engine = require "torus.engine"
 local hamiltonian = require "torus.hamiltonian"
 local options = require "torus.options"
+local signature = require "torus.signature"
 local rk45 = require "torus.rk45"
 local random = require "torus.random"
 
@@ -516,5 +517,11 @@ function System:__tostring()
   return string.format("system %s (d=%d, %s)", self.name, self.dimension,
     table.concat(constants, " "))
 end
+
+signature.methods("System", System, {
+  field = "own?: tensor", general_field = "own?: tensor",
+  hamiltonian = "own?: tensor", energy = "q: any, p: any, own?: tensor",
+  derivatives = "q: any, p: any, own?: tensor", render = "q: any, opts?: table",
+}, { new = "definition: table" })
 
 return System

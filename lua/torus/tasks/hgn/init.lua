@@ -219,7 +219,7 @@ end
 --- The training of an HGN, for torus.runs.loop.
 -- @function torus.tasks.hgn.new
 -- @tparam table config as torus.runs.configuration makes it
--- @tparam Dataset data train and test, as torus.data opens them
+-- @tparam table data train and test, as torus.data opens them
 -- @treturn Task
 -- @usage
 -- set = torus.data.simulate("mass_spring", { train = 4, test = 2, steps = 3,
@@ -353,4 +353,4 @@ Task.extrapolation = report.extrapolation
 Task.film_strips = pictures.film_strips
 Task.portrait = portrait.pictures
 
-return Task
+return training.checked("hgn", Task, "train: States|Frames, test: States|Frames")

@@ -4,6 +4,7 @@ local chunks = require "torus.models.parts.chunks"
 local image = require "torus.image"
 local plot = require "torus.plot"
 local engine = require "torus.engine"
+local signature = require "torus.signature"
 
 local M = {}
 
@@ -130,6 +131,8 @@ end
 -- energy = pictures.energy_along(model, set.test:batch{1, 2})
 -- print(table.unpack(energy.shape))   -- 4  2
 function M.energy_along(model, frames, opts)
+  signature.fields("energy_along: model", model, "infer: function, rollout: function, "
+    .. "energies: function")
   return engine.no_grad(function()
     local q, p = model:infer(frames:to(model.config.dtype))
     return model:energies(model:rollout(q, p, opts))
@@ -185,5 +188,9 @@ function M.film_strips(model, data, config, opts)
   if not ok then return nil, message end
   return written
 end
+
+signature.functions("hgn.pictures", M, {
+  energy_along = "model: Module, frames: tensor, opts?: table",
+})
 
 return M

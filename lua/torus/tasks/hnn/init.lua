@@ -147,4 +147,4 @@ Task.report = report.report
 Task.report_options = { pictures = true }
 Task.baselines = baselines
 
-return Task
+return training.checked("hnn", Task, "train: table, test: table")

@@ -217,4 +217,4 @@ Task.report = report.report
 Task.report_options = { pictures = true }
 Task.baselines = baselines
 
-return Task
+return training.checked("nhf", Task, "sample: function")

@@ -178,4 +178,4 @@ Task.report_options = { split = true, pictures = true }
 Task.extrapolation = report.extrapolation
 Task.baselines = baselines
 
-return Task
+return training.checked("pixel_hnn", Task, "train: States|Frames, test: States|Frames")
