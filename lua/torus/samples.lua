@@ -470,12 +470,14 @@ function M.latin_hypercube(count, dims, opts)
   if count == 0 or dims == 0 then return core.zeros({ count, dims }, { dtype = o.dtype }) end
   local wide = { dtype = "float64", generator = o.generator }
   return core.no_grad(function()
-    local columns = {}
+    -- Before the first number is drawn: a size too large is refused at once.
+    local points = core.zeros({ count, dims }, { dtype = "float64" })
     for d = 1, dims do
       local cells = core.randperm(count, { generator = o.generator })
-      columns[d] = (ops.to(cells, "float64") - 1 + core.rand({ count }, wide)) / count
+      tensor.select(points, 2, d):copy_(
+        (ops.to(cells, "float64") - 1 + core.rand({ count }, wide)) / count)
     end
-    return in_cube(tensor.stack(columns, 2), o.dtype)
+    return in_cube(points, o.dtype)
   end)
 end
 
