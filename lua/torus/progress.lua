@@ -117,7 +117,7 @@ function Progress:line(step, loss)
   local elapsed = self.now() - self.start
   local new = step - self.done
   local rate = elapsed > 0 and new / elapsed or 0
-  local share = self.total > 0 and step / self.total or 1
+  local share = self.total > 0 and math.max(0, math.min(1, step / self.total)) or 1
   local full = math.floor(share * WIDTH)
   local bar = string.rep("#", full) .. string.rep(".", WIDTH - full)
   local speed = rate >= 1 and string.format("%.1f steps/s", rate)
@@ -157,7 +157,8 @@ function Progress:finish()
 end
 
 signature.methods("Progress", Progress, {
-  line = "step: integer, loss?: number", update = "step: integer, loss?: number",
+  line = "step: integer, loss?: number|table",
+  update = "step: integer, loss?: number|table", note = "values: number|table",
 })
 signature.functions("progress", M, { new = "total: integer, done?: integer, opts?: table" })
 

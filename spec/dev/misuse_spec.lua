@@ -31,7 +31,7 @@ describe("misuse of", function()
     local net = torus.nn.Linear(2, 2)
     raises("load_parameters: prefix: expected a string, got a table",
       function() net:load_parameters(net:named(), {}) end)
-    raises("measure: model: expected a Module, got nil", function() torus.train.measure(nil) end)
+    raises("measure: model: expected a table, got nil", function() torus.train.measure(nil) end)
     raises("measure: data: expected a table, got nil", function() torus.train.measure(net) end)
     local rings = torus.data.targets.get "rings"
     raises("log_density: expected x of shape", function() rings:log_density(5) end)

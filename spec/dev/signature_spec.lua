@@ -66,6 +66,18 @@ describe("torus.signature", function()
     assert.equal(#hnn:parameters(), #hnn.parameters(hnn))
   end)
 
+  it("is there for every public class", function()
+    local without = {}
+    for _, item in ipairs(exposed.all()) do
+      local _, parameters = signature.of(item.value)
+      local method = item.position and item.name:find("^%u%w*:") and item.name ~= "System:new"
+      if method and not (parameters and parameters[1] and parameters[1].name == "self") then
+        without[#without + 1] = item.name .. " (signature.methods of its class)"
+      end
+    end
+    assert.equal("", table.concat(without, "\n"))
+  end)
+
   it("declares what the documentation says, of what is public", function()
     local differences, count = {}, 0
     for _, item in ipairs(exposed.all()) do

@@ -3,6 +3,7 @@
 local Order = require "torus.data.order"
 local engine = require "torus.engine"
 local options = require "torus.options"
+local signature = require "torus.signature"
 
 local M = {}
 
@@ -139,5 +140,7 @@ function Tensors:state() return self.order:state() end
 -- set:load_state { epoch = 1, used = 2 }
 -- print(set:next())   -- [3., 4.]
 function Tensors:load_state(state) self.order:set_state(state) end
+
+signature.methods("Tensors", Tensors, { load_state = "state: table" })
 
 return M

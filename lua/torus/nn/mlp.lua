@@ -5,6 +5,7 @@ local Linear = require "torus.nn.linear"
 local activation = require "torus.nn.activation"
 local initialise = require "torus.nn.initialise"
 local options = require "torus.options"
+local signature = require "torus.signature"
 
 local MLP = Module.class("MLP")
 
@@ -101,5 +102,7 @@ function MLP:describe()
   return string.format("MLP(%s, %s)", table.concat(self.sizes, " "),
     tostring(self.activation_name))
 end
+
+signature.methods("MLP", MLP, {}, { new = "" })
 
 return MLP

@@ -101,7 +101,7 @@ local AVERAGED = { "mse_clean", "mse_given", "mse_noise", "mse_still", "valid",
   "reversal_mse", "energy_variance" }
 
 --- Measures a model on the first sequences of a split.
--- @tparam Module model an HGN or a PixelHNN
+-- @tparam table model an HGN or a PixelHNN
 -- @tparam table data size, length, batch(indices), the observed frames, and
 -- clean(indices), those without noise; with clean_unknown, of a user's own
 -- frames, the observed ones are used in their place, and mse_clean and mse_noise
@@ -201,7 +201,7 @@ local SAMPLES = {
 --- How near sampled frames are to frames of the data: their squared errors
 -- against the nearest one. For real frames that is about zero, for a mean image
 -- the variance of the data.
--- @tparam Module model an HGN
+-- @tparam table model an HGN
 -- @tparam table data of the training, as in measure
 -- @tparam[opt] table opts count=48 sequences sampled, of which every stride=6th
 -- frame; sequences=256 of the data to compare with; generator
@@ -286,8 +286,8 @@ function M.rows(result)
 end
 
 signature.functions("frames", M, {
-  measure = "model: Module, data: table, opts?: table",
-  samples = "model: Module, data: table, opts?: table", rows = "result: table",
+  measure = "model: table, data: table, opts?: table",
+  samples = "model: table, data: table, opts?: table", rows = "result: table",
 })
 
 return M
