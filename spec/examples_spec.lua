@@ -143,7 +143,7 @@ describe("examples", function()
     end
     assert.truthy(said:find("[[ 4., -3.],\n [-3.,  4.]]", 1, true))
     -- dp/dt at q = (0.1, 0.2): -q1 - 2 q1 q2, -q2 - q1^2 + q2^2
-    assert.truthy(said:find("dp/dt:%s+%[%-0.1400, %-0.1700%]"))
+    assert.truthy(said:find("dp/dt:%s+%[%-0.14, %-0.17%]"))
     assert.equal(0, (numbers(said, "{H, H} = (%S+):")))
     assert.equal(0, (numbers(said, "{L, K} = (%S+):")))
     -- {L, V} = q2 dV/dq1 - q1 dV/dq2 = q1 (2 q2^2 - q1^2 + q2^2) for the cubic
@@ -249,7 +249,7 @@ describe("examples", function()
     assert.equal(trace, squares)
     assert.is_true(numbers(said, "all of them, largest difference: (%S+)\n") < 1e-14)
     assert.truthy(said:find("try 6: stiffness %S+, ratio 2.000000000\n"))
-    assert.truthy(said:find("[ 5.0000, 10.0000, 15.0000,     ..., 18.0000, 12.0000,  6.0000]",
+    assert.truthy(said:find("[ 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 24.0, 18.0, 12.0,  6.0]",
       1, true))
     assert.truthy(said:find("09_modes.lua:%d+: solve: the matrix is singular\n"))
     assert.truthy(said:find("up to rounding:\ttrue\n"))

@@ -49,6 +49,13 @@ static bool check_integers(torus_scope *scope, const torus_call *call,
 static torus_tensor *forward(torus_scope *scope, const torus_call *call) {
   char a[TORUS_SHAPE_TEXT], b[TORUS_SHAPE_TEXT];
   torus_shape shape = call->in[0]->shape;
+  const double *numbers = call->attrs->f;
+  if (call->op->code == TORUS_EW_clamp && !(numbers[0] <= numbers[1])) {
+    return torus_scope_fail(
+        scope, TORUS_EINVAL,
+        "clamp: expected min up to max, got min %g and max %g", numbers[0],
+        numbers[1]);
+  }
   for (int i = 1; i < call->inputs; i++) {
     torus_shape joint;
     if (!torus_shape_broadcast(&shape, &call->in[i]->shape, &joint)) {

@@ -1,5 +1,6 @@
 /* Checks of arguments, options and lists. */
 #include "binding/binding.h"
+#include "core/words.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -173,8 +174,12 @@ void torus_check_keys(lua_State *L, int index, const char *operation,
     bool known = false;
     for (int i = 0; keys[i]; i++) known |= strcmp(key, keys[i]) == 0;
     if (!known) {
-      torus_raise_text(L, "%s: unknown option \"%s\" (known: %s)", operation,
-                       key, push_names(L, keys));
+      char hint[TORUS_WORD_TEXT];
+      const char *given = torus_describe(L, -1);
+      torus_raise_text(L, "%s: unknown option %s%s (known: %s)", operation,
+                       given,
+                       torus_word_hint(torus_word_nearest(key, keys), hint),
+                       push_names(L, keys));
     }
   }
 }

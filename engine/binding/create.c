@@ -245,6 +245,16 @@ static int full(lua_State *L) {
   return push_created(L, &c);
 }
 
+/* A range of integers has integer ends and steps: rounded, they would be no
+ * equal ones. */
+static void check_integers(lua_State *L, const creation *c, double first,
+                           double step) {
+  if (torus_dtype_is_float(c->dtype)) return;
+  if (first == floor(first) && step == floor(step)) return;
+  torus_raise_text(L, "%s: expected integers for %s, got numbers from %g by %g",
+                   c->operation, torus_dtype_name(c->dtype), first, step);
+}
+
 /* Both ends of a range lie within an integer dtype. */
 static void check_range(lua_State *L, const creation *c, double first,
                         double last) {
@@ -312,7 +322,8 @@ static int arange(lua_State *L) {
  * @tparam integer count
  * @tparam[opt] table opts dtype="float32" or another one; requires_grad=false
  * @treturn tensor (count)
- * @raise when the count is negative, or an end is outside of the dtype
+ * @raise when the count is negative, or a number is outside of the dtype or not
+ * an integer where that is one
  * @usage print(torus.linspace(0, 1, 5))   -- 0 0.25 0.5 0.75 1
  */
 static int linspace(lua_State *L) {
@@ -325,6 +336,7 @@ static int linspace(lua_State *L) {
   check_shape(L, &c);
   if (count > 0) check_range(L, &c, c.a, count > 1 ? c.last : c.a);
   c.b = count > 1 ? (c.last - c.a) / (double)(count - 1) : 0;
+  check_integers(L, &c, c.a, c.b);
   return push_created(L, &c);
 }
 

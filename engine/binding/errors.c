@@ -1,6 +1,7 @@
 /* Errors and what they say about values. */
 #include "binding/binding.h"
 #include "binding/running.h"
+#include "core/words.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -158,6 +159,31 @@ static int describe(lua_State *L) {
   return 1;
 }
 
+/* word_distance(a, b): see core/words.h */
+static int word_distance(lua_State *L) {
+  const char *a = torus_check_string(L, 1, "word_distance", "a word");
+  const char *b = torus_check_string(L, 2, "word_distance", "a word");
+  lua_pushinteger(L, torus_word_distance(a, b));
+  return 1;
+}
+
+/* nearest(word, {known, ...}): the one that is most like it, or nil */
+static int nearest(lua_State *L) {
+  torus_word_search search = {
+      .wanted = torus_check_string(L, 1, "nearest", "a word")};
+  torus_check_table(L, 2, "nearest", "the known words");
+  lua_settop(L, 2);
+  int count = torus_own_list(L, 2, "nearest"); /* keeps the words alive */
+  for (int i = 1; i <= count; i++) {
+    if (lua_rawgeti(L, 2, i) == LUA_TSTRING) {
+      torus_word_try(&search, lua_tostring(L, -1));
+    }
+    lua_pop(L, 1);
+  }
+  lua_pushstring(L, search.best);
+  return 1;
+}
+
 /* is_released(value): whether it is a tensor whose memory was given back */
 static int is_released(lua_State *L) {
   torus_tensor **box = torus_test_box(L, 1);
@@ -192,6 +218,7 @@ void torus_open_errors(lua_State *L) {
   static const luaL_Reg functions[] = {
       {"set_library", set_library}, {"raise", raise_text},
       {"raised", raised},           {"describe", describe},
-      {"is_released", is_released}, {NULL, NULL}};
+      {"is_released", is_released}, {"word_distance", word_distance},
+      {"nearest", nearest},         {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
 }

@@ -4,6 +4,7 @@
 #include "autodiff/op.h"
 #include "binding/binding.h"
 #include "core/alloc.h"
+#include "core/words.h"
 #include "kernels/move.h"
 
 #include <string.h>
@@ -198,6 +199,25 @@ static torus_tensor *take_slice(torus_scope *scope, void *arg) {
   return part ? torus_reshape(scope, part, &s->kept) : NULL;
 }
 
+/* Properties and methods (upvalue 1) are known; the key is at index 2. */
+static int raise_unknown(lua_State *L, const char *key) {
+  static const char *const properties[] = {"shape", "dtype", "requires_grad",
+                                           "is_leaf", "grad"};
+  char hint[TORUS_WORD_TEXT];
+  torus_word_search search = {.wanted = key};
+  for (size_t i = 0; i < sizeof properties / sizeof *properties; i++) {
+    torus_word_try(&search, properties[i]);
+  }
+  lua_pushnil(L);
+  while (lua_next(L, lua_upvalueindex(1))) {
+    lua_pop(L, 1);
+    torus_word_try(&search, lua_tostring(L, -1));
+  }
+  return torus_raise_text(L, "a tensor has no property or method %s%s",
+                          torus_describe(L, 2),
+                          torus_word_hint(search.best, hint));
+}
+
 /* x[i], x[{...}], properties and methods (upvalue 1). */
 static int index_tensor(lua_State *L) {
   if (lua_type(L, 2) == LUA_TSTRING) {
@@ -206,7 +226,7 @@ static int index_tensor(lua_State *L) {
     const char *key = lua_tostring(L, 2);
     torus_tensor *x = torus_check_tensor(L, 1, key);
     if (push_property(L, x, key)) return 1;
-    return torus_raise_text(L, "a tensor has no property or method '%s'", key);
+    return raise_unknown(L, key);
   }
   slicing s = {.x = torus_check_tensor(L, 1, "index")};
   read_slicing(L, &s, 2);

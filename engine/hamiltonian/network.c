@@ -1,5 +1,7 @@
 #include "hamiltonian/network.h"
 
+#include "core/words.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -18,9 +20,12 @@ static int find(const char *const *names, const char *name, const char *what,
     snprintf(known + used, sizeof known - used, "%s%s", i > 0 ? ", " : "",
              names[i]);
   }
+  char hint[TORUS_WORD_TEXT];
   torus_status_fail(status, TORUS_EINVAL,
-                    "%s: network %d: unknown %s \"%s\" (known: %s)", operation,
-                    number, what, name, known);
+                    "%s: network %d: unknown %s \"%.60s\"%s (known: %s)",
+                    operation, number, what, name,
+                    torus_word_hint(torus_word_nearest(name, names), hint),
+                    known);
   return -1;
 }
 

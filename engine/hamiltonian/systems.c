@@ -1,5 +1,7 @@
 #include "hamiltonian/systems.h"
 
+#include "core/words.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -291,15 +293,17 @@ static const entry *find(const char *name) {
 }
 
 static bool fail_unknown(const char *name, torus_status *status) {
-  char known[256] = "";
+  char known[256] = "", hint[TORUS_WORD_TEXT];
+  torus_word_search search = {.wanted = name};
   for (size_t i = 0; i < sizeof entries / sizeof *entries; i++) {
     size_t used = strlen(known);
     snprintf(known + used, sizeof known - used, "%s%s", i > 0 ? ", " : "",
              entries[i].name);
+    torus_word_try(&search, entries[i].name);
   }
   return torus_status_fail(status, TORUS_EINVAL,
-                           "rk45: unknown vector field \"%s\" (known: %s)",
-                           name, known);
+                           "rk45: unknown vector field \"%.60s\"%s (known: %s)",
+                           name, torus_word_hint(search.best, hint), known);
 }
 
 bool torus_system_field(const char *name, int64_t size, const double *constants,

@@ -5,6 +5,10 @@
 #include <gif_lib.h>
 #include <string.h>
 
+/* More than what a byte of LZW codes can stand for: at least nine bits for at
+ * most 4,096 pixels. A canvas that nothing could fill is no picture. */
+#define PIXELS_PER_BYTE 4096
+
 typedef struct reader {
   const unsigned char *data;
   size_t bytes, at;
@@ -165,6 +169,9 @@ static bool decode(GifFileType *gif, reader *r) {
   r->control = plain;
   size_t area = (size_t)r->height * (size_t)r->width * 4;
   if (r->height < 1 || r->width < 1) return fail(r, "its canvas is empty");
+  if (area / 4 / PIXELS_PER_BYTE > r->bytes) {
+    return fail(r, "it has too few bytes for its canvas");
+  }
   if ((int64_t)area > TORUS_PICTURE_MAX) {
     return fail(r, "expected a film of at most 1 GiB");
   }

@@ -23,6 +23,8 @@ for _, name in ipairs {
   M[name] = core[name]
 end
 
+M.print_options = require("torus.format").print_options
+
 for name, f in pairs(core.ops) do M[name] = f end
 for name, f in pairs(tensor) do M[name] = f end
 for name, f in pairs(samples) do M[name] = f end

@@ -1,16 +1,55 @@
---- How tensors print: values aligned in columns, the corners of large ones,
--- then dtype and shape; all on one line where there is only one. Of more than
--- three dimensions that would make a long text, the first and the last
--- matrices, each under its index.
+--- How tensors print: whole up to a thousand numbers, the corners of larger ones,
+-- values aligned in columns, then dtype and shape; all on one line where there is
+-- only one. Of more than three dimensions that would make a long text, the first
+-- and the last matrices, each under its index.
 -- @module torus.format
+-- @public torus
 
 local core = require "torus.core"
+local options = require "torus.options"
 
 local M = {}
 
 local EDGE = 3 -- elements shown at either end of a long dimension
 local LONG = 8 -- a dimension longer than this is cut
 local LINES = 60 -- a text longer than this shows single matrices
+local DIGITS = 15 -- that every float64 holds
+
+local RULES = {
+  precision = { default = "default" },
+  threshold = { default = 1000, type = "integer", min = 0 },
+  width = { default = 80, type = "integer", min = 1 },
+}
+local current = options.resolve("print_options", nil, RULES)
+
+--- Sets how tensors print, from now on.
+-- @function torus.print_options
+-- @tparam[opt] table opts what is not named stays as it is
+-- @tparam[opt="default"] integer|string opts.precision decimals, from 0 to 17; by default
+-- 4 of float32, and of float64 as many as it has, up to 15 digits
+-- @tparam[opt=1000] integer opts.threshold tensors of more numbers show their corners
+-- @tparam[opt=80] integer opts.width where rows are broken into lines
+-- @treturn table the options before, which restore them
+-- @raise for an unknown option or a precision out of range
+-- @usage
+-- before = torus.print_options { precision = 2, width = 60 }
+-- print(torus.rand(3, 4))
+-- torus.print_options(before)
+function M.print_options(opts)
+  options.resolve("print_options", opts, RULES)
+  local changed = {}
+  for key, value in pairs(current) do changed[key] = value end
+  for key in pairs(opts or {}) do changed[key] = opts[key] end
+  changed = options.resolve("print_options", changed, RULES)
+  local p = changed.precision
+  if p ~= "default" and not (math.type(p) == "integer" and p >= 0 and p <= 17) then
+    options.raise('print_options: option "precision": expected 0 to 17 or "default", got %s',
+      options.show(p))
+  end
+  local before = current
+  current = changed
+  return before
+end
 
 -- The indices of a dimension to show; false marks the gap.
 local function shown_indices(size, long)
@@ -25,27 +64,24 @@ local function shown_indices(size, long)
   return list
 end
 
--- The format of numbers that are shown together: integers, with four decimals or, where
--- these would hide the small ones or crowd out the large ones, as powers.
-local function style(smallest, largest, integers)
-  if integers and largest < 1e6 then return "%.0f." end
-  if smallest >= 1e-3 and largest < 1e5 then return "%.4f" end
-  return "%.4e"
-end
-
-local function number(v, form)
-  if type(v) == "boolean" or math.type(v) == "integer" then return tostring(v) end
-  if v ~= v then return "nan" end
-  if v == math.huge or v == -math.huge then return v > 0 and "inf" or "-inf" end
-  return form:format(v == 0 and 0 or v) -- without the sign of -0
+-- The greatest number of digits behind the point that a format with `most` leaves when
+-- zeros at the end are dropped, at least 1.
+local function needed(values, most, letter)
+  local form, count = "%." .. most .. letter, 1
+  for _, v in ipairs(values) do
+    if math.type(v) == "float" and v - v == 0 then
+      local digits = form:format(v):match("%.(%d-)0*e") or form:format(v):match("%.(%d-)0*$")
+      count = math.max(count, #(digits or ""))
+    end
+  end
+  return count
 end
 
 -- What style() needs to know of a list of numbers.
 local function extent(values)
   local smallest, largest, integers = math.huge, 0, true
-  if type(values[1]) == "boolean" then return 0, 0, true end
   for _, v in ipairs(values) do
-    local size = math.abs(v)
+    local size = type(v) == "number" and math.abs(v) or 0
     if size > 0 and size < math.huge then
       smallest, largest = math.min(smallest, size), math.max(largest, size)
       integers = integers and v == math.floor(v)
@@ -54,15 +90,43 @@ local function extent(values)
   return smallest, largest, integers
 end
 
+-- The format of numbers that are shown together: integers, decimals or, where these
+-- would hide the small ones or crowd out the large ones, powers.
+local function style(values, dtype)
+  local smallest, largest, integers = extent(values)
+  local exact = dtype == "float64"
+  if integers and largest < (exact and 1e15 or 1e6) then return "%.0f." end
+  local precision = current.precision
+  if smallest >= 1e-3 and largest < 1e5 then
+    if precision ~= "default" then return "%." .. precision .. "f" end
+    local before = math.max(1, #("%.0f"):format(math.floor(largest)))
+    return exact and "%." .. needed(values, DIGITS - before, "f") .. "f" or "%.4f"
+  end
+  if precision ~= "default" then return "%." .. precision .. "e" end
+  return exact and "%." .. needed(values, DIGITS - 1, "e") .. "e" or "%.4e"
+end
+
+local function number(v, form)
+  if math.type(v) ~= "float" then return tostring(v) end
+  if v ~= v then return "nan" end
+  if v == math.huge or v == -math.huge then return v > 0 and "inf" or "-inf" end
+  return form:format(v == 0 and 0 or v) -- without the sign of -0
+end
+
 -- Texts of the shown elements of tensors, row by row, and their greatest
 -- width. Rows hold the positions of texts until all of them are known.
-local function cells(tensors)
+local function cells(tensors, whole)
   local values, width, gap = {}, 0, false
-  local function collect(part)
-    if part:dim() == 0 then
-      values[#values + 1] = part:item()
+  local function take(nested)
+    if type(nested) ~= "table" then
+      values[#values + 1] = nested
       return #values
     end
+    for i, child in ipairs(nested) do nested[i] = take(child) end
+    return nested
+  end
+  local function collect(part)
+    if part:dim() == 0 or whole then return take(part:totable()) end
     local row = {}
     for _, i in ipairs(shown_indices(part:size(1))) do
       row[#row + 1] = i and collect(part[i]) or "..."
@@ -72,7 +136,7 @@ local function cells(tensors)
   end
   local nested = {}
   for i, x in ipairs(tensors) do nested[i] = collect(x) end
-  local form = style(extent(values))
+  local form = style(values, tensors[1].dtype)
   for i, v in ipairs(values) do
     values[i] = number(v, form)
     width = math.max(width, #values[i])
@@ -87,14 +151,25 @@ local function cells(tensors)
   return write(nested), gap and math.max(width, 3) or width
 end
 
-local function render(node, width, depth, lines, prefix, suffix)
-  local flat = type(node[1]) ~= "table"
-  if flat then
-    local row = {}
-    for i, text in ipairs(node) do
-      row[i] = (" "):rep(width - #text) .. text
+-- One row, broken where it would be too wide; what follows is indented as its brackets
+-- are.
+local function add_row(texts, width, depth, lines, prefix, suffix)
+  local line = prefix .. "["
+  for i, text in ipairs(texts) do
+    local cell = (" "):rep(width - #text) .. text .. (i < #texts and "," or "]" .. suffix)
+    if i > 1 and #line + 1 + #cell > current.width then
+      lines[#lines + 1] = line
+      line = (" "):rep(depth + 1) .. cell
+    else
+      line = line .. (i > 1 and " " or "") .. cell
     end
-    lines[#lines + 1] = prefix .. "[" .. table.concat(row, ", ") .. "]" .. suffix
+  end
+  lines[#lines + 1] = line
+end
+
+local function render(node, width, depth, lines, prefix, suffix)
+  if type(node[1]) ~= "table" then
+    add_row(node, width, depth, lines, prefix, suffix)
     return
   end
   for i, child in ipairs(node) do
@@ -151,8 +226,8 @@ local function add_matrices(x, shape, lines)
   end
 end
 
-local function add_nested(x, lines)
-  local nested, width = cells { x }
+local function add_nested(x, lines, whole)
+  local nested, width = cells({ x }, whole)
   render(nested[1], width, 0, lines, "", "")
 end
 
@@ -170,14 +245,15 @@ function M.tensor(x)
   if not alive then return "tensor (released)" end
   if #shape == 0 then
     local v = x:item()
-    return number(v, style(extent { v })) .. "  " .. tail(x)
+    return number(v, style({ v }, x.dtype)) .. "  " .. tail(x)
   end
   if x:numel() == 0 then return "[]  " .. tail(x) end
   local lines = {}
-  if #shape > 3 and line_count(shape) > LINES then
+  local whole = x:numel() <= current.threshold
+  if not whole and #shape > 3 and line_count(shape) > LINES then
     core.no_grad(add_matrices, x:detach(), shape, lines)
   else
-    core.no_grad(add_nested, x:detach(), lines)
+    core.no_grad(add_nested, x:detach(), lines, whole)
   end
   if #lines == 1 then return lines[1] .. "  " .. tail(x) end
   lines[#lines + 1] = tail(x)

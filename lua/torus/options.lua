@@ -70,48 +70,21 @@ function M.is_callable(value)
 end
 
 --- The number of letters to insert, delete, replace or exchange with a neighbour to
--- turn one word into another (Levenshtein's distance with transpositions).
+-- turn one word into another (Levenshtein's distance with transpositions), whatever
+-- their case; 1000 for words of more than 64 letters.
+-- @function distance
 -- @tparam string a
 -- @tparam string b
 -- @treturn integer
-function M.distance(a, b)
-  local before, row = nil, {}
-  for j = 0, #b do row[j] = j end
-  for i = 1, #a do
-    local new = { [0] = i }
-    for j = 1, #b do
-      local same = a:byte(i) == b:byte(j)
-      new[j] = math.min(row[j - 1] + (same and 0 or 1), row[j] + 1,
-        new[j - 1] + 1)
-      if i > 1 and j > 1 and a:byte(i) == b:byte(j - 1)
-        and a:byte(i - 1) == b:byte(j) then
-        new[j] = math.min(new[j], before[j - 2] + 1)
-      end
-    end
-    before, row = row, new
-  end
-  return row[#b]
-end
+M.distance = core.word_distance
 
 --- The known name that is most like a wrong one: at most a third of its letters
 -- differ, or it contains the wrong one.
+-- @function nearest
 -- @tparam string name
 -- @tparam {string,...} known
 -- @treturn ?string
-function M.nearest(name, known)
-  local wanted, limit = name:lower(), #name // 3
-  local best, smallest
-  for _, other in ipairs(known) do
-    local d = M.distance(wanted, other:lower())
-    if #name > 2 and other:lower():find(wanted, 1, true) then
-      d = math.min(d, limit)
-    end
-    if d <= limit and (not smallest or d < smallest) then
-      best, smallest = other, d
-    end
-  end
-  return best
-end
+M.nearest = core.nearest
 
 --- The part of a message that offers the known name most like a wrong one.
 -- @param name what was given

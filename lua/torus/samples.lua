@@ -28,7 +28,7 @@ local FLOATS = rules("dtype", "requires_grad", "generator")
 local NUMBERS = rules("dtype", "generator")
 
 local function is_list(value)
-  return type(value) == "table" and (#value > 0 or next(value) == nil)
+  return type(value) == "table" and (rawlen(value) > 0 or next(value) == nil)
 end
 
 -- A shape as a list or as numbers, nil where there is none, then options.
@@ -42,15 +42,18 @@ local function shape_and_options(operation, known, ...)
       shape[i], i = args[i], i + 1
     end
   end
-  for k, size in ipairs(shape or {}) do
-    if not math.tointeger(size) or size < 0 then
+  local sizes = shape and {}
+  for k = 1, rawlen(shape or {}) do
+    local size = rawget(shape, k)
+    if type(size) ~= "number" or not math.tointeger(size) or size < 0 then
       raise("%s: expected integers from 0 as the shape, got %s at %d", operation, show(size), k)
     end
+    sizes[k] = math.tointeger(size)
   end
   if args[i + 1] ~= nil then
     raise("%s: too many arguments, the first one too many is %s", operation, show(args[i + 1]))
   end
-  return shape, options.resolve(operation, args[i], known)
+  return sizes, options.resolve(operation, args[i], known)
 end
 
 -- A parameter of a distribution: a number or a tensor of floats, within limits.

@@ -187,12 +187,16 @@ end
 function M.pad(x, amounts)
   check("pad", x)
   if type(amounts) ~= "table" or #amounts ~= x:dim() then
-    raise(("pad: expected %d pairs {before, after}, one per dimension, got %s")
+    raise(("pad: expected a pair {before, after} for each of %d dimensions, got %s")
       :format(x:dim(), show(amounts)))
   end
   local start, shape, step = {}, x.shape, {}
   for d, pair in ipairs(amounts) do
-    local before = integer("pad", "an amount", type(pair) == "table" and pair[1])
+    if type(pair) ~= "table" or #pair ~= 2 then
+      raise(("pad: expected a pair {before, after} for dimension %d, got %s")
+        :format(d, show(pair)))
+    end
+    local before = integer("pad", "an amount", pair[1])
     local after = integer("pad", "an amount", pair[2])
     if before < 0 or after < 0 then
       raise(("pad: expected amounts from 0, got {%d, %d}"):format(before, after))

@@ -266,7 +266,14 @@ describe("a tensor as a Lua value", function()
 
   it("says which fields it has not", function()
     local x = torus.zeros(2)
-    raises("a tensor has no property or method 'shap'", function() return x.shap end)
+    raises('a tensor has no property or method "shap", did you mean "shape"?',
+      function() return x.shap end)
+    raises('a tensor has no property or method "sume", did you mean "sum"?',
+      function() return x:sume() end)
+    raises('zeros: unknown option "dtpe", did you mean "dtype"?',
+      function() torus.zeros(2, { dtpe = "float64" }) end)
+    raises('sum: unknown option "kepdim", did you mean "keepdim"?',
+      function() x:sum { kepdim = true } end)
     raises("a tensor has no property 'data' that can be set (there are requires_grad and grad)",
       function() x.data = 1 end)
     raises("a tensor has no property 'dtype' that can be set (there are requires_grad and grad)",

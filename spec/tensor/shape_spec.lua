@@ -193,13 +193,13 @@ describe("joining", function()
     local x = torus.tensor { { 1, 2 } }
     assert.same({ { 0, 1, 2 }, { 0, 0, 0 } }, x:pad { { 0, 1 }, { 1, 0 } }:totable())
     assert.same({ { 1, 2 } }, x:pad { { 0, 0 }, { 0, 0 } }:totable())
-    raises("pad: expected 2 pairs {before, after}", function() x:pad { { 1, 1 } } end)
+    raises("pad: expected a pair {before, after} for each of 2 dimensions", function() x:pad { { 1, 1 } } end)
     raises("pad: expected amounts from 0, got {-1, 0}",
       function() x:pad { { 0, 1 }, { -1, 0 } } end)
     raises("pad: expected an integer as an amount, got 0.5",
       function() x:pad { { 0, 1 }, { 0.5, 0 } } end)
-    raises("pad: expected an integer as an amount, got false", function() x:pad { 1, 1 } end)
-    raises("pad: expected 2 pairs", function() x:pad() end)
+    raises("pad: expected a pair {before, after} for dimension 1, got 1", function() x:pad { 1, 1 } end)
+    raises("pad: expected a pair {before, after} for each of 2 dimensions", function() x:pad() end)
   end)
 end)
 
