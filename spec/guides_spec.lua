@@ -104,8 +104,9 @@ end
 local function is_known(name)
   local value = torus
   for key in name:gsub("^torus%.?", ""):gmatch("[^.]+") do
-    value = type(value) == "table" and value[key]
-    if value == nil or value == false then value = nil break end
+    local ok, found = pcall(function() return type(value) == "table" and value[key] end)
+    value = ok and found or nil
+    if not value then break end
   end
   if value ~= nil then return true end
   local module, key = name, nil

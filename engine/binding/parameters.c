@@ -1,5 +1,6 @@
 /* Parameters of registered operations, as their descriptors declare them. */
 #include "binding/invocation.h"
+#include "core/words.h"
 #include "hamiltonian/network.h"
 
 #include <math.h>
@@ -153,11 +154,14 @@ static void read_networks(lua_State *L, reading *r, int index) {
 static void read_choice(lua_State *L, torus_invocation *v, const torus_param *p,
                         int64_t *chosen, int index) {
   luaL_Buffer known;
+  char hint[TORUS_WORD_TEXT];
+  torus_word_search search = {.wanted = ""};
   if (lua_type(L, index) == LUA_TSTRING) {
-    const char *name = lua_tostring(L, index);
+    search.wanted = lua_tostring(L, index);
     for (int i = 0; v->op->choice(i); i++) {
       *chosen = i;
-      if (strcmp(v->op->choice(i), name) == 0) return;
+      if (strcmp(v->op->choice(i), search.wanted) == 0) return;
+      torus_word_try(&search, v->op->choice(i));
     }
   }
   luaL_buffinit(L, &known);
@@ -166,8 +170,9 @@ static void read_choice(lua_State *L, torus_invocation *v, const torus_param *p,
     luaL_addstring(&known, v->op->choice(i));
   }
   luaL_pushresult(&known);
-  torus_raise_text(L, "%s: expected one of %s as %s, got %s", v->op->name,
-                   lua_tostring(L, -1), p->name, torus_describe(L, index));
+  torus_raise_text(L, "%s: expected one of %s as %s, got %s%s", v->op->name,
+                   lua_tostring(L, -1), p->name, torus_describe(L, index),
+                   torus_word_hint(search.best, hint));
 }
 
 static void read_flag(lua_State *L, torus_invocation *v, const torus_param *p,

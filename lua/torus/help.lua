@@ -50,7 +50,10 @@ local function is_public(entry)
   local value = package.loaded.torus
   for part in entry.name:gsub("^torus%.?", ""):gmatch("[%w_]+") do
     if type(value) ~= "table" then return false end
-    value = value[part]
+    -- modules raise for what they don't have
+    local ok, found = pcall(function() return value[part] end)
+    if not ok then return false end
+    value = found
   end
   return value ~= nil
 end

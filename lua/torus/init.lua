@@ -6,6 +6,7 @@
 -- @module torus
 
 local core = require "torus.core"
+local options = require "torus.options"
 
 local M = { _VERSION = "torus 0.1" }
 
@@ -50,14 +51,30 @@ local members = {
 -- A part comes before an operation of its name, and calls it: torus.fft(x).
 for name in pairs(parts) do M[name] = nil end
 
+-- What is asked for and not there is a mistake, of which a nil tells later and less.
+local function unknown(noun, known)
+  return function(t, key)
+    if type(key) ~= "string" then return nil end
+    local names = {}
+    for name in pairs(t) do names[#names + 1] = tostring(name) end
+    for name in pairs(known or {}) do names[#names + 1] = name end
+    options.raise("%s has no %s%s", noun, options.show(key), options.did_you_mean(key, names))
+  end
+end
+
+local missing = unknown("torus", parts)
+
 return setmetatable(M, {
   __parts = parts, -- for the prompt's completion
   __index = function(t, key)
     local name = parts[key]
-    if not name then return nil end
+    if not name then return missing(t, key) end
     local part = require(name)
     local value = part
     if members[key] then value = part[key] end
+    if type(value) == "table" and getmetatable(value) == nil then
+      setmetatable(value, { __index = unknown("torus." .. key) })
+    end
     rawset(t, key, value)
     return value
   end,

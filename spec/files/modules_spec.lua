@@ -1,5 +1,7 @@
 local files = require "torus.files"
 local modules = require "torus.modules"
+local raises = require "spec.support.raises"
+local torus = require "torus"
 
 describe("modules", function()
   local folder, before = nil, package.path
@@ -50,5 +52,20 @@ describe("modules", function()
     for _, name in ipairs(modules.names("torus.systems")) do
       assert.are.equal(name, require("torus.systems." .. name).name)
     end
+  end)
+end)
+
+describe("the facade and its parts", function()
+  it("answer a name that they don't have with the nearest one", function()
+    for text, f in pairs {
+      ['torus has no "zeross", did you mean "zeros"?'] = function() return torus.zeross end,
+      ['torus has no "linlag", did you mean "linalg"?'] = function() return torus.linlag end,
+      ['torus.nn has no "Liner", did you mean "Linear"?'] = function() return torus.nn.Liner end,
+      ['torus.optim has no "xyz"'] = function() return torus.optim.xyz end,
+    } do
+      raises(text, f)
+    end
+    assert.is_nil(torus[1])
+    assert.is_nil(rawget(torus, "zeross"))
   end)
 end)

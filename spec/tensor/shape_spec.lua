@@ -268,7 +268,7 @@ describe("images", function()
     raises("with stride 1 and padding -1", function() x:conv2d(w, { padding = -1 }) end)
     raises("padding 4611686018427387904", function() x:conv2d(w, { padding = 1 << 62 }) end)
     raises("can't have the shape", function() x:conv2d(w, { padding = 1 << 39 }) end)
-    raises("conv2d: unknown option \"pad\" (known: stride, padding)",
+    raises("conv2d: unknown option \"pad\", did you mean \"padding\"? (known: stride, padding)",
       function() x:conv2d(w, { pad = 1 }) end)
     raises("conv2d: expected a bias of shape (3), got (2)",
       function() x:conv2d(w, torus.ones(2)) end)
@@ -298,7 +298,7 @@ describe("images", function()
     raises("sum: dimension 3 is outside of a tensor with 2 dimensions",
       function() torus.ones(2, 3):sum(3) end)
     raises("sum: dimension 1 is named twice", function() torus.ones(2, 3):sum({ 1, -2 }) end)
-    raises("sum: unknown option \"dims\" (known: dim, keepdim)",
+    raises("sum: unknown option \"dims\", did you mean \"dim\"? (known: dim, keepdim)",
       function() torus.ones(2, 3):sum { dims = 1 } end)
     raises("sum: expected a plain list as dim, got one with the key \"dim\"",
       function() torus.ones(2, 3):sum({ dim = 1 }, true) end)
