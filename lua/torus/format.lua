@@ -3,7 +3,6 @@
 -- only one. Of more than three dimensions that would make a long text, the first
 -- and the last matrices, each under its index.
 -- @module torus.format
--- @public torus
 
 local core = require "torus.core"
 local options = require "torus.options"

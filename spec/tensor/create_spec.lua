@@ -63,7 +63,8 @@ describe("torus.tensor", function()
   end)
 
   it("checks its options", function()
-    raises("tensor: unknown option \"dtyp\", did you mean \"dtype\"? (known: dtype, requires_grad, generator)",
+    raises("tensor: unknown option \"dtyp\", did you mean \"dtype\"? (known: dtype, "
+      .. "requires_grad, generator)",
       function() torus.tensor(1, { dtyp = "float64" }) end)
     raises("tensor: expected the dtype \"float32\"",
       function() torus.tensor(1, { dtype = "half" }) end)

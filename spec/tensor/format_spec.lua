@@ -37,8 +37,8 @@ describe("a printed tensor", function()
     local _, numbers = text:gsub("%d+%.", "")
     assert.equal(1000, numbers)
     assert.is_nil(text:find("...", 1, true))
-    assert.equal("[ 1.,  2.,  3.,  4.,  5.,  6.,  7.,  8.,  9., 10., 11., 12., 13., 14., 15., 16.,\n"
-      .. " 17., 18.]\nfloat32 (18)", tostring(torus.arange(18)))
+    assert.equal("[ 1.,  2.,  3.,  4.,  5.,  6.,  7.,  8.,  9., 10., 11., 12., 13., 14., 15., "
+      .. "16.,\n 17., 18.]\nfloat32 (18)", tostring(torus.arange(18)))
     assert.equal("[[[ 1.,  2.,  3.,  4.,  5.,  6.,  7.,  8.,  9., 10., 11., 12., 13., 14., 15.,\n"
       .. "   16., 17., 18.]]]\nfloat32 (1,1,18)", tostring(torus.arange(18):reshape(1, 1, 18)))
   end)

@@ -193,12 +193,14 @@ describe("joining", function()
     local x = torus.tensor { { 1, 2 } }
     assert.same({ { 0, 1, 2 }, { 0, 0, 0 } }, x:pad { { 0, 1 }, { 1, 0 } }:totable())
     assert.same({ { 1, 2 } }, x:pad { { 0, 0 }, { 0, 0 } }:totable())
-    raises("pad: expected a pair {before, after} for each of 2 dimensions", function() x:pad { { 1, 1 } } end)
+    raises("pad: expected a pair {before, after} for each of 2 dimensions",
+      function() x:pad { { 1, 1 } } end)
     raises("pad: expected amounts from 0, got {-1, 0}",
       function() x:pad { { 0, 1 }, { -1, 0 } } end)
     raises("pad: expected an integer as an amount, got 0.5",
       function() x:pad { { 0, 1 }, { 0.5, 0 } } end)
-    raises("pad: expected a pair {before, after} for dimension 1, got 1", function() x:pad { 1, 1 } end)
+    raises("pad: expected a pair {before, after} for dimension 1, got 1",
+      function() x:pad { 1, 1 } end)
     raises("pad: expected a pair {before, after} for each of 2 dimensions", function() x:pad() end)
   end)
 end)
