@@ -26,7 +26,9 @@ local function member(value, name)
   local meta = debug.getmetatable(value)
   local parts = meta and meta.__parts
   if parts and not parts[name] then return rawget(value, name) end
-  return value[name]
+  -- Modules raise for what they don't have.
+  local ok, found = pcall(function() return value[name] end)
+  return ok and found or nil
 end
 
 local function value_of(name)
