@@ -3,7 +3,7 @@ local raises = require "spec.support.raises"
 local lfs = require "lfs"
 
 local npy = torus.npy
-local DTYPES = { "float32", "float64", "int64", "uint8" }
+local DTYPES = { "float32", "float64", "int64", "int32", "uint8" }
 
 local folder
 
@@ -62,6 +62,15 @@ describe("an .npy file", function()
     end
   end)
 
+  it("keeps bools", function()
+    local x = torus.tensor { { true, false, true } }
+    assert(npy.save(path("b.npy"), x))
+    local y = assert(npy.load(path("b.npy")))
+    assert.equal("bool", y.dtype)
+    assert.same({ { true, false, true } }, y:totable())
+    assert.same("|b1", npy.header("bool", { 1 }):match("'descr': '([^']+)'"))
+  end)
+
   it("begins as numpy's own, with the data aligned", function()
     assert(npy.save(path("x.npy"), torus.zeros({ 3 }, { dtype = "float64" })))
     local file = io.open(path("x.npy"), "rb")
@@ -95,6 +104,11 @@ describe("an .npy file", function()
       assert.equal(dtype, x.dtype)
       assert.same(wanted, x:totable())
     end
+    check("int32", { -2, 1 << 30 }, read("<i4", ("<i4i4"):pack(-2, 1 << 30), 2))
+    check("int32", { -2, 3 }, read(">i2", (">i2i2"):pack(-2, 3), 2))
+    check("int32", { 65534 }, read("<u2", "\254\255", 1))
+    check("int32", { -1, 127 }, read("|i1", "\255\127", 2))
+    check("bool", { true, false }, read("|b1", "\1\0", 2))
     check("float32", { 1.5, -2 }, read(">f4", (">ff"):pack(1.5, -2), 2))
     check("float64", { 0.1 }, read(">f8", (">d"):pack(0.1), 1))
     check("int64", { -2, 1 << 40 }, read(">i8", (">i8i8"):pack(-2, 1 << 40), 2))
@@ -185,6 +199,7 @@ describe("a damaged .npy file", function()
     refused(pack(header("<M8[s]", "(2,)"), ("\0"):rep(16)), "got <M8[s]")
     refused(pack(header("|f4", "(2,)"), ("\0"):rep(8)), "got |f4")
     refused(pack(header("<f3", "(2,)"), ("\0"):rep(8)), "got <f3")
+    refused(pack(header("|b1", "(2,)"), "\1\2"), "element 2: expected a bool as 0 or 1, got 2")
     refused(pack(header("<u8", "(1,)"), ("\255"):rep(8)),
       "element 1: expected an integer below 2^63, got 18446744073709551615")
     refused(pack(header("<U3", "(2,)"), ("\0"):rep(24)), "got <U3")

@@ -109,6 +109,18 @@ describe("a file of tensors", function()
     assert.same({ a = "b" }, metadata)
   end)
 
+  it("keeps bools and int32", function()
+    local tensors = { b = torus.tensor { true, false },
+      i = torus.tensor({ -5, 7 }, { dtype = "int32" }) }
+    local where = write("kinds", "")
+    assert(torus.save(where, tensors))
+    local again = assert(torus.load(where))
+    assert.same({ true, false }, again.b:totable())
+    assert.equal("bool", again.b.dtype)
+    assert.same({ -5, 7 }, again.i:totable())
+    assert.equal("int32", again.i.dtype)
+  end)
+
   it("of half the width comes as float32, of other integers wider", function()
     -- bfloat16: the upper halves of float32
     local halves = {}
