@@ -1,10 +1,12 @@
-/* Reading and adding by index. Index tensors are int64, counted from 1.
+/* Reading and adding by index, and the indices of what is not 0. Index tensors
+ * are int64, counted from 1.
  *
  * Two pairs of adjoints: index_select and index_add share one list of indices
  * along a dimension; gather and scatter_add have an index for every element. */
 #include "autodiff/build.h"
 #include "core/alloc.h"
 #include "kernels/move.h"
+#include "kernels/select.h"
 
 #include <inttypes.h>
 
@@ -15,7 +17,8 @@ static bool check_index(torus_scope *scope, const torus_call *call,
   const torus_tensor *index = call->in[1];
   if (index->dtype != TORUS_INT64) {
     return torus_status_fail(&scope->status, TORUS_EINVAL,
-                             "%s: expected an int64 tensor of indices, got %s",
+                             "%s: expected an int64 tensor of indices, got %s; "
+                             "convert it with index:to(\"int64\")",
                              call->op->name, torus_dtype_name(index->dtype));
   }
   int64_t count = torus_tensor_count(index);
@@ -96,10 +99,11 @@ static torus_tensor *index_forward(torus_scope *scope, const torus_call *call) {
       !check_index(scope, call, long_shape.size[dim])) {
     return NULL;
   }
-  if (adjoint && !torus_dtype_is_float(x->dtype)) {
+  if (adjoint && x->dtype == TORUS_BOOL) {
     return torus_scope_fail(scope, TORUS_EINVAL,
-                            "%s: expected a float32 or float64 tensor, got %s",
-                            call->op->name, torus_dtype_name(x->dtype));
+                            "%s: expected numbers to add, got bools; convert "
+                            "them with x:to(\"int64\")",
+                            call->op->name);
   }
   torus_shape out_shape = long_shape;
   if (!adjoint) out_shape.size[dim] = rows;
@@ -124,6 +128,28 @@ static torus_tensor *index_forward(torus_scope *scope, const torus_call *call) {
   } else {
     torus_tensor_release(out);
     out = NULL;
+  }
+  torus_scope_clear(&inner);
+  torus_scope_pass_error(scope, &inner);
+  return out;
+}
+
+static torus_tensor *nonzero_forward(torus_scope *scope,
+                                     const torus_call *call) {
+  const torus_tensor *x = call->in[0];
+  torus_scope inner;
+  torus_scope_init(&inner, false);
+  torus_tensor *mask =
+      torus_contiguous(&inner, torus_to(&inner, call->in[0], TORUS_BOOL));
+  torus_tensor *out = NULL;
+  if (mask) {
+    const uint8_t *data = torus_tensor_data(mask);
+    int64_t count = torus_select_count(data, torus_tensor_count(mask));
+    torus_shape shape = {2, {count, x->shape.ndim}};
+    out = torus_tensor_new(TORUS_INT64, &shape, &inner.status);
+    if (out) {
+      torus_select_coordinates(data, &x->shape, torus_tensor_data(out));
+    }
   }
   torus_scope_clear(&inner);
   torus_scope_pass_error(scope, &inner);
@@ -201,6 +227,22 @@ static const torus_op ops[] = {
      .params = {DIM, SIZE},
      .code = SHARED | ADJOINT,
      .doc = "adds rows at the indices that index_select reads them from"},
+    /*** The coordinates of the elements that are not 0 or, of a bool tensor,
+     * true.
+     * @function torus.nonzero
+     * @tparam tensor x of any dtype
+     * @treturn tensor (elements found, dimensions of x) int64, in row-major
+     * order
+     * @usage
+     * x = torus.tensor{{0, 5}, {7, 0}}
+     * print(x:nonzero())   -- {1, 2}, {2, 1}
+     */
+    {.name = "nonzero",
+     .inputs = 1,
+     .forward = nonzero_forward,
+     .constant = true,
+     .any_dtype = true,
+     .doc = "coordinates (int64, from 1) of the elements that are not 0"},
 };
 
 const torus_op_family torus_index_ops = {ops, sizeof ops / sizeof *ops};

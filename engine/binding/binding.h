@@ -76,6 +76,27 @@ bool torus_set_recording(bool record);
 /* Tells the collector how much memory it can't see. */
 void torus_feed_collector(lua_State *L);
 
+/* Raises where x can't be written to: a part of a graph, or elements that
+ * repeat. */
+void torus_check_writable(lua_State *L, const torus_tensor *x,
+                          const char *operation);
+/* The tensor at index, whose values are written: its history would be lost. */
+torus_tensor *torus_check_written(lua_State *L, int index,
+                                  const char *operation);
+/* value in x's dtype, where that comes later in the order of dtypes. */
+torus_tensor *torus_written_as(torus_scope *scope, const torus_tensor *x,
+                               torus_tensor *value, const char *operation);
+
+/* --- tensors as indices, see selection.c --- */
+
+/* Whether the value at index is a tensor or a list with one. */
+bool torus_is_selection(lua_State *L, int index);
+/* Calls the formula "get" or "set" with all arguments and returns its result.
+ */
+int torus_select(lua_State *L, const char *which);
+/* Whether x is indexed by ipairs, behind its last element. */
+bool torus_ends_ipairs(lua_State *L, const torus_tensor *x);
+
 /* --- arguments --- */
 
 /* An integer, else an error that names what it is for. */
@@ -146,6 +167,7 @@ void torus_open_tensor(lua_State *L);
 /* To the table of a tensor's methods. */
 void torus_open_elements(lua_State *L);
 void torus_open_create(lua_State *L);
+void torus_open_selection(lua_State *L);
 void torus_open_ops(lua_State *L);
 void torus_open_registry(lua_State *L);
 void torus_open_grad(lua_State *L);

@@ -25,6 +25,7 @@ LUALIB_API int luaopen_torus_core(lua_State *L) {
   torus_open_errors(L);
   torus_open_tensor(L);
   torus_open_create(L);
+  torus_open_selection(L);
   torus_open_ops(L);
   torus_open_registry(L);
   torus_open_grad(L);

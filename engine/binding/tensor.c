@@ -229,49 +229,13 @@ static int index_tensor(lua_State *L) {
     return raise_unknown(L, key);
   }
   slicing s = {.x = torus_check_tensor(L, 1, "index")};
+  if (torus_is_selection(L, 2)) return torus_select(L, "get");
+  if (torus_ends_ipairs(L, s.x)) return 0;
   read_slicing(L, &s, 2);
   return torus_push_result(L, take_slice, &s);
 }
 
 /* --- in-place writes --- */
-
-/* Writes may not change what a recorded history was computed from; a leaf
- * that requires gradients is written with recording off. */
-static void check_writable(lua_State *L, const torus_tensor *x,
-                           const char *operation) {
-  if (x->node || (x->requires_grad && torus_recording())) {
-    torus_raise_text(L,
-                     "%s: the tensor is part of a graph; write to it inside "
-                     "torus.no_grad or to x:detach()",
-                     operation);
-  }
-  if (torus_tensor_count(x) == 0) return; /* its strides are all 0 */
-  for (int d = 0; d < x->shape.ndim; d++) {
-    if (x->strides[d] != 0 || x->shape.size[d] < 2) continue;
-    torus_raise_text(L,
-                     "%s: the tensor repeats elements along dimension %d; "
-                     "write to x:copy()",
-                     operation, d + 1);
-  }
-}
-
-/* The value to write; its history would be lost. */
-static torus_tensor *check_value(lua_State *L, int index,
-                                 const char *operation) {
-  if (lua_type(L, index) != LUA_TUSERDATA) {
-    torus_raise_text(L, "%s: expected a number or a tensor to write, got %s",
-                     operation, torus_describe(L, index));
-  }
-  torus_tensor *value = torus_check_tensor(L, index, operation);
-  if (value->requires_grad && torus_recording()) {
-    torus_raise_text(L,
-                     "%s: writing is not recorded, and the value requires a "
-                     "gradient; join tensors with torus.cat or torus.stack, "
-                     "or write value:detach()",
-                     operation);
-  }
-  return value;
-}
 
 /* into = value, broadcast; value has the same dtype. */
 static bool write(torus_scope *scope, torus_tensor *into,
@@ -307,16 +271,7 @@ static torus_tensor *run_update(torus_scope *scope, void *arg) {
   scope->record = false;
   torus_tensor *x = u->x, *value = u->value;
   if (!value) value = torus_scalar(scope, x->dtype, u->number);
-  if (value && value->dtype != x->dtype) {
-    const char *own = torus_dtype_name(x->dtype);
-    if (torus_dtype_joint(value->dtype, x->dtype) != x->dtype) {
-      return torus_scope_fail(
-          scope, TORUS_EINVAL,
-          "%s: dtypes differ, %s and %s; write value:to(\"%s\")", u->operation,
-          own, torus_dtype_name(value->dtype), own);
-    }
-    value = torus_to(scope, value, x->dtype);
-  }
+  value = torus_written_as(scope, x, value, u->operation);
   if (u->alpha != 1) {
     value = torus_mul(scope, value, torus_scalar(scope, x->dtype, u->alpha));
   }
@@ -338,9 +293,9 @@ static int update_in_place(lua_State *L, update *u) {
   if (lua_type(L, 2) == LUA_TNUMBER || lua_type(L, 2) == LUA_TBOOLEAN) {
     u->number = torus_check_element(L, 2, u->operation, u->x->dtype);
   } else {
-    u->value = check_value(L, 2, u->operation);
+    u->value = torus_check_written(L, 2, u->operation);
   }
-  check_writable(L, u->x, u->operation);
+  torus_check_writable(L, u->x, u->operation);
   torus_run(L, run_update, u);
   lua_settop(L, 1);
   return 1;
@@ -484,13 +439,14 @@ static int newindex_tensor(lua_State *L) {
   if (lua_type(L, 2) == LUA_TSTRING) {
     return set_property(L, x, lua_tostring(L, 2));
   }
+  if (torus_is_selection(L, 2)) return torus_select(L, "set");
   slicing s = {.x = x};
   read_slicing(L, &s, 2);
-  check_writable(L, x, "index");
+  torus_check_writable(L, x, "index");
   if (lua_type(L, 3) == LUA_TNUMBER || lua_type(L, 3) == LUA_TBOOLEAN) {
     s.number = torus_check_element(L, 3, "index", x->dtype);
   } else {
-    s.value = check_value(L, 3, "index");
+    s.value = torus_check_written(L, 3, "index");
   }
   torus_run(L, assign_slice, &s);
   return 0;

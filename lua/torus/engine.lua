@@ -7,6 +7,7 @@ local einsum = require "torus.einsum"
 local pooling = require "torus.pooling"
 local products = require "torus.products"
 local samples = require "torus.samples"
+local selection = require "torus.selection"
 local statistics = require "torus.statistics"
 local tensor = require "torus.tensor"
 
@@ -28,6 +29,7 @@ M.print_options = require("torus.format").print_options
 for name, f in pairs(core.ops) do M[name] = f end
 for name, f in pairs(tensor) do M[name] = f end
 for name, f in pairs(samples) do M[name] = f end
+for name, f in pairs(selection) do M[name] = f end
 for name, f in pairs(statistics) do M[name] = f end
 for name, f in pairs(products) do M[name] = f end
 M.einsum = einsum.einsum

@@ -27,6 +27,12 @@ local check, dimension, integer = arguments.tensor, arguments.dimension, argumen
 --     x[{ {2, 4}, {} }]      entries 2 to 4, all of the second dimension
 --     x[{ {1, -1, 2} }]      every second entry
 --     x[{ {}, 1 }] = 0       writes in place
+--     x[x:gt(0)]             what a mask selects, in row-major order; a copy
+--     x[index]               entries by an int64 tensor of any shape; a copy
+--     x[{ {}, index }]       the same along the second dimension
+--     x[x:lt(0)] = 0         writes what is selected; of an index that comes
+--                            twice the last value stays
+--     for i, row in ipairs(x) do ... end
 --
 -- Operators + - * / // % ^ & | ~ broadcast and take numbers; #x is the first
 -- size; == tells whether two values are the same tensor. Every operation of
@@ -282,18 +288,6 @@ end
 -- print(x:gather(2, {{2}, {1}}))   -- {{2}, {3}}
 function M.gather(x, dim, index)
   return ops.gather(x, index_tensor(index), dim)
-end
-
---- A dimension in reverse order.
--- @tparam tensor x
--- @tparam int dim
--- @treturn tensor
--- @usage print(torus.arange(3):flip(1))   -- 3 2 1
-function M.flip(x, dim)
-  check("flip", x)
-  dim = dimension("flip", x, dim)
-  local index = core.arange(x:size(dim), 1, -1, { dtype = "int64" })
-  return ops.index_select(x, index, dim)
 end
 
 --- Matrix product: (m,k) x (k,n), batched over leading dimensions; a vector

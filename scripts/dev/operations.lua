@@ -16,7 +16,7 @@ local torus = require "torus"
 local DTYPES = { "float64", "float32", "int64", "int32", "uint8", "bool" }
 local SHORT = { float64 = "f64", float32 = "f32", int64 = "i64", int32 = "i32", uint8 = "u8",
   bool = "bool" }
-local PARTS = { "statistics", "products", "einsum" }
+local PARTS = { "selection", "statistics", "products", "einsum" }
 
 local samples = {
   operations = require "spec.support.op_samples",

@@ -6,7 +6,7 @@ local samples = require "spec.support.function_samples"
 
 describe("the function", function()
   it("of every name has a sample", function()
-    for _, part in ipairs { "statistics", "products", "einsum" } do
+    for _, part in ipairs { "selection", "statistics", "products", "einsum" } do
       for name in pairs(require("torus." .. part)) do
         assert.is_table(samples[name], name)
       end
@@ -39,7 +39,7 @@ describe("the function", function()
     end
   end
 
-  for _, name in ipairs { "sort", "quantile", "std", "norm", "einsum" } do
+  for _, name in ipairs { "masked_select", "tile", "sort", "quantile", "std", "norm", "einsum" } do
     it(name .. " has correct third derivatives", function()
       local case = samples[name][1]
       local inputs = gradcheck.inputs(case[1], "contiguous")

@@ -60,6 +60,68 @@ M.cross = cases {
   { { { 3 }, { 3 } } }, { { { 2, 3 }, { 3 } } }, { { { 3, 2 }, { 3, 1 } }, 1 },
   { { { 3 }, { 2, 3, 2 } }, call = function(f, a, b) return f(a:reshape(3, 1), b, 2) end },
 }
+-- --- selecting ------------------------------------------------------------------
+
+local function mask(values) return torus.tensor(values, { dtype = "bool" }) end
+local function index(values) return torus.tensor(values, { dtype = "int64" }) end
+-- All results of one list as one tensor.
+local function flattened(list)
+  for i, x in ipairs(list) do list[i] = x:reshape(x:numel()) * (1 + 0.5 * i) end
+  return torus.cat(list)
+end
+local ODD = mask { { 1, 0, 1, 0 }, { 0, 1, 0, 1 }, { 1, 1, 0, 0 } }
+
+M.masked_select = cases {
+  { { { 3, 4 } }, ODD }, { { { 3, 1 } }, ODD }, { { { 2, 3 } }, mask { 1, 0, 1 } },
+  { { { 3 } }, mask { 0, 0, 0 } }, { { { 0, 3 } }, mask { 1, 0, 1 } }, { { {} }, mask(1) },
+}
+M.masked_fill = cases {
+  { { { 3, 4 } }, ODD, -2 }, { { { 2, 3 } }, mask { 1, 0, 1 }, 0.5 }, { { { 0, 2 } }, mask(1), 1 },
+  { { { 3, 4 }, {} }, call = function(f, x, v) return f(x, ODD, v) end },
+}
+M.take_along_dim = cases {
+  { { { 3, 2 } }, index { { 3, 1 }, { 1, 1 } }, 1 }, { { { 2, 3 } }, index { { 3, 1, 1, 2 } }, 2 },
+  { { { 1, 3 } }, index { { 1, 3 }, { 2, 2 } }, -1 }, { { { 2, 3 } }, index { 6, 1, 6 } },
+}
+M.flip = cases {
+  { { { 3, 4 } }, 1 }, { { { 2, 3, 2 } }, { 1, -1 } }, { { { 3, 2 } } }, { { {} } },
+  { { { 0, 3 } }, 2 },
+}
+M.roll = cases {
+  { { { 3, 4 } }, 1, 2 }, { { { 2, 3, 2 } }, { -1, 2 }, { 1, 2 } }, { { { 3, 2 } }, 2 },
+  { { { 5 } }, -7 }, { { { 0, 3 } }, 1, 1 }, { { {} }, 3 },
+}
+M.tril = cases {
+  { { { 3, 3 } } }, { { { 2, 3, 4 } }, 1 }, { { { 4, 2 } }, -2 }, { { { 0, 3 } } },
+  { { { 2, 0 } } }, { { { 1, 1 } }, 5 },
+}
+M.triu = M.tril
+M.diag = cases {
+  { { { 3, 3 } } }, { { { 2, 4 } }, 1 }, { { { 4, 2 } }, -2 }, { { { 3, 3 } }, 7 }, { { { 3 } } },
+  { { { 2 } }, -1 }, { { { 2 } }, 2 }, { { { 0 } } }, { { { 0 } }, 1 }, { { { 0, 3 } } },
+}
+M.meshgrid = cases {
+  { { { 3 }, { 2 } }, call = function(f, ...) return flattened { f(...) } end },
+  { { { 1 }, { 2 }, { 3 } }, call = function(f, ...) return flattened { f(...) } end },
+  { { { 0 }, { 2 } }, call = function(f, ...) return flattened { f(...) } end },
+}
+local function in_parts(...)
+  local args = { ... }
+  return function(f, x) return flattened(f(x, table.unpack(args))) end
+end
+M.split = cases {
+  { { { 5 } }, call = in_parts { 2, 3 } }, { { { 3, 5 } }, call = in_parts(2, 2) },
+  { { { 2, 3, 2 } }, call = in_parts({ 1, 0, 2 }, -2) }, { { { 0, 3 } }, call = in_parts(2) },
+}
+M.unbind = cases {
+  { { { 3 } }, call = in_parts() }, { { { 2, 3, 2 } }, call = in_parts(2) },
+  { { { 3, 0 } }, call = in_parts(1) },
+}
+M.tile = cases {
+  { { { 3 } }, 2 }, { { { 2, 3 } }, 2, 3 }, { { { 2, 1, 3 } }, { 2, 2 } }, { { { 2 } }, { 3, 2 } },
+  { { { 0, 3 } }, 2, 2 }, { { { 2, 2 } }, { 0, 1 } }, { { {} }, 3 },
+}
+
 local function of(equation)
   return function(f, ...) return f(equation, ...) end
 end

@@ -233,6 +233,8 @@ M.scatter_add = cases {
   { { { 2, 3 } }, call = with_index({ { 2, 1, 2 }, { 4, 4, 1 } }, 2, 4) },
 }
 
+M.nonzero = unary()
+
 -- --- products and images ------------------------------------------------------
 
 M.matmul = cases {

@@ -296,6 +296,67 @@ def movement(c):
           .scatter_add(1, j - 1, x), [(2, 4), j], 2, 3)
 
 
+def selection(c):
+    def mask(rows):
+        return torch.tensor(rows, dtype=torch.bool)
+
+    m = mask([[1, 0, 1, 0, 1], [0, 1, 0, 1, 1], [1, 1, 0, 0, 0]])
+    i = torch.tensor([[3, 1], [2, 3]])
+    for x, key in (((3, 5), m), ((3, 5), m[:, 0]), ((3, 5), m[0, :0].reshape(0)),
+                   ((3, 5), torch.zeros(3, dtype=torch.bool)),
+                   ((0, 3), m[:0, :3]), ((1, 1), mask([[1]]))):
+        if key.shape != (0,):
+            c.add('index', lambda x, k: x[k], [x, key])
+    for x, key in (((3, 5), i), ((3, 1, 2), i[0]), ((4,), i), ((3, 0), i[0]),
+                   ((3, 2), i[:0, 0]), ((3, 2), torch.tensor(2))):
+        c.add('index', lambda x, k: x[k - 1], [x, key])
+    c.add('masked_select', torch.masked_select, [(3, 5), m])
+    c.add('masked_select', torch.masked_select, [(3, 1), m])
+    c.add('masked_select', torch.masked_select, [(2, 3), m[0, :3]])
+    c.add('masked_select', torch.masked_select, [(0, 3), m[0, :3]])
+    c.add('masked_fill', lambda x, m: x.masked_fill(m, -2), [(3, 5), m], -2)
+    c.add('masked_fill', lambda x, m: x.masked_fill(m, 0.5),
+          [(2, 3), m[0, :3]], 0.5)
+    c.add('masked_fill', lambda x, m, v: x.masked_fill(m, v), [(3, 5), m, ()])
+    c.add('nonzero', lambda x: (x > 0).nonzero() + 1, [(3, 5)])
+    key = f'nonzero.{c.count["nonzero"]}.x1'
+    c.arrays[key] = np.maximum(c.arrays[key], 0)
+    c.add('nonzero', lambda x: x.nonzero() + 1, [m])
+    c.add('nonzero', lambda x: x.nonzero() + 1, [torch.tensor([0, 7, -2])])
+    c.add('nonzero', lambda x: x.nonzero() + 1, [torch.zeros(0, 2).long()])
+    take = torch.take_along_dim
+    c.add('take_along_dim', lambda x, i: take(x, i - 1, 0), [(3, 2), i], 1)
+    c.add('take_along_dim', lambda x, i: take(x, i - 1, 1), [(4, 3), i[:1]], 2)
+    c.add('take_along_dim', lambda x, i: take(x, i - 1), [(2, 3), i])
+    c.add('flip', lambda x: x.flip(1), [(3, 5)], 2)
+    c.add('flip', lambda x: x.flip(0, 2), [(2, 3, 2)], [1, -1])
+    c.add('flip', lambda x: x.flip(0), [(0, 3)], 1)
+    c.add('roll', lambda x: x.roll(2, 1), [(3, 5)], 2, 2)
+    c.add('roll', lambda x: x.roll((-1, 5), (0, 1)), [(2, 3, 2)], [-1, 5],
+          [1, 2])
+    c.add('roll', lambda x: x.roll(4), [(3, 5)], 4)
+    c.add('roll', lambda x: x.roll(1, 0), [(0, 3)], 1, 1)
+    for name in ('tril', 'triu'):
+        f = getattr(torch, name)
+        for shape, k in (((3, 3), 0), ((2, 3, 5), 1), ((5, 2), -2),
+                         ((0, 3), 0), ((1, 1), 0), ((0, 2, 2), -1)):
+            c.add(name, lambda x: f(x, k), [shape], k)
+    for shape, k in (((3, 3), 0), ((3, 5), 2), ((5, 2), -2), ((3,), 0),
+                     ((2,), -1), ((2,), 3), ((0,), 1), ((0, 3), 0), ((1,), 0)):
+        c.add('diag', lambda x: x.diag(k), [shape], k)
+    c.add('meshgrid', lambda *x: torch.meshgrid(*x, indexing='ij'),
+          [(3,), (2,)])
+    c.add('meshgrid', lambda *x: torch.meshgrid(*x, indexing='ij'),
+          [(1,), (0,), (5,)])
+    c.add('split', lambda x: x.split(2, 1), [(3, 5)], 2, 2)
+    c.add('split', lambda x: x.split([1, 0, 2], 1), [(2, 3, 2)], [1, 0, 2], 2)
+    c.add('unbind', lambda x: x.unbind(0), [(3, 5)], 1)
+    c.add('unbind', lambda x: x.unbind(1), [(2, 3, 0)], -2)
+    for shape, times in (((3,), [2]), ((2, 3), [2, 3]), ((2, 1, 3), [2, 2]),
+                         ((2,), [3, 2]), ((0, 3), [2, 2]), ((2, 2), [0, 1])):
+        c.add('tile', lambda x: x.tile(times), [shape], times)
+
+
 def nchw(f):
     """A function of images with channels first, of images with channels last."""
     return lambda x, *more: f(x.permute(0, 3, 1, 2), *more).permute(0, 2, 3, 1)
@@ -436,7 +497,7 @@ def main():
     folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'data/reference')
     cases = Cases(23)
     for part in (elementwise, reductions, order, movement, products,
-                 networks, bits, integers):
+                 networks, bits, integers, selection):
         part(cases)
     cases.write(folder / 'operations.safetensors')
 

@@ -50,7 +50,8 @@ describe("indexing", function()
     raises("index: expected an integer as an index, got nil", function() return x[nil] end)
     raises("index: expected an integer as an index, got \"1\"",
       function() return x[{ "1", 2 }] end)
-    raises("index: expected an integer as an index, got tensor (3,4) float32",
+    raises("index: expected a bool tensor as a mask or an int64 one as indices, got "
+      .. "tensor (3,4) float32",
       function() return x[x] end)
     raises("index: expected at most 2 indices for a tensor of shape (3,4), got 3",
       function() return x[{ 1, 1, 1 }] end)
