@@ -250,7 +250,7 @@ describe("scripts/torus", function()
     local start = os.time()
     local output, status = run(([[
       export HOME=%s TERM=vt100
-      unset XDG_STATE_HOME
+      unset XDG_STATE_HOME TMUX KITTY_WINDOW_ID LC_TERMINAL TERM_PROGRAM TORUS_GRAPHICS
       keys() { printf "$@"; }
       await() {
         for i in $(seq 200); do
@@ -298,6 +298,18 @@ describe("scripts/torus", function()
     assert.is_nil(output:find("interrupted", 1, true), output)
     assert.equal(128 + 2, status)
     assert.is_true(seconds < 20)
+  end)
+
+  on_terminal("shows pictures in what the terminal answers that it speaks", function()
+    local output, status = on_a_terminal([[
+      keys 'torus.image.show(torus.ones(2, 3, 3)), "sho" .. "wn"\n'
+      await "$(printf '\033.c')"; keys '\033[?62;4;22c'; await shown
+      keys 'torus.image.show(torus.ones(2, 3, 3)), "ag" .. "ain"\n'; await again
+      keys '\004'; sleep 0.1]])
+    assert.equal(0, status)
+    -- Asked once; both pictures are enlarged sixels.
+    assert.equal(1, select(2, output:gsub("\27%[c", "")))
+    assert.equal(2, select(2, output:gsub('\27P0;1;0q"1;1;%d+;%d+', "")), output)
   end)
 
   on_terminal("ends a training after its step at a Ctrl-C", function()
