@@ -286,6 +286,36 @@ describe("examples", function()
     picture("10_spectrum.png")
   end)
 
+  it("11_spirals classifies nearly as well as can be", function()
+    local said = example("11_spirals")
+    assert.truthy(said:find("points of each class:%s+%[400, 400, 400%]"))
+    local before = numbers(said, "before training: (%S+)\n")
+    assert.is_true(before < 0.6)
+    local share = numbers(said, "\naccuracy: (%S+)\n")
+    -- The angles have a noise of 0.4 and arms are 2 pi / 3 apart: nobody gets the share right
+    -- that is more than half of that away. Up to three standard errors of 1200 points.
+    local best = 1 - 0.00885
+    assert.is_true(share > 0.95 and share < best + 3 * math.sqrt(best * (1 - best) / 1200))
+    local wrong = numbers(said, "\nwrong: (%d+) of 1200\n")
+    assert.is_near(1 - wrong / 1200, share, 5.1e-4)
+    local near, inner, far, outer = numbers(said,
+      "of 0.3: (%d+) of (%d+), beyond it: (%d+) of (%d+)\n")
+    assert.equal(wrong, near + far)
+    assert.equal(1200, inner + outer)
+    local table_, sum, trace = said:match("predictions:(.-)int64"), {}, 0
+    local k = 0
+    for count in table_:gmatch("%d+") do
+      local row = k // 3 + 1
+      sum[row] = (sum[row] or 0) + tonumber(count)
+      if k % 4 == 0 then trace = trace + tonumber(count) end
+      k = k + 1
+    end
+    assert.same({ 400, 400, 400 }, sum)
+    assert.equal(1200 - wrong, trace)
+    assert.is_near(share, numbers(said, "its accuracy was%s+(%S+)\n"), 1e-9)
+    assert.truthy(said:find("says the same:%s+true\n"))
+  end)
+
   -- E - e sin E = M by bisection.
   local function kepler(M, e)
     local low, high = M - 1, M + 1

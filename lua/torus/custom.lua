@@ -149,9 +149,9 @@ local RULES = {
 -- for each argument of forward, in their order: a tensor like the argument, or of a shape
 -- to which that broadcasts, which is summed; or nil for zero. Besides what forward kept,
 -- context.inputs are the arguments, context.outputs the results, and context.wanted says
--- which arguments need a gradient. Computed from these and g by differentiable
--- operations, the gradient
--- can be differentiated itself, to any order; what forward kept is constant then.
+-- which arguments need a gradient. Computed from these and g by differentiable operations,
+-- the gradient can be differentiated itself, to any order; what forward kept is constant
+-- then.
 -- @function torus.custom
 -- @tparam table spec
 -- @tparam function spec.forward (context, ...) -> tensor, ...
