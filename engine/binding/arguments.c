@@ -139,8 +139,15 @@ torus_dtype torus_check_dtype(lua_State *L, int index, const char *operation) {
       torus_dtype_parse(lua_tostring(L, index), &dtype)) {
     return dtype;
   }
-  torus_raise_text(L, "%s: expected the dtype %s, got %s", operation,
-                   torus_dtype_names(), torus_describe(L, index));
+  char hint[TORUS_WORD_TEXT];
+  torus_word_search search = {.wanted = ""};
+  if (lua_type(L, index) == LUA_TSTRING) search.wanted = lua_tostring(L, index);
+  for (int i = 0; i < TORUS_DTYPE_COUNT; i++) {
+    torus_word_try(&search, torus_dtype_name((torus_dtype)i));
+  }
+  torus_raise_text(L, "%s: expected the dtype %s, got %s%s", operation,
+                   torus_dtype_names(), torus_describe(L, index),
+                   torus_word_hint(search.best, hint));
   return dtype;
 }
 

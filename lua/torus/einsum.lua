@@ -16,7 +16,7 @@ local MAX_DIMS = 8
 -- --- the equation -----------------------------------------------------------
 
 local function refuse(equation, text, ...)
-  raise("einsum: %q: " .. text, equation, ...)
+  raise("einsum: %s: " .. text, show(equation), ...)
 end
 
 -- The letters of one operand or of the result, and where among them "..."
@@ -26,13 +26,13 @@ local function parse_term(equation, term)
   local position = 1
   while position <= #term do
     if term:sub(position, position + 2) == "..." then
-      if dots then refuse(equation, "expected \"...\" once in %q", term) end
+      if dots then refuse(equation, "expected \"...\" once in %s", show(term)) end
       dots = #letters
       position = position + 3
     else
       local letter = term:sub(position, position)
       if not letter:match("%a") then
-        refuse(equation, "expected letters, \"...\", \",\" and one \"->\", got %q", letter)
+        refuse(equation, "expected letters, \"...\", \",\" and one \"->\", got %s", show(letter))
       end
       letters[#letters + 1] = letter
       position = position + 1
@@ -71,7 +71,7 @@ local function operands_of(equation, terms, tensors)
     arguments.tensor("einsum", x)
     local extra = x:dim() - #term.letters
     if extra < 0 or (extra > 0 and not term.dots) then
-      refuse(equation, "operand %d: %q does not fit %s", i, term.text, show(x))
+      refuse(equation, "operand %d: %s does not fit %s", i, show(term.text), show(x))
     end
     widest = math.max(widest, extra)
     operands[i] = { x = x, indices = indices_of(term, extra) }

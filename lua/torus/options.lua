@@ -141,7 +141,7 @@ function M.check(value, rule)
       if choice == value then return nil, value end
     end
     return "expected one of " .. choices_text(rule.choices) .. "; got "
-      .. show(value)
+      .. show(value) .. M.did_you_mean(value, rule.choices)
   end
   if rule.min and value < rule.min then
     return string.format("expected at least %s, got %s", rule.min, value)

@@ -93,6 +93,7 @@ local function problem_of(message)
     return nil
   end
   if message:sub(1, #LINE) ~= LINE then return "raises elsewhere: " .. message end
+  if message:find("userdata", 1, true) then return "names no type: " .. message end
   if message:find("\n") then return "raises more than a line: " .. message end
   if #message > 600 then return "raises a long message: " .. message end
 end
