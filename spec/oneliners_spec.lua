@@ -34,8 +34,26 @@ local TOPICS = {
     torus.zeros(2, { dtype = "uint8" }).dtype               => "uint8"
   ]] },
   { "selecting", [[
+    (function(x) return x[x:gt(0)] end)(f{1, -2, 3})        => {1, 3}
+    (function(x) x[x:lt(0)] = 0 return x end)(f{1, -2, 3})  => {1, 0, 3}
+    f{10, 20, 30}[i{3, 1}]                                  => {30, 10}
+    (function(x) x[i{1, 3}] = f{9, 8} return x end)(f{1, 2, 3}) => {9, 2, 8}
+    f{0, 5, 0, 7}:nonzero()                                 => {{2}, {4}}
+    f{1, 2, 3, 4}:masked_select(b{true, false, false, true}) => {1, 4}
+    f{1, 2, 3}:masked_fill(b{false, true, false}, -1)       => {1, -1, 3}
     f{1, 2, 3}:flip(1)                                      => {3, 2, 1}
+    f{1, 2, 3}:roll(1, 1)                                   => {3, 1, 2}
+    f{{1, 2}, {3, 4}}:tril()                                => {{1, 0}, {3, 4}}
+    f{{1, 2}, {3, 4}}:triu()                                => {{1, 2}, {0, 4}}
+    f{{1, 2}, {3, 4}}:diag()                                => {1, 4}
+    f{1, 2}:diag()                                          => {{1, 0}, {0, 2}}
     #f{1, 2, 3, 4}:chunk(2)                                 => 2
+    f{1, 2, 3, 4, 5}:split({2, 3})[2]                       => {3, 4, 5}
+    f{{1, 2}, {3, 4}}:unbind(1)[2]                          => {3, 4}
+    f{1, 2}:tile(2)                                         => {1, 2, 1, 2}
+    torus.meshgrid(f{1, 2}, f{3, 4, 5}).shape               => {2, 3}
+    select(2, torus.meshgrid(f{1, 2}, f{3, 4, 5}))[2][3]    => 5
+    (function(s) for k, v in ipairs(f{1, 2, 3}) do s = s + k * v end return s end)(0) => 14
     #f{5, 6, 7}                                             => 3
   ]] },
   { "order and statistics", [[
