@@ -8,6 +8,8 @@ static const double bernoulli[] = {
     1.0 / 6,       -1.0 / 30, 1.0 / 42,      -1.0 / 30,     5.0 / 66,
     -691.0 / 2730, 7.0 / 6,   -3617.0 / 510, 43867.0 / 798, -174611.0 / 330};
 #define TERMS 10
+/* n! is a double up to here. */
+#define LAST 170
 
 double torus_special_lgamma(double x) {
   int sign; /* lgamma itself would write it to a global variable */
@@ -58,7 +60,7 @@ static double hurwitz_zeta(double s, double q) {
  * over all integers, which has period 1, without that over the negative ones.
  */
 double torus_special_polygamma(double n, double x) {
-  if (!(n >= 0) || n != rint(n) || isinf(n) || isnan(x)) return (double)NAN;
+  if (!(n >= 0 && n <= LAST) || n != rint(n) || isnan(x)) return (double)NAN;
   if (n == 0) return torus_special_digamma(x);
   bool odd = fmod(n, 2) != 0;
   double s = n + 1, factor = (odd ? 1 : -1) * tgamma(s);

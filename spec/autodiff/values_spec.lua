@@ -307,6 +307,21 @@ describe("softplus, sigmoid and logsumexp", function()
   end)
 end)
 
+describe("polygamma", function()
+  it("takes n from 0 to 100, and has an end inside", function()
+    local x = torus.tensor({ 1 }, { dtype = "float64" })
+    assert.near(math.pi ^ 2 / 6, x:polygamma(1):item(), 1e-15)
+    assert.equal(x:digamma():item(), x:polygamma(0):item())
+    for _, n in ipairs { -1, 101 } do
+      local ok, message = pcall(x.polygamma, x, n)
+      assert.is_false(ok)
+      assert.truthy(message:find("polygamma: expected n from 0 to 100, got " .. n, 1, true))
+    end
+    assert.is_true(is_nan(core.ops.polygamma(x, 1e9):item()))
+    assert.is_true(is_nan(core.ops.polygamma(x, 0.5):item()))
+  end)
+end)
+
 describe("pow", function()
   it("has no NaN among the slopes at zero", function()
     local x = torus.tensor({ 0, 2 }, { requires_grad = true, dtype = "float64" })
