@@ -2,7 +2,7 @@
 --
 -- An image is (height, width, 3) or, in grey, (height, width, 1); a film is
 -- (frames, height, width, 3). Numbers are floats from 0 to 1 (what lies
--- outside is clipped) or uint8.
+-- outside is clipped), uint8 or bool.
 -- @module torus.image
 local core = require "torus.core"
 local font = require "torus.image.font"
@@ -20,8 +20,8 @@ local function check_pixels(where, x, ndim, wanted)
   if channels ~= 3 and not (channels == 1 and ndim == 3) then
     options.raise("%s: expected %s, got %s", where, wanted, show(x))
   end
-  if x.dtype == "int64" then
-    options.raise("%s: expected floats from 0 to 1 or uint8, got %s", where,
+  if x.dtype == "int64" or x.dtype == "int32" then
+    options.raise("%s: expected floats from 0 to 1, uint8 or bool, got %s", where,
       show(x))
   end
 end
@@ -30,6 +30,7 @@ end
 local function to_bytes(x)
   if x.dtype == "uint8" then return x:contiguous() end
   return engine.no_grad(function()
+    if x.dtype == "bool" then x = x:to("float32") end
     local clipped = engine.minimum(engine.maximum(x:detach(), 0), 1)
     clipped = engine.where(clipped:eq(clipped), clipped, clipped * 0)
     clipped = engine.where(clipped:ge(0), clipped, engine.zeros_like(clipped))

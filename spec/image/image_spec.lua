@@ -40,7 +40,9 @@ describe("torus.image", function()
     assert.are.equal(png, read(path))
   end)
 
-  it("writes grey images, and films as GIF", function()
+  it("writes grey images, masks, and films as GIF", function()
+    assert(image.write(path, torus.tensor { { { true }, { false } } }))
+    assert.same({ { { 255 }, { 0 } } }, image.read(path, { dtype = "uint8" }):totable())
     assert(image.write(path, torus.rand(3, 3, 1)))
     assert(image.gif(path, torus.rand(4, 6, 5, 3), { delay_ms = 50, scale = 3 }))
     local gif = read(path)
@@ -125,7 +127,7 @@ describe("torus.image", function()
       ["image.write: expected an image %(height, width, 3%), got tensor %(2,4,4,3%) float32"] =
         function() image.write(path, film) end,
       ["image.write: expected an image .* got 7"] = function() image.write(path, 7) end,
-      ["expected floats from 0 to 1 or uint8, got tensor %(4,4,3%) int64"] =
+      ["expected floats from 0 to 1, uint8 or bool, got tensor %(4,4,3%) int64"] =
         function() image.write(path, film[1]:to("int64")) end,
       ["image.gif: expected a film"] = function() image.gif(path, film[1]) end,
       ['option "delay_ms": expected at least 10'] =
