@@ -6,7 +6,6 @@
 -- @module torus
 
 local core = require "torus.core"
-local options = require "torus.options"
 
 local M = { _VERSION = "torus 0.1" }
 
@@ -17,6 +16,8 @@ if core._VERSION ~= M._VERSION then
     package.searchpath("torus.core", package.cpath) or "torus.core",
     core._VERSION or "an older version"), 0)
 end
+
+local options = require "torus.options"
 
 for name, value in pairs(require "torus.engine") do M[name] = value end
 
