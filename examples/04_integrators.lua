@@ -17,12 +17,14 @@ local pendulum = torus.separable(
 local q0 = torus.tensor({ { 2.6 } }, { dtype = "float64" })
 local p0 = torus.zeros_like(q0)
 
--- A trajectory is recorded for gradients; here we need none.
 local function roll(options)
   options.H = pendulum
   options.q, options.p = options.q or q0, options.p or p0
-  return torus.no_grad(torus.integrate, options)
+  return torus.integrate(options)
 end
+
+-- Five of torus.integrate.methods; integrators.md has them all.
+local methods = { "leapfrog", "euler", "symplectic_euler", "rk4", "yoshida4" }
 
 section("a trajectory")
 local trajectory = roll { dt = 0.5, steps = 8, method = "leapfrog" }
@@ -35,7 +37,7 @@ section("the order of each scheme")
 local exact = torus.rk45.solve { H = pendulum, q = q0, p = p0, dt = 4,
   steps = 1, rtol = 1e-12, atol = 1e-12 }.q[2]:item()
 print("scheme              error(1/32)   error(1/64)   order")
-for _, method in ipairs(torus.integrate.methods) do
+for _, method in ipairs(methods) do
   local errors = {}
   for i, n in ipairs { 32, 64 } do
     local q = roll { method = method, dt = 1 / n, steps = 4 * n }.q[-1]
@@ -52,7 +54,7 @@ section("energy over a long time")
 -- RK4's slowly loses energy.
 local long = {}
 print("scheme              largest error, first tenth and whole time")
-for _, method in ipairs(torus.integrate.methods) do
+for _, method in ipairs(methods) do
   local energy = roll { method = method, dt = 0.25, steps = 2000,
     energies = true }.energy
   local error = (energy - energy[1]):abs():squeeze()

@@ -159,6 +159,19 @@ describe("examples", function()
     assert.is_true(math.abs(area.rk4 - 1) > 1e-7)
   end)
 
+  it("14_long_times shows bounded energies, closed forms and passages", function()
+    local said = example("14_long_times", "300")
+    local error, memory = numbers(said, "largest error of the energy (%S+); peak "
+      .. "memory (%d+) MB")
+    assert.is_true(error <= 0.5 * 0.1 ^ 2 / 4 and memory < 60)
+    local got, want = numbers(said, "dq/dq0 = (%S+), exactly (%S+);")
+    assert.is_near(want, got, 1e-9)
+    local first, all = numbers(said, "\ngauss4 +(%S+)  (%S+)")
+    assert.is_true(all < 1e-3 and first <= all)
+    assert.is_true(numbers(said, "orbit 1: (%d+) passages") > 80)
+    picture("14_long_times.png")
+  end)
+
   it("04_integrators shows orders, drift, reversibility and a target hit", function()
     local said = example("04_integrators")
     local order = { euler = 1, symplectic_euler = 1, leapfrog = 2, rk4 = 4,

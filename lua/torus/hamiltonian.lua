@@ -140,6 +140,22 @@ function M.check_state(where, q, p)
   end
 end
 
+-- Not made anew for each of a million steps. Recorded slopes can be differentiated.
+local PLAIN = { allow_unused = true }
+local RECORDED = { allow_unused = true, create_graph = true }
+
+local function gradient_of(name, part, x, options_of_grad)
+  local v = core.variable(x)
+  local energy = part(v)
+  check_energy("Hamiltonian", name, energy, x)
+  local g = energy.requires_grad and core.grad(energy:sum(), v, options_of_grad)
+  if not g then
+    options.raise("Hamiltonian: %s does not depend on its argument; an "
+      .. "energy must be computed with differentiable operations", name)
+  end
+  return g
+end
+
 --- dE/dx of a part of the energy that depends on x alone.
 -- @tparam string name of the part, for messages
 -- @tparam function|Module part of x, returns (batch)
@@ -147,18 +163,20 @@ end
 -- @tparam boolean recording whether the result shall be differentiable
 -- @treturn tensor like x
 function M.slope(name, part, x, recording)
-  return core.enable_grad(function()
-    local v = core.variable(x)
-    local energy = part(v)
-    check_energy("Hamiltonian", name, energy, x)
-    local g = energy.requires_grad and core.grad(energy:sum(), v,
-      { create_graph = recording, allow_unused = true })
-    if not g then
-      options.raise("Hamiltonian: %s does not depend on its argument; an "
-        .. "energy must be computed with differentiable operations", name)
-    end
-    return g
-  end)
+  return core.enable_grad(gradient_of, name, part, x, recording and RECORDED or PLAIN)
+end
+
+local function gradients_of(H, q, p, options_of_grad)
+  local vq, vp = core.variable(q), core.variable(p)
+  local energy = H(vq, vp)
+  check_energy("Hamiltonian", "H", energy, q)
+  local g = energy.requires_grad
+    and core.grad(energy:sum(), { vq, vp }, options_of_grad) or {}
+  if not g[1] and not g[2] then
+    options.raise("Hamiltonian: H depends neither on q nor on p; an energy "
+      .. "must be computed with differentiable operations")
+  end
+  return g[1] or tensor.zeros_like(q), g[2] or tensor.zeros_like(p)
 end
 
 --- dH/dq and dH/dp in one sweep, by the operations of tensors. A coordinate
@@ -173,18 +191,7 @@ function M.slopes(H, q, p, recording)
   if M.is_separable(H) then
     return M.slope("V", H.V, q, recording), M.slope("K", H.K, p, recording)
   end
-  return core.enable_grad(function()
-    local vq, vp = core.variable(q), core.variable(p)
-    local energy = H(vq, vp)
-    check_energy("Hamiltonian", "H", energy, q)
-    local g = energy.requires_grad and core.grad(energy:sum(), { vq, vp },
-      { create_graph = recording, allow_unused = true }) or {}
-    if not g[1] and not g[2] then
-      options.raise("Hamiltonian: H depends neither on q nor on p; an energy "
-        .. "must be computed with differentiable operations")
-    end
-    return g[1] or tensor.zeros_like(q), g[2] or tensor.zeros_like(p)
-  end)
+  return core.enable_grad(gradients_of, H, q, p, recording and RECORDED or PLAIN)
 end
 
 return M

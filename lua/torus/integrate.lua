@@ -164,7 +164,7 @@ end
 -- state, nor dt, nor anything that H is made from requires a gradient, nothing is
 -- recorded.
 --
--- The schemes, their orders and what they keep: the table in examples/README.md.
+-- The schemes, their orders and what they keep: the table in examples/integrators.md.
 -- @function torus.integrate
 -- @tparam table opts
 -- @param opts.H a Hamiltonian: see above; or a system or a model, which has one

@@ -11,7 +11,7 @@ local options = require "torus.options"
 
 local M = {}
 
-local NAMES = { "5", "6", "7", "8", "9", "10", "integrators" }
+local NAMES = { "5", "6", "7", "8", "9", "10", "integrators", "systems" }
 
 -- The module of a figure, or nil where there is none.
 local function module_of(name)

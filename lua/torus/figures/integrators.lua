@@ -49,12 +49,22 @@ local function error_of(system, start, truth, method, dt, stride)
     trajectory.p:index_select(1, picked) - truth.p }, 1))
 end
 
+-- Below this rounding and the truth's own error show.
+local FLOOR = 1e-11
+
+-- From the last two errors that are large enough.
+local function order_of(errors)
+  local last = #errors
+  while last > 2 and errors[last] < FLOOR do last = last - 1 end
+  return math.log(errors[last - 1] / errors[last], 2)
+end
+
 --- Errors of rollouts against rk45, in float64.
 -- @tparam string|System system a separable one
 -- @tparam[opt] table opts count=32 initial states; dt=0.25, the largest;
 -- halvings=5 of it; duration=3.75, a multiple of dt; seed=1 of the states
 -- @treturn table dts, a list; errors by scheme, a list like dts; order by
--- scheme, from the last two
+-- scheme, from the last two above rounding
 function M.measure(system, opts)
   local o = options.resolve("integrators", opts, RULES)
   system = systems.of("integrators", system)
@@ -74,7 +84,7 @@ function M.measure(system, opts)
           1 << (h - 1))
       end
       found.errors[method] = errors
-      found.order[method] = math.log(errors[#errors - 1] / errors[#errors], 2)
+      found.order[method] = order_of(errors)
     end
     return found
   end)
