@@ -36,9 +36,13 @@ parser:flag("--pictures", "Also write pictures into the run folder. Of hgn "
 parser:option("--refine", "Of hgn with a vector phase space: first refine the "
   .. "initial state on the observed frames, in so many rounds (12 without a "
   .. "number)."):argname("ROUNDS"):args("?"):convert(command.count)
+parser:option("--motion", "Of hgn on a simulated system: how many of N sampled "
+  .. "films (48 without a number) move as the system does: the squared error "
+  .. "against the nearest true motion is at most a tenth of the film's own "
+  .. "variance."):argname("N"):args("?"):convert(command.count)
 parser:flag("--json", "Print all numbers as JSON.")
 
-local ROUNDS = 12
+local ROUNDS, FILMS = 12, 48
 
 -- Ends the program where the model's report lacks what the options ask for.
 local function refuse(args, config, task)
@@ -47,6 +51,10 @@ local function refuse(args, config, task)
       command.enumerate(tasks.having "refine", "or"), args.run, config.model)
   end
   if args.steps then
+    if args.motion then
+      command.die("--motion: expected no --steps, got %d: films are sampled at "
+        .. "the length of training", args.steps)
+    end
     if not task.extrapolation then
       command.die("--steps: expected a run of %s, got %s of %s",
         command.enumerate(tasks.having "extrapolation", "or"), args.run,
@@ -54,7 +62,7 @@ local function refuse(args, config, task)
     end
     return
   end
-  for _, name in ipairs { "split", "pictures" } do
+  for _, name in ipairs { "split", "pictures", "motion" } do
     if args[name] and not task.report_options[name] then
       command.die("--%s: expected a run of %s, got %s of %s%s", name,
         command.enumerate(tasks.having(name), "or"), args.run, config.model,
@@ -91,6 +99,7 @@ local function main(args)
   local task = tasks.get(config.model)
   -- The parser has a list of none or one.
   args.refine = args.refine and (args.refine[1] or ROUNDS)
+  args.motion = args.motion and (args.motion[1] or FILMS)
   refuse(args, config, task)
   local data = command.check(task.open_data(config))
   local out = args.run:gsub("/?[^/]*%.safetensors$", "")
@@ -101,7 +110,7 @@ local function main(args)
     and long_report(args, task, model, data, config, pictures)
     or command.check(task.report(model, data, config,
       { count = args.count, split = args.split, pictures = pictures,
-        refine = args.refine }))
+        refine = args.refine, motion = args.motion }))
   if report.note then io.stderr:write("evaluate.lua: ", report.note, "\n") end
   if args.json then
     report.numbers.step = step

@@ -92,7 +92,7 @@ describe("hgn:locate", function()
     function model.infer_anchor(_, _, first)
       return trajectory.q[first] + normal({ 3, 2 }, first, 0.02)
     end
-    local found, metric, left = model:locate(frames)
+    local found, metric, left = model:locate(frames, { charted = false })
     assert.are.same({ 8, 3, 2, 2 }, metric.shape)
     assert.is_true(furthest(found, trajectory.q) < 1e-5)
     assert.is_true(left:max():item() < 1e-10)
@@ -100,7 +100,8 @@ describe("hgn:locate", function()
       model.chart.net[3].weight:fill_(0.1)
       model.V.readout.weight:mul_(2)
     end)
-    assert.are.same(found:totable(), (model:locate(frames)):totable())
+    assert.are.same(found:totable(),
+      (model:locate(frames, { charted = false })):totable())
   end)
 
   it("does so where the encoder's state is in the middle of its frames", function()
@@ -154,7 +155,11 @@ describe("The motion in coordinates", function()
     local loss = model:coordinate_loss(states, target + shift, metric):item()
     -- two coordinates are off, in every frame
     local e = 2 * 3 * shift ^ 2 / (16 * 16 * 3)
-    assert.is_near(e / (1 + e / 5e-4), loss, 1e-12)
+    local robust = 5e-4 * (math.sqrt(1 + 2 * e / 5e-4) - 1)
+    assert.is_near(robust, loss, 1e-12)
+    local left = torus.full({ 8, 5 }, 1e-3, { dtype = "float64" })
+    assert.is_near(robust / 5, model:coordinate_loss(states, target + shift,
+      metric, left):item(), 1e-12)
   end)
 
   it("has gradients of Hamiltonian, chart and states", function()

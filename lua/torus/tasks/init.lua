@@ -25,9 +25,10 @@
 --                       nil and a message. opts: count, how many samples of the
 --                       data; split and pictures (a folder), where
 --                       report_options has them
---     report_options    {[name] = true}, which of `split`, `pictures` and
---                       `refine` (rounds of refinement of the initial states)
---                       its report knows
+--     report_options    {[name] = true}, which of `split`, `pictures`, `refine`
+--                       (rounds of refinement of the initial states) and
+--                       `motion` (how many sampled films are compared with the
+--                       true motion) its report knows
 --
 -- and, where the model has it,
 --

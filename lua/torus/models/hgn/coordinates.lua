@@ -7,7 +7,9 @@
 local checks = require "torus.models.hgn.checks"
 local chunks = require "torus.models.parts.chunks"
 local engine = require "torus.engine"
-local least_squares = require "torus.models.hgn.least_squares"
+local equations_of = require "torus.models.hgn.least_squares"
+local flatten = require "torus.models.hgn.flatten"
+local least_squares = require "torus.optim.least_squares"
 local options = require "torus.options"
 
 local M = {}
@@ -21,9 +23,10 @@ end
 
 -- Rounds of the inversion, and of the fit of states to coordinates.
 local INVERSION, FIT = 5, 8
--- A mean squared error of a pixel from which on an error counts less: a frame
--- whose inversion has failed must not pull. About the error of a disc that is
--- moved by a pixel.
+-- A mean squared error of a pixel from which on an error counts less, about
+-- that of a disc that is moved by a pixel: a frame whose inversion has left so
+-- much must not pull, and one that the motion misses by more pulls with its
+-- distance, no longer with the square of that.
 local ROBUST = 5e-4
 
 -- The coordinates (m, n) whose images are nearest to given ones (m, height,
@@ -36,7 +39,7 @@ local function invert(model, guess, images)
   end
   local spread = least_squares.spread(guess)
   local function equations(at)
-    return least_squares.decoder_equations(decode, at.x, at.drawn,
+    return equations_of.decoder_equations(decode, at.x, at.drawn,
       images - at.drawn, spread)
   end
   local _, best = least_squares.minimise(guess, INVERSION, {
@@ -53,18 +56,27 @@ end
 
 -- A guess for every frame that can be the encoder's anchor, (count, batch, n):
 -- the encoder's own word, without any motion.
-local function encoded(model, frames, count)
+local function encoded(model, frames, count, charted)
   local rows = {}
-  for first = 1, count do rows[first] = model:infer_anchor(frames, first) end
+  for first = 1, count do
+    local q = model:infer_anchor(frames, first)
+    rows[first] = charted and model:coordinates(q) or q
+  end
   return engine.stack(rows, 1)
 end
 
+local LOCATE = { charted = { default = true, type = "boolean" } }
+
 --- A method of HGN: the coordinates that frames show, found by inverting the
--- decoder. The result depends on encoder, projection and decoder alone, not on
--- the Hamiltonian or the chart. No gradient is recorded.
+-- decoder. The result does not depend on the Hamiltonian. No gradient is
+-- recorded.
 -- @function HGN:locate
 -- @tparam tensor frames (batch, frames, height, width, channels), at least as
 -- many as the encoder sees
+-- @tparam[opt] table opts
+-- @tparam[opt=true] boolean opts.charted false: the encoder's states, near which
+-- the method looks, are in the decoder's coordinates, as they are until a chart
+-- is fitted; the result does not depend on the chart then
 -- @treturn tensor coordinates (frames, batch, dimension)
 -- @treturn tensor metric (frames, batch, dimension, dimension): G in the squared
 -- error d' G d of a frame whose coordinates are off by d
@@ -74,8 +86,9 @@ end
 -- local model = torus.models.hgn { phase = "vector", width = 8, frames = 4 }
 -- local coordinates, metric = model:locate(torus.rand(2, 4, 32, 32, 3))
 -- print(table.unpack(coordinates.shape))   -- 4 2 1
-function M.locate(model, frames)
+function M.locate(model, frames, opts)
   check_vector(model, "locate")
+  local o = options.resolve("hgn:locate", opts, LOCATE)
   checks.context(model, "locate", frames, 1)
   return engine.no_grad(function()
     local batch, length = frames:size(1), frames:size(2)
@@ -85,7 +98,7 @@ function M.locate(model, frames)
     local anchor = model.config.anchor
     local pixels = images[1][1]:numel()
     local x, G, left = invert(model,
-      encoded(model, frames, count):reshape(-1, n),
+      encoded(model, frames, count, o.charted):reshape(-1, n),
       images:narrow(1, anchor, count):reshape(-1, table.unpack(images.shape, 3)))
     x = x:reshape(count, batch, n)
     G, left = G:reshape(count, batch, n, n), left:reshape(count, batch)
@@ -123,25 +136,27 @@ local function quadratic_form(model, difference, metric)
 end
 
 local function motion(model, states, frames)
-  return model:coordinates(least_squares.positions(model, states, 1, frames))
+  return model:coordinates(equations_of.positions(model, states, 1, frames))
 end
 
 --- A method of HGN: the error of the motion from given states in coordinates:
--- the mean over frames of e / (1 + e / 5e-4), where e is to second order the
--- mean squared error of a pixel. Differentiable to first order.
+-- the mean over frames of w r (sqrt(1 + 2 e / r) - 1), where e is to second order
+-- the mean squared error of a pixel, r = 5e-4, and w = 1 / (1 + (left / r)^2).
+-- Differentiable to first order.
 -- @function HGN:coordinate_loss
 -- @tparam tensor states (batch, 2 dimension), q and p at the first frame
 -- @tparam tensor coordinates (frames, batch, dimension), as locate's
 -- @tparam tensor metric (frames, batch, dimension, dimension), as locate's
+-- @tparam[opt=0] tensor left (frames, batch), the error that locate left
 -- @treturn tensor a scalar
 -- @usage
 -- local torus = require "torus"
 -- local model = torus.models.hgn { phase = "vector", width = 8, frames = 4 }
--- local coordinates, metric = model:locate(torus.rand(2, 4, 32, 32, 3))
+-- local coordinates, metric, left = model:locate(torus.rand(2, 4, 32, 32, 3))
 -- local states = torus.zeros({ 2, 2 }, { requires_grad = true })
--- model:coordinate_loss(states, coordinates, metric):backward()
+-- model:coordinate_loss(states, coordinates, metric, left):backward()
 -- print(states.grad)
-function M.loss(model, states, coordinates, metric)
+function M.loss(model, states, coordinates, metric, left)
   check_vector(model, "coordinate_loss")
   local d = model.config.dimension
   options.tensor("hgn:coordinate_loss", "states", states, { "batch", 2 * d })
@@ -149,9 +164,15 @@ function M.loss(model, states, coordinates, metric)
     { "frames", states:size(1), d })
   options.tensor("hgn:coordinate_loss", "metric", metric,
     { coordinates:size(1), states:size(1), d, d })
+  if left ~= nil then
+    options.tensor("hgn:coordinate_loss", "left", left,
+      { coordinates:size(1), states:size(1) })
+  end
   local difference = motion(model, states, coordinates:size(1)) - coordinates
   local e = quadratic_form(model, difference, metric)
-  return (e / (e * (1 / ROBUST) + 1)):mean()
+  local loss = ((e * (2 / ROBUST) + 1):sqrt() - 1) * ROBUST
+  if left then loss = loss / ((left / ROBUST):square() + 1) end
+  return loss:mean()
 end
 
 --- States fitted to coordinates, near given ones and never worse than those; no
@@ -173,13 +194,36 @@ function M.fit_states(model, states, coordinates, metric)
           found - coordinates, metric):mean(1) }
       end,
       equations = function(at)
-        local S = least_squares.motion_jacobian(model, at.x, spread, 1, frames,
+        local S = equations_of.motion_jacobian(model, at.x, spread, 1, frames,
           function(q) return model:coordinates(q) end)
         local g = metric:matmul((coordinates - at.found):unsqueeze(-1))
-        return least_squares.state_equations(S, metric, g)
+        return equations_of.state_equations(S, metric, g)
       end })
     return best.x
   end)
+end
+
+--- States at the first frame from coordinates alone: position and velocity of
+-- the first two, then fitted to more and more frames. For K = |p|^2 / 2, whose
+-- velocity is p.
+-- @tparam Module model an HGN with a vector phase space and a chart
+-- @tparam tensor coordinates (frames, batch, dimension), at least two frames
+-- @tparam tensor metric (frames, batch, dimension, dimension)
+-- @treturn tensor (batch, 2 dimension)
+function M.first_states(model, coordinates, metric)
+  local length = coordinates:size(1)
+  local q = flatten.inverse(model, coordinates[1])
+  local velocity = (flatten.inverse(model, coordinates[2]) - q)
+    / model.config.dt
+  local states = engine.cat({ q, velocity }, 2)
+  local shown = math.min(4, length)
+  repeat
+    states = M.fit_states(model, states, coordinates:narrow(1, 1, shown),
+      metric:narrow(1, 1, shown))
+    local done = shown == length
+    shown = math.min(shown * 3, length)
+  until done
+  return states
 end
 
 return M

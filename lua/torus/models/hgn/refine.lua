@@ -8,7 +8,8 @@
 local chunks = require "torus.models.parts.chunks"
 local checks = require "torus.models.hgn.checks"
 local engine = require "torus.engine"
-local least_squares = require "torus.models.hgn.least_squares"
+local equations_of = require "torus.models.hgn.least_squares"
+local least_squares = require "torus.optim.least_squares"
 local options = require "torus.options"
 
 local M = {}
@@ -26,24 +27,24 @@ local function errors(residual)
     :mean(3):mean(1)
 end
 
--- The states' least-squares problem, for torus.models.hgn.least_squares.
+-- The states' least-squares problem, for torus.optim.least_squares.
 local function problem_of(model, frames, spread, o)
   local count = frames:size(1)
   local function decode(x) return model:decode(x, o.chunk) end
   return {
     batch_dims = { x = 1, error = 1, q = 2, images = 2 },
     evaluate = function(states)
-      local q = least_squares.positions(model, states, o.first, count)
+      local q = equations_of.positions(model, states, o.first, count)
       local images = decode(q)
       return { x = states, q = q, images = images,
         error = errors(images - frames) }
     end,
     equations = function(at)
-      local G, g = least_squares.decoder_equations(decode, at.q, at.images,
+      local G, g = equations_of.decoder_equations(decode, at.q, at.images,
         frames - at.images, spread)
-      local S = least_squares.motion_jacobian(model, at.x, spread, o.first,
+      local S = equations_of.motion_jacobian(model, at.x, spread, o.first,
         count)
-      return least_squares.state_equations(S, G, g)
+      return equations_of.state_equations(S, G, g)
     end,
   }
 end

@@ -5,7 +5,9 @@
 local training = require "torus.tasks.training"
 local coordinates = require "torus.models.hgn.coordinates"
 local engine = require "torus.engine"
+local flatten = require "torus.models.hgn.flatten"
 local lists = require "torus.tasks.lists"
+local objective = require "torus.models.hgn.objective"
 local windows = require "torus.data.windows"
 
 local Fit = {}
@@ -16,6 +18,9 @@ local BLOCK = 16
 -- Adam's eps is small against gradients of this scale of the loss; the limit of
 -- the gradients' norm is meant for that of images.
 local SCALE = 20
+-- Frames that the first steps fit, up to a share of the stage.
+local HORIZONS = { { share = 0.1, frames = 4 }, { share = 0.2, frames = 8 },
+  { share = 0.35, frames = 16 } }
 
 --- The states that are fitted, as a parameter of the training.
 -- @tparam table config
@@ -36,6 +41,19 @@ local function each_block(data, count, config, f)
   end
 end
 
+-- Whether the stage can begin with flat coordinates; see
+-- torus.models.hgn.flatten.
+local function flattens(config)
+  return config.flatten_steps > 0 and config.chart > 0
+    and config.kinetic == "quadratic" and config.hamiltonian == "separable"
+end
+
+-- How a network is fitted to points; the same whenever it is done.
+local function regression(config)
+  return { steps = config.flatten_steps,
+    generator = engine.generator(config.seed) }
+end
+
 --- Finds the coordinates of the training sequences.
 -- @tparam Module model an HGN
 -- @tparam table config
@@ -45,17 +63,19 @@ end
 function Fit.new(model, config, data, states)
   local self = setmetatable({ model = model, config = config, data = data,
     states = states }, Fit)
-  local found, metrics = {}, {}
+  local found, metrics, left = {}, {}, {}
   each_block(data, states:size(1), config, function(frames)
-    found[#found + 1], metrics[#metrics + 1] = model:locate(frames)
+    local i = #found + 1
+    found[i], metrics[i], left[i] = model:locate(frames, { charted = false })
   end)
   self.coordinates = engine.cat(found, 2)
   self.metrics = engine.cat(metrics, 2)
+  self.left = engine.cat(left, 2)
   return self
 end
 
---- Puts the states where the encoder and the first stage's Hamiltonian say.
-function Fit:begin()
+-- The states that encoder and Hamiltonian of the first stage say.
+local function inferred(self)
   local found = {}
   engine.no_grad(function()
     each_block(self.data, self.states:size(1), self.config,
@@ -63,26 +83,96 @@ function Fit:begin()
         local q, p = self.model:infer(frames)
         found[#found + 1] = engine.cat({ q, p }, 2)
       end)
-    self.states:copy_(coordinates.fit_states(self.model, engine.cat(found, 1),
-      self.coordinates, self.metrics))
   end)
+  return engine.cat(found, 1)
+end
+
+--- Puts the states where the stage begins, after it has found a chart and a
+-- potential to begin with, if it can.
+function Fit:begin()
+  local model = self.model
+  local states
+  if flattens(self.config) then
+    local o = regression(self.config)
+    local q = flatten.chart(model, self.coordinates, self.metrics, o)
+    flatten.potential(model, q, o)
+    states = coordinates.first_states(model, self.coordinates, self.metrics)
+  else
+    states = coordinates.fit_states(model, inferred(self), self.coordinates,
+      self.metrics)
+  end
+  engine.no_grad(function() self.states:copy_(states) end)
+end
+
+-- The frames that a step fits: few at first, since an orbit whose period is
+-- wrong is out of phase after many.
+local function horizon(config, within)
+  local share = within / config.fit_steps
+  for _, entry in ipairs(HORIZONS) do
+    if share <= entry.share then
+      return math.min(entry.frames, config.frames)
+    end
+  end
+  return config.frames
+end
+
+-- Fits all states to the frames that are looked at from now on.
+local function fit_states(self, shown)
+  local states = coordinates.fit_states(self.model, self.states:detach(),
+    self.coordinates:narrow(1, 1, shown), self.metrics:narrow(1, 1, shown))
+  engine.no_grad(function() self.states:copy_(states) end)
 end
 
 --- The gradients of one batch of sequences.
+-- @tparam integer within the step of the stage, from 1
 -- @tparam {tensor,...} parameters
 -- @tparam generator generator draws the batch
 -- @treturn {tensor,...} gradients; nil where the error does not depend on one
 -- @treturn table numbers for the log: loss, as a mean squared error of a pixel
-function Fit:step(parameters, generator)
+function Fit:step(within, parameters, generator)
+  local shown = horizon(self.config, within)
+  if within == 1 then self:begin() end
+  if within > 1 and shown ~= horizon(self.config, within - 1) then
+    fit_states(self, shown)
+  end
   local count = self.states:size(1)
   local batch = math.min(self.config.fit_batch, count)
   local indices = engine.randperm(count, { generator = generator })
     :narrow(1, 1, batch):totable()
+  local function of_batch(x)
+    return x:narrow(1, 1, shown):index_select(2, indices)
+  end
   local loss = self.model:coordinate_loss(
-    self.states:index_select(1, indices),
-    self.coordinates:index_select(2, indices),
-    self.metrics:index_select(2, indices))
+    self.states:index_select(1, indices), of_batch(self.coordinates),
+    of_batch(self.metrics), of_batch(self.left))
   return training.gradients(loss * SCALE, parameters), { loss = loss:item() }
+end
+
+--- Teaches f_psi the coordinates of the fitted Hamiltonian, before the encoder
+-- is trained on; where the stage began with flat coordinates.
+-- @tparam Module model an HGN
+-- @tparam table config
+-- @tparam Dataset data
+function Fit.translate(model, config, data)
+  if not (flattens(config) and model.f_psi) then return end
+  local o = regression(config)
+  local count = math.min(config.fit_size, data.train.size)
+  local latents = {}
+  engine.no_grad(function()
+    each_block(data, count, config, function(frames)
+      local spare = config.frames - model.config.context
+      for _, first in ipairs { 1, spare // 2 + 1, spare + 1 } do
+        latents[#latents + 1] = (objective.draw(model, "fit",
+          frames:narrow(2, first, model.config.context), o))
+          :reshape(frames:size(1), -1)
+      end
+    end)
+  end)
+  local z = engine.cat(latents, 1)
+  -- As many of the prior, from which states are sampled.
+  z = engine.cat({ z, engine.randn(z.shape, { dtype = z.dtype,
+    generator = o.generator }) }, 1)
+  flatten.state(model, z, o)
 end
 
 return Fit

@@ -105,7 +105,7 @@ Task.generative = { kl_weight = 6e-2, posterior_logvar = 0, latent = "vector",
 -- experiments on the paper's noise-free frames.
 local VECTOR = { energy_gain = 1, kinetic = "quadratic", context = 11,
   train_size = 20000, steps = 6000, fit_steps = 2600, teach_steps = 1000,
-  chart = 64 }
+  chart = 128, energy_width = 128 }
 
 -- HGN++ as its authors' code trains it "forward_backward": a state of 16 + 16
 -- numbers, which is that of the middle one of the five frames that the encoder
@@ -257,9 +257,8 @@ end
 local function fit_step(self, within)
   self.fit = self.fit
     or Fit.new(self.model, self.config, self.data, self.states)
-  if within == 1 then self.fit:begin() end
   self.frames = nil
-  local gradients, numbers = self.fit:step(self.weights, self.generator)
+  local gradients, numbers = self.fit:step(within, self.weights, self.generator)
   stages.select(self.config, "fit", self.parameters, gradients)
   return gradients, numbers
 end
@@ -280,7 +279,11 @@ end
 function Task:step(step)
   local c = self.config
   local stage, within = stages.of(c, step)
+  self.stage = stage
   if stage == "fit" then return fit_step(self, within) end
+  if stage == "teach" and within == 1 and c.fit_steps > 0 then
+    Fit.translate(self.model, c, self.data)
+  end
   local frames = next_frames(self):to(c.dtype)
   -- Kept until the next step for first_bad.
   self.frames = frames
@@ -330,8 +333,10 @@ function Task:first_bad()
 end
 
 --- The error on held-out sequences, against noise-free frames where these are
--- known.
+-- known. While Hamiltonian and chart are fitted the encoder's states are not
+-- those of this Hamiltonian, and there is none.
 function Task:evaluate()
+  if self.stage == "fit" then return {} end
   local count = math.min(self.config.evaluate_count, self.data.test.size)
   local total, numbers = 0, 0
   for first = 1, count, 16 do
@@ -348,7 +353,8 @@ end
 
 Task.learning_rate = stages.learning_rate
 Task.report = report.report
-Task.report_options = { split = true, pictures = true, refine = true }
+Task.report_options = { split = true, pictures = true, refine = true,
+  motion = true }
 Task.extrapolation = report.extrapolation
 Task.film_strips = pictures.film_strips
 Task.portrait = portrait.pictures

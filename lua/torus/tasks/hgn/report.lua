@@ -4,6 +4,7 @@ local engine = require "torus.engine"
 local frames = require "torus.tasks.frames"
 local options = require "torus.options"
 local portrait = require "torus.tasks.hgn.portrait"
+local sampled_motion = require "torus.tasks.sampled_motion"
 
 local M = {}
 
@@ -20,6 +21,23 @@ local function draw(model, data, config, opts)
   return files, message
 end
 
+-- How many of so many sampled films move as the system does.
+local function measure_motion(model, data, config, count)
+  if not data.train.system then
+    return nil, "motion: expected a run on a simulated system, got one on "
+      .. "frames of your own, whose true motion is not known"
+  end
+  if config.variant == "determ" then
+    return nil, "motion: expected a model that can be sampled, got variant = "
+      .. "\"determ\""
+  end
+  local films = engine.no_grad(function()
+    return model:sample(count, { generator = engine.generator(1) })
+  end)
+  return sampled_motion.measure(data.train.system, films:to("float32"),
+    { dt = config.dt })
+end
+
 --- For scripts/evaluate.lua: errors of reconstructions, and how near samples
 -- are to the training data.
 -- @tparam Module model
@@ -27,7 +45,8 @@ end
 -- @tparam table config
 -- @tparam table opts count=256 sequences, split="test"; refine, rounds of
 -- refinement of the initial states, see HGN:refine; pictures, a folder for the
--- phase portrait of a vector phase space
+-- phase portrait of a vector phase space; motion, how many sampled films are
+-- compared with the true motion nearest to each
 -- @treturn ?table rows, numbers, files
 -- @treturn ?string message
 function M.report(model, data, config, opts)
@@ -39,7 +58,14 @@ function M.report(model, data, config, opts)
     numbers = options.joined(numbers, frames.samples(model, data.train,
       { generator = engine.generator(1) }))
   end
-  return { numbers = numbers, rows = frames.rows(numbers), files = files }
+  local rows = frames.rows(numbers)
+  if opts.motion then
+    local found, problem = measure_motion(model, data, config, opts.motion)
+    if not found then return nil, problem end
+    numbers.moves, numbers.motion_distance = found.moves, found.motion_distance
+    table.move(sampled_motion.rows(found), 1, 2, #rows + 1, rows)
+  end
+  return { numbers = numbers, rows = rows, files = files }
 end
 
 -- Variances of the posterior over the state (batch, 2 n), where z is the

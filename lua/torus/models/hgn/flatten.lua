@@ -1,0 +1,166 @@
+--- A start for the second stage of an HGN's training: coordinates with a flat
+-- metric, and the Hamiltonian that moves these.
+--
+-- The squared error between two frames measures how far the bodies have moved
+-- on the screen, as long as they neither overlap nor leave it. Coordinates in
+-- which that metric is the same everywhere are therefore positions of the
+-- bodies, up to a rotation and a scale, and are what K = |p|^2 / 2 belongs to.
+-- The coordinates that the decoder was trained with are stretched where frames
+-- were rare. From there a chart that begins as the identity does not find its
+-- form, nor the Hamiltonian its own; from flat ones both do.
+-- @module torus.models.hgn.flatten
+local MLP = require "torus.nn.mlp"
+local engine = require "torus.engine"
+local equations = require "torus.models.hgn.least_squares"
+local least_squares = require "torus.optim.least_squares"
+local regression = require "torus.models.hgn.regression"
+
+local M = {}
+
+-- Length of the steps along which the metric is compared, where the mean length
+-- of a coordinate's unit is one.
+local STEP = 0.05
+-- Share of the mean metric that is added to each: where a frame hardly depends
+-- on a coordinate it says nothing.
+local FLOOR = 1e-4
+
+local function median(x)
+  local list = x:totable()
+  table.sort(list)
+  return list[(#list + 1) // 2]
+end
+
+-- (points, n, n): L^-T of the metrics G = L L', which maps a direction of unit
+-- length on the screen to coordinates; the unit is the median of the points'.
+local function unit_steps(metric, n)
+  local eye = engine.eye(n, { dtype = metric.dtype })
+  local unit = median((metric * eye):sum(3):sum(2) / n)
+  local lower = engine.cholesky(metric / unit + eye * FLOOR)
+  return engine.inverse(lower):transpose(2, 3):contiguous()
+end
+
+-- A map from the decoder's coordinates to flat ones, fitted to points.
+local function flat_map(x, metric, o)
+  local n = x:size(2)
+  local centre = x:mean(1, true)
+  local spread = (x - centre):square():mean(1, true):sqrt() + 1e-6
+  local net = MLP.new { sizes = { n, o.width, o.width, n },
+    activation = "tanh", dtype = x.dtype, generator = o.generator }
+  engine.no_grad(function()
+    for _, parameter in ipairs(net[3]:parameters()) do parameter:fill_(0) end
+  end)
+  local function map(at) return at + net((at - centre) / spread) * spread end
+  local steps = unit_steps(metric, n)
+  regression.run(net:parameters(), x:size(1), o, function(indices)
+    local at = x:index_select(1, indices)
+    local v = engine.randn({ at:size(1), n, 1 },
+      { dtype = x.dtype, generator = o.generator })
+    v = v / v:square():sum(2, true):sqrt()
+    local by = steps:index_select(1, indices):matmul(v):squeeze(3) * STEP
+    local length = (map(at + by) - map(at)):square():sum(2) * (1 / STEP ^ 2)
+    -- Bounded: where bodies overlap the metric is not that of positions.
+    local e = (length + 1e-6):log():square()
+    return (e / (e + 1)):mean()
+  end)
+  return engine.no_grad(function() return map(x) end)
+end
+
+--- Fits an HGN's chart so that the metric of the frames is nearly the same
+-- everywhere in the coordinates of its Hamiltonian.
+-- @tparam Module model an HGN with a chart, which is changed
+-- @tparam tensor coordinates (frames, batch, n), as HGN:locate returns them
+-- @tparam tensor metric (frames, batch, n, n), likewise
+-- @tparam table o steps and generator; see torus.models.hgn.regression
+-- @treturn tensor (frames, batch, n), the flat coordinates of the frames
+function M.chart(model, coordinates, metric, o)
+  local frames, batch, n = table.unpack(coordinates.shape)
+  local x = coordinates:reshape(-1, n)
+  local G = metric:reshape(-1, n, n)
+  local flat = flat_map(x, G, { steps = o.steps, generator = o.generator,
+    width = model.config.chart })
+  local scale = 1 / median((G * engine.eye(n, { dtype = G.dtype })):sum(3)
+    :sum(2) / n)
+  regression.run(model.chart:parameters(), x:size(1), o, function(indices)
+    local off = (model:coordinates(flat:index_select(1, indices))
+      - x:index_select(1, indices)):unsqueeze(-1)
+    return (G:index_select(1, indices):matmul(off) * off):sum() * scale
+      / indices:numel()
+  end)
+  return flat:reshape(frames, batch, n)
+end
+
+--- Fits the potential energy of a Hamiltonian with K = |p|^2 / 2 to the
+-- accelerations of positions: their second differences, which for leapfrog are
+-- -dt^2 dV/dq exactly.
+-- @tparam Module model an HGN, whose V is changed
+-- @tparam tensor q (frames, batch, n) positions at consecutive frames
+-- @tparam table o steps and generator; see torus.models.hgn.regression
+function M.potential(model, q, o)
+  local n, dt = q:size(3), model.config.dt
+  local inner = q:size(1) - 2
+  local before, at, after = q:narrow(1, 1, inner), q:narrow(1, 2, inner),
+    q:narrow(1, 3, inner)
+  local force = ((after - at * 2 + before) / (dt * dt)):reshape(-1, n)
+  at = at:reshape(-1, n)
+  local scale = 1 / (median(force:square():sum(2)) + 1e-12)
+  regression.run(model.V:parameters(), at:size(1), o, function(indices)
+    local some = engine.variable(at:index_select(1, indices))
+    local gradient = engine.grad(model.V(some):sum(), { some },
+      { create_graph = true })[1]
+    local e = (gradient + force:index_select(1, indices)):square():sum(2)
+    -- A frame whose inversion has failed has any acceleration.
+    return ((e * scale + 1):sqrt() - 1):mean()
+  end)
+end
+
+--- The Hamiltonian's coordinates of the decoder's: the chart inverted.
+-- @tparam Module model an HGN with a chart
+-- @tparam tensor x (points, n)
+-- @tparam[opt=30] integer rounds of the method
+-- @treturn tensor (points, n)
+function M.inverse(model, x, rounds)
+  local n = x:size(2)
+  local spread = least_squares.spread(x)
+  local function decode(q) return model:coordinates(q) end
+  return engine.no_grad(function()
+    local _, best = least_squares.minimise(x, rounds or 30, {
+      batch_dims = { x = 1, error = 1, found = 1 },
+      evaluate = function(q)
+        local found = decode(q)
+        return { x = q, found = found, error = (found - x):square():sum(2) }
+      end,
+      equations = function(at)
+        return equations.decoder_equations(decode, at.x, at.found,
+          x - at.found, spread)
+      end })
+    return best.x:reshape(-1, n)
+  end)
+end
+
+--- Teaches f_psi the Hamiltonian's coordinates in place of the decoder's, in
+-- which an encoder speaks that was trained while the chart was the identity:
+-- with x and dx/dt from the old f_psi, q is the chart's inverse at x and
+-- p = dq/dt.
+-- @tparam Module model an HGN with f_psi, a chart and K = |p|^2 / 2
+-- @tparam tensor z (points, z) latents to learn from
+-- @tparam table o steps and generator; see torus.models.hgn.regression
+function M.state(model, z, o)
+  local target = engine.no_grad(function()
+    local x, v = model:state_of(z)
+    -- A short time, in which no coordinate changes by much.
+    local h = model.config.dt / 8
+    local q = M.inverse(model, x:contiguous())
+    return engine.cat({ q, (M.inverse(model, x + v * h) - q) / h }, 2)
+  end)
+  local unit = engine.tensor(least_squares.spread(target),
+    { dtype = target.dtype })
+  regression.run(model.f_psi:parameters(), z:size(1), o, function(indices)
+    local q, p = model:state_of(z:index_select(1, indices))
+    local off = (engine.cat({ q, p }, 2) - target:index_select(1, indices))
+      / unit
+    -- A latent that no frame has may lie outside of the chart.
+    return ((off:square():sum(2) + 1):sqrt() - 1):mean()
+  end)
+end
+
+return M

@@ -1,0 +1,30 @@
+--- Short fits of small networks to many points, by Adam.
+-- @module torus.models.hgn.regression
+local adam = require "torus.optim.adam"
+local engine = require "torus.engine"
+
+local M = {}
+
+local LR, BATCH = 3e-3, 1024
+
+--- Minimises a loss over batches of points that are drawn at random, with a
+-- learning rate that decays by a cosine.
+-- @tparam {tensor,...} parameters
+-- @tparam integer count of the points
+-- @tparam table o
+-- @tparam integer o.steps
+-- @tparam generator o.generator
+-- @tparam function loss of indices, an int64 tensor; returns a scalar
+function M.run(parameters, count, o, loss)
+  local optimiser = adam.new(parameters, { lr = LR })
+  local batch = math.min(BATCH, count)
+  for step = 1, o.steps do
+    optimiser.lr = LR * 0.5 * (1 + math.cos(math.pi * step / o.steps))
+    local indices = engine.randperm(count, { generator = o.generator })
+      :narrow(1, 1, batch)
+    optimiser:step(engine.grad(loss(indices), parameters,
+      { allow_unused = true }))
+  end
+end
+
+return M

@@ -1,0 +1,85 @@
+--- Nonlinear least squares, many small problems at a time: the method of
+-- Levenberg (1944) and Marquardt (1963).
+-- @module torus.optim.least_squares
+local engine = require "torus.engine"
+
+local M = {}
+
+-- The damping to begin with, relative to the diagonal of the normal equations,
+-- and its factors after a round that did and did not lower a problem's error.
+local DAMPING, LESS, MORE = 1e-2, 0.25, 5
+
+--- The spread of each unknown over a batch, which is the unit of its steps. A
+-- single problem has no spread: its own size serves.
+-- @tparam tensor x (batch, unknowns)
+-- @treturn {number,...}
+-- @usage
+-- local torus = require "torus"
+-- local least_squares = require "torus.optim.least_squares"
+-- print(#least_squares.spread(torus.randn(10, 4)))   -- 4
+function M.spread(x)
+  local centre = x:size(1) > 1 and x:mean(1, true) or 0
+  return ((x - centre):square():mean(1):sqrt() + 1e-3):totable()
+end
+
+-- The damped step of every problem, (batch, unknowns), of normal equations A
+-- (batch, unknowns, unknowns) and b (batch, unknowns, 1). In float64, since they
+-- square the condition of a problem.
+local function step(A, b, damping)
+  local unknowns, double = A:size(2), { dtype = "float64" }
+  A, b, damping = A:to("float64"), b:to("float64"), damping:to("float64")
+  local eye = engine.eye(unknowns, double)
+  -- What the residuals don't depend on stays where it is.
+  local floor = eye * (A * eye):sum(3):mean(2):reshape(-1, 1, 1) * 1e-9
+  A = A + A * eye * damping:reshape(-1, 1, 1) + floor + eye * 1e-30
+  return engine.solve(A, b):squeeze(3)
+end
+
+-- Chooses, problem by problem, between an attempt and what it started from; the
+-- batch is in dimension `dim`.
+local function choose(better, new, old, dim)
+  local shape = {}
+  for i = 1, new:dim() do shape[i] = i == dim and new:size(i) or 1 end
+  return engine.where(better:to(new.dtype):reshape(shape):expand(new.shape),
+    new, old)
+end
+
+--- Minimises the errors of a batch of problems; none ends worse than it began.
+-- @tparam tensor x (batch, unknowns) to begin from
+-- @tparam integer rounds
+-- @tparam table problem
+-- @tparam {[string]=integer} problem.batch_dims the dimension of the batch in
+-- each tensor that `evaluate` returns
+-- @tparam function problem.evaluate of x; returns a table with x, error (batch)
+-- and whatever the equations need
+-- @tparam function problem.equations of such a table; returns the normal
+-- equations, A (batch, unknowns, unknowns) and b (batch, unknowns, 1)
+-- @treturn table what `evaluate` returned for the first x
+-- @treturn table the same for the best x, problem by problem
+-- @usage
+-- local torus = require "torus"
+-- local least_squares = require "torus.optim.least_squares"
+-- local _, found = least_squares.minimise(torus.ones(1, 1), 20, {
+--   batch_dims = { x = 1, error = 1 },
+--   evaluate = function(x) return { x = x, error = (x - 3):square():sum(2) } end,
+--   equations = function(at)
+--     return torus.ones(1, 1, 1), (at.x - 3):unsqueeze(3) * -1
+--   end })
+-- print(found.x:item())   -- 3
+function M.minimise(x, rounds, problem)
+  local start = problem.evaluate(x)
+  local at = start
+  local damping = engine.full({ x:size(1) }, DAMPING, { dtype = x.dtype })
+  for _ = 1, rounds do
+    local A, b = problem.equations(at)
+    local attempt = problem.evaluate(at.x + step(A, b, damping):to(x.dtype))
+    local better, best = attempt.error:lt(at.error), {}
+    for key, dim in pairs(problem.batch_dims) do
+      best[key] = choose(better, attempt[key], at[key], dim)
+    end
+    at, damping = best, choose(better, damping * LESS, damping * MORE, 1)
+  end
+  return start, at
+end
+
+return M

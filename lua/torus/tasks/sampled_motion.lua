@@ -1,0 +1,193 @@
+--- Whether the films that a model samples move as the system does: the error of
+-- each against the nearest film of the true system, frame by frame. Frames that
+-- look right one by one are not enough: their order must follow from one initial
+-- state.
+-- @module torus.tasks.sampled_motion
+local engine = require "torus.engine"
+local equations = require "torus.models.hgn.least_squares"
+local frames = require "torus.tasks.frames"
+local least_squares = require "torus.optim.least_squares"
+local lists = require "torus.tasks.lists"
+local options = require "torus.options"
+
+local M = {}
+
+local RULES = {
+  pool = { default = 2048, type = "integer", min = 1 },
+  starts = { default = 3, type = "integer", min = 1 },
+  rounds = { default = 12, type = "integer", min = 1, max = 1000 },
+  threshold = { default = 0.1, type = "number", above = 0 },
+  dt = { type = "number" },
+  seed = { default = 0, type = "integer" },
+}
+
+-- Frames of a film that the search in the pool compares.
+local COMPARED = 6
+-- Films of the pool that are drawn at a time.
+local DRAWN = 256
+
+-- Motion and pictures at given times from states (count, 2 d), q and p next to
+-- each other: a function that returns films (count, times, height, width, 3).
+local function filming(system, resolution, own, times)
+  local d = system.dimension
+  return function(states)
+    local motion = system:solve(states:narrow(2, 1, d):contiguous(),
+      states:narrow(2, d + 1, d):contiguous(),
+      { times = times, constants = own })
+    return system:render(motion.q, { resolution = resolution,
+      constants = own and own:unsqueeze(1) or nil })
+      :transpose(1, 2):contiguous()
+  end
+end
+
+-- The times of all frames, and the indices of those that the search compares.
+local function times_of(system, frames_, o)
+  local times, compared = {}, {}
+  for t = 1, frames_ do times[t] = (t - 1) * (o.dt or system.dt) end
+  local count = math.min(COMPARED, frames_)
+  for i = 1, count do
+    compared[i] = count == 1 and 1
+      or 1 + (i - 1) * (frames_ - 1) // (count - 1)
+  end
+  return times, compared
+end
+
+local function flattened(films) return films:reshape(films:size(1), -1) end
+
+-- The `starts` films of the pool that are nearest to each given one: states
+-- (films * starts, 2 d) and their constants, if the system's vary.
+local function nearest(system, films, times, compared, o)
+  local q, p, own = system:sample { count = o.pool, seed = o.seed,
+    split = "sampled motion" }
+  local wanted = flattened(films:index_select(2,
+    engine.tensor(compared, { dtype = "int64" })))
+  local some_times, distances = {}, {}
+  for i, t in ipairs(compared) do some_times[i] = times[t] end
+  for first = 1, o.pool, DRAWN do
+    local count = math.min(DRAWN, o.pool - first + 1)
+    local film = filming(system, films:size(3),
+      own and own:narrow(1, first, count):contiguous(), some_times)
+    local drawn = flattened(film(engine.cat({ q:narrow(1, first, count),
+      p:narrow(1, first, count) }, 2)))
+    distances[#distances + 1] = (drawn * drawn):sum(2):reshape(1, -1)
+      - wanted:matmul(drawn:transpose(1, 2)) * 2
+  end
+  local chosen = {}
+  for _, row in ipairs(engine.cat(distances, 2):totable()) do
+    local order = lists.range(1, #row)
+    table.sort(order, function(a, b) return row[a] < row[b] end)
+    for i = 1, o.starts do chosen[#chosen + 1] = order[(i - 1) % #order + 1] end
+  end
+  local indices = engine.tensor(chosen, { dtype = "int64" })
+  return engine.cat({ q, p }, 2):index_select(1, indices),
+    own and own:index_select(1, indices)
+end
+
+-- The true films nearest to given ones, near given states.
+local function fit(system, films, states, own, times, rounds)
+  local film = filming(system, films:size(3), own, times)
+  local pixels = films[1]:numel()
+  local spread = least_squares.spread(states)
+  local _, best = least_squares.minimise(states, rounds, {
+    batch_dims = { x = 1, error = 1, film = 1 },
+    evaluate = function(x)
+      local drawn = film(x)
+      return { x = x, film = drawn, error = (drawn - films):square()
+        :reshape(x:size(1), -1):sum(2):to(x.dtype) / pixels }
+    end,
+    equations = function(at)
+      return equations.decoder_equations(film, at.x, at.film,
+        films - at.film, spread)
+    end })
+  return best
+end
+
+-- Rows of a tensor, each `times` times.
+local function repeated(x, times)
+  local indices = {}
+  for i = 1, x:size(1) do
+    for _ = 1, times do indices[#indices + 1] = i end
+  end
+  return x:index_select(1, engine.tensor(indices, { dtype = "int64" }))
+end
+
+-- Of every `starts` problems the one with the smallest error.
+local function winners(errors, starts)
+  local list, chosen = errors:totable(), {}
+  for first = 1, #list, starts do
+    local best = first
+    for i = first + 1, first + starts - 1 do
+      if list[i] < list[best] then best = i end
+    end
+    chosen[#chosen + 1] = best
+  end
+  return engine.tensor(chosen, { dtype = "int64" })
+end
+
+--- The motion of the true system nearest to films: the nearest of a pool of
+-- simulated ones, then the initial state fitted to all frames by least squares.
+-- A film moves as the system does when its squared error against that motion is
+-- at most a share of the film's own variance around its mean image.
+-- @tparam System system
+-- @tparam tensor films (count, frames, resolution, resolution, 3) in [0, 1]
+-- @tparam[opt] table opts
+-- @tparam[opt=2048] integer opts.pool simulated trajectories to begin from, drawn
+-- with opts.seed=0
+-- @tparam[opt=3] integer opts.starts how many of them, the nearest, the fit tries
+-- for each film
+-- @tparam[opt=12] integer opts.rounds of the fit
+-- @tparam[opt=0.1] number opts.threshold share of the variance
+-- @tparam[opt] number opts.dt time between frames; the system's by default
+-- @treturn table moves, the share of the `count` films that move as the system
+-- does; motion_distance, the mean squared error of a pixel against the nearest true
+-- film, its mean, with ..._spread between films and ..._median; films, the
+-- nearest true ones, like the given ones; relative, each film's error as
+-- a share of its variance
+-- @usage
+-- local torus = require "torus"
+-- local motion = require "torus.tasks.sampled_motion"
+-- local spring = torus.systems.mass_spring
+-- local q, p = spring:sample { count = 3, seed = 5 }
+-- local true_ones = spring:render(spring:solve(q, p).q):transpose(1, 2)
+-- print(motion.measure(spring, true_ones:contiguous()).moves)   -- 1.0
+function M.measure(system, films, opts)
+  local o = options.resolve("sampled_motion.measure", opts, RULES)
+  return engine.no_grad(function()
+    local times, compared = times_of(system, films:size(2), o)
+    local states, own = nearest(system, films, times, compared, o)
+    local best = fit(system, repeated(films, o.starts), states, own, times,
+      o.rounds)
+    local true_films = best.film:index_select(1, winners(best.error, o.starts))
+    local errors = frames.squares(true_films - films)
+    local variance = frames.squares(films - films:mean(2, true)):mean(2)
+    local relative = errors:mean(2) / (variance + 1e-12)
+    local moving = relative:le(o.threshold):to("float64"):mean():item()
+    local distances = errors:mean(2):totable()
+    local mean, spread = lists.mean_and_spread(distances)
+    return { moves = moving, count = films:size(1), motion_distance = mean,
+      motion_distance_spread = spread,
+      motion_distance_median = lists.median(distances), films = true_films,
+      relative = relative:totable() }
+  end)
+end
+
+--- The result of measure as text.
+-- @tparam table result
+-- @treturn {{string,string},...} names and values
+-- @usage
+-- local motion = require "torus.tasks.sampled_motion"
+-- local rows = motion.rows { moves = 1, count = 48, motion_distance = 1e-5,
+--   motion_distance_spread = 1e-6, motion_distance_median = 1e-5 }
+-- print(rows[1][1], rows[1][2])
+function M.rows(result)
+  return {
+    { "sampled films that move as the system", string.format("%.0f%% of %d",
+      100 * result.moves, result.count) },
+    { "sampled films / nearest true motion", string.format(
+      "%.2fe-4 +- %.2fe-4, median %.2fe-4", result.motion_distance * 1e4,
+      result.motion_distance_spread * 1e4,
+      result.motion_distance_median * 1e4) },
+  }
+end
+
+return M

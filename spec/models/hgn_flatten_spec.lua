@@ -1,0 +1,118 @@
+-- The start of an HGN's second stage, on an oscillator whose coordinates are
+-- warped in a known way: chart, potential and states have right answers.
+local torus = require "torus"
+local coordinates = require "torus.models.hgn.coordinates"
+local flatten = require "torus.models.hgn.flatten"
+
+local DT, FRAMES, BATCH = 0.125, 12, 40
+
+local function model_of(changes)
+  local config = { phase = "vector", dimension = 2, width = 4, frames = FRAMES,
+    context = 4, init = "kaiming", energy_init = "oscillator", skip = false,
+    kinetic = "quadratic", resolution = 16, dtype = "float64", chart = 32,
+    energy_width = 32, dt = DT }
+  for key, value in pairs(changes or {}) do config[key] = value end
+  return torus.models.hgn(config, torus.generator(3))
+end
+
+local function normal(shape, seed)
+  return torus.randn(shape, { dtype = "float64",
+    generator = torus.generator(seed) })
+end
+
+local function options() return { steps = 1500, generator = torus.generator(1) } end
+
+-- Leapfrog of H = |p|^2 / 2 + |q|^2, written out.
+local function positions(q, p)
+  local rows = { q }
+  for t = 2, FRAMES do
+    p = p - q * DT
+    q = q + p * DT
+    p = p - q * DT
+    rows[t] = q
+  end
+  return torus.stack(rows, 1)
+end
+
+-- Each coordinate u becomes sinh(u): compressed in the middle, stretched
+-- outside. The metric is that of u.
+local function warped(u)
+  local slope = u:cosh()
+  local inverse = (slope:square() ^ -1):unsqueeze(-1)
+  return u:sinh(), inverse * torus.eye(2, { dtype = "float64" })
+end
+
+describe("The start of the second stage", function()
+  local model = model_of()
+  local q, p = normal({ BATCH, 2 }, 1):clamp(-1.5, 1.5), normal({ BATCH, 2 }, 2)
+  local u = positions(q, p:clamp(-1.5, 1.5))
+  local x, metric = warped(u)
+  local flat = flatten.chart(model, x, metric, options())
+
+  it("finds coordinates in which lengths are those of the screen", function()
+    -- Steps from frame to frame, in units of their median ratio.
+    local function steps(y)
+      return (y:narrow(1, 2, FRAMES - 1) - y:narrow(1, 1, FRAMES - 1))
+        :square():sum(3):sqrt():reshape(-1)
+    end
+    local function spread(y)
+      local ratios = (steps(y) / steps(u)):totable()
+      table.sort(ratios)
+      return ratios[#ratios * 9 // 10] / ratios[#ratios // 10]
+    end
+    assert.is_true(spread(x) > 1.5)
+    assert.is_true(spread(flat) < 1.02)
+  end)
+
+  it("fits the chart to them", function()
+    local off = (model:coordinates(flat) - x):abs()
+    assert.is_true(off:mean():item() < 0.05)
+  end)
+
+  it("inverts the chart", function()
+    local points = flat[3]:contiguous()
+    local again = flatten.inverse(model, model:coordinates(points):detach())
+    assert.is_true((again - points):abs():max():item() < 1e-6)
+  end)
+
+  it("fits the potential to accelerations", function()
+    local other = model_of()
+    flatten.potential(other, u, options())
+    local at = torus.variable(u[5]:contiguous())
+    local gradient = torus.grad(other.V(at):sum(), { at })[1]
+    -- dV/dq = 2 q
+    local relative = (gradient - at * 2):square():sum():item()
+      / (at * 2):square():sum():item()
+    assert.is_true(relative < 2e-3)
+  end)
+
+  it("finds the states from coordinates alone", function()
+    local exact = model_of { energy_width = 64 }
+    local states = torus.cat({ q, p }, 2) * 0.5
+    local motion = exact:rollout(states:narrow(2, 1, 2):contiguous(),
+      states:narrow(2, 3, 2):contiguous()).q
+    local flat_metric = torus.eye(2, { dtype = "float64" })
+      :expand(FRAMES, BATCH, 2, 2)
+    local found = coordinates.first_states(exact,
+      exact:coordinates(motion):detach(), flat_metric)
+    assert.is_true((found - states):abs():max():item() < 1e-4)
+  end)
+
+  it("teaches f_psi the chart's coordinates", function()
+    local z = normal({ 400, 4 }, 7)
+    local old_q, old_p = torus.no_grad(function() return model:state_of(z) end)
+    flatten.state(model, z, { steps = 3000, generator = torus.generator(2) })
+    local new_q, new_p = torus.no_grad(function() return model:state_of(z) end)
+    local function relative(a, b)
+      local errors = ((a - b):square():sum(2) / b:square():mean():item())
+        :totable()
+      table.sort(errors)
+      return errors[#errors // 2]
+    end
+    -- The decoder's position and its velocity stay what they were.
+    assert.is_true(relative(model:coordinates(new_q), old_q) < 0.02)
+    local velocity = (model:coordinates(new_q + new_p * 1e-4)
+      - model:coordinates(new_q - new_p * 1e-4)) / 2e-4
+    assert.is_true(relative(velocity, old_p) < 0.05)
+  end)
+end)
