@@ -1,6 +1,7 @@
 /* Generators of random numbers as Lua objects, and samples from them. */
 #include "binding/binding.h"
 #include "core/rng.h"
+#include "core/words.h"
 
 /* The key in the registry of a state's default generator. */
 static const char default_key;
@@ -145,6 +146,18 @@ static int describe(lua_State *L) {
   return 1;
 }
 
+/* The table of methods lacks a key. */
+static int raise_unknown(lua_State *L) {
+  if (lua_type(L, 2) != LUA_TSTRING) return 0;
+  char hint[TORUS_WORD_TEXT];
+  torus_word_search search = {.wanted = lua_tostring(L, 2)};
+  torus_word_try(&search, "state");
+  torus_word_try(&search, "set_state");
+  return torus_raise_text(L, "a generator has no method %s%s",
+                          torus_describe(L, 2),
+                          torus_word_hint(search.best, hint));
+}
+
 void torus_open_random(lua_State *L) {
   static const luaL_Reg functions[] = {{"generator", generator},
                                        {"manual_seed", manual_seed},
@@ -155,6 +168,10 @@ void torus_open_random(lua_State *L) {
       {"state", state}, {"set_state", set_state}, {NULL, NULL}};
   luaL_newmetatable(L, "torus.generator");
   luaL_newlib(L, methods);
+  lua_createtable(L, 0, 1);
+  lua_pushcfunction(L, raise_unknown);
+  lua_setfield(L, -2, "__index");
+  lua_setmetatable(L, -2);
   lua_setfield(L, -2, "__index");
   lua_pushcfunction(L, describe);
   lua_setfield(L, -2, "__tostring");

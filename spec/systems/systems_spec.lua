@@ -198,7 +198,9 @@ describe("systems", function()
     assert.has_error(function() torus.systems.get("planets") end,
       'systems: no system is named "planets" (known: '
       .. table.concat(NAMES, ", ") .. ")")
-    assert.is_nil(torus.systems.planets)
+    assert.is_nil((torus.systems.find "planets"))
+    raises('torus.systems has no "pendlum", did you mean "pendulum"?',
+      function() return torus.systems.pendlum end)
     assert.error_matches(function() pendulum:sample { count = 1.5 } end,
       'option "count": expected an integer, got 1.5')
     assert.error_matches(function() pendulum:with { constants = { h = 1 } } end,

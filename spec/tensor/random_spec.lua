@@ -113,6 +113,8 @@ describe("a generator", function()
     raises("set_state: expected an integer as the position, got no value",
       function() torus.generator(1):set_state(1) end)
     raises("state: expected a generator, got no value", function() torus.generator(1).state() end)
+    raises('a generator has no method "sate", did you mean "state"?',
+      function() torus.generator(1):sate() end)
     raises("randperm: the result is int64", function() torus.randperm(3, f64) end)
     raises("rand: expected the dtype float32 or float64, got uint8",
       function() torus.rand(3, { dtype = "uint8" }) end)

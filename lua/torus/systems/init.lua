@@ -260,5 +260,12 @@ signature.functions("systems", M, {
 
 return setmetatable(M, {
   __parts = named, -- for the prompt
-  __index = function(_, name) return (M.find(name)) end,
+  __index = function(_, name)
+    local system = M.find(name)
+    if system or type(name) ~= "string" or is_file(name) then return system end
+    local functions = M.names()
+    for key in pairs(M) do functions[#functions + 1] = key end
+    options.raise("torus.systems has no %s%s", options.show(name),
+      options.did_you_mean(name, functions))
+  end,
 })
