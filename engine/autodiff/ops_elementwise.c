@@ -46,9 +46,44 @@ static bool check_integers(torus_scope *scope, const torus_call *call,
   return true;
 }
 
-static torus_tensor *forward(torus_scope *scope, const torus_call *call) {
+/* The shape that all inputs broadcast to. */
+static bool broadcast(torus_scope *scope, const torus_call *call,
+                      torus_shape *shape) {
   char a[TORUS_SHAPE_TEXT], b[TORUS_SHAPE_TEXT];
-  torus_shape shape = call->in[0]->shape;
+  *shape = call->in[0]->shape;
+  for (int i = 1; i < call->inputs; i++) {
+    const torus_shape *other = &call->in[i]->shape;
+    torus_shape joint;
+    if (torus_shape_equal(shape, other)) continue;
+    if (!torus_shape_broadcast(shape, other, &joint)) {
+      return torus_status_fail(&scope->status, TORUS_EINVAL,
+                               "%s: shapes don't broadcast, %s with %s",
+                               call->op->name, torus_shape_format(shape, a),
+                               torus_shape_format(other, b));
+    }
+    *shape = joint;
+  }
+  return true;
+}
+
+/* How a kernel walks x read under the shape of the result: the two commonest
+ * cases, a dense tensor of that shape and a single number, are one dimension at
+ * once. */
+static void set_layout(const torus_tensor *x, const torus_shape *shape,
+                       int64_t count, torus_layout *layout) {
+  bool dense =
+      torus_tensor_is_contiguous(x) && torus_shape_equal(&x->shape, shape);
+  if (dense || x->shape.ndim == 0) {
+    layout->ndim = 1;
+    layout->size[0] = count;
+    layout->stride[0] = dense;
+  } else {
+    *layout = torus_tensor_broadcast_layout(x, shape);
+  }
+}
+
+static torus_tensor *forward(torus_scope *scope, const torus_call *call) {
+  torus_shape shape;
   const double *numbers = call->attrs->f;
   if (call->op->code == TORUS_EW_clamp && !(numbers[0] <= numbers[1])) {
     return torus_scope_fail(
@@ -56,16 +91,7 @@ static torus_tensor *forward(torus_scope *scope, const torus_call *call) {
         "clamp: expected min up to max, got min %g and max %g", numbers[0],
         numbers[1]);
   }
-  for (int i = 1; i < call->inputs; i++) {
-    torus_shape joint;
-    if (!torus_shape_broadcast(&shape, &call->in[i]->shape, &joint)) {
-      return torus_scope_fail(scope, TORUS_EINVAL,
-                              "%s: shapes don't broadcast, %s with %s",
-                              call->op->name, torus_shape_format(&shape, a),
-                              torus_shape_format(&call->in[i]->shape, b));
-    }
-    shape = joint;
-  }
+  if (!broadcast(scope, call, &shape)) return NULL;
   torus_dtype dtype = call->in[call->inputs - 1]->dtype; /* the first may be a
                                                             condition */
   if (!torus_dtype_is_float(dtype) && !check_integers(scope, call, dtype)) {
@@ -79,16 +105,17 @@ static torus_tensor *forward(torus_scope *scope, const torus_call *call) {
   torus_tensor *out = torus_tensor_new(call->op->test ? TORUS_BOOL : dtype,
                                        &shape, &scope->status);
   if (!out) return NULL;
+  int64_t count = torus_tensor_count(out);
   torus_layout layouts[TORUS_ELEMENTWISE_INPUTS];
   const void *in[TORUS_ELEMENTWISE_INPUTS] = {NULL};
   for (int i = 0; i < call->inputs; i++) {
     const torus_tensor *x = i == 0 ? first : call->in[i];
-    layouts[i] = torus_tensor_broadcast_layout(x, &shape);
+    set_layout(x, &shape, count, &layouts[i]);
     in[i] = torus_tensor_data(x);
   }
   torus_elementwise_run((torus_elementwise)call->op->code, dtype, call->inputs,
-                        in, layouts, torus_tensor_data(out),
-                        torus_tensor_count(out), call->attrs->f);
+                        in, layouts, torus_tensor_data(out), count,
+                        call->attrs->f);
   return out;
 }
 

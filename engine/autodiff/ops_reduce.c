@@ -48,8 +48,9 @@ static void split_layout(const torus_tensor *x, const torus_shape *dims,
 
 /* Integers and bools, by way of int64: sums stay there, the largest and the
  * smallest element go back to their dtype. */
-static torus_tensor *reduce_integers(torus_scope *scope, const torus_call *call,
-                                     torus_reduction op) {
+__attribute__((noinline)) static torus_tensor *
+reduce_integers(torus_scope *scope, const torus_call *call,
+                torus_reduction op) {
   torus_tensor *x = call->in[0];
   const torus_shape *dims = &call->attrs->list[0];
   torus_shape shape = reduced_shape(&x->shape, dims, call->attrs->i[0] != 0);

@@ -15,6 +15,7 @@ typedef struct torus_invocation {
   torus_tensor *few[TORUS_FEW_INPUTS];
   /* Where an input is a number, few[i] is NULL. */
   double numbers[TORUS_FEW_INPUTS];
+  bool numeric;  /* whether an input is one */
   bool booleans; /* whether true or false is among them */
   torus_dtype dtype;
   int ndim; /* of the first input */

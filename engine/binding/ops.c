@@ -65,17 +65,17 @@ static int read_input_list(lua_State *L, torus_invocation *v) {
   return few ? v->inputs + 2 : 3;
 }
 
-static void read_input(lua_State *L, torus_invocation *v, int i) {
-  if (lua_type(L, i + 1) == LUA_TNUMBER) {
-    v->few[i] = NULL;
-    v->numbers[i] = lua_tonumber(L, i + 1);
-  } else if (lua_type(L, i + 1) == LUA_TBOOLEAN) {
-    v->few[i] = NULL;
-    v->numbers[i] = lua_toboolean(L, i + 1);
-    v->booleans = true;
-  } else {
+static inline void read_input(lua_State *L, torus_invocation *v, int i) {
+  int type = lua_type(L, i + 1);
+  if (type != LUA_TNUMBER && type != LUA_TBOOLEAN) {
     v->few[i] = torus_check_tensor(L, i + 1, v->op->name);
+    return;
   }
+  bool boolean = type == LUA_TBOOLEAN;
+  v->few[i] = NULL;
+  v->numbers[i] = boolean ? lua_toboolean(L, i + 1) : lua_tonumber(L, i + 1);
+  v->numeric = true;
+  v->booleans |= boolean;
 }
 
 /* The dtype that numbers among the inputs take: that of the tensors beside
@@ -118,18 +118,16 @@ static int read_inputs(lua_State *L, torus_invocation *v) {
     read_input(L, v, v->inputs++);
   }
   const torus_tensor *first = NULL;
-  bool numbers = false;
-  for (int i = 0; i < v->inputs; i++) {
-    if (!first) first = v->few[i];
-    numbers |= !v->few[i];
-  }
+  for (int i = 0; i < v->inputs && !first; i++) first = v->few[i];
   if (!first) {
     return torus_raise_text(L, "%s: expected a tensor, got only numbers",
                             op->name);
   }
   v->dtype = first->dtype;
-  bool plain = torus_dtype_is_float(v->dtype) && v->inputs <= 2;
-  if (numbers && (!plain || v->booleans)) v->dtype = number_dtype(L, v);
+  if (v->numeric &&
+      (v->booleans || v->inputs > 2 || !torus_dtype_is_float(v->dtype))) {
+    v->dtype = number_dtype(L, v);
+  }
   v->ndim = v->few[0] ? v->few[0]->shape.ndim : 0;
   return v->inputs + 1;
 }

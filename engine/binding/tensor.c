@@ -106,14 +106,17 @@ typedef struct slicing {
   torus_tensor *x;
   torus_tensor *value; /* to write; NULL: the number */
   double number;
+  bool ended; /* ipairs has gone through */
   torus_shape start, size, step, kept;
 } slicing;
 
-static int64_t read_index(lua_State *L, const slicing *s, int d, int index) {
+static int64_t read_index(lua_State *L, slicing *s, int d, int index) {
   int64_t i = torus_check_integer(L, index, "index", "an index");
   int64_t n = s->x->shape.size[d];
   int64_t from_one = i < 0 ? n + 1 + i : i;
   if (from_one < 1 || from_one > n) {
+    s->ended = torus_ends_ipairs(L, s->x);
+    if (s->ended) return 1;
     char text[TORUS_SHAPE_TEXT];
     torus_raise_text(L,
                      "index: %lld is outside 1..%lld in dimension %d of a "
@@ -220,7 +223,8 @@ static int raise_unknown(lua_State *L, const char *key) {
 
 /* x[i], x[{...}], properties and methods (upvalue 1). */
 static int index_tensor(lua_State *L) {
-  if (lua_type(L, 2) == LUA_TSTRING) {
+  int type = lua_type(L, 2);
+  if (type == LUA_TSTRING) {
     lua_pushvalue(L, 2);
     if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL) return 1;
     const char *key = lua_tostring(L, 2);
@@ -229,10 +233,11 @@ static int index_tensor(lua_State *L) {
     return raise_unknown(L, key);
   }
   slicing s = {.x = torus_check_tensor(L, 1, "index")};
-  if (torus_is_selection(L, 2)) return torus_select(L, "get");
-  if (torus_ends_ipairs(L, s.x)) return 0;
+  if (type != LUA_TNUMBER && torus_is_selection(L, 2)) {
+    return torus_select(L, "get");
+  }
   read_slicing(L, &s, 2);
-  return torus_push_result(L, take_slice, &s);
+  return s.ended ? 0 : torus_push_result(L, take_slice, &s);
 }
 
 /* --- in-place writes --- */
