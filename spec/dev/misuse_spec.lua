@@ -43,6 +43,32 @@ describe("misuse of", function()
     raises("norm: ", function() gone:norm() end)
   end)
 
+  it("sizes that would never end is refused at once", function()
+    local huge = math.maxinteger
+    local set = torus.data.simulate("pendulum", { train = 2, test = 2, steps = 3 })
+    raises("windows: count: expected at most 4, got " .. huge,
+      function() set.train:windows({ 1 }, { 1 }, huge) end)
+    raises("windows: start 1: expected at most 3, got 4",
+      function() set.train:windows({ 1 }, { 4 }, 2) end)
+    raises("windows: starts: expected one for each of 2 sequences, got 1",
+      function() set.train:windows({ 1, 2 }, { 1 }, 2) end)
+    raises("Dataset:longer: steps: expected at most 10000000",
+      function() set:longer("test", 1, huge) end)
+    raises("Dataset:longer: name: expected one of", function() set:longer("all", 1, 5) end)
+    local rings = torus.data.targets.get "rings"
+    raises("Target:entropy: count: expected at most 10000000, got " .. huge,
+      function() rings:entropy(huge) end)
+    raises("modes\": expected at most 100000",
+      function() torus.data.targets.mixture { modes = huge } end)
+    raises("rk45: option \"steps\": expected at most 10000000", function()
+      torus.systems.pendulum:solve(torus.ones(1, 1), torus.ones(1, 1), { steps = huge })
+    end)
+    raises("polynomial.features: exponents: expected at most 100", function()
+      torus.measures.polynomial.features(torus.ones(1, 1), { { huge } })
+    end)
+    assert.is_false((pcall(torus.latin_hypercube, 4, huge)))
+  end)
+
   for _, object in ipairs {
     { "Linear", torus.nn.Linear(2, 2) },
     { "Sequential", torus.nn.Sequential { torus.nn.Linear(2, 2) } },
