@@ -206,6 +206,8 @@ describe("figures.lua", function()
         { figures.get("integrators"), { count = "2", halvings = "1",
           seed = "3" },
           { "integrators.png", "integrators.md" } },
+        { figures.get("systems"), { periods = "2", sections = "2" },
+          { "systems.png" } },
       } do
         local figure, settings, names = table.unpack(one)
         local paths = assert(figure.make { out = base, seed = 2,
