@@ -38,22 +38,24 @@ static bool read_decoder(torus_scope *scope, const torus_call *call,
   }
   const torus_shape *q = &call->in[Q]->shape, *t = &call->in[TARGETS]->shape;
   bool fits = q->ndim == 4 && t->ndim == 4;
-  fits = fits && q->size[1] == q->size[2] && q->size[1] > 0 && q->size[3] > 0;
-  fits = fits && q->size[1] <= MAX_SIDE && q->size[3] <= MAX_CHANNELS &&
-         t->size[3] <= MAX_CHANNELS;
+  fits = fits && q->size[1] > 0 && q->size[2] > 0 && q->size[3] > 0;
+  fits = fits && q->size[1] <= MAX_SIDE && q->size[2] <= MAX_SIDE &&
+         q->size[3] <= MAX_CHANNELS && t->size[3] <= MAX_CHANNELS;
   fits = fits && t->size[0] == q->size[0] && t->size[3] > 0 &&
-         t->size[1] == q->size[1] << i[BLOCKS] && t->size[2] == t->size[1];
+         t->size[1] == q->size[1] << i[BLOCKS] &&
+         t->size[2] == q->size[2] << i[BLOCKS];
   if (!fits) {
     char a[TORUS_TENSOR_TEXT], b[TORUS_TENSOR_TEXT];
     return torus_status_fail(&scope->status, TORUS_EINVAL,
-                             "%s: expected states (n,s,s,c) and images of %d "
-                             "times the side, got %s and %s",
+                             "%s: expected states (n,h,w,c) and images of %d "
+                             "times the height and width, got %s and %s",
                              call->op->name, 1 << i[BLOCKS],
                              torus_tensor_format(call->in[Q], a),
                              torus_tensor_format(call->in[TARGETS], b));
   }
   *d = (torus_decoder){.blocks = (int)i[BLOCKS],
-                       .size = q->size[1],
+                       .rows = q->size[1],
+                       .columns = q->size[2],
                        .state = q->size[3],
                        .width = i[WIDTH],
                        .channels = t->size[3],
@@ -208,12 +210,12 @@ static const torus_op ops[] = {
      * the memory of a few images. The gradients are of the first order, of
      * states and parameters.
      * @function torus.decoder_error
-     * @tparam tensor states (n, s, s, c)
-     * @tparam tensor targets (n, h, h, channels), h = 2^blocks s
+     * @tparam tensor states (n, h, w, c)
+     * @tparam tensor targets (n, 2^blocks h, 2^blocks w, channels)
      * @tparam {tensor,...} parameters weights and biases, block by block: both
      * convolutions, then the skip's where its channels change; then the
      * output's
-     * @tparam integer blocks each of which doubles the side
+     * @tparam integer blocks each of which doubles height and width
      * @tparam integer width filters
      * @tparam[opt=true] boolean skip whether each block adds its upsampled
      * input

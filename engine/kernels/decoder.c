@@ -18,8 +18,8 @@
 #define CHUNK 8
 
 typedef struct block {
-  int64_t size;                  /* side of the input */
-  torus_conv conv1, conv2, skip; /* conv1 doubles the side first */
+  int64_t rows, columns;         /* of the input */
+  torus_conv conv1, conv2, skip; /* conv1 doubles them first */
   bool skip_conv;
   int first; /* of its parameters */
 } block;
@@ -31,7 +31,7 @@ typedef struct plan {
   block block[TORUS_DECODER_BLOCKS];
   torus_conv output;
   int output_first;
-  int64_t side;
+  int64_t pixels; /* of an image */
   int parameters;
   int64_t counts[TORUS_DECODER_PARAMETERS];
   int64_t offsets[TORUS_DECODER_PARAMETERS]; /* in a piece's sums */
@@ -89,25 +89,26 @@ static void count_conv(plan *p, const torus_conv *conv) {
 
 static void plan_network(plan *p, const torus_decoder *d) {
   p->decoder = d;
-  p->side = d->size << d->blocks;
+  int64_t rows = d->rows << d->blocks, columns = d->columns << d->blocks;
+  p->pixels = rows * columns;
   int64_t in = d->state;
   for (int b = 0; b < d->blocks; b++) {
     block *k = &p->block[b];
-    k->size = d->size << b;
+    k->rows = d->rows << b, k->columns = d->columns << b;
     k->first = p->parameters;
     k->skip_conv = d->skip && in != d->width;
-    int64_t s = k->size;
-    torus_upsample_conv_init(&k->conv1, CHUNK, s, s, in, d->width);
-    torus_conv_init(&k->conv2, CHUNK, 2 * s, 2 * s, d->width, d->width, 3, 3, 1,
+    int64_t r = k->rows, c = k->columns;
+    torus_upsample_conv_init(&k->conv1, CHUNK, r, c, in, d->width);
+    torus_conv_init(&k->conv2, CHUNK, 2 * r, 2 * c, d->width, d->width, 3, 3, 1,
                     1);
-    torus_conv_init(&k->skip, CHUNK, s, s, in, d->width, 1, 1, 1, 0);
+    torus_conv_init(&k->skip, CHUNK, r, c, in, d->width, 1, 1, 1, 0);
     count_conv(p, &k->conv1);
     count_conv(p, &k->conv2);
     if (k->skip_conv) count_conv(p, &k->skip);
     in = d->width;
   }
   p->output_first = p->parameters;
-  torus_conv_init(&p->output, CHUNK, p->side, p->side, in, d->channels, 3, 3, 1,
+  torus_conv_init(&p->output, CHUNK, rows, columns, in, d->channels, 3, 3, 1,
                   1);
   count_conv(p, &p->output);
 }
@@ -145,11 +146,11 @@ static size_t lay_out(const plan *p, piece *w, char *base) {
   const torus_decoder *d = p->decoder;
   size_t size = torus_dtype_size(p->dtype), scratch;
   arena a = {base, 0};
-  int64_t pixels = CHUNK * p->side * p->side, weights = 0;
+  int64_t pixels = CHUNK * p->pixels, weights = 0;
   int64_t channels = torus_max(d->width, d->state);
   for (int b = 0; b < d->blocks; b++) {
-    int64_t s = 2 * p->block[b].size;
-    size_t map = (size_t)(CHUNK * s * s * d->width) * size;
+    int64_t high = 4 * p->block[b].rows * p->block[b].columns;
+    size_t map = (size_t)(CHUNK * high * d->width) * size;
     w->a1[b] = take(&a, map);
     w->a2[b] = take(&a, d->skip ? map : 0);
     w->maps[b + 1] = take(&a, map);

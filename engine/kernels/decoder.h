@@ -24,10 +24,10 @@
 
 typedef struct torus_decoder {
   int blocks;
-  int64_t size;     /* side of the input maps; images have size << blocks */
-  int64_t state;    /* channels of the input */
-  int64_t width;    /* filters */
-  int64_t channels; /* of the images */
+  int64_t rows, columns; /* of the input maps; images have both << blocks */
+  int64_t state;         /* channels of the input */
+  int64_t width;         /* filters */
+  int64_t channels;      /* of the images */
   bool skip;
   double slope; /* of the leaky ReLU */
 } torus_decoder;
@@ -42,8 +42,8 @@ int torus_decoder_parameters(const torus_decoder *decoder,
 typedef struct torus_decoder_job {
   torus_dtype dtype;
   int64_t images;
-  const void *q;       /* (images, size, size, state) */
-  const void *targets; /* (images, side, side, channels) */
+  const void *q;       /* (images, rows, columns, state) */
+  const void *targets; /* (images, height, width, channels) */
   const void *const *parameters;
   double weight; /* of the sum of squared errors in the loss */
   /* Results; overwritten. */

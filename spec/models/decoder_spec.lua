@@ -13,9 +13,9 @@ local function differences(config, images)
   local model = torus.models.hgn(config)
   local c = model.config
   local opts = { dtype = c.dtype }
-  local q = torus.randn({ images, model.size, model.size, c.state }, opts)
-  local side = c.resolution
-  local targets = torus.rand({ images, side, side, c.channels }, opts)
+  local q = torus.randn({ images, model.size[1], model.size[2], c.state }, opts)
+  local targets = torus.rand({ images, c.resolution, c.frame_width or c.resolution,
+    c.channels }, opts)
   local squares, gq, grads = model:decoder_gradients(q, targets, 0.7)
   local expected, want_q, wanted =
     model:decoder_gradients(q, targets, 0.7, { fused = false, chunk = 3 })
@@ -47,6 +47,15 @@ describe("the fused decoder", function()
     assert.is_true(worst < 1e-13, worst)
     worst = differences(config { state = 7 }, 2)
     assert.is_true(worst < 1e-13, worst)
+  end)
+
+  it("takes rectangles, high and wide, of one to four channels", function()
+    for channels, sides in ipairs { { 24, 40 }, { 16, 8 }, { 8, 24 }, { 64, 80 } } do
+      local worst, squares = differences(config { resolution = sides[1],
+        frame_width = sides[2], channels = channels, width = 4 }, 2)
+      assert.is_true(worst < 1e-12, worst)
+      assert.is_true(squares < 1e-13, squares)
+    end
   end)
 
   -- A leaky ReLU at zero may fall on either side in float32: by the norm, the

@@ -1,3 +1,4 @@
+local options = require "torus.options"
 local raises = require "spec.support.raises"
 local torus = require "torus"
 local hgn = torus.models.hgn
@@ -131,6 +132,41 @@ describe("HGN", function()
           entry[1])
       end
     end)
+  end
+
+  -- Every form: maps, a latent vector, a vector phase space with either projection.
+  local RECTANGLES = {
+    { resolution = 24, frame_width = 40, channels = 1 },
+    { resolution = 8, frame_width = 24, channels = 2, latent = "vector", z = 4 },
+    { resolution = 24, frame_width = 8, phase = "vector", constant_channels = 1 },
+    { resolution = 64, frame_width = 80, channels = 4, phase = "vector",
+      encoder = "blocks", projection = "dense", variant = "no_fpsi" },
+  }
+  for _, case in ipairs(RECTANGLES) do
+    it(("learns from frames of %d x %d"):format(case.resolution, case.frame_width),
+      function()
+        local height, width = case.resolution, case.frame_width
+        local model = hgn(options.joined({ width = 4, state = 3, frames = 3,
+          dtype = "float64", energy_init = "oscillator" }, case),
+          torus.generator(1))
+        local frames = torus.rand({ 2, 3, height, width, case.channels or 3 },
+          { dtype = "float64", generator = torus.generator(2) })
+        local function gradients(fused)
+          return model:gradients(frames, { fused = fused,
+            generator = torus.generator(3) })
+        end
+        local got, numbers = gradients()
+        local want, wanted = gradients(false)
+        assert.is_true(math.abs(numbers.mse / wanted.mse - 1) < 1e-12)
+        for i, g in ipairs(got) do
+          assert.is_true((g - want[i]):norm():item()
+            <= 1e-10 * want[i]:norm():item() + 1e-18)
+        end
+        assert.are.same({ 2, 3, height, width, case.channels or 3 },
+          model:reconstruct(frames).shape)
+        assert.are.same({ 1, 3, height, width, case.channels or 3 },
+          model:sample(1).shape)
+      end)
   end
 
   it("says a whole sequence in a vector of z numbers", function()

@@ -102,6 +102,32 @@ describe("pixel_hnn", function()
       assert.are.same({ 4, 5, 6 }, pair[1][2][3][5]:totable())
     end)
 
+  for _, kind in ipairs { "mlp", "conv" } do
+    it("keeps pixels of rectangles where they are, " .. kind, function()
+      local model = tiny { kind = kind, resolution = 8, frame_width = 16,
+        channels = 2 }
+      local frames = torus.rand({ 3, 3, 8, 16, 2 },
+        { dtype = "float64", generator = torus.generator(2) })
+      local seen
+      model.encoder = function(x)
+        seen = x
+        return torus.zeros({ 3, kind == "mlp" and 4 or 96 }, { dtype = "float64" })
+      end
+      local pair = frames:narrow(2, 1, 2)
+      model:encode(pair)
+      seen = seen:reshape(kind == "mlp" and { 3, 2, 8, 16, 2 } or { 3, 8, 16, 2, 2 })
+      if kind == "conv" then seen = seen:permute { 1, 4, 2, 3, 5 } end
+      assert.is_true(largest(seen - pair * model.config.input_gain) < 1e-15)
+      model = tiny { kind = kind, resolution = 8, frame_width = 16, channels = 2 }
+      assert.are.same({ 3, 3, 8, 16, 2 }, model:film(pair, { steps = 2 }).shape)
+      local losses = model:losses(frames)
+      losses.total:backward()
+      for _, parameter in ipairs(model.decoder:parameters()) do
+        assert.is_true(largest(parameter.grad) > 0)
+      end
+    end)
+  end
+
   it("rolls out along its energy and back again", function()
     local model = tiny()
     local z = torus.randn({ 3, 4 }, { dtype = "float64",

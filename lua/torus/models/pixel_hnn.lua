@@ -20,6 +20,7 @@ local hamiltonian = require "torus.hamiltonian"
 local initialise = require "torus.nn.initialise"
 local integrate = require "torus.integrate"
 local options = require "torus.options"
+local sides = frame_checks.sides
 local signature = require "torus.signature"
 local size = require "torus.models.parts.size"
 local engine = require "torus.engine"
@@ -41,6 +42,8 @@ M.rules = {
   -- Height and width of a frame in pixels; "conv" needs a multiple of 8 below
   -- 64 and of 16 from there.
   resolution = { default = 32, type = "integer", min = 8 },
+  -- Their width, where it is not the height.
+  frame_width = { type = "integer", min = 8 },
   -- Colour channels of a frame.
   channels = { default = 3, type = "integer", min = 1, max = 64 },
   -- Units of the dense hidden layers, the energy's among them.
@@ -73,7 +76,8 @@ local PixelHNN = Module.class("PixelHNN")
 local STATE, Z = 16, 48
 
 local function register_dense(self, c, o)
-  local pixels = 2 * c.resolution * c.resolution * c.channels
+  local height, width = sides(c)
+  local pixels = 2 * height * width * c.channels
   local w = c.width
   self:register("encoder", MLP.new { sizes = { pixels, w, w, w, c.latent },
     activation = "relu", dtype = o.dtype, generator = o.generator,
@@ -94,12 +98,13 @@ local function twice(list)
 end
 
 local function register_conv(self, c, o)
-  frame_checks.check_resolution("pixel_hnn", c.resolution)
-  local halvings = frame_checks.halvings(c.resolution)
-  self.size = c.resolution >> halvings
-  local cells = self.size * self.size
+  local height, width = sides(c)
+  frame_checks.check_sides("pixel_hnn", height, width)
+  local halvings = frame_checks.halvings(height, width)
+  self.size = { height >> halvings, width >> halvings }
+  local cells = self.size[1] * self.size[2]
   self:register("encoder", conv_encoder.new(2 * c.channels, Z, {
-    resolution = c.resolution, width = c.conv_width,
+    resolution = math.min(height, width), width = c.conv_width,
     layer = options.joined(o, { init = c.init }) }))
   self:register("to_latent", Linear.new(cells * Z, c.latent, o))
   self:register("from_latent", Linear.new(c.latent, cells * STATE, o))
@@ -113,6 +118,7 @@ end
 -- @tparam[opt="mlp"] string config.kind of encoder and decoder, "mlp" or "conv"
 -- @tparam[opt=2] integer config.latent numbers of q and p together
 -- @tparam[opt=32] integer config.resolution height and width of a frame
+-- @tparam[opt] integer config.frame_width its width, where it is not the height
 -- @tparam[opt=3] integer config.channels of a frame
 -- @tparam[opt=200] integer config.width units of the dense hidden layers
 -- @tparam[opt=64] integer config.conv_width channels of the hidden convolutions
@@ -134,7 +140,8 @@ end
 -- z = model:encode(frames)   -- (4, 2)
 function M.new(config, generator)
   local c = options.resolve("pixel_hnn", config, M.rules)
-  local pixels = c.resolution * c.resolution * 2 * c.channels
+  local height, width = sides(c)
+  local pixels = height * width * 2 * c.channels
   size.check("pixel_hnn", c.kind == "conv"
     and 2 * size.stack(2 * c.channels, c.conv_width, 8, 64, 9)
     or 2 * size.stack(pixels, c.width, 3, c.latent), c.dtype)
@@ -144,8 +151,8 @@ function M.new(config, generator)
   end
   frame_checks.check_background("pixel_hnn", c.background, c.channels)
   local self = Module.instance(PixelHNN, { config = c, frame_time = 1 })
-  self:register("centre", engine.zeros({ 1, 2, c.resolution, c.resolution,
-    c.channels }, { dtype = c.dtype, requires_grad = true }))
+  self:register("centre", engine.zeros({ 1, 2, height, width, c.channels },
+    { dtype = c.dtype, requires_grad = true }))
   local o = { dtype = c.dtype, generator = generator }
   if c.kind == "mlp" then register_dense(self, c, o)
   else register_conv(self, c, o) end
@@ -157,9 +164,9 @@ function M.new(config, generator)
 end
 
 local function check_frames(self, method, name, frames, count)
-  local c = self.config
+  local height, width = sides(self.config)
   options.tensor("pixel_hnn:" .. method, name, frames,
-    { "batch", count, c.resolution, c.resolution, c.channels })
+    { "batch", count, height, width, self.config.channels })
 end
 
 local function check_latent(self, method, z)
@@ -193,9 +200,9 @@ function PixelHNN:encode(pairs)
   if self.config.kind == "mlp" then
     return self.encoder(pairs:reshape(batch, -1))
   end
-  local c = self.config
-  local stacked = pairs:permute { 1, 3, 4, 2, 5 }:reshape(batch, c.resolution,
-    c.resolution, 2 * c.channels)
+  local height, width = sides(self.config)
+  local stacked = pairs:permute { 1, 3, 4, 2, 5 }:reshape(batch, height, width,
+    2 * self.config.channels)
   return self.to_latent(self.encoder(stacked):reshape(batch, -1))
 end
 
@@ -208,13 +215,13 @@ end
 function PixelHNN:decode(z)
   check_latent(self, "decode", z)
   local c, batch = self.config, z:size(1)
-  local side = c.resolution
+  local height, width = sides(c)
   if c.kind == "mlp" then
-    return self.decoder(z):reshape(batch, 2, side, side, c.channels)
+    return self.decoder(z):reshape(batch, 2, height, width, c.channels)
       + self.centre:detach()
   end
-  local maps = self.from_latent(z):reshape(batch, self.size, self.size, STATE)
-  return self.decoder(maps):reshape(batch, side, side, 2, c.channels)
+  local maps = self.from_latent(z):reshape(batch, self.size[1], self.size[2], STATE)
+  return self.decoder(maps):reshape(batch, height, width, 2, c.channels)
     :permute { 1, 4, 2, 3, 5 }
 end
 
@@ -421,8 +428,9 @@ end
 
 function PixelHNN:describe()
   local c = self.config
-  return string.format("PixelHNN(%s, %dx%d, latent %d)", c.kind, c.resolution,
-    c.resolution, c.latent)
+  local height, width = sides(c)
+  return string.format("PixelHNN(%s, %dx%d, latent %d)", c.kind, height, width,
+    c.latent)
 end
 
 signature.methods("PixelHNN", PixelHNN, {})

@@ -53,21 +53,17 @@ end
 local function misfit(config, split)
   local _, length, height, width, channels =
     table.unpack(split:batch({ 1 }).shape)
-  if height ~= width then
-    return string.format("expected square frames, got %d x %d", height, width)
-  end
   local wanted = { config.data_frames or config.frames or length, config.resolution or height,
-    config.resolution or height, config.channels or channels }
+    config.frame_width or config.resolution or width, config.channels or channels }
   local change = {}
-  for key, value in pairs {
-    [config.data_frames and "data_frames" or "frames"] = length, resolution = height,
-    channels = channels } do
-    if config[key] and config[key] ~= value then
-      change[#change + 1] = key .. " = " .. value
-    end
+  for i, key in ipairs { config.data_frames and "data_frames" or "frames", "resolution",
+    "frame_width", "channels" } do
+    local got = ({ length, height, width, channels })[i]
+    -- Without a frame_width of its own the width follows the height.
+    local square = key == "frame_width" and not config.frame_width and width == height
+    if wanted[i] ~= got and not square then change[#change + 1] = key .. " = " .. got end
   end
   if #change == 0 then return nil end
-  table.sort(change)
   return string.format("the model expects sequences of shape %s, got %s; set "
     .. "%s to match", options.shape_text(wanted),
     options.shape_text { length, height, width, channels },

@@ -2,6 +2,7 @@
 -- method, unless its argument fits.
 -- @module torus.models.hgn.checks
 local options = require "torus.options"
+local sides = require("torus.models.parts.frames").sides
 
 local M = {}
 
@@ -11,7 +12,7 @@ local M = {}
 function M.state_shape(model)
   local c = model.config
   if c.phase == "vector" then return { c.dimension } end
-  return { model.size, model.size, model.config.state }
+  return { model.size[1], model.size[2], model.config.state }
 end
 
 --- A batch of sequences of frames.
@@ -20,9 +21,9 @@ end
 -- @param frames expected as a tensor (batch, count, height, width, channels)
 -- @tparam integer|string count of frames of a sequence, or "frames" for any
 function M.frames(model, method, frames, count)
-  local c = model.config
+  local height, width = sides(model.config)
   options.tensor("hgn:" .. method, "frames", frames,
-    { "batch", count, c.resolution, c.resolution, c.channels })
+    { "batch", count, height, width, model.config.channels })
 end
 
 --- A batch of sequences that the encoder sees a part of.

@@ -22,6 +22,9 @@ M.rules = {
   -- Frames: height and width in pixels, a multiple of 8 below 64 and of 16
   -- from there.
   resolution = { default = 32, type = "integer", min = 8 },
+  -- Their width, where it is not the height: both are multiples of 8, of 16 where
+  -- the smaller one is 64 or more.
+  frame_width = { type = "integer", min = 8 },
   -- Colour channels of a frame.
   channels = { default = 3, type = "integer", min = 1, max = 64 },
   -- Frames of a training sequence.
@@ -204,7 +207,7 @@ end
 -- print(config.resolve({ variant = "no_fpsi" }).z)   -- 32
 function M.resolve(config)
   local c = options.resolve("hgn", config, M.rules)
-  frames.check_resolution("hgn", c.resolution)
+  frames.check_sides("hgn", frames.sides(c))
   if c.dt == 0 then
     options.raise("hgn: dt: expected a number other than 0, got 0")
   end

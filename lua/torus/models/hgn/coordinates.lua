@@ -11,6 +11,7 @@ local equations_of = require "torus.models.hgn.least_squares"
 local flatten = require "torus.models.hgn.flatten"
 local least_squares = require "torus.optim.least_squares"
 local options = require "torus.options"
+local sides = require("torus.models.parts.frames").sides
 
 local M = {}
 
@@ -130,9 +131,10 @@ end
 -- The squared error of a pixel by the quadratic form, (frames, batch).
 local function quadratic_form(model, difference, metric)
   local c = model.config
+  local height, width = sides(c)
   local column = difference:unsqueeze(-1)
   return (metric:matmul(column) * column):sum(-1):sum(-1)
-    * (1 / (c.resolution * c.resolution * c.channels))
+    * (1 / (height * width * c.channels))
 end
 
 local function motion(model, states, frames)

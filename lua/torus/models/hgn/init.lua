@@ -9,7 +9,8 @@
 --
 -- Frames are (batch, frames, height, width, channels) in [0, 1]. A trajectory
 -- is a table of q and p with time first, (steps + 1, batch, size, size, state),
--- as torus.integrate returns it; size is 4 for frames of 32x32 and 64x64. With
+-- as torus.integrate returns it; size is 4 for frames of 32x32 and 64x64; frames
+-- of 32x48 have (batch, 4, 6, state). With
 -- phase = "vector" a state is a vector instead: (batch, dimension) wherever it
 -- says (batch, size, size, state) below.
 --
@@ -30,6 +31,7 @@ local networks = require "torus.models.hgn.networks"
 local objective = require "torus.models.hgn.objective"
 local refine = require "torus.models.hgn.refine"
 local options = require "torus.options"
+local sides = require("torus.models.parts.frames").sides
 local signature = require "torus.signature"
 
 local M = {}
@@ -104,7 +106,7 @@ function HGN:encode(frames)
   if self.background then frames = frames - self.background end
   if c.input_gain ~= 1 then frames = frames * c.input_gain end
   local stacked = frames:permute { 1, 3, 4, 2, 5 }
-    :reshape(frames:size(1), c.resolution, c.resolution, -1)
+    :reshape(frames:size(1), frames:size(3), frames:size(4), -1)
   local out = self.encoder(stacked)
   return out:narrow(-1, 1, c.z), out:narrow(-1, c.z + 1, c.z)
 end
@@ -373,9 +375,9 @@ end
 function HGN:sample(count, opts)
   opts = options.resolve("hgn:sample", opts, SAMPLE)
   local c = self.config
-  local n = c.latent == "vector" and 1 or self.size
+  local h, w = table.unpack(c.latent == "vector" and { 1, 1 } or self.size)
   return engine.no_grad(function()
-    local z = engine.randn({ count, n, n, c.z },
+    local z = engine.randn({ count, h, w, c.z },
       { dtype = c.dtype, generator = opts.generator })
     local q, p = self:state_of(z)
     return film(self, q, p, opts)
@@ -394,8 +396,9 @@ HGN.coordinate_loss = coordinates.loss
 
 function HGN:describe()
   local c = self.config
+  local height, width = sides(c)
   return string.format("HGN(%s, %s, %d frames of %dx%d, width %d)", c.variant,
-    c.hamiltonian, c.frames, c.resolution, c.resolution, c.width)
+    c.hamiltonian, c.frames, height, width, c.width)
 end
 
 signature.methods("HGN", HGN, {

@@ -16,9 +16,11 @@ local M = {}
 
 --- Height and width of the encoder's feature map, which are the state's too.
 -- @tparam table c configuration
--- @treturn integer
+-- @treturn {integer,integer}
 function M.map_size(c)
-  return c.resolution >> frames.halvings(c.resolution)
+  local height, width = frames.sides(c)
+  local halvings = frames.halvings(height, width)
+  return { height >> halvings, width >> halvings }
 end
 
 local function layer_of(c, generator)
@@ -36,14 +38,14 @@ end
 --- The posterior q(z | x_a..x_b), of `context` consecutive frames.
 -- @tparam table c configuration
 -- @tparam[opt] generator generator draws the initial weights
--- @treturn Module (batch, resolution, resolution, frames * channels) ->
--- (batch, size, size, 2 z), of a latent vector (batch, 1, 1, 2 z): mean and
+-- @treturn Module (batch, height, width, frames * channels) -> (batch, h, w, 2 z),
+-- h and w those of map_size, of a latent vector (batch, 1, 1, 2 z): mean and
 -- logarithm of the variance
 function M.encoder(c, generator)
   local last = c.latent == "vector" and { kernel = M.map_size(c), padding = 0 }
   local make = c.encoder == "blocks" and encoder.blocks or encoder.new
   local net = make(c.context * c.channels, 2 * c.z, { slope = decoder.SLOPE,
-    resolution = c.resolution, width = c.width, last = last or nil,
+    resolution = math.min(frames.sides(c)), width = c.width, last = last or nil,
     layer = layer_of(c, generator) })
   start_posterior(net, c)
   return net
@@ -52,7 +54,7 @@ end
 --- f_psi, from z to the initial state s_0 = (q, p).
 -- @tparam table c configuration
 -- @tparam[opt] generator generator draws the initial weights
--- @treturn ?Module of z to (batch, size, size, 2 state), of a vector phase
+-- @treturn ?Module of z to (batch, h, w, 2 state), of a vector phase
 -- space (batch, 1, 1, 2 dimension); nil where z is the state
 function M.state(c, generator)
   if c.variant == "no_fpsi" then return nil end
@@ -136,7 +138,7 @@ end
 --- From the coordinates of a vector phase space to the map that the decoder begins with.
 -- @tparam table c configuration
 -- @tparam[opt] generator generator draws the initial weights
--- @treturn ?Module (images, dimension) -> (images, size, size, state); nil
+-- @treturn ?Module (images, dimension) -> (images, h, w, state); nil
 -- where q is such a map
 function M.projection(c, generator)
   if c.phase ~= "vector" then return nil end
@@ -150,21 +152,21 @@ end
 --- The channels of the decoder's map that are the same for every state: ones, to
 -- be learned.
 -- @tparam table c configuration
--- @treturn ?tensor (1, size, size, constant_channels); nil where there are none
+-- @treturn ?tensor (1, h, w, constant_channels); nil where there are none
 function M.constants(c)
   if c.constant_channels == 0 then return nil end
   local size = M.map_size(c)
-  return engine.ones({ 1, size, size, c.constant_channels },
+  return engine.ones({ 1, size[1], size[2], c.constant_channels },
     { dtype = c.dtype, requires_grad = true })
 end
 
 --- The decoder, of q alone.
 -- @tparam table c configuration
 -- @tparam[opt] generator generator draws the initial weights
--- @treturn Module (images, size, size, state + constant_channels) -> (images, resolution,
--- resolution, channels) in (0, 1)
+-- @treturn Module (images, h, w, state + constant_channels) -> (images, height,
+-- width, channels) in (0, 1)
 function M.decoder(c, generator)
-  return decoder.new(c.state + c.constant_channels, { blocks = frames.halvings(c.resolution),
+  return decoder.new(c.state + c.constant_channels, { blocks = frames.halvings(frames.sides(c)),
     width = c.width, channels = c.channels, skip = c.skip,
     closing = c.closing, background = c.background,
     layer = layer_of(c, generator) })

@@ -6,6 +6,7 @@ local decoder = require "torus.models.parts.decoder"
 local engine = require "torus.engine"
 local motion = require "torus.models.hgn.motion"
 local options = require "torus.options"
+local sides = require("torus.models.parts.frames").sides
 
 local M = {}
 
@@ -41,7 +42,8 @@ end
 -- multiplier of 1/2 the loss is eq. (4) divided by that many.
 local function divergence_scale(model, o)
   local c = model.config
-  return o.kl_weight / (c.resolution * c.resolution * c.channels)
+  local height, width = sides(c)
+  return o.kl_weight / (height * width * c.channels)
 end
 
 -- --- the loss in one piece --------------------------------------------------

@@ -63,8 +63,8 @@ local Decoder = Module.class("Decoder")
 -- @tparam[opt] table opts.layer options of every Conv2d
 -- @tparam[opt] {number,...} opts.background colour that the untrained output
 -- starts near; see torus.models.parts.frames.check_background
--- @treturn Module (images, size, size, inputs) -> (images, size 2^blocks,
--- size 2^blocks, channels) in (0, 1)
+-- @treturn Module (images, height, width, inputs) -> (images, height 2^blocks,
+-- width 2^blocks, channels) in (0, 1)
 -- @usage
 -- decoder = require "torus.models.parts.decoder"
 -- net = decoder.new(4, { blocks = 3, width = 8, channels = 3,

@@ -10,12 +10,13 @@ local M = {}
 -- @tparam integer inputs channels of all frames together
 -- @tparam integer outputs channels
 -- @tparam table opts
--- @tparam integer opts.resolution height and width of the frames in pixels
+-- @tparam integer opts.resolution of the frames in pixels, of a rectangle the
+-- smaller side
 -- @tparam integer opts.width channels of the hidden layers; of the first, half
 -- @tparam[opt] table opts.layer options of every Conv2d
 -- @tparam[opt] table opts.last further options of the last Conv2d
--- @treturn Module (batch, resolution, resolution, inputs) -> (batch, size,
--- size, outputs), where size is the resolution over 2^halvings
+-- @treturn Module (batch, height, width, inputs) -> (batch, height / 2^halvings,
+-- width / 2^halvings, outputs)
 -- @usage
 -- encoder = require "torus.models.parts.encoder"
 -- net = encoder.new(9, 5, { resolution = 32, width = 8 })

@@ -48,10 +48,10 @@ end
 -- @tparam table opts
 -- @tparam integer opts.width channels of the hidden layers
 -- @tparam integer opts.layers how many of them
--- @tparam integer opts.size height and width of the feature map
+-- @tparam integer|{integer,integer} opts.size height and width of the feature map
 -- @tparam[opt="default"] string opts.init or "oscillator"
 -- @tparam[opt] table opts.layer dtype and generator of every Conv2d
--- @treturn Module (batch, size, size, inputs) -> (batch)
+-- @treturn Module (batch, height, width, inputs) -> (batch)
 -- @usage
 -- energy = require "torus.models.parts.energy"
 -- V = energy.new(4, { width = 8, layers = 2, size = 4 })
@@ -87,7 +87,7 @@ local Joint = Module.class("JointEnergy")
 --- A joint energy of q and p, which are concatenated along the channels.
 -- @tparam integer inputs channels of q; p has as many
 -- @tparam table opts as of `new`
--- @treturn Module (q, p), each (batch, size, size, inputs), -> (batch)
+-- @treturn Module (q, p), each (batch, height, width, inputs), -> (batch)
 -- @usage
 -- energy = require "torus.models.parts.energy"
 -- H = energy.joint(4, { width = 8, layers = 2, size = 4 })

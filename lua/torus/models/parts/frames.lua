@@ -6,29 +6,56 @@ local M = {}
 
 local LARGEST = 1024
 
+--- The height and width of the frames of a model.
+-- @tparam table config resolution and, where the width is another, frame_width
+-- @treturn integer height in pixels
+-- @treturn integer width
+-- @usage
+-- frames = require "torus.models.parts.frames"
+-- print(frames.sides { resolution = 32 })                     -- 32 32
+-- print(frames.sides { resolution = 32, frame_width = 48 })   -- 32 48
+function M.sides(config)
+  return config.resolution, config.frame_width or config.resolution
+end
+
 --- How often the encoder halves frames and the decoder doubles them: three
--- times bring 32x32 to 4x4; 64x64 needs four.
--- @tparam integer resolution height and width of a frame in pixels
+-- times bring 32x32 to 4x4; 64x64 needs four. The smaller side decides.
+-- @tparam integer height of a frame in pixels
+-- @tparam[opt] integer width the height by default
 -- @treturn integer
 -- @usage
 -- frames = require "torus.models.parts.frames"
 -- print(frames.halvings(32), frames.halvings(64))   -- 3 4
-function M.halvings(resolution)
-  return resolution >= 64 and 4 or 3
+-- print(frames.halvings(40, 96))                    -- 3
+function M.halvings(height, width)
+  return math.min(height, width or height) >= 64 and 4 or 3
 end
 
---- Raises unless encoder and decoder accept a resolution. The upper limit
+--- Raises unless encoder and decoder accept frames of these sides. The upper limit
 -- keeps a typing error from asking for all memory.
 -- @tparam string where name of the operation, for the message
--- @tparam integer resolution height and width of a frame in pixels
+-- @tparam integer height of a frame in pixels, the option resolution
+-- @tparam[opt] integer width the option frame_width; the height by default
 -- @usage
 -- frames = require "torus.models.parts.frames"
--- print(pcall(frames.check_resolution, "example", 20))
-function M.check_resolution(where, resolution)
-  local factor = 1 << M.halvings(resolution)
-  if resolution < 8 or resolution > LARGEST or resolution % factor ~= 0 then
+-- print(pcall(frames.check_sides, "example", 20))
+-- print(pcall(frames.check_sides, "example", 32, 50))
+function M.check_sides(where, height, width)
+  width = width or height
+  local factor = 1 << M.halvings(height, width)
+  local function fits(side)
+    return side >= 8 and side <= LARGEST and side % factor == 0
+  end
+  if width == height and not fits(height) then
     options.raise("%s: resolution: expected a multiple of 8 from 8 to 56 or "
-      .. "of 16 from 64 to %d, got %d", where, LARGEST, resolution)
+      .. "of 16 from 64 to %d, got %d", where, LARGEST, height)
+  end
+  for i, name in ipairs { "resolution", "frame_width" } do
+    local side = i == 1 and height or width
+    if not fits(side) then
+      options.raise("%s: %s: expected a multiple of %d from 8 to %d in frames of "
+        .. "%d x %d, got %d", where, name, factor, LARGEST, height, width, side)
+    end
   end
 end
 

@@ -44,30 +44,36 @@ function Stack:forward(x)
   return x
 end
 
+-- {height, width} of a map given as such or as one number for both.
+local function sides(size)
+  return type(size) == "table" and size or { size, size }
+end
+
 local Spread = Module.class("Spread")
 
 --- From a vector to a map: a dense layer to every position, an activation,
 -- then a stack.
 -- @tparam integer inputs length of the vector
--- @tparam integer size height and width of the map
+-- @tparam integer|{integer,integer} size height and width of the map
 -- @tparam {integer,...} channels of the map, then of every layer of the stack
 -- @tparam table opts as of `new`
--- @treturn Module (batch, 1, 1, inputs) -> (batch, size, size, last channels)
+-- @treturn Module (batch, 1, 1, inputs) -> (batch, height, width, last channels)
 -- @usage
 -- stack = require "torus.models.parts.stack"
 -- net = stack.spread(4, 2, { 8, 6 }, { activation = "relu" })
 -- print(table.unpack(net(torus.rand(5, 1, 1, 4)).shape))   -- 5 2 2 6
 function M.spread(inputs, size, channels, opts)
+  size = sides(size)
   local self = Module.instance(Spread, { size = size,
     activation = activation.get(opts.activation, "spread") })
   self:register("dense",
-    Linear.new(inputs, size * size * channels[1], opts.layer))
+    Linear.new(inputs, size[1] * size[2] * channels[1], opts.layer))
   self:register("stack", M.new(channels, opts))
   return self
 end
 
 function Spread:forward(z)
-  local map = self.dense(z):reshape(z:size(1), self.size, self.size, -1)
+  local map = self.dense(z):reshape(z:size(1), self.size[1], self.size[2], -1)
   return self.stack(self.activation(map))
 end
 
@@ -75,22 +81,23 @@ local Dense = Module.class("DenseMap")
 
 --- From a vector to a map by a dense layer to every position.
 -- @tparam integer inputs length of the vector
--- @tparam integer size height and width of the map
+-- @tparam integer|{integer,integer} size height and width of the map
 -- @tparam integer channels of the map
 -- @tparam[opt] table layer options of the Linear
--- @treturn Module (batch, inputs) -> (batch, size, size, channels)
+-- @treturn Module (batch, inputs) -> (batch, height, width, channels)
 -- @usage
 -- stack = require "torus.models.parts.stack"
 -- net = stack.dense(4, 2, 6)
 -- print(table.unpack(net(torus.rand(5, 4)).shape))   -- 5 2 2 6
 function M.dense(inputs, size, channels, layer)
+  size = sides(size)
   local self = Module.instance(Dense, { size = size })
-  self:register("dense", Linear.new(inputs, size * size * channels, layer))
+  self:register("dense", Linear.new(inputs, size[1] * size[2] * channels, layer))
   return self
 end
 
 function Dense:forward(z)
-  return self.dense(z):reshape(z:size(1), self.size, self.size, -1)
+  return self.dense(z):reshape(z:size(1), self.size[1], self.size[2], -1)
 end
 
 return M
