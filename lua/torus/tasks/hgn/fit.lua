@@ -18,19 +18,46 @@ local BLOCK = 16
 -- Adam's eps is small against gradients of this scale of the loss; the limit of
 -- the gradients' norm is meant for that of images.
 local SCALE = 20
--- Frames that the first steps fit, up to a share of the stage.
+-- Frames of the segments that the first steps fit, up to a share of the stage:
+-- an orbit whose period is wrong is out of phase after many.
 local HORIZONS = { { share = 0.1, frames = 4 }, { share = 0.2, frames = 8 },
   { share = 0.35, frames = 16 } }
 
---- The states that are fitted, as a parameter of the training.
+-- Whether the stage can begin with flat coordinates; see
+-- torus.models.hgn.flatten.
+local function flattens(config)
+  return config.flatten_steps > 0 and config.chart > 0
+    and config.kinetic == "quadratic" and config.hamiltonian == "separable"
+end
+
+-- The frames of the segments that a step of the stage fits.
+local function horizon(config, within)
+  if not flattens(config) then return config.frames end
+  local share = within / config.fit_steps
+  for _, entry in ipairs(HORIZONS) do
+    if share <= entry.share and entry.frames < config.frames then
+      return entry.frames
+    end
+  end
+  return config.frames
+end
+
+-- How many segments of so many frames a sequence has, end to end.
+local function segments(config, shown)
+  return (config.frames - 1) // (shown - 1)
+end
+
+--- The states that are fitted, as a parameter of the training: those at the
+-- first frames of all segments, first those of every sequence's first segment.
 -- @tparam table config
 -- @tparam Dataset data
 -- @tparam integer dimension of the model's phase space
--- @treturn tensor (sequences, 2 dimension), zeros until the stage begins
+-- @treturn tensor (sequences * segments, 2 dimension), zeros until the stage
+-- begins
 function Fit.parameter(config, data, dimension)
   local count = math.min(config.fit_size, data.train.size)
-  return engine.zeros({ count, 2 * dimension },
-    { dtype = config.dtype, requires_grad = true })
+  return engine.zeros({ count * segments(config, horizon(config, 1)),
+    2 * dimension }, { dtype = config.dtype, requires_grad = true })
 end
 
 -- Calls f with the frames of one block of sequences after the other.
@@ -39,13 +66,6 @@ local function each_block(data, count, config, f)
     local indices = lists.range(first, math.min(first + BLOCK - 1, count))
     f(windows.first(data.train, indices, config.frames):to(config.dtype))
   end
-end
-
--- Whether the stage can begin with flat coordinates; see
--- torus.models.hgn.flatten.
-local function flattens(config)
-  return config.flatten_steps > 0 and config.chart > 0
-    and config.kinetic == "quadratic" and config.hamiltonian == "separable"
 end
 
 -- How a network is fitted to points; the same whenever it is done.
@@ -62,9 +82,9 @@ end
 -- @treturn Fit
 function Fit.new(model, config, data, states)
   local self = setmetatable({ model = model, config = config, data = data,
-    states = states }, Fit)
+    states = states, count = math.min(config.fit_size, data.train.size) }, Fit)
   local found, metrics, left = {}, {}, {}
-  each_block(data, states:size(1), config, function(frames)
+  each_block(data, self.count, config, function(frames)
     local i = #found + 1
     found[i], metrics[i], left[i] = model:locate(frames, { charted = false })
   end)
@@ -78,7 +98,7 @@ end
 local function inferred(self)
   local found = {}
   engine.no_grad(function()
-    each_block(self.data, self.states:size(1), self.config,
+    each_block(self.data, self.count, self.config,
       function(frames)
         local q, p = self.model:infer(frames)
         found[#found + 1] = engine.cat({ q, p }, 2)
@@ -87,64 +107,67 @@ local function inferred(self)
   return engine.cat(found, 1)
 end
 
---- Puts the states where the stage begins, after it has found a chart and a
--- potential to begin with, if it can.
-function Fit:begin()
-  local model = self.model
-  local states
+-- The segments of a tensor of all frames (frames, sequences, ...):
+-- (shown, sequences * segments, ...).
+local function cut(self, x, shown)
+  local parts = {}
+  for i = 1, segments(self.config, shown) do
+    parts[i] = x:narrow(1, (i - 1) * (shown - 1) + 1, shown)
+  end
+  return #parts == 1 and parts[1] or engine.cat(parts, 2)
+end
+
+-- Looks at segments of so many frames from now on.
+local function look_at(self, shown)
+  self.shown = shown
+  self.segments = { coordinates = cut(self, self.coordinates, shown),
+    metrics = cut(self, self.metrics, shown), left = cut(self, self.left, shown) }
+end
+
+-- Puts the states of the segments where their coordinates say.
+local function place_states(self)
+  local some, states = self.segments, nil
   if flattens(self.config) then
-    local o = regression(self.config)
-    local q = flatten.chart(model, self.coordinates, self.metrics, o)
-    flatten.potential(model, q, o)
-    states = coordinates.first_states(model, self.coordinates, self.metrics)
+    states = coordinates.first_states(self.model, some.coordinates, some.metrics)
   else
-    states = coordinates.fit_states(model, inferred(self), self.coordinates,
-      self.metrics)
+    states = coordinates.fit_states(self.model, inferred(self),
+      some.coordinates, some.metrics)
   end
-  engine.no_grad(function() self.states:copy_(states) end)
+  engine.no_grad(function()
+    self.states:narrow(1, 1, states:size(1)):copy_(states)
+  end)
 end
 
--- The frames that a step fits: few at first, since an orbit whose period is
--- wrong is out of phase after many.
-local function horizon(config, within)
-  local share = within / config.fit_steps
-  for _, entry in ipairs(HORIZONS) do
-    if share <= entry.share then
-      return math.min(entry.frames, config.frames)
-    end
-  end
-  return config.frames
+-- The chart and the potential that the stage begins with, where it can.
+local function begin(self)
+  if not flattens(self.config) then return end
+  local o = regression(self.config)
+  local q = flatten.chart(self.model, self.coordinates, self.metrics, o)
+  flatten.potential(self.model, q, o)
 end
 
--- Fits all states to the frames that are looked at from now on.
-local function fit_states(self, shown)
-  local states = coordinates.fit_states(self.model, self.states:detach(),
-    self.coordinates:narrow(1, 1, shown), self.metrics:narrow(1, 1, shown))
-  engine.no_grad(function() self.states:copy_(states) end)
-end
-
---- The gradients of one batch of sequences.
+--- The gradients of one batch of sequences, or of as many frames of segments.
 -- @tparam integer within the step of the stage, from 1
 -- @tparam {tensor,...} parameters
 -- @tparam generator generator draws the batch
 -- @treturn {tensor,...} gradients; nil where the error does not depend on one
 -- @treturn table numbers for the log: loss, as a mean squared error of a pixel
 function Fit:step(within, parameters, generator)
-  local shown = horizon(self.config, within)
-  if within == 1 then self:begin() end
-  if within > 1 and shown ~= horizon(self.config, within - 1) then
-    fit_states(self, shown)
-  end
-  local count = self.states:size(1)
-  local batch = math.min(self.config.fit_batch, count)
+  local c = self.config
+  local shown = horizon(c, within)
+  if shown ~= self.shown then look_at(self, shown) end
+  if within == 1 then begin(self) end
+  if within == 1 or shown ~= horizon(c, within - 1) then place_states(self) end
+  local count = self.segments.coordinates:size(2)
+  local batch = math.min(c.fit_batch * segments(c, shown), count)
   local indices = engine.randperm(count, { generator = generator })
     :narrow(1, 1, batch):totable()
-  local function of_batch(x)
-    return x:narrow(1, 1, shown):index_select(2, indices)
+  local function of_batch(name)
+    return self.segments[name]:index_select(2, indices)
   end
   local loss = self.model:coordinate_loss(
-    self.states:index_select(1, indices), of_batch(self.coordinates),
-    of_batch(self.metrics), of_batch(self.left))
+    self.states:index_select(1, indices), of_batch "coordinates",
+    of_batch "metrics", of_batch "left")
   return training.gradients(loss * SCALE, parameters), { loss = loss:item() }
 end
 

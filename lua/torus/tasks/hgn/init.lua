@@ -105,7 +105,8 @@ Task.generative = { kl_weight = 6e-2, posterior_logvar = 0, latent = "vector",
 -- experiments on the paper's noise-free frames.
 local VECTOR = { energy_gain = 1, kinetic = "quadratic", context = 11,
   train_size = 20000, steps = 6000, fit_steps = 2600, teach_steps = 1000,
-  chart = 128, energy_width = 128 }
+  chart = 128, energy_width = 128,
+  flatten_steps = 2500 }
 
 -- HGN++ as its authors' code trains it "forward_backward": a state of 16 + 16
 -- numbers, which is that of the middle one of the five frames that the encoder

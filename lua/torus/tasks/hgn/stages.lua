@@ -24,7 +24,7 @@ M.rules = {
   -- Steps of each of the short fits that give it flat coordinates to begin with
   -- (torus.models.hgn.flatten), where kinetic = "quadratic" and there is a
   -- chart; 0 for none.
-  flatten_steps = { default = 2500, type = "integer", min = 0 },
+  flatten_steps = { default = 0, type = "integer", min = 0 },
   -- The third stage: its steps and learning rate.
   teach_steps = { default = 0, type = "integer", min = 0 },
   teach_lr = { default = 5e-4, type = "number", min = 0 },
