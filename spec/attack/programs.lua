@@ -128,8 +128,8 @@ if arg and arg[0] and arg[0]:find "programs%.lua$" then
   local base, done, faults = os.tmpname(), 0, 0
   while done < wanted do
     local count = math.min(1000, wanted - done)
-    assert(os.execute(("/usr/bin/python3 spec/attack/programs_torch.py %d %d %s >%s")
-      :format(count, seed, base, base)))
+    assert(os.execute(("%s spec/attack/programs_torch.py %d %d %s >%s")
+      :format(os.getenv "PYTHON" or "/usr/bin/python3", count, seed, base, base)))
     local ran, found = M.run(base)
     for _, text in ipairs(found) do print(("seed %d, %s"):format(seed, text)) end
     done, faults, seed = done + ran, faults + #found, seed + 1

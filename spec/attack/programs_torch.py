@@ -26,6 +26,13 @@ def softplus(x):
     return torch.logaddexp(x, torch.zeros_like(x))
 
 
+def clamp(x):
+    """The gradient at a bound is 1, as of PyTorch 1; PyTorch 2.15 has 0."""
+    low, high = -0.5, 1.0
+    inside = (x >= low) & (x <= high)
+    return torch.where(inside, x, x.detach().clamp(low, high))
+
+
 UNARY = {
     'neg': torch.neg, 'exp': torch.exp, 'expm1': torch.expm1,
     'square': torch.square, 'sin': torch.sin, 'cos': torch.cos,
@@ -37,7 +44,7 @@ UNARY = {
     'log1p': lambda x: torch.log1p(x * x),
     'reciprocal': lambda x: torch.reciprocal(x * x + 0.5),
     'leaky_relu': lambda x: F.leaky_relu(x, 0.2),
-    'clamp': lambda x: torch.clamp(x, -0.5, 1.0),
+    'clamp': clamp,
 }
 BINARY = {
     'add': torch.add, 'sub': torch.sub, 'mul': torch.mul,
