@@ -11,7 +11,8 @@ local terminal = require "torus.image.terminal"
 local engine = require "torus.engine"
 local reading = require "torus.image.read"
 
-local M = { read = reading.read, read_folder = reading.read_folder }
+local M = { read = reading.read, read_folder = reading.read_folder,
+  pictures = reading.pictures }
 
 local shape_text, show = options.shape_text, options.show
 

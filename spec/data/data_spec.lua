@@ -258,7 +258,7 @@ describe("a data set in a folder", function()
       os.remove(file)
       local none, message = data.open(path)
       assert.is_nil(none)
-      assert.matches("expected a system .* a folder with train.safetensors, or a .npy file",
+      assert.matches("expected train.safetensors, a film's PNGs, or films",
         message)
     end)
   end)
@@ -385,18 +385,18 @@ describe("the user's frames", function()
     local cases = {
       { "is truncated: its shape %(4,2,2,2,3%) needs 96 bytes, it has 95",
         "|u1", "4, 2, 2, 2, 3", one:sub(2) },
-      { "expected the shape %(sequences, length, height, width, 3%), got %(4,2,2,6%)",
-        "|u1", "4, 2, 2, 6", one },
-      { "expected the shape .* got %(4,2,2,2,1%)", "|u1", "4, 2, 2, 2, 1", one },
-      { "expected uint8 from 0 to 255 or float32 from 0 to 1, got float64",
-        "<f8", "4, 2, 2, 2, 3", one:rep(8) },
+      { "expected the shape .* got %(4,24%)", "|u1", "4, 24", one },
+      { "expected the shape .* got %(2,2,2,2,6%)", "|u1", "2, 2, 2, 2, 6", one },
+      { "got %(2,2,3,2,8%): the channels come last, numpy.moveaxis", "|u1",
+        "2, 2, 3, 2, 8", one:rep(2) },
       { "got <c4", "<c4", "4, 2, 2, 2, 3", floats },
       { "expected C order, got Fortran order: save numpy.ascontiguousarray",
         "|u1", "4, 2, 2, 2, 3", one, "True" },
       { "expected at least one frame, got %(4,0,2,2,3%)", "|u1", "4, 0, 2, 2, 3", "" },
-      { "expected float32 from 0 to 1, got 0.5 to 7.0 in sequence 4; divide",
+      { "expected numbers from 0 to 1 or from 0 to 255, got 0.5 to 7.0 in sequence 4; "
+        .. "divide by the largest one, or set white to it",
         "<f4", "4, 2, 2, 2, 3", floats:sub(1, -5) .. string.pack("<f", 7) },
-      { "got nan to", "<f4", "4, 2, 2, 2, 3",
+      { "got nan to .* in sequence 4; replace what is not a number", "<f4", "4, 2, 2, 2, 3",
         floats:sub(1, -5) .. string.pack("<f", 0 / 0) },
       { "at most 1, the number of sequences, .* got 0 and 1",
         "|u1", "1, 8, 2, 2, 3", one },

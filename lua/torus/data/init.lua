@@ -10,6 +10,7 @@
 local options = require "torus.options"
 local signature = require "torus.signature"
 local Order = require "torus.data.order"
+local backgrounds = require "torus.data.films.background"
 local splits = require "torus.data.split"
 local states = require "torus.data.states"
 local store = require "torus.data.store"
@@ -271,12 +272,13 @@ end
 
 -- --- the user's frames ----------------------------------------------------------
 
-local FRAMES = {
+local FRAMES = options.joined(video.rules, {
   test = { default = 0.2, type = "number", above = 0 },
   train = { type = "number", above = 0 },
   dt = { default = 0.125, type = "number" },
   held_back = { default = 0, type = "integer", min = 0 },
-}
+  background = { choices = { "median" } },
+})
 
 -- A share below 1, or a count.
 local function part_of(total, given)
@@ -284,10 +286,34 @@ local function part_of(total, given)
   return math.tointeger(given)
 end
 
---- Frames from a .npy file or a tensor: (sequences, length, height, width, 3),
--- uint8 or float32 in [0, 1]. The last sequences are the test part.
+--- Frames of the user's own. The last sequences are the test part.
+--
+-- An array, a .npy or .npz file or a tensor, is (sequences, length, height, width,
+-- channels) with one to four channels, in grey also without the channels; one film
+-- lacks the sequences. Its numbers are uint8 from 0 to 255, or any others from 0 to
+-- 1 or from 0 to 255, float16 and float64 too. A folder of PNGs, a GIF and what
+-- ffmpeg reads where it is installed (mp4 and others) is one film; a folder of such
+-- is many. One film is cut into sequences without overlap.
 -- @tparam string|tensor source
 -- @tparam[opt] table opts
+-- @tparam[opt=31] integer opts.length frames of the sequences that one film is cut
+-- into; of a film that is too short for two of them half of it
+-- @tparam[opt=1] integer opts.every keep the first frame and each so many after it:
+-- dt is the time between those that are kept
+-- @tparam[opt] {integer,...} opts.crop {top, left, height, width} in pixels; top and
+-- left count from 1
+-- @tparam[opt=1] integer opts.shrink means over squares of so many pixels' side
+-- become the pixels
+-- @tparam[opt=false] boolean opts.grey colours become their luminance
+-- @tparam[opt="none"] string opts.fit "crop" cuts the middle out, so that both sides
+-- are multiples of `multiple`; "pad" repeats the outermost pixels
+-- @tparam[opt=8] integer|function opts.multiple or a function of height and width
+-- @tparam[opt] number opts.white the number that white has in an array, where it is
+-- neither 1 nor 255
+-- @tparam[opt] string opts.background "median" takes the background of a camera that
+-- does not move from the training part, the median over time of every pixel. Frames
+-- are then 1/2 + (frame - background) / 2, and the set has its `background`;
+-- torus.data.films.background.restored is the inverse
 -- @tparam[opt=0.2] number opts.test below 1 a share of the sequences, else how
 -- many
 -- @tparam[opt] number opts.train likewise; all others by default
@@ -299,13 +325,19 @@ end
 -- @usage
 -- set = assert(torus.data.frames(torus.rand(10, 5, 16, 16, 3)))
 -- print(set)   -- data of frames: 8 train, 2 test, 4 steps of 0.125
+-- grey = assert(torus.data.frames(torus.rand(100, 60, 90), { length = 20, shrink = 2,
+--   fit = "pad", background = "median" }))
+-- print(table.unpack(grey.train:batch({ 1 }).shape))   -- 1 20 32 48 1
 function M.frames(source, opts)
   local o = options.resolve("data.frames", opts, FRAMES)
+  local of_film = {}
+  for key in pairs(video.rules) do of_film[key] = o[key] end
   local rows, message
   if engine.is_tensor(source) then
-    rows, message = video.from_tensor(source)
+    rows, message = video.from_tensor(source, of_film)
   else
-    rows, message = video.open(source)
+    options.argument("data.frames", "source", source, A_PATH)
+    rows, message = video.open(source, of_film)
   end
   if not rows then return nil, message end
   local total = rows.shape[1]
@@ -323,19 +355,25 @@ function M.frames(source, opts)
       .. "of a sequence, got %d", rows.path or "frames", rows.shape[2],
       o.held_back)
   end
+  local background
+  if o.background then
+    background = backgrounds.median(rows, 1, train, length)
+    rows = backgrounds.without(rows, background)
+  end
   local function parts(frames)
     return { train = splits.frames(rows, 1, train, frames),
       test = splits.frames(rows, total - test + 1, test, frames) }
   end
   return setmetatable(options.joined(parts(length), { dt = o.dt,
-    steps = length - 1, path = rows.path, whole = parts() }), Dataset)
+    steps = length - 1, path = rows.path, whole = parts(), background = background,
+    description = rows.description }), Dataset)
 end
 
 -- --- any ------------------------------------------------------------------------
 
 --- Opens a data set by the name of a system or its Lua file (simulated now,
--- with the same bits as a stored set of the same seed), the path of a folder, or
--- of a .npy file of frames.
+-- with the same bits as a stored set of the same seed), the path of a stored set, or
+-- of the user's frames.
 -- @tparam string|System source
 -- @tparam[opt] table opts as of simulate, load or frames
 -- @treturn ?Dataset train and test (torus.data.split), system, seed, noise, dt,
@@ -347,21 +385,26 @@ end
 function M.open(source, opts)
   if systems.is_system(source) then return M.simulate(source, opts) end
   if type(source) ~= "string" then
-    options.raise("data.open: source: expected a system, a folder or a .npy "
-      .. "file, got %s", options.show(source))
+    options.raise("data.open: source: expected a system, a folder or a file, got %s",
+      options.show(source))
   end
-  if source:match("%.npy$") then return M.frames(source, opts) end
+  -- A folder may have the name of a system.
+  if video.is_film(source) and source:match("%.%w+$") then
+    return M.frames(source, opts)
+  end
   local system, message = systems.given(source)
   if system then return M.simulate(system, opts) end
   if source:match("%.lua$") then return nil, message end
   if store.exists(source) then return M.load(source, opts) end
+  if video.is_film(source) then return M.frames(source, opts) end
   return nil, string.format("data: cannot open %s%s: expected a system (known: "
-    .. "%s), a folder with train.safetensors, or a .npy file", options.show(source),
-    options.did_you_mean(source, systems.names()), table.concat(systems.names(), ", "))
+    .. "%s), a folder with train.safetensors, %s", options.show(source),
+    options.did_you_mean(source, systems.names()), table.concat(systems.names(), ", "),
+    video.expected)
 end
 
 --- Writes the observed frames of one part of a data set to a .npy file,
--- (sequences, length, height, width, 3).
+-- (sequences, length, height, width, channels).
 -- @tparam string path
 -- @tparam table split set.train or set.test
 -- @tparam[opt] table opts

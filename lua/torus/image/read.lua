@@ -130,7 +130,21 @@ local function sort_key(name)
   end))
 end
 
-local function pictures_in(folder)
+--- The PNG files of a folder, in the order in which people count: frame2.png comes
+-- before frame10.png.
+-- @function torus.image.pictures
+-- @tparam string folder
+-- @treturn[1] {string,...} their names
+-- @treturn[2] nil
+-- @treturn[2] string why there are none
+-- @usage
+-- assert(torus.files.make_folder("numbered"))
+-- for _, i in ipairs { 2, 10 } do
+--   assert(torus.image.write("numbered/" .. i .. ".png", torus.rand(4, 4, 3)))
+-- end
+-- print(table.unpack(assert(torus.image.pictures("numbered"))))   -- 2.png  10.png
+function M.pictures(folder)
+  options.argument("image.pictures", "folder", folder, { type = "string" })
   local ok, iterator, state = pcall(lfs.dir, folder)
   if not ok then return nil, ("%s is not a folder that can be read"):format(folder) end
   local names, keys = {}, {}
@@ -169,7 +183,7 @@ function M.read_folder(folder, opts)
   local where = "image.read_folder"
   options.argument(where, "folder", folder, { type = "string" })
   local o = options.resolve(where, opts, RULES)
-  local names, message = pictures_in(folder)
+  local names, message = M.pictures(folder)
   if not names then return nil, ("%s: %s"):format(where, message) end
   local frames = {}
   for i, name in ipairs(names) do

@@ -1,0 +1,147 @@
+--- Films in arrays: .npy files, whose sequences are read when they are asked for,
+-- .npz archives and tensors.
+-- @module torus.data.films.arrays
+local core = require "torus.core"
+local engine = require "torus.engine"
+local npy = require "torus.npy"
+local npz = require "torus.npz"
+local numbers = require "torus.data.films.numbers"
+
+local M = {}
+
+-- --- .npy ---------------------------------------------------------------------
+
+local File = {}
+File.__index = File
+
+-- The numbers of a row as they are stored.
+local function stored(self, index)
+  self.handle:seek("set", self.offset + (index - 1) * self.row_bytes)
+  local data = self.handle:read(self.row_bytes)
+  if not data or #data < self.row_bytes then
+    return nil, string.format("cannot read sequence %d of %s: expected %d bytes, "
+      .. "got %d", index, self.path, self.row_bytes, #(data or ""))
+  end
+  local encoding = self.encoding
+  return core.decode(data, encoding.code, encoding.big_endian, encoding.dtype,
+    self.row_shape)
+end
+
+function File:rows(indices)
+  local rows = {}
+  for i, index in ipairs(indices) do
+    local row, message = stored(self, index)
+    if not row then error(message, 0) end
+    rows[i] = numbers.scaled(row, self.white)
+  end
+  return engine.cat(rows, 1)
+end
+
+-- A film without sequences is read frame by frame, as sequences of one frame.
+local function rows_of(sizes, one_film)
+  if not one_film then return sizes[1], { 1, table.unpack(sizes, 2) } end
+  return sizes[2], { 1, 1, table.unpack(sizes, 3) }
+end
+
+--- A .npy file.
+-- @tparam string path
+-- @tparam ?number white
+-- @treturn ?table shape of five sizes, rows(indices); one_film, whether its frames
+-- are one film: (frames, 1, height, width, channels) then
+-- @treturn ?string message
+-- @usage
+-- arrays = require "torus.data.films.arrays"
+-- print(arrays.npy("no_such_file.npy"))   -- nil and a message
+function M.npy(path, white)
+  local header, message = npy.info(path)
+  if not header then return nil, message end
+  local sizes, wrong, one_film = numbers.sizes(header.shape)
+  if not wrong and header.fortran then
+    wrong = "expected C order, got Fortran order: save "
+      .. "numpy.ascontiguousarray(frames)"
+  end
+  if wrong then return nil, path .. ": " .. wrong end
+  local handle
+  handle, message = io.open(path, "rb")
+  if not handle then return nil, message end
+  local count, row_shape = rows_of(sizes, one_film)
+  local self = setmetatable({ path = path, handle = handle, one_film = one_film,
+    shape = { count, table.unpack(row_shape, 2) }, offset = header.offset,
+    encoding = header.encoding, row_shape = row_shape,
+    row_bytes = header.bytes // count }, File)
+  self.white, wrong = numbers.white(header.dtype, white, count, function(index)
+    return stored(self, index)
+  end)
+  if not self.white then
+    return nil, wrong:find(path, 1, true) and wrong or path .. ": " .. wrong
+  end
+  return self
+end
+
+-- --- tensors and .npz -----------------------------------------------------------
+
+local Tensor = {}
+Tensor.__index = Tensor
+
+function Tensor:rows(indices)
+  return numbers.scaled(self.frames:index_select(1,
+    engine.tensor(indices, { dtype = "int64" })), self.white)
+end
+
+--- A tensor.
+-- @tparam tensor frames
+-- @tparam ?number white
+-- @treturn ?table as of `npy`
+-- @treturn ?string message
+-- @usage
+-- arrays = require "torus.data.films.arrays"
+-- source = assert(arrays.tensor(torus.rand(10, 5, 16, 24)))
+-- print(table.unpack(source.shape))   -- 10 5 16 24 1
+function M.tensor(frames, white)
+  local sizes, wrong, one_film = numbers.sizes(frames.shape)
+  if not sizes then return nil, "frames: " .. wrong end
+  local count, row_shape = rows_of(sizes, one_film)
+  local shape = { count, table.unpack(row_shape, 2) }
+  frames = frames:detach():reshape(shape)
+  local found
+  found, wrong = numbers.white(frames.dtype, white, count, function(index)
+    return frames:select(1, index)
+  end)
+  if not found then return nil, "frames: " .. wrong end
+  return setmetatable({ frames = frames, shape = shape, white = found,
+    one_film = one_film }, Tensor)
+end
+
+-- The only array of an archive, or the one named frames.
+local function array_of(arrays)
+  local names = {}
+  for name in pairs(arrays) do names[#names + 1] = name end
+  table.sort(names)
+  local found = arrays.frames or #names == 1 and arrays[names[1]]
+  if found then return found end
+  return nil, string.format("expected one array, or one named frames, got %s",
+    #names == 0 and "none" or table.concat(names, ", "))
+end
+
+--- A .npz archive with one array, or one named frames.
+-- @tparam string path
+-- @tparam ?number white
+-- @treturn ?table as of `npy`
+-- @treturn ?string message
+-- @usage
+-- arrays = require "torus.data.films.arrays"
+-- assert(torus.npz.save("film.npz", { frames = torus.rand(10, 5, 16, 24, 3) }))
+-- print(table.unpack(assert(arrays.npz("film.npz")).shape))   -- 10 5 16 24 3
+function M.npz(path, white)
+  local found, message = npz.load(path)
+  if not found then return nil, message end
+  local frames
+  frames, message = array_of(found)
+  local source
+  if frames then source, message = M.tensor(frames, white) end
+  if not source then return nil, path .. ": " .. message:gsub("^frames: ", "") end
+  source.path = path
+  return source
+end
+
+return M

@@ -1,0 +1,83 @@
+--- Films of cameras and phones, through the program ffmpeg.
+-- @module torus.data.films.ffmpeg
+local core = require "torus.core"
+
+local M = {}
+
+--- The ends of the names of files that ffmpeg is asked to read.
+M.ends = { "mp4", "mov", "m4v", "avi", "mkv", "webm", "mpg", "mpeg", "ogv", "wmv" }
+
+local MISSING = "%s: films other than GIF are read by the program ffmpeg, which is not "
+  .. "installed: install the package ffmpeg (apt install ffmpeg, brew install ffmpeg), "
+  .. "or save the frames as PNGs in a folder"
+
+local function quoted(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
+
+local function is_there() return (os.execute("command -v ffmpeg >/dev/null 2>&1")) end
+
+-- A PPM per frame, one after the other, says how large it is. Frames are spaced
+-- evenly in time, which those of a phone are not. The file names no other one that
+-- would be read.
+local function command(path, errors)
+  return "ffmpeg -nostdin -v error -protocol_whitelist file -i " .. quoted("file:" .. path)
+    .. " -map 0:v:0 -vf fps=source_fps -f image2pipe -c:v ppm -pix_fmt rgb24 - 2>"
+    .. quoted(errors)
+end
+
+-- The next frame; nothing at the end.
+local function read_ppm(pipe)
+  local magic = pipe:read("l")
+  if not magic then return nil end
+  local width, height = (pipe:read("l") or ""):match("^(%d+) (%d+)$")
+  local white = pipe:read("l")
+  width, height = math.tointeger(tonumber(width)), math.tointeger(tonumber(height))
+  local bytes = magic == "P6" and white == "255" and width and height
+    and pipe:read(3 * width * height)
+  if not bytes or #bytes < 3 * width * height then return nil end
+  return core.decode(bytes, "u1", false, "uint8", { height, width, 3 })
+end
+
+local function first_line(path)
+  local file = io.open(path, "r")
+  local line = file and file:read("l")
+  if file then file:close() end
+  return line
+end
+
+--- The frames of a film, one after the other.
+-- @tparam string path
+-- @tparam function each called with every frame (height, width, 3) uint8; what it
+-- returns ends the reading with this message
+-- @treturn ?boolean true
+-- @treturn ?string message
+-- @usage
+-- ffmpeg = require "torus.data.films.ffmpeg"
+-- print(ffmpeg.read("no_such_film.mp4", print))   -- nil and a message
+function M.read(path, each)
+  local file, message = io.open(path, "rb")
+  if not file then return nil, message end
+  file:close()
+  if not is_there() then return nil, MISSING:format(path) end
+  local errors = os.tmpname()
+  local pipe
+  pipe, message = io.popen(command(path, errors), "r")
+  if not pipe then return nil, message end
+  local count, problem = 0, nil
+  local sound, raised = pcall(function()
+    while not problem do
+      local frame = read_ppm(pipe)
+      if not frame then break end
+      count, problem = count + 1, each(frame)
+    end
+  end)
+  local ok = pipe:close()
+  local line = first_line(errors)
+  os.remove(errors)
+  if not sound then error(raised, 0) end
+  if problem then return nil, path .. ": " .. problem end
+  if ok and count > 0 then return true end
+  return nil, string.format("%s: ffmpeg cannot read it as a film: %s", path,
+    (line or "it has no frame"):gsub("^%[[^%]]*%] ", ""))
+end
+
+return M

@@ -1,0 +1,147 @@
+--- Films that were recorded: folders of PNGs, GIFs, and what ffmpeg reads. Of each
+-- frame is kept what torus.data.films.geometry makes of it.
+-- @module torus.data.films.recordings
+local core = require "torus.core"
+local engine = require "torus.engine"
+local ffmpeg = require "torus.data.films.ffmpeg"
+local geometries = require "torus.data.films.geometry"
+local lfs = require "lfs"
+local options = require "torus.options"
+local reading = require "torus.image.read"
+
+local M = {}
+
+-- The share of the machine's memory that the frames of a film may take.
+local SHARE = 0.5
+
+local is_camera = {}
+for _, ending in ipairs(ffmpeg.ends) do is_camera[ending] = true end
+
+--- What a name of a file says of it.
+-- @tparam string path
+-- @treturn ?string "gif", "camera" or "folder"; nil of anything else
+-- @usage
+-- recordings = require "torus.data.films.recordings"
+-- print(recordings.format("pendulum.mp4"))   -- camera
+function M.format(path)
+  if lfs.attributes(path, "mode") == "directory" then return "folder" end
+  local ending = (path:match("%.(%w+)$") or ""):lower()
+  if ending == "gif" then return "gif" end
+  return is_camera[ending] and "camera" or nil
+end
+
+-- Collects frames: Collector(frame) returns a message where one can't be used.
+local function collector(o)
+  local kept, count, geometry, first = {}, 0, nil, nil
+  local limit = core.memory().machine_bytes * SHARE
+  local function add(frame)
+    local message
+    if not geometry then
+      first = frame.shape
+      geometry, message = geometries.new(o, table.unpack(first))
+      if not geometry then return message end
+    end
+    if options.shape_text(frame) ~= options.shape_text(first) then
+      return string.format("expected frames of shape %s like the first, got %s",
+        options.shape_text(first), options.shape_text(frame))
+    end
+    count = count + 1
+    if (count - 1) % o.every ~= 0 then return nil end
+    local x = geometry:apply(frame)
+    kept[#kept + 1] = x
+    local bytes = #kept * x:numel() * (x.dtype == "uint8" and 1 or 4)
+    if limit > 0 and bytes > limit then
+      return string.format("its frames of %d x %d don't fit the memory: keep less by "
+        .. "shrink, crop or every", x:size(1), x:size(2))
+    end
+  end
+  return add, kept
+end
+
+local READ = {}
+
+function READ.gif(path, add)
+  local film, message = reading.read(path, { dtype = "uint8" })
+  if not film then return nil, message end
+  if film:dim() ~= 4 then
+    return nil, path .. ": expected a GIF, got a PNG; give the folder of a film's PNGs"
+  end
+  for i = 1, film:size(1) do
+    local problem = add(film:select(1, i))
+    if problem then return nil, path .. ": " .. problem end
+  end
+  return true
+end
+
+READ.camera = ffmpeg.read
+
+function READ.folder(path, add)
+  local names, message = reading.pictures(path)
+  if not names then return nil, message end
+  for _, name in ipairs(names) do
+    local x
+    x, message = reading.read(path .. "/" .. name, { dtype = "uint8" })
+    if not x then return nil, message end
+    local problem = add(x)
+    if problem then return nil, path .. "/" .. name .. ": " .. problem end
+  end
+  return true
+end
+
+local function read_one(path, o)
+  local add, kept = collector(o)
+  local ok, message = READ[M.format(path)](path, add)
+  if not ok then return nil, message end
+  return engine.stack(kept, 1)
+end
+
+-- The films below a folder without PNGs of its own, or the folder itself.
+local function films_in(folder)
+  if reading.pictures(folder) then return { folder } end
+  local names = {}
+  for name in lfs.dir(folder) do
+    if name:sub(1, 1) ~= "." and M.format(folder .. "/" .. name) then
+      names[#names + 1] = folder .. "/" .. name
+    end
+  end
+  table.sort(names)
+  if #names > 0 then return names end
+  return nil, folder .. ": expected train.safetensors, a film's PNGs, or films (folders "
+    .. "of PNGs, GIFs, " .. table.concat(ffmpeg.ends, ", ") .. "), got none of them"
+end
+
+--- Reads a film, or all films of a folder.
+-- @tparam string path
+-- @tparam table o options of torus.data.films.geometry, complete
+-- @treturn ?{tensor,...} each (frames, height, width, channels), uint8 from 0 to 255
+-- or float32 from 0 to 1
+-- @treturn ?string message
+-- @treturn ?{string,...} the paths of the films
+-- @usage
+-- recordings = require "torus.data.films.recordings"
+-- o = require("torus.options").resolve("example", {},
+--   require("torus.data.films.geometry").rules)
+-- assert(torus.image.gif("noise.gif", torus.rand(5, 16, 24, 3)))
+-- print(table.unpack(assert(recordings.read("noise.gif", o))[1].shape))   -- 5 16 24 3
+function M.read(path, o)
+  local paths, message = { path }
+  if M.format(path) == "folder" then
+    paths, message = films_in(path)
+    if not paths then return nil, message end
+  end
+  local films = {}
+  for i, one in ipairs(paths) do
+    films[i], message = read_one(one, o)
+    if not films[i] then return nil, message end
+    local shape, first = films[i].shape, films[1].shape
+    if options.shape_text { table.unpack(shape, 2) }
+      ~= options.shape_text { table.unpack(first, 2) } then
+      return nil, string.format("%s: expected frames of shape %s like those of %s, got %s",
+        one, options.shape_text { table.unpack(first, 2) }, paths[1],
+        options.shape_text { table.unpack(shape, 2) })
+    end
+  end
+  return films, nil, paths
+end
+
+return M
