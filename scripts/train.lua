@@ -23,7 +23,7 @@ end
 
 local parser = argparse("train.lua",
   "Trains a model: hgn or pixel_hnn on frames of a physical system, hnn on "
-  .. "its states, nhf on samples of a density. The run folder holds "
+  .. "its states or your own, nhf on samples of a density. The run folder holds "
   .. "config.json, log.csv and checkpoint.safetensors. --resume continues an "
   .. "interrupted run, which ends with the same bits as an uninterrupted one.",
   known_keys())
@@ -33,7 +33,9 @@ parser:option("--system", table.concat(systems.names(), ", ")
   .. ", or a Lua file that returns the definition of a system."):argname("NAME")
 parser:option("--data", "A folder of trajectories or a .npy file of frames, "
   .. "instead of a simulation (--system then names the Lua file of the folder's "
-  .. "system, unless it is built in); for nhf a .npy file of samples.")
+  .. "system, unless it is built in); for hnn a .csv, .npy or .npz file of states "
+  .. "(--system then names the system that they are of, where it is known); for nhf a "
+  .. ".npy file of samples.")
   :argname("PATH")
 parser:option("--target", "nhf: the density to learn."):argname("NAME")
 parser:option("--prior", "nhf: normal or soft_uniform."):argname("NAME")

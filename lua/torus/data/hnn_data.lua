@@ -39,7 +39,7 @@ local RULES = {
   span = { type = "number", above = 0 },
   noise = { type = "number", min = 0 },
   test_share = { type = "number", above = 0 },
-  derivatives = { default = "true", choices = { "true", "difference" } },
+  derivatives = { default = "true", choices = { "true", "difference", "central" } },
   start = { default = "system", choices = { "system", "square" } },
   dtype = { default = "float32", choices = { "float32", "float64" } },
 }
@@ -85,10 +85,11 @@ local function flat(x)
   return x:transpose(1, 2):reshape(-1, x:size(3))
 end
 
--- Forward differences; the last point of a trajectory has none.
-local function differences(x, dt)
-  local n = x:size(1)
-  return (x:narrow(1, 2, n - 1) - x:narrow(1, 1, n - 1)) / dt
+-- Differences of each state's neighbours, or of a state and the next one; what is at
+-- the ends of a trajectory has none.
+local function differences(x, dt, central)
+  local n, apart = x:size(1), central and 2 or 1
+  return (x:narrow(1, 1 + apart, n - apart) - x:narrow(1, 1, n - apart)) / (dt * apart)
 end
 
 local function noise_like(x, o, key)
@@ -104,10 +105,12 @@ local function part(system, o, split, count)
   local q = noise_like(trajectory.q, o, random.key(o.seed, split, "noise of q"))
   local p = noise_like(trajectory.p, o, random.key(o.seed, split, "noise of p"))
   local found = { trajectory = { q = trajectory.q, p = trajectory.p } }
-  if o.derivatives == "difference" then
-    local n = o.points - 1
-    found.q, found.p = flat(q:narrow(1, 1, n)), flat(p:narrow(1, 1, n))
-    found.dq, found.dp = flat(differences(q, dt)), flat(differences(p, dt))
+  if o.derivatives ~= "true" then
+    local central = o.derivatives == "central"
+    local first, n = central and 2 or 1, o.points - (central and 2 or 1)
+    found.q, found.p = flat(q:narrow(1, first, n)), flat(p:narrow(1, first, n))
+    found.dq, found.dp = flat(differences(q, dt, central)),
+      flat(differences(p, dt, central))
   else
     local gq, gp = hamiltonian.slopes(system:hamiltonian(), flat(trajectory.q),
       flat(trajectory.p), false)
@@ -118,6 +121,9 @@ local function part(system, o, split, count)
     found[name] = found[name]:detach():to(o.dtype):contiguous()
   end
   found.size = found.q:size(1)
+  found.sequence = { q = flat(q):detach():to(o.dtype):contiguous(),
+    p = flat(p):detach():to(o.dtype):contiguous(), lengths = {} }
+  for i = 1, q:size(2) do found.sequence.lengths[i] = o.points end
   return found
 end
 
@@ -132,12 +138,14 @@ end
 -- state
 -- @tparam[opt] number opts.test_share of the trajectories
 -- @tparam[opt="true"] string opts.derivatives "true", exact ones at the noise-free
--- state, or "difference", forward differences of the noisy states
+-- state, "difference", forward differences of the noisy states, or "central", those of
+-- the neighbours on both sides (points is at least 3)
 -- @tparam[opt="system"] string opts.start "system", the system's sampler, or the
 -- name of another one of its definition: "square" of two_body
 -- @tparam[opt="float32"] string opts.dtype or "float64"
 -- @treturn table system, dt between points, and train and test, each with size,
--- q, p, dq, dp (size, d), and trajectory, the exact motion: q and p (points,
+-- q, p, dq, dp (size, d); sequence, all noisy states in order: q and p (rows, d) and
+-- lengths, those of the trajectories; and trajectory, the exact motion: q and p (points,
 -- trajectories, d) float64
 -- @raise for a test_share that leaves a part without trajectories
 -- @usage
@@ -153,6 +161,10 @@ function M.make(system, opts)
   local o = options.resolve("hnn_data", opts, RULES)
   for key, value in pairs(M.recipe(system)) do
     if RULES[key] and o[key] == nil then o[key] = value end
+  end
+  if o.derivatives == "central" and o.points < 3 then
+    options.raise("hnn_data: points: expected at least 3 for central differences, got %d",
+      o.points)
   end
   local test = math.floor(o.test_share * o.trajectories + 0.5)
   local train = o.trajectories - test

@@ -442,7 +442,7 @@ end
 
 -- Further modules, loaded when they are first used.
 local parts = { targets = "torus.data.targets",
-  hnn_data = "torus.data.hnn_data" }
+  hnn_data = "torus.data.hnn_data", measured = "torus.data.measured" }
 
 signature.methods("Dataset", Dataset, {
   longer = "name: string, count: integer, steps: integer",

@@ -39,12 +39,94 @@ M.rules = {
   depth = { default = 2, type = "integer", min = 1, max = 64 },
   -- Of the hidden layers, a name that torus.nn.activation accepts.
   activation = { default = "tanh", type = "string" },
+  -- "joint", one network of q and p; "separable", K(p) + V(q) of two networks, which
+  -- splitting schemes such as leapfrog integrate.
+  hamiltonian = { default = "joint", choices = { "joint", "separable" } },
+  -- Whether the networks see states, and time, in units that `normalise` takes from
+  -- data; they are buffers, and so part of a checkpoint.
+  normalise = { default = false, type = "boolean" },
   -- Of the motion, dp/dt = -dH/dq - D dH/dp: none, D a learned constant of at
   -- least 0, or D >= 0 a learned function of q (torus.friction).
   friction = { default = "none", choices = friction.choices },
   -- Of the parameters and of all that is computed.
   dtype = { default = "float32", choices = { "float32", "float64" } },
 }
+
+-- --- units --------------------------------------------------------------------
+-- The networks see q' = (q - shift) / s_q, p' = (p - shift) / s_p and the time
+-- t' = c t, one scale for all of q and one for all of p: their motion
+-- dq'/dt' = dH'/dp' is that of H = c s_q s_p H' in the given units, so that
+-- what is Hamiltonian in one is so in the other. scale: s_q, s_p, c.
+
+local function units(self)
+  local d = self.config.dimension
+  return self.shift:narrow(1, 1, d), self.shift:narrow(1, d + 1, d),
+    self.scale:narrow(1, 1, 1), self.scale:narrow(1, 2, 1), self.scale:narrow(1, 3, 1)
+end
+
+local function to_scaled(self, q, p)
+  if not self.shift then return q, p end
+  local mq, mp, sq, sp = units(self)
+  return (q - mq) / sq, (p - mp) / sp
+end
+
+local function to_given(self, q, p)
+  if not self.shift then return q, p end
+  local mq, mp, sq, sp = units(self)
+  return q * sq + mq, p * sp + mp
+end
+
+-- The energy in the given units as a function of states in them.
+local function in_given_units(self)
+  local function unit_of_energy()
+    local _, _, sq, sp, c = units(self)
+    return sq * sp * c
+  end
+  if self.K then
+    return hamiltonian.separable(function(p)
+      local _, mp, _, sp = units(self)
+      return self.K((p - mp) / sp) * unit_of_energy()
+    end, function(q)
+      local mq, _, sq = units(self)
+      return self.V((q - mq) / sq) * unit_of_energy()
+    end)
+  end
+  return hamiltonian.joint(function(x)
+    local d = self.config.dimension
+    local q, p = to_scaled(self, x:narrow(-1, 1, d), x:narrow(-1, d + 1, d))
+    return self.net(engine.cat({ q, p }, -1)) * unit_of_energy()
+  end)
+end
+
+-- Registers the networks, and returns the Hamiltonian that they make of scaled
+-- states; nil of the plain network.
+local function add_networks(self, c, generator)
+  local function net(name, inputs, outputs)
+    local sizes = { inputs }
+    for i = 1, c.depth do sizes[i + 1] = c.width end
+    sizes[#sizes + 1] = outputs
+    return self:register(name, MLP.new { sizes = sizes, activation = c.activation,
+      scalar = c.kind == "hnn", dtype = c.dtype, generator = generator })
+  end
+  if c.kind ~= "hnn" then
+    net("net", 2 * c.dimension, 2 * c.dimension)
+  elseif c.hamiltonian == "separable" then
+    return hamiltonian.separable(net("K", c.dimension, 1), net("V", c.dimension, 1))
+  else
+    return hamiltonian.joint(net("net", 2 * c.dimension, 1))
+  end
+end
+
+local function check_plain(c)
+  if c.friction ~= "none" then
+    options.raise("hnn: friction: expected \"none\" for the plain network, which "
+      .. "has no energy to lose, got %q", c.friction)
+  end
+  if c.hamiltonian ~= "joint" then
+    options.raise("hnn: hamiltonian: expected \"joint\" for the plain network, which "
+      .. "has none, got %q", c.hamiltonian)
+  end
+end
 
 --- A Hamiltonian Neural Network (Greydanus et al. 2019), or with kind="mlp" the
 -- plain network that predicts the derivatives.
@@ -54,6 +136,10 @@ M.rules = {
 -- @tparam[opt=200] integer config.width units of a hidden layer
 -- @tparam[opt=2] integer config.depth hidden layers
 -- @tparam[opt="tanh"] string config.activation of the hidden layers
+-- @tparam[opt="joint"] string config.hamiltonian "separable": K(p) + V(q) of two
+-- networks, which leapfrog integrates too
+-- @tparam[opt=false] boolean config.normalise the networks see states and time in units
+-- that HNN:normalise takes from data
 -- @tparam[opt="none"] string config.friction "constant" or "network": the motion
 -- loses energy, as torus.models.parts.friction has it
 -- @tparam[opt="float32"] string config.dtype or "float64"
@@ -69,16 +155,15 @@ function M.new(config, generator)
   size.check("hnn", size.stack(2 * c.dimension, c.width, c.depth, 2 * c.dimension),
     c.dtype)
   local self = Module.instance(HNN, { config = c })
-  local sizes = { 2 * c.dimension }
-  for i = 1, c.depth do sizes[i + 1] = c.width end
-  sizes[#sizes + 1] = c.kind == "hnn" and 1 or 2 * c.dimension
-  self:register("net", MLP.new { sizes = sizes, activation = c.activation,
-    scalar = c.kind == "hnn", dtype = c.dtype, generator = generator })
-  if c.kind == "hnn" then self.hamiltonian = hamiltonian.joint(self.net) end
-  if c.kind ~= "hnn" and c.friction ~= "none" then
-    options.raise("hnn: friction: expected \"none\" for the plain network, which "
-      .. "has no energy to lose, got %q", c.friction)
+  if c.kind ~= "hnn" then check_plain(c) end
+  self.scaled = add_networks(self, c, generator)
+  if c.normalise then
+    local like = { dtype = c.dtype }
+    self:register_buffer("shift", engine.zeros({ 2 * c.dimension }, like))
+    self:register_buffer("scale", engine.ones({ 3 }, like))
   end
+  self.hamiltonian = self.scaled and c.normalise and in_given_units(self)
+    or self.scaled
   local damping = friction.new(c.friction, c.dimension,
     { dtype = c.dtype, generator = generator })
   if damping then self:register("friction", damping) end
@@ -119,12 +204,20 @@ end
 -- dq, dp = model:motion(q, p)   -- as model(q, p)
 function HNN:motion(q, p)
   check_state(self, "motion", q, p)
-  if self.hamiltonian then
-    local dq, dp = field.motion(self.hamiltonian, q, p)
-    return dq, self.friction and dp - dq * self.friction(q) or dp
+  local d = self.config.dimension
+  local x, y = to_scaled(self, q, p)
+  local dq, dp
+  if self.scaled then
+    dq, dp = field.motion(self.scaled, x, y)
+  else
+    local both = self.net(engine.cat({ x, y }, 2))
+    dq, dp = both:narrow(2, 1, d), both:narrow(2, d + 1, d)
   end
-  local both, d = self.net(engine.cat({ q, p }, 2)), self.config.dimension
-  return both:narrow(2, 1, d), both:narrow(2, d + 1, d)
+  if self.shift then
+    local _, _, sq, sp, c = units(self)
+    dq, dp = dq * (sq * c), dp * (sp * c)
+  end
+  return dq, self.friction and dp - dq * self.friction(q) or dp
 end
 
 HNN.forward = HNN.motion -- a call of the model
@@ -173,8 +266,8 @@ local function thinned(trajectory, n)
   return { q = q:index_select(1, indices), p = p:index_select(1, indices) }
 end
 
--- The schemes for a joint Hamiltonian, and the adaptive one.
-local METHODS = schemes.names(schemes.accepts_joint)
+-- The schemes, and the adaptive one.
+local METHODS = schemes.names(nil, true)
 METHODS[#METHODS + 1] = "rk45"
 
 local ROLLOUT = {
@@ -203,6 +296,23 @@ local function by_rk45(self, q, p, o)
     p = out:narrow(3, d + 1, d):contiguous() }
 end
 
+-- A rollout in the units of the networks, where the engine's kernels know H.
+local function integrated(self, q, p, dt, steps, o)
+  local x, y = to_scaled(self, q, p)
+  local damping = self.friction
+  if self.shift then
+    local mq, _, sq, sp, c = units(self)
+    dt = dt * c:item()
+    if damping then
+      damping = function(at) return self.friction(at * sq + mq) * (sq / sp) end
+    end
+  end
+  local found = thinned(integrate { H = self.scaled, q = x, p = y, dt = dt,
+    steps = steps, method = o.method, friction = damping }, o.substeps)
+  found.q, found.p = to_given(self, found.q, found.p)
+  return found
+end
+
 --- The learned motion from a state.
 -- @tparam tensor q (batch, d)
 -- @tparam tensor p (batch, d)
@@ -211,13 +321,14 @@ end
 -- @tparam[opt=30] integer opts.steps states after the first
 -- @tparam[opt=1] integer opts.substeps steps of the scheme from one state to the
 -- next
--- @tparam[opt="rk4"] string opts.method a scheme of torus.integrate for joint
--- Hamiltonians, of the plain network "rk4" alone; or "rk45": adaptive, without
--- substeps and gradients
+-- @tparam[opt="rk4"] string opts.method a scheme of torus.integrate: splitting
+-- ones for a separable Hamiltonian only, of the plain network "rk4" alone; or
+-- "rk45": adaptive, without substeps and gradients
 -- @tparam[opt=1e-6] number opts.rtol relative tolerance of rk45
 -- @tparam[opt=1e-8] number opts.atol absolute tolerance of rk45
 -- @treturn table trajectory: q and p (steps + 1, batch, d), float64 by rk45
--- @raise for another scheme than rk4 with the plain network
+-- @raise for another scheme than rk4 with the plain network, and for a splitting
+-- scheme with a joint Hamiltonian
 -- @usage
 -- model = torus.models.hnn{ dimension = 1, width = 16 }
 -- q, p = torus.randn(8, 1), torus.randn(8, 1)
@@ -228,15 +339,76 @@ function HNN:rollout(q, p, opts)
   check_state(self, "rollout", q, p)
   if o.method == "rk45" then return by_rk45(self, q, p, o) end
   local steps, dt = o.steps * o.substeps, o.dt / o.substeps
-  if self.hamiltonian then
-    return thinned(integrate { H = self.hamiltonian, q = q, p = p, dt = dt,
-      steps = steps, method = o.method, friction = self.friction }, o.substeps)
+  if self.scaled then
+    return integrated(self, q, p, dt, steps, o)
   end
   if o.method ~= "rk4" then
     options.raise("hnn:rollout: method: expected \"rk4\" or \"rk45\" for the "
       .. "plain network, got %q", o.method)
   end
   return thinned(march(self, q, p, dt, steps), o.substeps)
+end
+
+--- Takes the units of the networks from data: the mean of every coordinate, the
+-- standard deviation of q and of p, each over all of their coordinates, and the rate
+-- at which states change. Needs the configuration's `normalise`.
+-- @tparam tensor q (n, d)
+-- @tparam tensor p (n, d)
+-- @tparam tensor dq (n, d) time derivatives, or estimates of them
+-- @tparam tensor dp (n, d)
+-- @return self
+-- @raise without `normalise`
+-- @usage
+-- model = torus.models.hnn{ dimension = 1, width = 16, normalise = true }
+-- q, p = torus.randn(100, 1) * 50, torus.randn(100, 1) * 0.01
+-- model:normalise(q, p, p * 1e4, -q * 1e-4)
+-- print(model.scale)   -- about 50, 0.01 and 1.4
+function HNN:normalise(q, p, dq, dp)
+  if not self.shift then
+    options.raise("hnn:normalise: expected a model with normalise = true")
+  end
+  check_state(self, "normalise", q, p)
+  options.tensor("hnn:normalise", "dq", dq, q.shape)
+  options.tensor("hnn:normalise", "dp", dp, q.shape)
+  local function size_of(x)
+    local found = x:square():mean():sqrt():item()
+    return found > 0 and found or 1
+  end
+  engine.no_grad(function()
+    local mq, mp = q:mean(1), p:mean(1)
+    local sq, sp = size_of(q - mq), size_of(p - mp)
+    self.shift:copy_(engine.cat({ mq, mp }, 1):to(self.shift.dtype))
+    local rate = (dq / sq):square():mean() + (dp / sp):square():mean()
+    self.scale:copy_(engine.tensor({ sq, sp, size_of(rate:sqrt()) },
+      { dtype = self.scale.dtype }))
+  end)
+  return self
+end
+
+--- How far rollouts end from observed ones, for training through the integrator
+-- (symplectic recurrent networks, Chen et al. 2020, eq. 5): as of HNN:loss, of the
+-- states after the first and in the units of the networks.
+-- @tparam tensor q (states, batch, d), windows of observed trajectories
+-- @tparam tensor p like q
+-- @tparam[opt] table opts of HNN:rollout; `steps` is what q has
+-- @treturn tensor loss, a scalar
+-- @usage
+-- model = torus.models.hnn{ dimension = 1, width = 16, hamiltonian = "separable" }
+-- q, p = torus.randn(6, 8, 1), torus.randn(6, 8, 1)
+-- model:rollout_loss(q, p, { dt = 0.1, method = "leapfrog" }):backward()
+function HNN:rollout_loss(q, p, opts)
+  options.tensor("hnn:rollout_loss", "q", q, { "states", "batch", self.config.dimension })
+  options.tensor("hnn:rollout_loss", "p", p, q.shape)
+  local steps = q:size(1) - 1
+  opts = options.joined(opts or {}, { steps = steps })
+  local found = self:rollout(q[1], p[1], opts)
+  local eq = found.q:narrow(1, 2, steps) - q:narrow(1, 2, steps)
+  local ep = found.p:narrow(1, 2, steps) - p:narrow(1, 2, steps)
+  if self.shift then
+    local _, _, sq, sp = units(self)
+    eq, ep = eq / sq, ep / sp
+  end
+  return (eq:square():mean() + ep:square():mean()) * 0.5
 end
 
 function HNN:describe()

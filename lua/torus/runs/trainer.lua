@@ -3,6 +3,7 @@
 -- What is trained differs between models. It has
 --
 --     parameters    {{name, tensor}, ...}
+--     buffers       likewise, what is kept but not learned; may be nil
 --     optimiser     an Adam over those tensors, in that order
 --     columns       names of the numbers that steps and evaluations report, for
 --                   the log
@@ -68,8 +69,9 @@ end
 
 local function save(run)
   local ok, message = checkpoint.save(run.checkpoint_path, {
-    parameters = run.task.parameters, optimiser = run.task.optimiser,
-    step = run.step, config = run.config, numbers = run.numbers,
+    parameters = run.task.parameters, buffers = run.task.buffers,
+    optimiser = run.task.optimiser, step = run.step, config = run.config,
+    numbers = run.numbers,
   })
   if not ok then return nil, "cannot save the checkpoint: " .. message end
   run.saved_step = run.step
@@ -79,8 +81,10 @@ end
 local function load_checkpoint(run)
   local stored, message = checkpoint.load(run.checkpoint_path)
   if not stored then return nil, message end
+  local entries = table.move(run.task.parameters, 1, #run.task.parameters, 1, {})
+  for _, entry in ipairs(run.task.buffers or {}) do entries[#entries + 1] = entry end
   local known = {}
-  for _, entry in ipairs(run.task.parameters) do
+  for _, entry in ipairs(entries) do
     local value = stored.tensors[entry[1]]
     if not value then
       return nil, string.format("%s: expected a tensor %q, got none",
@@ -100,7 +104,7 @@ local function load_checkpoint(run)
     run.task.parameters)
   if not ok then return nil, run.checkpoint_path .. ": " .. message end
   engine.no_grad(function()
-    for _, entry in ipairs(run.task.parameters) do
+    for _, entry in ipairs(entries) do
       entry[2]:copy_(known[entry[1]])
     end
   end)

@@ -33,6 +33,14 @@ function M.mean_and_spread(list)
   return mean, math.sqrt(squares / math.max(1, #list - 1))
 end
 
+--- A mean and its spread as text.
+-- @tparam number value
+-- @tparam number spread
+-- @treturn string
+function M.with_spread(value, spread)
+  return string.format("%.4g +- %.2g", value, spread)
+end
+
 --- The median of a list; see torus.measures.statistics.
 M.median = statistics.median
 

@@ -1,5 +1,6 @@
 --- The task of training and measuring an HNN, or the plain network it is
--- compared with, on states and their derivatives; see torus.tasks.
+-- compared with, on states and their derivatives, or through the integrator on
+-- trajectories; of a system, or of one's own. See torus.tasks.
 -- @module torus.tasks.hnn
 local Order = require "torus.data.order"
 local adam = require "torus.optim.adam"
@@ -7,8 +8,9 @@ local baselines = require "torus.tasks.hnn.baselines"
 local training = require "torus.tasks.training"
 local report = require "torus.tasks.hnn.report"
 local hnn = require "torus.models.hnn"
-local hnn_data = require "torus.data.hnn_data"
-local systems = require "torus.systems"
+local rollouts = require "torus.tasks.hnn.rollouts"
+local schemes = require "torus.schemes"
+local settings = require "torus.tasks.hnn.settings"
 local engine = require "torus.engine"
 
 local Task = {}
@@ -18,7 +20,13 @@ Task.__index = Task
 -- here follow from the system: torus.data.hnn_data.recipe.
 local MORE = {
   model = { default = "hnn", choices = { "hnn" } },
-  system = { default = "mass_spring", type = "string" },
+  -- without data by default mass_spring
+  system = { type = "string" },
+  -- a file of states of one's own, instead of the system's: torus.data.measured;
+  -- with a system, whose they are, the report compares with its motion
+  data = { type = "string" },
+  -- time between these states, unless the file has it
+  dt = { type = "number", above = 0 },
   -- by default the run's seed
   data_seed = { type = "integer", min = 0 },
   -- with so many points each, over a time span
@@ -28,13 +36,22 @@ local MORE = {
   noise = { type = "number", min = 0 },
   -- share of the trajectories that is held out
   test_share = { type = "number", above = 0 },
-  -- dq/dt and dp/dt: of the system, or differences of consecutive states
-  derivatives = { default = "true", choices = { "true", "difference" } },
+  -- dq/dt and dp/dt: of the system or the file, or differences of a state and the next
+  -- one, or of the neighbours on both sides (the default for files without them)
+  derivatives = { default = "true", choices = { "true", "difference", "central" } },
+  -- what training compares: these derivatives, or states along rollouts of so many
+  -- steps (Chen et al. 2020), by a scheme of torus.integrate with so many steps between
+  -- states; by default leapfrog for a separable Hamiltonian, else rk4. Over more than a
+  -- fraction of a period such a loss has local minima
+  loss = { default = "derivatives", choices = { "derivatives", "rollout" } },
+  horizon = { default = 5, type = "integer", min = 1, max = 10000 },
+  integrator = { choices = schemes.names() },
+  substeps = { default = 1, type = "integer", min = 1, max = 1000 },
   -- initial states: the system's sampler, or the original's square
   start = { default = "system", choices = { "system", "square" } },
   -- the system's
   dimension = { type = "integer", min = 1 },
-  -- points per step; 0 is all of them
+  -- points, or windows of rollouts, per step; 0 is all of them
   batch = { type = "integer", min = 0 },
   steps = { type = "integer", min = 0 },
   lr = { default = 1e-3, type = "number", min = 0 },
@@ -43,47 +60,22 @@ local MORE = {
 
 Task.rules = training.rules(hnn.rules, MORE)
 Task.model_rules = hnn.rules
-Task.data_keys = { "system", "data_seed", "trajectories", "points", "span",
+Task.data_keys = { "system", "data", "dt", "data_seed", "trajectories", "points", "span",
   "noise", "test_share", "derivatives", "start" }
 
 --- `full` is the original's recipe; `small` a tenth of its steps.
 Task.presets = { full = {}, small = { steps = 200 } }
 
-local DATA = { "trajectories", "points", "span", "noise", "test_share",
-  "derivatives", "start", "dtype" }
-
---- Fills in the dimension of the system and the values of its recipe.
+--- Fills in the dimension and, of a system, the values of its recipe.
 -- @tparam table config
 -- @tparam table given the values without defaults
--- @treturn ?string message where they contradict the system
-function Task.complete(config, given)
-  local recipe = hnn_data.recipe(config.system)
-  for _, key in ipairs { "trajectories", "points", "span", "noise",
-    "test_share", "batch", "steps", "weight_decay" } do
-    if config[key] == nil then config[key] = recipe[key] end
-  end
-  config.batch = config.batch or 0
-  config.data_seed = config.data_seed or config.seed
-  local system = systems.find(config.system)
-  if not system then return end -- open_data has the message
-  if (given.dimension or system.dimension) ~= system.dimension then
-    return string.format("dimension: expected that of %s, %d, got %d",
-      config.system, system.dimension, given.dimension)
-  end
-  config.dimension = system.dimension
-  return training.pin_system(config)
-end
+-- @treturn ?string message where they contradict the system or the file
+function Task.complete(config, given) return settings.complete(config, given, Task.rules) end
 
 --- @tparam table config
--- @treturn ?table as torus.data.hnn_data makes it
+-- @treturn ?table as torus.data.hnn_data or torus.data.measured makes it
 -- @treturn ?string message
-function Task.open_data(config)
-  local system, message = systems.find(config.system)
-  if not system then return nil, message end
-  local o = { seed = config.data_seed }
-  for _, key in ipairs(DATA) do o[key] = config[key] end
-  return hnn_data.make(system, o)
-end
+function Task.open_data(config) return settings.open_data(config) end
 
 --- @tparam table config
 -- @tparam[opt] generator generator
@@ -99,11 +91,21 @@ function Task.new(config, data)
   local self = setmetatable({ config = config, data = data }, Task)
   self.generator = engine.generator(config.seed)
   self.model = Task.model(config, self.generator)
+  if config.normalise then
+    local from = data.train
+    self.model:normalise(from.q, from.p, from.dq, from.dp)
+  end
+  local count = data.train.size
+  if config.loss == "rollout" then
+    self.starts = rollouts.starts(data.train.sequence, config.horizon)
+    count = self.starts:size(1)
+  end
   if config.batch > 0 then
-    self.order = Order.new { count = data.train.size, batch = config.batch,
-      seed = config.seed }
+    self.order = Order.new { count = count, seed = config.seed,
+      batch = self.starts and math.min(config.batch, count) or config.batch }
   end
   self.parameters = self.model:named_parameters()
+  self.buffers = self.model:named_buffers()
   self.weights = self.model:parameters()
   self.optimiser = adam.new(self.weights, { lr = config.lr,
     weight_decay = config.weight_decay })
@@ -111,17 +113,31 @@ function Task.new(config, data)
   return self
 end
 
+-- The loss of windows of a part of the data.
+local function rollout_loss(self, part, starts)
+  local c = self.config
+  local q, p = rollouts.windows(part.sequence, starts, c.horizon)
+  return self.model:rollout_loss(q, p, { dt = self.data.dt, substeps = c.substeps,
+    method = c.integrator })
+end
+
 --- @treturn {tensor,...} gradients
 -- @treturn table numbers for the log
 function Task:step()
   local from = self.data.train
-  local q, p, dq, dp = from.q, from.p, from.dq, from.dp
-  if self.order then
-    local indices = self.order:next()
-    q, p = q:index_select(1, indices), p:index_select(1, indices)
-    dq, dp = dq:index_select(1, indices), dp:index_select(1, indices)
+  local loss
+  local indices = self.order and self.order:next()
+  if self.starts then
+    loss = rollout_loss(self, from, indices and self.starts:index_select(1, indices)
+      or self.starts)
+  else
+    local q, p, dq, dp = from.q, from.p, from.dq, from.dp
+    if indices then
+      q, p = q:index_select(1, indices), p:index_select(1, indices)
+      dq, dp = dq:index_select(1, indices), dp:index_select(1, indices)
+    end
+    loss = self.model:loss(q, p, dq, dp)
   end
-  local loss = self.model:loss(q, p, dq, dp)
   return training.gradients(loss, self.weights), { loss = loss:item() }
 end
 
@@ -133,10 +149,14 @@ end
 
 function Task:first_bad() return training.first_bad(self.parameters) end
 
---- The loss on all held-out points.
+--- The loss on all held-out points or windows.
 function Task:evaluate()
   local held_out = self.data.test
   return { test_loss = engine.no_grad(function()
+    if self.starts then
+      return rollout_loss(self, held_out,
+        rollouts.starts(held_out.sequence, self.config.horizon)):item()
+    end
     return self.model:loss(held_out.q, held_out.p, held_out.dq,
       held_out.dp):item()
   end) }

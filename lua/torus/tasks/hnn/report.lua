@@ -2,7 +2,8 @@
 -- @module torus.tasks.hnn.report
 local lists = require "torus.tasks.lists"
 local options = require "torus.options"
-local plot = require "torus.plot"
+local measured_report = require "torus.tasks.hnn.measured_report"
+local pictures = require "torus.tasks.hnn.pictures"
 local engine = require "torus.engine"
 
 local M = {}
@@ -77,87 +78,6 @@ end
 
 -- --- pictures ---------------------------------------------------------------
 
-local function column(x, trajectory, coordinate)
-  return x:select(2, trajectory):select(2, coordinate)
-end
-
-local function times_of(dt, n)
-  local list = {}
-  for i = 1, n do list[i] = (i - 1) * dt end
-  return list
-end
-
--- One body's path: in phase space for d = 1, else in the plane of its first
--- two coordinates.
-local function path_of(rollout, index)
-  local flat = rollout.q:size(3) == 1
-  return column(rollout.q, index, 1),
-    column(flat and rollout.p or rollout.q, index, flat and 1 or 2)
-end
-
-local COLOURS = { "#1b9e77", "#d95f02", "#7570b3", "#e7298a" }
-
--- Level sets of the learned energy with rollouts on top, for d = 1.
-local function portrait(model, truth, learned)
-  local reach = math.max(truth.q:abs():max():item(),
-    truth.p:abs():max():item()) * 1.25
-  local n = 61
-  local axis = engine.linspace(-reach, reach, n, { dtype = model.config.dtype })
-  local q = axis:reshape(1, n):expand(n, n):reshape(-1, 1)
-  local p = axis:reshape(n, 1):expand(n, n):reshape(-1, 1)
-  local panel = { kind = "contour", title = "learned energy, true orbits (grey) "
-    .. "and rollouts", xlabel = "position q", ylabel = "momentum p",
-    colour_label = "energy H(q, p)", x = axis, y = axis,
-    z = model:energy(q, p):reshape(n, n), series = {} }
-  for i = 1, math.min(4, truth.q:size(2)) do
-    local x, y = path_of(truth, i)
-    panel.series[#panel.series + 1] = { x = x, y = y, colour = "#bbbbbb",
-      width = 4 }
-    x, y = path_of(learned, i)
-    panel.series[#panel.series + 1] = { x = x, y = y, colour = "white",
-      width = 1 }
-  end
-  return panel
-end
-
-local function paths(truth, learned)
-  local flat = truth.q:size(3) == 1
-  local panel = { title = flat and "phase portrait" or "path of body 1",
-    xlabel = flat and "position q" or "position x",
-    ylabel = flat and "momentum p" or "position y", square = true,
-    series = {}, legend = "outside" }
-  for i = 1, math.min(4, truth.q:size(2)) do
-    local x, y = path_of(truth, i)
-    panel.series[#panel.series + 1] = { x = x, y = y, style = "dashes",
-      colour = COLOURS[i], label = i == 1 and "truth" or nil }
-    x, y = path_of(learned, i)
-    panel.series[#panel.series + 1] = { x = x, y = y, colour = COLOURS[i],
-      label = i == 1 and "learned" or nil }
-  end
-  return panel
-end
-
-local function over_time(system, truth, learned, dt)
-  local n = truth.q:size(1)
-  local t = times_of(dt, n)
-  local before, after = energy(system, truth), energy(system, learned)
-  local q = { title = "first coordinate", xlabel = "time t", ylabel = "position q",
-    series = {} }
-  local e = { title = "true energy along the rollout", xlabel = "time t",
-    ylabel = "energy", series = {} }
-  for i = 1, math.min(4, truth.q:size(2)) do
-    q.series[#q.series + 1] = { x = t, y = column(truth.q, i, 1),
-      style = "dashes", colour = COLOURS[i] }
-    q.series[#q.series + 1] = { x = t, y = column(learned.q, i, 1),
-      colour = COLOURS[i] }
-    e.series[#e.series + 1] = { x = t, y = before:select(2, i),
-      style = "dashes", colour = COLOURS[i] }
-    e.series[#e.series + 1] = { x = t, y = after:select(2, i),
-      colour = COLOURS[i] }
-  end
-  return q, e
-end
-
 --- Draws phase portraits, trajectories and energy of test rollouts.
 -- @tparam string path of a .png
 -- @tparam Module model
@@ -175,40 +95,29 @@ function M.draw(path, model, data, opts)
   end
   return engine.no_grad(function()
     local truth, learned = rollouts(model, data, o, "rk4")
-    local panels = { paths(truth, learned) }
-    panels[2], panels[3] = over_time(data.system, truth, learned, data.dt)
-    if model.hamiltonian and model.config.dimension == 1 then
-      table.insert(panels, 1, portrait(model, truth, learned))
-    end
-    local ok, message = plot.figure { path = path, panels = panels,
-      columns = 2, width = 1100, height = 900,
-      title = string.format("%s on %s", tostring(model:describe()),
-        data.system.name) }
-    if not ok then return nil, message end
-    return { path }
+    return pictures.draw(path, model, { truth = truth, learned = learned, dt = data.dt,
+      subject = data.system.name, words = pictures.truth,
+      energy = function(trajectory) return energy(data.system, trajectory) end })
   end)
-end
-
-local function scientific(value, spread)
-  return string.format("%.4g +- %.2g", value, spread)
 end
 
 --- For scripts/evaluate.lua.
 -- @tparam Module model
--- @tparam table data as torus.data.hnn_data makes it
+-- @tparam table data as torus.data.hnn_data or torus.data.measured makes it
 -- @tparam table config
 -- @tparam table opts count=256; pictures, a folder, or nil
 -- @treturn ?table rows {{name, text}, ...}, numbers, files
 -- @treturn ?string message
 function M.report(model, data, config, opts)
+  if config.data then return measured_report.report(model, data, config, opts) end
   local n = M.measure(model, data, { count = opts.count or 256 })
   local report = { numbers = n, files = {}, rows = {
     { "train loss", string.format("%.4g", n.train_loss) },
     { "test loss", string.format("%.4g", n.test_loss) },
-    { "energy MSE, rk4", scientific(n.energy_rk4, n.energy_rk4_spread) },
-    { "energy MSE, rk45", scientific(n.energy_rk45, n.energy_rk45_spread) },
-    { "state MSE, rk4", scientific(n.state_rk4, n.state_rk4_spread) },
-    { "state MSE, rk45", scientific(n.state_rk45, n.state_rk45_spread) },
+    { "energy MSE, rk4", lists.with_spread(n.energy_rk4, n.energy_rk4_spread) },
+    { "energy MSE, rk45", lists.with_spread(n.energy_rk45, n.energy_rk45_spread) },
+    { "state MSE, rk4", lists.with_spread(n.state_rk4, n.state_rk4_spread) },
+    { "state MSE, rk45", lists.with_spread(n.state_rk45, n.state_rk45_spread) },
   } }
   if opts.pictures then
     local files, message = M.draw(opts.pictures .. "/rollouts.png", model, data)

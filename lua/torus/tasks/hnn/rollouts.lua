@@ -1,0 +1,35 @@
+--- Windows of trajectories, for training through the integrator.
+-- @module torus.tasks.hnn.rollouts
+local engine = require "torus.engine"
+
+local M = {}
+
+--- Where windows of `horizon` steps can begin.
+-- @tparam table sequence q, p (rows, d) and lengths
+-- @tparam integer horizon
+-- @treturn ?tensor (windows) int64, rows; nil where no trajectory is that long
+function M.starts(sequence, horizon)
+  local rows, first = {}, 0
+  for _, n in ipairs(sequence.lengths) do
+    for i = 1, n - horizon do rows[#rows + 1] = first + i end
+    first = first + n
+  end
+  return #rows > 0 and engine.tensor(rows, { dtype = "int64" }) or nil
+end
+
+--- The windows that begin at some rows.
+-- @tparam table sequence
+-- @tparam tensor starts (windows) int64
+-- @tparam integer horizon
+-- @treturn tensor q (horizon + 1, windows, d)
+-- @treturn tensor p
+function M.windows(sequence, starts, horizon)
+  local n = starts:size(1)
+  local rows = starts:unsqueeze(1):expand(horizon + 1, n)
+    + engine.arange(0, horizon, { dtype = "int64" }):unsqueeze(2)
+  rows = rows:reshape(-1)
+  local function part(x) return x:index_select(1, rows):reshape(horizon + 1, n, x:size(2)) end
+  return part(sequence.q), part(sequence.p)
+end
+
+return M

@@ -1,0 +1,283 @@
+-- An HNN on states of one's own: what files are read as, the units, training through the
+-- integrator.
+local files = require "torus.files"
+local json = require "dkjson"
+local lfs = require "lfs"
+local measured = require "torus.data.measured"
+local raises = require "spec.support.raises"
+local rollouts = require "torus.tasks.hnn.rollouts"
+local torus = require "torus"
+
+local F64 = { dtype = "float64" }
+
+local function largest(x) return x:abs():max():item() end
+
+local base
+
+setup(function()
+  base = os.tmpname()
+  os.remove(base)
+  assert(lfs.mkdir(base))
+end)
+
+teardown(function() os.execute("rm -r " .. base) end)
+
+-- A mass on a spring as another program prints it: H = (q^2 + p^2) / 2.
+local function spring_csv(name, header, trajectories, noise)
+  local path, lines = base .. "/" .. name, { header }
+  for k = 1, trajectories do
+    for i = 0, 60 do
+      local t, r = i * 0.1, 0.5 + 7 * k % trajectories / trajectories
+      local wiggle = (noise or 0) * math.sin(12345.6 * (i + 100 * k) ^ 2)
+      lines[#lines + 1] = ("%.4f,%.12g,%.12g"):format(t, r * math.cos(t + k) + wiggle,
+        -r * math.sin(t + k) - wiggle)
+    end
+  end
+  assert(files.write(path, table.concat(lines, "\n") .. "\n"))
+  return path
+end
+
+local function refused(pattern, path, opts)
+  local none, message = measured.open(path, opts)
+  assert.is_nil(none)
+  assert.matches(pattern, message)
+end
+
+local function write(name, text)
+  assert(files.write(base .. "/" .. name, text))
+  return base .. "/" .. name
+end
+
+describe("measured states", function()
+  it("are trajectories of a table, with differences of second order", function()
+    local path = spring_csv("spring.csv", "t,q,p", 5)
+    local set = assert(measured.open(path, F64))
+    assert.is_near(0.1, set.dt, 1e-12)
+    assert.are.same({ 61, 61, 61, 61 }, set.train.sequence.lengths)
+    assert.are.same({ 61 }, set.test.sequence.lengths)
+    assert.are.equal(4 * 59, set.train.size)
+    -- dq/dt = p: the difference of neighbours is p sin(h) / h.
+    local factor = math.sin(0.1) / 0.1
+    assert.is_true(largest(set.train.dq - set.train.p * factor) < 1e-10)
+    assert.is_true(largest(set.train.dp + set.train.q * factor) < 1e-10)
+    local forward = assert(measured.open(path, { derivatives = "difference",
+      dtype = "float64" }))
+    assert.are.equal(4 * 60, forward.train.size)
+    assert.is_true(largest(forward.train.dq - forward.train.p) > 0.04)
+  end)
+
+  it("are told by the names of columns, in any order", function()
+    local path = write("named.csv", "p2;run;q1;dq1;noise;q2;p1;dp2;dq2;dp1\n"
+      .. "4;1;1;5;0;2;3;8;6;7\n40;1;10;50;0;20;30;80;60;70\n1;2;1;1;0;1;1;1;1;1\n")
+    local set = assert(measured.open(path))
+    assert.are.equal("true", set.derivatives)
+    assert.are.equal(2, set.dimension)
+    assert.are.same({ { 1, 2 }, { 10, 20 } }, set.train.q:totable())
+    assert.are.same({ { 3, 4 }, { 30, 40 } }, set.train.p:totable())
+    assert.are.same({ { 5, 6 }, { 50, 60 } }, set.train.dq:totable())
+    assert.are.same({ { 7, 8 }, { 70, 80 } }, set.train.dp:totable())
+    assert.are.equal(1, set.test.size)
+  end)
+
+  it("are arrays with time in the second place", function()
+    local q, p = torus.randn({ 4, 20, 2 }, F64), torus.randn({ 4, 20, 2 }, F64)
+    local path = base .. "/states.npy"
+    local function first_q(opts)
+      return assert(measured.open(path, opts)).train.sequence.q
+    end
+    local expected = q:narrow(1, 1, 3):reshape(-1, 2)
+    local o = { dt = 0.5, dtype = "float64" }
+    assert(torus.npy.save(path, torus.cat({ q, p }, 3)))
+    assert.are.equal(0, largest(first_q(o) - expected))
+    assert(torus.npy.save(path, torus.stack({ q, p }, 3)))
+    assert.are.equal(0, largest(first_q(o) - expected))
+    local archive = base .. "/states.npz"
+    assert(torus.npz.save(archive, { q = q, p = p, dq = q * 2, dp = p * 3, dt =
+      torus.tensor(0.5) }))
+    local set = assert(measured.open(archive, F64))
+    assert.are.equal("true", set.derivatives)
+    assert.are.equal(0, largest(set.train.dq - expected * 2))
+    -- A single trajectory is cut in time.
+    assert(torus.npy.save(path, torus.cat({ q[1], p[1] }, 2)))
+    set = assert(measured.open(path, o))
+    assert.are.same({ 16 }, set.train.sequence.lengths)
+    assert.are.same({ 4 }, set.test.sequence.lengths)
+  end)
+
+  it("hold out other points with another seed where they have no order", function()
+    local x = torus.arange(40):reshape(10, 4)
+    local path = base .. "/points.csv"
+    assert(torus.csv.save(path, x, { header = { "q", "p", "dq", "dp" } }))
+    local one, two = assert(measured.open(path)), assert(measured.open(path, { seed = 1 }))
+    assert.are.equal(8, one.train.size)
+    assert.is_true(largest(one.test.q - two.test.q) > 0)
+    assert.are.equal(0, largest(one.train.dp - one.train.q - 3))
+    local all = torus.cat({ one.train.q, one.test.q }, 1):sort(1)
+    assert.are.equal(0, largest(all - x:narrow(2, 1, 1)))
+  end)
+
+  it("are refused with what was expected", function()
+    refused("No such file", base .. "/none.csv")
+    refused("expected the time between states as dt", write("a.csv", "q,p\n1,2\n2,3\n3,4\n"))
+    refused("expected equal steps of time, got 1 and, up to row 3, 2",
+      write("b.csv", "t,q,p\n0,1,2\n1,2,3\n3,3,4\n"))
+    refused("equally many columns, got 3", write("c.csv", "1,2,3\n2,3,4\n"), { dt = 1 })
+    refused("as many columns p", write("d.csv", "q1,q2,p1\n1,2,3\n"), { dt = 1 })
+    refused("q with a nan or an infinity in row 2", write("e.csv",
+      "t,q,p\n0,1,2\n1,nan,3\n2,3,4\n3,1,1\n"))
+    refused("expected dq and dp, got q and p alone", write("f.csv",
+      "t,q,p\n0,1,2\n1,2,3\n2,3,4\n3,1,1\n"), { derivatives = "true" })
+    refused("at least 3 states", write("g.csv", "t,q,p\n0,1,2\n1,2,3\n"))
+    refused("steps of dt = 0.5, got 1", base .. "/f.csv", { dt = 0.5 })
+    assert(torus.npy.save(base .. "/odd.npy", torus.zeros(2, 3, 5)))
+    refused("%(trajectories, times, 2 d%), .* got %(2,3,5%)", base .. "/odd.npy", { dt = 1 })
+  end)
+end)
+
+describe("windows of trajectories", function()
+  it("stay within one", function()
+    local q = torus.arange(9):reshape(9, 1) -- the row itself
+    local sequence = { q = q, p = q * 10, lengths = { 4, 2, 3 } }
+    local starts = rollouts.starts(sequence, 2)
+    assert.are.same({ 1, 2, 7 }, starts:totable())
+    local a, b = rollouts.windows(sequence, starts, 2)
+    assert.are.same({ 3, 3, 1 }, a.shape)
+    assert.are.same({ { 1, 2, 7 }, { 2, 3, 8 }, { 3, 4, 9 } }, a:squeeze(3):totable())
+    assert.are.equal(0, largest(b - a * 10))
+    assert.is_nil(rollouts.starts(sequence, 4))
+  end)
+end)
+
+describe("an hnn in units of the data", function()
+  local function model_of(changes)
+    local config = { dimension = 2, width = 6, normalise = true, dtype = "float64" }
+    for key, value in pairs(changes or {}) do config[key] = value end
+    return torus.models.hnn(config, torus.generator(3))
+  end
+
+  local function states()
+    local g = torus.generator(5)
+    local o = { dtype = "float64", generator = g }
+    return torus.randn({ 20, 2 }, o) * 30 + 4, torus.randn({ 20, 2 }, o) * 0.1 - 1
+  end
+
+  it("moves by the gradients of its energy in the given ones", function()
+    for _, changes in ipairs { {}, { hamiltonian = "separable" } } do
+      local model, q, p = model_of(changes), states()
+      model:normalise(q, p, p * 300, q * -0.002)
+      local vq, vp = torus.variable(q), torus.variable(p)
+      local g = torus.grad(model:energy(vq, vp):sum(), { vq, vp })
+      local dq, dp = model:motion(q, p)
+      assert.is_true(largest(dq - g[2]) < 1e-12 * largest(dq))
+      assert.is_true(largest(dp + g[1]) < 1e-12 * largest(dp))
+    end
+  end)
+
+  it("rolls out as torus.integrate does, friction included", function()
+    for _, form in ipairs { "joint", "separable" } do
+      local model, q, p = model_of { hamiltonian = form, friction = "network" }, states()
+      model:normalise(q, p, p * 300, q * -0.002)
+      local o = { dt = 0.01, steps = 20, method = "rk4" }
+      local a = model:rollout(q, p, o)
+      local b = torus.integrate { H = model, q = q, p = p, dt = 0.01, steps = 20,
+        method = "rk4" }
+      assert.is_true(largest(a.q - b.q) < 1e-11 and largest(a.p - b.p) < 1e-12)
+    end
+  end)
+
+  it("sees states of mean 0 and deviation 1", function()
+    local model, q, p = model_of(), states()
+    model:normalise(q, p, p * 300, q * -0.002)
+    local s = model.scale:totable()
+    assert.is_near(math.sqrt((q - q:mean(1, true)):square():mean():item()), s[1], 1e-12)
+    assert.is_near(math.sqrt((p - p:mean(1, true)):square():mean():item()), s[2], 1e-12)
+    raises("hnn:normalise: expected a model with normalise = true", function()
+      model_of { normalise = false }:normalise(q, p, q, p)
+    end)
+  end)
+
+  it("has a loss of rollouts that is a mean of squares", function()
+    local model, q, p = model_of { hamiltonian = "separable", normalise = false },
+      states()
+    q, p = q:reshape(4, 5, 2) / 30, p:reshape(4, 5, 2)
+    local found = torus.integrate { H = model, q = q[1], p = p[1], dt = 0.1, steps = 3 }
+    local sum = 0
+    for i = 2, 4 do
+      sum = sum + (found.q[i] - q[i]):square():sum():item()
+        + (found.p[i] - p[i]):square():sum():item()
+    end
+    assert.is_near(sum / 60, model:rollout_loss(q, p, { dt = 0.1,
+      method = "leapfrog" }):item(), 1e-12)
+  end)
+end)
+
+describe("training on a file of states", function()
+  local function script(command)
+    local out, err = base .. "/out", base .. "/err"
+    local _, _, status = os.execute(("scripts/torus scripts/%s >%s 2>%s"):format(command,
+      out, err))
+    return status, files.read(out), files.read(err)
+  end
+
+  local function succeeds(command, ...)
+    local status, out, err = script(command:format(...))
+    assert.are.equal(0, status, err)
+    return out
+  end
+
+  local function fails(pattern, command, ...)
+    local status, _, err = script(command:format(...))
+    assert.is_true(status ~= 0)
+    assert.matches(pattern, err)
+    assert.is_nil(err:find("stack traceback", 1, true))
+  end
+
+  it("is one command, and keeps the units in the checkpoint", function()
+    local path = spring_csv("plain.csv", "t,q,p", 10)
+    succeeds("train.lua hnn --data %s --steps 200 --set width=32 --set lr=0.01 --out %s/d",
+      path, base)
+    local found = json.decode(succeeds("evaluate.lua %s/d --json --pictures", base))
+    -- Predicting the mean has 1.
+    assert.is_true(found.state_share < 0.05)
+    assert.matches("^\137PNG", files.read(base .. "/d/rollouts.png"))
+    local model = assert(torus.runs.open(base .. "/d"))
+    assert.is_true(largest(model.scale - 1) > 0.1)
+    succeeds("train.lua --resume --steps 201 --out %s/d", base)
+    -- The run opens without its file.
+    assert(os.rename(path, path .. ".away"))
+    local again = assert(torus.runs.open(base .. "/d"))
+    assert.are.equal(0, largest(again.scale - model.scale))
+    fails("No such file", "evaluate.lua %s/d", base)
+  end)
+
+  it("goes through the integrator, next to the plain network", function()
+    local path = spring_csv("noisy.csv", "t,q,p", 10, 0.02)
+    local common = ("--data %s --steps 60 --set width=24 --set lr=0.01 "
+      .. "--set loss=rollout"):format(path)
+    succeeds("train.lua hnn %s --set hamiltonian=separable --out %s/s", common, base)
+    local found = json.decode(succeeds("evaluate.lua %s/s --json", base))
+    assert.is_true(found.state_share < 0.2)
+    succeeds("train.lua hnn %s --set kind=mlp --out %s/m --steps 2", common, base)
+    local out = succeeds("evaluate.lua %s/m --pictures", base)
+    assert.is_nil(out:find("learned energy"))
+    fails("integrator: leapfrog needs hamiltonian=separable", "train.lua hnn %s "
+      .. "--set integrator=leapfrog --out %s/n", common, base)
+    fails("horizon: expected at most 60, the steps of the longest trajectory for training, "
+      .. "got 61", "train.lua hnn %s --set horizon=61 --out %s/n", common, base)
+    fails("integrator: expected rk4 for the plain network", "train.lua hnn %s "
+      .. "--set kind=mlp --set integrator=gauss4 --out %s/n", common, base)
+    fails("noise: expected none for the states of", "train.lua hnn %s --set noise=1 "
+      .. "--out %s/n", common, base)
+    fails("dt: expected none without data", "train.lua hnn --set dt=1 --out %s/n", base)
+  end)
+
+  it("compares with the system where it is known", function()
+    local path = spring_csv("known.csv", "t,q,p", 4)
+    succeeds("train.lua hnn --data %s --system mass_spring --steps 2 --set width=8 "
+      .. "--out %s/k", path, base)
+    local found = json.decode(succeeds("evaluate.lua %s/k --json --pictures", base))
+    assert.is_true(found.truth_rk4 > 0 and found.energy_rk4 > 0)
+    fails("dimension: expected that of two_body, 4, got 1", "train.lua hnn --data %s "
+      .. "--system two_body --out %s/l", path, base)
+  end)
+end)
