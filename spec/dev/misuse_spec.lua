@@ -67,6 +67,8 @@ describe("misuse of", function()
       torus.measures.polynomial.features(torus.ones(1, 1), { { huge } })
     end)
     assert.is_false((pcall(torus.latin_hypercube, 4, huge)))
+    raises("GRU: option \"layers\": expected at most 1000",
+      function() torus.nn.GRU(1, 2, { layers = huge }) end)
   end)
 
   for _, object in ipairs {

@@ -12,7 +12,7 @@ local M = {}
 local SIZE = { type = "integer", min = 1 }
 
 local RULES = {
-  layers = { default = 1, type = "integer", min = 1 },
+  layers = { default = 1, type = "integer", min = 1, max = 1000 },
   bias = { default = true, type = "boolean" },
   dtype = { default = "float32", choices = { "float32", "float64" } },
   generator = {},
@@ -104,7 +104,8 @@ GRU.describe = describe
 -- @tparam integer inputs size of x's last dimension
 -- @tparam integer hidden size of the state
 -- @tparam[opt] table opts
--- @tparam[opt=1] integer opts.layers each but the first sees the states of the one before
+-- @tparam[opt=1] integer opts.layers at most 1000; each but the first sees the states
+-- of the one before
 -- @tparam[opt=true] boolean opts.bias
 -- @tparam[opt="float32"] string opts.dtype or "float64"
 -- @tparam[opt] generator opts.generator draws the initial values
