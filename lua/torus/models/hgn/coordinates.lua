@@ -8,7 +8,6 @@ local checks = require "torus.models.hgn.checks"
 local chunks = require "torus.models.parts.chunks"
 local engine = require "torus.engine"
 local equations_of = require "torus.models.hgn.least_squares"
-local flatten = require "torus.models.hgn.flatten"
 local least_squares = require "torus.optim.least_squares"
 local options = require "torus.options"
 local sides = require("torus.models.parts.frames").sides
@@ -203,29 +202,6 @@ function M.fit_states(model, states, coordinates, metric)
       end })
     return best.x
   end)
-end
-
---- States at the first frame from coordinates alone: position and velocity of
--- the first two, then fitted to more and more frames. For K = |p|^2 / 2, whose
--- velocity is p.
--- @tparam Module model an HGN with a vector phase space and a chart
--- @tparam tensor coordinates (frames, batch, dimension), at least two frames
--- @tparam tensor metric (frames, batch, dimension, dimension)
--- @treturn tensor (batch, 2 dimension)
-function M.first_states(model, coordinates, metric)
-  local length = coordinates:size(1)
-  local q = flatten.inverse(model, coordinates[1])
-  local velocity = (flatten.inverse(model, coordinates[2]) - q)
-    / model.config.dt
-  local states = engine.cat({ q, velocity }, 2)
-  local shown = math.min(4, length)
-  repeat
-    states = M.fit_states(model, states, coordinates:narrow(1, 1, shown),
-      metric:narrow(1, 1, shown))
-    local done = shown == length
-    shown = math.min(shown * 3, length)
-  until done
-  return states
 end
 
 return M

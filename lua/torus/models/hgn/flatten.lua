@@ -113,27 +113,38 @@ function M.potential(model, q, o)
   end)
 end
 
+-- For every point of x the one of `known` whose image under the chart is
+-- nearest.
+local function nearest(model, x, known)
+  local images = model:coordinates(known)
+  local distance = (images * images):sum(2):reshape(1, -1)
+    - x:matmul(images:transpose(1, 2)) * 2
+  return known:index_select(1, (distance:argmin(2)))
+end
+
 --- The Hamiltonian's coordinates of the decoder's: the chart inverted.
 -- @tparam Module model an HGN with a chart
 -- @tparam tensor x (points, n)
--- @tparam[opt=30] integer rounds of the method
+-- @tparam tensor known (some, n) positions in the Hamiltonian's coordinates, all
+-- over where the chart is known; each search begins at the nearest
+-- @tparam[opt=20] integer rounds of the method
 -- @treturn tensor (points, n)
-function M.inverse(model, x, rounds)
-  local n = x:size(2)
-  local spread = least_squares.spread(x)
+function M.inverse(model, x, known, rounds)
+  local spread = least_squares.spread(known)
   local function decode(q) return model:coordinates(q) end
   return engine.no_grad(function()
-    local _, best = least_squares.minimise(x, rounds or 30, {
-      batch_dims = { x = 1, error = 1, found = 1 },
-      evaluate = function(q)
-        local found = decode(q)
-        return { x = q, found = found, error = (found - x):square():sum(2) }
-      end,
-      equations = function(at)
-        return equations.decoder_equations(decode, at.x, at.found,
-          x - at.found, spread)
-      end })
-    return best.x:reshape(-1, n)
+    local _, best = least_squares.minimise(nearest(model, x, known),
+      rounds or 20, {
+        batch_dims = { x = 1, error = 1, found = 1 },
+        evaluate = function(q)
+          local found = decode(q)
+          return { x = q, found = found, error = (found - x):square():sum(2) }
+        end,
+        equations = function(at)
+          return equations.decoder_equations(decode, at.x, at.found,
+            x - at.found, spread)
+        end })
+    return best.x
   end)
 end
 
@@ -143,14 +154,15 @@ end
 -- p = dq/dt.
 -- @tparam Module model an HGN with f_psi, a chart and K = |p|^2 / 2
 -- @tparam tensor z (points, z) latents to learn from
+-- @tparam tensor known positions, as of `inverse`
 -- @tparam table o steps and generator; see torus.models.hgn.regression
-function M.state(model, z, o)
+function M.state(model, z, known, o)
   local target = engine.no_grad(function()
     local x, v = model:state_of(z)
     -- A short time, in which no coordinate changes by much.
     local h = model.config.dt / 8
-    local q = M.inverse(model, x:contiguous())
-    return engine.cat({ q, (M.inverse(model, x + v * h) - q) / h }, 2)
+    local q = M.inverse(model, x:contiguous(), known)
+    return engine.cat({ q, (M.inverse(model, x + v * h, q) - q) / h }, 2)
   end)
   local unit = engine.tensor(least_squares.spread(target),
     { dtype = target.dtype })

@@ -18,6 +18,8 @@ local BLOCK = 16
 -- Adam's eps is small against gradients of this scale of the loss; the limit of
 -- the gradients' norm is meant for that of images.
 local SCALE = 20
+-- Positions near which the chart is inverted.
+local KNOWN = 2048
 -- Frames of the segments that the first steps fit, up to a share of the stage:
 -- an orbit whose period is wrong is out of phase after many.
 local HORIZONS = { { share = 0.1, frames = 4 }, { share = 0.2, frames = 8 },
@@ -124,26 +126,47 @@ local function look_at(self, shown)
     metrics = cut(self, self.metrics, shown), left = cut(self, self.left, shown) }
 end
 
--- Puts the states of the segments where their coordinates say.
-local function place_states(self)
-  local some, states = self.segments, nil
-  if flattens(self.config) then
-    states = coordinates.first_states(self.model, some.coordinates, some.metrics)
-  else
-    states = coordinates.fit_states(self.model, inferred(self),
-      some.coordinates, some.metrics)
+-- The states at the first frames of segments, as far as flat coordinates tell.
+local function states_of(self, flat, shown)
+  local q = cut(self, flat, shown)
+  return engine.cat({ q[1], (q[2] - q[1]) / self.config.dt }, 2)
+end
+
+-- The states at the first frames of longer segments: those of the segments
+-- that these frames are in, rolled so far.
+local function rolled_states(self, before, shown)
+  local c, found = self.config, {}
+  local last = segments(c, before) - 1
+  for i = 1, segments(c, shown) do
+    local offset = (i - 1) * (shown - 1)
+    local segment = math.min(offset // (before - 1), last)
+    local states = self.states:detach()
+      :narrow(1, segment * self.count + 1, self.count)
+    local q, p = states:chunk(2, 2)
+    local ends = self.model:rollout(q:contiguous(), p:contiguous(),
+      { steps = offset - segment * (before - 1) })
+    found[i] = engine.cat({ ends.q[-1], ends.p[-1] }, 2)
   end
+  return engine.cat(found, 1)
+end
+
+-- Puts the states near given ones, where they fit the segments best.
+local function place(self, states)
+  local some = self.segments
   engine.no_grad(function()
-    self.states:narrow(1, 1, states:size(1)):copy_(states)
+    local fitted = coordinates.fit_states(self.model, states, some.coordinates,
+      some.metrics)
+    self.states:narrow(1, 1, fitted:size(1)):copy_(fitted)
   end)
 end
 
--- The chart and the potential that the stage begins with, where it can.
+-- Begins the stage: with a chart and a potential of its own, where it can.
 local function begin(self)
-  if not flattens(self.config) then return end
+  if not flattens(self.config) then return place(self, inferred(self)) end
   local o = regression(self.config)
-  local q = flatten.chart(self.model, self.coordinates, self.metrics, o)
-  flatten.potential(self.model, q, o)
+  local flat = flatten.chart(self.model, self.coordinates, self.metrics, o)
+  flatten.potential(self.model, flat, o)
+  place(self, states_of(self, flat, self.shown))
 end
 
 --- The gradients of one batch of sequences, or of as many frames of segments.
@@ -156,8 +179,12 @@ function Fit:step(within, parameters, generator)
   local c = self.config
   local shown = horizon(c, within)
   if shown ~= self.shown then look_at(self, shown) end
-  if within == 1 then begin(self) end
-  if within == 1 or shown ~= horizon(c, within - 1) then place_states(self) end
+  if within == 1 then
+    begin(self)
+  elseif shown ~= horizon(c, within - 1) then
+    place(self, engine.no_grad(rolled_states, self, horizon(c, within - 1),
+      shown))
+  end
   local count = self.segments.coordinates:size(2)
   local batch = math.min(c.fit_batch * segments(c, shown), count)
   local indices = engine.randperm(count, { generator = generator })
@@ -171,12 +198,26 @@ function Fit:step(within, parameters, generator)
   return training.gradients(loss * SCALE, parameters), { loss = loss:item() }
 end
 
+-- Positions all over the fitted orbits.
+local function positions(model, config, states, count)
+  return engine.no_grad(function()
+    local q, p = states:narrow(1, 1, count):chunk(2, 2)
+    local orbits = model:rollout(q:contiguous(), p:contiguous(),
+      { steps = config.frames - 1 }).q
+    local some, all = {}, orbits:reshape(-1, q:size(2))
+    local stride = math.max(1, all:size(1) // KNOWN)
+    for i = 1, all:size(1), stride do some[#some + 1] = i end
+    return all:index_select(1, engine.tensor(some, { dtype = "int64" }))
+  end)
+end
+
 --- Teaches f_psi the coordinates of the fitted Hamiltonian, before the encoder
 -- is trained on; where the stage began with flat coordinates.
 -- @tparam Module model an HGN
 -- @tparam table config
 -- @tparam Dataset data
-function Fit.translate(model, config, data)
+-- @tparam tensor states as fitted
+function Fit.translate(model, config, data, states)
   if not (flattens(config) and model.f_psi) then return end
   local o = regression(config)
   local count = math.min(config.fit_size, data.train.size)
@@ -195,7 +236,7 @@ function Fit.translate(model, config, data)
   -- As many of the prior, from which states are sampled.
   z = engine.cat({ z, engine.randn(z.shape, { dtype = z.dtype,
     generator = o.generator }) }, 1)
-  flatten.state(model, z, o)
+  flatten.state(model, z, positions(model, config, states, count), o)
 end
 
 return Fit

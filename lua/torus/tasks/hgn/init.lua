@@ -283,7 +283,7 @@ function Task:step(step)
   self.stage = stage
   if stage == "fit" then return fit_step(self, within) end
   if stage == "teach" and within == 1 and c.fit_steps > 0 then
-    Fit.translate(self.model, c, self.data)
+    Fit.translate(self.model, c, self.data, self.states)
   end
   local frames = next_frames(self):to(c.dtype)
   -- Kept until the next step for first_bad.
