@@ -7,7 +7,9 @@ local lfs = require "lfs"
 local lock = require "torus.runs.lock"
 local Progress = require "torus.progress"
 local systems = require "torus.systems"
+local sides = require "torus.models.parts.frames"
 local torus = require "torus"
+local video = require "torus.data.video"
 
 local parser = argparse("dataset.lua", "Simulates data sets of physical "
   .. "systems, reports what is in one, and exports its frames.")
@@ -18,10 +20,11 @@ Examples:
   dataset.lua my_system.lua --out data/mine
   dataset.lua data/pendulum --info
   dataset.lua data/pendulum --export-frames uint8 --export-count 1000
+  dataset.lua pendulum.mp4 --shrink 20 --fit crop --background median --info
 ]]
 parser:argument("source", "A system (" .. table.concat(systems.names(), ", ")
-  .. "), a Lua file that returns the definition of one, or a data set: a "
-  .. "folder or a .npy file of frames.")
+  .. "), a Lua file that returns the definition of one, a folder with a data set, or films: "
+  .. video.expected .. ".")
 parser:option("--out", "Folder to save to, which is made."):argname("<dir>")
 parser:option("--train", "Training trajectories (default 50000).")
   :convert(command.number)
@@ -39,6 +42,27 @@ parser:option("--resolution", "Pixels along a side (default 32).")
 parser:option("--constant", "A constant of the system, as name=value; "
   .. "repeatable.")
   :count("*"):argname("<name=value>")
+parser:option("--length", "Of films: frames of the sequences that one film is cut into "
+  .. "(default 31).")
+  :convert(command.number)
+parser:option("--every", "Of films: keep the first frame and each so many after it.")
+  :convert(command.number)
+parser:option("--crop", "Of films: the part that is kept, in pixels; top and left count "
+  .. "from 1.")
+  :argname("<top,left,height,width>")
+parser:option("--shrink", "Of films: means over squares of so many pixels' side become "
+  .. "the pixels.")
+  :convert(command.number)
+parser:flag("--grey", "Of films: colours become their luminance.")
+parser:option("--fit", "Of films: sides become multiples of 8 (of 16 where both are 64 or "
+  .. "more), by cutting the middle out or by repeating the outermost pixels.")
+  :choices { "none", "crop", "pad" }
+parser:option("--white", "Of films in arrays: the number that white has, where it is "
+  .. "neither 1 nor 255.")
+  :convert(command.number)
+parser:option("--background", "Of films: median takes the background of a camera that does "
+  .. "not move away.")
+  :choices { "median" }
 parser:option("--system", "Lua file with the system of a folder, unless it is "
   .. "built in."):argname("<file>")
 parser:option("--export-frames", "Also write train.npy and test.npy with "
@@ -85,6 +109,16 @@ local function simulate(args, system)
   })
 end
 
+-- Options that are those of torus.data.frames.
+local FILM = { "length", "every", "crop", "shrink", "grey", "fit", "white", "background" }
+
+local function crop_of(text)
+  local box = {}
+  for item in text:gmatch("[^,]+") do box[#box + 1] = math.tointeger(tonumber(item)) end
+  if #box == 4 then return box end
+  command.die("--crop: expected top,left,height,width, got %s", text)
+end
+
 local function open(args)
   if #args.constant > 0 then
     command.die("--constant: expected a system to change, got the data set %s",
@@ -95,6 +129,11 @@ local function open(args)
     resolution = args.resolution }
   if args.system then
     opts.system = command.check(systems.load(args.system))
+  end
+  for _, key in ipairs(FILM) do opts[key] = args[key] end
+  if args.crop then opts.crop = crop_of(args.crop) end
+  if args.fit then
+    opts.multiple = function(height, width) return 1 << sides.halvings(height, width) end
   end
   return command.check(data.open(args.source, opts))
 end
@@ -133,14 +172,25 @@ end
 
 local function shape_of(split) return table.concat(split:batch({ 1 }).shape, " x ", 2) end
 
+-- Whether a model of convolutions takes frames as they are.
+local function print_sides(split)
+  local _, _, height, width = table.unpack(split:batch({ 1 }).shape)
+  local multiple = 1 << sides.halvings(height, width)
+  if height % multiple == 0 and width % multiple == 0 then return end
+  print(string.format("for training their sides have to be multiples of %d: --fit crop, "
+    .. "--fit pad or --crop", multiple))
+end
+
 local function print_info(args, set)
   if set.system then
     print(set.system)
     print(string.format("seed %d, noise %g", set.seed, set.noise))
   end
+  if set.description then print(set.path .. ": " .. set.description) end
   print(string.format("%d train and %d test sequences, %d steps of %g, frames "
     .. "of %s", set.train.size, set.test.size, set.steps, set.dt,
     shape_of(set.train)))
+  if not set.system then print_sides(set.train) end
   for _, name in ipairs { "train", "test" } do
     local m = set[name]:measure { count = args.info_count }
     print(string.format("%-5s mean squared pixel errors x 1e4 over %d "
@@ -154,6 +204,11 @@ end
 -- The data set: simulated, or opened.
 local function find(args)
   local system = system_of(args)
+  for _, key in ipairs(system and FILM or {}) do
+    if args[key] ~= nil then
+      command.die("--%s: expected a film, got the system %s", key, args.source)
+    end
+  end
   if system then return simulate(args, system) end
   return open(args)
 end

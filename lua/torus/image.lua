@@ -1,8 +1,9 @@
 --- Pictures: PNG and GIF files in and out, film strips, enlargement.
 --
 -- An image is (height, width, 3) or, in grey, (height, width, 1); a film is
--- (frames, height, width, 3). Numbers are floats from 0 to 1 (what lies
--- outside is clipped), uint8 or bool.
+-- (frames, height, width, channels) with one to four: one is grey, of two the first
+-- is shown in red and the second in green, of four the first three. Numbers are
+-- floats from 0 to 1 (what lies outside is clipped), uint8 or bool.
 -- @module torus.image
 local core = require "torus.core"
 local font = require "torus.image.font"
@@ -18,7 +19,9 @@ local shape_text, show = options.shape_text, options.show
 
 local function check_pixels(where, x, ndim, wanted)
   local channels = engine.is_tensor(x) and x:dim() == ndim and x:size(ndim)
-  if channels ~= 3 and not (channels == 1 and ndim == 3) then
+  local fits = channels == 3 or channels == 1
+    or channels and ndim == 4 and channels >= 1 and channels <= 4
+  if not fits then
     options.raise("%s: expected %s, got %s", where, wanted, show(x))
   end
   if x.dtype == "int64" or x.dtype == "int32" then
@@ -37,6 +40,16 @@ local function to_bytes(x)
     clipped = engine.where(clipped:ge(0), clipped, engine.zeros_like(clipped))
     return (clipped * 255 + 0.5):floor():to("uint8"):contiguous()
   end)
+end
+
+-- Frames (..., channels) of one to four channels in colour.
+local function in_colour(x)
+  local n, shape = x:dim(), x.shape
+  if shape[n] == 3 then return x end
+  if shape[n] == 4 then return x:narrow(n, 1, 3) end
+  if shape[n] == 2 then return engine.cat({ x, engine.zeros_like(x:narrow(n, 1, 1)) }, n) end
+  shape[n] = 3
+  return x:expand(shape)
 end
 
 -- As float32 from 0 to 1.
@@ -61,11 +74,11 @@ end
 
 --- Writes an animated GIF that repeats for ever.
 -- @tparam string path
--- @tparam tensor film (frames, height, width, 3)
+-- @tparam tensor film (frames, height, width, channels)
 -- @tparam ?table opts delay_ms=100 between frames; scale=1, enlargement
 -- @treturn ?boolean true
 -- @treturn ?string message
--- @raise when film is not (frames, height, width, 3)
+-- @raise when film is not (frames, height, width, 1 to 4)
 -- @usage
 -- q, p = torus.systems.pendulum:sample{ count = 1 }
 -- film = torus.systems.pendulum:render(torus.systems.pendulum:solve(q, p).q)
@@ -76,8 +89,8 @@ function M.gif(path, film, opts)
     scale = { default = 1, type = "integer", min = 1, max = 64 },
   })
   options.argument("image.gif", "path", path, { type = "string" })
-  check_pixels("image.gif", film, 4, "a film (frames, height, width, 3)")
-  return core.write_gif(path, to_bytes(M.upscale(film, o.scale)), o.delay_ms)
+  check_pixels("image.gif", film, 4, "a film (frames, height, width, 1 to 4 channels)")
+  return core.write_gif(path, to_bytes(M.upscale(in_colour(film), o.scale)), o.delay_ms)
 end
 
 --- Enlarges by an integer factor: every pixel becomes a square.
@@ -212,7 +225,7 @@ local function check_rows(rows)
     if row.label ~= nil then
       options.argument(name, "label", row.label, { type = "string" })
     end
-    check_pixels(name, row.frames, 4, "frames (frames, height, width, 3)")
+    check_pixels(name, row.frames, 4, "frames (frames, height, width, 1 to 4 channels)")
     first = first or row.frames
     if row.frames:size(2) ~= first:size(2)
       or row.frames:size(3) ~= first:size(3) then
@@ -238,12 +251,12 @@ local function label_image(text, scale, background)
 end
 
 --- Sequences under each other, time to the right, as one image.
--- @tparam table opts rows = {{label =, frames = (frames, height, width, 3)},
+-- @tparam table opts rows = {{label =, frames = (frames, height, width, channels)},
 -- ...}; every, show each such frame (default: at most 16 of the longest row);
 -- scale=2; gap=2 pixels between frames; text=1, enlargement of the labels;
 -- background=1, a grey
 -- @treturn tensor (height, width, 3) float32
--- @raise when a row's frames are not (frames, height, width, 3), or differ in
+-- @raise when a row's frames are not (frames, height, width, 1 to 4), or differ in
 -- height or width
 -- @usage
 -- a, b = torus.rand(8, 16, 16, 3), torus.rand(8, 16, 16, 3)
@@ -276,7 +289,7 @@ function M.strip(opts)
           y + (row_height - o.gap - text_height) // 2, o.gap + 1)
       end
       for column = 1, (row.frames:size(1) + every - 1) // every do
-        local frame = row.frames:select(1, (column - 1) * every + 1)
+        local frame = in_colour(row.frames:select(1, (column - 1) * every + 1))
         put(canvas, M.upscale(to_floats(frame), o.scale), y,
           left + (column - 1) * (w + o.gap) + 1)
       end
@@ -287,7 +300,7 @@ end
 
 --- Films side by side as one, for an animation; a shorter one stays at its
 -- last frame.
--- @tparam {tensor,...} films (frames, height, width, 3), equally high
+-- @tparam {tensor,...} films (frames, height, width, channels), equally high
 -- @tparam ?table opts gap=2 pixels; background=1
 -- @treturn tensor (frames, height, width, 3) float32
 -- @raise when the films differ in height
@@ -304,7 +317,7 @@ function M.side_by_side(films, opts)
   local longest = 0
   for i, film in ipairs(films) do
     check_pixels("image.side_by_side: film " .. i, film, 4,
-      "(frames, height, width, 3)")
+      "(frames, height, width, 1 to 4 channels)")
     if film:size(2) ~= films[1]:size(2) then
       options.raise("image.side_by_side: film %d: expected a height of %d as "
         .. "that of film 1, got %d", i, films[1]:size(2), film:size(2))
@@ -314,7 +327,7 @@ function M.side_by_side(films, opts)
   return engine.no_grad(function()
     local parts = {}
     for i, film in ipairs(films) do
-      film = to_floats(film)
+      film = in_colour(to_floats(film))
       local missing = longest - film:size(1)
       if missing > 0 then
         local last = film:narrow(1, film:size(1), 1)

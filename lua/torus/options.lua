@@ -124,13 +124,20 @@ end
 -- An integer given as a float (3.0) passes as an integer.
 -- @param value what was given
 -- @tparam table rule fields type, choices, min, max, above (exclusive lower
--- limit), all optional
+-- limit), words (strings that stand for values of the type), all optional
 -- @treturn ?string "expected ..., got ..."
 -- @return the value, an integer where one is asked for
 function M.check(value, rule)
   if rule.type == "integer" and math.type(value) == "float"
     and math.tointeger(value) then
     value = math.tointeger(value)
+  end
+  if rule.words and type(value) == "string" then
+    for _, word in ipairs(rule.words) do
+      if word == value then return nil, value end
+    end
+    return "expected a " .. rule.type .. " or " .. choices_text(rule.words) .. "; got "
+      .. show(value) .. M.did_you_mean(value, rule.words)
   end
   if rule.type and not matches(value, rule.type) then
     local article = rule.type == "integer" and "an " or "a "

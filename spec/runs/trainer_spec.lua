@@ -120,8 +120,10 @@ describe("torus.runs", function()
       folder .. ".frames", folder))
     folders.own(folder .. ".lua")
     folders.own(folder .. ".frames")
-    local source = dataset().train.source.frames
-    assert(torus.save(folder .. ".frames", { frames = source }))
+    local set = dataset()
+    local frames = set.train.source:rows(torus.arange(1, set.train.size + set.test.size,
+      { dtype = "int64" }):totable())
+    assert(torus.save(folder .. ".frames", { frames = frames }))
     local _, how, code = os.execute("lua5.4 " .. folder .. ".lua 2>/dev/null")
     assert.is_true(how == "signal" and code == 9 or code == 137)
     assert.are.equal(3, contents(folder).step)

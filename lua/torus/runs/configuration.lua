@@ -60,7 +60,7 @@ local function parse(text, rule)
     local list = {}
     for item in text:gmatch("[^,%s]+") do
       local number = tonumber(item)
-      if not number then return nil end
+      if not number then return rule.words and text:match("^%a+$") end
       list[#list + 1] = number
     end
     return #list > 0 and list or nil

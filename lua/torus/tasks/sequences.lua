@@ -1,9 +1,13 @@
 --- Data of models of frames: sequences of a system that is simulated, of a
--- folder of trajectories (`data`), or of the user's own (`data`, a .npy file).
+-- folder of trajectories (`data`), or films of the user's own (`data`, what
+-- torus.data.frames reads).
 -- @module torus.tasks.sequences
 local datasets = require "torus.data"
 local options = require "torus.options"
+local sides = require "torus.models.parts.frames"
 local systems = require "torus.systems"
+local training = require "torus.tasks.training"
+local video = require "torus.data.video"
 
 local M = {}
 
@@ -11,21 +15,83 @@ local M = {}
 -- to other data.
 M.simulated_only = { noise = true, train_size = true, test_size = true }
 
-local function is_video(config)
-  return config.data ~= nil and config.data:match("%.npy$") ~= nil
+--- Keys of films, next to those of every data; see torus.data.frames.
+M.rules = {
+  -- keep the first frame and each so many after it; dt is the time between those
+  data_every = { type = "integer", min = 1 },
+  -- top, left, height and width in pixels; top and left count from 1
+  data_crop = { type = "table" },
+  -- means over squares of so many pixels' side become the pixels
+  data_shrink = { type = "integer", min = 1 },
+  -- colours become their luminance
+  data_grey = { type = "boolean" },
+  -- sides become multiples of 8, or of 16 where both are 64 or more: the middle is
+  -- cut out, or the outermost pixels are repeated
+  data_fit = { choices = { "none", "crop", "pad" } },
+  -- the number that white has in arrays, where it is neither 1 nor 255
+  data_white = { type = "number", above = 0 },
+  -- the model's, as colours; or "median": that of a camera which does not move, at
+  -- every pixel the median of the training part, is taken away, and frames are
+  -- 1/2 + (frame - background) / 2
+  background = { type = "table", words = { "median" } },
+}
+
+--- The names of these keys, which determine the data.
+M.keys = { "data_every", "data_crop", "data_shrink", "data_grey", "data_fit",
+  "data_white" }
+
+--- The part of a configuration that a model is built from. Frames without their
+-- background are 1/2 where nothing moves.
+-- @tparam table config
+-- @tparam table rules of the model
+-- @treturn table
+function M.model_part(config, rules)
+  local part = training.part(config, rules)
+  if part.background == "median" then
+    part.background = {}
+    for i = 1, part.channels do part.background[i] = 0.5 end
+  end
+  return part
+end
+
+--- The background of a preset for frames of other channels than its three.
+-- @tparam {number,...} background three times the same grey
+-- @tparam ?integer channels
+-- @treturn {number,...}
+function M.grey_of(background, channels)
+  local greys = {}
+  for i = 1, channels or #background do greys[i] = background[1] end
+  return greys
+end
+
+local function is_film(config)
+  return config.data ~= nil and video.is_film(config.data)
 end
 
 -- A user's own frames have no system, noise or seed.
-local function open_video(config)
+local function open_film(config)
   for _, key in ipairs { "system", "noise", "data_seed" } do
     if config[key] ~= nil then
       return nil, string.format("%s: expected no %s with given frames, got %s",
         config.data, key, options.show(config[key]))
     end
   end
-  return datasets.frames(config.data, { train = config.train_size,
-    test = config.test_size, dt = config.data_dt or config.dt,
-    held_back = config.held_back })
+  local opts = { train = config.train_size, test = config.test_size,
+    dt = config.data_dt or config.dt, held_back = config.held_back,
+    background = config.background == "median" and "median" or nil,
+    multiple = function(height, width) return 1 << sides.halvings(height, width) end }
+  local length = config.data_frames or config.frames
+  opts.length = length and length + (config.held_back or 0)
+  for _, key in ipairs(M.keys) do opts[key:sub(#"data_" + 1)] = config[key] end
+  return datasets.frames(config.data, opts)
+end
+
+-- What is given but only makes sense with films, or nil.
+local function film_key(config)
+  for _, key in ipairs(M.keys) do
+    if config[key] ~= nil then return key end
+  end
+  return config.background == "median" and "background" or nil
 end
 
 local function open_states(config)
@@ -35,9 +101,13 @@ local function open_states(config)
     if not system then return nil, message end
   end
   if config.held_back then
-    return nil, string.format("held_back: expected none without a .npy file of "
-      .. "frames, got %d: a system is simulated as far as is asked for",
-      config.held_back)
+    return nil, string.format("held_back: expected none without frames of one's own, "
+      .. "got %d: a system is simulated as far as is asked for", config.held_back)
+  end
+  local key = film_key(config)
+  if key then
+    return nil, string.format("%s: expected films (%s), to which %s applies, got a "
+      .. "simulation", config.data or config.system, video.expected, key)
   end
   local opts = { train = config.train_size, test = config.test_size,
     seed = config.data_seed, noise = config.noise,
@@ -53,6 +123,11 @@ end
 local function misfit(config, split)
   local _, length, height, width, channels =
     table.unpack(split:batch({ 1 }).shape)
+  local halved = config.kind ~= "mlp" and 1 << sides.halvings(height, width) or 1
+  if height % halved ~= 0 or width % halved ~= 0 then
+    return string.format("expected frames whose sides are multiples of %d, got %d x %d: "
+      .. "set data_fit to crop or pad", halved, height, width)
+  end
   local wanted = { config.data_frames or config.frames or length, config.resolution or height,
     config.frame_width or config.resolution or width, config.channels or channels }
   local change = {}
@@ -72,15 +147,16 @@ end
 
 --- Opens them.
 -- @tparam table config system, data, train_size, test_size, data_seed, noise,
--- dt, frames, held_back, resolution, channels; data_frames and data_dt, where
+-- dt, frames, held_back, resolution, frame_width, channels; those of `rules`;
+-- data_frames and data_dt, where
 -- sequences are longer than the model's windows and the time between frames is
 -- another
 -- @treturn ?Dataset
 -- @treturn ?string message
 function M.open(config)
   local set, message
-  if is_video(config) then
-    set, message = open_video(config)
+  if is_film(config) then
+    set, message = open_film(config)
   else
     set, message = open_states(config)
   end

@@ -25,10 +25,10 @@ local MORE = {
   model = { default = "hgn", choices = { "hgn" } },
   -- what is simulated, or the Lua file of the system of `data`
   system = { type = "string" },
-  -- a folder of trajectories or a .npy file of frames, instead of a simulation
+  -- a folder of trajectories, or films (torus.data.frames), instead of a simulation
   data = { type = "string" },
-  -- frames at the end of every sequence of a .npy file that training does not
-  -- see; rollouts are compared with them
+  -- frames at the end of every sequence of a film that training does not see;
+  -- rollouts are compared with them
   held_back = { type = "integer", min = 1 },
   -- of the states, by default the system's; data bring their own
   noise = { type = "number", min = 0 },
@@ -65,10 +65,10 @@ local MORE = {
   evaluate_count = { default = 64, type = "integer", min = 1 },
 }
 
-Task.rules = training.rules(hgn.rules, options.joined(MORE, stages.rules))
+Task.rules = training.rules(hgn.rules, options.joined(MORE, sequences.rules, stages.rules))
 Task.model_rules = hgn.rules
 Task.data_keys = { "system", "data", "noise", "train_size", "test_size",
-  "data_seed", "held_back", "data_frames", "data_dt" }
+  "data_seed", "held_back", "data_frames", "data_dt", table.unpack(sequences.keys) }
 
 -- Found by experiments:
 -- - With PyTorch's default initialisation the second derivatives of K and V are
@@ -165,6 +165,9 @@ function Task.adapt_preset(values, changes)
       kept[key] = value
     end
   end
+  if kept.background then
+    kept.background = sequences.grey_of(kept.background, changes.channels)
+  end
   if (changes.variant or values.variant) == "no_fpsi" then
     kept.z, kept.latent = nil, nil
   end
@@ -187,7 +190,7 @@ function Task.complete(config)
   return training.pin_system(config) or stages.complete(config)
 end
 
---- Opens the data of a configuration: a folder or a .npy file (`data`), else a
+--- Opens the data of a configuration: a folder or films (`data`), else a
 -- simulated system.
 -- @function torus.tasks.hgn.open_data
 -- @tparam table config as torus.runs.configuration makes it
@@ -207,7 +210,7 @@ end
 -- @tparam[opt] generator generator draws the initial weights
 -- @treturn Module
 function Task.model(config, generator)
-  return hgn.new(training.part(config, hgn.rules), generator)
+  return hgn.new(sequences.model_part(config, hgn.rules), generator)
 end
 
 -- The error that GECO is content with: a tolerance beyond the noise floor of the

@@ -4,6 +4,7 @@ local Order = require "torus.data.order"
 local adam = require "torus.optim.adam"
 local baselines = require "torus.tasks.pixel_hnn.baselines"
 local lists = require "torus.tasks.lists"
+local options = require "torus.options"
 local training = require "torus.tasks.training"
 local report = require "torus.tasks.pixel_hnn.report"
 local pixel_hnn = require "torus.models.pixel_hnn"
@@ -23,7 +24,7 @@ local MORE = {
   -- what is simulated, by default restricted_pendulum, or the Lua file of the
   -- system of `data`
   system = { type = "string" },
-  -- a folder of trajectories or a .npy file of frames, instead of a simulation
+  -- a folder of trajectories, or films (torus.data.frames), instead of a simulation
   data = { type = "string" },
   -- by default the dimension of the system's phase space
   latent = { type = "integer", min = 2 },
@@ -45,10 +46,10 @@ local MORE = {
   evaluate_count = { default = 32, type = "integer", min = 1 },
 }
 
-Task.rules = training.rules(pixel_hnn.rules, MORE)
+Task.rules = training.rules(pixel_hnn.rules, options.joined(MORE, sequences.rules))
 Task.model_rules = pixel_hnn.rules
 Task.data_keys = { "system", "data", "noise", "train_size", "test_size",
-  "data_seed", "frames", "dt", "centre" }
+  "data_seed", "frames", "dt", "centre", table.unpack(sequences.keys) }
 
 --- `full` is the paper's, with frames relative to their mean image, without
 -- which it predicts a constant one; `plain` is without that; `small` is narrower
@@ -99,7 +100,7 @@ end
 -- @tparam[opt] generator generator
 -- @treturn Module
 function Task.model(config, generator)
-  return pixel_hnn.new(training.part(config, pixel_hnn.rules), generator)
+  return pixel_hnn.new(sequences.model_part(config, pixel_hnn.rules), generator)
 end
 
 -- Pairs to take the mean image from, (n, 2, height, width, channels), n at most
