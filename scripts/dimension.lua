@@ -16,16 +16,16 @@ local parser = argparse("dimension.lua",
 parser:option("--system", "A built-in system, simulated without noise, or a Lua "
   .. "file of one (default: mass_spring; with --data the system of a folder of "
   .. "trajectories)."):argname("NAME")
-parser:option("--data", "A .npy file of frames (sequences, frames, height, "
-  .. "width, 3), or a folder of trajectories, instead."):argname("FILE")
+parser:option("--data", "A film (dataset.lua --help says what is one), or a folder of "
+  .. "trajectories, instead."):argname("FILE")
 parser:option("--frames", "Frames of every sequence that training sees (default: "
-  .. "31, of a .npy file the first half; the rest shows how far rollouts hold).")
+  .. "31, of a film the first half; the rest shows how far rollouts hold).")
   :argname("N"):convert(command.count)
 parser:option("--most", "Largest number of degrees of freedom.", "4")
   :argname("N"):convert(command.count)
 parser:option("--steps", "Steps of each training.", "2000"):argname("N")
   :convert(command.count)
-parser:option("--rollout", "Steps of the rollouts; of a .npy file at most as "
+parser:option("--rollout", "Steps of the rollouts; of a film at most as "
   .. "many as it has.", "300"):argname("N"):convert(command.count)
 parser:option("--count", "Test sequences.", "64"):argname("N")
   :convert(command.count)

@@ -31,7 +31,7 @@ parser:argument("model", table.concat(tasks.names, ", ") .. " (default: hgn, "
   .. "or that of the run to resume)."):args "?":choices(tasks.names)
 parser:option("--system", table.concat(systems.names(), ", ")
   .. ", or a Lua file that returns the definition of a system."):argname("NAME")
-parser:option("--data", "A folder of trajectories or a .npy file of frames, "
+parser:option("--data", "A folder of trajectories or a film (see dataset.lua --help), "
   .. "instead of a simulation (--system then names the Lua file of the folder's "
   .. "system, unless it is built in); for hnn a .csv, .npy or .npz file of states "
   .. "(--system then names the system that they are of, where it is known); for nhf a "

@@ -102,6 +102,9 @@ describe("trainings of several degrees of freedom", function()
     if found.picture then
       assert.matches("^\137PNG", assert(files.read(found.picture)))
     end
+    assert(torus.npy.save(path, torus.rand { 9, 8, 13, 24 }))
+    assert(go("grey", { data = path, most = 1,
+      changes = options.joined(TINY, { test_size = 3, data_fit = "pad" }) }))
     local none, message = go("short", { data = path, frames = 8 })
     assert.is_nil(none)
     assert.matches("expected sequences of more than 8 frames, so that some are "

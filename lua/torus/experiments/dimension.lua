@@ -7,10 +7,11 @@ local configuration = require "torus.runs.configuration"
 local datasets = require "torus.data"
 local extrapolation = require "torus.tasks.extrapolation"
 local markdown = require "torus.experiments.markdown"
-local npy = require "torus.npy"
 local options = require "torus.options"
 local plot = require "torus.plot"
+local sequences = require "torus.tasks.sequences"
 local tasks = require "torus.tasks"
+local video = require "torus.data.video"
 
 local M = {}
 
@@ -91,10 +92,10 @@ local SECONDS_PER_STEP = 0.07
 -- What a configuration needs to know of given frames. Training sees the first
 -- half of every sequence where not said otherwise: how far rollouts hold can
 -- only be told by frames that it has not seen.
-local function of_video(path, o)
-  local header, message = npy.info(path)
-  if not header then return nil, message end
-  local length = header.shape[2] or 0
+local function of_film(path, o)
+  local set, message = datasets.frames(path, sequences.film_options(o.changes))
+  if not set then return nil, message end
+  local _, length, height, width, channels = table.unpack(set.train:batch({ 1 }).shape)
   local frames = o.frames or math.max(2, length // 2)
   if frames >= length then
     return nil, string.format("%s: expected sequences of more than %d frames, "
@@ -102,7 +103,8 @@ local function of_video(path, o)
       length)
   end
   return { data = path, frames = frames, held_back = length - frames,
-    resolution = header.shape[3] }, length - 1
+    resolution = height, frame_width = width ~= height and width or nil,
+    channels = channels ~= 3 and channels or nil }, length - 1
 end
 
 -- Of a folder of trajectories, or of a system.
@@ -122,8 +124,8 @@ end
 -- The cells of all n, and how many steps a rollout has.
 local function plan(o)
   local changes, last
-  if o.data and o.data:match("%.npy$") then
-    changes, last = of_video(o.data, o)
+  if o.data and video.is_film(o.data) then
+    changes, last = of_film(o.data, o)
   else
     changes, last = of_states(o)
   end
@@ -175,16 +177,16 @@ end
 -- @tparam table opts
 -- @tparam string opts.out folder
 -- @tparam[opt] string opts.system name of a system to simulate, without noise
--- @tparam[opt] string opts.data a .npy file of frames, or a folder of
+-- @tparam[opt] string opts.data a film (torus.data.frames), or a folder of
 -- trajectories, instead
 -- @tparam[opt] integer opts.frames that training sees of every sequence; of a
--- .npy file by default the first half, else 31
+-- film by default the first half, else 31
 -- @tparam[opt=4] integer opts.most degrees of freedom
 -- @tparam[opt=2000] integer opts.steps of each training
 -- @tparam[opt=0] integer opts.seed
 -- @tparam[opt] table opts.changes of the configuration
 -- @tparam[opt=300] integer opts.rollout steps of the rollouts that are measured;
--- of a .npy file at most as many as its sequences have
+-- of a film at most as many as its sequences have
 -- @tparam[opt=64] integer opts.count test sequences
 -- @tparam[opt=12] integer opts.refine rounds of refinement of the initial states
 -- @tparam[opt=print] function opts.say reports a line

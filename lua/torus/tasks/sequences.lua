@@ -68,6 +68,16 @@ local function is_film(config)
   return config.data ~= nil and video.is_film(config.data)
 end
 
+--- Options of torus.data.frames that a configuration has.
+-- @tparam table config keys of `rules`
+-- @treturn table
+function M.film_options(config)
+  local opts = { background = config.background == "median" and "median" or nil,
+    multiple = function(height, width) return 1 << sides.halvings(height, width) end }
+  for _, key in ipairs(M.keys) do opts[key:sub(#"data_" + 1)] = config[key] end
+  return opts
+end
+
 -- A user's own frames have no system, noise or seed.
 local function open_film(config)
   for _, key in ipairs { "system", "noise", "data_seed" } do
@@ -76,14 +86,11 @@ local function open_film(config)
         config.data, key, options.show(config[key]))
     end
   end
-  local opts = { train = config.train_size, test = config.test_size,
-    dt = config.data_dt or config.dt, held_back = config.held_back,
-    background = config.background == "median" and "median" or nil,
-    multiple = function(height, width) return 1 << sides.halvings(height, width) end }
   local length = config.data_frames or config.frames
-  opts.length = length and length + (config.held_back or 0)
-  for _, key in ipairs(M.keys) do opts[key:sub(#"data_" + 1)] = config[key] end
-  return datasets.frames(config.data, opts)
+  return datasets.frames(config.data, options.joined(M.film_options(config), {
+    train = config.train_size, test = config.test_size,
+    dt = config.data_dt or config.dt, held_back = config.held_back,
+    length = length and length + (config.held_back or 0) }))
 end
 
 -- What is given but only makes sense with films, or nil.

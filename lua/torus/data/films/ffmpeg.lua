@@ -7,6 +7,9 @@ local M = {}
 --- The ends of the names of files that ffmpeg is asked to read.
 M.ends = { "mp4", "mov", "m4v", "avi", "mkv", "webm", "mpg", "mpeg", "ogv", "wmv" }
 
+-- Of a frame; a larger one is none of a camera.
+local MAX_PIXELS = 1 << 28
+
 local MISSING = "%s: films other than GIF are read by the program ffmpeg, which is not "
   .. "installed: install the package ffmpeg (apt install ffmpeg, brew install ffmpeg), "
   .. "or save the frames as PNGs in a folder"
@@ -31,8 +34,9 @@ local function read_ppm(pipe)
   local width, height = (pipe:read("l") or ""):match("^(%d+) (%d+)$")
   local white = pipe:read("l")
   width, height = math.tointeger(tonumber(width)), math.tointeger(tonumber(height))
-  local bytes = magic == "P6" and white == "255" and width and height
-    and pipe:read(3 * width * height)
+  local fits = magic == "P6" and white == "255" and width and height and width > 0
+    and height > 0 and width <= MAX_PIXELS // height
+  local bytes = fits and pipe:read(3 * width * height)
   if not bytes or #bytes < 3 * width * height then return nil end
   return core.decode(bytes, "u1", false, "uint8", { height, width, 3 })
 end
