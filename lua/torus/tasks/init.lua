@@ -45,6 +45,9 @@
 --                       -> {path, ...}, or nil and a message; pictures of its
 --                       orbits in phase space, none where it has no such
 --                       space. opts: out (a folder), split, steps, refine
+--     arrays(model, data, config, opts)
+--                       -> {[name] = tensor}, what the model predicts, for other
+--                       programs. opts: count, steps, seed
 --     baselines         the rows of its table, as torus.experiments.baselines
 --                       has them
 --
@@ -75,7 +78,7 @@ end
 
 --- The names of the models whose task has an optional part.
 -- @tparam string name of the part: film_strips, extrapolation, portrait,
--- baselines, or an option of the report
+-- arrays, baselines, or an option of the report
 -- @treturn {string,...}
 -- @usage print(table.concat(torus.tasks.having("baselines"), " "))
 function M.having(name)

@@ -1,5 +1,6 @@
 --- The task of training and measuring an HGN; see torus.tasks.
 -- @module torus.tasks.hgn
+local film_arrays = require "torus.tasks.film_arrays"
 local engine = require "torus.engine"
 local Order = require "torus.data.order"
 local adam = require "torus.optim.adam"
@@ -361,6 +362,7 @@ Task.report_options = { split = true, pictures = true, refine = true,
   motion = true }
 Task.extrapolation = report.extrapolation
 Task.film_strips = pictures.film_strips
+Task.arrays = film_arrays.arrays
 Task.portrait = portrait.pictures
 
 return training.checked("hgn", Task, "train: States|Frames, test: States|Frames")

@@ -4,6 +4,7 @@
 -- @module torus.tasks.hnn
 local Order = require "torus.data.order"
 local adam = require "torus.optim.adam"
+local arrays = require "torus.tasks.hnn.arrays"
 local baselines = require "torus.tasks.hnn.baselines"
 local training = require "torus.tasks.training"
 local report = require "torus.tasks.hnn.report"
@@ -166,5 +167,6 @@ Task.learning_rate = training.learning_rate
 Task.report = report.report
 Task.report_options = { pictures = true }
 Task.baselines = baselines
+Task.arrays = arrays.arrays
 
 return training.checked("hnn", Task, "train: table, test: table")

@@ -2,6 +2,7 @@
 -- density; see torus.tasks.
 -- @module torus.tasks.nhf
 local adam = require "torus.optim.adam"
+local arrays = require "torus.tasks.nhf.arrays"
 local baselines = require "torus.tasks.nhf.baselines"
 local training = require "torus.tasks.training"
 local report = require "torus.tasks.nhf.report"
@@ -216,5 +217,6 @@ Task.learning_rate = training.learning_rate
 Task.report = report.report
 Task.report_options = { pictures = true }
 Task.baselines = baselines
+Task.arrays = arrays.arrays
 
 return training.checked("nhf", Task, "sample: function")

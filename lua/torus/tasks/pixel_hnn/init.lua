@@ -11,6 +11,7 @@ local pixel_hnn = require "torus.models.pixel_hnn"
 local render = require "torus.systems.parts.render"
 local sequences = require "torus.tasks.sequences"
 local systems = require "torus.systems"
+local film_arrays = require "torus.tasks.film_arrays"
 local engine = require "torus.engine"
 local windows = require "torus.data.windows"
 
@@ -178,5 +179,6 @@ Task.report = report.report
 Task.report_options = { split = true, pictures = true }
 Task.extrapolation = report.extrapolation
 Task.baselines = baselines
+Task.arrays = film_arrays.arrays
 
 return training.checked("pixel_hnn", Task, "train: States|Frames, test: States|Frames")

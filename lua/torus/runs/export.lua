@@ -1,0 +1,131 @@
+--- What a run has learned, as files for other programs.
+-- @module torus.runs.export
+local csv = require "torus.csv"
+local configuration = require "torus.runs.configuration"
+local engine = require "torus.engine"
+local files = require "torus.files"
+local npy = require "torus.npy"
+local options = require "torus.options"
+local run = require "torus.runs.run"
+local safetensors = require "torus.safetensors"
+local tasks = require "torus.tasks"
+
+local M = {}
+
+local RULES = {
+  out = { type = "string" },
+  count = { type = "integer", min = 1 },
+  steps = { type = "integer", min = 1 },
+  seed = { default = 1, type = "integer", min = 0 },
+  format = { default = "npy", choices = { "npy", "csv" } },
+  weights_only = { default = false, type = "boolean" },
+}
+
+-- More dimensions are images, which a table is not for.
+local MAX_TABLE_DIMENSIONS = 3
+
+-- A row for each entry of all dimensions but the last, which are told by columns i, j
+-- that count from 0, as in most programs that read such tables.
+local function save_csv(path, name, x)
+  if not x.dtype:find("^float") then x = x:to("float64") end
+  if x:dim() == 1 then x = x:unsqueeze(2) end
+  local shape, columns, header = x.shape, {}, {}
+  local leading = table.move(shape, 1, #shape - 1, 1, {})
+  for i, n in ipairs(leading) do
+    local sizes = {}
+    for k = 1, #leading do sizes[k] = k == i and n or 1 end
+    columns[i] = engine.arange(0, n - 1, { dtype = x.dtype }):reshape(sizes)
+      :expand(leading):reshape(-1, 1)
+    header[i] = ({ "i", "j" })[i]
+  end
+  for k = 1, shape[#shape] do
+    header[#header + 1] = shape[#shape] == 1 and name or name .. k
+  end
+  columns[#columns + 1] = x:reshape(-1, shape[#shape])
+  return csv.save(path, engine.cat(columns, 2), { header = header })
+end
+
+local function save(folder, name, x, format)
+  local path = folder .. "/" .. name
+  local ok, message
+  if format == "csv" and x:dim() <= MAX_TABLE_DIMENSIONS then
+    path = path .. ".csv"
+    ok, message = save_csv(path, name, x)
+  else
+    path = path .. ".npy"
+    ok, message = npy.save(path, x)
+  end
+  if not ok then return nil, message end
+  return path
+end
+
+local function save_weights(folder, model, config, step)
+  local path = folder .. "/weights.safetensors"
+  local ok, message = safetensors.save(path, model:named(), { model = config.model,
+    step = tostring(step), config = configuration.encode(config) })
+  if not ok then return nil, message end
+  return path
+end
+
+-- Arrays by name, sorted.
+local function arrays_of(task, model, config, o)
+  if o.weights_only or not task.arrays then return {} end
+  local data, message = task.open_data(config)
+  if not data then return nil, message end
+  local list = {}
+  for name, x in pairs(task.arrays(model, data, config,
+    { count = o.count, steps = o.steps, seed = o.seed })) do
+    if x then list[#list + 1] = { name, x } end
+  end
+  table.sort(list, function(a, b) return a[1] < b[1] end)
+  return list
+end
+
+--- Writes the weights of a run's model as safetensors, without the optimiser's state, and
+-- as arrays what the model predicts: of HGN and PixelHNN test frames, predicted frames,
+-- states, energies and samples; of HNN rollouts and energies; of NHF samples and
+-- densities.
+-- @function torus.runs.export
+-- @tparam string path of the run folder, or of a checkpoint
+-- @tparam[opt] table opts
+-- @tparam[opt] string opts.out folder, by default `export` in that of the run
+-- @tparam[opt] integer opts.count of sequences, trajectories or samples; 16, of samples of
+-- a density 1,000
+-- @tparam[opt] integer opts.steps of rollouts; by default as long as the data
+-- @tparam[opt=1] integer opts.seed of samples
+-- @tparam[opt="npy"] string opts.format "csv": tables of all that has at most three
+-- dimensions
+-- @tparam[opt=false] boolean opts.weights_only needs no data
+-- @treturn[1] {string,...} the files
+-- @treturn[2] nil
+-- @treturn[2] string message
+-- @usage
+-- config = assert(torus.runs.configuration.make("small", { model = "hnn",
+--   system = "mass_spring", trajectories = 4, width = 8, steps = 3 }))
+-- assert(torus.runs.train("runs/mine", config))
+-- for _, path in ipairs(assert(torus.runs.export("runs/mine"))) do print(path) end
+function M.export(path, opts)
+  local o = options.resolve("runs.export", opts, RULES)
+  local model, config, step = run.open(path)
+  if not model then return nil, config end
+  local folder = o.out
+    or (path:match("^(.*)/[^/]*%.safetensors$") or path:match("%.safetensors$") and "."
+      or path) .. "/export"
+  local list, message = arrays_of(tasks.get(config.model), model, config, o)
+  if not list then return nil, message end
+  local ok
+  ok, message = files.make_folder(folder)
+  if not ok then return nil, message end
+  local written = {}
+  written[1], message = save_weights(folder, model, config, step)
+  if not written[1] then return nil, message end
+  for _, entry in ipairs(list) do
+    local file
+    file, message = save(folder, entry[1], entry[2], o.format)
+    if not file then return nil, message end
+    written[#written + 1] = file
+  end
+  return written
+end
+
+return M
