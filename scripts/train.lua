@@ -23,7 +23,8 @@ end
 
 local parser = argparse("train.lua",
   "Trains a model: hgn or pixel_hnn on frames of a physical system, hnn on "
-  .. "its states or your own, nhf on samples of a density. The run folder holds "
+  .. "its states or your own, sympnet on the same, "
+  .. "nhf on samples of a density. The run folder holds "
   .. "config.json, log.csv and checkpoint.safetensors. --resume continues an "
   .. "interrupted run, which ends with the same bits as an uninterrupted one.",
   known_keys())
@@ -33,7 +34,7 @@ parser:option("--system", table.concat(systems.names(), ", ")
   .. ", or a Lua file that returns the definition of a system."):argname("NAME")
 parser:option("--data", "A folder of trajectories or a film (see dataset.lua --help), "
   .. "instead of a simulation (--system then names the Lua file of the folder's "
-  .. "system, unless it is built in); for hnn a .csv, .npy or .npz file of states "
+  .. "system, unless it is built in); for hnn and sympnet a .csv, .npy or .npz file of states "
   .. "(--system then names the system that they are of, where it is known); for nhf a "
   .. ".npy file of samples.")
   :argname("PATH")

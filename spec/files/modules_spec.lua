@@ -47,7 +47,7 @@ describe("modules", function()
   end)
 
   it("that the library has are found where it is", function()
-    assert.are.same({ "hgn", "hnn", "nhf", "pixel_hnn" },
+    assert.are.same({ "hgn", "hnn", "nhf", "pixel_hnn", "sympnet" },
       modules.names("torus.models"))
     for _, name in ipairs(modules.names("torus.systems")) do
       assert.are.equal(name, require("torus.systems." .. name).name)

@@ -3,7 +3,7 @@ local torus = require "torus"
 
 describe("the sizes of a configuration", function()
   it("have bounds", function()
-    for _, model in ipairs { "hgn", "hnn", "nhf", "pixel_hnn" } do
+    for _, model in ipairs { "hgn", "hnn", "nhf", "pixel_hnn", "sympnet" } do
       for key, rule in pairs(assert(configuration.rules_of(model))) do
         if rule.type == "integer" and not key:find "seed" then
           assert.is_number(rule.max, model .. "." .. key)

@@ -271,6 +271,19 @@ describe("training on a file of states", function()
     fails("dt: expected none without data", "train.lua hnn --set dt=1 --out %s/n", base)
   end)
 
+  it("of a sympnet needs no integrator", function()
+    local path = spring_csv("map.csv", "t,q,p", 10)
+    succeeds("train.lua sympnet --data %s --steps 150 --set lr=0.01 --set layers=4 "
+      .. "--set lr_decay=cosine --out %s/map", path, base)
+    local found = json.decode(succeeds("evaluate.lua %s/map --json --pictures", base))
+    assert.is_true(found.state_share < 0.2)
+    assert.is_nil(found.energy_drift)
+    assert.matches("^\137PNG", files.read(base .. "/map/rollouts.png"))
+    succeeds("train.lua --resume --steps 151 --out %s/map", base)
+    fails("horizon: expected at most 60", "train.lua sympnet --data %s --set horizon=99 "
+      .. "--out %s/n", path, base)
+  end)
+
   it("compares with the system where it is known", function()
     local path = spring_csv("known.csv", "t,q,p", 4)
     succeeds("train.lua hnn --data %s --system mass_spring --steps 2 --set width=8 "

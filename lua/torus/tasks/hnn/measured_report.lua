@@ -11,6 +11,7 @@ local M = {}
 local RULES = {
   count = { default = 25, type = "integer", min = 1 },
   substeps = { default = 4, type = "integer", min = 1 },
+  roll = { type = "callable" },
 }
 
 -- The test trajectories {q, p (states, 1, d)}, those of one state left out.
@@ -31,8 +32,9 @@ local function double(trajectory)
 end
 
 local function learned_from(model, data, trajectory, o)
-  return double(model:rollout(trajectory.q[1], trajectory.p[1], { dt = data.dt,
-    steps = trajectory.q:size(1) - 1, substeps = o.substeps }))
+  local q, p, steps = trajectory.q[1], trajectory.p[1], trajectory.q:size(1) - 1
+  return double(o.roll and o.roll(q, p, steps)
+    or model:rollout(q, p, { dt = data.dt, steps = steps, substeps = o.substeps }))
 end
 
 -- An energy of states (batch, d) along a trajectory (states, n, d), as (states, n).
@@ -106,9 +108,10 @@ end
 -- @tparam Module model
 -- @tparam table data as torus.data.measured makes it; with `system`, whose states they
 -- are, also next to its motion
--- @tparam[opt] table opts count=25 test trajectories; substeps=4 of rk4 between states
--- @treturn table train_loss and test_loss, of derivatives; where the data are
--- trajectories: state_rk4, the mean squared error of a rollout's states, and
+-- @tparam[opt] table opts count=25 test trajectories; substeps=4 of rk4 between states; or
+-- roll(q, p, steps), which returns a trajectory instead
+-- @treturn table of a model with a `loss` train_loss and test_loss, of derivatives; where
+-- the data are trajectories: state_rk4, the mean squared error of a rollout's states, and
 -- state_share, in units of the variance of q and of p (1 is as bad as their mean), each
 -- with ..._spread; of a Hamiltonian energy_drift, the largest change of the learned
 -- energy along a rollout, and energy_measured, its standard deviation along the measured
@@ -117,8 +120,11 @@ end
 function M.measure(model, data, opts)
   local o = options.resolve("hnn_report", opts, RULES)
   return engine.no_grad(function()
-    local numbers = { train_loss = loss_on(model, data.train),
-      test_loss = loss_on(model, data.test) }
+    local numbers = {}
+    if model.loss then
+      numbers.train_loss, numbers.test_loss =
+        loss_on(model, data.train), loss_on(model, data.test)
+    end
     if not data.test.sequence then return numbers end
     local found = of_trajectories(model, data, o)
     for list, name in pairs { state = "state_rk4", share = "state_share",
@@ -163,8 +169,9 @@ function M.draw(path, model, data, opts)
     local energy = model.hamiltonian and learned_energy(model)
       or data.system and true_energy(data.system)
     return pictures.draw(path, model, { truth = double(truth), learned = learned,
-      dt = data.dt, subject = data.path:match("[^/]+$"), words = model.hamiltonian
-        and pictures.measured or options.joined(pictures.measured, { energy = "true" }),
+      dt = data.dt, subject = data.path and data.path:match("[^/]+$") or data.system.name,
+      words = model.hamiltonian and pictures.measured
+        or options.joined(pictures.measured, { energy = "true" }),
       energy = energy and function(trajectory) return along(energy, trajectory) end })
   end)
 end
@@ -182,15 +189,17 @@ local ROWS = {
 -- @tparam Module model
 -- @tparam table data
 -- @tparam table config
--- @tparam table opts count=256; pictures, a folder, or nil
+-- @tparam table opts count=256; pictures, a folder, or nil; roll as measure's
 -- @treturn ?table rows {{name, text}, ...}, numbers, files
 -- @treturn ?string message
 function M.report(model, data, config, opts)
-  local n = M.measure(model, data, { count = opts.count or 256 })
-  local report = { numbers = n, files = {}, rows = {
-    { "train loss", string.format("%.4g", n.train_loss) },
-    { "test loss", string.format("%.4g (derivatives: %s)", n.test_loss,
-      config.derivatives) } } }
+  local n = M.measure(model, data, { count = opts.count or 256, roll = opts.roll })
+  local report = { numbers = n, files = {}, rows = {} }
+  if n.test_loss then
+    report.rows = { { "train loss", string.format("%.4g", n.train_loss) },
+      { "test loss", string.format("%.4g (derivatives: %s)", n.test_loss,
+        config.derivatives) } }
+  end
   for _, row in ipairs(ROWS) do
     if n[row[1]] then
       table.insert(report.rows, { row[2],
@@ -198,7 +207,8 @@ function M.report(model, data, config, opts)
     end
   end
   if opts.pictures then
-    local files, message = M.draw(opts.pictures .. "/rollouts.png", model, data)
+    local files, message = M.draw(opts.pictures .. "/rollouts.png", model, data,
+      { roll = opts.roll })
     if not files then return nil, message end
     report.files = files
   end

@@ -124,7 +124,7 @@ function M.draw(path, model, o)
     table.insert(panels, 1, portrait(model, truth, learned, o.words))
   end
   local ok, message = plot.figure { path = path, panels = panels,
-    columns = 2, width = 1100, height = 900,
+    columns = 2, width = 1100, height = #panels > 2 and 900 or 470,
     title = string.format("%s on %s", tostring(model:describe()), o.subject) }
   if not ok then return nil, message end
   return { path }

@@ -1,0 +1,153 @@
+--- The task of training and measuring a SympNet on trajectories, of a system or of one's
+-- own: the map from a state to the next one. See torus.tasks.
+-- @module torus.tasks.sympnet
+local Order = require "torus.data.order"
+local adam = require "torus.optim.adam"
+local engine = require "torus.engine"
+local measured_report = require "torus.tasks.hnn.measured_report"
+local options = require "torus.options"
+local rollouts = require "torus.tasks.hnn.rollouts"
+local settings = require "torus.tasks.hnn.settings"
+local sympnet = require "torus.models.sympnet"
+local training = require "torus.tasks.training"
+
+local Task = {}
+Task.__index = Task
+
+-- Of the data as of an HNN: torus.tasks.hnn.
+local MORE = {
+  model = { default = "sympnet", choices = { "sympnet" } },
+  -- without data by default mass_spring
+  system = { type = "string" },
+  -- a file of trajectories: torus.data.measured
+  data = { type = "string" },
+  dt = { type = "number", above = 0 },
+  data_seed = { type = "integer", min = 0 },
+  trajectories = { type = "integer", min = 2 },
+  points = { type = "integer", min = 3 },
+  span = { type = "number", above = 0 },
+  noise = { type = "number", min = 0 },
+  test_share = { type = "number", above = 0 },
+  start = { default = "system", choices = { "system", "square" } },
+  dimension = { type = "integer", min = 1 },
+  -- steps of the map that a loss compares; more than one averages noise
+  horizon = { default = 1, type = "integer", min = 1, max = 10000 },
+  -- windows per step; 0 is all of them
+  batch = { type = "integer", min = 0 },
+  steps = { type = "integer", min = 0 },
+  lr = { default = 1e-3, type = "number", min = 0 },
+  weight_decay = { type = "number", min = 0 },
+}
+
+Task.rules = training.rules(sympnet.rules, MORE)
+Task.model_rules = sympnet.rules
+Task.data_keys = { "system", "data", "dt", "data_seed", "trajectories", "points", "span",
+  "noise", "test_share", "start" }
+
+--- `full` is an HNN's recipe of the system; `small` a tenth of its steps.
+Task.presets = { full = {}, small = { steps = 200 } }
+
+-- The data are those of an HNN that is trained on rollouts.
+local AS_HNN = { loss = "rollout", kind = "hnn", hamiltonian = "separable",
+  derivatives = "central" }
+
+--- Fills in the dimension and, of a system, the values of its recipe.
+-- @tparam table config
+-- @tparam table given the values without defaults
+-- @treturn ?string message where they contradict the system or the file
+function Task.complete(config, given)
+  local complete = options.joined(config, AS_HNN)
+  local problem = settings.complete(complete, options.joined(given, AS_HNN), Task.rules)
+  for key in pairs(Task.rules) do
+    if AS_HNN[key] == nil then config[key] = complete[key] end
+  end
+  return problem
+end
+
+--- @tparam table config
+-- @treturn ?table as torus.data.hnn_data or torus.data.measured makes it
+-- @treturn ?string message
+function Task.open_data(config)
+  return settings.open_data(options.joined(config, AS_HNN))
+end
+
+--- @tparam table config
+-- @tparam[opt] generator generator
+-- @treturn Module
+function Task.model(config, generator)
+  return sympnet.new(training.part(config, sympnet.rules), generator)
+end
+
+--- @tparam table config
+-- @tparam table data
+-- @treturn Task
+function Task.new(config, data)
+  local self = setmetatable({ config = config, data = data }, Task)
+  self.generator = engine.generator(config.seed)
+  self.model = Task.model(config, self.generator)
+  if config.normalise then
+    self.model:normalise(data.train.sequence.q, data.train.sequence.p)
+  end
+  self.starts = rollouts.starts(data.train.sequence, config.horizon)
+  if config.batch > 0 then
+    local count = self.starts:size(1)
+    self.order = Order.new { count = count, batch = math.min(config.batch, count),
+      seed = config.seed }
+  end
+  self.parameters = self.model:named_parameters()
+  self.buffers = self.model:named_buffers()
+  self.weights = self.model:parameters()
+  self.optimiser = adam.new(self.weights, { lr = config.lr,
+    weight_decay = config.weight_decay })
+  self.columns = { "loss", "test_loss" }
+  return self
+end
+
+local function loss_on(self, part, starts)
+  return self.model:rollout_loss(rollouts.windows(part.sequence, starts,
+    self.config.horizon))
+end
+
+--- @treturn {tensor,...} gradients
+-- @treturn table numbers for the log
+function Task:step()
+  local starts = self.starts
+  if self.order then starts = starts:index_select(1, (self.order:next())) end
+  local loss = loss_on(self, self.data.train, starts)
+  return training.gradients(loss, self.weights), { loss = loss:item() }
+end
+
+function Task:numbers() return training.numbers(self.generator, self.order) end
+
+function Task:load_numbers(numbers)
+  training.load_numbers(numbers, self.generator, self.order)
+end
+
+function Task:first_bad() return training.first_bad(self.parameters) end
+
+--- The loss on all held-out windows.
+function Task:evaluate()
+  local held_out = self.data.test
+  return { test_loss = engine.no_grad(function()
+    return loss_on(self, held_out,
+      rollouts.starts(held_out.sequence, self.config.horizon)):item()
+  end) }
+end
+
+--- For scripts/evaluate.lua: rollouts next to the states of test trajectories, and to the
+-- true motion where the system is known.
+-- @tparam Module model
+-- @tparam table data
+-- @tparam table config
+-- @tparam table opts count=256; pictures, a folder, or nil
+-- @treturn ?table rows {{name, text}, ...}, numbers, files
+-- @treturn ?string message
+function Task.report(model, data, config, opts)
+  return measured_report.report(model, data, config, options.joined(opts, {
+    roll = function(q, p, steps) return model:rollout(q, p, { steps = steps }) end }))
+end
+
+Task.learning_rate = training.learning_rate
+Task.report_options = { pictures = true }
+
+return training.checked("sympnet", Task, "train: table, test: table")
