@@ -416,6 +416,18 @@ describe("examples", function()
     assert.equal(0, (numbers(said, "outputs differ by at most (%S+)\n")))
   end)
 
+  it("16_film finds the wall and the period that its film was made with", function()
+    local said = example("16_film")
+    assert.truthy(said:find("16 train, 4 test, 11 steps", 1, true))
+    -- Sensor noise of 0.02, over 4 pixels and the median of 120 frames, and 8 bits.
+    assert.is_true(numbers(said, "the wall, found to ([%d.]+)") < 0.003)
+    assert.is_true(math.abs(numbers(said, "swings in ([%d.]+) frames") - 24) < 0.25)
+    local error_ = numbers(said, "squared error of a pixel ([%d.]+)")
+    assert.is_true(error_ > 0 and error_ < 0.01)
+    has("16_film/strip.png", PNG)
+    example("16_film") -- again, over what it has written
+  end)
+
   it("15_export opens a run, keeps its energy and writes arrays", function()
     local said = example("15_export")
     assert.is_true(numbers(said, "state MSE, rk4%s+(%S+)") < 0.1, said)
