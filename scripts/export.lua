@@ -7,7 +7,7 @@ local parser = argparse("export.lua",
   "Writes weights.safetensors, the model's parameters by name with its "
   .. "configuration, and as .npy arrays or CSV tables what it predicts. Of hgn and "
   .. "pixel_hnn: test frames, predicted frames, states q and p along rollouts, "
-  .. "energies, samples. Of hnn: rollouts and energies. Of nhf: samples and "
+  .. "energies, samples. Of hnn and sympnet: rollouts, energies. Of nhf: samples and "
   .. "log-densities there and, in two dimensions, on a grid. "
   .. "examples/15_export.py reads them.")
 parser:argument("run", "Run folder, or a checkpoint.")

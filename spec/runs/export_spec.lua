@@ -74,6 +74,17 @@ describe("an exported run", function()
     assert.is_near(network(weights, x), found.energy[7][2]:item(), 1e-12)
   end)
 
+  it("of a sympnet has the map's rollouts", function()
+    local path = trained("map", { model = "sympnet", trajectories = 4, points = 7,
+      dtype = "float64" })
+    local found = exported(path, { steps = 3 })
+    local model = assert(runs.open(path))
+    local q = model:forward(found.q[3], found.p[3])
+    assert.are.equal(0, (q - found.q[4]):abs():max():item())
+    assert.is_nil(found.energy)
+    assert.are.equal(4, found.time:numel())
+  end)
+
   it("is a table where asked, with indices from 0", function()
     local path = trained("table", { model = "hnn", system = "mass_spring",
       trajectories = 4, points = 5 })

@@ -83,7 +83,7 @@ end
 
 --- Writes the weights of a run's model as safetensors, without the optimiser's state, and
 -- as arrays what the model predicts: of HGN and PixelHNN test frames, predicted frames,
--- states, energies and samples; of HNN rollouts and energies; of NHF samples and
+-- states, energies and samples; of HNN and SympNet rollouts and energies; of NHF samples and
 -- densities.
 -- @function torus.runs.export
 -- @tparam string path of the run folder, or of a checkpoint

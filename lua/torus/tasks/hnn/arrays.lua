@@ -20,7 +20,8 @@ end
 -- @tparam Module model
 -- @tparam table data
 -- @tparam table config
--- @tparam table opts count=16, steps, by default those of the longest trajectory
+-- @tparam table opts count=16, steps, by default those of the longest trajectory; or
+-- roll(q, p, steps), which returns a trajectory instead
 -- @treturn {[string]=tensor} time (steps + 1), q and p (steps + 1, n, d) and, of a
 -- Hamiltonian, energy (steps + 1, n); of points q and p (n, d), their derivatives dq and dp
 -- and energy (n)
@@ -37,7 +38,8 @@ function M.arrays(model, data, config, opts)
     end
     local q, p, longest = starts(test.sequence, count)
     local steps = opts.steps or longest - 1
-    local found = model:rollout(q, p, { dt = data.dt, steps = steps, substeps = 4 })
+    local found = opts.roll and opts.roll(q, p, steps)
+      or model:rollout(q, p, { dt = data.dt, steps = steps, substeps = 4 })
     found.time = engine.arange(0, steps, { dtype = "float64" }) * data.dt
     if model.hamiltonian then
       local t, n, d = table.unpack(found.q.shape)

@@ -3,6 +3,7 @@
 -- @module torus.tasks.sympnet
 local Order = require "torus.data.order"
 local adam = require "torus.optim.adam"
+local arrays = require "torus.tasks.hnn.arrays"
 local engine = require "torus.engine"
 local measured_report = require "torus.tasks.hnn.measured_report"
 local options = require "torus.options"
@@ -134,6 +135,11 @@ function Task:evaluate()
   end) }
 end
 
+-- The model's rollouts as reports and arrays call them.
+local function rolling(model)
+  return { roll = function(q, p, steps) return model:rollout(q, p, { steps = steps }) end }
+end
+
 --- For scripts/evaluate.lua: rollouts next to the states of test trajectories, and to the
 -- true motion where the system is known.
 -- @tparam Module model
@@ -143,8 +149,17 @@ end
 -- @treturn ?table rows {{name, text}, ...}, numbers, files
 -- @treturn ?string message
 function Task.report(model, data, config, opts)
-  return measured_report.report(model, data, config, options.joined(opts, {
-    roll = function(q, p, steps) return model:rollout(q, p, { steps = steps }) end }))
+  return measured_report.report(model, data, config, options.joined(opts, rolling(model)))
+end
+
+--- Rollouts from the first observed state of test trajectories.
+-- @tparam Module model
+-- @tparam table data
+-- @tparam table config
+-- @tparam table opts count=16, steps
+-- @treturn {[string]=tensor} time, q and p as of torus.tasks.hnn
+function Task.arrays(model, data, config, opts)
+  return arrays.arrays(model, data, config, options.joined(opts, rolling(model)))
 end
 
 Task.learning_rate = training.learning_rate
