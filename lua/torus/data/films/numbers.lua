@@ -81,7 +81,7 @@ local CHANNELS = 4
 -- @treturn ?boolean whether it is one film, not sequences
 -- @usage
 -- numbers = require "torus.data.films.numbers"
--- print(table.unpack(numbers.sizes { 300, 24, 40 }))        -- 1 300 24 40 1
+-- print(table.unpack((numbers.sizes { 300, 24, 40 })))     -- 1 300 24 40 1
 -- print(table.unpack(numbers.sizes { 20, 31, 24, 40 }))     -- 20 31 24 40 1
 -- print(table.unpack(numbers.sizes { 300, 24, 40, 3 }))     -- 1 300 24 40 3
 function M.sizes(shape)
