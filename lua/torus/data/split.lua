@@ -3,8 +3,8 @@
 -- There are two types, States and Frames, which have the same fields and
 -- methods. `size` is the number of sequences, `length` that of frames in each;
 -- indices, a list or an int64 tensor, count from 1. Frames are (batch, length,
--- height, width, 3), float32 in [0, 1]. `clean_unknown` is true where `clean`
--- can only return the observed frames.
+-- height, width, channels), float32 in [0, 1], with three channels of States.
+-- `clean_unknown` is true where `clean` can only return the observed frames.
 -- @module torus.data.split
 local options = require "torus.options"
 local signature = require "torus.signature"
@@ -142,7 +142,7 @@ Frames.__name = "torus.data.frames"
 
 --- A part made of the user's own frames.
 -- @tparam table source what torus.data.video returns: shape {total, length,
--- height, width, 3} and rows(indices) -> tensor, uint8 or float32
+-- height, width, channels} and rows(indices) -> tensor, uint8 or float32
 -- @tparam integer first sequence of this part
 -- @tparam integer size sequences of this part
 -- @tparam[opt] integer length frames of a sequence, from its first one on; all
@@ -162,7 +162,7 @@ function Frames:__len() return self.size end
 
 --- The frames of sequences.
 -- @tparam {integer,...}|tensor indices of the sequences
--- @treturn tensor (batch, length, height, width, 3) float32
+-- @treturn tensor (batch, length, height, width, channels) float32
 -- @raise for indices outside of 1 to size
 -- @usage
 -- set = assert(torus.data.frames(torus.rand(10, 5, 16, 16, 3)))
@@ -179,7 +179,7 @@ end
 -- @tparam {integer,...}|tensor indices of the sequences
 -- @tparam {integer,...} starts index of each window's first frame, from 1
 -- @tparam integer count frames of a window
--- @treturn tensor (batch, count, height, width, 3) float32
+-- @treturn tensor (batch, count, height, width, channels) float32
 -- @usage
 -- set = assert(torus.data.frames(torus.rand(10, 5, 16, 16, 3)))
 -- print(table.unpack(set.train:windows({ 1, 3 }, { 2, 1 }, 3).shape))

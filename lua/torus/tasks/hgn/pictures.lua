@@ -18,7 +18,7 @@ end
 -- forward and backward from the last state, half and double speed. All have the
 -- same number of frames.
 -- @tparam Module model an HGN
--- @tparam tensor frames (1, frames, height, width, 3), which the model encodes
+-- @tparam tensor frames (1, frames, height, width, channels), which the model encodes
 -- @tparam[opt] tensor clean the same without noise, shown as the truth
 -- @tparam[opt] integer refine rounds of refinement of the initial state
 -- @treturn {table,...} {label=, frames=}, as in torus.image.strip
@@ -142,7 +142,7 @@ end
 --- The learned energy along rollouts three times as long as the sequences.
 -- @tparam string path of a .png
 -- @tparam Module model an HGN
--- @tparam tensor frames (batch, frames, height, width, 3)
+-- @tparam tensor frames (batch, frames, height, width, channels)
 -- @treturn ?{string,...} the files
 -- @treturn ?string message
 function M.energy_plot(path, model, frames)
