@@ -82,8 +82,8 @@ local CHANNELS = 4
 -- @usage
 -- numbers = require "torus.data.films.numbers"
 -- print(table.unpack((numbers.sizes { 300, 24, 40 })))     -- 1 300 24 40 1
--- print(table.unpack(numbers.sizes { 20, 31, 24, 40 }))     -- 20 31 24 40 1
--- print(table.unpack(numbers.sizes { 300, 24, 40, 3 }))     -- 1 300 24 40 3
+-- print(table.unpack((numbers.sizes { 20, 31, 24, 40 })))     -- 20 31 24 40 1
+-- print(table.unpack((numbers.sizes { 300, 24, 40, 3 })))     -- 1 300 24 40 3
 function M.sizes(shape)
   local text, n = options.shape_text(shape), #shape
   local has_channels = n == 5 or n == 4 and shape[4] <= CHANNELS
