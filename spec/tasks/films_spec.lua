@@ -229,4 +229,19 @@ describe("films by the scripts", function()
     assert.is_true(status ~= 0)
     assert.matches("%-%-crop: expected top,left,height,width, got 1,2", text)
   end)
+
+  it("leave the background of a preset as it is, but for other channels",
+    function()
+      local runs = require "torus.runs"
+      local function background(changes)
+        changes.model, changes.system = "hgn", "pendulum"
+        return assert(runs.configuration.make("small", changes)).background
+      end
+      local grey = require("torus.systems.parts.render").grey
+      assert.are.same(grey, background {})
+      assert.are.same(grey, background { channels = 3 })
+      local mean = (grey[1] + grey[2] + grey[3]) / 3
+      assert.is_near(mean, background({ channels = 1 })[1], 1e-12)
+      assert.are.equal(4, #background { channels = 4 })
+    end)
 end)

@@ -54,13 +54,19 @@ function M.model_part(config, rules)
   return part
 end
 
---- The background of a preset for frames of other channels than its three.
--- @tparam {number,...} background three times the same grey
--- @tparam ?integer channels
--- @treturn {number,...}
+--- The background of a preset for frames of so many channels: as it is where
+-- these are its own, else its mean in each.
+-- @tparam {number,...} background one number for each of its channels
+-- @tparam[opt] integer channels of the frames; the background's by default
+-- @treturn {number,...} one for each channel
+-- @usage
+-- sequences = require "torus.tasks.sequences"
+-- print(sequences.grey_of({ 0.25, 0.5, 0.75 }, 1)[1])   -- 0.5
 function M.grey_of(background, channels)
-  local greys = {}
-  for i = 1, channels or #background do greys[i] = background[1] end
+  if not channels or channels == #background then return background end
+  local sum, greys = 0, {}
+  for _, value in ipairs(background) do sum = sum + value end
+  for i = 1, channels do greys[i] = sum / #background end
   return greys
 end
 
