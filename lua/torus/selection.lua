@@ -18,6 +18,9 @@ local M = {}
 local function shape_text(shape) return "(" .. table.concat(shape, ",") .. ")" end
 
 -- A list of the entries from first to last.
+-- Dimensions that a tensor may have.
+local MAX_DIMS = 8
+
 local function part_of(list, first, last) return table.move(list, first, last, 1, {}) end
 
 local function product(sizes)
@@ -450,7 +453,12 @@ end
 -- x = torus.tensor{{1, 2}}:tile(3, 2)    -- (3, 4)
 function M.tile(x, times, ...)
   check("tile", x)
-  times = type(times) == "table" and part_of(times, 1, #times) or { times, ... }
+  times = type(times) == "table" and times or { times, ... }
+  if #times > MAX_DIMS then
+    raise(("tile: expected at most %d numbers, one for each dimension, got %d"):format(MAX_DIMS,
+      #times))
+  end
+  times = part_of(times, 1, #times)
   for i, n in ipairs(times) do
     times[i] = integer("tile", "a number of times", n)
     if times[i] < 0 then raise(("tile: expected numbers from 0, got %d"):format(times[i])) end

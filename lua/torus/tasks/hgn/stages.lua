@@ -20,7 +20,7 @@ M.rules = {
   fit_steps = { default = 0, type = "integer", min = 0 },
   fit_size = { default = 1024, type = "integer", min = 1 },
   fit_batch = { default = 256, type = "integer", min = 1 },
-  fit_lr = { default = 5e-4, type = "number", min = 0 },
+  fit_lr = { default = 1e-3, type = "number", min = 0 },
   -- Steps of each of the short fits that give it flat coordinates to begin with
   -- (torus.models.hgn.flatten), where kinetic = "quadratic" and there is a
   -- chart; 0 for none.
