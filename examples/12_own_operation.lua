@@ -3,7 +3,7 @@
 --     scripts/torus examples/12_own_operation.lua
 --
 -- A planet's position needs the angle E that solves E - e sin E = M, where M grows evenly
--- in time and e is the eccentricity. There is no formula for E: Newton's method finds it.
+-- in time and e is the eccentricity. E has no closed form: Newton's method finds it.
 -- The gradient needs none of its steps, for the equation itself says how E moves.
 local torus = require "torus"
 

@@ -86,7 +86,7 @@ static torus_dtype number_dtype(lua_State *L, const torus_invocation *v) {
   torus_dtype dtype = op->operands
                           ? op->operands(op, v->few, v->inputs)
                           : torus_operands_joint(op, v->few, v->inputs);
-  bool value = false; /* a tensor that is no condition */
+  bool value = false; /* is a tensor given, apart from conditions? */
   for (int i = op->selects; i < v->inputs; i++) value |= v->few[i] != NULL;
   if (!value && torus_dtype_is_float(v->dtype)) dtype = v->dtype;
   for (int i = 0; i < v->inputs; i++) {

@@ -100,7 +100,7 @@ static int stopped(lua_State *L) {
 
 /* --- the prompt --------------------------------------------------------- */
 
-/* The state to stop; a signal handler can be told in no other way. */
+/* The state to stop; global, since a signal handler is passed nothing else. */
 static lua_State *volatile running;
 /* Since the running command began. */
 static volatile sig_atomic_t interrupts_seen;

@@ -6,7 +6,7 @@
 #include <string.h>
 
 /* More than what a byte of LZW codes can stand for: at least nine bits for at
- * most 4,096 pixels. A canvas that nothing could fill is no picture. */
+ * most 4,096 pixels. A canvas that nothing could fill is refused. */
 #define PIXELS_PER_BYTE 4096
 
 typedef struct reader {

@@ -9,8 +9,8 @@ double torus_special_lgamma(double x);
 /* Its derivative: infinite at 0, with the sign of -x, NaN at the negative
  * integers. */
 double torus_special_digamma(double x);
-/* Derivative number n of digamma; n that are no integers from 0 to 170 return
- * NaN. At 0 and the negative integers infinite where n is odd, else NaN. */
+/* Derivative number n of digamma; NaN unless n is an integer from 0 to 170. At
+ * 0 and the negative integers infinite where n is odd, else NaN. */
 double torus_special_polygamma(double n, double x);
 
 #endif

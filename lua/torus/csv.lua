@@ -5,6 +5,7 @@
 -- @module torus.csv
 
 local core = require "torus.core"
+local files = require "torus.files"
 local options = require "torus.options"
 
 local M = {}
@@ -188,12 +189,8 @@ function M.load(path, opts)
       options.show(o.missing))
   end
   core.zeros({ 0 }, { dtype = o.dtype }) -- raises for an unknown one
-  local file, message = io.open(path, "rb")
-  if not file then return nil, "csv.load: " .. message end
-  local bytes
-  bytes, message = file:read("a")
-  file:close()
-  if not bytes then return nil, ("csv.load: %s: %s"):format(path, message) end
+  local bytes, message = files.read(path)
+  if not bytes then return nil, "csv.load: " .. message end
   local state, problem = read_lines(bytes, o)
   if not state then
     return nil, ("csv.load: %s is not a table of numbers: %s"):format(path, problem)

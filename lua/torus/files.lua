@@ -84,6 +84,25 @@ function M.read(path)
   return text
 end
 
+--- Calls a function with a temporary folder, which is gone when it returns or raises.
+-- @tparam string where name of the operation, for the message
+-- @tparam function f of the folder's path
+-- @return what it returns; nil and a message where no such folder can be made
+-- @usage
+-- files = torus.files
+-- print(files.in_temporary("notes", function(folder)
+--   assert(files.write(folder .. "/note.txt", "hello"))
+--   return files.read(folder .. "/note.txt")
+-- end))   -- hello
+function M.in_temporary(where, f)
+  local folder, message = core.temporary_folder()
+  if not folder then return nil, where .. ": " .. message end
+  local results = table.pack(pcall(f, folder))
+  core.remove_temporary(folder)
+  if not results[1] then error(results[2], 0) end
+  return table.unpack(results, 2, results.n)
+end
+
 --- Writes a file: to a temporary one next to it, which is flushed to the disk
 -- and renamed. After a crash the old file or the new one is there, complete.
 -- @tparam string path
@@ -102,6 +121,7 @@ end
 signature.functions("files", M, {
   make_folder = "path: string", exists = "path: string", read = "path: string",
   write = "path: string, content: string|function",
+  in_temporary = "where: string, f: function",
 })
 
 return M

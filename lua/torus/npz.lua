@@ -5,6 +5,7 @@
 -- @module torus.npz
 
 local core = require "torus.core"
+local files = require "torus.files"
 local npy = require "torus.npy"
 local options = require "torus.options"
 
@@ -163,12 +164,8 @@ end
 -- print(arrays.x)   -- [1., 2., 3.]
 function M.load(path)
   options.argument("npz.load", "path", path, { type = "string" })
-  local file, message = io.open(path, "rb")
-  if not file then return nil, "npz.load: " .. message end
-  local bytes
-  bytes, message = file:read("a")
-  file:close()
-  if not bytes then return nil, ("npz.load: %s: %s"):format(path, message) end
+  local bytes, message = files.read(path)
+  if not bytes then return nil, "npz.load: " .. message end
   local arrays, problem = read_arrays(bytes)
   if not arrays then
     return nil, ("npz.load: %s is not an .npz archive: %s"):format(path, problem)

@@ -280,13 +280,12 @@ end
 
 -- The pixels of a figure, by way of a file.
 local function pixels_of(picture)
-  local folder, message = core.temporary_folder()
-  if not folder then return nil, "plot.show: " .. message end
-  local ok, x
-  ok, message = files.write(folder .. "/plot.png", picture)
-  if ok then x, message = image.read(folder .. "/plot.png", { channels = 3 }) end
-  core.remove_temporary(folder)
-  return x, message
+  return files.in_temporary("plot.show", function(folder)
+    local path = folder .. "/plot.png"
+    local ok, message = files.write(path, picture)
+    if not ok then return nil, message end
+    return image.read(path, { channels = 3 })
+  end)
 end
 
 --- Shows a figure in the terminal, also over ssh. Where the terminal has no pixels,

@@ -10,17 +10,15 @@ local options = require "torus.options"
 local tensor = require "torus.tensor"
 
 local ops, methods = core.ops, core.methods
-local raise, show = options.raise, options.show
+local raise, show, shape_text = options.raise, options.show, options.shape_text
 local check, dimension, integer = arguments.tensor, arguments.dimension, arguments.integer
 
 local M = {}
 
-local function shape_text(shape) return "(" .. table.concat(shape, ",") .. ")" end
-
--- A list of the entries from first to last.
 -- Dimensions that a tensor may have.
 local MAX_DIMS = 8
 
+-- A list of the entries from first to last.
 local function part_of(list, first, last) return table.move(list, first, last, 1, {}) end
 
 local function product(sizes)

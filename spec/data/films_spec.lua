@@ -345,7 +345,7 @@ describe("films of cameras", function()
     assert.is_truthy(arguments:find("-protocol_whitelist\nfile\n", 1, true))
   end)
 
-  it("say what ffmpeg says of one that is none", function()
+  it("say what ffmpeg says of a file that is not a film", function()
     stand_in('echo "[mov @ 0x1] moov atom not found" >&2\necho "more" >&2\nexit 1')
     local path = write("bad.mp4", "hello")
     local search = base .. "/bin:/usr/bin:/bin"

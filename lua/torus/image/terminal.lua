@@ -186,13 +186,12 @@ local function iterm2(png)
 end
 
 local function png_of(pixels)
-  local folder, message = core.temporary_folder()
-  if not folder then return nil, "image.show: " .. message end
-  local ok, bytes
-  ok, message = core.write_png(folder .. "/image.png", pixels)
-  if ok then bytes, message = files.read(folder .. "/image.png") end
-  core.remove_temporary(folder)
-  return bytes, message
+  return files.in_temporary("image.show", function(folder)
+    local path = folder .. "/image.png"
+    local ok, message = core.write_png(path, pixels)
+    if not ok then return nil, message end
+    return files.read(path)
+  end)
 end
 
 -- --- all together -----------------------------------------------------------------

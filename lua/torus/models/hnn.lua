@@ -17,6 +17,7 @@ local integrate = require "torus.integrate"
 local options = require "torus.options"
 local signature = require "torus.signature"
 local size = require "torus.models.parts.size"
+local units = require "torus.models.parts.units"
 local rk45 = require "torus.rk45"
 local schemes = require "torus.schemes"
 local engine = require "torus.engine"
@@ -53,47 +54,30 @@ M.rules = {
 }
 
 -- --- units --------------------------------------------------------------------
--- The networks see q' = (q - shift) / s_q, p' = (p - shift) / s_p and the time
--- t' = c t, one scale for all of q and one for all of p: their motion
--- dq'/dt' = dH'/dp' is that of H = c s_q s_p H' in the given units, so that
--- what is Hamiltonian in one is so in the other. scale: s_q, s_p, c.
+-- The networks see states in the units of torus.models.parts.units and the time
+-- t' = c t: their motion dq'/dt' = dH'/dp' is that of H = c s_q s_p H' in the given
+-- units. scale: s_q, s_p, c.
 
-local function units(self)
-  local d = self.config.dimension
-  return self.shift:narrow(1, 1, d), self.shift:narrow(1, d + 1, d),
-    self.scale:narrow(1, 1, 1), self.scale:narrow(1, 2, 1), self.scale:narrow(1, 3, 1)
-end
-
-local function to_scaled(self, q, p)
-  if not self.shift then return q, p end
-  local mq, mp, sq, sp = units(self)
-  return (q - mq) / sq, (p - mp) / sp
-end
-
-local function to_given(self, q, p)
-  if not self.shift then return q, p end
-  local mq, mp, sq, sp = units(self)
-  return q * sq + mq, p * sp + mp
-end
+local function rate(self) return self.scale:narrow(1, 3, 1) end
 
 -- The energy in the given units as a function of states in them.
 local function in_given_units(self)
   local function unit_of_energy()
-    local _, _, sq, sp, c = units(self)
-    return sq * sp * c
+    local _, _, sq, sp = units.of(self)
+    return sq * sp * rate(self)
   end
   if self.K then
     return hamiltonian.separable(function(p)
-      local _, mp, _, sp = units(self)
+      local _, mp, _, sp = units.of(self)
       return self.K((p - mp) / sp) * unit_of_energy()
     end, function(q)
-      local mq, _, sq = units(self)
+      local mq, _, sq = units.of(self)
       return self.V((q - mq) / sq) * unit_of_energy()
     end)
   end
   return hamiltonian.joint(function(x)
     local d = self.config.dimension
-    local q, p = to_scaled(self, x:narrow(-1, 1, d), x:narrow(-1, d + 1, d))
+    local q, p = units.scaled(self, x:narrow(-1, 1, d), x:narrow(-1, d + 1, d))
     return self.net(engine.cat({ q, p }, -1)) * unit_of_energy()
   end)
 end
@@ -157,11 +141,7 @@ function M.new(config, generator)
   local self = Module.instance(HNN, { config = c })
   if c.kind ~= "hnn" then check_plain(c) end
   self.scaled = add_networks(self, c, generator)
-  if c.normalise then
-    local like = { dtype = c.dtype }
-    self:register_buffer("shift", engine.zeros({ 2 * c.dimension }, like))
-    self:register_buffer("scale", engine.ones({ 3 }, like))
-  end
+  if c.normalise then units.register(self, 3) end
   self.hamiltonian = self.scaled and c.normalise and in_given_units(self)
     or self.scaled
   local damping = friction.new(c.friction, c.dimension,
@@ -205,7 +185,7 @@ end
 function HNN:motion(q, p)
   check_state(self, "motion", q, p)
   local d = self.config.dimension
-  local x, y = to_scaled(self, q, p)
+  local x, y = units.scaled(self, q, p)
   local dq, dp
   if self.scaled then
     dq, dp = field.motion(self.scaled, x, y)
@@ -214,8 +194,8 @@ function HNN:motion(q, p)
     dq, dp = both:narrow(2, 1, d), both:narrow(2, d + 1, d)
   end
   if self.shift then
-    local _, _, sq, sp, c = units(self)
-    dq, dp = dq * (sq * c), dp * (sp * c)
+    local _, _, sq, sp = units.of(self)
+    dq, dp = dq * (sq * rate(self)), dp * (sp * rate(self))
   end
   return dq, self.friction and dp - dq * self.friction(q) or dp
 end
@@ -298,18 +278,18 @@ end
 
 -- A rollout in the units of the networks, where the engine's kernels know H.
 local function integrated(self, q, p, dt, steps, o)
-  local x, y = to_scaled(self, q, p)
+  local x, y = units.scaled(self, q, p)
   local damping = self.friction
   if self.shift then
-    local mq, _, sq, sp, c = units(self)
-    dt = dt * c:item()
+    local mq, _, sq, sp = units.of(self)
+    dt = dt * rate(self):item()
     if damping then
       damping = function(at) return self.friction(at * sq + mq) * (sq / sp) end
     end
   end
   local found = thinned(integrate { H = self.scaled, q = x, p = y, dt = dt,
     steps = steps, method = o.method, friction = damping }, o.substeps)
-  found.q, found.p = to_given(self, found.q, found.p)
+  found.q, found.p = units.given(self, found.q, found.p)
   return found
 end
 
@@ -370,17 +350,8 @@ function HNN:normalise(q, p, dq, dp)
   check_state(self, "normalise", q, p)
   options.tensor("hnn:normalise", "dq", dq, q.shape)
   options.tensor("hnn:normalise", "dp", dp, q.shape)
-  local function size_of(x)
-    local found = x:square():mean():sqrt():item()
-    return found > 0 and found or 1
-  end
-  engine.no_grad(function()
-    local mq, mp = q:mean(1), p:mean(1)
-    local sq, sp = size_of(q - mq), size_of(p - mp)
-    self.shift:copy_(engine.cat({ mq, mp }, 1):to(self.shift.dtype))
-    local rate = (dq / sq):square():mean() + (dp / sp):square():mean()
-    self.scale:copy_(engine.tensor({ sq, sp, size_of(rate:sqrt()) },
-      { dtype = self.scale.dtype }))
+  units.take(self, q, p, function(sq, sp)
+    return units.size(((dq / sq):square():mean() + (dp / sp):square():mean()):sqrt())
   end)
   return self
 end
@@ -402,13 +373,7 @@ function HNN:rollout_loss(q, p, opts)
   local steps = q:size(1) - 1
   opts = options.joined(opts or {}, { steps = steps })
   local found = self:rollout(q[1], p[1], opts)
-  local eq = found.q:narrow(1, 2, steps) - q:narrow(1, 2, steps)
-  local ep = found.p:narrow(1, 2, steps) - p:narrow(1, 2, steps)
-  if self.shift then
-    local _, _, sq, sp = units(self)
-    eq, ep = eq / sq, ep / sp
-  end
-  return (eq:square():mean() + ep:square():mean()) * 0.5
+  return units.rollout_error(self, found, q, p)
 end
 
 function HNN:describe()

@@ -18,6 +18,7 @@ local engine = require "torus.engine"
 local options = require "torus.options"
 local signature = require "torus.signature"
 local size = require "torus.models.parts.size"
+local units = require "torus.models.parts.units"
 
 --- A SympNet; torus.models.sympnet makes it.
 -- @type SympNet
@@ -148,31 +149,13 @@ function M.new(config, generator)
   self.shears = shears_of(c, { dtype = c.dtype, generator = generator,
     s = activation.get(c.activation, "sympnet") })
   for i, shear in ipairs(self.shears) do self:register("shear" .. i, shear) end
-  if c.normalise then
-    self:register_buffer("shift", engine.zeros({ 2 * c.dimension }, { dtype = c.dtype }))
-    self:register_buffer("scale", engine.ones({ 2 }, { dtype = c.dtype }))
-  end
+  if c.normalise then units.register(self, 2) end
   return self
 end
 
 local function check_state(self, method, q, p)
   options.tensor("sympnet:" .. method, "q", q, { "batch", self.config.dimension })
   options.tensor("sympnet:" .. method, "p", p, q.shape)
-end
-
--- One scale for all of q and one for all of p: the map stays symplectic.
-local function to_scaled(self, q, p)
-  if not self.shift then return q, p end
-  local d = self.config.dimension
-  return (q - self.shift:narrow(1, 1, d)) / self.scale:narrow(1, 1, 1),
-    (p - self.shift:narrow(1, d + 1, d)) / self.scale:narrow(1, 2, 1)
-end
-
-local function to_given(self, q, p)
-  if not self.shift then return q, p end
-  local d = self.config.dimension
-  return q * self.scale:narrow(1, 1, 1) + self.shift:narrow(1, 1, d),
-    p * self.scale:narrow(1, 2, 1) + self.shift:narrow(1, d + 1, d)
 end
 
 local function step(self, q, p)
@@ -200,7 +183,7 @@ end
 -- q, p = model:forward(torus.randn(8, 1), torus.randn(8, 1))
 function SympNet:forward(q, p)
   check_state(self, "forward", q, p)
-  return to_given(self, step(self, to_scaled(self, q, p)))
+  return units.given(self, step(self, units.scaled(self, q, p)))
 end
 
 --- The states one interval before, the exact inverse of forward.
@@ -215,7 +198,7 @@ end
 -- print((back - q):abs():max():item() < 1e-5)   -- true
 function SympNet:inverse(q, p)
   check_state(self, "inverse", q, p)
-  return to_given(self, step_back(self, to_scaled(self, q, p)))
+  return units.given(self, step_back(self, units.scaled(self, q, p)))
 end
 
 local ROLLOUT = { steps = { default = 30, type = "integer", min = 0 },
@@ -236,13 +219,13 @@ function SympNet:rollout(q, p, opts)
   local o = options.resolve("sympnet:rollout", opts, ROLLOUT)
   check_state(self, "rollout", q, p)
   local move = o.backward and step_back or step
-  q, p = to_scaled(self, q, p)
+  q, p = units.scaled(self, q, p)
   local qs, ps = { q }, { p }
   for i = 2, o.steps + 1 do
     q, p = move(self, q, p)
     qs[i], ps[i] = q, p
   end
-  q, p = to_given(self, engine.stack(qs, 1), engine.stack(ps, 1))
+  q, p = units.given(self, engine.stack(qs, 1), engine.stack(ps, 1))
   return { q = q, p = p }
 end
 
@@ -262,16 +245,7 @@ function SympNet:normalise(q, p)
     options.raise("sympnet:normalise: expected a model with normalise = true")
   end
   check_state(self, "normalise", q, p)
-  local function size_of(x)
-    local found = x:square():mean():sqrt():item()
-    return found > 0 and found or 1
-  end
-  engine.no_grad(function()
-    local mq, mp = q:mean(1), p:mean(1)
-    self.shift:copy_(engine.cat({ mq, mp }, 1):to(self.shift.dtype))
-    self.scale:copy_(engine.tensor({ size_of(q - mq), size_of(p - mp) },
-      { dtype = self.scale.dtype }))
-  end)
+  units.take(self, q, p)
   return self
 end
 
@@ -293,12 +267,7 @@ function SympNet:rollout_loss(q, p)
       options.show(q))
   end
   local found = self:rollout(q[1], p[1], { steps = steps })
-  local eq = found.q:narrow(1, 2, steps) - q:narrow(1, 2, steps)
-  local ep = found.p:narrow(1, 2, steps) - p:narrow(1, 2, steps)
-  if self.shift then
-    eq, ep = eq / self.scale:narrow(1, 1, 1), ep / self.scale:narrow(1, 2, 1)
-  end
-  return (eq:square():mean() + ep:square():mean()) * 0.5
+  return units.rollout_error(self, found, q, p)
 end
 
 function SympNet:describe()

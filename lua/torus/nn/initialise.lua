@@ -72,11 +72,24 @@ function M.scale_weights(module, gain)
   end)
 end
 
+--- Sets every parameter of a module to zero, so that it adds nothing at first.
+-- @tparam Module module
+-- @usage
+-- layer = torus.nn.Linear(2, 2)
+-- torus.nn.initialise.zero(layer)
+-- print(layer(torus.ones(1, 2)))   -- 0 0
+function M.zero(module)
+  engine.no_grad(function()
+    for _, parameter in ipairs(module:parameters()) do parameter:fill_(0) end
+  end)
+end
+
 signature.functions("initialise", M, {
   uniform = "shape: {integer,...}, bound: number, opts: table",
   bound = "scheme: string, fan_in: integer",
   bias_bound = "scheme: string, fan_in: integer",
   scale_weights = "module: Module, gain: number",
+  zero = "module: Module",
 })
 
 return M

@@ -8,6 +8,9 @@ local M = {}
 -- The damping to begin with, relative to the diagonal of the normal equations,
 -- and its factors after a round that did and did not lower a problem's error.
 local DAMPING, LESS, MORE = 1e-2, 0.25, 5
+-- Step of the finite differences of a drawing, which has kinks or edges, relative
+-- to the spread of what it is drawn from.
+local DRAWING_STEP = 1e-2
 
 --- The spread of each unknown over a batch, which is the unit of its steps. A
 -- single problem has no spread: its own size serves.
@@ -20,6 +23,59 @@ local DAMPING, LESS, MORE = 1e-2, 0.25, 5
 function M.spread(x)
   local centre = x:size(1) > 1 and x:mean(1, true) or 0
   return ((x - centre):square():mean(1):sqrt() + 1e-3):totable()
+end
+
+--- A row of zeros but for one.
+-- @tparam tensor x (..., unknowns)
+-- @tparam integer j which
+-- @tparam number by the number there
+-- @treturn tensor (unknowns)
+-- @usage
+-- local torus = require "torus"
+-- local least_squares = require "torus.optim.least_squares"
+-- print(least_squares.shift(torus.zeros(5, 3), 2, 0.5))   -- 0 0.5 0
+function M.shift(x, j, by)
+  local row = engine.zeros({ x:size(-1) }, { dtype = x.dtype })
+  row:narrow(1, j, 1):fill_(by)
+  return row
+end
+
+--- The normal equations of residuals in what images, or other arrays, are drawn
+-- from: the metric G = D'D and g = D'r, D being the drawing's derivative.
+-- @tparam function draw of x (..., n) to images (..., any sizes)
+-- @tparam tensor x (..., n)
+-- @tparam tensor images draw(x)
+-- @tparam tensor residual target images minus these
+-- @tparam {number,...} spread of x
+-- @treturn tensor G (..., n, n)
+-- @treturn tensor g (..., n, 1)
+-- @usage
+-- local torus = require "torus"
+-- local least_squares = require "torus.optim.least_squares"
+-- local function draw(x) return x:reshape(-1, 1, 1, 2) * 3 end
+-- local x = torus.zeros(5, 2)
+-- local G, g = least_squares.equations(draw, x, draw(x),
+--   torus.ones(5, 1, 1, 2), { 1, 1 })
+-- print(G[1], g[1])
+function M.equations(draw, x, images, residual, spread)
+  local n, leading, columns = x:size(-1), x.shape, {}
+  leading[#leading] = -1
+  residual = residual:reshape(leading)
+  for j = 1, n do
+    local by = DRAWING_STEP * spread[j]
+    columns[j] = (draw(x + M.shift(x, j, by)) - images):reshape(leading) / by
+  end
+  local rows, right = {}, {}
+  for j = 1, n do
+    local row = {}
+    for k = 1, n do
+      row[k] = k < j and rows[k]:select(-1, j)
+        or (columns[j] * columns[k]):sum(-1)
+    end
+    rows[j] = engine.stack(row, -1)
+    right[j] = (columns[j] * residual):sum(-1)
+  end
+  return engine.stack(rows, -2), engine.stack(right, -1):unsqueeze(-1)
 end
 
 -- The damped step of every problem, (batch, unknowns), of normal equations A
@@ -80,6 +136,35 @@ function M.minimise(x, rounds, problem)
     at, damping = best, choose(better, damping * LESS, damping * MORE, 1)
   end
   return start, at
+end
+
+--- What draws the arrays nearest to given ones, in the sum of squares, near a
+-- guess.
+-- @tparam function draw of x (batch, n) to arrays (batch, any sizes)
+-- @tparam tensor guess (batch, n)
+-- @tparam tensor targets like draw(guess)
+-- @tparam integer rounds
+-- @tparam[opt] {number,...} spread of x; of the guess by default
+-- @treturn table x (batch, n), drawn, what is drawn from it, and error (batch)
+-- @usage
+-- local torus = require "torus"
+-- local least_squares = require "torus.optim.least_squares"
+-- local found = least_squares.match(function(x) return x:square() end,
+--   torus.ones(4, 1), torus.full({ 4, 1 }, 9), 20)
+-- print(found.x[1]:item())   -- 3
+function M.match(draw, guess, targets, rounds, spread)
+  spread = spread or M.spread(guess)
+  local _, best = M.minimise(guess, rounds, {
+    batch_dims = { x = 1, error = 1, drawn = 1 },
+    evaluate = function(x)
+      local drawn = draw(x)
+      return { x = x, drawn = drawn, error = (drawn - targets):square()
+        :reshape(x:size(1), -1):sum(2) }
+    end,
+    equations = function(at)
+      return M.equations(draw, at.x, at.drawn, targets - at.drawn, spread)
+    end })
+  return best
 end
 
 return M

@@ -1,6 +1,5 @@
 --- gnuplot: what its scripts are made of, and running one.
 -- @module torus.plot.gnuplot
-local core = require "torus.core"
 local files = require "torus.files"
 local glyphs = require "torus.plot.glyphs"
 local image = require "torus.image"
@@ -181,13 +180,9 @@ end
 -- @treturn ?string the content of the picture's file
 -- @treturn ?string message
 function M.run(script, program)
-  local folder, message = core.temporary_folder()
-  if not folder then return nil, "plot: " .. message end
-  local called, picture
-  called, picture, message = pcall(draw, script, folder, program)
-  core.remove_temporary(folder)
-  if not called then error(picture, 0) end
-  return picture, message
+  return files.in_temporary("plot", function(folder)
+    return draw(script, folder, program)
+  end)
 end
 
 return M

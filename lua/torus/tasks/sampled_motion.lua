@@ -4,7 +4,6 @@
 -- state.
 -- @module torus.tasks.sampled_motion
 local engine = require "torus.engine"
-local equations = require "torus.models.hgn.least_squares"
 local frames = require "torus.tasks.frames"
 local least_squares = require "torus.optim.least_squares"
 local lists = require "torus.tasks.lists"
@@ -55,7 +54,8 @@ end
 local function flattened(films) return films:reshape(films:size(1), -1) end
 
 -- The `starts` films of the pool that are nearest to each given one: states
--- (films * starts, 2 d) and their constants, if the system's vary.
+-- (films * starts, 2 d), their constants, if the system's vary, and how many there
+-- are of each.
 local function nearest(system, films, times, compared, o)
   local q, p, own = system:sample { count = o.pool, seed = o.seed,
     split = "sampled motion" }
@@ -72,56 +72,24 @@ local function nearest(system, films, times, compared, o)
     distances[#distances + 1] = (drawn * drawn):sum(2):reshape(1, -1)
       - wanted:matmul(drawn:transpose(1, 2)) * 2
   end
-  local chosen = {}
-  for _, row in ipairs(engine.cat(distances, 2):totable()) do
-    local order = lists.range(1, #row)
-    table.sort(order, function(a, b) return row[a] < row[b] end)
-    for i = 1, o.starts do chosen[#chosen + 1] = order[(i - 1) % #order + 1] end
-  end
-  local indices = engine.tensor(chosen, { dtype = "int64" })
+  local starts = math.min(o.starts, o.pool)
+  local _, order = engine.cat(distances, 2):topk(starts, 2, false)
+  local indices = order:reshape(-1)
   return engine.cat({ q, p }, 2):index_select(1, indices),
-    own and own:index_select(1, indices)
-end
-
--- The true films nearest to given ones, near given states.
-local function fit(system, films, states, own, times, rounds)
-  local film = filming(system, films:size(3), own, times)
-  local pixels = films[1]:numel()
-  local spread = least_squares.spread(states)
-  local _, best = least_squares.minimise(states, rounds, {
-    batch_dims = { x = 1, error = 1, film = 1 },
-    evaluate = function(x)
-      local drawn = film(x)
-      return { x = x, film = drawn, error = (drawn - films):square()
-        :reshape(x:size(1), -1):sum(2):to(x.dtype) / pixels }
-    end,
-    equations = function(at)
-      return equations.decoder_equations(film, at.x, at.film,
-        films - at.film, spread)
-    end })
-  return best
+    own and own:index_select(1, indices), starts
 end
 
 -- Rows of a tensor, each `times` times.
 local function repeated(x, times)
-  local indices = {}
-  for i = 1, x:size(1) do
-    for _ = 1, times do indices[#indices + 1] = i end
-  end
-  return x:index_select(1, engine.tensor(indices, { dtype = "int64" }))
+  local shape = x.shape
+  table.insert(shape, 2, times)
+  return x:unsqueeze(2):expand(shape):reshape(-1, table.unpack(shape, 3))
 end
 
--- Of every `starts` problems the one with the smallest error.
+-- Of every `starts` problems the one with the smallest error: their indices.
 local function winners(errors, starts)
-  local list, chosen = errors:totable(), {}
-  for first = 1, #list, starts do
-    local best = first
-    for i = first + 1, first + starts - 1 do
-      if list[i] < list[best] then best = i end
-    end
-    chosen[#chosen + 1] = best
-  end
-  return engine.tensor(chosen, { dtype = "int64" })
+  local best = errors:reshape(-1, starts):argmin(2)
+  return best + engine.arange(0, best:size(1) - 1, { dtype = "int64" }) * starts
 end
 
 --- The motion of the true system nearest to films: the nearest of a pool of
@@ -154,10 +122,10 @@ function M.measure(system, films, opts)
   local o = options.resolve("sampled_motion.measure", opts, RULES)
   return engine.no_grad(function()
     local times, compared = times_of(system, films:size(2), o)
-    local states, own = nearest(system, films, times, compared, o)
-    local best = fit(system, repeated(films, o.starts), states, own, times,
-      o.rounds)
-    local true_films = best.film:index_select(1, winners(best.error, o.starts))
+    local states, own, starts = nearest(system, films, times, compared, o)
+    local best = least_squares.match(filming(system, films:size(3), own, times),
+      states, repeated(films, starts), o.rounds)
+    local true_films = best.drawn:index_select(1, winners(best.error, starts))
     local errors = frames.squares(true_films - films)
     local variance = frames.squares(films - films:mean(2, true)):mean(2)
     local relative = errors:mean(2) / (variance + 1e-12)

@@ -34,7 +34,7 @@ static void draw_column(screen *s, int y, int x, int bits, const int *colour) {
   }
 }
 
-/* False at bytes that are no sixels. */
+/* False at bytes other than sixels. */
 static bool decode(const char *text, screen *s) {
   static int palette[256][3];
   int x = 0, y = 0, n = 0;

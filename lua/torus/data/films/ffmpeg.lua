@@ -7,7 +7,7 @@ local M = {}
 --- The ends of the names of files that ffmpeg is asked to read.
 M.ends = { "mp4", "mov", "m4v", "avi", "mkv", "webm", "mpg", "mpeg", "ogv", "wmv" }
 
--- Of a frame; a larger one is none of a camera.
+-- Of a frame; no camera has a larger one.
 local MAX_PIXELS = 1 << 28
 
 local MISSING = "%s: films other than GIF are read by the program ffmpeg, which is not "

@@ -5,7 +5,7 @@ local options = require "torus.options"
 
 local M = {}
 
--- Numbers that are no integers are from 0 to 255 where one is above this.
+-- Floating-point numbers are from 0 to 255 where one is above this.
 local BRIGHT = 127
 
 local function as_floats(x)

@@ -38,19 +38,9 @@ local function invert(model, guess, images)
       chunks.SIZE)
   end
   local spread = least_squares.spread(guess)
-  local function equations(at)
-    return equations_of.decoder_equations(decode, at.x, at.drawn,
-      images - at.drawn, spread)
-  end
-  local _, best = least_squares.minimise(guess, INVERSION, {
-    batch_dims = { x = 1, error = 1, drawn = 1 },
-    evaluate = function(x)
-      local drawn = decode(x)
-      return { x = x, drawn = drawn, error = (drawn - images):square()
-        :reshape(x:size(1), -1):sum(2) }
-    end,
-    equations = equations })
-  local metric = equations(best)
+  local best = least_squares.match(decode, guess, images, INVERSION, spread)
+  local metric = least_squares.equations(decode, best.x, best.drawn,
+    images - best.drawn, spread)
   return best.x, metric, best.error
 end
 

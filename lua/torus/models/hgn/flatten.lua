@@ -11,7 +11,7 @@
 -- @module torus.models.hgn.flatten
 local MLP = require "torus.nn.mlp"
 local engine = require "torus.engine"
-local equations = require "torus.models.hgn.least_squares"
+local initialise = require "torus.nn.initialise"
 local least_squares = require "torus.optim.least_squares"
 local regression = require "torus.models.hgn.regression"
 
@@ -24,33 +24,31 @@ local STEP = 0.05
 -- on a coordinate it says nothing.
 local FLOOR = 1e-4
 
-local function median(x)
-  local list = x:totable()
-  table.sort(list)
-  return list[(#list + 1) // 2]
+-- The unit of the metrics (points, n, n): the median of their mean eigenvalues.
+local function unit_of(metric)
+  local n = metric:size(3)
+  local eye = engine.eye(n, { dtype = metric.dtype })
+  return ((metric * eye):sum(3):sum(2) / n):median():item()
 end
 
 -- (points, n, n): L^-T of the metrics G = L L', which maps a direction of unit
--- length on the screen to coordinates; the unit is the median of the points'.
-local function unit_steps(metric, n)
-  local eye = engine.eye(n, { dtype = metric.dtype })
-  local unit = median((metric * eye):sum(3):sum(2) / n)
+-- length on the screen to coordinates.
+local function unit_steps(metric, unit)
+  local eye = engine.eye(metric:size(3), { dtype = metric.dtype })
   local lower = engine.cholesky(metric / unit + eye * FLOOR)
   return engine.inverse(lower):transpose(2, 3):contiguous()
 end
 
 -- A map from the decoder's coordinates to flat ones, fitted to points.
-local function flat_map(x, metric, o)
+local function flat_map(x, metric, unit, o)
   local n = x:size(2)
   local centre = x:mean(1, true)
   local spread = (x - centre):square():mean(1, true):sqrt() + 1e-6
   local net = MLP.new { sizes = { n, o.width, o.width, n },
     activation = "tanh", dtype = x.dtype, generator = o.generator }
-  engine.no_grad(function()
-    for _, parameter in ipairs(net[3]:parameters()) do parameter:fill_(0) end
-  end)
+  initialise.zero(net[3])
   local function map(at) return at + net((at - centre) / spread) * spread end
-  local steps = unit_steps(metric, n)
+  local steps = unit_steps(metric, unit)
   regression.run(net:parameters(), x:size(1), o, function(indices)
     local at = x:index_select(1, indices)
     local v = engine.randn({ at:size(1), n, 1 },
@@ -76,10 +74,10 @@ function M.chart(model, coordinates, metric, o)
   local frames, batch, n = table.unpack(coordinates.shape)
   local x = coordinates:reshape(-1, n)
   local G = metric:reshape(-1, n, n)
-  local flat = flat_map(x, G, { steps = o.steps, generator = o.generator,
+  local unit = unit_of(G)
+  local flat = flat_map(x, G, unit, { steps = o.steps, generator = o.generator,
     width = model.config.chart })
-  local scale = 1 / median((G * engine.eye(n, { dtype = G.dtype })):sum(3)
-    :sum(2) / n)
+  local scale = 1 / unit
   regression.run(model.chart:parameters(), x:size(1), o, function(indices)
     local off = (model:coordinates(flat:index_select(1, indices))
       - x:index_select(1, indices)):unsqueeze(-1)
@@ -102,7 +100,7 @@ function M.potential(model, q, o)
     q:narrow(1, 3, inner)
   local force = ((after - at * 2 + before) / (dt * dt)):reshape(-1, n)
   at = at:reshape(-1, n)
-  local scale = 1 / (median(force:square():sum(2)) + 1e-12)
+  local scale = 1 / (force:square():sum(2):median():item() + 1e-12)
   regression.run(model.V:parameters(), at:size(1), o, function(indices)
     local some = engine.variable(at:index_select(1, indices))
     local gradient = engine.grad(model.V(some):sum(), { some },
@@ -130,21 +128,9 @@ end
 -- @tparam[opt=20] integer rounds of the method
 -- @treturn tensor (points, n)
 function M.inverse(model, x, known, rounds)
-  local spread = least_squares.spread(known)
-  local function decode(q) return model:coordinates(q) end
   return engine.no_grad(function()
-    local _, best = least_squares.minimise(nearest(model, x, known),
-      rounds or 20, {
-        batch_dims = { x = 1, error = 1, found = 1 },
-        evaluate = function(q)
-          local found = decode(q)
-          return { x = q, found = found, error = (found - x):square():sum(2) }
-        end,
-        equations = function(at)
-          return equations.decoder_equations(decode, at.x, at.found,
-            x - at.found, spread)
-        end })
-    return best.x
+    return least_squares.match(function(q) return model:coordinates(q) end,
+      nearest(model, x, known), x, rounds or 20, least_squares.spread(known)).x
   end)
 end
 

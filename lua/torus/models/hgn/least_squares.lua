@@ -1,23 +1,16 @@
 --- Equations of nonlinear least squares in the positions and states of an HGN
 -- with a vector phase space, for torus.optim.least_squares. What refines states
--- on frames, finds the position that a frame shows, and fits states to positions
--- is made of these parts.
+-- on frames and fits states to positions is made of these parts.
 -- @module torus.models.hgn.least_squares
 local engine = require "torus.engine"
+local least_squares = require "torus.optim.least_squares"
 local motion = require "torus.models.hgn.motion"
 
 local M = {}
 
--- Steps of the finite differences, relative to the spread of what they are
--- taken in: of the decoder, which has kinks, and of the smooth motion.
-local DECODER_STEP, MOTION_STEP = 1e-2, 1e-3
-
--- A row of zeros but for one.
-local function shift(x, j, by)
-  local row = engine.zeros({ x:size(-1) }, { dtype = x.dtype })
-  row:narrow(1, j, 1):fill_(by)
-  return row
-end
+-- Step of the finite differences of the motion, which is smooth, relative to the
+-- spread of the states.
+local MOTION_STEP = 1e-3
 
 --- The positions at all frames.
 -- @tparam Module model an HGN
@@ -58,7 +51,8 @@ function M.motion_jacobian(model, states, spread, first, frames, map)
   local batch, unknowns = table.unpack(states.shape)
   local copies = { states }
   for j = 1, unknowns do
-    copies[j + 1] = states + shift(states, j, MOTION_STEP * spread[j])
+    copies[j + 1] = states
+      + least_squares.shift(states, j, MOTION_STEP * spread[j])
   end
   local q = M.positions(model, engine.cat(copies, 1), first, frames)
   if map then q = map(q) end
@@ -68,45 +62,6 @@ function M.motion_jacobian(model, states, spread, first, frames, map)
       / (MOTION_STEP * spread[j])
   end
   return engine.stack(columns, -1)
-end
-
---- The normal equations of images' residuals in what they are decoded from: the
--- metric G = D'D and g = D'r, D being the decoder's derivative.
--- @tparam function decode of x (..., n) to images (..., height, width,
--- channels)
--- @tparam tensor x (..., n)
--- @tparam tensor images decode(x)
--- @tparam tensor residual target images minus these
--- @tparam {number,...} spread of x
--- @treturn tensor G (..., n, n)
--- @treturn tensor g (..., n, 1)
--- @usage
--- local torus = require "torus"
--- local least_squares = require "torus.models.hgn.least_squares"
--- local function decode(x) return x:reshape(-1, 1, 1, 2) * 3 end
--- local x = torus.zeros(5, 2)
--- local G, g = least_squares.decoder_equations(decode, x, decode(x),
---   torus.ones(5, 1, 1, 2), { 1, 1 })
--- print(G[1], g[1])
-function M.decoder_equations(decode, x, images, residual, spread)
-  local n, leading, columns = x:size(-1), x.shape, {}
-  leading[#leading] = -1
-  residual = residual:reshape(leading)
-  for j = 1, n do
-    local by = DECODER_STEP * spread[j]
-    columns[j] = (decode(x + shift(x, j, by)) - images):reshape(leading) / by
-  end
-  local rows, right = {}, {}
-  for j = 1, n do
-    local row = {}
-    for k = 1, n do
-      row[k] = k < j and rows[k]:select(-1, j)
-        or (columns[j] * columns[k]):sum(-1)
-    end
-    rows[j] = engine.stack(row, -1)
-    right[j] = (columns[j] * residual):sum(-1)
-  end
-  return engine.stack(rows, -2), engine.stack(right, -1):unsqueeze(-1)
 end
 
 --- The normal equations in the states, from those in the positions of every

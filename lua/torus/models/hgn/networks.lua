@@ -127,11 +127,7 @@ function M.chart(c, generator)
   self:register("net", MLP.new {
     sizes = { c.dimension, c.chart, c.chart, c.dimension },
     activation = "tanh", dtype = c.dtype, generator = generator })
-  engine.no_grad(function()
-    for _, parameter in ipairs(self.net[3]:parameters()) do
-      parameter:fill_(0)
-    end
-  end)
+  initialise.zero(self.net[3])
   return self
 end
 

@@ -40,7 +40,7 @@ local function problem_of(model, frames, spread, o)
         error = errors(images - frames) }
     end,
     equations = function(at)
-      local G, g = equations_of.decoder_equations(decode, at.q, at.images,
+      local G, g = least_squares.equations(decode, at.q, at.images,
         frames - at.images, spread)
       local S = equations_of.motion_jacobian(model, at.x, spread, o.first,
         count)

@@ -2,6 +2,7 @@
 -- @module torus.models.hgn.regression
 local adam = require "torus.optim.adam"
 local engine = require "torus.engine"
+local schedule = require "torus.optim.schedule"
 
 local M = {}
 
@@ -17,9 +18,10 @@ local LR, BATCH = 3e-3, 1024
 -- @tparam function loss of indices, an int64 tensor; returns a scalar
 function M.run(parameters, count, o, loss)
   local optimiser = adam.new(parameters, { lr = LR })
+  local rate = schedule.cosine(optimiser, { steps = o.steps })
   local batch = math.min(BATCH, count)
-  for step = 1, o.steps do
-    optimiser.lr = LR * 0.5 * (1 + math.cos(math.pi * step / o.steps))
+  for _ = 1, o.steps do
+    rate:step()
     local indices = engine.randperm(count, { generator = o.generator })
       :narrow(1, 1, batch)
     optimiser:step(engine.grad(loss(indices), parameters,

@@ -6,6 +6,7 @@ local Order = require "torus.data.order"
 local adam = require "torus.optim.adam"
 local arrays = require "torus.tasks.hnn.arrays"
 local baselines = require "torus.tasks.hnn.baselines"
+local options = require "torus.options"
 local training = require "torus.tasks.training"
 local report = require "torus.tasks.hnn.report"
 local hnn = require "torus.models.hnn"
@@ -17,26 +18,9 @@ local engine = require "torus.engine"
 local Task = {}
 Task.__index = Task
 
--- Of the training; the model's are in torus.models.hnn. Defaults that are missing
--- here follow from the system: torus.data.hnn_data.recipe.
-local MORE = {
+-- Of the training; the model's are in torus.models.hnn.
+local MORE = options.joined(settings.rules, {
   model = { default = "hnn", choices = { "hnn" } },
-  -- without data by default mass_spring
-  system = { type = "string" },
-  -- a file of states of one's own, instead of the system's: torus.data.measured;
-  -- with a system, whose they are, the report compares with its motion
-  data = { type = "string" },
-  -- time between these states, unless the file has it
-  dt = { type = "number", above = 0 },
-  -- by default the run's seed
-  data_seed = { type = "integer", min = 0 },
-  -- with so many points each, over a time span
-  trajectories = { type = "integer", min = 2 },
-  points = { type = "integer", min = 2 },
-  span = { type = "number", above = 0 },
-  noise = { type = "number", min = 0 },
-  -- share of the trajectories that is held out
-  test_share = { type = "number", above = 0 },
   -- dq/dt and dp/dt: of the system or the file, or differences of a state and the next
   -- one, or of the neighbours on both sides (the default for files without them)
   derivatives = { default = "true", choices = { "true", "difference", "central" } },
@@ -48,21 +32,11 @@ local MORE = {
   horizon = { default = 5, type = "integer", min = 1, max = 10000 },
   integrator = { choices = schemes.names() },
   substeps = { default = 1, type = "integer", min = 1, max = 1000 },
-  -- initial states: the system's sampler, or the original's square
-  start = { default = "system", choices = { "system", "square" } },
-  -- the system's
-  dimension = { type = "integer", min = 1 },
-  -- points, or windows of rollouts, per step; 0 is all of them
-  batch = { type = "integer", min = 0 },
-  steps = { type = "integer", min = 0 },
-  lr = { default = 1e-3, type = "number", min = 0 },
-  weight_decay = { type = "number", min = 0 },
-}
+})
 
 Task.rules = training.rules(hnn.rules, MORE)
 Task.model_rules = hnn.rules
-Task.data_keys = { "system", "data", "dt", "data_seed", "trajectories", "points", "span",
-  "noise", "test_share", "derivatives", "start" }
+Task.data_keys = { "derivatives", table.unpack(settings.data_keys) }
 
 --- `full` is the original's recipe; `small` a tenth of its steps.
 Task.presets = { full = {}, small = { steps = 200 } }

@@ -37,8 +37,11 @@ local function learned_from(model, data, trajectory, o)
     or model:rollout(q, p, { dt = data.dt, steps = steps, substeps = o.substeps }))
 end
 
--- An energy of states (batch, d) along a trajectory (states, n, d), as (states, n).
-local function along(energy, trajectory)
+--- An energy along a trajectory.
+-- @tparam function energy of q and p (batch, d); returns (batch)
+-- @tparam table trajectory q and p (states, n, d)
+-- @treturn tensor (states, n) float64
+function M.along(energy, trajectory)
   local t, n, d = table.unpack(trajectory.q.shape)
   return energy(trajectory.q:reshape(t * n, d), trajectory.p:reshape(t * n, d))
     :reshape(t, n):to("float64")
@@ -49,7 +52,10 @@ local function learned_energy(model)
   return function(q, p) return model:energy(q:to(dtype), p:to(dtype)) end
 end
 
-local function true_energy(system)
+--- The true energy as along takes it.
+-- @tparam System system
+-- @treturn function
+function M.true_energy(system)
   return function(q, p) return system:energy(q:to("float64"), p:to("float64")) end
 end
 
@@ -85,22 +91,26 @@ local function of_trajectories(model, data, o)
     add("state", mse(learned, given))
     add("share", share(learned, given, variance))
     if model.hamiltonian then
-      local e = along(learned_energy(model), learned)
+      local e = M.along(learned_energy(model), learned)
       add("drift", (e - e[1]):abs():max():item())
-      add("measured_spread", spread(along(learned_energy(model), given)))
+      add("measured_spread", spread(M.along(learned_energy(model), given)))
     end
     if data.system then
       local truth = data.system:solve(given.q[1], given.p[1], { dt = data.dt,
         steps = given.q:size(1) - 1 })
       add("truth", mse(learned, truth))
-      local energy = true_energy(data.system)
-      add("energy", (along(energy, learned) - along(energy, truth)):square():mean():item())
+      local energy = M.true_energy(data.system)
+      add("energy", (M.along(energy, learned) - M.along(energy, truth)):square():mean():item())
     end
   end
   return found
 end
 
-local function loss_on(model, part)
+--- The loss on a part of the data.
+-- @tparam Module model
+-- @tparam table part q, p, dq and dp
+-- @treturn number
+function M.loss_on(model, part)
   return model:loss(part.q, part.p, part.dq, part.dp):item()
 end
 
@@ -123,7 +133,7 @@ function M.measure(model, data, opts)
     local numbers = {}
     if model.loss then
       numbers.train_loss, numbers.test_loss =
-        loss_on(model, data.train), loss_on(model, data.test)
+        M.loss_on(model, data.train), M.loss_on(model, data.test)
     end
     if not data.test.sequence then return numbers end
     local found = of_trajectories(model, data, o)
@@ -167,12 +177,12 @@ function M.draw(path, model, data, opts)
     local truth = side_by_side(given)
     local learned = learned_from(model, data, truth, o)
     local energy = model.hamiltonian and learned_energy(model)
-      or data.system and true_energy(data.system)
+      or data.system and M.true_energy(data.system)
     return pictures.draw(path, model, { truth = double(truth), learned = learned,
       dt = data.dt, subject = data.path and data.path:match("[^/]+$") or data.system.name,
       words = model.hamiltonian and pictures.measured
         or options.joined(pictures.measured, { energy = "true" }),
-      energy = energy and function(trajectory) return along(energy, trajectory) end })
+      energy = energy and function(trajectory) return M.along(energy, trajectory) end })
   end)
 end
 

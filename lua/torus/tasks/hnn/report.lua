@@ -14,16 +14,8 @@ local RULES = {
   times = { default = 1, type = "integer", min = 1 },
 }
 
-local function loss_on(model, part)
-  return model:loss(part.q, part.p, part.dq, part.dp):item()
-end
-
--- The true energy along a trajectory (points, n, d), as (points, n).
-local function energy(system, trajectory)
-  local t, n, d = table.unpack(trajectory.q.shape)
-  return system:energy(trajectory.q:to("float64"):reshape(t * n, d),
-    trajectory.p:to("float64"):reshape(t * n, d)):reshape(t, n)
-end
+local along, loss_on, true_energy = measured_report.along, measured_report.loss_on,
+  measured_report.true_energy
 
 -- Mean squared difference per trajectory, as a list.
 local function squares(difference)
@@ -64,8 +56,8 @@ function M.measure(model, data, opts)
       test_loss = loss_on(model, data.test) }
     for _, method in ipairs { "rk4", "rk45" } do
       local truth, learned = rollouts(model, data, o, method)
-      local start = energy(data.system, truth)
-      local e = squares(energy(data.system, learned) - start)
+      local energy = true_energy(data.system)
+      local e = squares(along(energy, learned) - along(energy, truth))
       found["energy_" .. method], found["energy_" .. method .. "_spread"] =
         lists.mean_and_spread(e)
       local s = squares(engine.cat({ learned.q - truth.q, learned.p - truth.p }, 3))
@@ -97,7 +89,9 @@ function M.draw(path, model, data, opts)
     local truth, learned = rollouts(model, data, o, "rk4")
     return pictures.draw(path, model, { truth = truth, learned = learned, dt = data.dt,
       subject = data.system.name, words = pictures.truth,
-      energy = function(trajectory) return energy(data.system, trajectory) end })
+      energy = function(trajectory)
+        return along(true_energy(data.system), trajectory)
+      end })
   end)
 end
 

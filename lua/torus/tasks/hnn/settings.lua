@@ -10,6 +10,40 @@ local training = require "torus.tasks.training"
 
 local M = {}
 
+--- The rules of the keys of a model of states: its data and its training. Defaults that
+-- are missing here follow from the system: torus.data.hnn_data.recipe.
+M.rules = {
+  -- without data by default mass_spring
+  system = { type = "string" },
+  -- a file of states of one's own, instead of the system's: torus.data.measured;
+  -- with a system, whose they are, the report compares with its motion
+  data = { type = "string" },
+  -- time between these states, unless the file has it
+  dt = { type = "number", above = 0 },
+  -- by default the run's seed
+  data_seed = { type = "integer", min = 0 },
+  -- with so many points each, over a time span
+  trajectories = { type = "integer", min = 2 },
+  points = { type = "integer", min = 2 },
+  span = { type = "number", above = 0 },
+  noise = { type = "number", min = 0 },
+  -- share of the trajectories that is held out
+  test_share = { type = "number", above = 0 },
+  -- initial states: the system's sampler, or the original's square
+  start = { default = "system", choices = { "system", "square" } },
+  -- the system's
+  dimension = { type = "integer", min = 1 },
+  -- points, or windows of rollouts, per step; 0 is all of them
+  batch = { type = "integer", min = 0 },
+  steps = { type = "integer", min = 0 },
+  lr = { default = 1e-3, type = "number", min = 0 },
+  weight_decay = { type = "number", min = 0 },
+}
+
+--- Names of the keys that determine the data.
+M.data_keys = { "system", "data", "dt", "data_seed", "trajectories", "points", "span",
+  "noise", "test_share", "start" }
+
 -- Defaults with a file of states.
 local MEASURED = { test_share = 0.2, steps = 2000, weight_decay = 1e-4 }
 

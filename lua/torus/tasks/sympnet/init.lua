@@ -15,35 +15,16 @@ local training = require "torus.tasks.training"
 local Task = {}
 Task.__index = Task
 
--- Of the data as of an HNN: torus.tasks.hnn.
-local MORE = {
+local MORE = options.joined(settings.rules, {
   model = { default = "sympnet", choices = { "sympnet" } },
-  -- without data by default mass_spring
-  system = { type = "string" },
-  -- a file of trajectories: torus.data.measured
-  data = { type = "string" },
-  dt = { type = "number", above = 0 },
-  data_seed = { type = "integer", min = 0 },
-  trajectories = { type = "integer", min = 2 },
   points = { type = "integer", min = 3 },
-  span = { type = "number", above = 0 },
-  noise = { type = "number", min = 0 },
-  test_share = { type = "number", above = 0 },
-  start = { default = "system", choices = { "system", "square" } },
-  dimension = { type = "integer", min = 1 },
   -- steps of the map that a loss compares; more than one averages noise
   horizon = { default = 1, type = "integer", min = 1, max = 10000 },
-  -- windows per step; 0 is all of them
-  batch = { type = "integer", min = 0 },
-  steps = { type = "integer", min = 0 },
-  lr = { default = 1e-3, type = "number", min = 0 },
-  weight_decay = { type = "number", min = 0 },
-}
+})
 
 Task.rules = training.rules(sympnet.rules, MORE)
 Task.model_rules = sympnet.rules
-Task.data_keys = { "system", "data", "dt", "data_seed", "trajectories", "points", "span",
-  "noise", "test_share", "start" }
+Task.data_keys = settings.data_keys
 
 --- `full` is an HNN's recipe of the system; `small` a tenth of its steps.
 Task.presets = { full = {}, small = { steps = 200 } }
