@@ -242,7 +242,8 @@ describe("scripts/torus", function()
 
   -- What a prompt shows on a terminal that sends it these keys, by commands of a
   -- shell, its status, and the seconds that it took. `await TEXT` waits until the
-  -- text has been shown, `keys TEXT` types it.
+  -- text has been shown, `keys TEXT` types it. `exec`, since a shell that waits
+  -- for a child dies of a Ctrl-C that the child has handled.
   local function on_a_terminal(commands)
     local home = os.tmpname()
     os.remove(home)
@@ -259,7 +260,7 @@ describe("scripts/torus", function()
         done
       }
       { await '^> '; %s; } |
-        script -qefc "env --default-signal scripts/torus" $HOME/shown
+        script -qefc "exec env --default-signal scripts/torus" $HOME/shown
     ]]):format(home, commands))
     run("rm -r " .. home)
     return output, status, os.time() - start
