@@ -4,7 +4,7 @@ local command = require "torus.runs.command"
 local data = require "torus.data"
 local files = require "torus.files"
 local lfs = require "lfs"
-local lock = require "torus.runs.lock"
+local lock = require "torus.lock"
 local Progress = require "torus.progress"
 local systems = require "torus.systems"
 local sides = require "torus.models.parts.frames"
@@ -146,7 +146,7 @@ end
 local function save(args, set, seconds)
   command.check(files.make_folder(args.out))
   local start = torus.clock()
-  command.check(lock.hold(args.out, set.save, set, args.out))
+  command.check(set:save(args.out))
   local written = torus.clock() - start
   local bytes = bytes_of(args.out .. "/train.safetensors")
     + bytes_of(args.out .. "/test.safetensors")

@@ -15,7 +15,7 @@ local M = {}
 -- These end the process, read standard input, or work on the sources.
 local APART = {
   ["torus.runs.command"] = true, ["torus.repl"] = true, ["torus.help"] = true,
-  ["torus.runs.lock"] = true,
+  ["torus.lock"] = true,
 }
 -- Calls of these pass on whatever a function or a table of the caller raises.
 local PASSES_ON = { ["torus.no_grad"] = true, ["torus.enable_grad"] = true }

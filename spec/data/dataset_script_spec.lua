@@ -1,5 +1,5 @@
 local lfs = require "lfs"
-local lock = require "torus.runs.lock"
+local lock = require "torus.lock"
 local torus = require "torus"
 
 local base

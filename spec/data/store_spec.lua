@@ -19,7 +19,7 @@ describe("a data set that replaces another", function()
   local function names()
     local list = {}
     for name in lfs.dir(base) do
-      if name ~= "." and name ~= ".." then list[#list + 1] = name end
+      if not name:find "^%.%.?$" and name ~= ".lock" then list[#list + 1] = name end
     end
     table.sort(list)
     return table.concat(list, " ")
@@ -53,6 +53,56 @@ describe("a data set that replaces another", function()
       assert.are.equal("test.safetensors train.safetensors", names())
       assert.are.equal(5, assert(torus.data.load(base)).train.size)
     end
+  end)
+
+  -- The number of a process that has ended.
+  local function ended()
+    local pipe = io.popen "echo $$"
+    local process = pipe:read "n"
+    pipe:close()
+    return process
+  end
+
+  it("is not kept out by what a killed writer had begun", function()
+    assert(set_of(1):save(base))
+    for _, name in ipairs { "/.set-being-written", "/.set-committed" } do
+      assert(lfs.mkdir(base .. name))
+      assert(torus.files.write(base .. name .. "/train.safetensors.tmp-" .. ended() .. "-0",
+        "half of a fi"))
+      assert(set_of(2):save(base))
+      assert.are.equal(2, assert(torus.data.load(base)).seed)
+      assert.are.equal("test.safetensors train.safetensors", names())
+    end
+  end)
+
+  -- A kill while a file is written, not between two.
+  it("survives kills in the middle of a file", function()
+    local child = ("exec 2>/dev/null; scripts/torus dataset pendulum --train 4000 --test 20 "
+      .. "--steps 4 --out %s >/dev/null & child=$!; "):format(base)
+    for _ = 1, 3 do
+      os.execute(child .. ("while kill -0 $child && ! ls %s/.set-being-written/*.tmp-*; do :; done"
+        .. " >/dev/null; kill -9 $child; wait $child"):format(base))
+      assert(set_of(1):save(base))
+      assert.are.equal("test.safetensors train.safetensors", names())
+    end
+  end)
+
+  it("is refused while another process works in the folder", function()
+    assert(set_of(1):save(base))
+    local script, ready = base .. "-holder.lua", base .. "/ready"
+    assert(torus.files.write(script, ([[
+      assert(require("torus.lock").take(%q))
+      assert(io.open(%q, "w")):close()
+      io.read("a")]]):format(base, ready)))
+    local other = assert(io.popen("scripts/torus " .. script, "w"))
+    local deadline = os.time() + 20
+    repeat until torus.files.exists(ready) or os.time() > deadline
+    local ok, message = set_of(2):save(base)
+    other:close()
+    os.remove(script)
+    assert.is_nil(ok)
+    assert.matches("another process works in it$", message)
+    assert.are.equal(1, assert(torus.data.load(base)).seed)
   end)
 
   it("survives a kill at any time", function()

@@ -118,7 +118,7 @@ describe("the cells of an experiment", function()
     assert(files.make_folder(cells.path(out, list[1])))
     local script, ready = out .. "/holder.lua", out .. "/ready"
     assert(files.write(script, string.format([[
-      local mine = assert(require("torus.runs.lock").take(%q))
+      local mine = assert(require("torus.lock").take(%q))
       assert(io.open(%q, "w")):close()
       io.read("a")
       mine:release()]], cells.path(out, list[1]), ready)))

@@ -6,6 +6,7 @@
 -- @module torus.data.store
 local core = require "torus.core"
 local lfs = require "lfs"
+local lock = require "torus.lock"
 local options = require "torus.options"
 local safetensors = require "torus.safetensors"
 
@@ -171,12 +172,6 @@ local function may_replace(set, folder)
   return true
 end
 
--- Removes a folder of a set that is no longer wanted.
-local function remove(folder)
-  for _, split in ipairs(SPLITS) do os.remove(folder .. name_of(split)) end
-  lfs.rmdir(folder)
-end
-
 -- Brings a committed set, if there is one, to its place.
 local function finish(folder)
   local from = folder .. COMMITTED
@@ -188,7 +183,7 @@ local function finish(folder)
     end
   end
   core.flush_folder(folder)
-  lfs.rmdir(from)
+  core.remove_temporary(from)
   return true
 end
 
@@ -206,20 +201,14 @@ local function write(set, folder)
   return true
 end
 
---- Saves a set; an earlier one of the same system is replaced, both files or none.
--- @tparam Dataset set of states
--- @tparam string folder that exists
--- @treturn ?boolean true
--- @treturn ?string message
--- @usage
--- store = require "torus.data.store"
--- set = torus.data.simulate("pendulum", { train = 4, test = 2 })
--- print(store.save(set, "/no/such/folder"))   -- nil and a message
-function M.save(set, folder)
+-- In a folder that this process has locked.
+local function replace(set, folder)
   local ok, message = may_replace(set, folder)
   if not ok then return nil, message end
-  finish(folder)
-  remove(folder .. WRITING)
+  ok, message = finish(folder)
+  if not ok then return nil, message end
+  -- Of a writer that was killed, with whatever it had begun.
+  core.remove_temporary(folder .. WRITING)
   ok, message = lfs.mkdir(folder .. WRITING)
   if not ok then
     return nil, string.format("cannot create folder %s: %s", folder .. WRITING,
@@ -227,15 +216,27 @@ function M.save(set, folder)
   end
   ok, message = write(set, folder .. WRITING)
   if not ok then
-    remove(folder .. WRITING)
+    core.remove_temporary(folder .. WRITING)
     return nil, message
   end
   ok, message = os.rename(folder .. WRITING, folder .. COMMITTED)
   if not ok then return nil, message end
   core.flush_folder(folder)
-  ok, message = finish(folder)
-  if not ok then return nil, message end
-  return true
+  return finish(folder)
+end
+
+--- Saves a set; an earlier one of the same system is replaced, both files or none.
+-- @tparam Dataset set of states
+-- @tparam string folder that exists
+-- @treturn ?boolean true
+-- @treturn ?string message, as where another process works in the folder
+-- @usage
+-- store = require "torus.data.store"
+-- set = torus.data.simulate("pendulum", { train = 4, test = 2 })
+-- print(store.save(set, "/no/such/folder"))   -- nil and a message
+function M.save(set, folder)
+  local ok, message = lock.hold(folder, replace, set, folder)
+  return ok, message
 end
 
 --- Whether a folder contains a data set.

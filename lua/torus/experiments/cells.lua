@@ -9,7 +9,7 @@
 local files = require "torus.files"
 local json = require "dkjson"
 local tasks = require "torus.tasks"
-local lock = require "torus.runs.lock"
+local lock = require "torus.lock"
 local Log = require "torus.runs.log"
 local options = require "torus.options"
 local read_json = require "torus.json"

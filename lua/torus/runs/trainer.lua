@@ -22,7 +22,7 @@
 local core = require "torus.core"
 local checkpoint = require "torus.runs.checkpoint"
 local files = require "torus.files"
-local lock = require "torus.runs.lock"
+local lock = require "torus.lock"
 local Log = require "torus.runs.log"
 local options = require "torus.options"
 local progress = require "torus.progress"

@@ -2,7 +2,7 @@
 --
 -- The operating system releases a lock when its process ends, killed or not. Who
 -- takes one removes what the writes of a killed process have left.
--- @module torus.runs.lock
+-- @module torus.lock
 local core = require "torus.core"
 local lfs = require "lfs"
 

@@ -1,7 +1,7 @@
 local files = require "torus.files"
 local folders = require "spec.support.folders"
 local lfs = require "lfs"
-local lock = require "torus.runs.lock"
+local lock = require "torus.lock"
 
 describe("a lock", function()
   local base
