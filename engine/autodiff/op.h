@@ -35,7 +35,7 @@ typedef enum torus_param_kind {
   TORUS_PARAM_CHOICE, /* attrs.i: the index of one of a list of names */
   /* These bring inputs, which follow the operation's own in the order of the
    * parameters. */
-  TORUS_PARAM_SCALAR,  /* attrs.f; or an input, a tensor with one element */
+  TORUS_PARAM_SCALAR,  /* attrs.f; or NaN there and an input, a tensor */
   TORUS_PARAM_TENSORS, /* a list of inputs */
   TORUS_PARAM_NETWORKS /* one or two networks: their parameters as inputs, and
                           in two attrs.list a description of each, see

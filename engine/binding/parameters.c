@@ -88,8 +88,12 @@ static void read_scalar(lua_State *L, reading *r, const torus_param *p,
     *number = p->value;
   } else if (lua_type(L, index) == LUA_TNUMBER) {
     *number = lua_tonumber(L, index);
+    if (!isnan(*number)) return; /* which is the sign of a tensor */
+    torus_raise_text(L, "%s: expected a number or a tensor as %s, got nan",
+                     v->op->name, p->name);
   } else if (lua_type(L, index) == LUA_TUSERDATA) {
     torus_check_tensor(L, index, v->op->name);
+    *number = (double)NAN;
     lua_pushvalue(L, index);
     append_input(L, r, torus_to_tensor(L, -1));
   } else {
@@ -109,12 +113,19 @@ static void read_network(lua_State *L, reading *r, int number) {
   torus_check_keys(L, index, operation, keys);
   torus_option(L, index, "kind");
   const char *kind = torus_check_string(L, -1, operation, "a network's kind");
-  torus_option(L, index, "activation");
-  const char *activation =
-      torus_check_string(L, -1, operation, "a network's activation");
-  torus_option(L, index, "readout_bias");
-  bool readout_bias = lua_toboolean(L, -1);
-  int64_t layers = torus_option_integer(L, index, operation, "layers");
+  const char *activation = "";
+  bool quadratic = strcmp(kind, "quadratic") == 0, readout_bias = false;
+  int64_t layers = 0;
+  if (quadratic) {
+    static const char *const only[] = {"kind", NULL};
+    torus_check_keys(L, index, operation, only);
+  } else {
+    torus_option(L, index, "activation");
+    activation = torus_check_string(L, -1, operation, "a network's activation");
+    torus_option(L, index, "readout_bias");
+    readout_bias = lua_toboolean(L, -1);
+    layers = torus_option_integer(L, index, operation, "layers");
+  }
   torus_network network;
   torus_status status = {TORUS_OK, ""};
   if (!torus_network_read(&network, operation, number, kind, activation, layers,
@@ -123,7 +134,7 @@ static void read_network(lua_State *L, reading *r, int number) {
   }
   torus_option(L, index, "parameters");
   int expected = torus_network_parameters(&network);
-  int got = append_list(L, r, lua_gettop(L), "parameter");
+  int got = quadratic ? 0 : append_list(L, r, lua_gettop(L), "parameter");
   if (got != expected) {
     torus_raise_text(L,
                      "%s: network %d is described as having %d parameters, "

@@ -5,10 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const kinds[] = {
-    [TORUS_NET_DENSE] = "dense", [TORUS_NET_CONV] = "conv", NULL};
-static const char *const activations[] = {
-    [TORUS_SOFTPLUS] = "softplus", [TORUS_TANH] = "tanh", NULL};
+static const char *const kinds[] = {[TORUS_NET_DENSE] = "dense",
+                                    [TORUS_NET_CONV] = "conv",
+                                    [TORUS_NET_QUADRATIC] = "quadratic",
+                                    NULL};
+static const char *const activations[] = {[TORUS_SOFTPLUS] = "softplus",
+                                          [TORUS_TANH] = "tanh",
+                                          [TORUS_SWISH] = "swish",
+                                          NULL};
 
 /* The index of a name, or -1 with the status set. */
 static int find(const char *const *names, const char *name, const char *what,
@@ -34,6 +38,10 @@ bool torus_network_read(torus_network *network, const char *operation,
                         int64_t layers, bool readout_bias,
                         torus_status *status) {
   int k = find(kinds, kind, "kind", operation, number, status);
+  if (k == TORUS_NET_QUADRATIC) {
+    *network = (torus_network){.kind = TORUS_NET_QUADRATIC};
+    return true;
+  }
   int a =
       find(activations, activation, "activation", operation, number, status);
   if (k < 0 || a < 0) return false;
@@ -50,6 +58,7 @@ bool torus_network_read(torus_network *network, const char *operation,
 }
 
 int torus_network_parameters(const torus_network *network) {
+  if (network->kind == TORUS_NET_QUADRATIC) return 0;
   return 2 * network->layers + 1 + network->readout_bias;
 }
 
@@ -97,8 +106,12 @@ static torus_shape weight_shape(const torus_network *n, bool last, int64_t in,
 
 bool torus_network_check(const torus_network *network, const char *operation,
                          int number, torus_tensor *const *parameters,
-                         int64_t height, int64_t width, torus_net *net,
-                         torus_status *status) {
+                         int64_t numbers, int64_t height, int64_t width,
+                         torus_net *net, torus_status *status) {
+  if (network->kind == TORUS_NET_QUADRATIC) {
+    *net = (torus_net){.kind = TORUS_NET_QUADRATIC, .sizes = {numbers}};
+    return true;
+  }
   *net = (torus_net){.kind = network->kind,
                      .activation = network->activation,
                      .layers = network->layers,

@@ -12,12 +12,13 @@
 typedef struct torus_network {
   torus_net_kind kind;
   torus_activation activation;
-  int layers; /* hidden ones, from 1 */
+  int layers; /* hidden ones, from 1; 0 of the quadratic energy */
   bool readout_bias;
 } torus_network;
 
 /* Reads a description. operation, number: which network of what, for the
- * message. An unknown kind or activation is refused, naming the known ones. */
+ * message. An unknown kind or activation is refused, naming the known ones. Of
+ * the quadratic energy only the kind is read. */
 bool torus_network_read(torus_network *network, const char *operation,
                         int number, const char *kind, const char *activation,
                         int64_t layers, bool readout_bias,
@@ -31,10 +32,11 @@ torus_shape torus_network_pack(const torus_network *network);
 torus_network torus_network_unpack(const torus_shape *packed);
 
 /* Fills in the sizes of `net` from the shapes of the parameters, which must
- * fit together and with images of height x width (not used by dense). */
+ * fit together and with images of height x width (of conv alone). numbers: in a
+ * sample (of quadratic alone). */
 bool torus_network_check(const torus_network *network, const char *operation,
                          int number, torus_tensor *const *parameters,
-                         int64_t height, int64_t width, torus_net *net,
-                         torus_status *status);
+                         int64_t numbers, int64_t height, int64_t width,
+                         torus_net *net, torus_status *status);
 
 #endif

@@ -1,5 +1,6 @@
 #include "hamiltonian/network_op.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "autodiff/build.h"
@@ -14,13 +15,14 @@ typedef struct problem {
   torus_network networks[2];
   int nets;
   int first[2]; /* the input that is each network's first weight */
-  int dt_input; /* its index, or 0 */
+  int dt_input, friction_input; /* their indices, or 0 */
   int64_t batch, size;
   const void *q, *p;
 } problem;
 
 /* The attributes, in the order of the parameters. */
 enum { STEPS, METHOD, ENERGIES, LAST_ONLY, REVERSIBLE };
+enum { DT, FRICTION };
 
 static const void *data_of(torus_scope *scope, torus_tensor *x) {
   torus_tensor *dense = torus_contiguous(scope, x);
@@ -30,6 +32,7 @@ static const void *data_of(torus_scope *scope, torus_tensor *x) {
 static void read_arrays(torus_scope *scope, const torus_call *call, problem *p,
                         int k) {
   torus_net *net = &p->h.nets[k];
+  if (net->kind == TORUS_NET_QUADRATIC) return;
   int at = p->first[k];
   for (int l = 0; l <= net->layers; l++) {
     net->weights[l] = data_of(scope, call->in[at++]);
@@ -59,7 +62,13 @@ static bool read_descriptions(torus_scope *scope, const torus_call *call,
     p->first[k] = at;
     at += torus_network_parameters(&p->networks[k]);
   }
-  if (call->inputs == at + 1 && call->op->code == ROLLOUT) p->dt_input = at++;
+  /* Of dt and friction, those that are no numbers. */
+  if (call->op->code == ROLLOUT) {
+    if (isnan(call->attrs->f[DT]) && call->inputs > at) p->dt_input = at++;
+    if (isnan(call->attrs->f[FRICTION]) && call->inputs > at) {
+      p->friction_input = at++;
+    }
+  }
   if (call->inputs == at) return true;
   return torus_status_fail(&scope->status, TORUS_EINVAL,
                            "%s: the networks are described as having %d "
@@ -67,9 +76,23 @@ static bool read_descriptions(torus_scope *scope, const torus_call *call,
                            call->op->name, at - 2, call->inputs - 2);
 }
 
+/* (1, ...): what friction broadcasts against. */
+static torus_shape state_shape(const torus_call *call) {
+  torus_shape shape = call->in[0]->shape;
+  shape.size[0] = 1;
+  return shape;
+}
+
 static double first_number(const torus_tensor *x) {
   return x->dtype == TORUS_FLOAT32 ? (double)*(float *)torus_tensor_data(x)
                                    : *(double *)torus_tensor_data(x);
+}
+
+static bool has_kind(const problem *p, torus_net_kind kind) {
+  for (int k = 0; k < p->nets; k++) {
+    if (p->networks[k].kind == kind) return true;
+  }
+  return false;
 }
 
 /* Fills in the problem. Dense copies of inputs belong to the scope. */
@@ -78,21 +101,22 @@ static bool read_problem(torus_scope *scope, const torus_call *call,
   memset(p, 0, sizeof *p);
   if (!read_descriptions(scope, call, p)) return false;
   const torus_shape *shape = &call->in[0]->shape;
-  bool conv = p->networks[0].kind == TORUS_NET_CONV;
+  bool conv = has_kind(p, TORUS_NET_CONV);
+  bool any = !conv && !has_kind(p, TORUS_NET_DENSE) && shape->ndim > 0;
   if (!torus_shape_equal(shape, &call->in[1]->shape) ||
-      shape->ndim != (conv ? 4 : 2)) {
+      !(any || shape->ndim == (conv ? 4 : 2))) {
     return fail_shapes(scope, call);
   }
   p->h.dtype = call->in[0]->dtype;
   p->h.separable = p->nets == 2;
   p->batch = shape->size[0];
-  p->size = shape->size[1];
-  for (int d = 2; d < shape->ndim; d++) p->size *= shape->size[d];
+  p->size = 1;
+  for (int d = 1; d < shape->ndim; d++) p->size *= shape->size[d];
   for (int k = 0; k < p->nets; k++) {
-    if (!torus_network_check(&p->networks[k], call->op->name, k + 1,
-                             call->in + p->first[k], conv ? shape->size[1] : 0,
-                             conv ? shape->size[2] : 0, &p->h.nets[k],
-                             &scope->status)) {
+    if (!torus_network_check(
+            &p->networks[k], call->op->name, k + 1, call->in + p->first[k],
+            p->size, conv ? shape->size[1] : 0, conv ? shape->size[2] : 0,
+            &p->h.nets[k], &scope->status)) {
       return false;
     }
     read_arrays(scope, call, p, k);
@@ -117,6 +141,25 @@ static bool check_dt(torus_scope *scope, const torus_call *call,
       call->op->name, torus_tensor_format(call->in[p->dt_input], text));
 }
 
+/* Friction as one float64 number for each of p's in a sample, owned by the
+ * scope, to *out; NULL for none. */
+static bool read_friction(torus_scope *scope, const torus_call *call,
+                          const problem *p, const double **out) {
+  double number = call->attrs->f[FRICTION];
+  *out = NULL;
+  if (!p->friction_input && number == 0) return true;
+  torus_shape shape = state_shape(call);
+  torus_tensor *x;
+  if (p->friction_input) {
+    x = torus_expand(scope, call->in[p->friction_input], &shape);
+    x = x ? torus_to(scope, x, TORUS_FLOAT64) : NULL;
+  } else {
+    x = torus_filled(scope, TORUS_FLOAT64, &shape, number);
+  }
+  *out = data_of(scope, x);
+  return *out != NULL;
+}
+
 static bool read_rollout(torus_scope *scope, const torus_call *call,
                          problem *p) {
   if (!read_problem(scope, call, p) || !check_dt(scope, call, p)) return false;
@@ -126,12 +169,13 @@ static bool read_rollout(torus_scope *scope, const torus_call *call,
       .scheme = torus_scheme_at((int)a->i[METHOD]),
       .batch = p->batch,
       .steps = a->i[STEPS],
-      .dt = p->dt_input ? first_number(call->in[p->dt_input]) : a->f[0],
+      .dt = p->dt_input ? first_number(call->in[p->dt_input]) : a->f[DT],
       .energies = a->i[ENERGIES] != 0,
       .last_only = a->i[LAST_ONLY] != 0,
       .backprop = !call->record      ? TORUS_BACKPROP_NONE
                   : a->i[REVERSIBLE] ? TORUS_BACKPROP_REVERSIBLE
                                      : TORUS_BACKPROP_STORED};
+  if (!read_friction(scope, call, p, &p->r.friction)) return false;
   return torus_rollout_check(&p->r, &scope->status);
 }
 
@@ -304,6 +348,16 @@ static torus_tensor *rollout_forward(torus_scope *scope,
   return inside(scope, call, rollout_inside);
 }
 
+/* The gradient of friction, of the shape that it was broadcast to. */
+static torus_tensor *friction_result(torus_scope *scope, const torus_call *call,
+                                     const torus_tensor *friction,
+                                     torus_tensor *sums) {
+  torus_shape shape = state_shape(call);
+  torus_tensor *g = torus_to(scope, sums, friction->dtype);
+  g = g ? torus_reshape(scope, g, &shape) : NULL;
+  return g ? torus_sum_to(scope, g, &friction->shape) : NULL;
+}
+
 static bool rollout_gradients(torus_scope *scope, const torus_call *call,
                               torus_tensor *g, const bool *wanted,
                               torus_tensor **out) {
@@ -318,18 +372,31 @@ static bool rollout_gradients(torus_scope *scope, const torus_call *call,
   }
   int64_t numbers = torus_rollout_states(&p.r) * p.batch * p.size;
   bool dt_wanted = p.dt_input && wanted[p.dt_input];
+  bool friction_wanted = p.friction_input && wanted[p.friction_input];
+  torus_shape sums_shape = {1, {p.size}};
+  torus_tensor *sums = NULL;
+  if (friction_wanted) {
+    sums = torus_filled(scope, TORUS_FLOAT64, &sums_shape, 0);
+    if (!sums) return false;
+  }
   if (!torus_rollout_backward(
           &p.r, part(call->out, 0), part(call->out, numbers), tape_of(call),
           part(g, 0), part(g, numbers),
           p.r.energies ? part(g, 2 * numbers) : NULL, r.q, r.p,
-          dt_wanted ? &r.dt : NULL, r.nets, &scope->status)) {
+          dt_wanted ? &r.dt : NULL, sums ? torus_tensor_data(sums) : NULL,
+          r.nets, &scope->status)) {
     return false;
   }
   if (dt_wanted) {
     torus_tensor *dt = call->in[p.dt_input];
     out[p.dt_input] = torus_filled(scope, dt->dtype, &dt->shape, r.dt);
   }
-  return !dt_wanted || out[p.dt_input];
+  if (friction_wanted) {
+    out[p.friction_input] =
+        friction_result(scope, call, call->in[p.friction_input], sums);
+  }
+  return (!dt_wanted || out[p.dt_input]) &&
+         (!friction_wanted || out[p.friction_input]);
 }
 
 /* --- descriptors --- */
@@ -344,9 +411,10 @@ static const torus_op ops[] = {
      * @tparam tensor q (batch, n), or (batch, h, w, c) of convolutions
      * @tparam tensor p like q
      * @tparam {table,...} networks K and V of a separable Hamiltonian, or the
-     * joint one, each {kind = "dense" or "conv", activation = "softplus" or
-     * "tanh", layers = hidden ones, readout_bias = boolean, parameters =
-     * {weight, bias, ..., weight of the read-out[, its bias]}}
+     * joint one, each {kind = "dense" or "conv", activation = "softplus",
+     * "tanh" or "swish", layers = hidden ones, readout_bias = boolean,
+     * parameters = {weight, bias, ..., weight of the read-out[, its bias]}}, or
+     * {kind = "quadratic"} of K or V for |x|^2 / 2
      * @treturn tensor dH/dq, like q
      * @treturn tensor dH/dp, like q
      * @treturn tensor energy (batch)
@@ -385,6 +453,9 @@ static const torus_op ops[] = {
      * alone
      * @tparam[opt=false] boolean reversible whether the gradient integrates
      * backward instead of keeping a tape; for splitting schemes
+     * @tparam[opt=0] number|tensor friction D of dp/dt = -dH/dq - D dH/dp; a
+     * tensor broadcasts against one sample of p. Of splitting schemes up to
+     * second order with a quadratic K, and of Runge-Kutta ones
      * @treturn tensor q (steps + 1, batch, ...)
      * @treturn tensor p like it
      * @treturn tensor energy (steps + 1, batch), or (0, batch) without energies
@@ -411,7 +482,8 @@ static const torus_op ops[] = {
                             {"method", TORUS_PARAM_CHOICE, true, 0},
                             {"energies", TORUS_PARAM_BOOL, true, 0},
                             {"last_only", TORUS_PARAM_BOOL, true, 0},
-                            {"reversible", TORUS_PARAM_BOOL, true, 0}},
+                            {"reversible", TORUS_PARAM_BOOL, true, 0},
+                            {"friction", TORUS_PARAM_SCALAR, true, 0}},
                  .choice = torus_scheme_fused_name,
                  .code = ROLLOUT,
                  .doc = "q, p and, where asked for, energy along an "

@@ -12,12 +12,15 @@ typedef void map_f32(int64_t, const float *, float *);
 typedef void map_f64(int64_t, const double *, double *);
 typedef void map2_f32(int64_t, const float *, float *, float *);
 typedef void map2_f64(int64_t, const double *, double *, double *);
+typedef void map3_f32(int64_t, const float *, float *, float *, float *);
+typedef void map3_f64(int64_t, const double *, double *, double *, double *);
 
 typedef struct table_f32 {
 #define ENTRY(name) map_f32 *name;
   TORUS_VECMATH(ENTRY)
 #undef ENTRY
   map2_f32 *softplus_slope, *tanh_slope;
+  map3_f32 *swish_slope;
 } table_f32;
 
 typedef struct table_f64 {
@@ -25,6 +28,7 @@ typedef struct table_f64 {
   TORUS_VECMATH(ENTRY)
 #undef ENTRY
   map2_f64 *softplus_slope, *tanh_slope;
+  map3_f64 *swish_slope;
 } table_f64;
 
 #define SIMD_TEMPLATE "kernels/vecmath.inc"
@@ -53,3 +57,13 @@ TORUS_VECMATH(DEFINE)
   }
 DEFINE_SLOPE(softplus)
 DEFINE_SLOPE(tanh)
+
+void torus_vec_swish_slope_f32(int64_t n, const float *x, float *y,
+                               float *slope, float *curvature) {
+  tables_f32[torus_isa_chosen()]->swish_slope(n, x, y, slope, curvature);
+}
+
+void torus_vec_swish_slope_f64(int64_t n, const double *x, double *y,
+                               double *slope, double *curvature) {
+  tables_f64[torus_isa_chosen()]->swish_slope(n, x, y, slope, curvature);
+}

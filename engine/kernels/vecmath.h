@@ -27,7 +27,9 @@ TORUS_VECMATH(TORUS_VECMATH_DECLARE)
 #undef TORUS_VECMATH_DECLARE
 
 /* A function and its slope from one exponential: y = softplus(x) and
- * slope = sigmoid(x); y = tanh(x) and slope = 1 - y^2. */
+ * slope = sigmoid(x); y = tanh(x) and slope = 1 - y^2; with s = sigmoid(x),
+ * y = x s, slope = s + y (1 - s) and the second derivative
+ * curvature = s (1 - s) (2 + x (1 - 2 s)) of swish. */
 void torus_vec_softplus_slope_f32(int64_t n, const float *x, float *y,
                                   float *slope);
 void torus_vec_softplus_slope_f64(int64_t n, const double *x, double *y,
@@ -36,5 +38,9 @@ void torus_vec_tanh_slope_f32(int64_t n, const float *x, float *y,
                               float *slope);
 void torus_vec_tanh_slope_f64(int64_t n, const double *x, double *y,
                               double *slope);
+void torus_vec_swish_slope_f32(int64_t n, const float *x, float *y,
+                               float *slope, float *curvature);
+void torus_vec_swish_slope_f64(int64_t n, const double *x, double *y,
+                               double *slope, double *curvature);
 
 #endif

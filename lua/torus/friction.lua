@@ -45,6 +45,32 @@ function M.at(D, q)
   return D(q)
 end
 
+-- Whether x broadcasts against samples of p, to the same for all of them.
+local function fits_sample(x, p)
+  local shape, of = x.shape, p.shape
+  local behind = #of - #shape
+  for i, size in ipairs(shape) do
+    if size ~= 1 and (behind + i < 2 or size ~= of[behind + i]) then return false end
+  end
+  return behind >= 0
+end
+
+--- The friction as a value that depends neither on the position nor on the sample, or
+-- nil. A module whose friction is such says so by a method `constant`, which returns it.
+-- @param D a number, a tensor, a module or a function of q
+-- @tparam tensor p (batch, ...)
+-- @treturn ?number|tensor a tensor of p's dtype that broadcasts against (1, ...)
+-- @usage
+-- friction = require "torus.friction"
+-- print(friction.constant(0.1, torus.ones(5, 2)))                  -- 0.1
+-- print(friction.constant(torus.ones(5, 1), torus.ones(5, 2)))     -- nil
+function M.constant(D, p)
+  if type(D) == "table" and D.constant then D = D:constant() end
+  if type(D) == "number" then return D end
+  local fits = engine.is_tensor(D) and D.dtype == p.dtype and fits_sample(D, p)
+  return fits and D or nil
+end
+
 -- dp/dt = -dK/dp over a time that may be a tensor, by the implicit midpoint rule.
 -- Undone by minus the time, as the midpoint is the same.
 local function midpoint(K, p, time, recording)

@@ -2,9 +2,10 @@
 -- that the engine knows, as single operations.
 --
 -- A network describes itself by a method `network()`, which returns `{kind =
--- "dense" | "conv", activation = "softplus" | "tanh", layers = the number of
--- hidden ones, readout_bias = boolean, parameters = {weight, bias, ...,
--- read-out}}`, or nil. The engine checks the description.
+-- "dense" | "conv", activation = "softplus" | "tanh" | "swish", layers = the number
+-- of hidden ones, readout_bias = boolean, parameters = {weight, bias, ...,
+-- read-out}}`, `{kind = "quadratic"}` for the energy |x|^2 / 2, or nil. The engine
+-- checks the description.
 -- @module torus.fused
 local core = require "torus.core"
 local hamiltonian = require "torus.hamiltonian"
@@ -25,8 +26,9 @@ end
 function M.networks(H)
   if hamiltonian.is_separable(H) then
     local K, V = network_of(H.K), network_of(H.V)
-    if K and V and K.kind == V.kind then return { K, V } end
-    return nil
+    local fit = K and V
+      and (K.kind == V.kind or K.kind == "quadratic" or V.kind == "quadratic")
+    return fit and { K, V } or nil
   end
   local joint = network_of(H)
   return joint and { joint }
@@ -34,14 +36,15 @@ end
 
 --- A whole rollout as one operation.
 -- @tparam {table,...} networks what networks() returned
--- @tparam table o q, p, dt, steps, method, backprop, energies, every, time,
--- on_state and progress as integrate's
+-- @tparam table o q, p, dt, steps, method, backprop, energies, every, time, friction (a
+-- number or a tensor), on_state and progress as integrate's
 -- @treturn table q, p and perhaps energy
 function M.rollout(networks, o)
   local function run(q, p, steps, last_only)
     return core.ops.network_rollout(q, p, { networks = networks, dt = o.dt,
       steps = steps, method = o.method, energies = o.energies,
-      reversible = o.backprop == "reversible", last_only = last_only })
+      reversible = o.backprop == "reversible", last_only = last_only,
+      friction = o.friction })
   end
   if o.every == 1 and not o.on_state and not o.progress then
     local q, p, energy = run(o.q, o.p, o.steps, false)

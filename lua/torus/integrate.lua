@@ -124,9 +124,19 @@ local function check_output(o)
   end
 end
 
+-- The friction as the fused kernels integrate it, or nil: the same everywhere, and in
+-- a splitting scheme of a quadratic K.
+local function fused_friction(o, scheme, networks)
+  if scheme.splitting and networks[1].kind ~= "quadratic" then return nil end
+  return friction.constant(o.friction, o.p)
+end
+
 -- The networks of a Hamiltonian where the fused kernels integrate it.
 local function fused_networks(o, scheme)
-  local why = o.friction and "friction" or o.force and "force"
+  local networks = o.fused ~= false and not o.force and scheme.fused
+    and fused.networks(o.H) or nil
+  local damping = networks and o.friction and fused_friction(o, scheme, networks)
+  local why = o.friction and not damping and "friction" or o.force and "force"
   if o.fused and why then
     options.raise("integrate: %s: there is no fused kernel with it, which "
       .. "fused = true needs", why)
@@ -135,12 +145,12 @@ local function fused_networks(o, scheme)
     options.raise("integrate: fused = true needs one of the methods %s, got %s",
       listed(schemes.is_fused), o.method)
   end
-  if o.fused == false or why or not scheme.fused then return nil end
-  local networks = fused.networks(o.H)
+  if why then return nil end
   if o.fused and not networks then
     options.raise("integrate: fused = true needs a Hamiltonian that a fused kernel knows, "
       .. "got %s", options.show(o.H))
   end
+  if networks then o.friction = damping end
   return networks
 end
 
@@ -157,12 +167,12 @@ end
 
 --- Integrates Hamilton's equations from q, p with fixed steps.
 --
--- A Hamiltonian made of networks that the engine knows (dense softplus or tanh
--- stacks, HGN's convolutional energies) runs as one fused operation with
--- first-order gradients; anything else, or fused = false, by the operations
--- of tensors, with gradients of any order and the same result. Where neither the
--- state, nor dt, nor anything that H is made from requires a gradient, nothing is
--- recorded.
+-- A Hamiltonian made of networks that the engine knows (dense stacks of softplus, tanh
+-- or swish layers, HGN's convolutional energies, the quadratic K of
+-- torus.models.parts.energy) runs as one fused operation with first-order gradients;
+-- anything else, or fused = false, by the operations of tensors, with gradients of any
+-- order and the same result. Where neither the state, nor dt, nor anything that H is made
+-- from requires a gradient, nothing is recorded.
 --
 -- The schemes, their orders and what they keep: the table in examples/integrators.md.
 -- @function torus.integrate
@@ -185,7 +195,8 @@ end
 -- @param opts.friction dp/dt gets -D dH/dp (torus.friction): D is a number of at
 -- least 0, a tensor that broadcasts against p, or a function of q that returns
 -- such; none by default. Splitting schemes up to second order, and Runge-Kutta
--- ones; never fused
+-- ones. Fused where it is the same for all positions and samples and, in a splitting
+-- scheme, K is torus.models.parts.energy's |p|^2 / 2
 -- @param opts.force dp/dt gets +F (torus.forces): a number, a tensor that
 -- broadcasts against p, or a function of q and t (a tensor that broadcasts against q)
 -- that returns such; none by default. Never fused

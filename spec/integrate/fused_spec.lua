@@ -1,5 +1,7 @@
 -- Fused rollouts and fields against the general path, whose gradients are
 -- checked against finite differences elsewhere.
+local energy = require "torus.models.parts.energy"
+local friction = require "torus.models.parts.friction"
 local raises = require "spec.support.raises"
 local schemes = require "torus.schemes"
 local torus = require "torus"
@@ -27,6 +29,7 @@ local function run(case, fused)
     { dtype = case.q.dtype, requires_grad = true })
   local trajectory = torus.integrate { H = case.H, q = q, p = p, dt = dt,
     steps = case.steps or 4, method = case.method, energies = true,
+    friction = case.friction,
     fused = fused, backprop = fused and case.backprop or nil }
   local functional = torus.zeros({}, { dtype = case.q.dtype })
   for _, x in ipairs { trajectory.q, trajectory.p, trajectory.energy } do
@@ -87,7 +90,7 @@ end
 
 describe("a fused rollout", function()
   for _, method in ipairs(schemes.names(schemes.is_fused)) do
-    for _, activation in ipairs { "softplus", "tanh" } do
+    for _, activation in ipairs { "softplus", "tanh", "silu" } do
       it(("equals the general path: %s, %s stacks"):format(method, activation),
         function()
           compare(separable_case { method = method, activation = activation },
@@ -112,6 +115,71 @@ describe("a fused rollout", function()
         method = method }, 1e-11)
     end)
   end
+
+  -- K(p) = |p|^2 / 2 and V a swish network of an HGN.
+  local function quadratic_case(changes)
+    torus.manual_seed(4)
+    local V = energy.dense(2, { width = 8, layers = 2, activation = "swish",
+      layer = DOUBLE })
+    local case = { H = torus.separable(energy.quadratic(), V),
+      parameters = V:parameters(), dt = 0.3,
+      q = torus.randn({ 5, 2 }, DOUBLE), p = torus.randn({ 5, 2 }, DOUBLE) }
+    for key, value in pairs(changes) do case[key] = value end
+    return case
+  end
+
+  for _, method in ipairs(schemes.names(schemes.is_fused)) do
+    it("takes a quadratic K: " .. method, function()
+      compare(quadratic_case { method = method }, 1e-11)
+      compare(conv_case { method = method, H = torus.separable(energy.quadratic(),
+        conv_case({}).H.V), parameters = {} }, 1e-11)
+    end)
+  end
+
+  local function damps(row)
+    return schemes.is_fused(row) and (not row.splitting or row.order <= 2)
+  end
+
+  for _, method in ipairs(schemes.names(damps)) do
+    it("takes friction of a quadratic K: " .. method, function()
+      compare(quadratic_case { method = method, friction = 0.7 }, 1e-11)
+      for _, shape in ipairs { { 1 }, { 2 }, { 1, 1 }, { 1, 2 }, {} } do
+        local D = (torus.rand(shape, DOUBLE) + 0.2):detach()
+        D = torus.variable(D)
+        local case = quadratic_case { method = method, friction = D }
+        table.insert(case.parameters, D)
+        compare(case, 1e-11)
+      end
+      if schemes.is_reversible(schemes.of(method)) then
+        compare(quadratic_case { method = method, friction = 0.7,
+          backprop = "reversible" }, 1e-11)
+      end
+    end)
+  end
+
+  it("takes a learned friction of networks in Runge-Kutta schemes", function()
+    local D = friction.new("constant", 2, DOUBLE)
+    for _, method in ipairs { "euler", "rk4" } do
+      local case = separable_case { method = method, friction = D }
+      table.insert(case.parameters, D:parameters()[1])
+      compare(case, 1e-11)
+    end
+  end)
+
+  it("leaves friction that varies to the general path", function()
+    local varying = { function(q) return q * q end, torus.rand({ 5, 1 }, DOUBLE),
+      torus.rand({ 5, 2 }, DOUBLE), torus.rand { 1 } }
+    for _, D in ipairs(varying) do
+      local case = quadratic_case { friction = D }
+      raises("friction: there is no fused kernel with it", function()
+        torus.integrate { H = case.H, q = case.q, p = case.p, friction = D, fused = true }
+      end)
+    end
+    local case = separable_case {}
+    raises("friction: there is no fused kernel with it", function()
+      torus.integrate { H = case.H, q = case.q, p = case.p, friction = 0.1, fused = true }
+    end)
+  end)
 
   it("takes odd sizes, no steps, one step and steps backward", function()
     for _, changes in ipairs { { batch = 1 }, { batch = 3 }, { batch = 17 },
@@ -177,6 +245,24 @@ describe("a fused rollout", function()
       torus.no_grad(function()
         torus.integrate { H = case.H, q = q, p = case.p, steps = 1 << 60 }
       end)
+    end)
+  end)
+
+  it("takes the kind alone of a quadratic energy", function()
+    local q = torus.ones(2, 3)
+    local steps = { networks = { { kind = "quadratic" }, { kind = "quadratic" } },
+      steps = 1, dt = 1, method = "euler" }
+    local found = torus.network_rollout(q, q * 2, steps)
+    assert.are.equal(3, found[2][1][1]:item())   -- q + p dt
+    local more = { { kind = "quadratic", layers = 2 }, { kind = "quadratic" } }
+    raises("network_rollout: unknown option", function()
+      torus.network_rollout(q, q, { networks = more })
+    end)
+    raises("got a quadratic energy", function()
+      torus.network_field(q, q, { networks = { { kind = "quadratic" } } })
+    end)
+    raises("network_rollout: expected a number or a tensor as dt, got nan", function()
+      torus.network_rollout(q, q, { networks = steps.networks, dt = 0 / 0 })
     end)
   end)
 

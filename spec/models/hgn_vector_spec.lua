@@ -50,6 +50,19 @@ describe("A vector phase space", function()
     end)
   end
 
+  it("runs by the fused kernels, with friction too", function()
+    for _, changes in ipairs { { kinetic = "quadratic",
+      energy_activation = "swish", friction = "constant" }, { kinetic = "network" },
+      { hamiltonian = "joint", variant = "euler", friction = "constant" } } do
+      local model = small(changes)
+      local q, p = model:infer(some_frames(model, 3))
+      local fast = model:rollout(q, p, { steps = 20, fused = true })
+      local general = model:rollout(q, p, { steps = 20, fused = false })
+      assert.is_true((fast.q - general.q):abs():max():item() < 1e-13)
+      assert.is_true((fast.p - general.p):abs():max():item() < 1e-13)
+    end
+  end)
+
   it("has states of its dimension, forward and backward", function()
     local model = small()
     local q, p = model:infer(some_frames(model, 3))

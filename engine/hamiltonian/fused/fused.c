@@ -7,7 +7,8 @@
 
 static bool check_net(const torus_net *net, const char *name,
                       torus_status *status) {
-  if (net->layers < 1 || net->layers > TORUS_NET_LAYERS) {
+  int least = net->kind == TORUS_NET_QUADRATIC ? 0 : 1;
+  if (net->layers < least || net->layers > TORUS_NET_LAYERS) {
     return torus_status_fail(status, TORUS_EINVAL,
                              "hamiltonian: expected 1 to %d hidden layers in "
                              "%s, got %d",
@@ -30,14 +31,28 @@ static bool check_net(const torus_net *net, const char *name,
   return true;
 }
 
+/* In a sample of its input. */
+static int64_t numbers_in(const torus_net *net) {
+  int64_t points = net->kind == TORUS_NET_CONV ? net->height * net->width : 1;
+  return points * net->sizes[0];
+}
+
 bool torus_hamiltonian_check(const torus_hamiltonian *h, torus_status *status) {
   const torus_net *k = &h->nets[0], *v = &h->nets[1];
+  bool quadratic =
+      k->kind == TORUS_NET_QUADRATIC || v->kind == TORUS_NET_QUADRATIC;
   if (!torus_dtype_is_float(h->dtype)) {
     return torus_status_fail(status, TORUS_EINVAL,
                              "hamiltonian: expected float32 or float64, got %s",
                              torus_dtype_name(h->dtype));
   }
   if (!h->separable) {
+    if (k->kind == TORUS_NET_QUADRATIC) {
+      return torus_status_fail(status, TORUS_EINVAL,
+                               "hamiltonian: expected a dense or "
+                               "convolutional network as joint H(q, p), got "
+                               "a quadratic energy");
+    }
     if (!check_net(k, "H", status)) return false;
     if (k->sizes[0] % 2 == 0) return true;
     return torus_status_fail(status, TORUS_EINVAL,
@@ -46,6 +61,7 @@ bool torus_hamiltonian_check(const torus_hamiltonian *h, torus_status *status) {
                              (long long)k->sizes[0]);
   }
   if (!check_net(k, "K", status) || !check_net(v, "V", status)) return false;
+  if (quadratic && numbers_in(k) == numbers_in(v)) return true;
   bool conv = k->kind == TORUS_NET_CONV;
   bool same = k->kind == v->kind && k->sizes[0] == v->sizes[0];
   if (conv) same = same && k->height == v->height && k->width == v->width;
@@ -53,13 +69,11 @@ bool torus_hamiltonian_check(const torus_hamiltonian *h, torus_status *status) {
   return torus_status_fail(status, TORUS_EINVAL,
                            "hamiltonian: expected K and V of one kind and "
                            "input size, got %lld and %lld inputs",
-                           (long long)k->sizes[0], (long long)v->sizes[0]);
+                           (long long)numbers_in(k), (long long)numbers_in(v));
 }
 
 int64_t torus_hamiltonian_size(const torus_hamiltonian *h) {
-  const torus_net *net = &h->nets[0];
-  int64_t points = net->kind == TORUS_NET_CONV ? net->height * net->width : 1;
-  return points * net->sizes[0] / (h->separable ? 1 : 2);
+  return numbers_in(&h->nets[0]) / (h->separable ? 1 : 2);
 }
 
 /* Whether the sizes of trajectory and tape are far from overflow. An upper
@@ -72,13 +86,31 @@ static bool rollout_is_countable(const torus_rollout *r) {
     bool conv = net->kind == TORUS_NET_CONV;
     double points = conv ? (double)net->height * (double)net->width : 1;
     for (int l = 0; l <= net->layers; l++)
-      activations += 4 * (points * (double)net->sizes[l] + 64);
+      activations += 5 * (points * (double)net->sizes[l] + 64);
   }
   if (r->backprop == TORUS_BACKPROP_STORED)
     width += FUSED_OPS_MAX * activations;
   double samples = r->batch > 0 ? 2 * (double)r->batch : 1;
   double bytes = ((double)r->steps + 2) * samples * width * sizeof(double);
   return bytes <= (double)TORUS_MAX_COUNT;
+}
+
+static bool check_friction(const torus_rollout *r, torus_status *status) {
+  const torus_hamiltonian *h = r->hamiltonian;
+  if (!r->friction) return true;
+  if (r->scheme->splitting && h->nets[0].kind != TORUS_NET_QUADRATIC) {
+    return torus_status_fail(status, TORUS_EINVAL,
+                             "rollout: friction with %s needs a quadratic "
+                             "energy as K, got a network",
+                             r->scheme->name);
+  }
+  if (r->scheme->splitting && r->scheme->order > 2) {
+    return torus_status_fail(status, TORUS_EINVAL,
+                             "rollout: %s would be of second order with "
+                             "friction",
+                             r->scheme->name);
+  }
+  return true;
 }
 
 bool torus_rollout_check(const torus_rollout *r, torus_status *status) {
@@ -109,6 +141,7 @@ bool torus_rollout_check(const torus_rollout *r, torus_status *status) {
                              "splitting scheme such as leapfrog, got %s",
                              name);
   }
+  if (!check_friction(r, status)) return false;
   if (rollout_is_countable(r)) return true;
   return torus_status_fail(status, TORUS_EINVAL,
                            "rollout: %lld steps of a batch of %lld need more "
@@ -168,11 +201,13 @@ bool torus_rollout_forward(const torus_rollout *r, const void *q0,
 bool torus_rollout_backward(const torus_rollout *r, const void *q,
                             const void *p, const void *tape, const void *u_q,
                             const void *u_p, const void *u_energy, void *gq0,
-                            void *gp0, double *gdt, const torus_net_grad *grads,
-                            torus_status *status) {
+                            void *gp0, double *gdt, double *gfriction,
+                            const torus_net_grad *grads, torus_status *status) {
   return is_f32(r->hamiltonian)
              ? fused_rollout_backward_f32(r, q, p, tape, u_q, u_p, u_energy,
-                                          gq0, gp0, gdt, grads, status)
+                                          gq0, gp0, gdt, gfriction, grads,
+                                          status)
              : fused_rollout_backward_f64(r, q, p, tape, u_q, u_p, u_energy,
-                                          gq0, gp0, gdt, grads, status);
+                                          gq0, gp0, gdt, gfriction, grads,
+                                          status);
 }

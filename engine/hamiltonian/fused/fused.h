@@ -7,15 +7,17 @@
  *   dense: a_l = s(W_l a_{l-1} + b_l),     E = w . a_L + c
  *   conv:  a_l = s(W_l * a_{l-1} + b_l),   E = <w, a_L> + c
  *
- * where * is a 3x3 convolution with zero padding of one pixel. Arrays are
- * contiguous, of the Hamiltonian's dtype (float32 or float64), images NHWC:
+ * where * is a 3x3 convolution with zero padding of one pixel. Besides there is
+ * the energy |x|^2 / 2, `quadratic`, without parameters. Arrays are contiguous,
+ * of the Hamiltonian's dtype (float32 or float64), images NHWC:
  *
  *            input        W_l (l < layers)   b_l    w              c
  *   dense    (n, in)      (out, in)          (out)  (1, out)       (1)
  *   conv     (n, h, w, c) (out, in, 3, 3)    (out)  (1, out, h, w) (1)
  *
- * A Hamiltonian is separable, H = K(p) + V(q), or one joint network of q and
- * p, concatenated along the features (dense) or channels (conv). q and p have
+ * A Hamiltonian is separable, H = K(p) + V(q), where either may be quadratic,
+ * or one joint network of q and p, concatenated along the features (dense) or
+ * channels (conv). q and p have
  * `torus_hamiltonian_size` numbers per sample.
  *
  * Backward passes are derived by hand, with the equations in stack.inc, and
@@ -42,9 +44,19 @@
 
 #define TORUS_NET_LAYERS 16
 
-typedef enum torus_net_kind { TORUS_NET_DENSE, TORUS_NET_CONV } torus_net_kind;
+typedef enum torus_net_kind {
+  TORUS_NET_DENSE,
+  TORUS_NET_CONV,
+  TORUS_NET_QUADRATIC /* layers = 0, sizes[0]: numbers in a sample */
+} torus_net_kind;
 
-typedef enum torus_activation { TORUS_SOFTPLUS, TORUS_TANH } torus_activation;
+/* Smooth ones, since the gradient is their derivative; swish is x sigmoid(x).
+ */
+typedef enum torus_activation {
+  TORUS_SOFTPLUS,
+  TORUS_TANH,
+  TORUS_SWISH
+} torus_activation;
 
 typedef struct torus_net {
   torus_net_kind kind;
@@ -123,6 +135,11 @@ typedef struct torus_rollout {
   bool energies;        /* whether to return them */
   bool last_only;       /* of the trajectory, return the last state alone */
   torus_backprop backprop;
+  /* D of dp/dt = -dH/dq - D dH/dp for each number of p in a sample, or
+   * NULL. A splitting scheme, of second order at most and with a quadratic K,
+   * has half of the damping, exp(-D dt / 2), before and after each of its
+   * steps; a Runge-Kutta scheme has it in the field. */
+  const double *friction;
 } torus_rollout;
 
 /* Checks the Hamiltonian, and that the scheme and the options fit it. */
@@ -141,11 +158,11 @@ bool torus_rollout_forward(const torus_rollout *r, const void *q0,
 
 /* q, p, tape: results of the forward pass. u_q, u_p, u_energy: gradients with
  * respect to its outputs; NULL is zero. gq0, gp0: (batch, size); gdt: one
- * number; grads: one for each net. NULL where not wanted. */
+ * number; gfriction: (size); grads: one for each net. NULL where not wanted. */
 bool torus_rollout_backward(const torus_rollout *r, const void *q,
                             const void *p, const void *tape, const void *u_q,
                             const void *u_p, const void *u_energy, void *gq0,
-                            void *gp0, double *gdt, const torus_net_grad *grads,
-                            torus_status *status);
+                            void *gp0, double *gdt, double *gfriction,
+                            const torus_net_grad *grads, torus_status *status);
 
 #endif

@@ -11,7 +11,7 @@ typedef struct known {
 static void emit(fused_program *program, fused_op_kind kind, int net,
                  double c) {
   program->ops[program->count++] = (fused_op){kind, net, c};
-  if (kind <= FUSED_ENERGY) program->evaluations++;
+  if (kind <= FUSED_DAMP) program->entries++;
 }
 
 static void require_gradient(fused_program *program, known *k, int net) {
@@ -37,9 +37,17 @@ static void emit_output(fused_program *program, known *k,
   emit(program, FUSED_OUTPUT, 0, 0);
 }
 
+static void emit_damping(fused_program *program, known *k,
+                         const torus_rollout *r) {
+  if (!r->friction) return;
+  emit(program, FUSED_DAMP, FUSED_K, 0.5);
+  forget(k, FUSED_K);
+}
+
 static void emit_step(fused_program *program, known *k,
                       const torus_rollout *r) {
   const torus_scheme *s = r->scheme;
+  emit_damping(program, k, r);
   for (int i = 0; i <= s->stages; i++) {
     if (s->kick[i] != 0) {
       require_gradient(program, k, FUSED_V);
@@ -52,6 +60,7 @@ static void emit_step(fused_program *program, known *k,
       forget(k, FUSED_V);
     }
   }
+  emit_damping(program, k, r);
   if (!r->last_only) emit_output(program, k, r, false);
 }
 
@@ -74,23 +83,24 @@ const fused_program *fused_plan_program(const fused_plan *plan, int64_t index) {
   return index == 1 ? &plan->first : &plan->later;
 }
 
-int64_t fused_plan_evaluations(const fused_plan *plan, int64_t index) {
-  int64_t count = index > 0 ? plan->before.evaluations : 0;
+int64_t fused_plan_entries(const fused_plan *plan, int64_t index) {
+  int64_t count = index > 0 ? plan->before.entries : 0;
   int64_t steps = index - 1 < plan->steps ? index - 1 : plan->steps;
-  if (steps > 0) count += plan->first.evaluations;
-  if (steps > 1) count += (steps - 1) * plan->later.evaluations;
-  return index > plan->steps + 1 ? count + plan->after.evaluations : count;
+  if (steps > 0) count += plan->first.entries;
+  if (steps > 1) count += (steps - 1) * plan->later.entries;
+  return index > plan->steps + 1 ? count + plan->after.entries : count;
 }
 
 int64_t fused_plan_last(const fused_plan *plan, int64_t index, int op,
                         int net) {
   for (; index >= 0; index--) {
     const fused_program *program = fused_plan_program(plan, index);
-    int64_t at = fused_plan_evaluations(plan, index);
+    int64_t at = fused_plan_entries(plan, index);
     int64_t found = -1;
     for (int i = 0; i < program->count && i <= op; i++) {
-      if (program->ops[i].kind > FUSED_ENERGY) continue;
-      if (program->ops[i].net == net) found = at;
+      fused_op_kind kind = program->ops[i].kind;
+      if (kind > FUSED_DAMP) continue;
+      if (kind != FUSED_DAMP && program->ops[i].net == net) found = at;
       at++;
     }
     if (found >= 0) return found;
@@ -107,12 +117,17 @@ int64_t fused_plan_last(const fused_plan *plan, int64_t index, int op,
 #define PIECES_MAX 16
 #define SUMS_MAX ((size_t)64 << 20)
 
+const torus_net *fused_state_net(const torus_hamiltonian *h) {
+  bool other = h->separable && h->nets[0].kind == TORUS_NET_QUADRATIC;
+  return &h->nets[other];
+}
+
 fused_tiling fused_tiling_of(const torus_hamiltonian *h, int64_t batch,
                              size_t sums) {
   fused_tiling tiling = {.batch = batch, .rows = 1, .pieces = 1};
   /* An empty batch has one empty piece: its sums are zero. */
   if (batch == 0) return tiling;
-  if (h->nets[0].kind == TORUS_NET_DENSE) {
+  if (fused_state_net(h)->kind != TORUS_NET_CONV) {
     const int64_t unit = 8; /* rows of a product's block */
     tiling.rows =
         torus_ceil_div(torus_ceil_div(batch, DENSE_TILES), unit) * unit;

@@ -18,6 +18,7 @@ enum { FUSED_K, FUSED_V };
 typedef enum fused_op_kind {
   FUSED_GRADIENT, /* of `net` at its current argument, and its energy */
   FUSED_ENERGY,   /* the energy alone */
+  FUSED_DAMP,     /* p *= exp(-c dt D); the tape keeps the result */
   FUSED_KICK,     /* p -= c dt dV/dq, of the last gradient of V */
   FUSED_DRIFT,    /* q += c dt dK/dp */
   FUSED_OUTPUT    /* the state, and the networks' last energies, are output */
@@ -29,11 +30,11 @@ typedef struct fused_op {
   double c;
 } fused_op;
 
-#define FUSED_OPS_MAX (4 * TORUS_STAGES_MAX + 8)
+#define FUSED_OPS_MAX (4 * TORUS_STAGES_MAX + 10)
 
 typedef struct fused_program {
   int count;
-  int evaluations;
+  int entries; /* of the tape */
   fused_op ops[FUSED_OPS_MAX];
 } fused_program;
 
@@ -47,11 +48,12 @@ fused_plan fused_plan_of(const torus_rollout *r);
 /* Program 0 is `before`, 1 to steps are steps, steps + 1 is `after`. */
 const fused_program *fused_plan_program(const fused_plan *plan, int64_t index);
 
-/* Evaluations in the programs before this one. */
-int64_t fused_plan_evaluations(const fused_plan *plan, int64_t index);
+/* Entries of the tape in the programs before this one: one for each evaluation
+ * and each damping. */
+int64_t fused_plan_entries(const fused_plan *plan, int64_t index);
 
-/* The last evaluation of `net` up to operation `op` of program `index`, as a
- * number counted from the rollout's start; -1 if there is none. */
+/* The entry of the last evaluation of `net` up to operation `op` of program
+ * `index`, counted from the rollout's start; -1 if there is none. */
 int64_t fused_plan_last(const fused_plan *plan, int64_t index, int op, int net);
 
 /* TORUS_TAPE_LIMIT; specs set another. */
@@ -64,6 +66,10 @@ typedef struct fused_tiling {
   int64_t batch, rows;
   int64_t tiles, pieces, tiles_per_piece;
 } fused_tiling;
+
+/* The network whose input has the form of q and p: a quadratic energy has
+ * none. */
+const torus_net *fused_state_net(const torus_hamiltonian *h);
 
 /* sums: bytes of the gradient sums of a piece, or 0. */
 fused_tiling fused_tiling_of(const torus_hamiltonian *h, int64_t batch,
@@ -87,7 +93,8 @@ fused_tiling fused_tiling_of(const torus_hamiltonian *h, int64_t batch,
   bool fused_rollout_backward_##suffix(                                        \
       const torus_rollout *r, const T *q, const T *p, const T *tape,           \
       const T *u_q, const T *u_p, const T *u_energy, T *gq0, T *gp0,           \
-      double *gdt, const torus_net_grad *grads, torus_status *status);
+      double *gdt, double *gfriction, const torus_net_grad *grads,             \
+      torus_status *status);
 TORUS_FLOAT_DTYPES(FUSED_DECLARE)
 #undef FUSED_DECLARE
 

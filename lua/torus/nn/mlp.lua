@@ -9,6 +9,9 @@ local signature = require "torus.signature"
 
 local MLP = Module.class("MLP")
 
+-- The fused kernels' names of activations.
+local FUSED = { softplus = "softplus", tanh = "tanh", swish = "swish", silu = "swish" }
+
 local RULES = {
   sizes = { required = true, type = "table" },
   activation = { default = "tanh" },
@@ -83,15 +86,14 @@ function MLP:forward(x)
 end
 
 --- The description of the network that the fused kernels read: torus.fused.
--- They know energies per sample of softplus or tanh layers.
+-- They know energies per sample of softplus, tanh or swish (silu) layers.
 -- @treturn ?table nil for any other network
 -- @usage
 -- net = torus.nn.MLP { sizes = { 2, 16, 1 }, scalar = true }
 -- print(net:network().activation)   -- tanh
 function MLP:network()
-  local name = self.activation_name
-  if not self.scalar or not self.plain or #self.sizes < 3
-    or name ~= "softplus" and name ~= "tanh" then
+  local name = FUSED[self.activation_name]
+  if not name or not self.scalar or not self.plain or #self.sizes < 3 then
     return nil
   end
   return { kind = "dense", activation = name, layers = #self.sizes - 2,

@@ -135,6 +135,32 @@ TEST(slopes_are_accurate) {
   CHECK(worst32 <= 4e-7 && worst64 <= 8e-16, "tanh: %g, %g", worst32, worst64);
 }
 
+/* Slope and curvature have zeros: compared with their size of about 1, values
+ * with x. */
+TEST(swish_has_its_first_two_derivatives) {
+  static float c32[COUNT];
+  static double c64[COUNT];
+  spread(-30, 30);
+  torus_vec_swish_slope_f32(COUNT, x32, y32, s32, c32);
+  torus_vec_swish_slope_f64(COUNT, x64, y64, s64, c64);
+  double worst32 = 0, worst64 = 0;
+  for (int i = 0; i < 2 * COUNT; i++) {
+    bool single = i < COUNT;
+    int k = i % COUNT;
+    long double x = single ? (long double)x32[k] : (long double)x64[k];
+    long double s = exact_sigmoid(x), size = fmaxl(1, fabsl(x));
+    long double y = single ? (long double)y32[k] : (long double)y64[k];
+    long double slope = single ? (long double)s32[k] : (long double)s64[k];
+    long double bend = single ? (long double)c32[k] : (long double)c64[k];
+    long double error = fabsl(y - x * s) / size;
+    error = fmaxl(error, fabsl(slope - s - x * s * (1 - s)));
+    error = fmaxl(error, fabsl(bend - s * (1 - s) * (2 + x * (1 - 2 * s))));
+    double *worst = single ? &worst32 : &worst64;
+    *worst = fmax(*worst, (double)error);
+  }
+  CHECK(worst32 <= 4e-7 && worst64 <= 8e-16, "%g, %g", worst32, worst64);
+}
+
 static bool same_double(double a, double b) {
   return (isnan(a) && isnan(b)) || (a == b && signbit(a) == signbit(b));
 }
@@ -222,6 +248,7 @@ TEST(results_do_not_depend_on_the_position_in_an_array) {
 int main(void) {
   RUN_EACH_ISA(functions_are_accurate_over_their_range);
   RUN_EACH_ISA(slopes_are_accurate);
+  RUN_EACH_ISA(swish_has_its_first_two_derivatives);
   RUN_EACH_ISA(special_values_are_libm_s);
   RUN_EACH_ISA(results_do_not_depend_on_the_position_in_an_array);
   return check_report();

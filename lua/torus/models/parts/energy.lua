@@ -143,9 +143,8 @@ function Dense:forward(x)
 end
 
 --- The description of the network that the fused kernels read: torus.fused.
--- @treturn ?table nil for an activation that they don't have
+-- @treturn table
 function Dense:network()
-  if self.activation_name == "swish" then return nil end
   return { kind = "dense", activation = self.activation_name,
     layers = self.layers, readout_bias = false, parameters = self:parameters() }
 end
@@ -184,6 +183,10 @@ end
 function Quadratic:forward(p)
   return (p * p):reshape(p:size(1), -1):sum(2) * 0.5
 end
+
+--- The description that the fused kernels read: torus.fused.
+-- @treturn table
+function Quadratic:network() return { kind = "quadratic" } end
 
 --- The flow of dp/dt = -D dK/dp = -D p, for torus.friction: exact.
 -- @tparam tensor p (batch, ...)

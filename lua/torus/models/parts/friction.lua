@@ -30,6 +30,9 @@ local Constant = Module.class("ConstantFriction")
 
 function Constant:forward() return (self.raw * SCALE):softplus() end
 
+-- That it does not depend on q: torus.friction.
+Constant.constant = Constant.forward
+
 local Network = Module.class("NetworkFriction")
 
 function Network:forward(q) return (self.net(q) + RAW):softplus() end

@@ -34,12 +34,14 @@ static inline int64_t direct_points(const torus_net *net) {
 }
 
 static inline int64_t direct_weight_count(const torus_net *net, int l) {
+  if (net->kind == TORUS_NET_QUADRATIC) return 0;
   int taps = net->kind == TORUS_NET_CONV ? 9 : 1;
   if (l == net->layers) return net->sizes[l] * direct_points(net);
   return net->sizes[l] * net->sizes[l + 1] * taps;
 }
 
 static inline int64_t direct_bias_count(const torus_net *net, int l) {
+  if (net->kind == TORUS_NET_QUADRATIC) return 0;
   return l == net->layers ? 1 : net->sizes[l + 1];
 }
 
@@ -47,6 +49,7 @@ static inline int64_t direct_bias_count(const torus_net *net, int l) {
 static inline void direct_fill(torus_net *net) {
   for (int l = 0; l <= net->layers; l++) {
     int64_t count = direct_weight_count(net, l);
+    if (count == 0) continue;
     int64_t fan = l == net->layers ? count : count / net->sizes[l + 1];
     net->weights[l] = direct_numbers(count, 1.5 / sqrt((double)fan));
     net->biases[l] = direct_numbers(direct_bias_count(net, l), 0.5);
@@ -87,9 +90,37 @@ static inline void direct_linear(const torus_net *net, int l, bool back,
             }
 }
 
+/* s(z) and its derivative. */
+static inline double direct_activation(torus_activation s, double z,
+                                       double *slope) {
+  double sigmoid = 1 / (1 + exp(-z));
+  switch (s) {
+  case TORUS_TANH:
+    *slope = 1 - tanh(z) * tanh(z);
+    return tanh(z);
+  case TORUS_SWISH:
+    *slope = sigmoid * (1 + z * (1 - sigmoid));
+    return z * sigmoid;
+  default:
+    *slope = sigmoid;
+    return log1p(exp(z));
+  }
+}
+
+static inline double direct_quadratic(const torus_net *net, const double *x,
+                                      double *g) {
+  double energy = 0;
+  for (int64_t i = 0; i < net->sizes[0]; i++) {
+    energy += x[i] * x[i] / 2;
+    if (g) g[i] = x[i];
+  }
+  return energy;
+}
+
 /* Energy of one sample and its gradient g (may be NULL). */
 static inline double direct_energy(const torus_net *net, const double *x,
                                    double *g) {
+  if (net->kind == TORUS_NET_QUADRATIC) return direct_quadratic(net, x, g);
   int64_t points = direct_points(net), top = net->layers;
   double *a[TORUS_NET_LAYERS + 1] = {0}, *slope[TORUS_NET_LAYERS + 1] = {0};
   for (int l = 0; l <= top; l++) {
@@ -102,9 +133,7 @@ static inline double direct_energy(const torus_net *net, const double *x,
     const double *bias = net->biases[l - 1];
     for (int64_t i = 0; i < count; i++) {
       double z = a[l][i] + (bias ? bias[i % net->sizes[l]] : 0);
-      bool tangent = net->activation == TORUS_TANH;
-      a[l][i] = tangent ? tanh(z) : log1p(exp(z));
-      slope[l][i] = tangent ? 1 - tanh(z) * tanh(z) : 1 / (1 + exp(-z));
+      a[l][i] = direct_activation(net->activation, z, &slope[l][i]);
     }
   }
   int64_t channels = net->sizes[top];
@@ -159,6 +188,26 @@ static inline double direct_hamiltonian(const torus_hamiltonian *h,
 
 /* --- rollouts of one sample by name, written out for each scheme --- */
 
+/* D of the rollout, or NULL. */
+static const double *direct_friction;
+
+/* dH/dq + D dH/dp, and dH/dp. */
+static inline void direct_field(const torus_hamiltonian *h, int64_t n,
+                                const double *q, const double *p, double *dq,
+                                double *dp) {
+  direct_hamiltonian(h, q, p, dq, dp);
+  for (int64_t i = 0; direct_friction && i < n; i++) {
+    dq[i] += direct_friction[i] * dp[i];
+  }
+}
+
+/* dp/dt = -D p over a time, where the scheme is a splitting one. */
+static inline void direct_damp(const char *scheme, int64_t n, double time,
+                               double *p) {
+  if (!direct_friction || !torus_scheme_find(scheme)->splitting) return;
+  for (int64_t i = 0; i < n; i++) p[i] *= exp(-direct_friction[i] * time);
+}
+
 static inline void direct_shift(int64_t n, double f, const double *d,
                                 double *x) {
   for (int64_t i = 0; i < n; i++) x[i] += f * d[i];
@@ -187,7 +236,7 @@ static inline void direct_rk4(const torus_hamiltonian *h, int64_t n, double dt,
     memcpy(xp, p, (size_t)n * sizeof *p);
     direct_shift(n, reach[i] * dt, dp, xq);
     direct_shift(n, -reach[i] * dt, dq, xp);
-    direct_hamiltonian(h, xq, xp, dq, dp);
+    direct_field(h, n, xq, xp, dq, dp);
     direct_shift(n, weight[i] / 6, dp, sq);
     direct_shift(n, -weight[i] / 6, dq, sp);
   }
@@ -217,7 +266,7 @@ static inline void direct_row(const torus_hamiltonian *h, const char *name,
       direct_shift(n, s->a[i][j] * dt, k + (2 * j + 1) * n, xq);
       direct_shift(n, -s->a[i][j] * dt, k + 2 * j * n, xp);
     }
-    direct_hamiltonian(h, xq, xp, k + 2 * i * n, k + (2 * i + 1) * n);
+    direct_field(h, n, xq, xp, k + 2 * i * n, k + (2 * i + 1) * n);
   }
   for (int i = 0; !s->splitting && i < stages; i++) {
     direct_shift(n, s->b[i] * dt, k + (2 * i + 1) * n, q);
@@ -229,8 +278,9 @@ static inline void direct_row(const torus_hamiltonian *h, const char *name,
 static inline void direct_step(const torus_hamiltonian *h, const char *scheme,
                                int64_t n, double dt, double *q, double *p) {
   double *dq = malloc((size_t)(2 * n) * sizeof *dq), *dp = dq + n;
+  direct_damp(scheme, n, dt / 2, p);
   if (strcmp(scheme, "euler") == 0) {
-    direct_hamiltonian(h, q, p, dq, dp);
+    direct_field(h, n, q, p, dq, dp);
     direct_shift(n, dt, dp, q);
     direct_shift(n, -dt, dq, p);
   } else if (strcmp(scheme, "symplectic_euler") == 0) {
@@ -250,6 +300,7 @@ static inline void direct_step(const torus_hamiltonian *h, const char *scheme,
   } else {
     direct_row(h, scheme, n, dt, q, p);
   }
+  direct_damp(scheme, n, dt / 2, p);
   free(dq);
 }
 
@@ -259,6 +310,7 @@ static inline void direct_rollout(const torus_rollout *r, const double *q0,
                                   double *energy) {
   int64_t n = torus_hamiltonian_size(r->hamiltonian), all = r->batch * n;
   size_t bytes = (size_t)n * sizeof *q;
+  direct_friction = r->friction;
   for (int64_t b = 0; b < r->batch; b++) {
     memcpy(q + b * n, q0 + b * n, bytes);
     memcpy(p + b * n, p0 + b * n, bytes);

@@ -39,6 +39,9 @@ static result differences(problem *p) {
     r.gp0[i] = difference(p, &p->p0[i]);
   }
   *r.gdt = difference(p, &p->r.dt);
+  for (int64_t i = 0; p->friction && i < p->size; i++) {
+    r.gfriction[i] = difference(p, &p->friction[i]);
+  }
   double *gw = r.gw;
   for (int i = 0; i < (p->h.separable ? 2 : 1); i++) {
     torus_net *net = &p->h.nets[i];

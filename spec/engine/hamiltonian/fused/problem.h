@@ -19,6 +19,7 @@ typedef struct kind {
 
 #define DENSE .kind = TORUS_NET_DENSE
 #define CONV .kind = TORUS_NET_CONV
+#define QUADRATIC .kind = TORUS_NET_QUADRATIC
 
 static const kind kinds[] = {
     {"dense K + V",
@@ -35,7 +36,29 @@ static const kind kinds[] = {
      {{CONV, TORUS_SOFTPLUS, 2, {2, 3, 5}, 4, 4},
       {CONV, TORUS_SOFTPLUS, 1, {2, 4}, 4, 4}}},
     {"conv H", false, {{CONV, TORUS_TANH, 2, {4, 3, 2}, 5, 3}}},
+    {"dense swish K + V",
+     true,
+     {{DENSE, TORUS_SWISH, 1, {2, 7}}, {DENSE, TORUS_SWISH, 3, {2, 18, 3, 6}}}},
+    {"conv swish H", false, {{CONV, TORUS_SWISH, 2, {4, 3, 2}, 5, 3}}},
+    {"quadratic K + dense V",
+     true,
+     {{QUADRATIC, .sizes = {3}}, {DENSE, TORUS_SWISH, 2, {3, 18, 5}}}},
+    {"conv K + quadratic V",
+     true,
+     {{CONV, TORUS_SOFTPLUS, 2, {2, 3, 5}, 4, 4}, {QUADRATIC, .sizes = {32}}}},
+    {"quadratic K + dense V, friction",
+     true,
+     {{QUADRATIC, .sizes = {2}}, {DENSE, TORUS_SOFTPLUS, 2, {2, 18, 5}}}},
+    {"quadratic K + conv V, friction",
+     true,
+     {{QUADRATIC, .sizes = {32}}, {CONV, TORUS_TANH, 2, {2, 3, 5}, 4, 4}}},
+    {"dense H, friction", false, {{DENSE, TORUS_TANH, 2, {4, 5, 7}}}},
 };
+
+/* Those with friction say so in their name. */
+static inline bool has_friction(const kind *k) {
+  return strstr(k->name, "friction") != NULL;
+}
 
 #define KINDS ((int)(sizeof kinds / sizeof *kinds))
 
@@ -45,6 +68,7 @@ typedef struct problem {
   int64_t size, states;
   double *q0, *p0;
   double *uq, *up, *ue; /* a random linear functional of the results */
+  double *friction;     /* r's, or NULL */
 } problem;
 
 static inline problem problem_new(const kind *k, const char *scheme,
@@ -65,6 +89,9 @@ static inline problem problem_new(const kind *k, const char *scheme,
   p.uq = direct_numbers(p.states * batch * p.size, 1);
   p.up = direct_numbers(p.states * batch * p.size, 1);
   p.ue = direct_numbers(p.states * batch, 1);
+  if (has_friction(k)) p.friction = direct_numbers(p.size, 0.5);
+  for (int64_t i = 0; p.friction && i < p.size; i++) p.friction[i] += 0.6;
+  p.r.friction = p.friction;
   return p;
 }
 
@@ -72,6 +99,7 @@ static inline void problem_clear(problem *p) {
   for (int i = 0; i < (p->h.separable ? 2 : 1); i++)
     direct_clear(&p->h.nets[i]);
   free(p->q0), free(p->p0), free(p->uq), free(p->up), free(p->ue);
+  free(p->friction);
 }
 
 /* Everything that a forward and a backward pass give, as float64 in one
@@ -79,7 +107,7 @@ static inline void problem_clear(problem *p) {
 typedef struct result {
   int64_t count, trajectory, weights; /* numbers; before and in the weights */
   double *all;
-  double *q, *p, *e, *gq0, *gp0, *gdt, *gw;
+  double *q, *p, *e, *gq0, *gp0, *gdt, *gfriction, *gw;
 } result;
 
 static inline result result_new(const problem *p) {
@@ -93,7 +121,8 @@ static inline result result_new(const problem *p) {
   }
   int64_t states = torus_rollout_states(&p->r);
   r.trajectory = states * (2 * n + p->r.batch);
-  r.count = r.trajectory + 2 * n + 1 + r.weights;
+  int64_t friction = p->friction ? p->size : 0;
+  r.count = r.trajectory + 2 * n + 1 + friction + r.weights;
   r.all = calloc((size_t)r.count, sizeof(double));
   r.q = r.all;
   r.p = r.q + states * n;
@@ -101,7 +130,8 @@ static inline result result_new(const problem *p) {
   r.gq0 = r.all + r.trajectory;
   r.gp0 = r.gq0 + n;
   r.gdt = r.gp0 + n;
-  r.gw = r.gdt + 1;
+  r.gfriction = r.gdt + 1;
+  r.gw = r.gfriction + friction;
   return r;
 }
 
@@ -180,7 +210,8 @@ static inline result solve(const problem *p) {
   bool ok = torus_rollout_check(&r, &status) &&
             torus_rollout_forward(&r, q0, p0, q, pp, e, tape, &status) &&
             torus_rollout_backward(&r, q, pp, tape, uq, up, ue, gq0, gp0,
-                                   out.gdt, grads, &status);
+                                   out.gdt, p->friction ? out.gfriction : NULL,
+                                   grads, &status);
   CHECK(ok, "%s", status.message);
   torus_free(tape);
   from_dtype(d, q, out.q, states * n);
@@ -214,7 +245,9 @@ static inline double distance(const double *x, const double *y, int64_t count) {
 }
 
 static inline bool supports(const kind *k, const torus_scheme *s) {
-  return torus_scheme_is_fused(s) && (k->separable || !s->splitting);
+  if (!torus_scheme_is_fused(s) || (!k->separable && s->splitting))
+    return false;
+  return !has_friction(k) || !s->splitting || s->order <= 2;
 }
 
 #define EACH_SCHEME(s)                                                         \
@@ -230,11 +263,14 @@ static inline void compare_gradients(const char *what, const problem *p,
   /* dt's is a sum of terms as large as the weights' that may cancel. */
   double scale = fmax(fabs(*want->gdt), largest(want->gw, want->weights));
   double dt = scale > 0 ? fabs(*got->gdt - *want->gdt) / scale : 0;
+  int64_t rates = p->friction ? p->size : 0;
+  double df = distance(got->gfriction, want->gfriction, rates);
   double dw = distance(got->gw, want->gw, got->weights);
-  CHECK(dq <= limit && dp <= limit && dt <= limit && dw <= limit,
-        "%s, %s, batch %d, %d steps of %g: q0 %g, p0 %g, dt %g, weights %g",
+  CHECK(dq <= limit && dp <= limit && dt <= limit && dw <= limit && df <= limit,
+        "%s, %s, batch %d, %d steps of %g: q0 %g, p0 %g, dt %g, weights %g, "
+        "friction %g",
         what, p->r.scheme->name, (int)p->r.batch, (int)p->r.steps, p->r.dt, dq,
-        dp, dt, dw);
+        dp, dt, dw, df);
 }
 
 #endif
