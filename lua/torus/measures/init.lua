@@ -16,6 +16,7 @@ local parts = {
   polynomial = "torus.measures.polynomial",
   lasso = "torus.measures.lasso",
   symetric = "torus.measures.symetric",
+  convergence = "torus.measures.convergence",
 }
 
 return setmetatable(M, {

@@ -19,6 +19,7 @@ local integrate = require "torus.integrate"
 local options = require "torus.options"
 local signature = require "torus.signature"
 local size = require "torus.models.parts.size"
+local posteriors = require "torus.models.nhf.posterior"
 local priors = require "torus.models.nhf.prior"
 local engine = require "torus.engine"
 
@@ -43,22 +44,23 @@ M.rules = {
   -- sigma and beta of the soft-uniform density.
   prior_width = { default = 4, type = "number", above = 0 },
   prior_sharpness = { default = 4, type = "number", above = 0 },
+  -- f(p | q): torus.models.nhf.posterior. "flow" has so many couplings.
+  posterior = { default = "diagonal", choices = posteriors.names },
+  couplings = { default = 4, type = "integer", min = 1, max = 64 },
   -- Factor of the Hamiltonians' initial weights.
   energy_gain = { default = 1, type = "number", above = 0 },
   -- Of the parameters and of all that is computed.
   dtype = { default = "float32", choices = { "float32", "float64" } },
 }
 
-local LOG_2PI = math.log(2 * math.pi)
-
 -- --- one flow -------------------------------------------------------------------
 
 local Flow = Module.class("Flow")
 
-local function new_flow(c, net)
+local function new_flow(c, energy)
   local self = Module.instance(Flow, {})
-  self:register("K", net(1, "softplus", true))
-  self:register("V", net(1, "softplus", true))
+  self:register("K", energy())
+  self:register("V", energy())
   self.hamiltonian = hamiltonian.separable(self.K, self.V)
   initialise.scale_weights(self, c.energy_gain)
   return self
@@ -86,6 +88,9 @@ local NHF = Module.class("NHF")
 -- @tparam[opt="normal"] string config.prior or "soft_uniform"
 -- @tparam[opt=4] number config.prior_width sigma of the soft-uniform density
 -- @tparam[opt=4] number config.prior_sharpness beta of the soft-uniform density
+-- @tparam[opt="diagonal"] string config.posterior f(p | q): a normal density with
+-- independent numbers, "full" with any covariance, "flow" any shape
+-- @tparam[opt=4] integer config.couplings of the "flow"
 -- @tparam[opt=1] number config.energy_gain factor of the Hamiltonians' initial
 -- weights
 -- @tparam[opt="float32"] string config.dtype or "float64"
@@ -98,23 +103,22 @@ local NHF = Module.class("NHF")
 -- loss = -model(q):mean()   -- the negative ELBO
 function M.new(config, generator)
   local c = options.resolve("nhf", config, M.rules)
-  -- K and V of every flow, and the two networks of f_psi.
-  size.check("nhf", 2 * (c.flows + 1) * size.stack(c.dimension, c.width, c.depth,
-    c.dimension), c.dtype)
+  -- K and V of every flow, and the networks of f_psi.
+  size.check("nhf", 2 * c.flows * size.stack(c.dimension, c.width, c.depth, 1)
+    + posteriors.count(c), c.dtype)
   local self = Module.instance(NHF, { config = c })
-  local function net(outputs, activation, scalar)
+  local function energy()
     local sizes = { c.dimension }
     for i = 1, c.depth do sizes[i + 1] = c.width end
-    sizes[#sizes + 1] = outputs
-    return MLP.new { sizes = sizes, activation = activation, scalar = scalar,
+    sizes[#sizes + 1] = 1
+    return MLP.new { sizes = sizes, activation = "softplus", scalar = true,
       dtype = c.dtype, generator = generator }
   end
   self.flow = {}
   for i = 1, c.flows do
-    self.flow[i] = self:register("flow" .. i, new_flow(c, net))
+    self.flow[i] = self:register("flow" .. i, new_flow(c, energy))
   end
-  self:register("mean", net(c.dimension, "relu", false))
-  self:register("log_std", net(c.dimension, "relu", false))
+  self.posterior = posteriors.new(self, c, generator)
   self.prior = priors.new(c)
   return self
 end
@@ -216,13 +220,11 @@ local NOISE = { epsilon = {}, generator = {} }
 -- log_pi, log_f = model:terms(q, { generator = torus.generator(1) })
 function NHF:terms(q, opts)
   local o = options.resolve("nhf:terms", opts, NOISE)
-  local mean, log_std = self:encode(q)
+  check_rows(self, "terms", "q", q)
   local epsilon = o.epsilon or engine.randn(q.shape,
     { dtype = self.config.dtype, generator = o.generator })
   options.tensor("nhf:terms", "epsilon", epsilon, q.shape)
-  local p = mean + log_std:exp() * epsilon
-  local log_f = (epsilon:square() * -0.5 - log_std):sum(2)
-    - 0.5 * LOG_2PI * self.config.dimension
+  local p, log_f = self.posterior:sample(q, epsilon)
   return self:log_joint(q, p), log_f
 end
 

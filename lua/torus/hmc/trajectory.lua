@@ -1,0 +1,110 @@
+--- One transition of Hamiltonian Monte Carlo: leapfrog steps and the decision
+-- between their end and their start, for all chains at once.
+--
+-- The momenta r are standard normal and a scale L turns them into velocities,
+-- dq/dt = L r, dr/dt = L^T grad ln f(q): the motion with the mass matrix
+-- (L L^T)^-1. A vector as L is a diagonal matrix.
+-- @module torus.hmc.trajectory
+local engine = require "torus.engine"
+local options = require "torus.options"
+
+local M = {}
+
+--- ln f at q and its gradient.
+-- @tparam function log_density of (chains, d), returns (chains)
+-- @tparam tensor q (chains, d)
+-- @treturn table q, nats (chains) and slope (chains, d), nothing of it recorded
+-- @raise where log_density returns anything else than a number for each chain
+-- @usage
+-- trajectory = require "torus.hmc.trajectory"
+-- point = trajectory.point(function(q) return q:square():sum(2) * -0.5 end,
+--   torus.ones(1, 2))
+-- print(point.nats, point.slope)   -- -1; -1 -1
+function M.point(log_density, q)
+  local leaf = engine.variable(q)
+  local nats = log_density(leaf)
+  if not engine.is_tensor(nats) or nats:dim() ~= 1
+    or nats:size(1) ~= q:size(1) then
+    options.raise("hmc: log_density: expected one number for each chain, shape "
+      .. "(%d), got %s", q:size(1), engine.is_tensor(nats)
+        and options.shape_text(nats) or options.show(nats))
+  end
+  local slope = engine.grad(nats:sum(), leaf)
+  return { q = q, nats = nats:detach():to(q.dtype), slope = slope:detach() }
+end
+
+-- L r and L^T g for rows r and g.
+local function pushed(scale, r)
+  if scale:dim() == 1 then return r * scale end
+  return r:matmul(scale:transpose())
+end
+local function pulled(scale, g)
+  if scale:dim() == 1 then return g * scale end
+  return g:matmul(scale)
+end
+
+--- Leapfrog steps.
+-- @tparam function log_density
+-- @tparam table from a point
+-- @tparam tensor r (chains, d), momenta
+-- @tparam table o scale, step_size, steps
+-- @treturn table the point at the end
+-- @treturn tensor r there
+-- @usage
+-- trajectory = require "torus.hmc.trajectory"
+-- normal = function(q) return q:square():sum(2) * -0.5 end
+-- start = trajectory.point(normal, torus.ones(1, 1))
+-- point, r = trajectory.leapfrog(normal, start, torus.zeros(1, 1),
+--   { scale = torus.ones(1), step_size = 0.1, steps = 10 })
+-- print(point.q)   -- about cos 1
+function M.leapfrog(log_density, from, r, o)
+  local point, step = from, o.step_size
+  r = r + pulled(o.scale, point.slope) * (step / 2)
+  for i = 1, o.steps do
+    point = M.point(log_density, point.q + pushed(o.scale, r) * step)
+    r = r + pulled(o.scale, point.slope) * (i < o.steps and step or step / 2)
+  end
+  return point, r
+end
+
+local function kinetic(r) return r:square():sum(2) * 0.5 end
+
+-- The rows of a where `which` (chains) is true, else those of b.
+local function chosen(which, a, b)
+  return engine.where(which:unsqueeze(2):expand(a.shape), a, b)
+end
+
+--- A transition.
+-- @tparam function log_density
+-- @tparam table from a point
+-- @tparam table o scale, step_size, steps, max_energy_error
+-- @tparam generator generator
+-- @treturn table the point after it
+-- @treturn table acceptance (chains), the probability of each proposal; diverged
+-- (chains), whether its energy is off by more than max_energy_error or not a
+-- number; proposal and momenta at the end of the trajectory
+-- @usage
+-- trajectory = require "torus.hmc.trajectory"
+-- normal = function(q) return q:square():sum(2) * -0.5 end
+-- start = trajectory.point(normal, torus.ones(5, 1))
+-- point, about = trajectory.transition(normal, start, { scale = torus.ones(1),
+--   step_size = 0.1, steps = 10, max_energy_error = 1000 }, torus.generator(1))
+-- print(about.acceptance:min():item() > 0.99)   -- true
+function M.transition(log_density, from, o, generator)
+  local like = { dtype = from.q.dtype, generator = generator }
+  local r = engine.randn(from.q.shape, like)
+  local point, last = M.leapfrog(log_density, from, r, o)
+  local gain = point.nats - kinetic(last) - (from.nats - kinetic(r))
+  -- An energy that is not a number is an infinite one.
+  gain = engine.where(gain:eq(gain), gain, -math.huge)
+  local acceptance = gain:clamp(-math.huge, 0):exp()
+  local accepted = engine.rand(acceptance.shape, like):lt(acceptance)
+  return {
+    q = chosen(accepted, point.q, from.q),
+    nats = engine.where(accepted, point.nats, from.nats),
+    slope = chosen(accepted, point.slope, from.slope),
+  }, { acceptance = acceptance, diverged = gain:lt(-o.max_energy_error),
+    proposal = point.q, momenta = last }
+end
+
+return M
