@@ -40,6 +40,16 @@ dependency_cflags := $(patsubst -I%,-isystem %,\
 lua_cflags := $(patsubst -I%,-isystem %,$(call pkg,--cflags-only-I,lua5.4))
 lua_libs := $(or $(call pkg,--libs,lua5.4),-llua5.4)
 edit_libs := $(call pkg,--libs,libedit)
+# Optional, for trainings on several machines: Open MPI, by pkg-config or by
+# its compiler. MPI=no leaves it out.
+MPI ?= yes
+ifneq ($(MPI),no)
+  MPICC ?= mpicc
+  mpicc = $(shell $(MPICC) $(1) 2>/dev/null)
+  mpi_cflags := $(patsubst -I%,-isystem %,$(filter -I%,\
+    $(or $(call pkg,--cflags,ompi-c),$(call mpicc,--showme:compile))))
+  mpi_libs := $(or $(call pkg,--libs,ompi-c),$(call mpicc,--showme:link))
+endif
 
 CFLAGS ?=
 ALL_CFLAGS := -std=gnu11 $(OPTIMIZE) -g -fno-math-errno -fPIC -pthread \
@@ -59,10 +69,11 @@ MODULE_LDFLAGS := -shared -Wl,--exclude-libs,ALL -Wl,-z,nodelete
 engine_c := $(sort $(filter-out engine/binding/%,\
   $(shell find engine -name '*.c')))
 binding_c := $(sort $(filter-out engine/binding/edit.c \
-  engine/binding/environment.c,\
+  engine/binding/environment.c engine/binding/mpi.c,\
   $(wildcard engine/binding/*.c)))
 edit_c := $(if $(edit_libs),$(wildcard engine/binding/edit.c))
 environment_c := engine/binding/environment.c
+mpi_c := $(if $(mpi_libs),engine/binding/mpi.c)
 spec_c := $(sort $(shell find spec/engine -name '*_test.c' 2>/dev/null |\
   grep -E -e '$(or $(TESTS),.)'))
 
@@ -70,6 +81,7 @@ engine_o := $(engine_c:%.c=$(BUILD)/%.o)
 binding_o := $(binding_c:%.c=$(BUILD)/%.o)
 edit_o := $(edit_c:%.c=$(BUILD)/%.o)
 environment_o := $(environment_c:%.c=$(BUILD)/%.o)
+mpi_o := $(mpi_c:%.c=$(BUILD)/%.o)
 spec_o := $(spec_c:%.c=$(BUILD)/%.o)
 specs := $(spec_c:%.c=$(BUILD)/%)
 
@@ -80,7 +92,7 @@ reference := scripts/dev/docs/reference.lua scripts/dev/docs/comments.lua
 
 modules := $(if $(binding_c),$(BUILD)/torus/core.so) \
   $(BUILD)/torus/environment.so \
-  $(if $(edit_c),$(BUILD)/torus/edit.so)
+  $(if $(edit_c),$(BUILD)/torus/edit.so) $(if $(mpi_c),$(BUILD)/torus/mpi.so)
 
 # --- for people ------------------------------------------------------------
 
@@ -235,6 +247,9 @@ $(BUILD)/flags: force
 compile = @mkdir -p $(@D) && echo "  CC   $<" && \
   $(CC) $(ALL_CFLAGS) $(WARNINGS) -MMD -MP -Iengine $(dependency_cflags)
 
+$(BUILD)/engine/binding/mpi.o: engine/binding/mpi.c $(BUILD)/flags
+	$(compile) $(lua_cflags) $(mpi_cflags) -c -o $@ $<
+
 $(BUILD)/engine/binding/%.o: engine/binding/%.c $(BUILD)/flags
 	$(compile) $(lua_cflags) -c -o $@ $<
 
@@ -265,6 +280,9 @@ $(BUILD)/torus/environment.so: $(environment_o)
 $(BUILD)/torus/edit.so: $(edit_o)
 	$(link_module) -o $@ $^ $(edit_libs)
 
+$(BUILD)/torus/mpi.so: $(mpi_o)
+	$(link_module) -o $@ $^ $(mpi_libs)
+
 # libFuzzer brings its own main. No reader gets as far as the kernels, which
 # are slow to build: they come from the usual build.
 readers_o := $(BUILD)/spec/attack/fuzz.o $(binding_o) \
@@ -294,6 +312,6 @@ $(BUILD)/spec/engine/binding/%: spec_libs = $(lua_libs)
 $(filter $(BUILD)/spec/engine/binding/%,$(specs)): | $(modules)
 
 # Kept, or make would take them for intermediate files.
-$(engine_o) $(binding_o) $(edit_o) $(environment_o) $(spec_o):
+$(engine_o) $(binding_o) $(edit_o) $(environment_o) $(mpi_o) $(spec_o):
 
--include $(patsubst %.o,%.d,$(engine_o) $(binding_o) $(edit_o) $(environment_o) $(spec_o))
+-include $(patsubst %.o,%.d,$(engine_o) $(binding_o) $(edit_o) $(environment_o) $(mpi_o) $(spec_o))

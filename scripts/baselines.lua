@@ -33,4 +33,4 @@ local function main(args)
   print(out .. "/table.csv")
 end
 
-command.main(parser, main)
+command.main(parser, main, { processes = true })

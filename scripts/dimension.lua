@@ -61,4 +61,4 @@ local function main(args)
   if found.picture then print(found.picture) end
 end
 
-command.main(parser, main)
+command.main(parser, main, { processes = true })

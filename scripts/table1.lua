@@ -2,6 +2,7 @@
 local argparse = require "argparse"
 local cells = require "torus.experiments.cells"
 local command = require "torus.runs.command"
+local dist = require "torus.dist"
 local report = require "torus.experiments.table1_report"
 local table1 = require "torus.experiments.table1"
 
@@ -48,7 +49,7 @@ local function main(args)
       return table1.measure(model, data, args.scale)
     end,
     changed = function() write(command.check(cells.results(out, all))) end }))
-  write(command.check(cells.results(out, all)))
+  if dist.rank() == 0 then write(command.check(cells.results(out, all))) end
 end
 
-command.main(parser, main)
+command.main(parser, main, { processes = true })

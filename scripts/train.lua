@@ -1,10 +1,13 @@
 --- Trains a model, into a run folder.
 local argparse = require "argparse"
 local command = require "torus.runs.command"
+local dist = require "torus.dist"
+local engine = require "torus.engine"
 local files = require "torus.files"
 local tasks = require "torus.tasks"
 local run = require "torus.runs.run"
 local configuration = require "torus.runs.configuration"
+local shares = require "torus.runs.shares"
 local systems = require "torus.systems"
 
 -- The keys of --set and the presets, a paragraph for each model.
@@ -94,6 +97,19 @@ local function default_path(args)
   return string.format("runs/%s-%s", model, (subject:gsub("%.%a+$", "")))
 end
 
+-- How processes divide a batch, where there are several.
+local function say_shares(config, resume)
+  local count = shares.count(config.shares)
+  if dist.size() > 1 then
+    print(string.format("%d processes of %d threads each, batches in %d shares",
+      dist.size(), engine.threads(), count))
+  end
+  if resume and count ~= config.shares then
+    print(string.format("shares: %s until now, %d from here on: sums are rounded in another "
+      .. "order", config.shares or "none", count))
+  end
+end
+
 local function main(args)
   args.system = command.system(args.system)
   local path = args.out or default_path(args)
@@ -105,6 +121,7 @@ local function main(args)
   print(string.format("%s on %s: %d steps, batch %s, into %s", config.model,
     tasks.subject(config), config.steps,
     config.batch == 0 and "of all points" or config.batch, path))
+  say_shares(config, resume)
   local result = command.check(run.train(path, config, { resume = resume }))
   if result.started_at == config.steps then
     print(string.format("%s is already at step %d", path, result.step))
@@ -113,4 +130,4 @@ local function main(args)
   end
 end
 
-command.main(parser, main)
+command.main(parser, main, { processes = true })

@@ -192,6 +192,12 @@ static int flush_output(lua_State *L) {
   return report(L, ok, &status);
 }
 
+/* discard_output(): nothing that is printed from here on arrives anywhere */
+static int discard_output(lua_State *L) {
+  lua_pushboolean(L, freopen("/dev/null", "w", stdout) != NULL);
+  return 1;
+}
+
 void torus_open_files(lua_State *L) {
   static const luaL_Reg functions[] = {{"write_file", write_file},
                                        {"write_png", write_png},
@@ -202,6 +208,7 @@ void torus_open_files(lua_State *L) {
                                        {"is_writable", is_writable},
                                        {"flush_folder", flush_folder},
                                        {"flush_output", flush_output},
+                                       {"discard_output", discard_output},
                                        {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
 }

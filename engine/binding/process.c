@@ -3,6 +3,7 @@
 #include "binding/binding.h"
 #include "core/alloc.h"
 #include "core/threads.h"
+#include "kernels/simd/isa.h"
 
 #include <stdio.h>
 #include <sys/resource.h>
@@ -95,6 +96,28 @@ static int fail_allocation(lua_State *L) {
   return 0;
 }
 
+/* address(x[, written]): where the elements of a contiguous tensor are, and how
+ * many bytes, for torus.mpi; `written` where they are to be changed */
+static int address(lua_State *L) {
+  torus_tensor *x = lua_toboolean(L, 2) ? torus_check_written(L, 1, "address")
+                                        : torus_check_tensor(L, 1, "address");
+  if (!torus_tensor_is_contiguous(x)) {
+    char text[TORUS_TENSOR_TEXT];
+    return torus_raise_text(L, "address: expected a contiguous tensor, got %s",
+                            torus_tensor_format(x, text));
+  }
+  if (lua_toboolean(L, 2)) x->storage->version++;
+  lua_pushlightuserdata(L, torus_tensor_data(x));
+  lua_pushinteger(L, torus_tensor_count(x) * torus_dtype_size(x->dtype));
+  return 2;
+}
+
+/* isa(): the name of the instruction set that kernels use */
+static int isa(lua_State *L) {
+  lua_pushstring(L, torus_isa_name(torus_isa_chosen()));
+  return 1;
+}
+
 /*** Seconds of a clock that only goes forward, for durations.
  * @function torus.clock
  * @treturn number
@@ -113,6 +136,7 @@ void torus_open_process(lua_State *L) {
   static const luaL_Reg functions[] = {
       {"threads", threads}, {"set_threads", set_threads},
       {"memory", memory},   {"fail_allocation", fail_allocation},
-      {"clock", clock_},    {NULL, NULL}};
+      {"clock", clock_},    {"address", address},
+      {"isa", isa},         {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
 }

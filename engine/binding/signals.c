@@ -98,6 +98,13 @@ static int stopped(lua_State *L) {
   return 2;
 }
 
+/* note_stop(number): as if that signal had come to this process; of a training
+ * on several, which stop together. */
+static int note_stop(lua_State *L) {
+  stop = (int)torus_check_integer(L, 1, "note_stop", "the signal");
+  return 0;
+}
+
 /* --- the prompt --------------------------------------------------------- */
 
 /* The state to stop; global, since a signal handler is passed nothing else. */
@@ -157,6 +164,8 @@ void torus_open_signals(lua_State *L) {
   lua_setfield(L, -2, "stoppable");
   lua_pushcfunction(L, stopped);
   lua_setfield(L, -2, "stopped");
+  lua_pushcfunction(L, note_stop);
+  lua_setfield(L, -2, "note_stop");
   lua_pushcfunction(L, uninterrupted);
   lua_setfield(L, -2, "uninterrupted");
   lua_pushcfunction(L, interrupts);

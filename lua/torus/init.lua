@@ -26,7 +26,7 @@ local parts = {
   nn = "torus.nn", optim = "torus.optim", measures = "torus.measures", models = "torus.models",
   systems = "torus.systems", data = "torus.data", runs = "torus.runs",
   tasks = "torus.tasks", train = "torus.train",
-  files = "torus.files",
+  files = "torus.files", dist = "torus.dist",
   image = "torus.image", plot = "torus.plot",
   npy = "torus.npy", npz = "torus.npz", csv = "torus.csv",
   integrate = "torus.integrate", separable = "torus.hamiltonian",

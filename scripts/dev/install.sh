@@ -62,7 +62,7 @@ grep '^folder ' "$old" >>"$list" || true
 
 put_all lua/torus $lua/torus '*.lua'
 put 644 "$build/torus/reference.lua" $lua/torus/reference.lua
-for module in core environment edit; do
+for module in core environment edit mpi; do
   [ ! -e "$build/torus/$module.so" ] ||
     put 755 "$build/torus/$module.so" $modules/torus/$module.so
 done

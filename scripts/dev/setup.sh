@@ -3,7 +3,9 @@
 # when everything is there.
 #
 #   setup.sh [--check] build|demo|test|lint|valgrind|coverage|docs|fuzz|
-#                      programs|all
+#                      programs|mpi|all
+#
+# mpi is what trainings on several machines need; it is optional and not among all.
 #
 # With --check it only says what is missing. What is needed is found out by
 # looking for the thing itself, so that tools installed otherwise count.
@@ -89,9 +91,15 @@ need_programs() {
   need_test
   need python3-torch /usr/bin/python3 -c "import torch, numpy"
 }
+need_mpi() {
+  need_build
+  need libopenmpi-dev pkg-config --exists ompi-c
+  need openmpi-bin command_exists mpirun
+}
 
 case $goal in
-build | demo | test | lint | valgrind | coverage | docs | fuzz | programs)
+build | demo | test | lint | valgrind | coverage | docs | fuzz | programs | \
+  mpi)
   "need_$goal"
   ;;
 all)
@@ -104,7 +112,7 @@ all)
   ;;
 *)
   echo "setup: expected build, demo, test, lint, valgrind, coverage, docs," \
-    "fuzz, programs or all, got '$goal'" >&2
+    "fuzz, programs, mpi or all, got '$goal'" >&2
   exit 2
   ;;
 esac

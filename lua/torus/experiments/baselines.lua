@@ -16,6 +16,7 @@
 --
 -- @module torus.experiments.baselines
 local cells = require "torus.experiments.cells"
+local dist = require "torus.dist"
 local lists = require "torus.tasks.lists"
 local files = require "torus.files"
 local markdown = require "torus.experiments.markdown"
@@ -221,7 +222,7 @@ function M.run(model, opts)
   results, message = cells.run(plan.cells, { out = o.out, say = o.say,
     measure = plan.definition.measure, changed = report })
   if not results then return nil, message end
-  return write(results)
+  return dist.rank() == 0 and write(results) or M.markdown(plan, results)
 end
 
 return M

@@ -4,8 +4,10 @@
 -- it is trained and measured, a `result.json`. Cells are run in order and those
 -- with a result are kept, so an experiment that was stopped continues from the
 -- last checkpoint of the cell it was in. Several processes may work in one
--- folder: they divide the cells.
+-- folder: they divide the cells. Those of one machine find out by locks who works on
+-- which; those that mpirun started have theirs from the beginning, by rank.
 -- @module torus.experiments.cells
+local dist = require "torus.dist"
 local files = require "torus.files"
 local json = require "dkjson"
 local tasks = require "torus.tasks"
@@ -162,7 +164,72 @@ local function left(cells, results, pace)
   return cost * pace
 end
 
---- Runs cells.
+--- Which rank runs which cell: the longest first, each by whoever has least to do.
+-- @tparam {table,...} cells those without a result
+-- @tparam integer size ranks
+-- @treturn {[string]=integer} rank by the cell's name
+function M.divide(cells, size)
+  local order, loads, owners = table.move(cells, 1, #cells, 1, {}), {}, {}
+  local place = {}
+  for i, cell in ipairs(cells) do place[cell] = i end
+  table.sort(order, function(a, b)
+    if a.cost ~= b.cost then return a.cost > b.cost end
+    return place[a] < place[b]
+  end)
+  for r = 1, size do loads[r] = 0 end
+  for _, cell in ipairs(order) do
+    local least = 1
+    for r = 2, size do if loads[r] < loads[least] then least = r end end
+    loads[least], owners[cell.name] = loads[least] + cell.cost, least - 1
+  end
+  return owners
+end
+
+-- The cells of this process among those without a result.
+local function own_cells(cells, results, o)
+  if dist.size() == 1 then return cells end
+  -- As rank 0 sees the folder: the others may see it later.
+  local names = dist.first(function()
+    local list = {}
+    for _, cell in ipairs(cells) do
+      if not results[cell.name] then list[#list + 1] = cell.name end
+    end
+    return "\n" .. table.concat(list, "\n") .. "\n"
+  end)
+  local unfinished, mine = {}, {}
+  for _, cell in ipairs(cells) do
+    if names:find("\n" .. cell.name .. "\n", 1, true) then
+      unfinished[#unfinished + 1] = cell
+    end
+  end
+  local owners = M.divide(unfinished, dist.size())
+  for r = 0, dist.size() - 1 do
+    local list = {}
+    for _, cell in ipairs(unfinished) do
+      if owners[cell.name] == r then list[#list + 1] = cell.name end
+      if owners[cell.name] == r and r == dist.rank() then mine[#mine + 1] = cell end
+    end
+    if dist.rank() == 0 then
+      o.say(("rank %d: %s"):format(r, #list > 0 and table.concat(list, ", ") or "nothing"))
+    end
+  end
+  return mine
+end
+
+-- Waits for the other ranks, and reports their results as they come.
+local function wait_for_others(cells, results, o)
+  dist.barrier(function()
+    if dist.rank() > 0 then return end
+    local new = false
+    for _, cell in ipairs(cells) do
+      local found = not results[cell.name] and M.result(o.out, cell)
+      if found then results[cell.name], new = found, true end
+    end
+    if new then o.changed(results) end
+  end)
+end
+
+--- Runs cells; several ranks divide them, and only rank 0 calls `changed`.
 -- @tparam {table,...} cells {name, config, cost (an estimate of its seconds)}
 -- @tparam table opts
 -- @tparam string opts.out the folder
@@ -180,6 +247,8 @@ function M.run(cells, opts)
   results, message = M.results(o.out, cells)
   if not results then return nil, message end
   local estimated, spent = 0, 0
+  local all = cells
+  cells = own_cells(cells, results, o)
   for i, cell in ipairs(cells) do
     -- Another process may have run it by now.
     results[cell.name] = results[cell.name] or M.result(o.out, cell)
@@ -190,18 +259,19 @@ function M.run(cells, opts)
         duration(left(cells, results, pace))))
       local start = engine.clock()
       local busy
-      results[cell.name], message, busy = work_alone(cell, o)
+      results[cell.name], message, busy = dist.alone(work_alone, cell, o)
       if busy then
         o.say(cell.name .. ": another process works on it")
       elseif not results[cell.name] then
         return nil, cell.name .. ": " .. message
       else
         estimated, spent = estimated + cell.cost, spent + engine.clock() - start
-        o.changed(results)
+        if dist.rank() == 0 then o.changed(results) end
       end
     end
   end
-  return M.results(o.out, cells)
+  wait_for_others(all, results, o)
+  return M.results(o.out, all)
 end
 
 return M

@@ -3,6 +3,7 @@
 -- rollouts hold as long as those of any larger one is picked.
 -- @module torus.experiments.dimension
 local cells = require "torus.experiments.cells"
+local dist = require "torus.dist"
 local configuration = require "torus.runs.configuration"
 local datasets = require "torus.data"
 local extrapolation = require "torus.tasks.extrapolation"
@@ -225,6 +226,7 @@ function M.run(opts)
   end
   local found = { rows = rows }
   found.dimension, found.largest = M.pick(rows)
+  if dist.rank() > 0 then return found end
   local path = o.out .. "/dimension.png"
   local drawn, problem = M.draw(path, found)
   if drawn then found.picture = path else o.say(problem) end

@@ -1,6 +1,7 @@
 --- What the command-line scripts share.
 -- @module torus.runs.command
 local core = require "torus.core"
+local dist = require "torus.dist"
 local configuration = require "torus.runs.configuration"
 local engine = require "torus.engine"
 local systems = require "torus.systems"
@@ -22,8 +23,13 @@ end
 -- @tparam string message a format when more arguments follow
 function M.die(message, ...)
   if select("#", ...) > 0 then message = string.format(message, ...) end
-  io.stderr:write(string.format("%s: %s\n",
-    arg and arg[0]:match("[^/]+$") or "torus", message))
+  -- Where all processes end, rank 0 says why for all.
+  local together, rank = dist.end_together()
+  if not together then message = ("rank %d: %s"):format(rank, message) end
+  if rank == 0 or not together then
+    io.stderr:write(string.format("%s: %s\n",
+      arg and arg[0]:match("[^/]+$") or "torus", message))
+  end
   os.exit(status(message), true)
 end
 
@@ -80,17 +86,38 @@ local function mistake(problem, script)
   return not bug and problem or nil
 end
 
+-- Whether this is the process that speaks; before MPI is asked.
+local function is_first()
+  return (tonumber(os.getenv "OMPI_COMM_WORLD_RANK" or os.getenv "PMIX_RANK"
+    or os.getenv "PMI_RANK" or os.getenv "SLURM_PROCID") or 0) == 0 or not dist.launched()
+end
+
+-- Another one prints nothing, nor says what is wrong with the arguments that they share.
+local function quiet(parser)
+  core.discard_output()
+  function parser.error() os.exit(1) end
+end
+
 --- Runs a script: parses its arguments, with the options that all scripts have,
 -- and calls its main function. A user's mistake ends it with one line, a bug with
 -- a traceback.
 -- @param parser of argparse
 -- @tparam function f of the parsed arguments
-function M.main(parser, f)
-  parser:option("--threads", "Number of threads (default: all processors).")
+-- @tparam[opt] table opts processes=false: whether several processes may run it, under
+-- mpirun
+function M.main(parser, f, opts)
+  parser:option("--threads", "Number of threads (default: all processors, divided by the "
+    .. "processes on this machine).")
     :argname("N"):convert(M.count)
+  local first = is_first()
+  if not first then quiet(parser) end
   local args = parser:parse(M.arguments())
   local script = debug.getinfo(f, "S").short_src
   local ok, problem = xpcall(function()
+    if dist.size() > 1 and not (opts and opts.processes) then
+      M.die("expected one process, got %d: mpirun is for train, table1, baselines "
+        .. "and dimension", dist.size())
+    end
     if args.threads then engine.set_threads(args.threads) end
     f(args)
   end, function(problem)

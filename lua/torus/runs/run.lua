@@ -1,10 +1,13 @@
 --- Runs: training into a folder, opening what it holds.
 -- @module torus.runs.run
 local checkpoint = require "torus.runs.checkpoint"
+local core = require "torus.core"
+local dist = require "torus.dist"
 local configuration = require "torus.runs.configuration"
 local files = require "torus.files"
 local tasks = require "torus.tasks"
 local options = require "torus.options"
+local shares = require "torus.runs.shares"
 local trainer = require "torus.runs.trainer"
 
 local M = {}
@@ -24,7 +27,44 @@ local function may_resume(path, config)
   return true
 end
 
---- Trains the model of a configuration.
+-- The first line in which a text differs from another.
+local function first_difference(text, other)
+  local lines = other:gmatch "[^\n]+"
+  for line in text:gmatch "[^\n]+" do
+    local found = lines()
+    if line ~= found then
+      return line:match "^%s*(.-),?$", (found or "nothing"):match "^%s*(.-),?$"
+    end
+  end
+end
+
+-- What all processes must have in common: build, configuration, data. A message where
+-- they have not, the same on all of them.
+local function refused(path, config, data)
+  for _, entry in ipairs {
+    { "the build", ("%s, kernels for %s"):format(core._VERSION, core.isa()) },
+    { "the configuration", configuration.encode(config) },
+    { "the data", "hash " .. dist.hash(data) },
+  } do
+    local who, texts = dist.disagreement(entry[2])
+    for _, other in ipairs(texts or {}) do
+      if other ~= texts[1] then
+        local expected, got = first_difference(texts[1], other)
+        return ("%s: expected %s of rank 0 on all ranks, %s, got %s on %s")
+          :format(path, entry[1], expected, got, who)
+      end
+    end
+  end
+end
+
+-- The configuration with the shares of the processes that there are.
+local function with_shares(config)
+  local count = shares.count(config.shares)
+  return count == config.shares and config or options.joined(config, { shares = count })
+end
+
+--- Trains the model of a configuration. Under mpirun all processes call it, and each does
+-- its part of every step.
 -- @function torus.runs.train
 -- @tparam string path of the run folder, which is made
 -- @tparam table config as torus.runs.configuration makes it
@@ -35,7 +75,7 @@ end
 -- @tparam[opt] table opts.data instead of the configuration's
 -- @tparam[opt] function opts.after_step called with the trainer's state
 -- @treturn ?table step, the last one; started_at, the first one; task, what was
--- trained, with its `model`
+-- trained, with its `model`; shares, the parts of a batch, or nil
 -- @treturn ?string message why it stopped early
 -- @raise when path is not a string or config not a table
 -- @usage
@@ -59,6 +99,9 @@ function M.train(path, config, opts)
     data, message = task.open_data(config)
     if not data then return nil, message end
   end
+  config = with_shares(config)
+  message = refused(path, config, data)
+  if message then return nil, message end
   local training = task.new(config, data)
   local result
   result, message = trainer.run {
@@ -67,11 +110,11 @@ function M.train(path, config, opts)
     log_every = config.log_every, evaluate_every = config.evaluate_every,
     max_gradient = config.max_gradient,
     learning_rate = task.learning_rate(config),
-    resume = opts.resume, progress = opts.progress,
+    shares = config.shares, resume = opts.resume, progress = opts.progress,
     after_step = opts.after_step,
   }
   if not result then return nil, message end
-  result.task = training
+  result.task, result.shares = training, config.shares
   return result
 end
 

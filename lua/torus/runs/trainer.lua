@@ -8,6 +8,8 @@
 --     columns       names of the numbers that steps and evaluations report, for
 --                   the log
 --     step(task, n)             -> gradients, {[column]=number}, with `loss`
+--     draw, share               what shares of a batch need, see torus.tasks; may be
+--                               nil where one process does a step in one piece
 --     after_update(task, numbers)
 --                               called after the optimiser's step, optional
 --     numbers(task)             -> {[string]=number}: all state that is not in
@@ -18,14 +20,19 @@
 --
 -- A run that was stopped, by any signal or crash, and is resumed ends with the
 -- same bits as one that was not.
+--
+-- Under mpirun the processes divide every batch (torus.runs.shares) and update the
+-- weights each for itself, to the same bits. Rank 0 alone writes, logs and evaluates.
 -- @module torus.runs.trainer
 local core = require "torus.core"
 local checkpoint = require "torus.runs.checkpoint"
+local dist = require "torus.dist"
 local files = require "torus.files"
 local lock = require "torus.lock"
 local Log = require "torus.runs.log"
 local options = require "torus.options"
 local progress = require "torus.progress"
+local shares = require "torus.runs.shares"
 local engine = require "torus.engine"
 
 local M = {}
@@ -39,6 +46,7 @@ local RULES = {
   log_every = { default = 10, type = "integer", min = 1 },
   evaluate_every = { type = "integer", min = 1 },
   learning_rate = {},
+  shares = { type = "integer", min = 1 },
   max_gradient = { type = "number", above = 0 },
   resume = { default = false, type = "boolean" },
   progress = { type = "table" },
@@ -67,7 +75,12 @@ local function clip(gradients, norm, limit)
   for i in pairs(gradients) do gradients[i]:mul_(limit / norm) end
 end
 
+-- On rank 0; the others have what it writes.
 local function save(run)
+  if run.rank > 0 then
+    run.saved_step = run.step
+    return true
+  end
   local ok, message = checkpoint.save(run.checkpoint_path, {
     parameters = run.task.parameters, buffers = run.task.buffers,
     optimiser = run.task.optimiser, step = run.step, config = run.config,
@@ -119,9 +132,34 @@ local function load_checkpoint(run)
   return true
 end
 
+-- The folder, its configuration and log: all that is written before training.
+local function prepare_folder(run)
+  local ok, message = files.write(run.folder .. "/config.json", run.config)
+  if not ok then return nil, message end
+  run.log, message = Log.open(run.folder .. "/log.csv", run.columns, run.step)
+  return run.log and true, message
+end
+
+-- All tensors and numbers that an update starts from, as a text that is short.
+local function state_text(run)
+  return ("step %d, weights %s"):format(run.step,
+    dist.hash { run.task.parameters, run.task.buffers or {}, run.numbers })
+end
+
+-- A message where the processes are not in the same state, all of them the same one.
+local function disagreement(run)
+  local who, texts = dist.disagreement(state_text(run))
+  if not who then return nil end
+  local other = texts[2]
+  for i = 2, #texts do if texts[i] ~= texts[1] then other = texts[i] end end
+  return ("%s: expected the state of rank 0 (%s) on all ranks, got another one on %s (%s)")
+    :format(run.folder, texts[1], who, other)
+end
+
 local function prepare(run)
   local ok, message
-  local found = files.exists(run.checkpoint_path)
+  -- Not what rank 0 may be writing meanwhile.
+  local found = dist.first(files.exists, run.checkpoint_path)
   if run.resume and found then
     ok, message = load_checkpoint(run)
     if not ok then return nil, message end
@@ -134,11 +172,9 @@ local function prepare(run)
     return nil, string.format("%s already holds a run: resume it, or choose "
       .. "another folder", run.folder)
   end
-  ok, message = files.write(run.folder .. "/config.json", run.config)
-  if not ok then return nil, message end
-  run.log, message = Log.open(run.folder .. "/log.csv", run.columns, run.step)
-  if not run.log then return nil, message end
-  return true
+  message = disagreement(run)
+  if message then return nil, message end
+  return dist.first(prepare_folder, run)
 end
 
 -- The message of a run that cannot continue: why, and where the last good state
@@ -157,6 +193,7 @@ local function is_due(run, every)
 end
 
 local function report(run, numbers, norm, rate)
+  if run.rank > 0 then return true end
   if not is_due(run, run.log_every) and not is_due(run, run.evaluate_every)
   then
     return true
@@ -179,10 +216,17 @@ local function update(run, gradients, numbers)
   run.numbers, run.step = task:numbers(), run.step + 1
 end
 
+-- The gradients and numbers of a step, and on several processes whether one of them
+-- was told to stop.
+local function gradients_of(run, step)
+  if run.shares then return shares.step(run.task, step, run.shares) end
+  return run.task:step(step)
+end
+
 -- One step.
 local function advance(run)
   local task, step = run.task, run.step + 1
-  local gradients, numbers = task:step(step)
+  local gradients, numbers, stop = gradients_of(run, step)
   if not finite(numbers.loss) then
     return bad_numbers(run, step, string.format(
       "the loss is %s; the first tensor that is not finite is %s", numbers.loss,
@@ -200,8 +244,21 @@ local function advance(run)
   local ok, message = report(run, numbers, norm, optimiser.lr)
   if not ok then return nil, message end
   run.progress:update(step, numbers.loss)
-  if is_due(run, run.save_every) then return save(run) end
-  return true
+  if stop and run.processes > 1 then
+    core.note_stop(stop)
+    run.stop = true
+  end
+  if not is_due(run, run.save_every) then return true end
+  message = disagreement(run)
+  if message then return nil, message end
+  return save(run)
+end
+
+-- Whether a signal ends the training here. Several processes end after the same step:
+-- one that has just been told must go on until the others know.
+local function stopped(run)
+  if run.processes > 1 then return run.stop end
+  return core.stopped()
 end
 
 local function loop(run)
@@ -210,7 +267,7 @@ local function loop(run)
     if not ok then return nil, message end
     if run.after_step then run.after_step(run) end
     -- A signal waits until here: the step is in the log.
-    if core.stopped() then return true end
+    if stopped(run) then return true end
   end
   return true
 end
@@ -236,7 +293,8 @@ end
 local function train_on(run)
   local first = run.step
   run.started = engine.clock()
-  run.progress = run.progress or progress.new(run.steps, first)
+  run.progress = run.rank == 0 and run.progress
+    or progress.new(run.steps, first, { active = run.rank > 0 and false or nil })
   local ok, message, called = true, nil, true
   -- Before the first checkpoint an early stop would lose everything.
   if not run.saved_step then ok, message = save(run) end
@@ -247,13 +305,13 @@ local function train_on(run)
     end, run)
   end
   run.progress:finish()
-  run.log:close()
+  if run.log then run.log:close() end
   if not called then
     if is_interrupt(ok) then return finish_interrupted(run) end
     error(ok, 0)
   end
   if not ok then return nil, message end
-  if core.stopped() then return finish_interrupted(run) end
+  if stopped(run) then return finish_interrupted(run) end
   return { step = run.step, started_at = first }
 end
 
@@ -275,6 +333,8 @@ end
 -- @tparam[opt=10] integer opts.log_every steps
 -- @tparam[opt] integer opts.evaluate_every steps
 -- @tparam[opt] function opts.learning_rate of the step
+-- @tparam[opt] integer opts.shares parts of a batch that processes can divide; needed
+-- where there are several
 -- @tparam[opt] number opts.max_gradient norm to which larger gradients are scaled
 -- @tparam[opt=false] boolean opts.resume continues from the folder's checkpoint,
 -- if there is one
@@ -303,9 +363,19 @@ function M.run(opts)
   for _, name in ipairs { "gradient", "lr", "seconds" } do
     run.columns[#run.columns + 1] = name
   end
-  local ok, message = files.make_folder(run.folder)
-  if not ok then return nil, message end
+  run.rank, run.processes = dist.rank(), dist.size()
+  if run.processes > 1 and not run.shares then
+    options.raise("train: shares: expected at least %d, one for each process, got none",
+      run.processes)
+  end
+  if run.shares and not (run.task.draw and run.task.share) then
+    options.raise("train: task: expected one with draw and share, of which processes can "
+      .. "divide a batch (see torus.tasks), got one with step alone")
+  end
   local result
+  local ok, message = dist.first(files.make_folder, run.folder)
+  if not ok then return nil, message end
+  if run.rank > 0 then return train(run) end
   result, message = lock.hold(run.folder, train, run)
   return result, message
 end

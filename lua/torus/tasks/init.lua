@@ -16,7 +16,14 @@
 --     open_data(config) -> data, or nil and a message
 --     model(config, generator)
 --                       -> an untrained model
---     new(config, data) -> a training, as torus.runs.trainer wants it
+--     new(config, data) -> a training, as torus.runs.trainer wants it. One that
+--                       several processes are to divide has, next to step
+--                       (torus.tasks.training.step does),
+--                           draw(task, n)   -> {size = samples, ...}, what step n
+--                                           draws at random for its whole batch
+--                           share(task, batch, first, count)
+--                                           -> what step returns, as means over
+--                                           these samples of the batch
 --     learning_rate(config)
 --                       -> a function of the step
 --     report(model, data, config, opts)

@@ -10,6 +10,9 @@ local M = {}
 -- Rules that every run has, next to its model's and its data's.
 local RULES = {
   seed = { default = 1, type = "integer", min = 0 },
+  -- parts of a batch whose gradients are found one by one, which processes can divide;
+  -- none in one process, else a multiple of the processes, at least 4
+  shares = { type = "integer", min = 1, max = 4096 },
   -- of a user's own system, as text; the run's, once it is there
   system_constants = { type = "string" },
   lr_decay = { default = "none", choices = { "none", "cosine" } },
@@ -136,6 +139,17 @@ end
 -- @treturn {tensor,...}
 function M.gradients(loss, parameters)
   return engine.grad(loss, parameters, { allow_unused = true })
+end
+
+--- A step of a task that draws a batch and then finds the gradients of shares of it, here
+-- of all in one.
+-- @tparam table task with draw and share, see torus.tasks
+-- @tparam integer step of the training, from 1
+-- @treturn {tensor,...} gradients
+-- @treturn table numbers for the log
+function M.step(task, step)
+  local batch = task:draw(step)
+  return task:share(batch, 1, batch.size)
 end
 
 --- The state of a generator and of an order of the data as numbers, for a

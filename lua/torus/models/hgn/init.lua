@@ -127,6 +127,18 @@ function HGN:state_of(z)
   return s:narrow(-1, 1, n), s:narrow(-1, n + 1, n)
 end
 
+--- The shape of the latents z of sequences.
+-- @tparam integer count sequences
+-- @treturn {integer,...} count, size, size, z; of a latent vector count, 1, 1, z
+-- @usage
+-- model = torus.models.hgn { width = 8, frames = 4, z = 6 }
+-- print(table.concat(model:latent_shape(2), " "))   -- 2 4 4 6
+function HGN:latent_shape(count)
+  local c = self.config
+  local h, w = table.unpack(c.latent == "vector" and { 1, 1 } or self.size)
+  return { count, h, w, c.z }
+end
+
 --- The state at a frame of a sequence, from the mean of the posterior.
 -- @tparam tensor frames (batch, frames, height, width, channels), at least as
 -- many as the encoder sees
@@ -374,11 +386,9 @@ end
 -- -- 3 4 32 32 3
 function HGN:sample(count, opts)
   opts = options.resolve("hgn:sample", opts, SAMPLE)
-  local c = self.config
-  local h, w = table.unpack(c.latent == "vector" and { 1, 1 } or self.size)
   return engine.no_grad(function()
-    local z = engine.randn({ count, h, w, c.z },
-      { dtype = c.dtype, generator = opts.generator })
+    local z = engine.randn(self:latent_shape(count),
+      { dtype = self.config.dtype, generator = opts.generator })
     local q, p = self:state_of(z)
     return film(self, q, p, opts)
   end)
@@ -388,6 +398,8 @@ end
 
 HGN.loss = objective.loss
 HGN.gradients = objective.gradients
+HGN.draws = objective.draws
+HGN.draws_part = objective.draws_part
 HGN.decoder_gradients = objective.decoder_gradients
 HGN.first_bad = inspect.first_bad
 HGN.refine = refine.refine
@@ -405,7 +417,9 @@ signature.methods("HGN", HGN, {
   state_of = "z: tensor", to_first = "q: tensor, p: tensor",
   energy = "q: tensor, p: tensor", project = "q: tensor", decoder_map = "x: tensor",
   coordinates = "q: tensor", locate = "frames: tensor",
-  sample = "count: integer, opts?: table",
+  sample = "count: integer, opts?: table", latent_shape = "count: integer",
+  draws = "batch: integer, opts?: table",
+  draws_part = "draws: table, first: integer, count: integer",
   decoder_gradients = "states: tensor, targets: tensor, weight: number, opts?: table",
   coordinate_loss = "states: tensor, coordinates: tensor, metric: tensor",
 })

@@ -161,15 +161,23 @@ end
 
 -- --- which images are compared ----------------------------------------------
 
--- `count` frames of every sequence, drawn at random: their indices among the
--- states, which have time first, and among the frames, which have the batch
--- first.
-local function draw_frames(count, steps, frames, generator)
+-- `count` frames of every sequence, drawn at random: lists of times, from 1.
+local function draw_times(count, steps, batch, generator)
+  local times = {}
+  for b = 1, batch do
+    times[b] = engine.randperm(steps + 1, { generator = generator })
+      :narrow(1, 1, count):totable()
+  end
+  return times
+end
+
+-- The frames at times that were drawn: their indices among the states, which have
+-- time first, and among the frames, which have the batch first.
+local function indices_of(times, frames)
   local batch, length = frames:size(1), frames:size(2)
   local of_states, of_frames = {}, {}
   for b = 1, batch do
-    local times = engine.randperm(steps + 1, { generator = generator })
-    for _, t in ipairs(times:narrow(1, 1, count):totable()) do
+    for _, t in ipairs(times[b]) do
       of_states[#of_states + 1] = (t - 1) * batch + b
       of_frames[#of_frames + 1] = (b - 1) * length + t
     end
@@ -182,23 +190,23 @@ local function flattened(x)
 end
 
 -- States and the frames that they are to explain, (images, ...) both.
-local function pairs_of_images(states, frames, o)
-  local steps, count = states:size(1) - 1, o.decode_frames
-  if not count or count > steps then
+local function pairs_of_images(states, frames, times)
+  if not times then
     return flattened(states),
-      flattened(frames:transpose(1, 2):narrow(1, 1, steps + 1))
+      flattened(frames:transpose(1, 2):narrow(1, 1, states:size(1)))
   end
-  local of_states, of_frames = draw_frames(count, steps, frames, o.generator)
+  local of_states, of_frames = indices_of(times, frames)
   return flattened(states):index_select(1, of_states),
     flattened(frames):index_select(1, of_frames)
 end
 
 -- --- the gradients of the loss ----------------------------------------------
 
-local GRADIENTS = options.joined(LOSS, {
-  chunk = CHUNK,
+local DRAWS = { generator = {}, epsilon = {},
   decode_frames = { type = "integer", min = 1 },
-  horizon = { type = "integer", min = 0 },
+  horizon = { type = "integer", min = 0 } }
+local GRADIENTS = options.joined(LOSS, DRAWS, {
+  chunk = CHUNK, draws = { type = "table" },
   mark = { default = function() end, type = "callable" },
 })
 
@@ -231,12 +239,66 @@ local function draw_first(model, o)
   return engine.randperm(spare + 1, { generator = o.generator })[1]:item()
 end
 
+-- The steps of the rollout forward and backward from frame `first`.
+local function reach(model, first, horizon)
+  horizon = horizon or model.steps
+  return math.min(horizon, model.config.frames - first), math.min(horizon, first - 1)
+end
+
+-- What `gradients` draws for a batch, in this order: `first`, the first frame that the
+-- encoder sees; epsilon, the noise of the posterior sample; `times`, a list for each
+-- sequence of the frames that are decoded.
+local function draws_of(model, batch, o)
+  local c = model.config
+  local first, epsilon, times = draw_first(model, o), o.epsilon, nil
+  if not epsilon and c.variant ~= "determ" then
+    epsilon = engine.randn(model:latent_shape(batch),
+      { dtype = c.dtype, generator = o.generator })
+  end
+  local forward, backward = reach(model, first + c.anchor - 1, o.horizon)
+  if o.decode_frames and o.decode_frames <= forward + backward then
+    times = draw_times(o.decode_frames, forward + backward, batch, o.generator)
+  end
+  return { first = first, epsilon = epsilon, times = times }
+end
+
+--- What gradients draws at random for a batch, drawn beforehand: so parts of a batch get
+-- the numbers that the batch has.
+-- @function HGN:draws
+-- @tparam integer batch sequences
+-- @tparam[opt] table opts generator, epsilon, decode_frames and horizon, as gradients has
+-- them
+-- @treturn table for the option `draws` of gradients; opaque
+-- @usage
+-- model = torus.models.hgn { width = 8, frames = 4 }
+-- frames = torus.rand(2, 4, 32, 32, 3)
+-- draws = model:draws(2, { generator = torus.generator(1) })
+-- _, both = model:gradients(frames, { draws = draws })
+-- _, second = model:gradients(frames:narrow(1, 2, 1), { draws = model:draws_part(draws, 2, 1) })
+function M.draws(model, batch, opts)
+  return draws_of(model, batch, options.resolve("hgn:draws", opts, DRAWS))
+end
+
+--- The part of draws that concerns some sequences of the batch in a row.
+-- @function HGN:draws_part
+-- @tparam table draws of draws
+-- @tparam integer first sequence, from 1
+-- @tparam integer count
+-- @treturn table
+-- @usage
+-- model = torus.models.hgn { width = 8, frames = 4 }
+-- draws = model:draws(4, { generator = torus.generator(1) })
+-- print(model:draws_part(draws, 3, 2).epsilon:size(1))   -- 2
+function M.draws_part(_, draws, first, count)
+  return { first = draws.first,
+    epsilon = draws.epsilon and draws.epsilon:narrow(1, first, count),
+    times = draws.times and table.move(draws.times, first, first + count - 1, 1, {}) }
+end
+
 -- The positions, (states, batch, ...) in order of time, around frame `first`,
 -- to which q and p belong, and the frames that they are to explain.
 local function roll_both_ways(model, q, p, frames, first, o)
-  local horizon = o.horizon or model.steps
-  local forward = math.min(horizon, model.config.frames - first)
-  local backward = math.min(horizon, first - 1)
+  local forward, backward = reach(model, first, o.horizon)
   local states = motion.around(model, q, p, backward, forward, o.fused)
   return states, frames:narrow(2, first - backward, forward + backward + 1)
 end
@@ -256,6 +318,7 @@ end
 -- default
 -- @tparam[opt] integer opts.horizon steps of the rollout, in either direction:
 -- only so many frames are to be explained; all by default
+-- @tparam[opt] table opts.draws of HGN:draws, instead of what is drawn here
 -- @tparam[opt] function opts.mark called with the name of each part of the
 -- work when it is done
 -- @treturn {tensor,...} in the order of parameters()
@@ -270,12 +333,13 @@ function M.gradients(model, frames, opts)
   local o = options.resolve("hgn:gradients", opts, GRADIENTS)
   local c = model.config
   checks.frames(model, "gradients", frames, c.frames)
-  local first = draw_first(model, o)
-  local z, kl = M.draw(model, "gradients", frames:narrow(2, first, c.context), o)
+  local draws = o.draws or draws_of(model, frames:size(1), o)
+  local first = draws.first
+  local z, kl = M.draw(model, "gradients", frames:narrow(2, first, c.context), draws)
   local q, p = model:state_of(z)
   local positions, shown = roll_both_ways(model, q, p, frames,
     first + c.anchor - 1, o)
-  local states, targets = pairs_of_images(positions, shown, o)
+  local states, targets = pairs_of_images(positions, shown, draws.times)
   states = model:project(states)
   o.mark("forward to the states")
 

@@ -169,13 +169,11 @@ local function begin(self)
   place(self, states_of(self, flat, self.shown))
 end
 
---- The gradients of one batch of sequences, or of as many frames of segments.
+--- One batch of sequences, or of as many frames of segments.
 -- @tparam integer within the step of the stage, from 1
--- @tparam {tensor,...} parameters
 -- @tparam generator generator draws the batch
--- @treturn {tensor,...} gradients; nil where the error does not depend on one
--- @treturn table numbers for the log: loss, as a mean squared error of a pixel
-function Fit:step(within, parameters, generator)
+-- @treturn table
+function Fit:draw(within, generator)
   local c = self.config
   local shown = horizon(c, within)
   if shown ~= self.shown then look_at(self, shown) end
@@ -189,6 +187,18 @@ function Fit:step(within, parameters, generator)
   local batch = math.min(c.fit_batch * segments(c, shown), count)
   local indices = engine.randperm(count, { generator = generator })
     :narrow(1, 1, batch):totable()
+  return { size = batch, indices = indices }
+end
+
+--- The gradients of some of a batch.
+-- @tparam table batch of draw
+-- @tparam integer first
+-- @tparam integer count
+-- @tparam {tensor,...} parameters
+-- @treturn {tensor,...} gradients; nil where the error does not depend on one
+-- @treturn table numbers for the log: loss, as a mean squared error of a pixel
+function Fit:share(batch, first, count, parameters)
+  local indices = table.move(batch.indices, first, first + count - 1, 1, {})
   local function of_batch(name)
     return self.segments[name]:index_select(2, indices)
   end

@@ -258,52 +258,81 @@ function Task.new(config, data)
   return self
 end
 
--- A step of the second stage.
-local function fit_step(self, within)
+-- A batch of the second stage.
+local function draw_fit(self, within)
   self.fit = self.fit
     or Fit.new(self.model, self.config, self.data, self.states)
   self.frames = nil
-  local gradients, numbers = self.fit:step(within, self.weights, self.generator)
-  stages.select(self.config, "fit", self.parameters, gradients)
-  return gradients, numbers
+  return self.fit:draw(within, self.generator)
 end
 
--- The frames of the next sequences, or a random window of each.
-local function next_frames(self)
-  local split, count = self.data.train, self.config.frames
-  local indices = self.order:next()
-  if split.length <= count then return split:batch(indices) end
-  return split:windows(indices, windows.random_starts(indices:numel(),
-    split.length, count, self.generator), count)
-end
-
---- The gradients of one batch.
+--- What a step draws: the next sequences, where their windows start if they are longer
+-- than the model's, and the noise.
 -- @tparam integer step of the training, from 1
--- @treturn {tensor,...} gradients
--- @treturn table numbers for the log
-function Task:step(step)
+-- @treturn table for share
+function Task:draw(step)
   local c = self.config
   local stage, within = stages.of(c, step)
-  self.stage = stage
-  if stage == "fit" then return fit_step(self, within) end
+  self.stage, self.at = stage, step
+  if stage == "fit" then return draw_fit(self, within) end
   if stage == "teach" and within == 1 and c.fit_steps > 0 then
     Fit.translate(self.model, c, self.data, self.states)
   end
-  local frames = next_frames(self):to(c.dtype)
+  local indices, split = self.order:next(), self.data.train
+  local count = indices:numel()
+  local batch = { size = count, indices = indices }
+  if split.length > c.frames then
+    batch.starts = windows.random_starts(count, split.length, c.frames, self.generator)
+  end
+  batch.horizon = stage == "images" and stages.horizon(c, step) or nil
+  batch.draws = self.model:draws(count, { generator = self.generator,
+    decode_frames = c.decode_frames, horizon = batch.horizon })
+  return batch
+end
+
+-- The frames of some sequences of a batch, or a window of each.
+local function frames_of(self, batch, first, count)
+  local split = self.data.train
+  local indices = batch.indices:narrow(1, first, count)
+  if not batch.starts then return split:batch(indices) end
+  return split:windows(indices,
+    table.move(batch.starts, first, first + count - 1, 1, {}), self.config.frames)
+end
+
+local function share_of_images(self, batch, first, count)
+  local c = self.config
+  local frames = frames_of(self, batch, first, count):to(c.dtype)
   -- Kept until the next step for first_bad.
   self.frames = frames
   local multiplier = self.geco and self.geco:multiplier() or c.multiplier
   local gradients, numbers = self.model:gradients(frames, {
-    generator = self.generator, multiplier = multiplier,
-    kl_weight = c.kl_weight * math.min(1, step / math.max(1, c.kl_warmup)),
-    chunk = c.chunk,
-    decode_frames = c.decode_frames,
-    horizon = stage == "images" and stages.horizon(c, step) or nil,
+    draws = self.model:draws_part(batch.draws, first, count),
+    multiplier = multiplier,
+    kl_weight = c.kl_weight * math.min(1, self.at / math.max(1, c.kl_warmup)),
+    chunk = c.chunk, horizon = batch.horizon,
   })
   numbers.multiplier = multiplier
-  stages.select(c, stage, self.parameters, gradients)
   return gradients, numbers
 end
+
+--- The gradients of some sequences of a batch.
+-- @tparam table batch of draw
+-- @tparam integer first
+-- @tparam integer count
+-- @treturn {tensor,...} gradients
+-- @treturn table numbers for the log
+function Task:share(batch, first, count)
+  local gradients, numbers
+  if self.stage == "fit" then
+    gradients, numbers = self.fit:share(batch, first, count, self.weights)
+  else
+    gradients, numbers = share_of_images(self, batch, first, count)
+  end
+  stages.select(self.config, self.stage, self.parameters, gradients)
+  return gradients, numbers
+end
+
+Task.step = training.step
 
 --- Called after an update of the weights.
 -- @tparam table numbers of the step

@@ -96,25 +96,40 @@ local function rollout_loss(self, part, starts)
     method = c.integrator })
 end
 
---- @treturn {tensor,...} gradients
--- @treturn table numbers for the log
-function Task:step()
-  local from = self.data.train
-  local loss
+--- @treturn table the points of a batch, or the starts of its windows
+function Task:draw()
   local indices = self.order and self.order:next()
+  local function of_batch(x)
+    return indices and x:index_select(1, indices) or x
+  end
   if self.starts then
-    loss = rollout_loss(self, from, indices and self.starts:index_select(1, indices)
-      or self.starts)
+    local starts = of_batch(self.starts)
+    return { size = starts:size(1), starts = starts }
+  end
+  local from = self.data.train
+  local batch = { of_batch(from.q), of_batch(from.p), of_batch(from.dq), of_batch(from.dp) }
+  batch.size = batch[1]:size(1)
+  return batch
+end
+
+--- @tparam table batch of draw
+-- @tparam integer first
+-- @tparam integer count
+-- @treturn {tensor,...} gradients
+-- @treturn table numbers for the log
+function Task:share(batch, first, count)
+  local loss
+  if self.starts then
+    loss = rollout_loss(self, self.data.train, batch.starts:narrow(1, first, count))
   else
-    local q, p, dq, dp = from.q, from.p, from.dq, from.dp
-    if indices then
-      q, p = q:index_select(1, indices), p:index_select(1, indices)
-      dq, dp = dq:index_select(1, indices), dp:index_select(1, indices)
-    end
-    loss = self.model:loss(q, p, dq, dp)
+    local part = {}
+    for i, x in ipairs(batch) do part[i] = x:narrow(1, first, count) end
+    loss = self.model:loss(table.unpack(part))
   end
   return training.gradients(loss, self.weights), { loss = loss:item() }
 end
+
+Task.step = training.step
 
 function Task:numbers() return training.numbers(self.generator, self.order) end
 

@@ -160,13 +160,22 @@ function Task.new(config, data)
   return self
 end
 
---- @treturn {tensor,...} gradients
--- @treturn table numbers for the log
-function Task:step()
+--- @treturn table samples of the target, and the noise of their momenta
+function Task:draw()
   local c = self.config
   self.rows = self.data:sample(c.batch, self.generator, c.dtype)
-  local log_pi, log_f = self.model:terms(self.rows,
-    { generator = self.generator })
+  return { size = self.rows:size(1), rows = self.rows,
+    epsilon = engine.randn(self.rows.shape, { dtype = c.dtype, generator = self.generator }) }
+end
+
+--- @tparam table batch of draw
+-- @tparam integer first
+-- @tparam integer count
+-- @treturn {tensor,...} gradients
+-- @treturn table numbers for the log
+function Task:share(batch, first, count)
+  local log_pi, log_f = self.model:terms(batch.rows:narrow(1, first, count),
+    { epsilon = batch.epsilon:narrow(1, first, count) })
   local fit, entropy = -log_pi:mean(), log_f:mean()
   local multiplier = self.geco and self.geco:multiplier() or 1
   local loss = fit * multiplier + entropy
@@ -175,6 +184,8 @@ function Task:step()
   return gradients, { loss = loss:item(), multiplier = multiplier,
     cross_entropy = cross_entropy, elbo = -cross_entropy - entropy:item() }
 end
+
+Task.step = training.step
 
 --- Called after an update of the weights.
 function Task:after_update(numbers)

@@ -132,19 +132,29 @@ function Task.new(config, data)
   return self
 end
 
---- @treturn {tensor,...} gradients
--- @treturn table numbers for the log
-function Task:step()
-  local c, split = self.config, self.data.train
+--- @treturn table the sequences of a batch, and where their windows start
+function Task:draw()
   local indices = self.order:next()
-  local starts = windows.random_starts(indices:numel(), split.length, 3,
-    self.generator)
-  self.frames = split:windows(indices, starts, 3):to(c.dtype)
+  local count = indices:numel()
+  return { size = count, indices = indices, starts = windows.random_starts(count,
+    self.data.train.length, 3, self.generator) }
+end
+
+--- @tparam table batch of draw
+-- @tparam integer first
+-- @tparam integer count
+-- @treturn {tensor,...} gradients
+-- @treturn table numbers for the log
+function Task:share(batch, first, count)
+  self.frames = self.data.train:windows(batch.indices:narrow(1, first, count),
+    table.move(batch.starts, first, first + count - 1, 1, {}), 3):to(self.config.dtype)
   local losses = self.model:losses(self.frames)
   return training.gradients(losses.total, self.weights), {
     loss = losses.total:item(), autoencoder = losses.autoencoder:item(),
     canonical = losses.canonical:item(), hnn = losses.hnn:item() }
 end
+
+Task.step = training.step
 
 function Task:numbers() return training.numbers(self.generator, self.order) end
 

@@ -90,14 +90,24 @@ local function loss_on(self, part, starts)
     self.config.horizon))
 end
 
---- @treturn {tensor,...} gradients
--- @treturn table numbers for the log
-function Task:step()
+--- @treturn table the starts of a batch's windows
+function Task:draw()
   local starts = self.starts
   if self.order then starts = starts:index_select(1, (self.order:next())) end
-  local loss = loss_on(self, self.data.train, starts)
+  return { size = starts:size(1), starts = starts }
+end
+
+--- @tparam table batch of draw
+-- @tparam integer first
+-- @tparam integer count
+-- @treturn {tensor,...} gradients
+-- @treturn table numbers for the log
+function Task:share(batch, first, count)
+  local loss = loss_on(self, self.data.train, batch.starts:narrow(1, first, count))
   return training.gradients(loss, self.weights), { loss = loss:item() }
 end
+
+Task.step = training.step
 
 function Task:numbers() return training.numbers(self.generator, self.order) end
 
