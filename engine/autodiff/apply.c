@@ -49,7 +49,9 @@ const torus_op *torus_op_find(const char *name) {
   return NULL;
 }
 
-static bool check_inputs(torus_scope *scope, const torus_op *op, int inputs) {
+static inline bool check_inputs(torus_scope *scope, const torus_op *op,
+                                int inputs) {
+  if (inputs == op->inputs) return true;
   bool many = op->optional_inputs < 0 || op->more_inputs;
   if (inputs < op->inputs ||
       (!many && inputs > op->inputs + op->optional_inputs)) {

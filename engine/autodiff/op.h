@@ -106,6 +106,8 @@ struct torus_op {
   /* NULL: gradients of any order. Else of the first order alone, and this text
    * says what to do for higher ones. */
   const char *first_order;
+  /* Forward neither keeps its inputs nor returns views of them. */
+  bool fresh;
   /* Locally constant: the result is never part of a graph. */
   bool constant;
   bool any_dtype;

@@ -282,7 +282,7 @@ static torus_tensor *radius_slope_of(torus_scope *s, torus_tensor *x,
   {                                                                            \
     .name = #op_name, .inputs = arity, .forward = forward, .gradient = rule,   \
     .reads = values, .constant = is_constant, .test = is_test,                 \
-    .selects = arity == 3, .operands = operands_of,                            \
+    .selects = arity == 3, .operands = operands_of, .fresh = true,             \
     .code = TORUS_EW_##op_name, .doc = text, .params = {                       \
       __VA_ARGS__                                                              \
     }                                                                          \

@@ -38,7 +38,7 @@ static torus_shape reduced_shape(const torus_shape *shape,
 
 static void split_layout(const torus_tensor *x, const torus_shape *dims,
                          torus_layout *kept, torus_layout *reduced) {
-  *kept = *reduced = (torus_layout){0};
+  kept->ndim = reduced->ndim = 0;
   for (int d = 0; d < x->shape.ndim; d++) {
     torus_layout *to = reduces(dims, d) ? reduced : kept;
     to->size[to->ndim] = x->shape.size[d];
@@ -73,6 +73,9 @@ reduce_integers(torus_scope *scope, const torus_call *call,
   return out;
 }
 
+/* Partial results that need no memory of their own. */
+#define FEW_PARTS 64
+
 static torus_tensor *reduce(torus_scope *scope, const torus_call *call,
                             torus_reduction op) {
   torus_tensor *x = call->in[0];
@@ -82,12 +85,15 @@ static torus_tensor *reduce(torus_scope *scope, const torus_call *call,
   torus_layout kept, reduced;
   split_layout(x, dims, &kept, &reduced);
   torus_tensor *out = torus_new_like(scope, x, &shape);
-  void *scratch = torus_scratch(scope, torus_reduce_scratch(&kept, &reduced));
+  double few[FEW_PARTS];
+  size_t bytes = torus_reduce_scratch(&kept, &reduced);
+  bool small = bytes <= sizeof few;
+  void *scratch = small ? few : torus_scratch(scope, bytes);
   if (out && scratch) {
     torus_reduce_run(op, x->dtype, torus_tensor_data(x), &kept, &reduced,
                      torus_tensor_data(out), scratch);
   }
-  torus_free(scratch);
+  if (!small) torus_free(scratch);
   if (out && !scratch) {
     torus_tensor_release(out);
     return NULL;

@@ -30,6 +30,9 @@ typedef struct frame {
   int next; /* input to look at */
 } frame;
 
+/* Of a short history: no memory needs to be allocated. */
+#define FEW_ENTRIES 48
+
 typedef struct sweep {
   torus_scope *scope;
   const torus_sweep_options *options;
@@ -41,27 +44,42 @@ typedef struct sweep {
   int64_t count, capacity;
   frame *stack;
   int64_t depth, stack_capacity;
+  entry few_entries[FEW_ENTRIES];
+  frame few_frames[FEW_ENTRIES];
 } sweep;
 
-static bool reserve(sweep *s, void **array, int64_t *capacity, int64_t needed,
-                    size_t size) {
+/* The arrays are not cleared: only what the counts cover is read. */
+static void sweep_init(sweep *s, torus_scope *scope,
+                       const torus_sweep_options *options) {
+  s->scope = scope;
+  s->options = options;
+  s->leaves = s->spent = false;
+  s->first = s->oldest = 0;
+  s->order = s->few_entries;
+  s->stack = s->few_frames;
+  s->count = s->depth = 0;
+  s->capacity = s->stack_capacity = FEW_ENTRIES;
+}
+
+static bool reserve(sweep *s, void **array, const void *few, int64_t *capacity,
+                    int64_t needed, size_t size) {
   if (needed <= *capacity) return true;
-  int64_t larger = *capacity ? *capacity * 2 : 256;
+  int64_t larger = *capacity * 4;
   void *moved = torus_alloc((size_t)larger * size);
   if (!moved) {
     return torus_status_fail(&s->scope->status, TORUS_ENOMEM,
                              "grad: out of memory for the sweep");
   }
-  if (*capacity) memcpy(moved, *array, (size_t)*capacity * size);
-  torus_free(*array);
+  memcpy(moved, *array, (size_t)*capacity * size);
+  if (*array != few) torus_free(*array);
   *array = moved;
   *capacity = larger;
   return true;
 }
 
 static bool push(sweep *s, torus_tensor *tensor) {
-  if (!reserve(s, (void **)&s->stack, &s->stack_capacity, s->depth + 1,
-               sizeof *s->stack)) {
+  if (!reserve(s, (void **)&s->stack, s->few_frames, &s->stack_capacity,
+               s->depth + 1, sizeof *s->stack)) {
     return false;
   }
   s->stack[s->depth++] = (frame){tensor, 0};
@@ -86,8 +104,8 @@ static bool leads_to_target(const sweep *s, const torus_tensor *tensor) {
 
 /* All inputs of a tensor are in the order: it follows. */
 static bool append(sweep *s, torus_tensor *tensor) {
-  if (!reserve(s, (void **)&s->order, &s->capacity, s->count + 1,
-               sizeof *s->order)) {
+  if (!reserve(s, (void **)&s->order, s->few_entries, &s->capacity,
+               s->count + 1, sizeof *s->order)) {
     return false;
   }
   bool target = is_target(s, tensor), needed = target;
@@ -356,8 +374,8 @@ static void clear(sweep *s) {
     torus_tensor_release(e->grad);
     torus_tensor_release(e->tensor);
   }
-  torus_free(s->order);
-  torus_free(s->stack);
+  if (s->order != s->few_entries) torus_free(s->order);
+  if (s->stack != s->few_frames) torus_free(s->stack);
   if (s->spent && status->code == TORUS_ENOMEM) status->code = TORUS_ESPENT;
 }
 
@@ -392,7 +410,9 @@ bool torus_grad(torus_scope *scope, torus_tensor *y,
                 torus_tensor *const *targets, int count,
                 const torus_sweep_options *options, torus_tensor **out) {
   if (!check_y(scope, y)) return false;
-  sweep s = {.scope = scope, .options = options, .oldest = UINT64_MAX};
+  sweep s;
+  sweep_init(&s, scope, options);
+  s.oldest = UINT64_MAX;
   bool record = scope->record;
   scope->record = options->create_graph;
   for (int i = 0; i < count; i++) {
@@ -412,7 +432,9 @@ int64_t torus_sources(torus_scope *scope, torus_tensor *y,
                       const torus_tensor *first, torus_tensor **out,
                       int64_t capacity) {
   static const torus_sweep_options options = {.partial = true};
-  sweep s = {.scope = scope, .options = &options, .first = first->id};
+  sweep s;
+  sweep_init(&s, scope, &options);
+  s.first = first->id;
   int64_t count = 0;
   bool ok = find_order(&s, y);
   for (int64_t i = 0; ok && i < s.count; i++) {
@@ -460,7 +482,9 @@ static void store(sweep *s) {
 bool torus_backward(torus_scope *scope, torus_tensor *y,
                     const torus_sweep_options *options) {
   if (!check_y(scope, y)) return false;
-  sweep s = {.scope = scope, .options = options, .leaves = true};
+  sweep s;
+  sweep_init(&s, scope, options);
+  s.leaves = true;
   bool record = scope->record;
   scope->record = options->create_graph;
   bool ok = find_order(&s, y) && start(&s, y) && run(&s) && prepare_leaves(&s);

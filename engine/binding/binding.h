@@ -52,6 +52,8 @@ torus_tensor **torus_test_box(lua_State *L, int index);
 
 /* Pushes an empty tensor userdata, to be filled. */
 torus_tensor **torus_push_box(lua_State *L);
+/* The metatable of boxes; pops it. */
+void torus_set_box_metatable(lua_State *L);
 /* Pushes a tensor (retaining it); the userdata is made first. */
 void torus_push_tensor(lua_State *L, torus_tensor *tensor);
 /* Releases what a userdata holds, if anything: at once, or, when a finaliser

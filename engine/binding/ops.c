@@ -8,15 +8,34 @@
 #include "binding/invocation.h"
 #include "hamiltonian/network_op.h"
 
+#include <string.h>
+
+/* Whether the result will have a history, which retains the inputs. */
+static bool records(const torus_scope *scope, const torus_invocation *v) {
+  bool any = false;
+  for (int i = 0; scope->record && i < v->inputs; i++) {
+    any |= v->few[i] && v->few[i]->requires_grad;
+  }
+  return any;
+}
+
 static torus_tensor *compute(torus_scope *scope, void *arg) {
   torus_invocation *v = arg;
-  if (v->in != v->few) {
+  if (!v->numeric || v->in != v->few) {
     return torus_apply(scope, v->op, v->in, v->inputs, &v->attrs);
   }
+  bool light =
+      v->op->fresh && torus_dtype_is_float(v->dtype) && !records(scope, v);
+  torus_lone_element numbers[TORUS_MAX_OPERANDS];
   torus_tensor *in[TORUS_FEW_INPUTS];
   for (int i = 0; i < v->inputs; i++) {
-    in[i] =
-        v->few[i] ? v->few[i] : torus_scalar(scope, v->dtype, v->numbers[i]);
+    if (v->few[i]) {
+      in[i] = v->few[i];
+    } else if (light) {
+      in[i] = torus_lone_init(&numbers[i], v->dtype, v->numbers[i]);
+    } else {
+      in[i] = torus_scalar(scope, v->dtype, v->numbers[i]);
+    }
   }
   return torus_apply(scope, v->op, in, v->inputs, &v->attrs);
 }
@@ -66,6 +85,11 @@ static int read_input_list(lua_State *L, torus_invocation *v) {
 }
 
 static inline void read_input(lua_State *L, torus_invocation *v, int i) {
+  torus_tensor **box = torus_test_box(L, i + 1);
+  if (box && *box) {
+    v->few[i] = *box;
+    return;
+  }
   int type = lua_type(L, i + 1);
   if (type != LUA_TNUMBER && type != LUA_TBOOLEAN) {
     v->few[i] = torus_check_tensor(L, i + 1, v->op->name);
@@ -157,7 +181,10 @@ static int push_parts(lua_State *L, const torus_invocation *v) {
 }
 
 static int call_op(lua_State *L) {
-  torus_invocation v = {.op = lua_touserdata(L, lua_upvalueindex(1))};
+  torus_invocation v;
+  v.op = lua_touserdata(L, lua_upvalueindex(1));
+  v.numeric = v.booleans = false;
+  memset(&v.attrs, 0, sizeof v.attrs);
   int params = read_inputs(L, &v);
   torus_read_params(L, &v, params);
   int results = torus_push_result(L, compute, &v);

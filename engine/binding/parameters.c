@@ -291,6 +291,7 @@ static bool has_names(lua_State *L, int index) {
 
 void torus_read_params(lua_State *L, torus_invocation *v, int index) {
   const torus_op *op = v->op;
+  if (!op->params[0].name && lua_gettop(L) < index) return;
   reading r = {.v = v};
   if (op->more_inputs) {
     luaL_checkstack(L, 32, op->name);

@@ -49,19 +49,22 @@ typedef struct content {
 static const char mark;
 
 torus_tensor **torus_test_box(lua_State *L, int index) {
-  if (lua_type(L, index) != LUA_TUSERDATA ||
-      lua_rawlen(L, index) != sizeof(content)) {
-    return NULL;
-  }
+  /* A light userdata, which may point anywhere, has no length. */
   content *c = lua_touserdata(L, index);
+  if (!c || lua_rawlen(L, index) != sizeof(content)) return NULL;
   return c->mark == &mark ? &c->tensor : NULL;
+}
+
+void torus_set_box_metatable(lua_State *L) {
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &mark);
 }
 
 torus_tensor **torus_push_box(lua_State *L) {
   torus_feed_collector(L);
   content *c = lua_newuserdatauv(L, sizeof *c, 0);
   *c = (content){NULL, NULL, &mark};
-  luaL_setmetatable(L, "torus.tensor");
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &mark);
+  lua_setmetatable(L, -2);
   return &c->tensor;
 }
 
@@ -123,9 +126,10 @@ static int raise_status(lua_State *L, const torus_status *status) {
   return status->code == TORUS_ESCRIPT ? lua_error(L) : torus_raise(L);
 }
 
-/* One try; the result, if any, goes to the box. */
-static torus_status attempt(torus_compute_fn *fn, void *arg,
-                            torus_tensor **box) {
+/* One try; the result, if any, goes to the box. Fills the status after an
+ * error alone: it is long. */
+static torus_code attempt(torus_compute_fn *fn, void *arg, torus_tensor **box,
+                          torus_status *status) {
   torus_scope scope;
   torus_scope_init(&scope, recording);
   torus_tensor *result = fn(&scope, arg);
@@ -134,21 +138,23 @@ static torus_status attempt(torus_compute_fn *fn, void *arg,
     *box = torus_tensor_retain(result);
   }
   torus_scope_clear(&scope);
-  return scope.status;
+  if (scope.status.code != TORUS_OK) *status = scope.status;
+  return scope.status.code;
 }
 
 static void run_twice(lua_State *L, torus_compute_fn *fn, void *arg,
                       torus_tensor **box) {
   bool noted = torus_anomaly(); /* which asks where the script is */
   lua_State *before = noted ? torus_set_running(L) : NULL;
-  torus_status status = attempt(fn, arg, box);
-  if (status.code == TORUS_ENOMEM) {
+  torus_status status;
+  torus_code code = attempt(fn, arg, box, &status);
+  if (code == TORUS_ENOMEM) {
     collect(L);
     torus_alloc_trim();
-    status = attempt(fn, arg, box);
+    code = attempt(fn, arg, box, &status);
   }
   if (noted) torus_set_running(before);
-  if (status.code != TORUS_OK) raise_status(L, &status);
+  if (code != TORUS_OK) raise_status(L, &status);
 }
 
 int torus_push_result(lua_State *L, torus_compute_fn *fn, void *arg) {

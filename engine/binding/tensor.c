@@ -108,6 +108,7 @@ typedef struct slicing {
   double number;
   bool ended; /* ipairs has gone through */
   torus_shape start, size, step, kept;
+  int kept_dim[TORUS_MAX_DIMS]; /* where each of kept is in x */
 } slicing;
 
 static int64_t read_index(lua_State *L, slicing *s, int d, int index) {
@@ -125,6 +126,11 @@ static int64_t read_index(lua_State *L, slicing *s, int d, int index) {
                      torus_shape_format(&s->x->shape, text));
   }
   return from_one;
+}
+
+static void keep_dim(slicing *s, int d) {
+  s->kept_dim[s->kept.ndim] = d;
+  s->kept.size[s->kept.ndim++] = s->size.size[d];
 }
 
 /* {} is all, {first, last}, {first, last, step} a range; ends included. */
@@ -156,7 +162,7 @@ static void read_range(lua_State *L, slicing *s, int d, int index) {
   s->start.size[d] = first;
   s->step.size[d] = step;
   s->size.size[d] = last < first ? 0 : (last - first) / step + 1;
-  s->kept.size[s->kept.ndim++] = s->size.size[d];
+  keep_dim(s, d);
 }
 
 static void read_selector(lua_State *L, slicing *s, int d, int index) {
@@ -185,7 +191,8 @@ static void read_slicing(lua_State *L, slicing *s, int index) {
   for (int d = 0; d < ndim; d++) {
     if (d >= given) {
       s->start.size[d] = s->step.size[d] = 1;
-      s->kept.size[s->kept.ndim++] = s->size.size[d] = s->x->shape.size[d];
+      s->size.size[d] = s->x->shape.size[d];
+      keep_dim(s, d);
     } else if (list) {
       lua_rawgeti(L, index, d + 1);
       read_selector(L, s, d, lua_gettop(L));
@@ -196,8 +203,24 @@ static void read_slicing(lua_State *L, slicing *s, int index) {
   }
 }
 
+/* The same as the operations, without a history. */
+static torus_tensor *view_slice(torus_scope *scope, const slicing *s) {
+  const torus_tensor *x = s->x;
+  int64_t strides[TORUS_MAX_DIMS], offset = x->offset;
+  for (int d = 0; d < x->shape.ndim; d++) {
+    if (s->size.size[d] > 0) offset += (s->start.size[d] - 1) * x->strides[d];
+  }
+  for (int k = 0; k < s->kept.ndim; k++) {
+    int d = s->kept_dim[k];
+    strides[k] = x->strides[d] * s->step.size[d];
+  }
+  return torus_scope_own(scope, torus_tensor_view(s->x, &s->kept, strides,
+                                                  offset, &scope->status));
+}
+
 static torus_tensor *take_slice(torus_scope *scope, void *arg) {
   slicing *s = arg;
+  if (!scope->record || !s->x->requires_grad) return view_slice(scope, s);
   torus_tensor *part = torus_slice(scope, s->x, &s->start, &s->size, &s->step);
   return part ? torus_reshape(scope, part, &s->kept) : NULL;
 }
@@ -232,7 +255,10 @@ static int index_tensor(lua_State *L) {
     if (push_property(L, x, key)) return 1;
     return raise_unknown(L, key);
   }
-  slicing s = {.x = torus_check_tensor(L, 1, "index")};
+  slicing s;
+  s.x = torus_check_tensor(L, 1, "index");
+  s.value = NULL;
+  s.ended = false;
   if (type != LUA_TNUMBER && torus_is_selection(L, 2)) {
     return torus_select(L, "get");
   }
@@ -503,6 +529,8 @@ void torus_open_tensor(lua_State *L) {
                                   {"__close", release},
                                   {NULL, NULL}};
   luaL_newmetatable(L, "torus.tensor");
+  lua_pushvalue(L, -1);
+  torus_set_box_metatable(L);
   luaL_setfuncs(L, meta, 0);
   lua_pushliteral(L, "torus.tensor"); /* all that scripts see of it */
   lua_setfield(L, -2, "__metatable");

@@ -1,6 +1,6 @@
 #include "core/alloc.h"
 
-#include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,7 +35,7 @@ typedef struct header {
 _Static_assert(sizeof(header) <= ALIGNMENT, "header must fit its slot");
 
 static struct {
-  pthread_mutex_t lock;
+  atomic_flag lock;
   header *free[CLASSES];
   int64_t cached[CLASSES],
       idle[CLASSES]; /* blocks; their minimum in this period */
@@ -43,7 +43,23 @@ static struct {
   torus_alloc_stats stats;
   int64_t fail_in;
   int fail_on; /* the next ones, too */
-} pool = {.lock = PTHREAD_MUTEX_INITIALIZER};
+} pool = {.lock = ATOMIC_FLAG_INIT};
+
+/* Held for a few dozen instructions, and mostly by the only thread that
+ * allocates: taking it is one exchange. Who has waited for long lets others
+ * run, as the holder may have been put to sleep. */
+#define WAITS 1000
+
+static void lock_pool(void) {
+  int waits = 0;
+  while (atomic_flag_test_and_set_explicit(&pool.lock, memory_order_acquire)) {
+    if (++waits % WAITS == 0) sched_yield();
+  }
+}
+
+static void unlock_pool(void) {
+  atomic_flag_clear_explicit(&pool.lock, memory_order_release);
+}
 
 /* stats.live_bytes, to be read without the lock. */
 static _Atomic size_t live_bytes;
@@ -117,43 +133,52 @@ static void free_all(header *list) {
   }
 }
 
-void *torus_alloc(size_t bytes) {
-  if (bytes > SIZE_MAX / 4) return NULL;
-  size_t capacity;
-  int class = class_of(bytes, &capacity);
-  if (!POOLED) capacity = bytes;
-  pthread_mutex_lock(&pool.lock);
-  int fail = pool.fail_in > 0 && --pool.fail_in == 0;
-  if (fail && pool.fail_on) pool.fail_in = 1;
-  header *h = fail ? NULL : take_cached(class);
-  header *idle = take_idle(capacity);
-  pthread_mutex_unlock(&pool.lock);
-  free_all(idle);
-  if (fail) return NULL;
-  if (!h) {
-    h = take_from_system(capacity);
-    if (!h) {
-      torus_alloc_trim();
-      h = take_from_system(capacity);
-      if (!h) return NULL;
-    }
-    h->bytes = capacity;
-    h->class = class;
-  }
-  pthread_mutex_lock(&pool.lock);
+/* With the lock held. */
+static void count_block(size_t capacity) {
   torus_alloc_stats *s = &pool.stats;
   s->live_bytes += capacity;
   s->live_blocks++;
   note_live_bytes();
   if (s->live_bytes > s->peak_bytes) s->peak_bytes = s->live_bytes;
-  pthread_mutex_unlock(&pool.lock);
-  return (char *)h + ALIGNMENT;
+}
+
+static header *new_block(size_t capacity, int class) {
+  header *h = take_from_system(capacity);
+  if (!h) {
+    torus_alloc_trim();
+    h = take_from_system(capacity);
+    if (!h) return NULL;
+  }
+  h->bytes = capacity;
+  h->class = class;
+  lock_pool();
+  count_block(capacity);
+  unlock_pool();
+  return h;
+}
+
+void *torus_alloc(size_t bytes) {
+  if (bytes > SIZE_MAX / 4) return NULL;
+  size_t capacity;
+  int class = class_of(bytes, &capacity);
+  if (!POOLED) capacity = bytes;
+  lock_pool();
+  int fail = pool.fail_in > 0 && --pool.fail_in == 0;
+  if (fail && pool.fail_on) pool.fail_in = 1;
+  header *h = fail ? NULL : take_cached(class);
+  header *idle = take_idle(capacity);
+  if (h) count_block(capacity);
+  unlock_pool();
+  if (idle) free_all(idle);
+  if (fail) return NULL;
+  if (!h) h = new_block(capacity, class);
+  return h ? (char *)h + ALIGNMENT : NULL;
 }
 
 void torus_free(void *block) {
   if (!block) return;
   header *h = (header *)((char *)block - ALIGNMENT);
-  pthread_mutex_lock(&pool.lock);
+  lock_pool();
   torus_alloc_stats *s = &pool.stats;
   s->live_bytes -= h->bytes;
   s->live_blocks--;
@@ -166,30 +191,30 @@ void torus_free(void *block) {
     pool.cached[h->class]++;
     s->cached_bytes += h->bytes;
   }
-  pthread_mutex_unlock(&pool.lock);
+  unlock_pool();
   if (!keep) free(h);
 }
 
 torus_alloc_stats torus_alloc_get_stats(void) {
-  pthread_mutex_lock(&pool.lock);
+  lock_pool();
   torus_alloc_stats stats = pool.stats;
-  pthread_mutex_unlock(&pool.lock);
+  unlock_pool();
   return stats;
 }
 
 void torus_alloc_trim(void) {
-  pthread_mutex_lock(&pool.lock);
+  lock_pool();
   for (int i = 0; i < CLASSES; i++) {
     while (pool.free[i]) free(take_cached(i));
   }
-  pthread_mutex_unlock(&pool.lock);
+  unlock_pool();
 }
 
 static void fail_in(int64_t n, int on) {
-  pthread_mutex_lock(&pool.lock);
+  lock_pool();
   pool.fail_in = n;
   pool.fail_on = on;
-  pthread_mutex_unlock(&pool.lock);
+  unlock_pool();
 }
 
 void torus_alloc_fail_nth(int64_t n) { fail_in(n, 0); }

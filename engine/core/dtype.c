@@ -3,11 +3,8 @@
 #include <math.h>
 #include <string.h>
 
-static const struct {
-  const char *name;
-  size_t size;
-} table[] = {
-#define TORUS_ROW(name, type, suffix, constant) {#name, sizeof(type)},
+static const char *const names[] = {
+#define TORUS_ROW(name, type, suffix, constant) #name,
     TORUS_DTYPES(TORUS_ROW)
 #undef TORUS_ROW
 };
@@ -17,13 +14,7 @@ static const int rank[TORUS_DTYPE_COUNT] = {
     [TORUS_BOOL] = 0,  [TORUS_UINT8] = 1,   [TORUS_INT32] = 2,
     [TORUS_INT64] = 3, [TORUS_FLOAT32] = 4, [TORUS_FLOAT64] = 5};
 
-size_t torus_dtype_size(torus_dtype dtype) { return table[dtype].size; }
-
-const char *torus_dtype_name(torus_dtype dtype) { return table[dtype].name; }
-
-bool torus_dtype_is_float(torus_dtype dtype) {
-  return dtype == TORUS_FLOAT32 || dtype == TORUS_FLOAT64;
-}
+const char *torus_dtype_name(torus_dtype dtype) { return names[dtype]; }
 
 torus_dtype torus_dtype_joint(torus_dtype a, torus_dtype b) {
   return rank[a] < rank[b] ? b : a;
@@ -50,7 +41,7 @@ const char *torus_dtype_names(void) {
 
 bool torus_dtype_parse(const char *name, torus_dtype *dtype) {
   for (int i = 0; i < TORUS_DTYPE_COUNT; i++) {
-    if (strcmp(name, table[i].name) == 0) {
+    if (strcmp(name, names[i]) == 0) {
       *dtype = (torus_dtype)i;
       return true;
     }

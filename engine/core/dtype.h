@@ -30,9 +30,20 @@ typedef enum torus_dtype {
       TORUS_DTYPE_COUNT
 } torus_dtype;
 
-size_t torus_dtype_size(torus_dtype dtype);
+static inline size_t torus_dtype_size(torus_dtype dtype) {
+  static const unsigned char sizes[] = {
+#define TORUS_ROW(name, type, suffix, constant) sizeof(type),
+      TORUS_DTYPES(TORUS_ROW)
+#undef TORUS_ROW
+  };
+  return sizes[dtype];
+}
+
+static inline bool torus_dtype_is_float(torus_dtype dtype) {
+  return dtype == TORUS_FLOAT32 || dtype == TORUS_FLOAT64;
+}
+
 const char *torus_dtype_name(torus_dtype dtype);
-bool torus_dtype_is_float(torus_dtype dtype);
 /* The dtype that values of both are converted to when they meet: the later of
  * bool, uint8, int32, int64, float32, float64. */
 torus_dtype torus_dtype_joint(torus_dtype a, torus_dtype b);

@@ -19,14 +19,6 @@ int64_t torus_shape_count(const torus_shape *shape) {
   return count;
 }
 
-bool torus_shape_equal(const torus_shape *a, const torus_shape *b) {
-  if (a->ndim != b->ndim) return false;
-  for (int i = 0; i < a->ndim; i++) {
-    if (a->size[i] != b->size[i]) return false;
-  }
-  return true;
-}
-
 void torus_shape_strides(const torus_shape *shape, int64_t *strides) {
   int64_t step = 1;
   for (int i = shape->ndim - 1; i >= 0; i--) {

@@ -23,7 +23,14 @@ typedef struct torus_shape {
 bool torus_shape_is_valid(const torus_shape *shape);
 /* The number of elements; 1 for a scalar (no dimensions). */
 int64_t torus_shape_count(const torus_shape *shape);
-bool torus_shape_equal(const torus_shape *a, const torus_shape *b);
+static inline bool torus_shape_equal(const torus_shape *a,
+                                     const torus_shape *b) {
+  if (a->ndim != b->ndim) return false;
+  for (int i = 0; i < a->ndim; i++) {
+    if (a->size[i] != b->size[i]) return false;
+  }
+  return true;
+}
 
 /* Row-major strides in elements. */
 void torus_shape_strides(const torus_shape *shape, int64_t *strides);

@@ -25,11 +25,32 @@ static bool check_shape(const torus_shape *shape, torus_status *status) {
                            torus_shape_format(shape, text));
 }
 
+/* A storage in one block with its first tensor, whose memory it keeps, and
+ * with few data: small operations allocate once. Sanitizers are to see every
+ * tensor end by itself. */
+#ifdef TORUS_NO_POOL
+#define TOGETHER 0
+#else
+#define TOGETHER 1
+#endif
+#define FEW_BYTES 768
+#define DATA_OFFSET 256 /* keeps the alignment of blocks */
+
+typedef struct combined {
+  torus_storage storage;
+  torus_tensor tensor;
+} combined;
+
+_Static_assert(sizeof(combined) <= DATA_OFFSET, "the data follow the tensor");
+
 static torus_storage *storage_new(size_t bytes) {
-  torus_storage *storage = torus_alloc(sizeof *storage);
+  bool few = TOGETHER && bytes <= FEW_BYTES;
+  size_t head = TOGETHER ? sizeof(combined) : sizeof(torus_storage);
+  torus_storage *storage = torus_alloc(few ? DATA_OFFSET + bytes : head);
   if (!storage) return NULL;
-  *storage = (torus_storage){1, 0, bytes, torus_alloc(bytes)};
-  if (!storage->data) {
+  void *data = few ? (char *)storage + DATA_OFFSET : torus_alloc(bytes);
+  *storage = (torus_storage){1, 0, bytes, data};
+  if (!data) {
     torus_free(storage);
     return NULL;
   }
@@ -38,14 +59,17 @@ static torus_storage *storage_new(size_t bytes) {
 
 static void storage_release(torus_storage *storage) {
   if (--storage->references > 0) return;
-  torus_free(storage->data);
+  bool few = storage->data == (char *)storage + DATA_OFFSET;
+  if (!(TOGETHER && few)) torus_free(storage->data);
   torus_free(storage);
 }
 
-static torus_tensor *tensor_around(torus_storage *storage, torus_dtype dtype,
-                                   const torus_shape *shape) {
-  torus_tensor *tensor = torus_alloc(sizeof *tensor);
-  if (!tensor) return NULL;
+static bool is_first(const torus_tensor *tensor) {
+  return TOGETHER && tensor == &((combined *)tensor->storage)->tensor;
+}
+
+static void tensor_init(torus_tensor *tensor, torus_storage *storage,
+                        torus_dtype dtype, const torus_shape *shape) {
   memset(tensor, 0, sizeof *tensor);
   tensor->references = 1;
   tensor->id = 1 + atomic_fetch_add_explicit(&last_id, 1, memory_order_relaxed);
@@ -54,6 +78,14 @@ static torus_tensor *tensor_around(torus_storage *storage, torus_dtype dtype,
   tensor->shape = *shape;
   tensor->dtype = dtype;
   count_live(1);
+}
+
+/* The first tensor of a storage. */
+static torus_tensor *tensor_around(torus_storage *storage, torus_dtype dtype,
+                                   const torus_shape *shape) {
+  torus_tensor *tensor =
+      TOGETHER ? &((combined *)storage)->tensor : torus_alloc(sizeof *tensor);
+  if (tensor) tensor_init(tensor, storage, dtype, shape);
   return tensor;
 }
 
@@ -79,16 +111,35 @@ torus_tensor *torus_tensor_view(torus_tensor *base, const torus_shape *shape,
                                 const int64_t *strides, int64_t offset,
                                 torus_status *status) {
   if (!check_shape(shape, status)) return NULL;
-  torus_tensor *view = tensor_around(base->storage, base->dtype, shape);
+  torus_tensor *view = torus_alloc(sizeof *view);
   if (!view) {
     torus_status_fail(status, TORUS_ENOMEM,
                       "out of memory: cannot allocate a view");
     return NULL;
   }
+  tensor_init(view, base->storage, base->dtype, shape);
   base->storage->references++;
   memcpy(view->strides, strides, (size_t)shape->ndim * sizeof *strides);
   view->offset = offset;
   return view;
+}
+
+torus_tensor *torus_lone_init(torus_lone_element *number, torus_dtype dtype,
+                              double value) {
+  torus_tensor *x = &number->tensor;
+  memset(x, 0, sizeof *x);
+  x->references = 1;
+  x->mark = -1;
+  x->dtype = dtype;
+  x->storage = &number->storage;
+  number->storage =
+      (torus_storage){1, 0, torus_dtype_size(dtype), &number->value};
+  if (dtype == TORUS_FLOAT32) {
+    number->value.f32 = (float)value;
+  } else {
+    number->value.f64 = value;
+  }
+  return x;
 }
 
 torus_tensor *torus_tensor_retain(torus_tensor *tensor) {
@@ -124,8 +175,9 @@ static void release_all(torus_tensor *dying) {
       torus_free(tensor->node);
     }
     if (tensor->grad) drop(tensor->grad, &dying);
+    bool alone = !is_first(tensor);
     storage_release(tensor->storage);
-    torus_free(tensor);
+    if (alone) torus_free(tensor);
     count_live(-1);
   }
 }
@@ -141,11 +193,6 @@ void torus_node_free_inputs(torus_node *node) {
   torus_tensor *dying = NULL;
   drop_inputs(node, &dying);
   release_all(dying);
-}
-
-void *torus_tensor_data(const torus_tensor *tensor) {
-  return (char *)tensor->storage->data +
-         (size_t)tensor->offset * torus_dtype_size(tensor->dtype);
 }
 
 int64_t torus_tensor_integer(const torus_tensor *tensor, int64_t offset) {

@@ -78,6 +78,20 @@ torus_tensor *torus_tensor_view(torus_tensor *base, const torus_shape *shape,
                                 const int64_t *strides, int64_t offset,
                                 torus_status *status);
 
+/* A float tensor of one element in the caller's memory, which nobody may
+ * retain. */
+typedef struct torus_lone_element {
+  torus_tensor tensor;
+  torus_storage storage;
+  union {
+    float f32;
+    double f64;
+  } value;
+} torus_lone_element;
+
+torus_tensor *torus_lone_init(torus_lone_element *number, torus_dtype dtype,
+                              double value);
+
 torus_tensor *torus_tensor_retain(torus_tensor *tensor);
 /* Iterative: histories of rollouts are long chains. NULL is allowed. */
 void torus_tensor_release(torus_tensor *tensor);
@@ -86,7 +100,10 @@ void torus_tensor_release(torus_tensor *tensor);
 void torus_node_free_inputs(torus_node *node);
 
 /* The address of the first element. */
-void *torus_tensor_data(const torus_tensor *tensor);
+static inline void *torus_tensor_data(const torus_tensor *tensor) {
+  return (char *)tensor->storage->data +
+         (size_t)tensor->offset * torus_dtype_size(tensor->dtype);
+}
 /* The element at an offset from the first one, of an integer dtype or bool. */
 int64_t torus_tensor_integer(const torus_tensor *tensor, int64_t offset);
 int64_t torus_tensor_count(const torus_tensor *tensor);

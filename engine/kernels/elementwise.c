@@ -70,6 +70,7 @@ typedef struct job {
   const void *const *in;
   const torus_layout *layouts;
   bool contiguous[TORUS_ELEMENTWISE_INPUTS];
+  bool repeated[TORUS_ELEMENTWISE_INPUTS]; /* one element for all */
   size_t widths[TORUS_ELEMENTWISE_INPUTS]; /* of an element */
   void *out;
   size_t width; /* of an element of out */
@@ -111,6 +112,10 @@ static const void *row_of(const job *j, int i, int64_t first, int64_t count,
                           void *buffer) {
   if (j->contiguous[i]) {
     return (const char *)j->in[i] + (size_t)first * j->widths[i];
+  }
+  if (j->repeated[i]) {
+    torus_move_repeat(j->widths[i], j->in[i], count, buffer);
+    return buffer;
   }
   torus_move_gather(j->widths[i], j->in[i], &j->layouts[i], first, count,
                     buffer);
@@ -203,28 +208,45 @@ static bool is_contiguous(const torus_layout *layout) {
   return layout->ndim == 1 && (layout->stride[0] == 1 || layout->size[0] == 1);
 }
 
+static bool is_repeated(const torus_layout *layout) {
+  return layout->ndim == 1 && layout->stride[0] == 0;
+}
+
 void torus_elementwise_run(torus_elementwise op, torus_dtype dtype, int inputs,
                            const void *const *in, const torus_layout *layouts,
                            void *out, int64_t count, const double numbers[2]) {
   torus_layout merged[TORUS_ELEMENTWISE_INPUTS];
-  job j = {.op = op,
-           .isa = torus_isa_chosen(),
-           .inputs = inputs,
-           .in = in,
-           .layouts = merged,
-           .out = out,
-           .count = count,
-           .numbers = numbers,
-           .block = blocks[dtype]};
+  job j;
   size_t width = torus_dtype_size(dtype);
   if (count == 0) return;
+  j.op = op;
+  j.isa = torus_isa_chosen();
+  j.inputs = inputs;
+  j.in = in;
+  j.layouts = layouts;
+  j.out = out;
+  j.count = count;
+  j.numbers = numbers;
+  j.block = blocks[dtype];
+  bool simple = true;
   for (int i = 0; i < inputs; i++) {
     j.widths[i] = width;
+    j.contiguous[i] = is_contiguous(&layouts[i]);
+    j.repeated[i] = is_repeated(&layouts[i]);
+    simple &= j.contiguous[i] || j.repeated[i];
+  }
+  for (int i = 0; !simple && i < inputs; i++) {
     merged[i] = layouts[i];
     torus_layout_merge(&merged[i]);
     j.contiguous[i] = is_contiguous(&merged[i]);
+    j.repeated[i] = is_repeated(&merged[i]);
   }
+  if (!simple) j.layouts = merged;
   if (selects[op]) j.widths[0] = 1;
   j.width = tests[op] ? 1 : width;
+  if (count <= BLOCK) {
+    j.block(&j, 0, count);
+    return;
+  }
   torus_parallel((count + PIECE - 1) / PIECE, run_piece, &j);
 }

@@ -34,6 +34,11 @@ static void run(size_t element, const void *src, int64_t ss, void *dst,
   }
 }
 
+void torus_move_repeat(size_t element, const void *src, int64_t count,
+                       void *out) {
+  run(element, src, 0, out, 1, count);
+}
+
 /* The position of an index, as coordinates to be stepped. */
 typedef struct cursor {
   const torus_layout *layout;

@@ -7,6 +7,10 @@
 #include "core/dtype.h"
 #include "core/shape.h"
 
+/* out: `count` times one element. */
+void torus_move_repeat(size_t element, const void *src, int64_t count,
+                       void *out);
+
 /* Copies elements [first, first + count) of src, counted in row-major order,
  * to out, contiguous. */
 void torus_move_gather(size_t element, const void *src,

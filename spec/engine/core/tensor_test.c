@@ -87,16 +87,49 @@ TEST(impossible_shapes_are_refused) {
 }
 
 TEST(failed_allocations_leave_nothing) {
-  size_t blocks = torus_alloc_get_stats().live_blocks;
-  torus_shape shape = {1, {4}};
-  for (int n = 1; n <= 3; n++) {
+  const torus_shape shapes[] = {{1, {4}}, {1, {4000}}};
+  for (int i = 0; i < 2; i++) {
+    size_t blocks = torus_alloc_get_stats().live_blocks;
+    torus_tensor *x = NULL;
+    int n = 0;
+    while (!x && n < 9) {
+      torus_status status = {0};
+      torus_alloc_fail_nth(++n);
+      x = torus_tensor_new(TORUS_FLOAT32, &shapes[i], &status);
+      torus_alloc_fail_nth(0);
+      if (x) break;
+      CHECK(status.code == TORUS_ENOMEM, "allocation %d: %s", n,
+            status.message);
+      CHECK(torus_alloc_get_stats().live_blocks == blocks, "allocation %d", n);
+    }
+    CHECK(x && n >= 2, "%d allocations", n - 1);
+    torus_tensor_release(x);
+    CHECK(torus_alloc_get_stats().live_blocks == blocks, "released");
+  }
+}
+
+/* Few data are in one block with the tensor that made them. */
+TEST(views_outlive_the_tensor_they_were_taken_of) {
+  const torus_shape shapes[] = {{1, {4}}, {1, {4000}}};
+  for (int i = 0; i < 2; i++) {
+    size_t bytes = torus_alloc_get_stats().live_bytes;
     torus_status status = {0};
-    torus_alloc_fail_nth(n);
-    torus_tensor *x = torus_tensor_new(TORUS_FLOAT32, &shape, &status);
-    torus_alloc_fail_nth(0);
-    CHECK(!x && status.code == TORUS_ENOMEM, "allocation %d: %s", n,
-          status.message);
-    CHECK(torus_alloc_get_stats().live_blocks == blocks, "allocation %d", n);
+    torus_tensor *x = torus_tensor_new(TORUS_FLOAT32, &shapes[i], &status);
+    float *data = torus_tensor_data(x);
+    CHECK((uintptr_t)data % 64 == 0, "alignment");
+    for (int64_t k = 0; k < shapes[i].size[0]; k++) data[k] = (float)k;
+    torus_shape part = {1, {2}};
+    int64_t step = 1;
+    torus_tensor *view = torus_tensor_view(x, &part, &step, 2, &status);
+    torus_tensor_release(x);
+    torus_tensor *other = torus_tensor_new(TORUS_FLOAT32, &shapes[i], &status);
+    memset(torus_tensor_data(other), 0, (size_t)shapes[i].size[0] * 4);
+    const float *seen = torus_tensor_data(view);
+    CHECK(seen[0] == 2 && seen[1] == 3, "%g %g", (double)seen[0],
+          (double)seen[1]);
+    torus_tensor_release(other);
+    torus_tensor_release(view);
+    CHECK(torus_alloc_get_stats().live_bytes == bytes, "leaks");
   }
 }
 
@@ -126,6 +159,7 @@ int main(void) {
   RUN(repeats_with_stride_zero);
   RUN(impossible_shapes_are_refused);
   RUN(failed_allocations_leave_nothing);
+  RUN(views_outlive_the_tensor_they_were_taken_of);
   RUN(long_histories_die_without_recursion);
   return check_report();
 }
