@@ -193,7 +193,10 @@ tsan:
 isa:
 	@scripts/dev/setup.sh test
 	@$(MAKE) build specs
-	@for isa in portable avx2; do \
+	@for isa in portable avx2 avx512 avx512bf16; do \
+	  if ! TORUS_ISA=$$isa BUILD=$(BUILD) scripts/torus -e '' 2>/dev/null; then \
+	    echo "skipped: $$isa, which this machine lacks"; continue; \
+	  fi; \
 	  echo "TORUS_ISA=$$isa"; \
 	  TORUS_ISA=$$isa BUILD=$(BUILD) scripts/dev/test.sh '$(TESTS)' || exit 1; \
 	done

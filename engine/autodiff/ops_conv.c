@@ -12,11 +12,15 @@
 #include <inttypes.h>
 
 /* i[0] stride, i[1] padding; the gradients also need the sizes of their
- * results: i[2] and i[3], height and width of the image or the kernel. */
+ * results: i[2] and i[3], height and width of the image or the kernel. Last
+ * the precision of the products, 1 for bfloat16. */
 enum { STRIDE, PADDING, HEIGHT, WIDTH };
+
 #define MAX_SIZE ((int64_t)1 << 40)
 
 enum { CONV2D, INPUT_GRAD, WEIGHT_GRAD, UPSAMPLE, UPSAMPLE_GRAD };
+
+static int precision_index(int code) { return code == CONV2D ? 2 : 4; }
 
 static torus_tensor *apply(torus_scope *scope, int code, torus_tensor *a,
                            torus_tensor *b, const torus_call *like,
@@ -130,6 +134,7 @@ static torus_tensor *conv_forward(torus_scope *scope, const torus_call *call) {
     return NULL;
   }
   if (!check_bias(scope, call, &w.conv)) return NULL;
+  w.conv.bfloat16 = call->attrs->i[precision_index(code)] == 1;
   torus_shape shape = result_shape(code, &w.conv);
   torus_scope_init(&w.inner, false);
   w.a = torus_contiguous(&w.inner, x);
@@ -229,6 +234,13 @@ static torus_tensor *upsample_gradient(torus_scope *scope,
                                        const torus_call *call, int i,
                                        torus_tensor *g);
 
+static const char *precision_name(int index) {
+  static const char *const names[] = {"float32", "bfloat16"};
+  return index < 2 ? names[index] : NULL;
+}
+
+#define PRECISION                                                              \
+  { "precision", TORUS_PARAM_CHOICE, true, 0 }
 #define GEOMETRY                                                               \
   {"stride", TORUS_PARAM_INT, true, 1}, { "padding", TORUS_PARAM_INT, true, 0 }
 #define SIZES                                                                  \
@@ -246,6 +258,8 @@ static const torus_op ops[] = {
      * @tparam[opt] tensor bias (outputs)
      * @tparam[opt=1] integer stride
      * @tparam[opt=0] integer padding on all four sides
+     * @tparam[opt="float32"] string precision of the products: "bfloat16"
+     * rounds both factors where the processor multiplies such numbers
      * @treturn tensor (n, height', width', outputs), each size' = (size + 2
      * padding - kernel) // stride + 1
      * @raise when the channels differ, or the kernel is larger than the padded
@@ -260,7 +274,8 @@ static const torus_op ops[] = {
                 .forward = conv_forward,
                 .gradient = conv2d_gradient,
                 .reads = TORUS_READS_X | TORUS_READS_Y,
-                .params = {GEOMETRY},
+                .params = {GEOMETRY, PRECISION},
+                .choice = precision_name,
                 .code = CONV2D,
                 .doc = "cross-correlation of images (n,h,w,in) with weights "
                        "(out,in,kh,kw), plus an optional bias (out); in "
@@ -274,6 +289,7 @@ static const torus_op ops[] = {
      * @tparam[opt=0] integer padding on all four sides
      * @tparam integer height of the images
      * @tparam integer width of the images
+     * @tparam[opt="float32"] string precision as conv2d's
      * @treturn tensor (n, height, width, inputs)
      * @raise when the sizes do not belong together
      * @usage
@@ -285,7 +301,8 @@ static const torus_op ops[] = {
                     .forward = conv_forward,
                     .gradient = input_grad_gradient,
                     .reads = TORUS_READS_X | TORUS_READS_Y,
-                    .params = {GEOMETRY, SIZES},
+                    .params = {GEOMETRY, SIZES, PRECISION},
+                    .choice = precision_name,
                     .code = INPUT_GRAD,
                     .doc = "conv2d's gradient with respect to the images, "
                            "which are height x width"},
@@ -298,6 +315,7 @@ static const torus_op ops[] = {
      * @tparam[opt=0] integer padding on all four sides
      * @tparam integer height of the kernel
      * @tparam integer width of the kernel
+     * @tparam[opt="float32"] string precision as conv2d's
      * @treturn tensor (outputs, inputs, height, width)
      * @raise when the sizes do not belong together
      * @usage
@@ -309,7 +327,8 @@ static const torus_op ops[] = {
                      .forward = conv_forward,
                      .gradient = weight_grad_gradient,
                      .reads = TORUS_READS_X | TORUS_READS_Y,
-                     .params = {GEOMETRY, SIZES},
+                     .params = {GEOMETRY, SIZES, PRECISION},
+                     .choice = precision_name,
                      .code = WEIGHT_GRAD,
                      .doc = "conv2d's gradient with respect to the weights, "
                             "whose kernel is height x width"},
@@ -355,6 +374,8 @@ static torus_tensor *apply(torus_scope *scope, int code, torus_tensor *a,
                            torus_tensor *b, const torus_call *like,
                            const torus_tensor *sizes) {
   torus_attrs attrs = {.i = {like->attrs->i[STRIDE], like->attrs->i[PADDING]}};
+  attrs.i[precision_index(code)] =
+      like->attrs->i[precision_index(like->op->code)];
   if (sizes) {
     int first = code == INPUT_GRAD ? 1 : 2;
     attrs.i[HEIGHT] = sizes->shape.size[first];

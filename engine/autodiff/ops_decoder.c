@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-enum { BLOCKS, WIDTH, SKIP };
+enum { BLOCKS, WIDTH, SKIP, PRECISION };
 enum { SLOPE, WEIGHT };
 enum { Q, TARGETS, PARAMETERS }; /* inputs; the last is the first parameter */
 
@@ -60,7 +60,8 @@ static bool read_decoder(torus_scope *scope, const torus_call *call,
                        .width = i[WIDTH],
                        .channels = t->size[3],
                        .skip = i[SKIP] != 0,
-                       .slope = call->attrs->f[SLOPE]};
+                       .slope = call->attrs->f[SLOPE],
+                       .bfloat16 = i[PRECISION] == 1};
   return true;
 }
 
@@ -204,6 +205,11 @@ static bool decoder_gradients(torus_scope *scope, const torus_call *call,
   return true;
 }
 
+static const char *precision_name(int index) {
+  static const char *const names[] = {"float32", "bfloat16"};
+  return index < 2 ? names[index] : NULL;
+}
+
 static const torus_op ops[] = {
     /*** Decodes states with HGN's decoder and compares the images with
      * targets, a few at a time: value and gradients are computed together, in
@@ -222,6 +228,8 @@ static const torus_op ops[] = {
      * @tparam[opt=0.01] number slope of the leaky ReLUs below zero
      * @tparam[opt=1] number weight the factor that the error has in the loss: a
      * gradient that arrives with it needs no scaling
+     * @tparam[opt="float32"] string precision of the products of a float32
+     * decoder: "bfloat16" where the processor has these, see engine/README.md
      * @treturn tensor sum of squared errors, a float64 scalar
      * @raise when the shapes don't fit
      * @usage
@@ -243,7 +251,9 @@ static const torus_op ops[] = {
                 {"width", TORUS_PARAM_INT, false, 0},
                 {"skip", TORUS_PARAM_BOOL, true, 1},
                 {"slope", TORUS_PARAM_FLOAT, true, 0.01},
-                {"weight", TORUS_PARAM_FLOAT, true, 1}},
+                {"weight", TORUS_PARAM_FLOAT, true, 1},
+                {"precision", TORUS_PARAM_CHOICE, true, 0}},
+     .choice = precision_name,
      .doc = "sum of squared errors, a float64 scalar, of images that HGN's "
             "decoder makes of states, against targets"},
 };

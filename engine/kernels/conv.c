@@ -1,5 +1,6 @@
 #include "kernels/conv.h"
 
+#include "kernels/conv_bf16.h"
 #include "kernels/conv_paths.h"
 #include "kernels/conv_winograd.h"
 
@@ -74,8 +75,15 @@ static bool by_patches(const torus_conv *conv, torus_dtype dtype) {
   return dtype == TORUS_FLOAT32 && patches_pay(conv, conv_kernels_chosen());
 }
 
+static bool by_bf16(const torus_conv *conv, torus_dtype dtype) {
+  return conv->bfloat16 && dtype == TORUS_FLOAT32 && conv_bf16_serves(conv);
+}
+
 size_t torus_conv_forward_scratch(const torus_conv *conv, int threads,
                                   torus_dtype dtype) {
+  if (by_bf16(conv, dtype)) {
+    return conv_bf16_forward_scratch(conv, threads);
+  }
   if (by_patches(conv, dtype)) {
     conv_correlation job = forward_job(conv);
     return conv_correlation_scratch(&job, threads);
@@ -85,6 +93,9 @@ size_t torus_conv_forward_scratch(const torus_conv *conv, int threads,
 
 size_t torus_conv_input_grad_scratch(const torus_conv *conv, int threads,
                                      torus_dtype dtype) {
+  if (by_bf16(conv, dtype)) {
+    return conv_bf16_input_grad_scratch(conv, threads);
+  }
   if (by_patches(conv, dtype)) {
     conv_correlation job = input_grad_job(conv);
     return conv_correlation_scratch(&job, threads);
@@ -94,6 +105,9 @@ size_t torus_conv_input_grad_scratch(const torus_conv *conv, int threads,
 
 size_t torus_conv_weight_grad_scratch(const torus_conv *conv, int threads,
                                       torus_dtype dtype) {
+  if (by_bf16(conv, dtype)) {
+    return conv_bf16_weight_grad_scratch(conv, threads);
+  }
   if (by_patches(conv, dtype)) {
     conv_weight_sum job = weight_grad_job(conv);
     return conv_weight_sum_scratch(&job, threads);
@@ -104,6 +118,10 @@ size_t torus_conv_weight_grad_scratch(const torus_conv *conv, int threads,
 void torus_conv_forward_f32(const torus_conv *conv, const float *x,
                             const float *w, const float *bias, float slope,
                             float *y, void *scratch) {
+  if (by_bf16(conv, TORUS_FLOAT32)) {
+    conv_bf16_forward(conv, x, w, bias, slope, y, scratch);
+    return;
+  }
   if (!by_patches(conv, TORUS_FLOAT32)) {
     conv_general_forward_f32(conv, x, w, bias, slope, y, scratch);
     return;
@@ -125,6 +143,10 @@ void torus_conv_forward_f64(const torus_conv *conv, const double *x,
 
 void torus_conv_input_grad_f32(const torus_conv *conv, const float *gy,
                                const float *w, float *gx, void *scratch) {
+  if (by_bf16(conv, TORUS_FLOAT32)) {
+    conv_bf16_input_grad(conv, gy, w, gx, scratch);
+    return;
+  }
   if (!by_patches(conv, TORUS_FLOAT32)) {
     conv_general_input_grad_f32(conv, gy, w, gx, scratch);
     return;
@@ -143,6 +165,10 @@ void torus_conv_input_grad_f64(const torus_conv *conv, const double *gy,
 
 void torus_conv_weight_grad_f32(const torus_conv *conv, const float *x,
                                 const float *gy, float *gw, void *scratch) {
+  if (by_bf16(conv, TORUS_FLOAT32)) {
+    conv_bf16_weight_grad(conv, x, gy, gw, scratch);
+    return;
+  }
   if (!by_patches(conv, TORUS_FLOAT32)) {
     conv_general_weight_grad_f32(conv, x, gy, gw, scratch);
     return;

@@ -21,7 +21,10 @@
  * against float64, relative l2: at most 1.5e-6 (general path 1e-6). It works
  * on patches of 4x4 pixels and what surrounds them: an infinity or NaN spoils
  * all of a patch, beyond the pixels that its window reaches, and a value far
- * larger than its neighbours costs them digits likewise. */
+ * larger than its neighbours costs them digits likewise.
+ *
+ * With `bfloat16`, which torus_conv_init leaves false, arguments are rounded
+ * to it where the machine multiplies such numbers (kernels/conv_bf16.h). */
 #ifndef TORUS_KERNELS_CONV_H
 #define TORUS_KERNELS_CONV_H
 
@@ -36,6 +39,7 @@ typedef struct torus_conv {
   int64_t k;                   /* output channels */
   int64_t kh, kw, stride, pad; /* weights (k, c, kh, kw) */
   int64_t oh, ow;              /* output (n, oh, ow, k) */
+  bool bfloat16; /* products in bfloat16, of float32 where they serve */
 } torus_conv;
 
 /* Fills in the struct. False, with nothing written, when a size is not

@@ -6,6 +6,7 @@
 #include "core/threads.h"
 #include "kernels/accumulate.h"
 #include "kernels/conv.h"
+#include "kernels/decoder_bf16.h"
 #include "kernels/simd/simd.h"
 #include "kernels/upsample.h"
 #include "kernels/upsample_conv.h"
@@ -39,7 +40,10 @@ typedef struct plan {
   int64_t sum_stride;
   double *sums;    /* (pieces, sum_stride) */
   double *squares; /* (pieces) */
-  char *threads;   /* buffers of each thread */
+  bool in_bf16;
+  decoder_bf16 bf16;
+  void *shared;  /* what the threads share in bfloat16 */
+  char *threads; /* buffers of each thread */
   size_t thread_bytes;
 } plan;
 
@@ -190,7 +194,13 @@ static size_t plan_work(plan *p, const torus_decoder *d, torus_dtype dtype,
   size_t sums = (size_t)(p->pieces * p->sum_stride) * sizeof(double);
   p->sums = take(&a, sums);
   p->squares = take(&a, PIECES * sizeof(double));
-  p->thread_bytes = lay_out(p, &unused, NULL);
+  p->in_bf16 = decoder_bf16_plan(&p->bf16, d, dtype);
+  if (p->in_bf16) {
+    p->shared = take(&a, p->bf16.shared_bytes);
+    p->thread_bytes = p->bf16.thread_bytes;
+  } else {
+    p->thread_bytes = lay_out(p, &unused, NULL);
+  }
   p->threads = take(&a, p->thread_bytes * (size_t)torus_threads());
   return a.used;
 }
@@ -213,23 +223,33 @@ size_t torus_decoder_scratch(const torus_decoder *decoder, torus_dtype dtype,
 /* --- running
  * ------------------------------------------------------------------ */
 
+/* The images [first, last) of a piece; returns the sum of squared errors. */
+static double run_images(const plan *p, piece *w, int64_t first, int64_t last,
+                         char *buffers) {
+  if (p->in_bf16) {
+    return decoder_bf16_run(&p->bf16, p->job, first, last, w->sums, buffers);
+  }
+  lay_out(p, w, buffers);
+  double squares = 0;
+  for (int64_t i = first; i < last; i += CHUNK) {
+    int64_t n = last - i < CHUNK ? last - i : CHUNK;
+    squares +=
+        p->dtype == TORUS_FLOAT32 ? images_f32(w, i, n) : images_f64(w, i, n);
+  }
+  return squares;
+}
+
 static void run_piece(void *arg, int64_t number, int thread) {
   const plan *p = arg;
   piece w = {.plan = p};
-  lay_out(p, &w, p->threads + (size_t)thread * p->thread_bytes);
   double *sums = p->sums + number * p->sum_stride;
   memset(sums, 0, (size_t)p->sum_stride * sizeof *sums);
   for (int i = 0; i < p->parameters; i++) w.sums[i] = sums + p->offsets[i];
   int64_t first = number * p->images_per_piece;
   int64_t last = first + p->images_per_piece;
   if (last > p->job->images) last = p->job->images;
-  double squares = 0;
-  for (int64_t i = first; i < last; i += CHUNK) {
-    int64_t n = last - i < CHUNK ? last - i : CHUNK;
-    squares +=
-        p->dtype == TORUS_FLOAT32 ? images_f32(&w, i, n) : images_f64(&w, i, n);
-  }
-  p->squares[number] = squares;
+  p->squares[number] = run_images(
+      p, &w, first, last, p->threads + (size_t)thread * p->thread_bytes);
 }
 
 void torus_decoder_run(const torus_decoder *decoder, torus_decoder_job *job,
@@ -237,6 +257,7 @@ void torus_decoder_run(const torus_decoder *decoder, torus_decoder_job *job,
   plan p;
   plan_work(&p, decoder, job->dtype, job->images, scratch);
   p.job = job;
+  if (p.in_bf16) decoder_bf16_prepare(&p.bf16, job, p.shared);
   torus_parallel_interruptible(p.pieces, run_piece, &p);
   job->squares = 0;
   for (int64_t i = 0; i < p.pieces; i++) job->squares += p.squares[i];

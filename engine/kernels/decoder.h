@@ -30,6 +30,9 @@ typedef struct torus_decoder {
   int64_t channels;      /* of the images */
   bool skip;
   double slope; /* of the leaky ReLU */
+  /* Convolutions in bfloat16, where the job is in float32 and the machine has
+   * products of that (bf16_product.h). */
+  bool bfloat16;
 } torus_decoder;
 
 /* How many parameters there are, and the elements of each. The order: block

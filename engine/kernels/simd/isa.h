@@ -11,8 +11,13 @@
 
 /* X(constant, name), from the baseline to the best. On x86-64, avx2 is the
  * level x86-64-v3 and avx512 the level x86-64-v4 of the psABI; portable is what
- * the compiler assumes of every machine. */
-#define TORUS_ISAS(X) X(PORTABLE, portable) X(AVX2, avx2) X(AVX512, avx512)
+ * the compiler assumes of every machine. The last two differ from avx512 only
+ * in products of bfloat16 (kernels/bf16_product.h): AVX512-BF16 has dot
+ * products of pairs, AMX multiplies matrices. */
+#define TORUS_ISAS(X)                                                          \
+  X(PORTABLE, portable)                                                        \
+  X(AVX2, avx2)                                                                \
+  X(AVX512, avx512) X(AVX512BF16, avx512bf16) X(AMX, amx)
 
 typedef enum torus_isa {
 #define TORUS_ISA_CONSTANT(constant, name) TORUS_ISA_##constant,

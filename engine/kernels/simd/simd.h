@@ -26,9 +26,14 @@
 #define SIMD_X86
 #define SIMD_AVX2 __attribute__((target("arch=x86-64-v3")))
 #define SIMD_AVX512 __attribute__((target("arch=x86-64-v4")))
+#define SIMD_BF16 __attribute__((target("arch=x86-64-v4,avx512bf16")))
+#define SIMD_AMX __attribute__((target("amx-tile,amx-bf16")))
 
 #define SIMD_POINTERS(name)                                                    \
-  { &name##_portable, &name##_avx2, &name##_avx512 }
+  {                                                                            \
+    &name##_portable, &name##_avx2, &name##_avx512, &name##_avx512,            \
+        &name##_avx512                                                         \
+  }
 
 #define SIMD_DEFINE(type, name, parameters, arguments)                         \
   INLINE type name##_loop parameters;                                          \
@@ -42,6 +47,8 @@
   INLINE type name parameters {                                                \
     switch (torus_isa_chosen()) {                                              \
     case TORUS_ISA_AVX512:                                                     \
+    case TORUS_ISA_AVX512BF16:                                                 \
+    case TORUS_ISA_AMX:                                                        \
       return name##_avx512 arguments;                                          \
     case TORUS_ISA_AVX2:                                                       \
       return name##_avx2 arguments;                                            \

@@ -14,6 +14,7 @@ local RULES = {
   padding = { type = "integer", min = 0 },
   bias = { default = true, type = "boolean" },
   dtype = { default = "float32", choices = { "float32", "float64" } },
+  precision = { default = "float32", choices = { "float32", "bfloat16" } },
   generator = {},
   init = { default = "default", choices = initialise.schemes },
 }
@@ -49,6 +50,9 @@ end
 -- height, rounded down, by default
 -- @tparam[opt=true] boolean opts.bias
 -- @tparam[opt="float32"] string opts.dtype or "float64"
+-- @tparam[opt="float32"] string opts.precision of the products of a float32
+-- layer: "bfloat16" rounds both factors where the processor multiplies such
+-- numbers, forward and backward; sums stay float32
 -- @tparam[opt] generator opts.generator draws the initial values
 -- @tparam[opt="default"] string opts.init or "kaiming"
 -- @treturn Module (images, height, width, inputs) -> (images, height', width',
@@ -64,6 +68,7 @@ function Conv2d.new(inputs, outputs, opts)
   local self = Module.instance(Conv2d, {
     inputs = inputs, outputs = outputs, kernel = kernel,
     stride = opts.stride, padding = opts.padding or kernel[1] // 2,
+    precision = opts.precision,
   })
   local fan_in = inputs * kernel[1] * kernel[2]
   self:register("weight", initialise.uniform(
@@ -86,15 +91,17 @@ end
 function Conv2d:forward(x)
   options.tensor("Conv2d", "x", x,
     { "images", "height", "width", self.inputs })
-  local o = { stride = self.stride, padding = self.padding }
+  local o = { stride = self.stride, padding = self.padding,
+    precision = self.precision }
   if self.bias then return engine.conv2d(x, self.weight, self.bias, o) end
   return engine.conv2d(x, self.weight, o)
 end
 
 function Conv2d:describe()
-  return string.format("Conv2d(%d, %d, kernel=%dx%d, stride=%d, padding=%d%s)",
+  return string.format("Conv2d(%d, %d, kernel=%dx%d, stride=%d, padding=%d%s%s)",
     self.inputs, self.outputs, self.kernel[1], self.kernel[2], self.stride,
-    self.padding, self.bias and "" or ", bias=false")
+    self.padding, self.bias and "" or ", bias=false",
+    self.precision == "float32" and "" or ", precision=" .. self.precision)
 end
 
 signature.methods("Conv2d", Conv2d, {}, { new = "" })

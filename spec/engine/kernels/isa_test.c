@@ -51,7 +51,7 @@ TEST(another_name_is_refused) {
   const char *const wrong[] = {"sse9", "AVX2", "avx51", "avx5122", " avx2"};
   for (int i = 0; i < 5; i++) {
     CHECK(!check_with(wrong[i], &status), "\"%s\" was accepted", wrong[i]);
-    CHECK(strstr(status.message, "portable, avx2 or avx512") &&
+    CHECK(strstr(status.message, "portable, avx2, avx512, avx512bf16 or amx") &&
               strstr(status.message, wrong[i]),
           "%s", status.message);
     CHECK(torus_isa_available(torus_isa_chosen()), "no set is in use");

@@ -57,6 +57,11 @@ M.rules = {
   init = { default = "default", choices = initialise.schemes },
   -- Of the parameters and of all that is computed.
   dtype = { default = "float32", choices = { "float32", "float64" } },
+  -- What the convolutions of encoder, f_psi and decoder multiply, forward and
+  -- backward; "bfloat16" of dtype float32 only. States, energies, losses,
+  -- parameters and sums stay float32. It is for processors with matrix units:
+  -- see engine/README.md. One without products of bfloat16 computes float32.
+  precision = { default = "float32", choices = { "float32", "bfloat16" } },
 
   -- Phase space: q and p are feature maps, as in the paper, or vectors of
   -- `dimension` numbers, the system's degrees of freedom. In a phase space of
@@ -208,6 +213,10 @@ end
 function M.resolve(config)
   local c = options.resolve("hgn", config, M.rules)
   frames.check_sides("hgn", frames.sides(c))
+  if c.precision == "bfloat16" and c.dtype ~= "float32" then
+    options.raise("hgn: precision: expected \"float32\" where dtype is %q, got "
+      .. "\"bfloat16\"", c.dtype)
+  end
   if c.dt == 0 then
     options.raise("hgn: dt: expected a number other than 0, got 0")
   end

@@ -10,6 +10,7 @@ local engine = require "torus.engine"
 local frames = require "torus.models.parts.frames"
 local hamiltonian = require "torus.hamiltonian"
 local initialise = require "torus.nn.initialise"
+local options = require "torus.options"
 local stack = require "torus.models.parts.stack"
 
 local M = {}
@@ -25,6 +26,11 @@ end
 
 local function layer_of(c, generator)
   return { dtype = c.dtype, init = c.init, generator = generator }
+end
+
+-- Of the networks whose convolutions have the configuration's precision.
+local function convolution_of(c, generator)
+  return options.joined({ precision = c.precision }, layer_of(c, generator))
 end
 
 -- The bias of the last layer's second half, the logarithm of the variance.
@@ -46,7 +52,7 @@ function M.encoder(c, generator)
   local make = c.encoder == "blocks" and encoder.blocks or encoder.new
   local net = make(c.context * c.channels, 2 * c.z, { slope = decoder.SLOPE,
     resolution = math.min(frames.sides(c)), width = c.width, last = last or nil,
-    layer = layer_of(c, generator) })
+    layer = convolution_of(c, generator) })
   start_posterior(net, c)
   return net
 end
@@ -63,7 +69,7 @@ function M.state(c, generator)
       activation = "relu", dtype = c.dtype, init = c.init,
       generator = generator }
   end
-  local opts = { activation = "relu", layer = layer_of(c, generator) }
+  local opts = { activation = "relu", layer = convolution_of(c, generator) }
   local w = c.width
   if c.latent == "vector" then
     return stack.spread(c.z, M.map_size(c), { w, w, 2 * c.state }, opts)
@@ -142,7 +148,7 @@ function M.projection(c, generator)
     return stack.dense(c.dimension, M.map_size(c), c.state, layer_of(c, generator))
   end
   return stack.spread(c.dimension, M.map_size(c), { c.width, c.width, c.state },
-    { activation = "relu", layer = layer_of(c, generator) })
+    { activation = "relu", layer = convolution_of(c, generator) })
 end
 
 --- The channels of the decoder's map that are the same for every state: ones, to
@@ -165,7 +171,7 @@ function M.decoder(c, generator)
   return decoder.new(c.state + c.constant_channels, { blocks = frames.halvings(frames.sides(c)),
     width = c.width, channels = c.channels, skip = c.skip,
     closing = c.closing, background = c.background,
-    layer = layer_of(c, generator) })
+    layer = convolution_of(c, generator) })
 end
 
 return M

@@ -98,7 +98,7 @@ local function fused_decoder(model, states, targets, weight)
     local q = engine.variable(states:detach())
     local squares = engine.decoder_error(q, targets, { parameters = parameters,
       blocks = model.decoder.blocks, width = c.width, skip = c.skip,
-      slope = decoder.SLOPE, weight = weight })
+      slope = decoder.SLOPE, weight = weight, precision = c.precision })
     local gradients = engine.grad(squares,
       table.move(parameters, 1, #parameters, 2, { q }),
       { grad_output = engine.tensor(weight, { dtype = "float64" }) })

@@ -66,8 +66,10 @@ function M.spread(inputs, size, channels, opts)
   size = sides(size)
   local self = Module.instance(Spread, { size = size,
     activation = activation.get(opts.activation, "spread") })
+  local layer = opts.layer and options.joined(opts.layer)
+  if layer then layer.precision = nil end -- of convolutions
   self:register("dense",
-    Linear.new(inputs, size[1] * size[2] * channels[1], opts.layer))
+    Linear.new(inputs, size[1] * size[2] * channels[1], layer))
   self:register("stack", M.new(channels, opts))
   return self
 end
