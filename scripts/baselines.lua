@@ -14,8 +14,8 @@ parser:argument("model", command.enumerate(baselines.names, "or") .. ".")
   :choices(baselines.names)
 parser:option("--seeds", "Trainings of each row.", "3"):argname("N")
   :convert(command.count)
-parser:option("--scale", "How long to train: quick, full (default: full for "
-  .. "hnn, else quick)."):choices { "quick", "full" }
+parser:option("--scale", "How long to train: quick, full, of nhf also fine (default: "
+  .. "full for hnn, else quick)."):choices { "quick", "full", "fine" }
 parser:option("--only", "Only rows whose names begin with it."):argname("NAME")
 parser:option("--out", "Folder (default: runs/baselines-MODEL-SCALE).")
   :argname("DIR")

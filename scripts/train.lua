@@ -27,14 +27,15 @@ end
 local parser = argparse("train.lua",
   "Trains a model: hgn or pixel_hnn on frames of a physical system, hnn on "
   .. "its states or your own, sympnet on the same, "
-  .. "nhf on samples of a density. The run folder holds "
+  .. "nhf on samples of a density, or on a system's energy. The run folder holds "
   .. "config.json, log.csv and checkpoint.safetensors. --resume continues an "
   .. "interrupted run, which ends with the same bits as an uninterrupted one.",
   known_keys())
 parser:argument("model", table.concat(tasks.names, ", ") .. " (default: hgn, "
   .. "or that of the run to resume)."):args "?":choices(tasks.names)
 parser:option("--system", table.concat(systems.names(), ", ")
-  .. ", or a Lua file that returns the definition of a system."):argname("NAME")
+  .. ", or a Lua file that returns the definition of a system. Of nhf: its positions in a "
+  .. "bath, the density exp(-V / temperature)."):argname("NAME")
 parser:option("--data", "A folder of trajectories or a film (see dataset.lua --help), "
   .. "instead of a simulation (--system then names the Lua file of the folder's "
   .. "system, unless it is built in); for hnn and sympnet a .csv, .npy or .npz file of states "

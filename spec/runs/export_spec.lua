@@ -116,6 +116,34 @@ describe("an exported run", function()
     assert.are.equal("4", shape(exported(deep, { count = 4 }).elbo))
   end)
 
+  it("of nhf has the density at points of a file, between its bounds' errors", function()
+    local path = trained("points", { model = "nhf", dimension = 1, flows = 1,
+      dtype = "float64" })
+    local x = torus.linspace(-1, 1, 5, { dtype = "float64" })
+    for _, ending in ipairs { "npy", "csv" } do
+      local file = base .. "/x." .. ending
+      assert(torus[ending].save(file, ending == "csv" and x:reshape(5, 1) or x))
+      local found = exported(path, { points = file })
+      assert.is_nil(found.q)
+      local model = assert(runs.open(path))
+      assert.is_true((found.log_density - model:log_density(x:reshape(5, 1))):abs():max()
+        :item() < 1e-12)
+      assert.is_true((found.log_density - found.elbo + found.elbo_error * 4.5):min():item() > 0)
+      assert.is_true(((found.importance - found.log_density):abs()
+        - found.importance_error * 4.5):max():item() < 0.01)
+    end
+    local file = base .. "/wide.npy"
+    assert(torus.npy.save(file, torus.zeros(4, 2)))
+    local none, message = runs.export(path, { points = file })
+    assert.is_nil(none)
+    assert.matches("points: expected an array of shape (n, 1), got " .. file
+      .. " with (4,2)", message, 1, true)
+    none, message = runs.export(trained("points_hnn", { model = "hnn",
+      system = "mass_spring", trajectories = 4, points = 7, batch = 0 }), { points = file })
+    assert.is_nil(none)
+    assert.matches("points: expected a run of nhf, got one of hnn", message, 1, true)
+  end)
+
   it("of models of frames has films, states and energies", function()
     local few = { train_size = 4, test_size = 3, resolution = 16, frames = 4, batch = 2 }
     local hgn = trained("hgn", options.joined(few, { model = "hgn", z = 3, state = 2,

@@ -314,6 +314,55 @@ function M.samples(source, opts)
   return target
 end
 
+-- --- densities without samples ----------------------------------------------------
+
+local DENSITY = {
+  log_density = { required = true, type = "callable" },
+  dimension = { required = true, type = "integer", min = 1, max = 10000 },
+  name = { default = "density", type = "string" },
+}
+
+--- A density of one's own, known up to a factor: what an NHF learns from by reverse
+-- KL. It has no samples.
+-- @tparam table opts
+-- @tparam function|Module opts.log_density of x (n, d), returns (n), differentiable
+-- @tparam integer opts.dimension d
+-- @tparam[opt="density"] string opts.name
+-- @treturn Target
+-- @usage
+-- ridge = torus.data.targets.density { dimension = 2,
+--   log_density = function(x) return -(x:square():sum(2) - 4):square() end }
+-- print(ridge:log_density(torus.zeros(1, 2)):item())   -- -16
+function M.density(opts)
+  local o = options.resolve("targets.density", opts, DENSITY)
+  return setmetatable({ name = o.name, dimension = o.dimension, unnormalised = true,
+    log = o.log_density }, Target)
+end
+
+--- The positions of a system in a bath: the density exp(-V(q) / temperature), without
+-- its normalisation and without samples. V has to hold the positions together: a
+-- pendulum that turns over has no such density.
+-- @tparam System system with kinetic and potential energy
+-- @tparam[opt=1] number temperature
+-- @treturn ?Target
+-- @treturn ?string message
+-- @usage
+-- target = assert(torus.data.targets.boltzmann(torus.systems.mass_spring, 2))
+-- print(target:log_density(torus.ones(1, 1)):item())   -- -0.5
+function M.boltzmann(system, temperature)
+  local definition = system.definition
+  if not definition.potential then
+    return nil, string.format("system: expected one with a potential energy, got %s, "
+      .. "whose energy is not separable", system.name)
+  end
+  local factor = -1 / options.argument("boltzmann", "temperature", temperature or 1,
+    { type = "number", above = 0 })
+  return M.density { name = system.name, dimension = system.dimension,
+    log_density = function(q)
+      return definition.potential(q, system.constants) * factor
+    end }
+end
+
 -- --- methods of a target ---------------------------------------------------------
 
 --- Draws samples.
@@ -325,12 +374,17 @@ end
 -- moons = torus.data.targets.get("moons")
 -- print(moons:sample(2, torus.generator(1), "float64"))
 function Target:sample(count, generator, dtype)
+  if not self.draw then
+    options.raise("target:sample: expected a target with samples, got %s, of which only "
+      .. "the density is known", self.name)
+  end
   return engine.no_grad(function()
     return self.draw(count, generator):to(dtype or "float32")
   end)
 end
 
---- The logarithm of the density.
+--- The logarithm of the density, differentiable where x is; of those of `density`
+-- and `boltzmann` without its normalisation.
 -- @tparam tensor x (n, d)
 -- @treturn ?tensor (n) float64, nats; nil for a user's samples
 -- @usage
@@ -339,12 +393,12 @@ end
 function Target:log_density(x)
   if not self.log then return nil end
   options.tensor("log_density", "x", x, { "n", self.dimension or "d" })
-  return engine.no_grad(function() return self.log(x:to("float64")) end)
+  return self.log(x:to("float64"))
 end
 
 --- The entropy in nats, from samples where there is no closed form.
 -- @tparam[opt=20000] integer count of samples, at most ten million
--- @treturn ?number nats; nil for a user's samples
+-- @treturn ?number nats; nil for a user's samples and for densities without any
 -- @treturn ?number its standard error, 0 for a closed form
 -- @usage
 -- print(torus.data.targets.get("checkerboard"):entropy())   -- 2.89... 0
@@ -352,7 +406,7 @@ function Target:entropy(count)
   count = options.argument("Target:entropy", "count", count or 20000,
     { type = "integer", min = 1, max = 10000000 })
   if self.known_entropy then return self.known_entropy, 0 end
-  if not self.log then return nil end
+  if not self.log or not self.draw then return nil end
   local x = self:sample(count, engine.generator(0), "float64")
   local nats = self:log_density(x)
   local mean = nats:mean():item()
@@ -392,5 +446,6 @@ end
 signature.methods("Target", Target, {
   sample = "count: integer, generator?: generator, dtype?: string",
 })
+signature.functions("targets", M, { boltzmann = "system: System, temperature?: number" })
 
 return M

@@ -66,7 +66,7 @@ end
 
 --- The cells of a table.
 -- @tparam string model one of names
--- @tparam[opt] table opts scale="quick" or "full"; seeds=3; only, the beginning of
+-- @tparam[opt] table opts scale="quick", "full" or of nhf "fine"; seeds=3; only, the beginning of
 -- the names of the rows
 -- @treturn ?table rows, each with its cells, and all the cells
 -- @treturn ?string message
@@ -75,8 +75,12 @@ function M.plan(model, opts)
   local known, message = definition(model)
   if not known then return nil, message end
   if not known.scales[o.scale] then
-    return nil, string.format("scale: expected \"quick\" or \"full\", got %q",
-      o.scale)
+    local names = {}
+    for _, name in ipairs { "quick", "full", "fine" } do
+      if known.scales[name] then names[#names + 1] = ("%q"):format(name) end
+    end
+    return nil, string.format("scale: expected %s, got %q",
+      table.concat(names, " or "), o.scale)
   end
   local plan = { definition = known, scale = o.scale, cells = {} }
   plan.rows, message = selected(known.rows(o.scale), o.only)

@@ -18,6 +18,7 @@ local RULES = {
   steps = { type = "integer", min = 1 },
   seed = { default = 1, type = "integer", min = 0 },
   format = { default = "npy", choices = { "npy", "csv" } },
+  points = { type = "string" },
   weights_only = { default = false, type = "boolean" },
 }
 
@@ -67,14 +68,36 @@ local function save_weights(folder, model, config, step)
   return path
 end
 
+-- The points of a file, (n, d), or nil and a message.
+local function points_of(path, task, model, config)
+  if not task.points then
+    return nil, string.format("points: expected a run of %s, got one of %s",
+      table.concat(tasks.having "points", " or "), config.model)
+  end
+  local load = path:find("%.csv$") and csv.load or npy.load
+  local x, message = load(path)
+  if not x then return nil, message end
+  if x:dim() == 1 then x = x:reshape(-1, 1) end
+  local d = model.config.dimension
+  if x:dim() ~= 2 or x:size(1) == 0 or x:size(2) ~= d then
+    return nil, string.format("points: expected an array of shape (n, %d), got %s with %s",
+      d, path, options.shape_text(x))
+  end
+  return x
+end
+
 -- Arrays by name, sorted.
 local function arrays_of(task, model, config, o)
   if o.weights_only or not task.arrays then return {} end
   local data, message = task.open_data(config)
   if not data then return nil, message end
-  local list = {}
+  local list, points = {}, nil
+  if o.points then
+    points, message = points_of(o.points, task, model, config)
+    if not points then return nil, message end
+  end
   for name, x in pairs(task.arrays(model, data, config,
-    { count = o.count, steps = o.steps, seed = o.seed })) do
+    { count = o.count, steps = o.steps, seed = o.seed, points = points })) do
     if x then list[#list + 1] = { name, x } end
   end
   table.sort(list, function(a, b) return a[1] < b[1] end)
@@ -93,6 +116,8 @@ end
 -- a density 1,000
 -- @tparam[opt] integer opts.steps of rollouts; by default as long as the data
 -- @tparam[opt=1] integer opts.seed of samples
+-- @tparam[opt] string opts.points a .npy or .csv of points (n, d): of a flow the
+-- log-densities and their bounds there, instead of samples
 -- @tparam[opt="npy"] string opts.format "csv": tables of all that has at most three
 -- dimensions
 -- @tparam[opt=false] boolean opts.weights_only needs no data

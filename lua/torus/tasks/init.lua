@@ -54,7 +54,8 @@
 --                       space. opts: out (a folder), split, steps, refine
 --     arrays(model, data, config, opts)
 --                       -> {[name] = tensor}, what the model predicts, for other
---                       programs. opts: count, steps, seed
+--                       programs. opts: count, steps, seed; points, a tensor
+--                       (n, d), where the task has the part `points`, true
 --     baselines         the rows of its table, as torus.experiments.baselines
 --                       has them
 --
@@ -103,7 +104,8 @@ end
 -- @treturn string
 -- @usage print(torus.tasks.subject{ system = "pendulum" })   -- pendulum
 function M.subject(config)
-  return config.data or config.target or config.system
+  local target = config.target ~= "system" and config.target or nil
+  return config.data or target or config.system
 end
 
 signature.functions("tasks", M, {

@@ -192,7 +192,8 @@ function NHF:log_joint(q, p)
   return self.prior:log_density(self:transport(q, p, { inverse = true }))
 end
 
---- f_psi(p | q), a diagonal normal density.
+--- Where f_psi(p | q) is and how wide, in the words of torus.models.nhf.posterior:
+-- mean and standard deviation of a diagonal one.
 -- @tparam tensor q (batch, d)
 -- @treturn tensor mean (batch, d)
 -- @treturn tensor logarithm of the standard deviation (batch, d)
@@ -271,6 +272,32 @@ function NHF:importance_bound(q, opts)
   end)
 end
 
+--- What is known of ln p(q) at given points from samples of f(p | q), in any
+-- dimension. `elbo` is below it in the mean; `importance` too, and near it where its
+-- error is small.
+-- @tparam tensor q (batch, d)
+-- @tparam[opt] table opts as of importance_bound
+-- @treturn {[string]=tensor} elbo, the mean bound of eq. (6), importance, the
+-- importance-weighted one, and their standard errors elbo_error and
+-- importance_error; (batch) each, nats
+-- @usage
+-- model = torus.models.nhf{ dimension = 3, flows = 2, width = 8 }
+-- found = model:bounds(torus.randn(16, 3), { samples = 128 })
+-- print(found.importance:mean(), found.importance_error:max())
+function NHF:bounds(q, opts)
+  local o = options.resolve("nhf:bounds", opts, IMPORTANCE)
+  check_rows(self, "bounds", "q", q)
+  local n, batch, d = o.samples, q:size(1), q:size(2)
+  return engine.no_grad(function()
+    local many = q:unsqueeze(1):expand(n, batch, d):reshape(n * batch, d)
+    local nats = self:elbo(many, { generator = o.generator }):reshape(n, batch)
+    local importance = nats:logsumexp(1) - math.log(n)
+    local weight = (nats - importance):exp()
+    return { elbo = nats:mean(1), elbo_error = nats:std(1) / math.sqrt(n),
+      importance = importance, importance_error = weight:std(1) / math.sqrt(n) }
+  end)
+end
+
 local SAMPLE = { generator = {}, path = TRANSPORT.path }
 
 --- Samples of the learned density.
@@ -292,6 +319,44 @@ function NHF:sample(count, opts)
     local q, p = self.prior:sample(count, o.generator)
     return self:transport(q, p, { path = o.path })
   end)
+end
+
+local EVIDENCE = { generator = {}, q = {}, p = {} }
+
+--- The logarithms of the weights of the model's own samples for another density g,
+-- known up to a factor: ln g(q) + ln f(p | q) - ln p(q, p).
+--
+-- Their mean is below ln Z, Z the integral of g, by the reverse divergence of the
+-- flow from g: to maximise it is to learn a posterior from its unnormalised density.
+-- The mean of the weights themselves is Z, whatever the flow has learned.
+-- @tparam function log_density of q (count, d), returns (count), differentiable
+-- @tparam integer count of samples
+-- @tparam[opt] table opts
+-- @tparam[opt] generator opts.generator draws them
+-- @tparam[opt] tensor opts.q (count, d), with p states of the prior instead
+-- @tparam[opt] tensor opts.p (count, d)
+-- @treturn tensor (count), nats
+-- @treturn tensor q (count, d), the samples
+-- @usage
+-- model = torus.models.nhf { dimension = 2, flows = 2, width = 16 }
+-- nats = model:evidence(function(q) return q:square():sum(2) * -2 end, 64)
+-- loss = -nats:mean()   -- at least -ln(pi / 2)
+function NHF:evidence(log_density, count, opts)
+  local o = options.resolve("nhf:evidence", opts, EVIDENCE)
+  local q0, p0 = o.q, o.p
+  if q0 == nil and p0 == nil then q0, p0 = self.prior:sample(count, o.generator) end
+  for name, x in pairs { q = q0 or false, p = p0 or false } do
+    options.tensor("nhf:evidence", name, x, { count, self.config.dimension })
+  end
+  local q, p = self:transport(q0, p0)
+  local nats = log_density(q)
+  if not engine.is_tensor(nats) or nats:dim() ~= 1 or nats:size(1) ~= count then
+    options.raise("nhf:evidence: log_density: expected one number for each sample, "
+      .. "shape (%d), got %s", count, engine.is_tensor(nats)
+        and options.shape_text(nats) or options.show(nats))
+  end
+  return nats:to(q.dtype) + self.posterior:log_density(q, p)
+    - self.prior:log_density(q0, p0), q
 end
 
 -- --- density by quadrature ----------------------------------------------------------
@@ -392,6 +457,7 @@ end
 
 signature.methods("NHF", NHF, {
   sample = "count: integer, opts?: table",
+  evidence = "log_density: function, count: integer, opts?: table",
   log_joint = "q: tensor, p: tensor",
 })
 

@@ -10,7 +10,11 @@ M.default_scale = "quick"
 M.scales = {
   quick = "Preset `small`; nats.",
   full = "Preset `long`; nats.",
+  fine = "Preset `fine`; nats.",
 }
+
+-- The preset of each scale, and how much longer it trains than `small`.
+local PRESETS = { quick = { "small", 1 }, full = { "long", 4 }, fine = { "fine", 4 } }
 
 -- name, label, changes, cost of `small` in seconds
 local TARGETS = {
@@ -34,8 +38,7 @@ function M.rows(scale)
   for i, entry in ipairs(TARGETS) do
     local name, label, changes, cost = table.unpack(entry)
     rows[i] = { name = name, label = label, changes = changes,
-      preset = scale == "full" and "long" or "small",
-      cost = scale == "full" and 4 * cost or cost }
+      preset = PRESETS[scale][1], cost = PRESETS[scale][2] * cost }
   end
   return rows
 end

@@ -11,6 +11,7 @@ local nhf = require "torus.models.nhf"
 local options = require "torus.options"
 local targets = require "torus.data.targets"
 local engine = require "torus.engine"
+local systems = require "torus.systems"
 
 local Task = {}
 Task.__index = Task
@@ -18,7 +19,11 @@ Task.__index = Task
 -- Of the training; the model's are in torus.models.nhf.
 local MORE = {
   model = { default = "nhf", choices = { "nhf" } },
-  target = { default = "mixture", choices = targets.names },
+  target = { default = "mixture", choices = { "system", table.unpack(targets.names) } },
+  -- instead of it the positions of a system in a bath, whose density is
+  -- exp(-V / temperature); there are no samples, so the objective is "reverse"
+  system = { type = "string" },
+  temperature = { default = 1, type = "number", above = 0 },
   -- a .npy file of samples, instead of target
   data = { type = "string" },
   -- share of these samples that is held out, drawn with a seed; by default 0.2
@@ -30,8 +35,12 @@ local MORE = {
   radius = { type = "number", min = 0 },
   std = { default = 0.4, type = "number", above = 0 },
   -- "elbo" maximises eq. (6). "geco" minimises E[ln f], the negative entropy of
-  -- the momenta, subject to E[-ln pi(s_0)] <= tolerance
-  objective = { default = "elbo", choices = { "elbo", "geco" } },
+  -- the momenta, subject to E[-ln pi(s_0)] <= tolerance. "reverse" learns from the
+  -- target's density instead of its samples
+  objective = { default = "elbo", choices = { "elbo", "geco", "reverse" } },
+  -- of "reverse": the share of the steps in which the logarithm of the density is
+  -- multiplied by a factor that grows from 0.1 to 1, so that all modes are found
+  anneal = { default = 0, type = "number", min = 0, max = 1 },
   -- by default the prior's own entropy, which a perfect flow attains
   tolerance = { type = "number" },
   -- of torus.optim.geco; with the step size of HGN's the multiplier oscillates
@@ -48,8 +57,8 @@ local MORE = {
 
 Task.rules = training.rules(nhf.rules, MORE)
 Task.model_rules = nhf.rules
-Task.data_keys = { "target", "data", "test_share", "data_seed", "modes", "radius",
-  "std" }
+Task.data_keys = { "target", "system", "temperature", "data", "test_share", "data_seed",
+  "modes", "radius", "std" }
 
 local FAST = { batch = 256, lr = 1e-2, lr_decay = "cosine", warmup = 50,
   energy_gain = 2, max_gradient = 10 }
@@ -63,12 +72,15 @@ local FAST = { batch = 256, lr = 1e-2, lr_decay = "cosine", warmup = 50,
 --   with 5e-3 and 0.16 with 1e-2. With 2e-3, half the batch and twice the steps
 --   gave 0.23, an energy_gain of 3 gave 0.21; twice the time of a flow, or with
 --   5e-3 eight flows instead of five, made no difference;
+-- - `fine` is for the smallest gap: f(p|q) is a flow too, and it learns for 4,000
+--   steps;
 -- - `one` has a single Hamiltonian for the whole flow, whose potential acts on the
 --   states all along: its minima are the modes.
 Task.presets = {
   full = {},
   small = options.joined(FAST, { steps = 1200 }),
   long = options.joined(FAST, { steps = 6000 }),
+  fine = options.joined(FAST, { steps = 4000, energy_gain = 3, posterior = "flow" }),
   one = { steps = 1500, batch = 256, lr = 2e-3, lr_decay = "cosine",
     warmup = 20, energy_gain = 2, max_gradient = 10, flows = 1, leaps = 8,
     prior = "soft_uniform" },
@@ -77,6 +89,7 @@ Task.presets = {
 -- Keys that have a meaning for one sort of target only.
 local OF_MIXTURES = { "modes", "radius", "std" }
 local OF_SAMPLES = { "test_share", "data_seed" }
+local OF_SYSTEMS = { "temperature" }
 
 -- A message where one of the keys has another value than its default, or nil.
 local function refuse(given, keys, of)
@@ -88,10 +101,20 @@ local function refuse(given, keys, of)
   end
 end
 
+local function joined(...)
+  local list = {}
+  for _, part in ipairs { ... } do table.move(part, 1, #part, #list + 1, list) end
+  return list
+end
+
 local function complete_samples(config, given)
-  local problem = refuse(given, { "target", table.unpack(OF_MIXTURES) },
+  local problem = refuse(given, joined({ "target", "system" }, OF_MIXTURES, OF_SYSTEMS),
     "the samples of " .. config.data)
   if problem then return problem end
+  if config.objective == "reverse" then
+    return "objective: expected elbo or geco for samples, whose density is not known, "
+      .. "got \"reverse\""
+  end
   config.test_share, config.data_seed =
     config.test_share or 0.2, config.data_seed or 0
   local target = targets.samples(config.data)
@@ -103,6 +126,29 @@ local function complete_samples(config, given)
   config.dimension = target.dimension
 end
 
+local function complete_system(config, given)
+  if given.target ~= nil and given.target ~= "system" then
+    return string.format("target: expected none next to a system, got %s",
+      options.show(given.target))
+  end
+  local system, message = systems.find(config.system)
+  if not system then return message end
+  local of = "system " .. system.name
+  local problem = refuse(given, joined(OF_MIXTURES, OF_SAMPLES), of)
+    or training.pin_system(config)
+  if problem then return problem end
+  if (given.dimension or system.dimension) ~= system.dimension then
+    return string.format("dimension: expected that of %s, %d, got %d", of,
+      system.dimension, given.dimension)
+  end
+  if (given.objective or "reverse") ~= "reverse" then
+    return string.format("objective: expected reverse for %s, of which there are no "
+      .. "samples, got %s", of, options.show(given.objective))
+  end
+  config.target, config.system, config.dimension = "system", system.name, system.dimension
+  config.objective = "reverse"
+end
+
 --- Fills in the dimension of the target, and the share of a user's samples that
 -- is held out.
 -- @tparam table config
@@ -110,8 +156,13 @@ end
 -- @treturn ?string message where they contradict the target
 function Task.complete(config, given)
   if config.data then return complete_samples(config, given) end
-  local problem = refuse(given, OF_SAMPLES, "target "
-    .. config.target)
+  if config.system then return complete_system(config, given) end
+  if config.target == "system" then return "system: expected its name, got none" end
+  if config.objective == "reverse" and config.target == "checkerboard" then
+    return "objective: expected elbo or geco for target checkerboard, whose density has "
+      .. "no gradient, got \"reverse\""
+  end
+  local problem = refuse(given, joined(OF_SAMPLES, OF_SYSTEMS), "target " .. config.target)
   if config.target == "mixture" or problem then return problem end
   if (given.dimension or 2) ~= 2 then
     return string.format("dimension: expected that of target %s, 2, got %d",
@@ -128,6 +179,11 @@ function Task.open_data(config)
   if config.data then
     return targets.samples(config.data, { test_share = config.test_share,
       seed = config.data_seed })
+  end
+  if config.system then
+    local system, message = systems.find(config.system)
+    if not system then return nil, message end
+    return targets.boltzmann(system, config.temperature)
   end
   if config.target ~= "mixture" then return targets.get(config.target) end
   return targets.get("mixture", { modes = config.modes, radius = config.radius,
@@ -160,12 +216,31 @@ function Task.new(config, data)
   return self
 end
 
---- @treturn table samples of the target, and the noise of their momenta
-function Task:draw()
+--- @tparam[opt] integer step of which "reverse" anneals the density
+-- @treturn table samples of the target and the noise of their momenta, or states of
+-- the prior
+function Task:draw(step)
   local c = self.config
+  if c.objective == "reverse" then
+    local q, p = self.model.prior:sample(c.batch, self.generator)
+    return { size = c.batch, q = q, p = p, factor = c.anneal > 0 and step
+      and math.min(1, 0.1 + 0.9 * step / (c.anneal * c.steps)) or 1 }
+  end
   self.rows = self.data:sample(c.batch, self.generator, c.dtype)
   return { size = self.rows:size(1), rows = self.rows,
     epsilon = engine.randn(self.rows.shape, { dtype = c.dtype, generator = self.generator }) }
+end
+
+-- Without samples: the bound on ln Z of the model's own ones.
+local function reverse_share(self, batch, first, count)
+  local fit
+  local nats = self.model:evidence(function(q)
+    fit = self.data:log_density(q)
+    return fit * batch.factor
+  end, count, { q = batch.q:narrow(1, first, count), p = batch.p:narrow(1, first, count) })
+  local loss = -nats:mean()
+  return training.gradients(loss, self.weights), { loss = loss:item(),
+    elbo = -loss:item(), cross_entropy = -fit:mean():item(), multiplier = batch.factor }
 end
 
 --- @tparam table batch of draw
@@ -174,6 +249,9 @@ end
 -- @treturn {tensor,...} gradients
 -- @treturn table numbers for the log
 function Task:share(batch, first, count)
+  if self.config.objective == "reverse" then
+    return reverse_share(self, batch, first, count)
+  end
   local log_pi, log_f = self.model:terms(batch.rows:narrow(1, first, count),
     { epsilon = batch.epsilon:narrow(1, first, count) })
   local fit, entropy = -log_pi:mean(), log_f:mean()
@@ -213,10 +291,16 @@ function Task:first_bad()
     or self.rows and training.first_bad { { "the samples", self.rows } }
 end
 
---- The bound on fresh samples of the target, or on a user's held-out ones; the
--- same samples every time.
+--- The bound on fresh samples of the target, or on a user's held-out ones; of
+-- "reverse" that on ln Z. The same samples every time.
 function Task:evaluate()
   local c, generator = self.config, engine.generator(123456789)
+  if c.objective == "reverse" then
+    return { test_elbo = engine.no_grad(function()
+      return self.model:evidence(function(q) return self.data:log_density(q) end,
+        c.evaluate_count, { generator = generator }):mean():item()
+    end) }
+  end
   local source = self.data.held_out or self.data
   local x = source:sample(c.evaluate_count, generator, c.dtype)
   return { test_elbo = engine.no_grad(function()
@@ -229,5 +313,6 @@ Task.report = report.report
 Task.report_options = { pictures = true }
 Task.baselines = baselines
 Task.arrays = arrays.arrays
+Task.points = true -- its arrays have densities at given points
 
-return training.checked("nhf", Task, "sample: function")
+return training.checked("nhf", Task, "log_density: function")

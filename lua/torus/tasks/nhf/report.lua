@@ -14,6 +14,7 @@ local RULES = {
   points = { type = "integer", min = 3 },
   grid = { default = 201, type = "integer", min = 0 },
   mass = { default = 400000, type = "integer", min = 0 },
+  evidence = { default = false, type = "boolean" },
 }
 
 local function mean_and_error(x)
@@ -64,15 +65,15 @@ local function mass(model, target, x, o, generator)
       target:log_density(q) + math.log(1 - BROAD),
       log_normal(q, mean, std):to("float64") + math.log(BROAD) }, 2)
       :logsumexp(2)
-    local at, log_std = model:encode(q)
-    local reach, e = log_std:exp() * MOMENTA, normal()
-    local log_f = log_normal(e, 0, engine.ones({ 1 }, { dtype = c.dtype }))
-      - reach:log():sum(2)
-    local base = log_r + log_f:to("float64")
+    -- The proposal draws the noise of f(p|q) MOMENTA times as wide.
+    local e, one = normal(), engine.ones({ 1 }, { dtype = c.dtype })
+    local wider = log_normal(e, 0, one) - log_normal(e * MOMENTA, 0, one)
+      - c.dimension * math.log(MOMENTA)
     local weight
     for _, sign in ipairs { 1, -1 } do
-      local w = (model:log_joint(q, at + reach * e * sign):to("float64")
-        - base):exp() / 2
+      local p, log_f = model.posterior:sample(q, e * (MOMENTA * sign))
+      local w = (model:log_joint(q, p):to("float64") - log_r
+        - (log_f + wider):to("float64")):exp() / 2
       weight = weight and weight + w or w
     end
     parts[i] = weight
@@ -133,6 +134,25 @@ local function measure_density(found, model, x, o, generator)
   found.least_density_minus_elbo = (density - mean):min():item()
 end
 
+-- How well the model's own samples know the target: the bound on ln Z, its estimate
+-- by their weights, and how many of them the weights leave.
+local function measure_evidence(found, model, target, o, generator)
+  local parts, n = {}, 0
+  while n < o.count do
+    local k = math.min(CHUNK, o.count - n)
+    parts[#parts + 1] = model:evidence(function(q) return target:log_density(q) end, k,
+      { generator = generator }):to("float64")
+    n = n + k
+  end
+  local nats = engine.cat(parts, 1)
+  found.bound, found.bound_error = mean_and_error(nats)
+  local top = nats:max():item()
+  local weight = (nats - top):exp()
+  local mean, error_ = mean_and_error(weight)
+  found.evidence, found.evidence_error = top + math.log(mean), error_ / mean
+  found.efficiency = mean ^ 2 / weight:square():mean():item()
+end
+
 local function measure_integral(found, model, target, sampled, o, generator)
   local d = model.config.dimension
   if d == 1 and o.grid > 0 then
@@ -155,7 +175,8 @@ end
 --- Measures a flow.
 -- @tparam Module model an NHF
 -- @tparam Target target
--- @tparam[opt] table opts count=8192 samples of the target; importance=64
+-- @tparam[opt] table opts evidence=false, also of the model's own samples, always
+-- where the target has none; count=8192 samples of the target; importance=64
 -- samples for the tighter bound; quadrature=128 samples whose true density is
 -- taken, with points=49 momenta along each axis (401 for d = 1); for the
 -- integral of the density, 0 for none: grid=201 points for d = 1, mass=400000
@@ -165,17 +186,24 @@ end
 -- how far the bound and the tighter one are below it, with their errors, which
 -- are smaller, as they are taken sample by sample; log_density, elbo_there and
 -- density_minus_elbo with its error, on the samples of the quadrature; integral
--- with its error; inverse; shares of samples by mode and modes_found
+-- with its error; inverse; shares of samples by mode and modes_found; of the
+-- evidence bound and evidence, ln Z, with their errors, and efficiency, the share of
+-- effective samples
 function M.measure(model, target, opts)
   local o = options.resolve("nhf_report", opts, RULES)
   local generator, c = engine.generator(99), model.config
   o.points = o.points or (c.dimension == 1 and 401 or 49)
   return engine.no_grad(function()
     local found = {}
-    local x = target:sample(o.count, generator, c.dtype)
-    measure_bounds(found, model, target, x, o, generator)
-    if c.dimension <= 2 and o.quadrature > 0 then
-      measure_density(found, model, x, o, generator)
+    if target.draw then
+      local x = target:sample(o.count, generator, c.dtype)
+      measure_bounds(found, model, target, x, o, generator)
+      if c.dimension <= 2 and o.quadrature > 0 then
+        measure_density(found, model, x, o, generator)
+      end
+    end
+    if o.evidence or not target.draw then
+      measure_evidence(found, model, target, o, engine.generator(98))
     end
     local sampled = model:sample(o.count, { generator = generator })
     measure_integral(found, model, target, sampled, o, generator)
@@ -186,20 +214,21 @@ function M.measure(model, target, opts)
 end
 
 local function rows_of(n)
-  local rows = {
-    { "ELBO", string.format("%.4f +- %.4f", n.elbo, n.elbo_error) },
-    { "importance-weighted bound", string.format("%.4f +- %.4f", n.importance,
-      n.importance_error) },
-  }
+  local rows = {}
   local function add(name, format, ...)
     if ... then rows[#rows + 1] = { name, string.format(format, ...) } end
   end
+  add("ELBO", "%.4f +- %.4f", n.elbo, n.elbo_error)
+  add("importance-weighted bound", "%.4f +- %.4f", n.importance, n.importance_error)
   add("target's negative entropy", "%.4f +- %.4f", n.negative_entropy,
     n.negative_entropy_error)
   add("gap of the ELBO, nats", "%.4f +- %.4f", n.gap, n.gap_error)
   add("ln density - ELBO, mean", "%.4f +- %.4f", n.density_minus_elbo,
     n.density_minus_elbo_error)
   add("ln density - ELBO, minimum", "%.4f", n.least_density_minus_elbo)
+  add("bound on ln Z", "%.4f +- %.4f", n.bound, n.bound_error)
+  add("ln Z by importance sampling", "%.4f +- %.4f", n.evidence, n.evidence_error)
+  add("effective share of samples", "%.3f", n.efficiency)
   add("integral of the density", "%.4f +- %.4f", n.integral, n.integral_error)
   add("error of flow and inverse", "%.2g", n.inverse)
   if n.shares then
@@ -216,6 +245,11 @@ end
 
 -- A picture of a flow of the plane; of others a note.
 local function draw(report, model, config, target, folder)
+  if not target.draw then
+    report.note = "pictures: expected a target with samples, got one of which only the "
+      .. "density is known: none drawn"
+    return true
+  end
   if config.dimension ~= 2 then
     report.note = string.format("pictures: expected a flow of 2 dimensions, got "
       .. "%d: none drawn", config.dimension)
@@ -240,7 +274,8 @@ end
 -- @treturn ?string message
 function M.report(model, data, config, opts)
   local target = data.held_out or data
-  local numbers = M.measure(model, target, { count = opts.count })
+  local numbers = M.measure(model, target, { count = opts.count,
+    evidence = config.objective == "reverse" })
   local report = { numbers = numbers, rows = rows_of(numbers), files = {} }
   if opts.pictures then
     local ok, message = draw(report, model, config, target, opts.pictures)
