@@ -416,6 +416,30 @@ describe("examples", function()
     assert.equal(0, (numbers(said, "outputs differ by at most (%S+)\n")))
   end)
 
+  it("17_posterior draws by both ways what a grid says", function()
+    local said = example("17_posterior", "150")
+    -- The same density on plain numbers.
+    local z, squares, h = 0, { 0, 0 }, 0.05
+    for i = -90, 90 do
+      for k = -90, 90 do
+        local q, p = i * h, k * h
+        local energy, x = (q * q + p * p) / 2, q * math.cos(0.5) + p * math.sin(0.5)
+        local w = math.exp(-0.5 * ((energy - 2) / 0.35) ^ 2
+          - 0.5 * ((x * x - 1.5) / 0.9) ^ 2 - (q * q + p * p) / 8) * h * h
+        z, squares[1], squares[2] = z + w, squares[1] + w * q * q, squares[2] + w * p * p
+      end
+    end
+    local grid, bound, found, error_ = numbers(said,
+      "ln Z: grid (%-?[%d.]+), bound (%-?[%d.]+), by .- (%-?[%d.]+) %+%- ([%d.]+)")
+    assert.is_near(math.log(z), grid, 2e-3)
+    assert.is_true(bound < grid)
+    assert.is_near(grid, found, 5 * error_ + 0.01)
+    local a, b = numbers(said, "HMC   mean of q%^2 ([%d.]+), of p%^2 ([%d.]+)")
+    assert.is_near(squares[1] / z, a, 0.2)
+    assert.is_near(squares[2] / z, b, 0.2)
+    picture("posterior.png")
+  end)
+
   it("16_film finds the wall and the period that its film was made with", function()
     local said = example("16_film")
     assert.truthy(said:find("16 train, 4 test, 11 steps", 1, true))
