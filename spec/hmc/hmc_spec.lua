@@ -133,6 +133,17 @@ describe("the warm-up of hmc", function()
     assert.are.same({}, warmup.windows(0).ends)
   end)
 
+  it("keeps the longest direction as long when the scale changes", function()
+    local one, wide = torus.ones({ 3 }, F64), torus.tensor({ 1, 5, 2 }, F64)
+    for _, after in ipairs { wide, wide:diag() } do
+      local length = warmup.length(2)
+      length:rescale(one, after)
+      assert.is_near(2 / 5, length.now, 1e-12)
+      length:rescale(after, one)
+      assert.is_near(2 / 5, length.now, 1e-12) -- by the first number, of scale one
+    end
+  end)
+
   it("finds the time that crosses a normal density", function()
     local chains = torus.hmc { log_density = function(q) return q:square():sum(2) * -0.5 end,
       start = normal({ 32, 4 }, 6), draws = 4, warmup = 1000,

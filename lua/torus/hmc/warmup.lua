@@ -168,9 +168,13 @@ end
 -- @tparam tensor after the new one
 function Length:rescale(before, after)
   local function matrix(x) return x:dim() == 1 and x:diag() or x end
-  local ratio = linalg.solve_triangular(matrix(before), matrix(after),
-    { upper = false })
-  local _, sizes = linalg.svd(ratio)
+  local sizes
+  if before:dim() == 1 and after:dim() == 1 then
+    sizes = after / before
+  else
+    sizes = select(2, linalg.svd(linalg.solve_triangular(matrix(before), matrix(after),
+      { upper = false })))
+  end
   local shift = math.log(sizes:max():item())
   self.log, self.mean = self.log - shift, self.mean - shift
   self.now = math.exp(self.log)
