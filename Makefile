@@ -116,7 +116,8 @@ help:
 	@echo "make valgrind   the C specs under memcheck"
 	@echo "make fuzz       coverage-guided fuzzing of the readers, SECONDS=60"
 	@echo "make storm      random calls under the sanitizers, CALLS=100000"
-	@echo "make kill       trainings killed at random and resumed, KILLS=20"
+	@echo "make kill       trainings, and ranks of them, killed at random and resumed,"
+	@echo "                KILLS=20"
 	@echo "make programs   random programs compared with PyTorch, PROGRAMS=1000"
 	@echo "make tsan       specs of what is threaded under the thread sanitizer"
 	@echo "make isa        every spec under each lesser instruction set"
@@ -182,6 +183,7 @@ kill:
 	@scripts/dev/setup.sh test
 	@$(MAKE) build
 	@BUILD=$(BUILD) spec/attack/lua.sh spec/attack/kill.lua $(KILLS) $(SEED)
+	@BUILD=$(BUILD) spec/attack/lua.sh spec/attack/kill_ranks.lua $(KILLS) $(SEED)
 
 tsan:
 	@scripts/dev/setup.sh test

@@ -125,11 +125,6 @@ function M.alone(f, ...)
   return table.unpack(results, 2, results.n)
 end
 
---- Whether a function that `alone` called is running.
--- @treturn boolean
--- @usage print(torus.dist.alone(torus.dist.is_alone))   -- true
-function M.is_alone() return alone > 0 end
-
 -- --- tensors ----------------------------------------------------------------
 
 -- What all ranks passed must have one shape and dtype.

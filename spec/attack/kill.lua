@@ -28,7 +28,10 @@ local function train(arguments, folder, steps, limit)
     limit or "", arguments, steps, folder, folder)
 end
 
-local function bytes_of(path)
+--- All that a checkpoint holds.
+-- @tparam string path of the run folder
+-- @treturn string
+function M.bytes_of(path)
   local stored = assert(torus.runs.checkpoint.load(path .. "/checkpoint.safetensors"))
   local names, parts = {}, { stored.step, stored.adam_steps }
   for name in pairs(stored.tensors) do names[#names + 1] = name end
@@ -46,8 +49,10 @@ local function bytes_of(path)
   return table.concat(parts, "\0")
 end
 
--- The log without the time that rows took.
-local function rows_of(path)
+--- The log without the time that rows took.
+-- @tparam string path of the run folder
+-- @treturn string
+function M.rows_of(path)
   local log = assert(torus.runs.log.read(path .. "/log.csv"))
   local lines = {}
   for i, row in ipairs(log.rows) do
@@ -60,7 +65,10 @@ local function rows_of(path)
   return table.concat(lines, "\n")
 end
 
-local function files_in(path)
+--- The names of the files of a folder.
+-- @tparam string path
+-- @treturn string
+function M.files_in(path)
   local names = {}
   for name in lfs.dir(path) do
     if name ~= "." and name ~= ".." then names[#names + 1] = name end
@@ -68,6 +76,8 @@ local function files_in(path)
   table.sort(names)
   return table.concat(names, " ")
 end
+
+local bytes_of, rows_of, files_in = M.bytes_of, M.rows_of, M.files_in
 
 local function text_of(path)
   local file = assert(io.open(path, "rb"))

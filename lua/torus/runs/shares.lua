@@ -13,17 +13,14 @@ local options = require "torus.options"
 
 local M = {}
 
---- At least so many shares where the number of processes decides: 1, 2 and 4 processes
--- then have the same.
-M.MIN = 4
-
---- The number of shares of a configuration on the processes that there are.
+--- The number of shares of a configuration on the processes that there are: its own, but
+-- at least one for each.
 -- @tparam ?integer given the configuration's
 -- @treturn ?integer nil for a batch in one piece, by a single process
 function M.count(given)
   local size = dist.size()
-  if dist.is_alone() or not dist.launched() or given and given >= size then return given end
-  return size * -(-M.MIN // size)
+  if size == 1 or given and given >= size then return given end
+  return size
 end
 
 local SIGNALS = { SIGHUP = 1, SIGINT = 2, SIGTERM = 3 }

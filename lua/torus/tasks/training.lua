@@ -11,7 +11,8 @@ local M = {}
 local RULES = {
   seed = { default = 1, type = "integer", min = 0 },
   -- parts of a batch whose gradients are found one by one, which processes can divide;
-  -- none in one process, else a multiple of the processes, at least 4
+  -- by default as many as there are processes. Other numbers round otherwise: with 4
+  -- the bits are the same on 1, 2 and 4 processes
   shares = { type = "integer", min = 1, max = 4096 },
   -- of a user's own system, as text; the run's, once it is there
   system_constants = { type = "string" },
