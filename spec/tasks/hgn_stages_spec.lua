@@ -90,6 +90,32 @@ describe("The stages of an HGN's training", function()
     end)
   end
 
+  for step = 4, 6 do
+    it("resume Gauss and Newton's method to the same bits after step " .. step, function()
+      local changes = { fit_method = "gauss_newton", energy_width = 4 }
+      local through, folder = folders.new(), folders.new()
+      assert(runs.train(through, assert(configuration(changes))))
+      runs.train(folder, assert(configuration(changes)), { after_step = function(run)
+        if run.step == step then error("interrupted!") end
+      end })
+      assert(runs.train(folder, assert(configuration(changes)), { resume = true }))
+      assert.are.same(contents(through), contents(folder))
+    end)
+  end
+
+  it("say what Gauss and Newton's method is not for", function()
+    local config, message = configuration { fit_method = "gauss_newton",
+      friction = "constant" }
+    assert.is_nil(config)
+    assert.matches("fit_method: gauss_newton is for a separable Hamiltonian", message)
+    config, message = configuration { fit_method = "gauss_newton", chart = 128 }
+    assert.is_nil(config)
+    assert.matches("fit_method: gauss_newton is for at most 8000 parameters", message)
+    -- A preset knows.
+    assert.are.equal("adam", assert(runs.configuration.make("small", { model = "hgn",
+      phase = "vector", friction = "constant" })).fit_method)
+  end)
+
   it("leave a model that opens without the training's own tensors", function()
     local model = assert(runs.open(whole))
     for _, entry in ipairs(model:named_parameters()) do

@@ -117,17 +117,48 @@ function M.locate(model, frames, opts)
   end)
 end
 
--- The squared error of a pixel by the quadratic form, (frames, batch).
-local function quadratic_form(model, difference, metric)
+-- From the squared error of a frame to that of a pixel.
+local function pixel_weight(model)
   local c = model.config
   local height, width = sides(c)
+  return 1 / (height * width * c.channels)
+end
+
+-- The squared error of a pixel by the quadratic form, (frames, batch).
+local function quadratic_form(model, difference, metric)
   local column = difference:unsqueeze(-1)
-  return (metric:matmul(column) * column):sum(-1):sum(-1)
-    * (1 / (height * width * c.channels))
+  return (metric:matmul(column) * column):sum(-1):sum(-1) * pixel_weight(model)
 end
 
 local function motion(model, states, frames)
   return model:coordinates(equations_of.positions(model, states, 1, frames))
+end
+
+-- The squared error e of a pixel at every frame, (frames, batch).
+local function frame_errors(model, states, coordinates, metric)
+  local difference = motion(model, states, coordinates:size(1)) - coordinates
+  return quadratic_form(model, difference, metric)
+end
+
+-- w = 1 / (1 + (left / r)^2), less for what the inversion has missed.
+local function trust(left)
+  return left and 1 / ((left / ROBUST):square() + 1) or 1
+end
+
+--- The terms of HGN:coordinate_loss, whose arguments this has.
+-- @treturn tensor (frames, batch)
+function M.frame_losses(model, states, coordinates, metric, left)
+  local e = frame_errors(model, states, coordinates, metric)
+  -- The root less one, without the difference.
+  return e * 2 / ((e * (2 / ROBUST) + 1):sqrt() + 1) * trust(left)
+end
+
+--- The weights with which a least-squares method minimises HGN:coordinate_loss,
+-- whose arguments this has: the derivative of a term by d' G d / 2.
+-- @treturn tensor (frames, batch)
+function M.weights(model, states, coordinates, metric, left)
+  local e = frame_errors(model, states, coordinates, metric)
+  return trust(left) / (e * (2 / ROBUST) + 1):sqrt() * pixel_weight(model)
 end
 
 --- A method of HGN: the error of the motion from given states in coordinates:
@@ -159,11 +190,7 @@ function M.loss(model, states, coordinates, metric, left)
     options.tensor("hgn:coordinate_loss", "left", left,
       { coordinates:size(1), states:size(1) })
   end
-  local difference = motion(model, states, coordinates:size(1)) - coordinates
-  local e = quadratic_form(model, difference, metric)
-  local loss = ((e * (2 / ROBUST) + 1):sqrt() - 1) * ROBUST
-  if left then loss = loss / ((left / ROBUST):square() + 1) end
-  return loss:mean()
+  return M.frame_losses(model, states, coordinates, metric, left):mean()
 end
 
 --- States fitted to coordinates, near given ones and never worse than those; no

@@ -6,6 +6,7 @@ local training = require "torus.tasks.training"
 local coordinates = require "torus.models.hgn.coordinates"
 local engine = require "torus.engine"
 local flatten = require "torus.models.hgn.flatten"
+local gauss_newton = require "torus.models.hgn.gauss_newton"
 local lists = require "torus.tasks.lists"
 local objective = require "torus.models.hgn.objective"
 local windows = require "torus.data.windows"
@@ -22,8 +23,12 @@ local SCALE = 20
 local KNOWN = 2048
 -- Frames of the segments that the first steps fit, up to a share of the stage:
 -- an orbit whose period is wrong is out of phase after many.
-local HORIZONS = { { share = 0.1, frames = 4 }, { share = 0.2, frames = 8 },
-  { share = 0.35, frames = 16 } }
+local HORIZONS = {
+  adam = { { share = 0.1, frames = 4 }, { share = 0.2, frames = 8 },
+    { share = 0.35, frames = 16 } },
+  -- The potential that it begins with is one of three frames.
+  gauss_newton = { { share = 0.15, frames = 8 }, { share = 0.35, frames = 16 } },
+}
 
 -- Whether the stage can begin with flat coordinates; see
 -- torus.models.hgn.flatten.
@@ -36,7 +41,7 @@ end
 local function horizon(config, within)
   if not flattens(config) then return config.frames end
   local share = within / config.fit_steps
-  for _, entry in ipairs(HORIZONS) do
+  for _, entry in ipairs(HORIZONS[config.fit_method]) do
     if share <= entry.share and entry.frames < config.frames then
       return entry.frames
     end
@@ -81,10 +86,12 @@ end
 -- @tparam table config
 -- @tparam Dataset data
 -- @tparam tensor states as `parameter` makes it
+-- @tparam[opt] number damping of Gauss and Newton's method, where the stage goes on
 -- @treturn Fit
-function Fit.new(model, config, data, states)
+function Fit.new(model, config, data, states, damping)
   local self = setmetatable({ model = model, config = config, data = data,
-    states = states, count = math.min(config.fit_size, data.train.size) }, Fit)
+    states = states, damping = damping or gauss_newton.DAMPING,
+    count = math.min(config.fit_size, data.train.size) }, Fit)
   local found, metrics, left = {}, {}, {}
   each_block(data, self.count, config, function(frames)
     local i = #found + 1
@@ -169,7 +176,22 @@ local function begin(self)
   place(self, states_of(self, flat, self.shown))
 end
 
---- One batch of sequences, or of as many frames of segments.
+-- A step of Levenberg and Marquardt's method, which changes networks and states
+-- itself; on several processes each does all of it. Returns the loss.
+local function gauss_newton_step(self)
+  local some = self.segments
+  local count = some.coordinates:size(2)
+  -- Without the graph, but the same numbers.
+  local now = self.states:detach():narrow(1, 1, count)
+  local states, damping, loss = gauss_newton.step(self.model, now:contiguous(),
+    some.coordinates, some.metrics, some.left, self.damping)
+  now:copy_(states)
+  self.damping = damping
+  return loss
+end
+
+--- One batch of sequences, or of as many frames of segments; with Gauss and
+-- Newton's method all of them, and the step is done.
 -- @tparam integer within the step of the stage, from 1
 -- @tparam generator generator draws the batch
 -- @treturn table
@@ -184,6 +206,9 @@ function Fit:draw(within, generator)
       shown))
   end
   local count = self.segments.coordinates:size(2)
+  if c.fit_method == "gauss_newton" then
+    return { size = count, loss = gauss_newton_step(self) }
+  end
   local batch = math.min(c.fit_batch * segments(c, shown), count)
   local indices = engine.randperm(count, { generator = generator })
     :narrow(1, 1, batch):totable()
@@ -198,6 +223,7 @@ end
 -- @treturn {tensor,...} gradients; nil where the error does not depend on one
 -- @treturn table numbers for the log: loss, as a mean squared error of a pixel
 function Fit:share(batch, first, count, parameters)
+  if batch.loss then return {}, { loss = batch.loss } end
   local indices = table.move(batch.indices, first, first + count - 1, 1, {})
   local function of_batch(name)
     return self.segments[name]:index_select(2, indices)

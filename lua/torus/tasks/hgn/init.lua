@@ -7,6 +7,7 @@ local adam = require "torus.optim.adam"
 local Fit = require "torus.tasks.hgn.fit"
 local lists = require "torus.tasks.lists"
 local training = require "torus.tasks.training"
+local gauss_newton = require "torus.models.hgn.gauss_newton"
 local geco = require "torus.optim.geco"
 local hgn = require "torus.models.hgn"
 local options = require "torus.options"
@@ -105,9 +106,13 @@ Task.generative = { kl_weight = 6e-2, posterior_logvar = 0, latent = "vector",
 -- What a vector phase space learns with, in place of what a map does; found by
 -- experiments on the paper's noise-free frames.
 local VECTOR = { energy_gain = 1, kinetic = "quadratic", context = 11,
-  train_size = 20000, steps = 6000, fit_steps = 2600, teach_steps = 1000,
-  chart = 128, energy_width = 128,
-  flatten_steps = 2500 }
+  train_size = 20000, steps = 3445, fit_steps = 45, teach_steps = 1000,
+  chart = 32, energy_width = 32, flatten_steps = 2500, fit_size = 512,
+  fit_method = "gauss_newton" }
+
+-- The same for motions that only Adam fits.
+local VECTOR_ADAM = options.joined(VECTOR, { steps = 6000, fit_steps = 2600,
+  chart = 128, energy_width = 128, fit_size = 1024, fit_method = "adam" })
 
 -- HGN++ as its authors' code trains it "forward_backward": a state of 16 + 16
 -- numbers, which is that of the middle one of the five frames that the encoder
@@ -157,7 +162,9 @@ function Task.adapt_preset(values, changes)
   local kept = {}
   local own_phase = values.phase == "vector"
   if changes.phase == "vector" and next(values) and not own_phase then
-    values = options.joined(values, VECTOR)
+    values = options.joined(values, gauss_newton.applies(options.joined(
+      { hamiltonian = "separable", friction = "none" }, changes)) and VECTOR
+      or VECTOR_ADAM)
     values.z, values.latent = nil, nil
     values.context = math.min(VECTOR.context, changes.frames or math.huge)
   end
@@ -261,7 +268,7 @@ end
 -- A batch of the second stage.
 local function draw_fit(self, within)
   self.fit = self.fit
-    or Fit.new(self.model, self.config, self.data, self.states)
+    or Fit.new(self.model, self.config, self.data, self.states, self.damping)
   self.frames = nil
   return self.fit:draw(within, self.generator)
 end
@@ -343,6 +350,7 @@ end
 --- All state other than weights and moments.
 function Task:numbers()
   local numbers = training.numbers(self.generator, self.order)
+  numbers.fit_damping = self.fit and self.fit.damping or self.damping
   if self.geco then
     for key, value in pairs(self.geco:state()) do
       numbers["geco_" .. key] = value
@@ -354,6 +362,7 @@ end
 --- @tparam table numbers what numbers() returned
 function Task:load_numbers(numbers)
   training.load_numbers(numbers, self.generator, self.order)
+  self.damping = numbers.fit_damping
   if self.geco and numbers.geco_exponent then
     self.geco:load_state { exponent = numbers.geco_exponent,
       moving = numbers.geco_moving }

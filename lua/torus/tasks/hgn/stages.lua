@@ -5,6 +5,7 @@
 -- the states that belong to this Hamiltonian. `steps` counts all of them.
 -- @module torus.tasks.hgn.stages
 local training = require "torus.tasks.training"
+local gauss_newton = require "torus.models.hgn.gauss_newton"
 local options = require "torus.options"
 
 local M = {}
@@ -21,6 +22,9 @@ M.rules = {
   fit_size = { default = 1024, type = "integer", min = 1 },
   fit_batch = { default = 256, type = "integer", min = 1 },
   fit_lr = { default = 1e-3, type = "number", min = 0 },
+  -- Its method: Adam on batches, or Gauss and Newton's on all sequences at once
+  -- (torus.models.hgn.gauss_newton), of few and costly steps.
+  fit_method = { default = "adam", choices = { "adam", "gauss_newton" } },
   -- Steps of each of the short fits that give it flat coordinates to begin with
   -- (torus.models.hgn.flatten), where kinetic = "quadratic" and there is a
   -- chart; 0 for none.
@@ -43,6 +47,21 @@ local TRAINED = {
   end,
 }
 
+-- What Gauss and Newton's method needs.
+local function check_method(config)
+  if config.fit_steps == 0 or config.fit_method ~= "gauss_newton" then return end
+  if not gauss_newton.applies(config) then
+    return "fit_method: gauss_newton is for a separable Hamiltonian without "
+      .. "friction and method = \"leapfrog\"; for others there is \"adam\""
+  end
+  local count = gauss_newton.count(config)
+  if count > gauss_newton.MAX then
+    return string.format("fit_method: gauss_newton is for at most %d parameters "
+      .. "of energies and chart, got %d: energy_width and chart = 32 will do, or "
+      .. "\"adam\"", gauss_newton.MAX, count)
+  end
+end
+
 --- Fills in what follows from the stages.
 -- @tparam table config
 -- @treturn ?string what is wrong with it
@@ -58,6 +77,7 @@ function M.complete(config)
     return string.format("steps: expected at least fit_steps + teach_steps = "
       .. "%d, got %d", later, config.steps)
   end
+  return check_method(config)
 end
 
 --- The stage of a training step.

@@ -1,0 +1,159 @@
+-- The fit of an HGN's motion by Gauss and Newton's method: its Jacobian against
+-- central differences of the model's own rollout, and what it learns against an
+-- oscillator whose coordinates are warped in a known way.
+local torus = require "torus"
+local gauss_newton = require "torus.models.hgn.gauss_newton"
+
+local DOUBLE = { dtype = "float64" }
+local DT = 0.125
+
+local function model_of(changes)
+  local config = { phase = "vector", dimension = 1, width = 4, frames = 8,
+    context = 4, kinetic = "quadratic", resolution = 16, dtype = "float64",
+    chart = 8, energy_width = 8, energy_init = "oscillator", dt = DT }
+  for key, value in pairs(changes or {}) do config[key] = value end
+  return torus.models.hgn(config, torus.generator(3))
+end
+
+local function normal(shape, seed)
+  return torus.randn(shape, { dtype = "float64", generator = torus.generator(seed) })
+end
+
+local function tensors_of(nets)
+  local list = {}
+  for _, module in ipairs(nets.modules) do
+    for _, parameter in ipairs(module:parameters()) do list[#list + 1] = parameter end
+  end
+  return list
+end
+
+-- (f(+h) - f(-h)) / 2h by every number of the tensors, in the last dimension.
+local function differences(tensors, f)
+  local h, columns = 1e-5, {}
+  for _, tensor in ipairs(tensors) do
+    for i = 1, tensor:numel() do
+      local value = tensor:detach():reshape(-1):narrow(1, i, 1)
+      value:add_(h)
+      local above = f()
+      value:add_(-2 * h)
+      columns[#columns + 1] = (above - f()) / (2 * h)
+      value:add_(h)
+    end
+  end
+  return torus.stack(columns, -1)
+end
+
+local FORMS = {
+  ["K = p^2 / 2"] = {},
+  ["a learned K"] = { kinetic = "network" },
+  ["two dimensions"] = { dimension = 2, energy_activation = "tanh" },
+  ["no chart"] = { chart = 0 },
+}
+
+describe("The Jacobian of a motion", function()
+  for name, changes in pairs(FORMS) do
+    it("is that of the rollout, with " .. name, function()
+      local model = model_of(changes)
+      if model.chart then
+        -- The identity has no derivatives to speak of.
+        torus.no_grad(function()
+          for _, p in ipairs(model.chart:parameters()) do p:copy_(normal(p.shape, 7) * 0.3) end
+        end)
+      end
+      local n, batch, frames = model.config.dimension, 3, 5
+      local states, targets = normal({ batch, 2 * n }, 1), normal({ frames, batch, n }, 2)
+      local roots = normal({ frames, batch, n, n }, 4)
+      local function residuals()
+        return torus.no_grad(function()
+          local q = model:rollout(states:narrow(2, 1, n):contiguous(),
+            states:narrow(2, n + 1, n):contiguous(), { steps = frames - 1 }).q
+          return torus.cat(roots:matmul((model:coordinates(q) - targets):unsqueeze(4))
+            :squeeze(4):unbind(1), 2)
+        end)
+      end
+      local nets = gauss_newton.networks(model)
+      local r, by, by_states = torus.no_grad(gauss_newton.residuals, nets, DT, states,
+        targets, roots)
+      assert.is_true((r - residuals()):abs():max():item() < 1e-12)
+      local expected = differences(tensors_of(nets), residuals)
+      assert.are.same(expected.shape, by.shape)
+      assert.is_true((by - expected):abs():max():item() < 1e-7)
+      -- A state moves its own sequence alone.
+      local moved = differences({ states }, residuals):reshape(batch, frames * n, batch, 2 * n)
+      for i = 1, batch do
+        local own = moved[i]:select(2, i)
+        assert.is_true((by_states[i] - own):abs():max():item() < 1e-7)
+      end
+    end)
+  end
+end)
+
+describe("Gauss and Newton's method", function()
+  -- Leapfrog of H = (p^2 + u^2) / 2, seen as x = sinh(u).
+  local function oscillator(count, frames, seed)
+    local q = normal({ count, 1 }, seed):clamp(-1.5, 1.5)
+    local p = normal({ count, 1 }, seed + 1):clamp(-1.5, 1.5)
+    local first, rows = torus.cat({ q, p }, 2), { q }
+    for t = 2, frames do
+      p = p - q * (DT / 2)
+      q = q + p * DT
+      p = p - q * (DT / 2)
+      rows[t] = q
+    end
+    return first, torus.stack(rows, 1)
+  end
+
+  local FRAMES = 12
+  local states, u = oscillator(30, FRAMES, 5)
+  local x, metric = u:sinh(), (u:cosh():square() ^ -1):unsqueeze(-1) * 768
+  local left = torus.zeros({ FRAMES, 30 }, DOUBLE)
+
+  it("never steps back, and finds a motion that lasts", function()
+    local model = model_of { chart = 16, energy_width = 16, frames = FRAMES }
+    local damping, found, losses = gauss_newton.DAMPING, states, {}
+    for i = 1, 40 do
+      found, damping, losses[i] = gauss_newton.step(model, found, x, metric, left, damping)
+      assert.is_true(i == 1 or losses[i] <= losses[i - 1])
+    end
+    assert.is_true(losses[40] < 1e-4 * losses[1], losses[40] / losses[1])
+    -- Ten times as far as it has seen.
+    local _, far = oscillator(30, 10 * FRAMES, 5)
+    local q = torus.no_grad(function()
+      return model:coordinates(model:rollout(found:narrow(2, 1, 1):contiguous(),
+        found:narrow(2, 2, 1):contiguous(), { steps = 10 * FRAMES - 1 }).q)
+    end)
+    local off = (q:asinh() - far):abs():max():item()
+    assert.is_true(off < 0.05, off)
+  end)
+
+  it("leaves a motion that cannot be better as it is", function()
+    local model = model_of()
+    -- At the model's own motion.
+    local own = torus.no_grad(function()
+      return model:coordinates(model:rollout(states:narrow(2, 1, 1):contiguous(),
+        states:narrow(2, 2, 1):contiguous(), { steps = FRAMES - 1 }).q)
+    end)
+    local found, _, loss = gauss_newton.step(model, states, own, metric, left, 1)
+    assert.is_true(loss < 1e-20)
+    assert.is_true((found - states):abs():max():item() < 1e-6)
+  end)
+
+  it("is for separable Hamiltonians that leapfrog integrates", function()
+    local good = { phase = "vector", hamiltonian = "separable", friction = "none" }
+    assert.is_true(gauss_newton.applies(good))
+    for key, value in pairs { phase = "map", hamiltonian = "joint",
+      friction = "constant", method = "rk4", variant = "euler" } do
+      local config = { phase = "vector", hamiltonian = "separable", friction = "none" }
+      config[key] = value
+      assert.is_false(gauss_newton.applies(config), key)
+    end
+  end)
+
+  it("counts the parameters", function()
+    for _, changes in ipairs { {}, { kinetic = "network", chart = 0 }, { dimension = 3 } } do
+      local model = model_of(changes)
+      assert.are.equal(gauss_newton.networks(model).size,
+        gauss_newton.count(model.config))
+    end
+  end)
+end)
