@@ -290,8 +290,8 @@ $(BUILD)/torus/mpi.so: $(mpi_o)
 
 # libFuzzer brings its own main. No reader gets as far as the kernels, which
 # are slow to build: they come from the usual build.
-readers_o := $(BUILD)/spec/attack/fuzz.o $(binding_o) \
-  $(filter $(BUILD)/engine/core/% $(BUILD)/engine/io/%,$(engine_o))
+readers_o := $(BUILD)/spec/attack/fuzz.o $(BUILD)/spec/attack/fuzz_bytes.o \
+  $(binding_o) $(filter $(BUILD)/engine/core/% $(BUILD)/engine/io/%,$(engine_o))
 $(BUILD)/readers: $(readers_o) build/libtorus.a
 	@echo "  LD   $@"
 	@$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS) \

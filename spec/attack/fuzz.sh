@@ -11,8 +11,8 @@ cd "$(dirname "$0")/../.."
 build=${BUILD:-build/fuzz}
 seconds=$1
 shift
-[ $# -gt 0 ] || set -- safetensors npy npz csv picture arrays json configuration \
-  override log checkpoint image
+[ $# -gt 0 ] || set -- png gif deflate numbers safetensors npy npz csv picture arrays \
+  json configuration override log checkpoint image
 
 export LUA_PATH="lua/?.lua;lua/?/init.lua;./?.lua;;" LUA_CPATH="$build/?.so;;"
 unset LUA_PATH_5_4 LUA_CPATH_5_4 LUA_INIT LUA_INIT_5_4
@@ -30,7 +30,10 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 for reader; do
   mkdir -p "$build/corpus/$reader" "$build/found"
-  known=spec/attack/corpus/$reader
+  case $reader in
+  png | gif) known=spec/attack/corpus/picture ;;
+  *) known=spec/attack/corpus/$reader ;;
+  esac
   [ -d "$known" ] || known=
   # shellcheck disable=SC2086
   TORUS_READER=$reader "$build/readers" "$build/corpus/$reader" $known \
