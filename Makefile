@@ -182,7 +182,8 @@ storm:
 kill:
 	@scripts/dev/setup.sh test
 	@$(MAKE) build
-	@BUILD=$(BUILD) spec/attack/lua.sh spec/attack/kill.lua $(KILLS) $(SEED)
+	@BUILD=$(BUILD) spec/attack/lua.sh spec/attack/kill.lua \
+	  $(KILLS) $(SEED) $(FIRST)
 	@BUILD=$(BUILD) spec/attack/lua.sh spec/attack/kill_ranks.lua $(KILLS) $(SEED)
 
 tsan:

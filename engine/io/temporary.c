@@ -28,10 +28,44 @@ __attribute__((constructor)) static void remember_start(void) {
   started = time(NULL);
 }
 
+/* When the process that has this number now began, by the clock; after all
+ * files where it has ended and nobody has collected it yet, as in a container
+ * whose first process collects none; before all files where that is unknown. */
+static time_t start_of(long process) {
+  char path[64], text[1024];
+  snprintf(path, sizeof path, "/proc/%ld/stat", process);
+  int fd = open(path, O_RDONLY | O_CLOEXEC);
+  ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+  if (fd >= 0) close(fd);
+  text[length < 0 ? 0 : length] = '\0';
+  const char *after_name = strrchr(text, ')');
+  char state;
+  unsigned long long ticks;
+  struct timespec now, up;
+  if (!after_name ||
+      sscanf(after_name + 1,
+             " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+             "%*s %*s %*s %llu",
+             &state, &ticks) != 2 ||
+      clock_gettime(CLOCK_REALTIME, &now) != 0 ||
+      clock_gettime(CLOCK_BOOTTIME, &up) != 0) {
+    return 0;
+  }
+  if (state == 'Z' || state == 'X') return LONG_MAX;
+  return now.tv_sec - up.tv_sec +
+         (time_t)(ticks / (unsigned long long)sysconf(_SC_CLK_TCK));
+}
+
 static bool has_ended(long process, const struct stat *file) {
   if (process <= 0 || process > INT_MAX) return false;
   if (process == (long)getpid()) return file->st_mtime < started - 1;
-  return kill((pid_t)process, 0) != 0 && errno == ESRCH;
+  return (kill((pid_t)process, 0) != 0 && errno == ESRCH) ||
+         start_of(process) == LONG_MAX;
+}
+
+/* Whether another process has its number by now. */
+static bool is_older(const struct stat *file, long process) {
+  return file->st_mtime < start_of(process) - 2;
 }
 
 /* The number at `text`, and where it ends; 0 without one. */
@@ -141,7 +175,7 @@ int torus_temporary_clear(const char *folder) {
       continue;
     }
     if ((S_ISREG(st.st_mode) || S_ISLNK(st.st_mode)) &&
-        (former || has_ended(process, &st)) &&
+        (former || has_ended(process, &st) || is_older(&st, process)) &&
         unlinkat(dirfd(d), e->d_name, 0) == 0) {
       removed++;
     }

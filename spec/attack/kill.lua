@@ -1,7 +1,9 @@
 --- Trainings that are killed at random moments and resumed: the bits at the end are
 -- those of a training that nothing disturbed, and no file is left over.
 --
---   spec/attack/lua.sh spec/attack/kill.lua [KILLS [SEED]]
+--   spec/attack/lua.sh spec/attack/kill.lua [KILLS [SEED [FIRST]]]
+--
+-- Each training is drawn from the seed and its number: FIRST goes on with that one.
 local draw_of = require("spec.attack.pool").generator
 local lfs = require "lfs"
 local torus = require "torus"
@@ -98,9 +100,7 @@ local function attack(arguments, folder, steps, seconds, draw, untidy)
     if ok then return kills end
     kills = kills + 1
     local text = text_of(folder .. ".text")
-    if text:find("stack traceback", 1, true) then
-      untidy[#untidy + 1] = text:match "^[^\n]*"
-    end
+    if text:find("stack traceback", 1, true) then untidy[#untidy + 1] = text end
     if lfs.attributes(folder .. "/checkpoint.safetensors") then
       resume = " --resume"
     else
@@ -110,35 +110,43 @@ local function attack(arguments, folder, steps, seconds, draw, untidy)
   return nil, "it does not end"
 end
 
---- Kills trainings of each model in turn.
--- @tparam integer count how many kills at least
--- @tparam integer seed
--- @tparam {string,...} models
--- @tparam integer steps
--- @treturn table {kills =, trainings =, faults = {text, ...}, untidy = {text, ...}};
--- untidy: folders with files that an undisturbed training does not leave, and
--- signals that end in a traceback
-function M.run(count, seed, models, steps)
-  local draw, result = draw_of(seed), { kills = 0, trainings = 0, faults = {}, untidy = {} }
-  local base = os.tmpname()
-  local whole = {}
+-- What undisturbed trainings leave, by model.
+local function undisturbed(base, models, steps)
+  local found = {}
   for _, name in ipairs(models) do
     local folder = ("%s-%s"):format(base, name)
     local start = torus.clock()
     local ok = os.execute(train(M.models[name], folder, steps))
     if not ok then error(text_of(folder .. ".text")) end
-    whole[name] = { seconds = torus.clock() - start, bytes = bytes_of(folder),
+    found[name] = { seconds = torus.clock() - start, bytes = bytes_of(folder),
       rows = rows_of(folder), files = files_in(folder) }
   end
+  return found
+end
+
+--- Kills trainings of each model in turn.
+-- @tparam integer count how many kills at least
+-- @tparam integer seed
+-- @tparam {string,...} models
+-- @tparam integer steps
+-- @tparam[opt=0] integer first number of the first training
+-- @tparam[opt] function say is called with a line after each training
+-- @treturn table {kills =, trainings =, faults = {text, ...}, untidy = {text, ...}};
+-- untidy: folders with files that an undisturbed training does not leave, and
+-- signals that end in a traceback
+function M.run(count, seed, models, steps, first, say)
+  local result = { kills = 0, trainings = 0, faults = {}, untidy = {} }
+  local base = os.tmpname()
+  local whole = undisturbed(base, models, steps)
+  local number = first or 0
   while result.kills < count and #result.faults < 10 do
-    local name = models[result.trainings % #models + 1]
-    local folder = ("%s-%d"):format(base, result.trainings)
-    local kills, message = attack(M.models[name], folder, steps, whole[name].seconds, draw,
-      result.untidy)
+    local name = models[number % #models + 1]
+    local folder = ("%s-%d"):format(base, number)
+    local kills, message = attack(M.models[name], folder, steps, whole[name].seconds,
+      draw_of(seed * 1000003 + number), result.untidy)
     local function expect(what, got, wanted)
       if got ~= wanted then
-        result.faults[#result.faults + 1] = ("%s, training %d: %s"):format(name,
-          result.trainings, what)
+        result.faults[#result.faults + 1] = ("%s, training %d: %s"):format(name, number, what)
       end
     end
     if not kills then
@@ -150,16 +158,27 @@ function M.run(count, seed, models, steps)
         result.untidy[#result.untidy + 1] = name .. " left " .. files_in(folder)
       end
     end
+    os.execute(("rm -rf %s %s.text"):format(folder, folder))
     result.kills = result.kills + (kills or 0)
     result.trainings = result.trainings + 1
+    if say then
+      say(("training %d, %s: %d kills, %d of %d; %d faults, %d untidy"):format(number, name,
+        kills or 0, result.kills, count, #result.faults, #result.untidy))
+    end
+    number = number + 1
   end
   os.execute(("rm -rf %s %s-*"):format(base, base))
   return result
 end
 
+local function say(line)
+  print(line)
+  io.stdout:flush()
+end
+
 if arg and arg[0] and arg[0]:find "kill%.lua$" then
-  local count, seed = tonumber(arg[1] or 20), tonumber(arg[2] or 1)
-  local result = M.run(count, seed, { "hnn", "nhf", "hgn", "pixel_hnn" }, 60)
+  local result = M.run(tonumber(arg[1] or 20), tonumber(arg[2] or 1),
+    { "hnn", "nhf", "hgn", "pixel_hnn" }, 60, tonumber(arg[3] or 0), say)
   for _, text in ipairs(result.faults) do print(text) end
   for _, text in ipairs(result.untidy) do print(text) end
   print(("%d kills of %d trainings, %d faults, %d untidy"):format(

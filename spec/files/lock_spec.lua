@@ -37,6 +37,35 @@ describe("a lock", function()
     end
   end)
 
+  it("comes without what is of a process that no one has collected", function()
+    -- The shell becomes a program that does not ask for its child.
+    local pipe = io.popen "sh -c 'echo $$' & exec sleep 10"
+    local process = pipe:read "n"
+    local stat = ("/proc/%d/stat"):format(process)
+    local deadline = os.time() + 5
+    repeat until files.read(stat):find ") Z" or os.time() > deadline
+    local path = ("%s/x.npy.tmp-%d-0"):format(base, process)
+    assert(files.write(path, ""))
+    assert(lock.take(base)):release()
+    assert.is_false(files.exists(path))
+    os.execute(("kill $(cut -d ' ' -f 4 %s)"):format(stat))
+    pipe:close()
+  end)
+
+  it("comes without what is older than the process that has its number", function()
+    local pipe = io.popen "echo $$; exec sleep 10"
+    local process = pipe:read "n"
+    local old = ("%s/x.npy.tmp-%d-0"):format(base, process)
+    local own = ("%s/x.npy.tmp-%d-1"):format(base, process)
+    for _, path in ipairs { old, own } do assert(files.write(path, "")) end
+    assert(lfs.touch(old, os.time() - 3600))
+    assert(lock.take(base)):release()
+    assert.is_false(files.exists(old))
+    assert.is_true(files.exists(own))
+    os.execute(("kill %d"):format(process))
+    pipe:close()
+  end)
+
   it("is no link to elsewhere", function()
     assert(lfs.link(base .. "/elsewhere", base .. "/.lock", true))
     local mine, message = lock.take(base)
