@@ -27,6 +27,10 @@ local function delimiter_of(line)
   return line:find("%S%s+%S") and " " or ","
 end
 
+-- A cell or a line without the space around it. No pattern that tries each length
+-- anew: a long run of spaces would take its square in time.
+local function trimmed(text) return text:match("^%s*(.*%S)") or "" end
+
 -- The cells of a line without the space around them; nil at a quote that is not
 -- closed. "" within quotes is a quote.
 local function quoted_cells(line, delimiter)
@@ -48,7 +52,7 @@ local function quoted_cells(line, delimiter)
       if at <= #line and line:sub(at, at) ~= delimiter then return nil end
     else
       local stop = line:find(delimiter, at, true) or #line + 1
-      cells[#cells + 1] = line:sub(at, stop - 1):match("^(.-)%s*$")
+      cells[#cells + 1] = trimmed(line:sub(at, stop - 1))
       at = stop
     end
     if at > #line then return cells end
@@ -64,7 +68,7 @@ local function cells_of(line, delimiter)
     return cells
   end
   for cell in (line .. delimiter):gmatch("([^" .. delimiter .. "]*)[" .. delimiter .. "]") do
-    cells[#cells + 1] = cell:match("^%s*(.-)%s*$")
+    cells[#cells + 1] = trimmed(cell)
   end
   return cells
 end
@@ -73,18 +77,30 @@ local WORDS = { nan = 0 / 0, inf = math.huge, infinity = math.huge }
 
 -- A decimal number, nan or inf, or nil.
 local function number_of(text)
-  if text:find("^[+-]?%.?%d[%d.]*[eE]?[+-]?%d*$") then return tonumber((text:gsub("^%+", ""))) end
+  local exponent = text:find("^[+-]?%.?%d") and text:match("^[+-]?[%d.]+(.*)$")
+  if exponent and (exponent == "" or exponent:find("^[eE][+-]?%d+$")) then
+    return tonumber((text:gsub("^%+", "")))
+  end
   local sign, word = text:lower():match("^([+-]?)(%a+)$")
   local value = WORDS[word]
   return value and (sign == "-" and -value or value)
 end
 
+-- The integers of a dtype; nil for one of fractions.
+local RANGES = { int64 = { math.mininteger, math.maxinteger },
+  int32 = { -1 << 31, (1 << 31) - 1 }, uint8 = { 0, 255 }, bool = { 0, 1 } }
+
+local function is_of(value, dtype)
+  local range, integer = RANGES[dtype], math.tointeger(value)
+  return not range or integer ~= nil and integer >= range[1] and integer <= range[2]
+end
+
 -- Rows are kept as bytes: a table of numbers would be several times as large.
-local function packed(values)
-  local parts = {}
+local function packed(values, dtype)
+  local parts, code = {}, RANGES[dtype] and "j" or "d"
   for first = 1, #values, 100 do
     local last = math.min(first + 99, #values)
-    parts[#parts + 1] = ("<" .. ("d"):rep(last - first + 1)):pack(
+    parts[#parts + 1] = ("<" .. code:rep(last - first + 1)):pack(
       table.unpack(values, first, last))
   end
   return table.concat(parts)
@@ -100,6 +116,10 @@ local function row_of(cells, o)
       return nil, ("column %d: expected a number, got %s"):format(i,
         cell == "" and "an empty cell (the option missing gives it a value)"
         or options.show(cell))
+    end
+    if not is_of(value, o.dtype) then
+      return nil, ("column %d: expected a number that %s has, got %s"):format(i, o.dtype,
+        options.show(cell))
     end
     values[i] = value
   end
@@ -117,7 +137,7 @@ end
 local function add_line(state, line, number, o)
   local function fail(problem) return nil, ("line %d: %s"):format(number, problem) end
   state.delimiter = state.delimiter or delimiter_of(line)
-  if state.delimiter == " " then line = line:match("^%s*(.-)%s*$") end
+  if state.delimiter == " " then line = trimmed(line) end
   local cells = cells_of(line, state.delimiter)
   if not cells then return fail("a quote is not closed") end
   if not state.columns then
@@ -136,16 +156,16 @@ local function add_line(state, line, number, o)
   end
   local values, problem = row_of(cells, o)
   if not values then return fail(problem) end
-  state.rows[#state.rows + 1] = packed(values)
+  state.rows[#state.rows + 1] = packed(values, o.dtype)
   return true
 end
 
 local function read_lines(bytes, o)
   local state = { rows = {}, delimiter = o.delimiter }
   if bytes:find("\0", 1, true) then return nil, "it is not text: it has a zero byte" end
-  bytes = bytes:gsub("^\xef\xbb\xbf", "")
+  bytes = bytes:gsub("^\xef\xbb\xbf", ""):gsub("\r\n?", "\n")
   local number = 0
-  for line in (bytes .. "\n"):gmatch("([^\r\n]*)\r?\n") do
+  for line in (bytes .. "\n"):gmatch("([^\n]*)\n") do
     number = number + 1
     if line:find("%S") and line:sub(1, 1) ~= "#" then
       local ok, problem = add_line(state, line, number, o)
@@ -169,7 +189,8 @@ end
 -- space, whichever the first line has
 -- @tparam[opt] boolean opts.header whether the first line holds names; default: whether
 -- none of its cells is a number
--- @tparam[opt="float32"] string opts.dtype
+-- @tparam[opt="float32"] string opts.dtype; every number must be one that an integer
+-- dtype has
 -- @tparam[opt] number opts.missing the value of empty cells, which are an error otherwise
 -- @treturn[1] tensor (rows, columns)
 -- @treturn[1] ?{string,...} the names of the columns
@@ -189,15 +210,20 @@ function M.load(path, opts)
       options.show(o.missing))
   end
   core.zeros({ 0 }, { dtype = o.dtype }) -- raises for an unknown one
+  if o.missing and not is_of(o.missing, o.dtype) then
+    options.raise('csv.load: option "missing": expected a number that %s has, got %s', o.dtype,
+      options.show(o.missing))
+  end
   local bytes, message = files.read(path)
   if not bytes then return nil, "csv.load: " .. message end
   local state, problem = read_lines(bytes, o)
   if not state then
     return nil, ("csv.load: %s is not a table of numbers: %s"):format(path, problem)
   end
-  local x = core.from_bytes(table.concat(state.rows), "float64",
+  local stored = RANGES[o.dtype] and "int64" or "float64"
+  local x = core.from_bytes(table.concat(state.rows), stored,
     { #state.rows, state.columns or 0 })
-  return o.dtype == "float64" and x or core.ops.to(x, o.dtype), state.names
+  return o.dtype == stored and x or core.ops.to(x, o.dtype), state.names
 end
 
 -- As few digits as give the number back.

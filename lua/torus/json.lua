@@ -1,6 +1,8 @@
 --- JSON that others may have written, strictly as RFC 8259 has it: no comments, no
 -- missing or trailing commas, no text behind the value, no key twice.
 -- @module torus.json
+local options = require "torus.options"
+
 local M = {}
 
 -- Deeper than any file of ours, and far from the end of Lua's stack.
@@ -19,14 +21,16 @@ local value_at
 local function skip(text, at) return (text:find("[^ \t\r\n]", at)) or #text + 1 end
 
 local function place(text, at)
-  local _, breaks = text:sub(1, at - 1):gsub("\n", "")
-  local line = text:sub(1, at - 1):match("[^\n]*$")
-  return string.format("line %d, column %d", breaks + 1, #line + 1)
+  local before = text:sub(1, at - 1)
+  local _, breaks = before:gsub("\n", "")
+  -- Not by a pattern that ends in $, which would take the square of a line's length.
+  local column = before:reverse():find("\n", 1, true) or at
+  return string.format("line %d, column %d", breaks + 1, column)
 end
 
 -- A failure: nil and a message.
 local function fail(text, at, expected)
-  local got = at > #text and "the end" or string.format("%q", text:sub(at, at))
+  local got = at > #text and "the end" or options.show(text:sub(at, at))
   return nil, string.format("%s: expected %s, got %s", place(text, at), expected,
     got)
 end
@@ -116,8 +120,8 @@ local function object_at(text, at, depth)
     local key, stop = string_at(text, at)
     if not key then return nil, stop end
     if seen[key] then
-      return nil, string.format("%s: the key %q is there twice", place(text, at),
-        key)
+      return nil, string.format("%s: the key %s is there twice", place(text, at),
+        options.show(key))
     end
     seen[key] = true
     at = skip(text, stop)

@@ -35,9 +35,12 @@ describe("an attack on", function()
         readers[reader](bytes)
         for number = 1, 150 do
           local mutated = mutate.bytes(bytes, draw)
+          local start = os.clock()
           local ok, message = pcall(readers[reader], mutated)
+          if ok and os.clock() - start > 1 then ok, message = false, "takes long" end
           if not ok then
-            error(("%s, mutation %d: %s\n%q"):format(name, number, message, mutated), 0)
+            error(("%s, mutation %d: %s\n%q"):format(name, number, message,
+              mutated:sub(1, 1000)), 0)
           end
         end
       end

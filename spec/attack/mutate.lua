@@ -13,7 +13,7 @@ M.generator = pool.generator
 local PIECES = {
   "0", "-1", "1e999", "-", "9223372036854775807", "18446744073709551616", "1.5", "null",
   "true", "NaN", "\"", "{", "}", "[", "]", ":", ",", "()", "'", "\0", "\255", "\n", "\r",
-  "../../etc", "x.lua", "|id", "[[[[[[[[", "{\"a\":", "\\u0000", "__metadata__",
+  "../../etc", "x.lua", "|id", "[[[[[[[[", "{\"a\":", "\\u0000", "__metadata__", " ", ".",
 }
 
 local function cut(text, draw)
@@ -39,6 +39,10 @@ local edits = {
   function(text, draw)
     local before, middle, after = cut(text, draw)
     return before .. middle .. middle .. after
+  end,
+  function(text, draw) -- so often that the square of its length takes seconds
+    local before, _, after = cut(text, draw)
+    return before .. PIECES[draw(#PIECES)]:rep(1 << draw(15)) .. after
   end,
   function(text, draw) -- another number
     local wanted, found = draw(12), 0

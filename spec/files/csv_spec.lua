@@ -26,6 +26,7 @@ describe("csv.load", function()
   it("finds delimiter and names by itself", function()
     for _, case in ipairs {
       { "1,2\n3,4\n" }, { "1;2\n3;4\n" }, { "1\t2\r\n3\t4" }, { " 1  2 \n3 4\n" },
+      { "1,2\r3,4\r" }, { "1,2\r\n3,4\r" },
       { "# a comment\n\n1, 2\n\n 3 ,4\n" }, { "\xef\xbb\xbf1,2\n3,4" }, { '"1","2"\n3,"4"\n' },
       { "t,q\n1,2\n3,4\n", { "t", "q" } }, { 't, "q, of p"\n1,2\n3,4\n', { "t", "q, of p" } },
       { '"a ""b""";c\n1;2\n3;4', { 'a "b"', "c" } }, { "t q\n1 2\n3 4\n", { "t", "q" } },
@@ -59,6 +60,32 @@ describe("csv.load", function()
     refused("line 3: expected 2 columns as in the first line, got 3", "1,2\n\n1,2,3\n")
     refused("line 1: column 2: expected a number, got an empty cell", "1,\n")
     refused("line 1: a quote is not closed", '"a,b\n')
+  end)
+
+  it("keeps every integer, and takes no other number for one", function()
+    local x = torus.tensor({ { 9007199254740993, math.mininteger } }, { dtype = "int64" })
+    assert(csv.save(path, x))
+    assert.equal(0, (assert(csv.load(path, { dtype = "int64" })) - x):abs():max():item())
+    assert.same({ { 255, 1 } }, assert(load("255,1.0\n", { dtype = "uint8" })):totable())
+    for dtype, text in pairs { uint8 = "256", int32 = "2147483648", int64 = "1e19", bool = "2" } do
+      for _, cell in ipairs { text, "1.5", "nan", "-inf" } do
+        refused(('line 1: column 2: expected a number that %s has, got "%s"'):format(dtype, cell),
+          "1," .. cell .. "\n", { dtype = dtype })
+      end
+    end
+    raises('csv.load: option "missing": expected a number that uint8 has, got -1',
+      function() csv.load(path, { dtype = "uint8", missing = -1 }) end)
+  end)
+
+  it("takes no longer than its text is long", function()
+    local n = 300000
+    for _, text in ipairs { "1" .. (" "):rep(n) .. "1,2\n", ("1"):rep(n) .. "x,2\n",
+      (" "):rep(n) .. "1" .. (" "):rep(n) .. "x \n", "1," .. ("x"):rep(n) .. "\rb" } do
+      local start = os.clock()
+      refused("expected", text)
+      -- By its square it would be minutes.
+      assert.is_true(os.clock() - start < 1)
+    end
   end)
 
   it("refuses what numbers are in other languages", function()

@@ -31,6 +31,18 @@ describe("log.csv", function()
     assert.are.same({ step = 4 }, read.rows[4])
   end)
 
+  it("is read in the time that its length takes, whatever is in it", function()
+    local path = temporary()
+    files.write(path, "step,loss\n1,2\n" .. ("x"):rep(1000000))
+    local start = os.clock()
+    assert.are.equal(1, #Log.read(path).rows)
+    local log, message = Log.open(path, { "step" }, 3)
+    assert.is_nil(log)
+    assert.matches('expected columns "step", got "step,loss"$', message)
+    -- By the square of the last line it would be an hour.
+    assert.is_true(os.clock() - start < 2)
+  end)
+
   it("starts anew when nothing is resumed", function()
     local path = temporary()
     files.write(path, "step\n1\n")

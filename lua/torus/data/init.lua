@@ -124,13 +124,13 @@ local function system_of(found, given)
     system = given or systems.find(found.system)
   end
   if not system then
-    return nil, string.format("no system is named %q, with which it was made: "
+    return nil, string.format("no system is named %s, with which it was made: "
       .. "define it first, or give it or its Lua file as option \"system\"",
-      tostring(found.system))
+      options.show(found.system))
   end
   if system.name ~= found.system then
-    return nil, string.format("system: expected %q, with which it was made, got "
-      .. "%q", found.system, system.name)
+    return nil, string.format("system: expected %s, with which it was made, got "
+      .. "%s", options.show(found.system), options.show(system.name))
   end
   local varies = {}
   for _, name in ipairs(system.varying or {}) do varies[name] = true end

@@ -4,6 +4,7 @@ local core = require "torus.core"
 local dist = require "torus.dist"
 local configuration = require "torus.runs.configuration"
 local engine = require "torus.engine"
+local options = require "torus.options"
 local systems = require "torus.systems"
 
 local M = {}
@@ -136,8 +137,8 @@ local function integer_from(min)
   return function(text)
     local value = math.tointeger(tonumber(text))
     if value and value >= min then return value end
-    return nil, string.format("expected an integer of at least %d, got %q", min,
-      text)
+    return nil, string.format("expected an integer of at least %d, got %s", min,
+      options.show(text))
   end
 end
 
@@ -162,7 +163,7 @@ M.seed = integer_from(0)
 function M.number(text)
   local value = tonumber(text)
   if not value or value ~= value then
-    return nil, string.format("expected a number, got %q", text)
+    return nil, "expected a number, got " .. options.show(text)
   end
   return value
 end

@@ -95,7 +95,7 @@ function M.parse_override(text, model)
   if not rules then return nil, message end
   local key, value = text:match("^([%w_]+)=(.*)$")
   if not key then
-    return nil, string.format("expected key=value, got %q", text)
+    return nil, "expected key=value, got " .. options.show(text)
   end
   local rule = rules[key]
   if not rule then
@@ -103,8 +103,8 @@ function M.parse_override(text, model)
   end
   local parsed = parse(value, rule)
   if parsed == nil or not is_finite(parsed) then
-    return nil, string.format("%s: expected %s, got %q", key,
-      EXPECTED[rule.type], value)
+    return nil, string.format("%s: expected %s, got %s", key,
+      EXPECTED[rule.type], options.show(value))
   end
   local problem, checked = options.check(parsed, rule)
   if problem then return nil, key .. ": " .. problem end

@@ -9,18 +9,30 @@ local signature = require "torus.signature"
 local Log = {}
 Log.__index = Log
 
--- The rows of an earlier run up to a step. A row that a crash cut off has no line
--- break at its end; rows after the checkpoint will be written again.
+-- The lines of a text that end with a line break: one that a crash cut off has none.
+local function lines_of(text)
+  local at = 1
+  return function()
+    local stop = text:find("\n", at, true)
+    if not stop then return nil end
+    local line = text:sub(at, stop - 1)
+    at = stop + 1
+    return line
+  end
+end
+
+-- The rows of an earlier run up to a step; those after the checkpoint will be
+-- written again.
 local function kept_rows(text, header, last_step)
   local rows = {}
-  for line in text:gmatch("([^\n]*)\n") do
+  for line in lines_of(text) do
     local step = tonumber(line:match("^(%d+),"))
     if step and step <= last_step then rows[#rows + 1] = line end
   end
-  local first = text:match("^([^\n]*)\n")
+  local first = lines_of(text)()
   if first ~= header then
-    return nil, string.format("expected columns %q, got %q", header,
-      tostring(first))
+    return nil, string.format("expected columns %q, got %s", header,
+      options.show(first))
   end
   return rows
 end
@@ -106,7 +118,7 @@ function Log.read(path)
   local text, message = files.read(path)
   if not text then return nil, message end
   local columns, rows = nil, {}
-  for line in text:gmatch("([^\n]*)\n") do
+  for line in lines_of(text) do
     local cells = {}
     for cell in (line .. ","):gmatch("([^,]*),") do
       cells[#cells + 1] = cell
