@@ -205,6 +205,15 @@ describe("torus.hmc", function()
     assert.is_near(3 / 4, chains:flat():var():item(), 0.06)
   end)
 
+  it("draws positions of a system in a bath", function()
+    local spring = torus.systems.mass_spring
+    local chains = torus.hmc { energy = spring:hamiltonian().V, temperature = 0.5,
+      start = normal({ 8, 1 }, 19), draws = 800, warmup = 300,
+      generator = torus.generator(20) }
+    local expected = 0.5 / spring.constants.k -- equipartition
+    assert.is_near(1, chains:flat():var():item() / expected, 0.1)
+  end)
+
   it("draws the states of a flow, whose moments are its samples'", function()
     local model = torus.models.nhf({ dimension = 1, flows = 2, width = 8,
       energy_gain = 2, dtype = "float64" }, torus.generator(14))

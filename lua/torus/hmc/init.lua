@@ -281,6 +281,14 @@ end
 --   draws = 100, warmup = 100, generator = torus.generator(2),
 -- }
 -- print(chains)
+-- -- Positions of a system in a bath, and the states that a flow has learned:
+-- bath = torus.hmc { energy = torus.systems.mass_spring:hamiltonian().V,
+--   temperature = 0.5, start = torus.randn(8, 1), draws = 20, warmup = 20 }
+-- flow = torus.models.nhf { dimension = 1, flows = 2, width = 8 }
+-- states = torus.hmc { start = torus.randn(8, 2), draws = 20, warmup = 20,
+--   log_density = function(s)
+--     return flow:log_joint(s:narrow(2, 1, 1), s:narrow(2, 2, 1))
+--   end }
 function M.sample(opts)
   local o = options.resolve("hmc", opts, RULES)
   local log_density = density_of(o)
