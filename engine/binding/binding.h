@@ -173,6 +173,7 @@ void torus_open_selection(lua_State *L);
 void torus_open_ops(lua_State *L);
 void torus_open_registry(lua_State *L);
 void torus_open_grad(lua_State *L);
+void torus_open_slopes(lua_State *L);
 void torus_open_custom(lua_State *L);
 void torus_open_random(lua_State *L);
 void torus_open_samples(lua_State *L);

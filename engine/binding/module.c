@@ -29,6 +29,7 @@ LUALIB_API int luaopen_torus_core(lua_State *L) {
   torus_open_ops(L);
   torus_open_registry(L);
   torus_open_grad(L);
+  torus_open_slopes(L);
   torus_open_custom(L);
   torus_open_random(L);
   torus_open_samples(L);

@@ -12,10 +12,17 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <time.h>
 
 /* How often a waiting thread looks for news before it sleeps: a few tens of
- * microseconds, the distance between operations of a training step. */
+ * microseconds, the distance between operations of a training step. A thread
+ * that then slept for less than SHORT_SLEEP waits up to MANY_SPINS from then
+ * on: waking it takes about as long as the small operations between two jobs,
+ * and on a virtual machine several times that, so that a step would run on one
+ * thread or on all depending on when the threads happened to fall asleep. */
 #define SPINS 4000
+#define MANY_SPINS (8 * SPINS)
+#define SHORT_SLEEP 1e-3 /* seconds */
 
 typedef struct job {
   torus_piece_fn *fn;
@@ -96,6 +103,12 @@ static void pause_briefly(void) {
 #endif
 }
 
+static double seconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
 static bool is_abandoned(const job *j) {
   return j->interruptible && torus_interrupted();
 }
@@ -110,26 +123,35 @@ static void run_pieces(const job *j, int thread) {
   in_piece = false;
 }
 
+static bool is_news(uint64_t seen) {
+  return atomic_load(&pool.generation) != seen || atomic_load(&pool.stop);
+}
+
 /* Looks for a job that is not the one seen, awake for a while, then asleep.
- * Returns with the lock held. */
-static void await_job(uint64_t seen) {
-  for (int i = 0; i < SPINS; i++) {
-    if (atomic_load(&pool.generation) != seen) break;
+ * Returns with the lock held. spins: for how long, adapted. */
+static void await_job(uint64_t seen, int *spins) {
+  for (int i = 0; i < *spins && !is_news(seen); i++) {
     pause_briefly();
+    /* A longer wait lets others have the processor. */
+    if (i >= SPINS && i % 256 == 0) sched_yield();
   }
   pthread_mutex_lock(&pool.lock);
-  while (atomic_load(&pool.generation) == seen && !atomic_load(&pool.stop)) {
+  if (is_news(seen)) return;
+  double asleep = seconds();
+  while (!is_news(seen)) {
     pool.sleeping++;
     pthread_cond_wait(&pool.work, &pool.lock);
     pool.sleeping--;
   }
+  *spins = seconds() - asleep < SHORT_SLEEP ? MANY_SPINS : SPINS;
 }
 
 static void *worker(void *arg) {
   int id = (int)(intptr_t)arg; /* from 1; the caller of a job is 0 */
   uint64_t seen = 0;
+  int spins = SPINS;
   for (;;) {
-    await_job(seen);
+    await_job(seen, &spins);
     if (atomic_load(&pool.stop)) break;
     seen = atomic_load(&pool.generation);
     bool join = pool.open && id <= pool.job.workers;

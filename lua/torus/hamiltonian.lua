@@ -140,16 +140,12 @@ function M.check_state(where, q, p)
   end
 end
 
--- Not made anew for each of a million steps. Recorded slopes can be differentiated.
-local PLAIN = { allow_unused = true }
-local RECORDED = { allow_unused = true, create_graph = true }
-
-local function gradient_of(name, part, x, options_of_grad)
+local function gradient_of(name, part, x, recording)
   local v = core.variable(x)
   local energy = part(v)
-  check_energy("Hamiltonian", name, energy, x)
-  local g = energy.requires_grad and core.grad(energy:sum(), v, options_of_grad)
+  local g = core.slope(energy, recording, v)
   if not g then
+    check_energy("Hamiltonian", name, energy, x)
     options.raise("Hamiltonian: %s does not depend on its argument; an "
       .. "energy must be computed with differentiable operations", name)
   end
@@ -163,20 +159,19 @@ end
 -- @tparam boolean recording whether the result shall be differentiable
 -- @treturn tensor like x
 function M.slope(name, part, x, recording)
-  return core.enable_grad(gradient_of, name, part, x, recording and RECORDED or PLAIN)
+  return core.enable_grad(gradient_of, name, part, x, recording)
 end
 
-local function gradients_of(H, q, p, options_of_grad)
+local function gradients_of(H, q, p, recording)
   local vq, vp = core.variable(q), core.variable(p)
   local energy = H(vq, vp)
-  check_energy("Hamiltonian", "H", energy, q)
-  local g = energy.requires_grad
-    and core.grad(energy:sum(), { vq, vp }, options_of_grad) or {}
-  if not g[1] and not g[2] then
+  local gq, gp = core.slope(energy, recording, vq, vp)
+  if not gq and not gp then
+    check_energy("Hamiltonian", "H", energy, q)
     options.raise("Hamiltonian: H depends neither on q nor on p; an energy "
       .. "must be computed with differentiable operations")
   end
-  return g[1] or tensor.zeros_like(q), g[2] or tensor.zeros_like(p)
+  return gq or tensor.zeros_like(q), gp or tensor.zeros_like(p)
 end
 
 --- dH/dq and dH/dp in one sweep, by the operations of tensors. A coordinate
@@ -191,7 +186,7 @@ function M.slopes(H, q, p, recording)
   if M.is_separable(H) then
     return M.slope("V", H.V, q, recording), M.slope("K", H.K, p, recording)
   end
-  return core.enable_grad(gradients_of, H, q, p, recording and RECORDED or PLAIN)
+  return core.enable_grad(gradients_of, H, q, p, recording)
 end
 
 return M

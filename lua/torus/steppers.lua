@@ -7,6 +7,7 @@
 -- t, dt, recording)` returns the state after one step from time t. A state is never
 -- written to.
 -- @module torus.steppers
+local core = require "torus.core"
 local engine = require "torus.engine"
 local forces = require "torus.forces"
 local friction = require "torus.friction"
@@ -16,6 +17,11 @@ local options = require "torus.options"
 local M = {}
 
 local slope, slopes = hamiltonian.slope, hamiltonian.slopes
+
+-- x + c s, where c may be a tensor.
+local function moved(x, s, c)
+  return type(c) == "number" and core.advance(x, s, c) or x + s * c
+end
 
 -- dp/dt = -g of the potential and of the force, as the kick of a splitting scheme
 -- has it.
@@ -44,13 +50,13 @@ local function splitting(problem)
     for i = 1, #kicks do
       if kicks[i] ~= 0 then
         g = g or pull(problem, q, problem.force and t + dt * passed, recording)
-        p = p - g * (dt * kicks[i])
+        p = moved(p, g, dt * -kicks[i])
         velocity = nil
       end
       local c = drifts[i]
       if c and c ~= 0 then
         velocity = velocity or slope("K", K, p, recording)
-        q, passed = q + velocity * (dt * c), passed + c
+        q, passed = moved(q, velocity, dt * c), passed + c
         g = nil
       end
     end
@@ -90,7 +96,7 @@ local motion = M.motion
 -- x + dt sum of c[i] slopes[i]
 local function advance(x, dt, c, found)
   for i, s in ipairs(found) do
-    if c[i] ~= 0 then x = x + s * (dt * c[i]) end
+    if c[i] ~= 0 then x = moved(x, s, dt * c[i]) end
   end
   return x
 end
