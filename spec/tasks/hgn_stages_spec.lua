@@ -90,9 +90,10 @@ describe("The stages of an HGN's training", function()
     end)
   end
 
-  for step = 4, 6 do
+  for step = 3, 8 do
     it("resume Gauss and Newton's method to the same bits after step " .. step, function()
-      local changes = { fit_method = "gauss_newton", energy_width = 4 }
+      local changes = { fit_method = "gauss_newton", energy_width = 4,
+        teach_from = "coordinates", teach_size = 8, teach_batch = 4 }
       local through, folder = folders.new(), folders.new()
       assert(runs.train(through, assert(configuration(changes))))
       runs.train(folder, assert(configuration(changes)), { after_step = function(run)
@@ -111,6 +112,9 @@ describe("The stages of an HGN's training", function()
     config, message = configuration { fit_method = "gauss_newton", chart = 128 }
     assert.is_nil(config)
     assert.matches("fit_method: gauss_newton is for at most 8000 parameters", message)
+    config, message = configuration { teach_from = "coordinates", fit_steps = 0 }
+    assert.is_nil(config)
+    assert.matches("teach_from: expected \"images\" where fit_steps is 0", message)
     -- A preset knows.
     assert.are.equal("adam", assert(runs.configuration.make("small", { model = "hgn",
       phase = "vector", friction = "constant" })).fit_method)

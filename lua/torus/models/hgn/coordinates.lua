@@ -130,13 +130,13 @@ local function quadratic_form(model, difference, metric)
   return (metric:matmul(column) * column):sum(-1):sum(-1) * pixel_weight(model)
 end
 
-local function motion(model, states, frames)
-  return model:coordinates(equations_of.positions(model, states, 1, frames))
+local function motion(model, states, frames, first)
+  return model:coordinates(equations_of.positions(model, states, first or 1, frames))
 end
 
 -- The squared error e of a pixel at every frame, (frames, batch).
-local function frame_errors(model, states, coordinates, metric)
-  local difference = motion(model, states, coordinates:size(1)) - coordinates
+local function frame_errors(model, states, coordinates, metric, first)
+  local difference = motion(model, states, coordinates:size(1), first) - coordinates
   return quadratic_form(model, difference, metric)
 end
 
@@ -145,10 +145,11 @@ local function trust(left)
   return left and 1 / ((left / ROBUST):square() + 1) or 1
 end
 
---- The terms of HGN:coordinate_loss, whose arguments this has.
+--- The terms of HGN:coordinate_loss, whose arguments this has, and one more: the
+-- frame that the states are at, by default the first.
 -- @treturn tensor (frames, batch)
-function M.frame_losses(model, states, coordinates, metric, left)
-  local e = frame_errors(model, states, coordinates, metric)
+function M.frame_losses(model, states, coordinates, metric, left, first)
+  local e = frame_errors(model, states, coordinates, metric, first)
   -- The root less one, without the difference.
   return e * 2 / ((e * (2 / ROBUST) + 1):sqrt() + 1) * trust(left)
 end

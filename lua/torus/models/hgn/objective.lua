@@ -38,12 +38,15 @@ function M.draw(model, method, frames, opts)
   return mean + epsilon * (logvar * 0.5):exp(), divergence(mean, logvar)
 end
 
--- The divergence on the scale of a mean over the numbers of a frame: with a
+--- The divergence on the scale of a mean over the numbers of a frame: with a
 -- multiplier of 1/2 the loss is eq. (4) divided by that many.
-local function divergence_scale(model, o)
+-- @tparam Module model an HGN
+-- @tparam number kl_weight
+-- @treturn number
+function M.divergence_scale(model, kl_weight)
   local c = model.config
   local height, width = sides(c)
-  return o.kl_weight / (height * width * c.channels)
+  return kl_weight / (height * width * c.channels)
 end
 
 -- --- the loss in one piece --------------------------------------------------
@@ -85,7 +88,7 @@ function M.loss(model, frames, opts)
   local difference = model:decode(trajectory.q) - frames:transpose(1, 2)
   local mse = (difference * difference):mean()
   local loss = mse * o.multiplier
-  if kl then loss = loss + kl * divergence_scale(model, o) end
+  if kl then loss = loss + kl * M.divergence_scale(model, o.kl_weight) end
   return loss, { mse = mse, kl = kl, q = trajectory.q, p = trajectory.p }
 end
 
@@ -355,7 +358,7 @@ function M.gradients(model, frames, opts)
   local surrogate = (states * state_grads):sum()
   local loss, kl_value = o.multiplier * mse, 0
   if kl then
-    local scale = divergence_scale(model, o)
+    local scale = M.divergence_scale(model, o.kl_weight)
     kl_value = kl:item()
     loss = loss + scale * kl_value
     surrogate = surrogate + kl * scale

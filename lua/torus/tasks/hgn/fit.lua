@@ -7,15 +7,12 @@ local coordinates = require "torus.models.hgn.coordinates"
 local engine = require "torus.engine"
 local flatten = require "torus.models.hgn.flatten"
 local gauss_newton = require "torus.models.hgn.gauss_newton"
-local lists = require "torus.tasks.lists"
+local Located = require "torus.tasks.hgn.located"
 local objective = require "torus.models.hgn.objective"
-local windows = require "torus.data.windows"
 
 local Fit = {}
 Fit.__index = Fit
 
--- Sequences whose coordinates are found at a time.
-local BLOCK = 16
 -- Adam's eps is small against gradients of this scale of the loss; the limit of
 -- the gradients' norm is meant for that of images.
 local SCALE = 20
@@ -67,39 +64,28 @@ function Fit.parameter(config, data, dimension)
     2 * dimension }, { dtype = config.dtype, requires_grad = true })
 end
 
--- Calls f with the frames of one block of sequences after the other.
-local function each_block(data, count, config, f)
-  for first = 1, count, BLOCK do
-    local indices = lists.range(first, math.min(first + BLOCK - 1, count))
-    f(windows.first(data.train, indices, config.frames):to(config.dtype))
-  end
-end
-
 -- How a network is fitted to points; the same whenever it is done.
 local function regression(config)
   return { steps = config.flatten_steps,
     generator = engine.generator(config.seed) }
 end
 
---- Finds the coordinates of the training sequences.
+--- The stage, whose first step finds the coordinates of the training sequences.
 -- @tparam Module model an HGN
 -- @tparam table config
 -- @tparam Dataset data
+-- @tparam Located located
 -- @tparam tensor states as `parameter` makes it
 -- @tparam[opt] number damping of Gauss and Newton's method, where the stage goes on
 -- @treturn Fit
-function Fit.new(model, config, data, states, damping)
+function Fit.new(model, config, data, located, states, damping)
   local self = setmetatable({ model = model, config = config, data = data,
     states = states, damping = damping or gauss_newton.DAMPING,
     count = math.min(config.fit_size, data.train.size) }, Fit)
-  local found, metrics, left = {}, {}, {}
-  each_block(data, self.count, config, function(frames)
-    local i = #found + 1
-    found[i], metrics[i], left[i] = model:locate(frames, { charted = false })
-  end)
-  self.coordinates = engine.cat(found, 2)
-  self.metrics = engine.cat(metrics, 2)
-  self.left = engine.cat(left, 2)
+  located:find(model)
+  for _, name in ipairs { "coordinates", "metrics", "left" } do
+    self[name] = located[name]:narrow(2, 1, self.count)
+  end
   return self
 end
 
@@ -107,7 +93,7 @@ end
 local function inferred(self)
   local found = {}
   engine.no_grad(function()
-    each_block(self.data, self.count, self.config,
+    Located.each_block(self.config, self.data, self.count,
       function(frames)
         local q, p = self.model:infer(frames)
         found[#found + 1] = engine.cat({ q, p }, 2)
@@ -259,7 +245,7 @@ function Fit.translate(model, config, data, states)
   local count = math.min(config.fit_size, data.train.size)
   local latents = {}
   engine.no_grad(function()
-    each_block(data, count, config, function(frames)
+    Located.each_block(config, data, count, function(frames)
       local spare = config.frames - model.config.context
       for _, first in ipairs { 1, spare // 2 + 1, spare + 1 } do
         latents[#latents + 1] = (objective.draw(model, "fit",

@@ -5,6 +5,7 @@ local engine = require "torus.engine"
 local Order = require "torus.data.order"
 local adam = require "torus.optim.adam"
 local Fit = require "torus.tasks.hgn.fit"
+local Located = require "torus.tasks.hgn.located"
 local lists = require "torus.tasks.lists"
 local training = require "torus.tasks.training"
 local gauss_newton = require "torus.models.hgn.gauss_newton"
@@ -17,6 +18,7 @@ local report = require "torus.tasks.hgn.report"
 local render = require "torus.systems.parts.render"
 local sequences = require "torus.tasks.sequences"
 local stages = require "torus.tasks.hgn.stages"
+local Teach = require "torus.tasks.hgn.teach"
 local windows = require "torus.data.windows"
 
 local Task = {}
@@ -106,12 +108,12 @@ Task.generative = { kl_weight = 6e-2, posterior_logvar = 0, latent = "vector",
 -- What a vector phase space learns with, in place of what a map does; found by
 -- experiments on the paper's noise-free frames.
 local VECTOR = { energy_gain = 1, kinetic = "quadratic", context = 11,
-  train_size = 20000, steps = 3445, fit_steps = 45, teach_steps = 1000,
+  train_size = 20000, steps = 4445, fit_steps = 45, teach_steps = 2000,
   chart = 32, energy_width = 32, flatten_steps = 2500, fit_size = 512,
-  fit_method = "gauss_newton" }
+  fit_method = "gauss_newton", teach_from = "coordinates" }
 
 -- The same for motions that only Adam fits.
-local VECTOR_ADAM = options.joined(VECTOR, { steps = 6000, fit_steps = 2600,
+local VECTOR_ADAM = options.joined(VECTOR, { steps = 7000, fit_steps = 2600,
   chart = 128, energy_width = 128, fit_size = 1024, fit_method = "adam" })
 
 -- HGN++ as its authors' code trains it "forward_backward": a state of 16 + 16
@@ -251,6 +253,8 @@ function Task.new(config, data)
   if config.fit_steps > 0 then
     self.states = Fit.parameter(config, data, self.model.config.dimension)
     table.insert(self.parameters, { "task.states", self.states })
+    self.located = Located.new(config, data, self.model.config.dimension)
+    if config.teach_from == "coordinates" then self.buffers = self.located:buffers() end
   end
   self.weights = {}
   for i, entry in ipairs(self.parameters) do self.weights[i] = entry[2] end
@@ -268,9 +272,22 @@ end
 -- A batch of the second stage.
 local function draw_fit(self, within)
   self.fit = self.fit
-    or Fit.new(self.model, self.config, self.data, self.states, self.damping)
+    or Fit.new(self.model, self.config, self.data, self.located, self.states,
+      self.damping)
   self.frames = nil
   return self.fit:draw(within, self.generator)
+end
+
+-- Whether the encoder is taught by coordinates.
+local function teaches(self)
+  return self.stage == "teach" and self.config.teach_from == "coordinates"
+end
+
+-- The weights of the error and of the divergence at this step.
+local function weights_of(self)
+  local c = self.config
+  return self.geco and self.geco:multiplier() or c.multiplier,
+    c.kl_weight * math.min(1, self.at / math.max(1, c.kl_warmup))
 end
 
 --- What a step draws: the next sequences, where their windows start if they are longer
@@ -284,6 +301,11 @@ function Task:draw(step)
   if stage == "fit" then return draw_fit(self, within) end
   if stage == "teach" and within == 1 and c.fit_steps > 0 then
     Fit.translate(self.model, c, self.data, self.states)
+  end
+  if teaches(self) then
+    self.frames = nil
+    self.teach = self.teach or Teach.new(self.model, c, self.data, self.located)
+    return self.teach:draw(self.generator)
   end
   local indices, split = self.order:next(), self.data.train
   local count = indices:numel()
@@ -311,11 +333,10 @@ local function share_of_images(self, batch, first, count)
   local frames = frames_of(self, batch, first, count):to(c.dtype)
   -- Kept until the next step for first_bad.
   self.frames = frames
-  local multiplier = self.geco and self.geco:multiplier() or c.multiplier
+  local multiplier, kl_weight = weights_of(self)
   local gradients, numbers = self.model:gradients(frames, {
     draws = self.model:draws_part(batch.draws, first, count),
-    multiplier = multiplier,
-    kl_weight = c.kl_weight * math.min(1, self.at / math.max(1, c.kl_warmup)),
+    multiplier = multiplier, kl_weight = kl_weight,
     chunk = c.chunk, horizon = batch.horizon,
   })
   numbers.multiplier = multiplier
@@ -332,6 +353,11 @@ function Task:share(batch, first, count)
   local gradients, numbers
   if self.stage == "fit" then
     gradients, numbers = self.fit:share(batch, first, count, self.weights)
+  elseif teaches(self) then
+    local multiplier, kl_weight = weights_of(self)
+    gradients, numbers = self.teach:share(batch, first, count, self.weights,
+      { multiplier = multiplier, kl_weight = kl_weight })
+    numbers.multiplier = multiplier
   else
     gradients, numbers = share_of_images(self, batch, first, count)
   end

@@ -29,9 +29,13 @@ M.rules = {
   -- (torus.models.hgn.flatten), where kinetic = "quadratic" and there is a
   -- chart; 0 for none.
   flatten_steps = { default = 0, type = "integer", min = 0 },
-  -- The third stage: its steps and learning rate.
+  -- The third stage: its steps, its learning rate, and what it learns from: images
+  -- of all training sequences, or the coordinates of so many, so many in a step.
   teach_steps = { default = 0, type = "integer", min = 0 },
   teach_lr = { default = 5e-4, type = "number", min = 0 },
+  teach_from = { default = "images", choices = { "images", "coordinates" } },
+  teach_size = { default = 1024, type = "integer", min = 1 },
+  teach_batch = { default = 64, type = "integer", min = 1 },
 }
 
 -- Whether a parameter is trained in a stage.
@@ -76,6 +80,10 @@ function M.complete(config)
   if later > config.steps then
     return string.format("steps: expected at least fit_steps + teach_steps = "
       .. "%d, got %d", later, config.steps)
+  end
+  if config.teach_from == "coordinates" and config.fit_steps == 0 then
+    return "teach_from: expected \"images\" where fit_steps is 0: no coordinates "
+      .. "are found"
   end
   return check_method(config)
 end

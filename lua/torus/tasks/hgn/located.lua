@@ -1,0 +1,69 @@
+--- The coordinates of the first training sequences, which the second stage of an
+-- HGN's training is fitted to and the third can learn from.
+-- @module torus.tasks.hgn.located
+local engine = require "torus.engine"
+local lists = require "torus.tasks.lists"
+local windows = require "torus.data.windows"
+
+local Located = {}
+Located.__index = Located
+
+-- Sequences whose coordinates are found at a time.
+local BLOCK = 16
+
+-- How many sequences there are for so many that are asked for.
+local function available(data, count) return math.min(count, data.train.size) end
+
+--- Calls f with the frames of one block of sequences after the other.
+-- @tparam table config
+-- @tparam Dataset data
+-- @tparam integer count of the sequences
+-- @tparam function f of the frames and the number of sequences before these
+function Located.each_block(config, data, count, f)
+  count = available(data, count)
+  for first = 1, count, BLOCK do
+    local indices = lists.range(first, math.min(first + BLOCK - 1, count))
+    f(windows.first(data.train, indices, config.frames):to(config.dtype), first - 1)
+  end
+end
+
+--- Room for the coordinates, which are not known yet.
+-- @tparam table config
+-- @tparam Dataset data
+-- @tparam integer n dimension
+-- @treturn Located coordinates (frames, sequences, n), metrics (frames,
+-- sequences, n, n), left (frames, sequences), as HGN:locate returns them
+function Located.new(config, data, n)
+  local wanted = config.fit_size
+  if config.teach_from == "coordinates" then
+    wanted = math.max(wanted, config.teach_size)
+  end
+  local T, count = config.frames, available(data, wanted)
+  local function zeros(...) return engine.zeros({ ... }, { dtype = config.dtype }) end
+  return setmetatable({ config = config, data = data, count = count,
+    coordinates = zeros(T, count, n), metrics = zeros(T, count, n, n),
+    left = zeros(T, count):fill_(-1) }, Located)
+end
+
+--- What a checkpoint keeps, where later stages need it, when the encoder near
+-- whose states it was found has changed.
+-- @treturn {{string,tensor},...}
+function Located:buffers()
+  return { { "task.coordinates", self.coordinates }, { "task.metrics", self.metrics },
+    { "task.left", self.left } }
+end
+
+--- Finds the coordinates by a model of the first stage, unless they are there.
+-- @tparam Module model
+function Located:find(model)
+  if self.left:min():item() >= 0 then return end
+  Located.each_block(self.config, self.data, self.count, function(frames, before)
+    local x, metric, left = model:locate(frames, { charted = false })
+    local count = frames:size(1)
+    self.coordinates:narrow(2, before + 1, count):copy_(x)
+    self.metrics:narrow(2, before + 1, count):copy_(metric)
+    self.left:narrow(2, before + 1, count):copy_(left)
+  end)
+end
+
+return Located

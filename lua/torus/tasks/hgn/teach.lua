@@ -1,0 +1,68 @@
+--- The third stage of an HGN's training by coordinates: the encoder learns the
+-- states whose motion runs through the coordinates of the training sequences, from
+-- any of the windows that it can be shown. No image is drawn, so a step sees more
+-- sequences, and all of their frames.
+-- @module torus.tasks.hgn.teach
+local coordinates = require "torus.models.hgn.coordinates"
+local engine = require "torus.engine"
+local objective = require "torus.models.hgn.objective"
+local training = require "torus.tasks.training"
+local windows = require "torus.data.windows"
+
+local Teach = {}
+Teach.__index = Teach
+
+-- As of the second stage: Adam's eps is small against gradients of this scale.
+local SCALE = 20
+
+--- @tparam Module model an HGN whose motion is fitted
+-- @tparam table config
+-- @tparam Dataset data
+-- @tparam Located located coordinates of training sequences
+-- @treturn Teach
+function Teach.new(model, config, data, located)
+  return setmetatable({ model = model, config = config, data = data,
+    located = located }, Teach)
+end
+
+--- What a step draws: sequences, the window that the encoder sees, noise.
+-- @tparam generator generator
+-- @treturn table for `share`
+function Teach:draw(generator)
+  local count = self.located.count
+  local batch = math.min(self.config.teach_batch, count)
+  return { size = batch,
+    indices = engine.randperm(count, { generator = generator }):narrow(1, 1, batch):totable(),
+    draws = self.model:draws(batch, { generator = generator }) }
+end
+
+--- The gradients of some of a batch: of the error of the motion in coordinates
+-- and of the divergence, each with its weight.
+-- @tparam table batch of draw
+-- @tparam integer first
+-- @tparam integer count
+-- @tparam {tensor,...} parameters
+-- @tparam table weights multiplier and kl_weight
+-- @treturn {tensor,...} gradients; nil where the loss does not depend on one
+-- @treturn table numbers for the log: loss, mse, kl
+function Teach:share(batch, first, count, parameters, weights)
+  local model, c, some = self.model, self.config, self.located
+  local indices = table.move(batch.indices, first, first + count - 1, 1, {})
+  local function of_batch(name) return some[name]:index_select(2, indices) end
+  local draws = model:draws_part(batch.draws, first, count)
+  local frames = windows.first(self.data.train, indices, c.frames):to(c.dtype)
+  local z, kl = objective.draw(model, "gradients",
+    frames:narrow(2, draws.first, c.context), draws)
+  local q, p = model:state_of(z)
+  local mse = coordinates.frame_losses(model, engine.cat({ q, p }, 2),
+    of_batch "coordinates", of_batch "metrics", of_batch "left",
+    draws.first + c.anchor - 1):mean()
+  local loss = mse * weights.multiplier
+  if kl then
+    loss = loss + kl * objective.divergence_scale(model, weights.kl_weight)
+  end
+  return training.gradients(loss * SCALE, parameters), { loss = loss:item(),
+    mse = mse:item(), kl = kl and kl:item() or 0 }
+end
+
+return Teach
