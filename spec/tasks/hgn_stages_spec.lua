@@ -104,6 +104,40 @@ describe("The stages of an HGN's training", function()
     end)
   end
 
+  it("teach what parts of a batch teach together, and what lowers the error", function()
+    local config = assert(configuration { steps = 62, fit_steps = 1, teach_steps = 60,
+      fit_method = "gauss_newton", energy_width = 4, teach_from = "coordinates",
+      teach_size = 8, teach_batch = 8, teach_lr = 3e-3, kl_weight = 0, dtype = "float64",
+      train_size = 8 })
+    local Task = require "torus.tasks.hgn"
+    local task = Task.new(config, assert(Task.open_data(config)))
+    for step = 1, 2 do task.optimiser:step((task:step(step))) end
+    local batch = task:draw(3)
+    local whole = task:share(batch, 1, 8)
+    local first, second = task:share(batch, 1, 4), task:share(batch, 5, 4)
+    local compared = 0
+    for i, gradient in pairs(whole) do
+      local sum = (first[i] + second[i]) / 2
+      assert.is_true((sum - gradient):abs():max():item()
+        <= 1e-9 * math.max(1e-6, gradient:abs():max():item()))
+      compared = compared + 1
+    end
+    assert.is_true(compared > 10)
+    local errors = {}
+    for step = 3, 62 do
+      local gradients, numbers = task:step(step)
+      task.optimiser.lr = 3e-3
+      task.optimiser:step(gradients)
+      errors[#errors + 1] = numbers.mse
+    end
+    local function mean(from)
+      local sum = 0
+      for i = from, from + 9 do sum = sum + errors[i] / 10 end
+      return sum
+    end
+    assert.is_true(mean(51) < 0.7 * mean(1), mean(51) / mean(1))
+  end)
+
   it("say what Gauss and Newton's method is not for", function()
     local config, message = configuration { fit_method = "gauss_newton",
       friction = "constant" }
