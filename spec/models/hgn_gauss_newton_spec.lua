@@ -48,6 +48,7 @@ local FORMS = {
   ["a learned K"] = { kinetic = "network" },
   ["two dimensions"] = { dimension = 2, energy_activation = "tanh" },
   ["no chart"] = { chart = 0 },
+  ["friction"] = { friction = "constant" },
 }
 
 describe("The Jacobian of a motion", function()
@@ -142,7 +143,7 @@ describe("Gauss and Newton's method", function()
     local good = { phase = "vector", hamiltonian = "separable", friction = "none" }
     assert.is_true(gauss_newton.applies(good))
     for key, value in pairs { phase = "map", hamiltonian = "joint",
-      friction = "constant", method = "rk4", variant = "euler" } do
+      friction = "network", method = "rk4", variant = "euler" } do
       local config = { phase = "vector", hamiltonian = "separable", friction = "none" }
       config[key] = value
       assert.is_false(gauss_newton.applies(config), key)
@@ -150,7 +151,8 @@ describe("Gauss and Newton's method", function()
   end)
 
   it("counts the parameters", function()
-    for _, changes in ipairs { {}, { kinetic = "network", chart = 0 }, { dimension = 3 } } do
+    for _, changes in ipairs { {}, { kinetic = "network", chart = 0 }, { dimension = 3 },
+      { friction = "constant" } } do
       local model = model_of(changes)
       assert.are.equal(gauss_newton.networks(model).size,
         gauss_newton.count(model.config))

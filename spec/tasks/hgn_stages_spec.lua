@@ -140,7 +140,7 @@ describe("The stages of an HGN's training", function()
 
   it("say what Gauss and Newton's method is not for", function()
     local config, message = configuration { fit_method = "gauss_newton",
-      friction = "constant" }
+      friction = "network" }
     assert.is_nil(config)
     assert.matches("fit_method: gauss_newton is for a separable Hamiltonian", message)
     config, message = configuration { fit_method = "gauss_newton", chart = 128 }
@@ -151,6 +151,8 @@ describe("The stages of an HGN's training", function()
     assert.matches("teach_from: expected \"images\" where fit_steps is 0", message)
     -- A preset knows.
     assert.are.equal("adam", assert(runs.configuration.make("small", { model = "hgn",
+      phase = "vector", friction = "network" })).fit_method)
+    assert.are.equal("gauss_newton", assert(runs.configuration.make("small", { model = "hgn",
       phase = "vector", friction = "constant" })).fit_method)
   end)
 

@@ -42,8 +42,10 @@ local DOUBLE = { dtype = "float64" }
 -- print(gauss_newton.applies(config))   -- true
 function M.applies(config)
   return config.phase == "vector" and config.hamiltonian == "separable"
-    and (config.method or "leapfrog") == "leapfrog" and config.friction == "none"
+    and (config.method or "leapfrog") == "leapfrog"
     and config.variant ~= "euler" and config.variant ~= "determ"
+    and (config.friction == "none"
+      or config.friction == "constant" and config.kinetic == "quadratic")
 end
 
 --- The largest number of parameters: the normal equations take 8 bytes times its
@@ -62,6 +64,7 @@ function M.count(config)
   local energy = (n + 1) * w + ((config.energy_layers or 2) - 1) * (w + 1) * w + w
   local chart = c > 0 and (n + 1) * c + (c + 1) * c + (c + 1) * n or 0
   return energy * (config.kinetic == "network" and 2 or 1) + chart
+    + (config.friction == "constant" and 1 or 0)
 end
 
 -- The networks, each with the number of columns before its own.
@@ -76,6 +79,12 @@ local function networks_of(model)
   end
   add("V", model.V)
   add("K", model.config.kinetic == "network" and model.K or nil)
+  if model.friction then
+    found.friction = { offset = found.size, size = 1, D = model.friction:constant():item(),
+      slope = model.friction:slope() }
+    found.size = found.size + 1
+    table.insert(found.modules, model.friction)
+  end
   found.moving = found.size
   add("chart", model.chart and model.chart.net)
   return found
@@ -87,9 +96,18 @@ local function add_columns(jacobian, net, by, factor)
 end
 
 -- p after the time h: dp/dt = -dV/dq.
-local function kick(nets, at, h)
+local function kick(at, h)
   at.p = at.p - at.gradient * h
   at.by_p = at.by_p - at.by_gradient * h
+end
+
+-- p after the time h of dp/dt = -D p.
+local function damp(nets, at, h)
+  if not nets.friction then return end
+  local by = at.p * (-nets.friction.slope * h)
+  local factor = math.exp(-nets.friction.D * h)
+  at.p, at.by_p = at.p * factor, at.by_p * factor
+  add_columns(at.by_p, nets.friction, by:unsqueeze(3), factor)
 end
 
 local function update_gradient(nets, at)
@@ -151,10 +169,12 @@ function M.residuals(nets, dt, states, targets, roots)
   update_gradient(nets, at)
   for t = 1, targets:size(1) do
     if t > 1 then
-      kick(nets, at, dt / 2)
+      damp(nets, at, dt / 2)
+      kick(at, dt / 2)
       drift(nets, at, dt)
       update_gradient(nets, at)
-      kick(nets, at, dt / 2)
+      kick(at, dt / 2)
+      damp(nets, at, dt / 2)
     end
     local y, by, by_states = image(nets, at)
     local root = roots[t]

@@ -33,6 +33,10 @@ function Constant:forward() return (self.raw * SCALE):softplus() end
 -- That it does not depend on q: torus.friction.
 Constant.constant = Constant.forward
 
+--- The derivative of the constant by its parameter.
+-- @treturn number
+function Constant:slope() return SCALE * (self.raw * SCALE):sigmoid():item() end
+
 local Network = Module.class("NetworkFriction")
 
 function Network:forward(q) return (self.net(q) + RAW):softplus() end

@@ -165,7 +165,8 @@ function Task.adapt_preset(values, changes)
   local own_phase = values.phase == "vector"
   if changes.phase == "vector" and next(values) and not own_phase then
     values = options.joined(values, gauss_newton.applies(options.joined(
-      { hamiltonian = "separable", friction = "none" }, changes)) and VECTOR
+      { hamiltonian = "separable", friction = "none", kinetic = "quadratic",
+        phase = "vector" }, changes)) and VECTOR
       or VECTOR_ADAM)
     values.z, values.latent = nil, nil
     values.context = math.min(VECTOR.context, changes.frames or math.huge)

@@ -55,8 +55,9 @@ local TRAINED = {
 local function check_method(config)
   if config.fit_steps == 0 or config.fit_method ~= "gauss_newton" then return end
   if not gauss_newton.applies(config) then
-    return "fit_method: gauss_newton is for a separable Hamiltonian without "
-      .. "friction and method = \"leapfrog\"; for others there is \"adam\""
+    return "fit_method: gauss_newton is for a separable Hamiltonian, method = "
+      .. "\"leapfrog\" and friction = \"none\" or, where kinetic = \"quadratic\", "
+      .. "\"constant\"; for others there is \"adam\""
   end
   local count = gauss_newton.count(config)
   if count > gauss_newton.MAX then
