@@ -8,10 +8,11 @@
 #   namespaces.sh 1gbit 0.1ms 1 scripts/dev/ranks.lua hgn full
 #
 # DELAY is that of a packet in either direction. RATE none is the bare cable.
+# At the end it prints how many bytes the first host has sent, with TCP's own.
 set -eu
 cd "$(dirname "$0")/../.."
 [ $# -ge 4 ] || {
-  sed -n '2,10s/^# \{0,1\}//p' "$0" >&2
+  sed -n '2,12s/^# \{0,1\}//p' "$0" >&2
   exit 2
 }
 rate=$1 delay=$2 each=$3
@@ -54,13 +55,12 @@ TEXT
 chmod +x "$agent"
 
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-if [ "$1" = ping ]; then
-  exec ip netns exec $one "$@"
-fi
 ip netns exec $one unshare -u sh -c 'hostname torus-one; exec "$@"' sh \
   mpirun --mca plm_rsh_agent "$agent" --mca pml ob1 --mca btl tcp,self \
   --mca btl_tcp_if_include 10.77.0.0/24 --mca oob_tcp_if_include 10.77.0.0/24 \
   --mca rmaps_base_oversubscribe 1 --bind-to none \
   --host "10.77.0.1:$each,10.77.0.2:$each" -n $((2 * each)) \
-  ${TORUS_THREADS:+-x TORUS_THREADS} ${HEAD:+-x HEAD} \
+  ${TORUS_THREADS:+-x TORUS_THREADS} ${HEAD:+-x HEAD} ${UNTIMED:+-x UNTIMED} \
   "$PWD/scripts/torus" "$@"
+echo "sent: $(ip netns exec $one cat /sys/class/net/veth-one/statistics/tx_bytes)" \
+  "bytes" >&2

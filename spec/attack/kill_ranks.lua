@@ -21,9 +21,10 @@ local TRAIN = "train hgn --system mass_spring --set train_size=12 --set test_siz
 -- Runs a job, and kills its rank `victim` after so many seconds; whether it got to its end,
 -- and what it said.
 local function job(ranks, program, victim, seconds)
-  local text, ok = mpi.run(([[{ exec 3>&2; (exec %s) & child=$!
-    sleep %.3f; kill -9 $(pgrep -P $child lua5.4 | sed -n %dp) 2>/dev/null; wait $child; }]])
-    :format(mpi.command(ranks, program), seconds, victim + 1))
+  local text, ok = mpi.run(([[{ (exec %s) & child=$!
+    sleep %.3f
+    kill -9 $(cat /proc/$child/task/*/children 2>/dev/null | cut -d' ' -f%d) 2>/dev/null
+    wait $child; }]]):format(mpi.command(ranks, program), seconds, victim + 1))
   return ok, text
 end
 

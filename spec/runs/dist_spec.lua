@@ -358,10 +358,10 @@ describe("mpirun", function()
   local function disturbed(commands)
     local path = base .. "/run"
     local text = mpi.run(([[{ %s --steps 100000 --out %s & child=$!
-      for i in $(seq 300); do
+      for i in $(seq 600); do
         [ "$(cat %s/log.csv 2>/dev/null | wc -l)" -gt 4 ] && break; sleep 0.1
       done
-      ranks=$(pgrep -P $child lua5.4)
+      ranks=$(cat /proc/$child/task/*/children)
       %s
       wait $child; echo "status $?"; }]]):format(mpi.command(2, SLOWER,
       "--mca odls_base_sigkill_timeout 20"):gsub("^env", "exec env", 0), path, path, commands))
