@@ -1,136 +1,255 @@
---- Measures torus, and the same work in PyTorch, in one run.
+--- Measures torus, and the same work in other libraries, in one run.
 --
 -- Every figure comes from a process of its own, so that memory peaks are the
--- job's. Rounds of torus and its peer alternate, so that other load on the machine
--- affects both. Ratios are taken within a round.
+-- job's. Rounds of torus and its peers alternate, so that other load on the machine
+-- affects all. Ratios are taken within a round, with the best peer of that round.
 local argparse = require "argparse"
+local bound = require "torus.bench.bound"
 local command = require "torus.runs.command"
+local core = require "torus.core"
 local files = require "torus.files"
 local json = require "dkjson"
 local options = require "torus.options"
+local peers = require "torus.bench.peers"
 local rows = require "torus.bench.rows"
 local torus = require "torus"
 
-local parser = argparse("bench.lua",
-  "Times the jobs that torus is made for; with --peer also PyTorch's.")
+local parser = argparse("bench.lua", "Times the jobs that torus is made for; with "
+  .. "--peer also PyTorch, torch.compile, bfloat16 autocast, JAX and NumPy, those "
+  .. "that are there, and compares with the best of them.")
 parser:option("--only", "Rows to run, by name."):args("+"):argname("<row>")
 parser:option("--rounds", "Rounds of every row.", "5"):convert(command.count)
 parser:option("--batch", "Another batch size."):convert(command.count)
-parser:flag("--peer", "Also time the same work in PyTorch.")
-parser:option("--python", "Python that has PyTorch.", "/usr/bin/python3")
+parser:flag("--peer", "Also time the same work in other libraries.")
+parser:option("--python", "Python that has them; by default the environment's "
+  .. "TORUS_PYTHON, else python3.", os.getenv "TORUS_PYTHON" or "python3")
+parser:option("--patience", "Seconds that a peer may take, compilation included.",
+  "1200"):convert(command.count)
 parser:option("--json", "Also write the figures to a file."):argname("<file>")
 parser:flag("--profile", "Also show the parts of the median run of each job.")
 parser:flag("--list", "Print the names of the rows and exit.")
 parser:option("--child"):hidden(true)
+parser:option("--precision"):hidden(true)
+
+-- A peer this many times slower than the best of its first round isn't asked again.
+local HOPELESS = 2
 
 local here = arg[0]:match("^(.*)/[^/]*$") or "."
+local folder = here .. "/dev/peers"
 
 local function quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
 
-local function output_of(line)
-  local pipe = assert(io.popen(line .. " 2>&1"))
-  local text = pipe:read("a")
-  local ok = pipe:close()
-  return text, ok
-end
-
-local function child_command(args, row)
-  local words = { quote(here .. "/torus"), quote(arg[0]), "--child", row.name }
+local function measure_own(args, row, precision)
+  local words = { quote(here .. "/torus"), quote(arg[0]), "--child", row.name,
+    "--precision", precision }
   if args.batch then words[#words + 1] = "--batch " .. args.batch end
   if args.threads then
     table.insert(words, 1, "TORUS_THREADS=" .. args.threads)
   end
-  return table.concat(words, " ")
-end
-
-local function measure_own(args, row)
-  local text, ok = output_of(child_command(args, row))
-  local figures = ok and json.decode(text)
+  local pipe = assert(io.popen(table.concat(words, " ") .. " 2>&1"))
+  local text = pipe:read("a")
+  local figures = pipe:close() and json.decode(text)
   if not figures then command.die("row %s failed:\n%s", row.name, text) end
   return figures
 end
 
-local function check_python(args)
-  local text, ok = output_of(quote(args.python) .. " -c 'import torch'")
-  if ok then return end
-  command.die("--peer: %s has no PyTorch, which is Debian's package "
-    .. "python3-torch\n%s", args.python, text:match("([^\n]*)\n*$"))
-end
+-- --- rounds -----------------------------------------------------------------
 
-local KEEP_MEMORY = "MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=-1 "
-  .. "MALLOC_TOP_PAD_=268435456"
-
--- Seconds of PyTorch's best setting here: the better thread count, and for
--- large steps a malloc that keeps its memory.
-local function measure_peer(args, row)
-  local peer, threads, best = row.peer, torus.threads(), math.huge
-  local words = { peer.malloc and KEEP_MEMORY or "", quote(args.python), "-B",
-    quote(here .. "/../spec/support/" .. peer.script), peer.args,
-    args.batch and "--batch " .. args.batch or "", "--threads " }
-  local one = peer.single and threads > 1 and 1 or nil
-  for _, count in ipairs { threads, one } do
-    local text = output_of(table.concat(words, " ") .. count)
-    local seconds = tonumber(text:match("step ([%d.]+) s"))
-    if not seconds then
-      command.die("the peer of %s failed:\n%s", row.name, text)
-    end
-    best = math.min(best, seconds)
+-- What one round measured: torus by precision, peers by name.
+local function run_round(args, row, asked)
+  local round = { own = {}, peers = {} }
+  for _, precision in ipairs(rows.precisions(row)) do
+    round.own[precision] = measure_own(args, row, precision)
   end
-  return best
+  for _, entry in ipairs(asked) do
+    if not entry.given_up then
+      local seconds, message = peers.measure(entry.peer,
+        { python = args.python, folder = folder, patience = args.patience,
+          batch = args.batch })
+      entry.given_up = not seconds and ("failed: " .. message) or nil
+      if seconds then
+        round.peers[entry.peer.name] = seconds
+        entry.seconds[#entry.seconds + 1] = seconds
+      end
+    end
+  end
+  return round
 end
 
-local function time_text(seconds)
-  if seconds >= 1 then return ("%.2f s"):format(seconds) end
-  if seconds >= 1e-3 then return ("%.2f ms"):format(seconds * 1e3) end
-  return ("%.1f us"):format(seconds * 1e6)
+-- The least seconds of a round's peers, in float32 or in any precision.
+local function best_peer(round, asked, any)
+  local best, name = math.huge, nil
+  for _, entry in ipairs(asked) do
+    local seconds = round.peers[entry.peer.name]
+    if seconds and (any or not entry.peer.bfloat16) and seconds < best then
+      best, name = seconds, entry.peer.name
+    end
+  end
+  return name and best, name
 end
 
-local function run_row(args, row)
-  local own, peers, ratios, peak = {}, {}, {}, 0
-  for round = 1, args.rounds do
-    own[round] = measure_own(args, row)
-    peak = math.max(peak, own[round].peak_bytes)
-    if args.peer and row.peer then
-      peers[round] = measure_peer(args, row)
-      ratios[round] = peers[round] / own[round].seconds
+local function give_up_slow(round, asked)
+  local narrow, wide = best_peer(round, asked, true), best_peer(round, asked)
+  for _, entry in ipairs(asked) do
+    local seconds = round.peers[entry.peer.name]
+    local best = entry.peer.bfloat16 and narrow or wide
+    if seconds and best and seconds > HOPELESS * best then
+      entry.given_up = "one round, far behind"
+    end
+  end
+end
+
+-- --- results ----------------------------------------------------------------
+
+-- Own seconds of a round: in float32, or the best precision's.
+local function own_of(round, best)
+  local chosen = round.own.float32
+  for _, figures in pairs(best and round.own or {}) do
+    if figures.seconds < chosen.seconds then chosen = figures end
+  end
+  return chosen
+end
+
+-- One line of the table, in float32 or in the best precision of each.
+local function result_of(row, rounds, asked, best)
+  local own, ratios, times, names, peak = {}, {}, {}, {}, 0
+  for i, round in ipairs(rounds) do
+    own[i] = own_of(round, best)
+    peak = math.max(peak, own[i].peak_bytes)
+    local seconds, name = best_peer(round, asked, best)
+    if seconds then
+      times[#times + 1] = seconds
+      ratios[#ratios + 1] = seconds / own[i].seconds
+      names[name] = (names[name] or 0) + 1
     end
   end
   local middle = rows.median(own, "seconds")
-  local result = { row = row.name, what = row.what, rounds = args.rounds,
+  local result = { row = row.name, what = row.what, rounds = #rounds,
+    precision = row.precisions and (best and "best of each" or "float32") or nil,
     threads = middle.threads, seconds = middle.seconds, least = own[1].seconds,
     most = own[#own].seconds, peak_bytes = peak, parts = middle.parts,
-    goal = row.goal }
+    goal = row.goals and row.goals[best and 2 or 1] }
   if #ratios > 0 then
-    result.peer_seconds, result.ratio = rows.median(peers), rows.median(ratios)
+    result.peer_seconds, result.ratio = rows.median(times), rows.median(ratios)
     result.ratio_least, result.ratio_most = ratios[1], ratios[#ratios]
+    for name, count in pairs(names) do
+      if not result.peer or count > names[result.peer] then result.peer = name end
+    end
   end
   return result
 end
 
+local function add_peers(result, asked)
+  result.peers = {}
+  for i, entry in ipairs(asked) do
+    local list = entry.seconds
+    result.peers[i] = { name = entry.peer.name, rounds = #list,
+      seconds = #list > 0 and rows.median(list) or nil, note = entry.given_up }
+  end
+end
+
+-- A row's lines of the table.
+local function run_row(args, row, versions)
+  local asked, rounds = {}, {}
+  for _, peer in ipairs(versions and row.peers or {}) do
+    local missing = peers.missing(peer, versions)
+    asked[#asked + 1] = { peer = peer, seconds = {},
+      given_up = missing and "missing: " .. missing or nil }
+  end
+  for i = 1, args.rounds do
+    rounds[i] = run_round(args, row, asked)
+    if i == 1 then give_up_slow(rounds[1], asked) end
+  end
+  local list = { result_of(row, rounds, asked) }
+  if row.precisions then list[2] = result_of(row, rounds, asked, true) end
+  local work = rows.multiply_adds(row, args.batch)
+  for _, result in ipairs(list) do
+    result.bound = work and work / args.peak
+    if versions then add_peers(result, asked) end
+  end
+  return list
+end
+
+-- --- the table --------------------------------------------------------------
+
+local function time_text(seconds)
+  if not seconds then return "-" end
+  if seconds >= 1 then return ("%.2f s"):format(seconds) end
+  if seconds >= 1e-3 then return ("%.2f ms"):format(seconds * 1e3) end
+  if seconds >= 1e-6 then return ("%.1f us"):format(seconds * 1e6) end
+  return ("%.0f ns"):format(seconds * 1e9)
+end
+
 local function print_row(args, r)
-  local line = ("| %s | %s (%s to %s) | %.2f GB |"):format(r.what,
+  local what = r.precision and r.what .. "; " .. r.precision or r.what
+  local line = ("| %s | %s (%s to %s) | %.2f GB | %s |"):format(what,
     time_text(r.seconds), time_text(r.least), time_text(r.most),
-    r.peak_bytes / 1e9)
+    r.peak_bytes / 1e9, time_text(r.bound))
   if r.ratio then
-    line = line .. (" %s | %.2f (%.2f to %.2f) |"):format(
-      time_text(r.peer_seconds), r.ratio, r.ratio_least, r.ratio_most)
+    line = line .. (" %s, %s | %.2f (%.2f to %.2f) | %s |"):format(
+      time_text(r.peer_seconds), r.peer, r.ratio, r.ratio_least, r.ratio_most,
+      r.goal and ("%g"):format(r.goal) or "-")
+  elseif args.peer then
+    line = line .. " - | - | - |"
   end
   print(line)
-  if args.profile then
-    for _, part in ipairs(r.parts) do
-      print(("|   %s | %s | %.0f%% |"):format(part.name, time_text(part.seconds),
-        100 * part.seconds / r.seconds))
-    end
+  for _, part in ipairs(args.profile and r.parts or {}) do
+    print(("|   %s | %s | %.0f%% |"):format(part.name, time_text(part.seconds),
+      100 * part.seconds / r.seconds))
   end
-  io.stdout:flush()
 end
+
+-- Every peer of a row, below the table.
+local function print_peers(results)
+  print("\n| work | peer | median | rounds |\n| --- | --- | --- | --- |")
+  local last
+  for _, r in ipairs(results) do
+    for _, peer in ipairs(r.row ~= last and r.peers or {}) do
+      print(("| %s | %s | %s | %s |"):format(r.row, peer.name,
+        time_text(peer.seconds), peer.rounds
+          .. (peer.note and "; " .. peer.note or "")))
+    end
+    last = r.row
+  end
+end
+
+local FLAGS = { "avx2", "fma", "avx512f", "avx512_bf16", "amx_bf16" }
 
 local function machine()
   local file = io.open("/proc/cpuinfo")
   local text = file and file:read("a") or ""
   if file then file:close() end
-  return text:match("model name%s*:%s*([^\n]*)") or "unknown processor"
+  local has, found = text:match("flags%s*:([^\n]*)") or "", {}
+  for _, flag in ipairs(FLAGS) do
+    if (has .. " "):find(" " .. flag .. " ", 1, true) then
+      found[#found + 1] = flag
+    end
+  end
+  return { processor = text:match("model name%s*:%s*([^\n]*)")
+    or "unknown processor", flags = found, kernels = core.isa() }
 end
+
+local function print_head(args, results)
+  local m, versions = results.machine, results.versions
+  print(("%s with %s; kernels for %s, %d threads; %s on %s"):format(m.processor,
+    #m.flags > 0 and table.concat(m.flags, " ") or "no vector extensions known here",
+    m.kernels, args.threads or torus.threads(), torus._VERSION, _VERSION))
+  if versions then
+    local list = {}
+    for _, name in ipairs { "python", "torch", "jax", "numpy" } do
+      list[#list + 1] = name .. " " .. (versions[name] or "missing")
+    end
+    if not versions.compile then list[#list + 1] = "torch.compile missing" end
+    print("peers: " .. table.concat(list, ", "))
+  end
+  print(("medians of %d rounds (minimum to maximum); bound: multiply-adds of direct "
+    .. "loops at sgemm's %.0f GFLOP/s"):format(args.rounds, 2e-9 * args.peak))
+  print("\n| work | torus | peak memory | bound |"
+    .. (args.peer and " best peer | times faster | goal |" or ""))
+  print("| --- | --- | --- | --- |" .. (args.peer and " --- | --- | --- |" or ""))
+end
+
+-- --- the command ------------------------------------------------------------
 
 local function names()
   local list = {}
@@ -152,29 +271,36 @@ end
 
 local function save(path, results)
   command.check(files.write(path, json.encode({ machine = results.machine,
-    rows = { table.unpack(results) } }, { indent = true }) .. "\n"))
+    versions = results.versions, rows = { table.unpack(results) } },
+    { indent = true }) .. "\n"))
 end
 
 local function main(args)
   if args.child then
-    io.write(json.encode(rows.measure(row_of(args.child), args)))
+    io.write(json.encode(rows.measure(row_of(args.child),
+      { batch = args.batch, precision = args.precision })))
     return
   end
   if args.list then
     for _, row in ipairs(rows.rows) do print(row.name, row.what) end
     return
   end
-  if args.peer then check_python(args) end
   local list, results = chosen(args), { machine = machine() }
-  print(("%s, medians of %d rounds (minimum to maximum)"):format(results.machine,
-    args.rounds))
-  print("| work | torus | peak memory |"
-    .. (args.peer and " PyTorch | times faster |" or ""))
-  print("| --- | --- | --- |" .. (args.peer and " --- | --- |" or ""))
-  for i, row in ipairs(list) do
-    results[i] = run_row(args, row)
-    print_row(args, results[i])
+  if args.peer then
+    local versions, message = peers.versions(args.python, folder)
+    if not versions then command.die("--peer: %s", message) end
+    results.versions = versions
   end
+  args.peak = bound.peak()
+  print_head(args, results)
+  for _, row in ipairs(list) do
+    for _, result in ipairs(run_row(args, row, results.versions)) do
+      results[#results + 1] = result
+      print_row(args, result)
+    end
+    io.stdout:flush()
+  end
+  if args.peer then print_peers(results) end
   if args.json then save(args.json, results) end
 end
 

@@ -103,7 +103,7 @@ describe("HGN", function()
     assert.are.equal("1 64 4 4", shapes["V.readout.weight"])
     assert.are.equal("64 16 1 1", shapes["decoder.1.skip.weight"])
     assert.are.equal("3 64 3 3", shapes["decoder.output.weight"])
-    -- as many as PyTorch has (spec/support/hgn_torch.py)
+    -- as many as PyTorch has (scripts/dev/peers/hgn_torch.py)
     assert.are.equal(955075, model:count())
   end)
 

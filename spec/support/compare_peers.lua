@@ -2,7 +2,7 @@
 -- same parameters and inputs in float64, and their losses and gradients are
 -- compared.
 --
---     scripts/torus spec/support/compare_peers.lua [PYTHON]
+--     scripts/torus spec/support/compare_peers.lua [PYTHON] [JOB]
 local command = require "torus.runs.command"
 local torus = require "torus"
 
@@ -11,7 +11,9 @@ local DOUBLE = { dtype = "float64" }
 local TOLERANCE = 1e-8
 
 local here = arg[0]:match("^(.*)/[^/]*$") or "."
-local python = arg[1] or "/usr/bin/python3"
+local folder_of_peers = here .. "/../../scripts/dev/peers"
+local python = arg[1] or os.getenv "TORUS_PYTHON" or "python3"
+local only = arg[2]
 
 local function random(...) return torus.randn({ ... }, DOUBLE) end
 
@@ -34,10 +36,10 @@ local function energy()
     scalar = true, dtype = "float64" }
 end
 
--- Each gives parameters, PyTorch's inputs, the loss, and unless nothing is
+-- Each has its programs, and gives parameters, the peers' inputs, the loss, and unless nothing is
 -- differentiated the gradients of the parameters.
 local jobs = {
-  { "hgn_torch.py", function()
+  { "hgn", { "hgn_torch.py", "hgn_jax.py hgn" }, function()
     local model = torus.models.hgn(DOUBLE)
     local frames = torus.rand({ 2, 31, 32, 32, 3 }, DOUBLE)
     local epsilon = random(2, 4, 4, 48)
@@ -45,7 +47,7 @@ local jobs = {
     return model:parameters(),
       { channels_first(frames), channels_first(epsilon) }, numbers.loss, grads
   end },
-  { "decoder_torch.py", function()
+  { "decoder", { "decoder_torch.py", "hgn_jax.py decoder" }, function()
     local model = torus.models.hgn(DOUBLE)
     local q = random(6, 4, 4, 16)
     local targets = torus.rand({ 6, 32, 32, 3 }, DOUBLE)
@@ -54,7 +56,7 @@ local jobs = {
     return model.decoder:parameters(),
       { channels_first(q), channels_first(targets) }, squares * weight, grads
   end },
-  { "hamiltonian_torch.py", function()
+  { "hamiltonian", { "hamiltonian_torch.py", "hgn_jax.py hamiltonian" }, function()
     local model = torus.models.hgn(DOUBLE)
     local q, p = random(2, 4, 4, 16), random(2, 4, 4, 16)
     local weights = random(31, 2, 4, 4, 16)
@@ -64,7 +66,7 @@ local jobs = {
       { channels_first(q), channels_first(p), channels_first(weights) },
       loss:item(), torus.grad(loss, parameters)
   end },
-  { "mlp_torch.py hnn", function()
+  { "hnn", { "mlp_torch.py hnn", "mlp_jax.py hnn" }, function()
     local net = torus.nn.MLP { sizes = { 2, 200, 200, 1 }, activation = "tanh",
       scalar = true, dtype = "float64" }
     local x, rate = random(750, 2), random(750, 2)
@@ -75,14 +77,14 @@ local jobs = {
     return net:parameters(), { x, rate }, loss:item(),
       torus.grad(loss, net:parameters(), { allow_unused = true })
   end },
-  { "mlp_torch.py nhf", function()
+  { "nhf", { "mlp_torch.py nhf", "mlp_jax.py nhf" }, function()
     local model = torus.models.nhf(DOUBLE)
     local q, epsilon = random(512, 2), random(512, 2)
     local loss = -model:elbo(q, { epsilon = epsilon }):mean()
     return model:parameters(), { q, epsilon }, loss:item(),
       torus.grad(loss, model:parameters(), { allow_unused = true })
   end },
-  { "mlp_torch.py rollout", function()
+  { "rollout", { "mlp_torch.py rollout", "mlp_jax.py rollout" }, function()
     local K, V = energy(), energy()
     local q, p = random(64, 2), random(64, 2)
     local way = torus.integrate { H = torus.separable(K, V), q = q, p = p,
@@ -103,22 +105,16 @@ end
 
 local function run_peer(script, folder)
   local pipe = assert(io.popen(("'%s' -B '%s'/%s --check '%s' 2>&1"):format(
-    python, here, script, folder)))
+    python, folder_of_peers, script, folder)))
   local text = pipe:read("a")
   local loss = tonumber(text:match("loss (%S+)"))
   if not pipe:close() or not loss then
-    error("a peer needs PyTorch (python3-torch): " .. text, 0)
+    error(script .. ": " .. text:match("([^\n]*)\n*$"), 0)
   end
   return loss
 end
 
-local function compare(script, setup, folder)
-  local parameters, inputs, loss, grads = setup()
-  local function save(name, x)
-    assert(torus.npy.save(folder .. "/" .. name .. ".npy", x:contiguous()))
-  end
-  save("parameters", flat(parameters, parameters))
-  for i, x in ipairs(inputs) do save("input" .. i, x) end
+local function compare_with(script, folder, parameters, loss, grads)
   local theirs = run_peer(script, folder)
   local off, gradients_off = math.abs(theirs / loss - 1), 0
   if grads then
@@ -133,17 +129,36 @@ local function compare(script, setup, folder)
   return math.max(off, gradients_off) <= TOLERANCE
 end
 
+-- Whether all peers that are there do the same; one that fails says why.
+local function compare(scripts, setup, folder)
+  local parameters, inputs, loss, grads = setup()
+  local function save(name, x)
+    assert(torus.npy.save(folder .. "/" .. name .. ".npy", x:contiguous()))
+  end
+  save("parameters", flat(parameters, parameters))
+  for i, x in ipairs(inputs) do save("input" .. i, x) end
+  local same = true
+  for _, script in ipairs(scripts) do
+    local ok, result = pcall(compare_with, script, folder, parameters, loss, grads)
+    if not ok then print(result) end
+    same = same and ok and result
+  end
+  return same
+end
+
 torus.manual_seed(1)
 print(("%-22s %10s %18s %18s %8s %9s"):format("job", "parameters",
-  "torus's loss", "PyTorch's", "off", "gradients"))
+  "torus's loss", "the peer's", "off", "gradients"))
 local same = true
 for _, job in ipairs(jobs) do
-  local folder = os.tmpname()
-  os.remove(folder)
-  assert(os.execute("mkdir '" .. folder .. "'"))
-  local ok, result = pcall(compare, job[1], job[2], folder)
-  os.execute("rm -r '" .. folder .. "'")
-  if not ok then command.die("%s", result) end
-  same = same and result
+  if not only or job[1] == only then
+    local folder = os.tmpname()
+    os.remove(folder)
+    assert(os.execute("mkdir '" .. folder .. "'"))
+    local ok, result = pcall(compare, job[2], job[3], folder)
+    os.execute("rm -r '" .. folder .. "'")
+    if not ok then command.die("%s", result) end
+    same = same and result
+  end
 end
 os.exit(same, true)

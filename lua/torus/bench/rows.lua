@@ -2,6 +2,8 @@
 -- unit of work.
 -- @module torus.bench.rows
 local adam = require "torus.optim.adam"
+local bound = require "torus.bench.bound"
+local core = require "torus.core"
 local engine = require "torus.engine"
 local fused = require "torus.fused"
 local geco = require "torus.optim.geco"
@@ -28,7 +30,7 @@ end
 
 local function hgn_step(o)
   engine.manual_seed(0)
-  local model = hgn.new {}
+  local model = hgn.new { precision = o.precision }
   local optimiser = adam.new(model:parameters(), { lr = 1.5e-4 })
   local constraint = geco.new { tolerance = 0.01 }
   local frames = data(o.batch or 16)
@@ -45,7 +47,7 @@ end
 
 local function decoder(o)
   engine.manual_seed(0)
-  local model = hgn.new {}
+  local model = hgn.new { precision = o.precision }
   local images = o.batch or 496
   local q = engine.randn(images, 4, 4, 16)
   local targets = engine.rand(images, 32, 32, 3)
@@ -146,39 +148,103 @@ local function rollout_gradient(steps, backprop)
   end
 end
 
--- What a row is compared with: a script of spec/support with its arguments.
--- Convolutions: channels last, and a malloc that keeps its memory.
-local function conv_peer(script)
-  return { script = script, args = "--channels-last --steps 3", malloc = true }
+-- A sum of ten numbers each, as a script writes it.
+local function add_10()
+  local x, y = engine.rand(10), engine.rand(10)
+  local count = 2000
+  return function()
+    for _ = 1, count do local _ = x + y end
+  end, count
+end
+
+-- --- what a row is compared with --------------------------------------------
+
+-- Programs of scripts/dev/peers. Convolutions: PyTorch with channels last and a
+-- malloc that keeps its memory.
+local function torch_conv(script, name, more)
+  return { name = "PyTorch" .. name, library = "torch", malloc = true,
+    script = script, args = "--channels-last --steps 3 " .. more,
+    compile = more:find("--compile", 1, true) ~= nil,
+    bfloat16 = more:find("--bfloat16", 1, true) ~= nil }
+end
+
+local function jax_conv(job, name, more)
+  return { name = "JAX" .. name, library = "jax", script = "hgn_jax.py",
+    args = job .. " --steps 3 " .. more,
+    bfloat16 = more:find("--bfloat16", 1, true) ~= nil }
+end
+
+local function conv_peers(job)
+  local script = job .. "_torch.py"
+  return {
+    torch_conv(script, "", ""),
+    torch_conv(script, ", torch.compile", "--compile"),
+    torch_conv(script, ", bfloat16 autocast", "--bfloat16"),
+    torch_conv(script, ", bfloat16 and torch.compile", "--bfloat16 --compile"),
+    jax_conv(job, "", ""),
+    jax_conv(job, ", bfloat16", "--bfloat16"),
+  }
 end
 
 -- Small networks: the better of one thread and all of them.
-local function mlp_peer(args)
-  return { script = "mlp_torch.py", args = args, single = true }
+local function mlp_peers(args, jax_args)
+  return {
+    { name = "PyTorch", library = "torch", single = true,
+      script = "mlp_torch.py", args = args },
+    { name = "PyTorch, force kept", library = "torch", single = true,
+      script = "mlp_torch.py", args = args .. " --keep-force" },
+    { name = "PyTorch, torch.compile", library = "torch", compile = true,
+      single = true, script = "mlp_torch.py",
+      args = args .. " --keep-force --compile" },
+    { name = "JAX", library = "jax", script = "mlp_jax.py",
+      args = jax_args or args },
+  }
 end
 
+local function add_peers()
+  local list = {}
+  for i, entry in ipairs { { "PyTorch", "torch" }, { "NumPy", "numpy" },
+    { "JAX", "jax" } } do
+    list[i] = { name = entry[1], library = entry[2], script = "add.py",
+      args = entry[2], plain = true }
+  end
+  return list
+end
+
+local BOTH = { "float32", "bfloat16" }
+
 --- Rows in the order they are reported: name, what, setup(options) ->
--- function(mark)[, units it does], times to repeat, the peer in PyTorch.
+-- function(mark)[, units it does], times to repeat, peers in other libraries; count,
+-- the name and the batch for torus.bench.bound; precisions, where there are several,
+-- and a goal for the ratio in float32 and in the best one.
 M.rows = {
-  { name = "hgn_step", what = "HGN training step, batch 16", goal = 3.5,
-    setup = hgn_step, repeats = 3, peer = conv_peer "hgn_torch.py" },
+  { name = "hgn_step", what = "HGN training step, batch 16", goals = { 3.5, 3 },
+    setup = hgn_step, repeats = 3, peers = conv_peers "hgn", precisions = BOTH,
+    count = { "hgn_step", 16 } },
   { name = "decoder", what = "decoder, forward and backward, 496 images",
-    goal = 3.3, setup = decoder, repeats = 3,
-    peer = conv_peer "decoder_torch.py" },
+    goals = { 3.3, 2.5 }, setup = decoder, repeats = 3,
+    peers = conv_peers "decoder", precisions = BOTH, count = { "decoder", 496 } },
   { name = "hnn_step", what = "HNN step, [2,200,200,1] tanh, batch 750",
-    goal = 2.5, setup = hnn, repeats = 50, peer = mlp_peer "hnn --steps 60" },
+    goals = { 2 }, setup = hnn, repeats = 50, peers = mlp_peers "hnn --steps 60",
+    count = { "hnn_step", 750 } },
   { name = "nhf_step", what = "NHF step, 5 flows x 2 leapfrog steps, batch 512",
-    goal = 4, setup = nhf, repeats = 30, peer = mlp_peer "nhf --steps 30" },
+    goals = { 4 }, setup = nhf, repeats = 30, peers = mlp_peers "nhf --steps 30",
+    count = { "nhf_step", 512 } },
   { name = "rollout_64", what = "leapfrog step, no gradient, batch 64",
-    goal = 5, setup = rollout(64), repeats = 5,
-    peer = mlp_peer "rollout --batch 64 --steps 300" },
+    goals = { 5 }, setup = rollout(64), repeats = 5,
+    peers = mlp_peers("rollout --batch 64 --steps 300"),
+    count = { "rollout", 64 } },
   { name = "rollout_1", what = "leapfrog step, no gradient, batch 1",
-    goal = 20, setup = rollout(1), repeats = 5,
-    peer = mlp_peer "rollout --batch 1 --steps 300" },
+    goals = { 2.5 }, setup = rollout(1), repeats = 5,
+    peers = mlp_peers("rollout --batch 1 --steps 300"),
+    count = { "rollout", 1 } },
   { name = "hamiltonian", what = "30 leapfrog steps through HGN's "
     .. "convolutional Hamiltonian, forward and backward, batch 16",
-    setup = hamiltonian, repeats = 3,
-    peer = conv_peer "hamiltonian_torch.py" },
+    goals = { 5.5 }, setup = hamiltonian, repeats = 3,
+    peers = { torch_conv("hamiltonian_torch.py", "", ""),
+      jax_conv("hamiltonian", "", "") }, count = { "hamiltonian", 16 } },
+  { name = "add_10", what = "x + y, 10 numbers each", goals = { 3 },
+    setup = add_10, repeats = 60, peers = add_peers() },
 }
 
 for _, backprop in ipairs { "stored", "reversible" } do
@@ -188,6 +254,25 @@ for _, backprop in ipairs { "stored", "reversible" } do
         backprop),
       setup = rollout_gradient(steps, backprop), repeats = 3 }
   end
+end
+
+--- The precisions of a row that this machine computes in.
+-- @tparam table row
+-- @treturn {string,...}
+function M.precisions(row)
+  local set = core.isa()
+  if row.precisions and (set == "amx" or set == "avx512bf16") then
+    return row.precisions
+  end
+  return { "float32" }
+end
+
+--- Multiply-adds of one unit of a row's work.
+-- @tparam table row
+-- @tparam[opt] integer batch another than the row's
+-- @treturn ?number nil where there are none to count
+function M.multiply_adds(row, batch)
+  return row.count and bound.multiply_adds(row.count[1], batch or row.count[2])
 end
 
 --- A row by its name, or nil.
@@ -208,7 +293,7 @@ end
 
 --- Measures one row in this process.
 -- @tparam table row
--- @tparam table options batch
+-- @tparam table options batch, precision
 -- @treturn table seconds (median of the repeats for one unit of work), least,
 -- most, peak_bytes, threads, parts: names and seconds of the median repeat's
 function M.measure(row, options)

@@ -2,9 +2,10 @@
 options and a clock.
 
 A peer is a module and a loss of some inputs. It prints "step S s", the median
-over --steps steps. With --check DIR it takes its parameters and inputs from
-there in float64, prints the loss and leaves the gradients, for
-compare_peers.lua to look at.
+over --steps steps. With --bfloat16 the convolutions run under autocast, with
+--compile what torch.compile takes is compiled. With --check DIR a peer takes its
+parameters and inputs from there in float64, prints the loss and leaves the
+gradients, for compare_peers.lua to look at.
 """
 import argparse
 import pathlib
@@ -18,6 +19,7 @@ from torch import nn
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 STATE, WIDTH, SIZE = 16, 64, 4  # channels of q, filters, pixels of a state
+FUNCTIONAL = False  # gradients by torch.func, which torch.compile can take
 
 
 # --- networks: parameters in the order that torus has them -----------------
@@ -82,6 +84,8 @@ def mlp(*sizes, activation):
 
 def slope(energy, x, tape=True):
     """The gradient of an energy; without a tape nothing remembers it."""
+    if FUNCTIONAL:
+        return torch.func.grad(lambda y: energy(y).sum())(x)
     if not tape:
         x = x.detach().requires_grad_()
     return torch.autograd.grad(energy(x).sum(), x, create_graph=tape)[0]
@@ -110,6 +114,7 @@ def parser(text, batch, steps):
     options.add_argument("--batch", type=int, default=batch)
     options.add_argument("--steps", type=int, default=steps)
     options.add_argument("--threads", type=int, default=2)
+    options.add_argument("--compile", action="store_true")
     options.add_argument("--check", type=pathlib.Path, metavar="DIR")
     return options
 
@@ -117,6 +122,7 @@ def parser(text, batch, steps):
 def convolutional_parser(text, batch, steps):
     options = parser(text, batch, steps)
     options.add_argument("--channels-last", action="store_true")
+    options.add_argument("--bfloat16", action="store_true")
     return options
 
 
@@ -132,6 +138,22 @@ def lay_out(args, *things):
     form = (torch.channels_last if args.channels_last
             else torch.preserve_format)
     return [thing.to(memory_format=form) for thing in things]
+
+
+def autocast(args):
+    return torch.autocast("cpu", torch.bfloat16, enabled=args.bfloat16)
+
+
+def compiled(args, module):
+    return torch.compile(module) if args.compile else module
+
+
+def adam(module, lr):
+    """In one kernel where this version has that for a CPU."""
+    try:
+        return torch.optim.Adam(module.parameters(), lr, fused=True)
+    except (TypeError, RuntimeError):
+        return torch.optim.Adam(module.parameters(), lr)
 
 
 def report(args, step, warm):
@@ -170,7 +192,7 @@ def train(args, module, loss, inputs, lr=None, warm=1):
         check(args.check, module, loss, True)
         return
     leaves = [x for x in inputs if x.requires_grad]
-    optimiser = lr and torch.optim.Adam(module.parameters(), lr)
+    optimiser = lr and adam(module, lr)
 
     def step():
         module.zero_grad()
@@ -179,4 +201,36 @@ def train(args, module, loss, inputs, lr=None, warm=1):
         loss(*inputs).backward()
         if optimiser:
             optimiser.step()
+    report(args, step, warm)
+
+
+class Loss(nn.Module):
+    """A loss as a module, so that torch.func sees its parameters."""
+
+    def __init__(self, module, loss):
+        super().__init__()
+        self.module, self.loss = module, loss
+
+    def forward(self, *inputs):
+        return self.loss(*inputs)
+
+
+def train_compiled(args, module, loss, inputs, lr, warm):
+    """As train, with loss and gradients in one compiled function."""
+    global FUNCTIONAL
+    FUNCTIONAL = True
+    whole = Loss(module, loss)
+    inputs = [x.detach() for x in inputs]
+    parameters = dict(whole.named_parameters())
+
+    def value(parameters):
+        return torch.func.functional_call(whole, parameters, tuple(inputs))
+    gradients = torch.compile(torch.func.grad(value))
+    optimiser = adam(module, lr)
+
+    def step():
+        detached = {name: x.detach() for name, x in parameters.items()}
+        for name, g in gradients(detached).items():
+            parameters[name].grad = g
+        optimiser.step()
     report(args, step, warm)

@@ -11,8 +11,13 @@ def main():
     targets = torch.rand(args.batch, 3, 32, 32)
     decoder, q = peer.lay_out(args, decoder, q)
 
+    decode = peer.compiled(args, decoder)
+
     def loss(q, targets):
-        return ((decoder(q) - targets) ** 2).mean()
+        with peer.autocast(args):
+            images = decode(q)
+        return ((images.float() if args.bfloat16 else images) - targets
+                ).square().mean()
     peer.train(args, decoder, loss, (q.requires_grad_(), targets))
 
 

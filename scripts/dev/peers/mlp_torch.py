@@ -27,7 +27,8 @@ def hnn(args):
         return ((of_p - dq) ** 2 + (of_q + dp) ** 2).mean() / 2
     x = torch.randn(args.batch or 750, 2)
     rate = torch.stack((2 * x[:, 1], -2 * x[:, 0]), 1)
-    peer.train(args, H, loss, (x.requires_grad_(), rate), lr=1e-3, warm=WARM)
+    train = peer.train_compiled if args.compile else peer.train
+    train(args, H, loss, (x.requires_grad_(), rate), lr=1e-3, warm=WARM)
 
 
 class Flow(nn.Module):
@@ -66,7 +67,8 @@ class NHF(nn.Module):
 def nhf(args):
     model = NHF(args.keep_force)
     q = torch.randn(args.batch or 512, D).requires_grad_()
-    peer.train(args, model, model, (q,), lr=3e-4, warm=WARM)
+    train = peer.train_compiled if args.compile else peer.train
+    train(args, model, model, (q,), lr=3e-4, warm=WARM)
 
 
 def rollout(args):
@@ -82,8 +84,32 @@ def rollout(args):
     if args.check:
         peer.check(args.check, nn.ModuleList((K, V)), loss, False)
         return
-    states = trajectory(*torch.randn(2, args.batch or 64, D))
+    q, p = torch.randn(2, args.batch or 64, D)
+    if args.compile:
+        rollout_compiled(args, K, V, q, p)
+        return
+    states = trajectory(q, p)
     peer.report(args, lambda: next(states), WARM)
+
+
+def rollout_compiled(args, K, V, q, p, dt=0.1):
+    """The step as one compiled function, which keeps the force."""
+    peer.FUNCTIONAL = True
+
+    @torch.compile
+    def step(q, p, force):
+        p = p - 0.5 * dt * force
+        q = q + dt * peer.slope(K, p)
+        force = peer.slope(V, q)
+        return q, p - 0.5 * dt * force, force
+    for x in (*K.parameters(), *V.parameters()):
+        x.requires_grad_(False)
+    state = [q, p, peer.slope(V, q)]
+
+    def advance():
+        state[:] = step(*state)
+    with torch.no_grad():
+        peer.report(args, advance, WARM)
 
 
 JOBS = {"hnn": hnn, "nhf": nhf, "rollout": rollout}
