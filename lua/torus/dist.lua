@@ -34,10 +34,12 @@ local function declared()
     or os.getenv "PMI_SIZE" or os.getenv "SLURM_STEP_NUM_TASKS"))
 end
 
---- Whether mpirun or srun has started this process.
+--- Whether mpirun or srun has started this process, and the environment's TORUS_MPI is not
+-- "no", by which each process of a job is one for itself.
 -- @treturn boolean
 -- @usage print(torus.dist.launched())   -- false
 function M.launched()
+  if os.getenv "TORUS_MPI" == "no" then return false end
   local from_slurm = (declared() or 1) > 1
   return os.getenv "OMPI_COMM_WORLD_SIZE" ~= nil or os.getenv "PMI_SIZE" ~= nil
     or os.getenv "PMIX_RANK" ~= nil or from_slurm

@@ -79,6 +79,13 @@ describe("a single process", function()
     assert.has_error(function() dist.alone(error, "boom") end, "boom")
   end)
 
+  it("is alone among others where the environment says so", function()
+    local text, ok = mpi.run("env OMPI_COMM_WORLD_SIZE=2 OMPI_COMM_WORLD_RANK=1 TORUS_MPI=no "
+      .. "scripts/torus -e 'print(require(\"torus\").dist.size())'")
+    assert.is_true(ok, text)
+    assert.are.equal("1\n", text)
+  end)
+
   it("that others were started with says that MPI is missing", function()
     local base = folders.new()
     local build = mpi.build_without(base)
@@ -354,8 +361,9 @@ describe("mpirun", function()
   -- Steps that take long enough to be hit.
   local SLOWER = TRAIN:gsub("width=4", "width=16"):gsub("resolution=16", "resolution=32")
 
-  -- A training in the background, and what the shell does to it.
-  local function disturbed(commands)
+  -- A training in the background, and what the shell does to it; how long mpirun then
+  -- waits before it kills what has not ended.
+  local function disturbed(commands, patience)
     local path = base .. "/run"
     local text = mpi.run(([[{ %s --steps 100000 --out %s & child=$!
       for i in $(seq 600); do
@@ -364,7 +372,7 @@ describe("mpirun", function()
       ranks=$(cat /proc/$child/task/*/children)
       %s
       wait $child; echo "status $?"; }]]):format(mpi.command(2, SLOWER,
-      "--mca odls_base_sigkill_timeout 20"):gsub("^env", "exec env", 0), path, path, commands))
+      "--mca odls_base_sigkill_timeout " .. patience):gsub("^env", "exec env", 0), path, path, commands))
     return path, text
   end
 
@@ -380,7 +388,7 @@ describe("mpirun", function()
   end
 
   mpi_it("ends all after the update at a signal to one", function()
-    local path, text = disturbed "kill -TERM $(echo $ranks | cut -d' ' -f2)"
+    local path, text = disturbed("kill -TERM $(echo $ranks | cut -d' ' -f2)", 20)
     assert.matches("interrupted by SIGTERM; the checkpoint of step %d+ is in", text)
     local kept = assert(checkpoint.load(path .. "/checkpoint.safetensors")).step
     assert.are.equal(kept, #losses_of(path))
@@ -388,13 +396,21 @@ describe("mpirun", function()
   end)
 
   mpi_it("ends all after the update at Control-C", function()
-    local path, text = disturbed "kill -INT $child"
+    local path, text = disturbed("kill -INT $child", 20)
     local step = tonumber(text:match "interrupted by SIGTERM; the checkpoint of step (%d+) is in")
     assert.is_number(step, text)
     assert.are.equal(step, #losses_of(path))
     local _, said = text:gsub("interrupted", "")
     assert.are.equal(1, said, text)
     assert.are.equal(step, check_resumes(path))
+  end)
+
+  mpi_it("ends all where a rank is killed, and goes on from the last checkpoint", function()
+    local path, text = disturbed("kill -9 $(echo $ranks | cut -d' ' -f1)", 1)
+    local _, noticed = text:gsub("mpirun noticed that process rank 0 ", "")
+    assert.are.equal(1, noticed, text)
+    assert.is_nil(text:find("train.lua:", 1, true), text)
+    assert.are.equal(0, check_resumes(path) % 3)
   end)
 
   mpi_it("divides the trainings of a table by rank", function()
