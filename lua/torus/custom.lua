@@ -6,15 +6,17 @@ local options = require "torus.options"
 
 local M = {}
 
+local function is_alive(x) return engine.is_tensor(x) and not core.is_released(x) end
+
 local function is_float(x)
-  return engine.is_tensor(x) and x.dtype:find("^float") ~= nil
+  return is_alive(x) and x.dtype:find("^float") ~= nil
 end
 
 local function check_outputs(name, outputs)
   local dtype
   for i = 1, outputs.n do
     local y = outputs[i]
-    if not engine.is_tensor(y) then
+    if not is_alive(y) then
       options.raise("%s: expected tensors from forward, got %s as result %d", name,
         options.show(y), i)
     end
@@ -72,8 +74,11 @@ end
 
 -- What the script's backward returned for argument i, checked against it.
 local function checked(name, gradient, i, x)
+  if not is_alive(x) then
+    options.raise("%s: backward released argument %d", name, i)
+  end
   if gradient == nil then return engine.zeros_like(x) end
-  if not engine.is_tensor(gradient) or gradient.dtype ~= x.dtype
+  if not is_alive(gradient) or gradient.dtype ~= x.dtype
     or not broadcasts(x, gradient.shape) then
     options.raise("%s: expected a gradient of argument %d like it, %s, from "
       .. "backward, got %s", name, i, options.show(x), options.show(gradient))

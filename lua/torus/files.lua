@@ -76,6 +76,11 @@ end
 -- print(assert(files.read("note.txt")))   -- hello
 function M.read(path)
   check_zero("read", path)
+  -- One such as /dev/zero never ends.
+  local mode = lfs.attributes(path, "mode")
+  if mode == "char device" or mode == "block device" then
+    return nil, ("%s is a %s, expected a file"):format(path, mode)
+  end
   local file, message = io.open(path, "rb")
   if not file then return nil, message end
   local text, problem = file:read("a")

@@ -17,7 +17,7 @@ Separable.__name = "torus.separable"
 -- @param energy what it gave
 -- @tparam tensor x (batch, ...), what it was given
 function M.check_energy(where, name, energy, x)
-  local is_tensor = tensor.is_tensor(energy)
+  local is_tensor = tensor.is_tensor(energy) and not core.is_released(energy)
   if is_tensor and energy:dim() == 1 and energy:size(1) == x:size(1) then
     return
   end

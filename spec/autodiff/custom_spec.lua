@@ -155,6 +155,25 @@ describe("torus.custom", function()
       torus.grad(with(function(_, a) return a * 2 end,
         function(_, g) return g, g end)(x):sum(), x)
     end)
+    local function released(_, a)
+      local y = a * 2
+      y:release()
+      return y
+    end
+    local function double(_, a) return a * 2 end
+    raises("mine: expected tensors from forward, got a released tensor as result 1", function()
+      with(released, double)(x)
+    end)
+    raises("mine: expected a gradient of argument 1 like it, tensor (2) float64, from "
+      .. "backward, got a released tensor", function()
+      torus.grad(with(double, released)(x):sum(), x)
+    end)
+    raises("mine: backward released argument 1", function()
+      torus.grad(with(double, function(context, g)
+        context.inputs[1]:release()
+        return g
+      end)(x):sum(), x)
+    end)
     raises("custom: option \"backward\" is missing", function()
       torus.custom { forward = function() end }
     end)

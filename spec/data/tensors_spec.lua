@@ -44,6 +44,7 @@ describe("torus.data.tensors", function()
     assert.same({ 1, 2, 3, 4, 5, 6 }, seen)
     assert.same({ 3, 3 }, sizes)
     assert.equal(2, #tensors { x, batch = 3, last = "drop" })
+    assert.equal(1, #tensors { x, batch = math.maxinteger })
   end)
 
   it("continues from a state, and after a loop that was left", function()

@@ -52,6 +52,12 @@ describe("files.write", function()
     assert.are.equal("a", names())
   end)
 
+  it("reads no device, which may never end", function()
+    local text, message = files.read "/dev/zero"
+    assert.is_nil(text)
+    assert.are.equal("/dev/zero is a char device, expected a file", message)
+  end)
+
   it("says where it could not write", function()
     local ok, message = files.write(base .. "/none/a", "text")
     assert.is_nil(ok)

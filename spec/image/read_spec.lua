@@ -186,6 +186,13 @@ describe("image.read_folder", function()
     assert.is_nil(film)
     assert.truthy(message:find("2.png: expected a picture of shape (2,2,3) like 1.png, got (2,3,3)",
       1, true))
+    for what, command in pairs { ["named pipe"] = "mkfifo '%s'", directory = "mkdir '%s'",
+      ["char device"] = "ln -s /dev/zero '%s'" } do
+      assert(os.execute("rm -rf '" .. where .. "/2.png'; " .. command:format(where .. "/2.png")))
+      film, message = image.read_folder(where)
+      assert.is_nil(film)
+      assert.truthy(message:find("2.png is a " .. what .. ", expected a file", 1, true))
+    end
     film, message = image.read_folder("/nonexistent")
     assert.is_nil(film)
     assert.matches("/nonexistent is not a folder", message)

@@ -81,7 +81,7 @@ end
 
 function Tensors:__len()
   local order = self.order
-  return (order.drop_last and self.size or self.size + order.batch - 1) // order.batch
+  return order.drop_last and self.size // order.batch or (self.size - 1) // order.batch + 1
 end
 
 function Tensors:__tostring()

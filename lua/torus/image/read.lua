@@ -3,6 +3,7 @@
 -- @public torus.image
 local core = require "torus.core"
 local engine = require "torus.engine"
+local files = require "torus.files"
 local lfs = require "lfs"
 local options = require "torus.options"
 
@@ -16,7 +17,7 @@ local RULES = {
 
 -- Formats that people have and torus does not read, by their first bytes.
 local OTHERS = { ["\xff\xd8\xff"] = "a JPEG", ["BM"] = "a BMP", ["RIFF"] = "a WebP or an AVI",
-  ["II*\0"] = "a TIFF", ["MM\0*"] = "a TIFF", ["%%PDF"] = "a PDF", ["\x93NUMPY"] = "an .npy array",
+  ["II*\0"] = "a TIFF", ["MM\0*"] = "a TIFF", ["%PDF"] = "a PDF", ["\x93NUMPY"] = "an .npy array",
   ["P6"] = "a PPM", ["P5"] = "a PGM" }
 
 local function other_format(bytes)
@@ -78,14 +79,13 @@ local function decode(bytes)
   return nil, "expected a PNG or a GIF, got " .. other_format(bytes)
 end
 
+-- A folder may hold pipes and devices under the names of pictures.
 local function read_file(path)
-  local file, message = io.open(path, "rb")
-  if not file then return nil, message end
-  local bytes
-  bytes, message = file:read("a")
-  file:close()
-  if not bytes then return nil, ("%s: %s"):format(path, message or "cannot be read") end
-  return bytes
+  local mode = lfs.attributes(path, "mode")
+  if mode and mode ~= "file" then
+    return nil, ("%s is a %s, expected a file"):format(path, mode)
+  end
+  return files.read(path)
 end
 
 local function read(where, path, o)
