@@ -1,10 +1,10 @@
 --- Hamiltonian Monte Carlo by torus and by NumPyro's NUTS on the same targets, with the
 -- same measures of the draws:
 --
---     scripts/torus spec/support/compare_hmc.lua [PYTHON] [SEEDS] [OUT.csv]
+--     scripts/torus spec/support/compare_hmc.lua [PYTHON] [SEEDS] [OUT.csv] [TARGET]
 --
--- PYTHON has NumPyro, or is "none" for torus alone; SEEDS (3) runs of each. Targets, of
--- which moments are known:
+-- PYTHON has NumPyro, or is "none" for torus alone; SEEDS (3) runs of each, of
+-- TARGET alone where it is given. Targets, of which moments are known:
 --
 -- - banana: x of deviation 2, y = x^2 / 2 + noise of deviation 1;
 -- - funnel: v of deviation 3, nine numbers of deviation exp(v / 2) (Neal 2003);
@@ -12,9 +12,10 @@
 -- - normal: 100 numbers of deviations 0.01 to 1 (Neal 2011).
 --
 -- 16 chains in float64, 1,000 transitions of warm-up and 1,000 draws. Seconds are
--- processor time of both, without compilation, of NumPyro's the faster of its ways to
--- run several chains; the effective size is the smallest of all numbers' bulk sizes.
--- Of the funnel mean and deviation are those of v, of the others of the last number.
+-- processor time of both, without compilation, NumPyro's chains in one batch too (one
+-- after the other, those of the banana take longer). The effective size is the smallest
+-- of all numbers' bulk sizes. Of the funnel mean and deviation are those of v, of the
+-- others of the last number.
 local convergence = require "torus.measures.convergence"
 local engine = require "torus.engine"
 local torus = require "torus"
@@ -69,25 +70,15 @@ local function own(target, seed)
   return measured(target, chains.draws, os.clock() - began, chains.divergences)
 end
 
--- The first run tries both ways, the others keep to the faster one.
 local function peer(target, seed)
-  local best
-  for _, method in ipairs { "vectorized", "sequential" } do
-    if target.method and method ~= target.method then goto continue end
-    local path = os.tmpname() .. ".npy"
-    local pipe = assert(io.popen(string.format("'%s' '%s/hmc_numpyro.py' %s %d %d %d %d "
-      .. "%s %s 2>/dev/null", python, here, target.name, CHAINS, DRAWS, WARMUP, seed,
-      path, method)))
-    local seconds, divergences = pipe:read("n", "n")
-    assert(pipe:close() and seconds, "NumPyro is needed: pip install numpyro")
-    local found = measured(target, assert(torus.npy.load(path)), seconds, divergences)
-    os.remove(path)
-    found.method = method
-    if not best or found.rate > best.rate then best = found end
-    ::continue::
-  end
-  target.method = best.method
-  return best
+  local path = os.tmpname() .. ".npy"
+  local pipe = assert(io.popen(string.format("'%s' '%s/hmc_numpyro.py' %s %d %d %d %d %s "
+    .. "2>/dev/null", python, here, target.name, CHAINS, DRAWS, WARMUP, seed, path)))
+  local seconds, divergences = pipe:read("n", "n")
+  assert(pipe:close() and seconds, "NumPyro is needed: pip install numpyro")
+  local found = measured(target, assert(torus.npy.load(path)), seconds, divergences)
+  os.remove(path)
+  return found
 end
 
 local KEYS = { "mean", "error", "std", "rhat", "size", "tail", "divergences", "seconds",
@@ -98,6 +89,7 @@ io.stdout:setvbuf("line")
 print(string.format("%-15s %-8s %8s %7s %7s %7s %7s %7s %5s %8s %9s %8s", "target", "",
   "mean", "+-", "std", "R-hat", "bulk", "tail", "div.", "seconds", "bulk/s", "spread"))
 for _, target in ipairs(TARGETS) do
+  if arg[4] and target.name ~= arg[4] then goto continue end
   local rows = { torus = {}, NumPyro = python ~= "none" and {} or nil }
   for seed = 1, seeds do -- in turn, so that other load affects both
     table.insert(rows.torus, own(target, seed))
@@ -124,4 +116,5 @@ for _, target in ipairs(TARGETS) do
     file:write(table.concat(lines, "\n"), "\n")
     file:close()
   end
+  ::continue::
 end
