@@ -372,7 +372,7 @@ describe("mpirun", function()
       ranks=$(cat /proc/$child/task/*/children)
       %s
       wait $child; echo "status $?"; }]]):format(mpi.command(2, SLOWER,
-      "--mca odls_base_sigkill_timeout " .. patience):gsub("^env", "exec env", 0), path, path, commands))
+      "--mca odls_base_sigkill_timeout " .. patience), path, path, commands))
     return path, text
   end
 
