@@ -18,7 +18,8 @@ local C_LAYERS = {
 -- What lies directly in lua/torus stands before all of them.
 local LUA_ORDER = {
   help = 0, image = 0, optim = 1, nn = 1, systems = 1, data = 2, measures = 2, plot = 2,
-  hmc = 3, models = 3, tasks = 4, runs = 5, bench = 6, experiments = 6, repl = 6, train = 6, figures = 7,
+  hmc = 3, models = 3, tasks = 4, runs = 5, bench = 6, experiments = 6, repl = 6,
+  train = 6, figures = 7,
 }
 -- The facade gathers the whole library: it may require anything, and nothing
 -- in the library may require it.
