@@ -97,6 +97,13 @@ describe("measured states", function()
     local set = assert(measured.open(archive, F64))
     assert.are.equal("true", set.derivatives)
     assert.are.equal(0, largest(set.train.dq - expected * 2))
+    for key, x in pairs { dt = torus.zeros(0), t = torus.arange(7) } do
+      assert(torus.npz.save(archive, { q = q, p = p, [key] = x }))
+      local none, message = measured.open(archive, F64)
+      assert.is_nil(none)
+      assert.matches(key == "dt" and "states.npz: expected one number as dt, got tensor %(0%)"
+        or "states.npz: expected t with a time for each of the %d+ states", message)
+    end
     -- A single trajectory is cut in time.
     assert(torus.npy.save(path, torus.cat({ q[1], p[1] }, 2)))
     set = assert(measured.open(path, o))

@@ -171,9 +171,16 @@ local function from_npz(path)
     end
   end
   if arrays.dt then
-    found.dt = arrays.dt:reshape(-1):to("float64")[1]:item()
+    if arrays.dt:numel() ~= 1 then
+      fail("expected one number as dt, got %s", options.show(arrays.dt))
+    end
+    found.dt = arrays.dt:to("float64"):item()
   elseif arrays.t then
     local _
+    if arrays.t:numel() ~= found.q:size(1) and arrays.t:numel() ~= found.lengths[1] then
+      fail("expected t with a time for each of the %d states of a trajectory, or of all %d, "
+        .. "got %s", found.lengths[1], found.q:size(1), options.show(arrays.t))
+    end
     _, found.dt = cut(arrays.t:reshape(-1):to("float64"):totable(), nil,
       arrays.t:numel())
   end

@@ -1,6 +1,7 @@
 --- Films of cameras and phones, through the program ffmpeg.
 -- @module torus.data.films.ffmpeg
 local core = require "torus.core"
+local files = require "torus.files"
 
 local M = {}
 
@@ -48,6 +49,26 @@ local function first_line(path)
   return line
 end
 
+-- `errors`: a file for what ffmpeg says.
+local function read(path, each, errors)
+  local pipe, message = io.popen(command(path, errors), "r")
+  if not pipe then return nil, message end
+  local count, problem = 0, nil
+  local sound, raised = pcall(function()
+    while not problem do
+      local frame = read_ppm(pipe)
+      if not frame then break end
+      count, problem = count + 1, each(frame)
+    end
+  end)
+  local ok = pipe:close()
+  if not sound then error(raised, 0) end
+  if problem then return nil, path .. ": " .. problem end
+  if ok and count > 0 then return true end
+  return nil, string.format("%s: ffmpeg cannot read it as a film: %s", path,
+    (first_line(errors) or "it has no frame"):gsub("^%[[^%]]*%] ", ""))
+end
+
 --- The frames of a film, one after the other.
 -- @tparam string path
 -- @tparam function each called with every frame (height, width, 3) uint8; what it
@@ -62,26 +83,9 @@ function M.read(path, each)
   if not file then return nil, message end
   file:close()
   if not is_there() then return nil, MISSING:format(path) end
-  local errors = os.tmpname()
-  local pipe
-  pipe, message = io.popen(command(path, errors), "r")
-  if not pipe then return nil, message end
-  local count, problem = 0, nil
-  local sound, raised = pcall(function()
-    while not problem do
-      local frame = read_ppm(pipe)
-      if not frame then break end
-      count, problem = count + 1, each(frame)
-    end
+  return files.in_temporary("data", function(folder)
+    return read(path, each, folder .. "/errors")
   end)
-  local ok = pipe:close()
-  local line = first_line(errors)
-  os.remove(errors)
-  if not sound then error(raised, 0) end
-  if problem then return nil, path .. ": " .. problem end
-  if ok and count > 0 then return true end
-  return nil, string.format("%s: ffmpeg cannot read it as a film: %s", path,
-    (line or "it has no frame"):gsub("^%[[^%]]*%] ", ""))
 end
 
 return M
