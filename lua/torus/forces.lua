@@ -5,6 +5,7 @@
 -- its order, is undone by a step of -dt, and keeps volume, since F does not depend
 -- on p. Time advances with the drifts.
 -- @module torus.forces
+local core = require "torus.core"
 local engine = require "torus.engine"
 local options = require "torus.options"
 
@@ -26,6 +27,32 @@ function M.check(where, F)
   end
 end
 
+--- What a function of the position returned, which must be a number, or a tensor that
+-- broadcasts against the position.
+-- @tparam string name of the function, for the message
+-- @param value
+-- @tparam tensor q (batch, ...)
+-- @treturn number|tensor the value
+-- @usage
+-- forces = require "torus.forces"
+-- print(pcall(forces.returned, "force", "push", torus.ones(2, 1)))
+function M.returned(name, value, q)
+  local fits = type(value) == "number"
+  if engine.is_tensor(value) and not core.is_released(value) then
+    local behind = q:dim() - value:dim()
+    fits = behind >= 0
+    for i, size in ipairs(value.shape) do
+      fits = fits and (size == 1 or size == q:size(behind + i))
+    end
+  end
+  if not fits then
+    options.raise("%s: expected a number, or a tensor that broadcasts against %s, from "
+      .. "the function, got %s%s", name, options.shape_text(q), options.show(value),
+      value == nil and " (is a return missing?)" or "")
+  end
+  return value
+end
+
 --- The force at a position and a time.
 -- @param F a number, a tensor, or a function of q and t
 -- @tparam tensor q (batch, ...)
@@ -44,7 +71,7 @@ function M.at(F, q, t)
   elseif t:numel() == 1 then
     t = t:to(q.dtype):reshape(shape)
   end
-  return F(q, t)
+  return M.returned("force", F(q, t), q)
 end
 
 return M

@@ -8,6 +8,7 @@
 -- slopes.
 -- @module torus.friction
 local engine = require "torus.engine"
+local forces = require "torus.forces"
 local hamiltonian = require "torus.hamiltonian"
 local options = require "torus.options"
 
@@ -42,7 +43,7 @@ end
 -- print(friction.at(function(q) return q * q end, torus.ones(1, 1) * 3))   -- 9
 function M.at(D, q)
   if engine.is_tensor(D) or type(D) == "number" then return D end
-  return D(q)
+  return forces.returned("friction", D(q), q)
 end
 
 -- Whether x broadcasts against samples of p, to the same for all of them.

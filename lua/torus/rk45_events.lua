@@ -5,6 +5,7 @@
 -- Two passages within one step remain unseen: max_step keeps steps short.
 -- @module torus.rk45_events
 local dense = require "torus.rk45_dense"
+local core = require "torus.core"
 local engine = require "torus.engine"
 local options = require "torus.options"
 
@@ -44,7 +45,8 @@ local function value(event, tail, states, times)
   local shape = { n, table.unpack(tail) }
   local g = event.zero(states:narrow(2, 1, d):contiguous():reshape(shape),
     states:narrow(2, d + 1, d):contiguous():reshape(shape), times)
-  if not (engine.is_tensor(g) and g:dim() == 1 and g:size(1) == n) then
+  local is_tensor = engine.is_tensor(g) and not core.is_released(g)
+  if not (is_tensor and g:dim() == 1 and g:size(1) == n) then
     options.raise("rk45: events: expected one number for each state from zero(q, p, "
       .. "t), shape (%d), got %s", n, options.show(g))
   end

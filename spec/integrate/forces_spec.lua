@@ -92,6 +92,14 @@ describe("forces in torus.integrate", function()
   end)
 
   it("have messages", function()
+    for pattern, value in pairs { ["nil (is a return missing?)"] = false, ['"x"'] = "x",
+      ["tensor (3) float64"] = torus.ones({ 3 }, { dtype = "float64" }) } do
+      raises("force: expected a number, or a tensor that broadcasts against (1,1), from "
+        .. "the function, got " .. pattern, function()
+        local function force() return value or nil end
+        torus.integrate { H = H, q = leaf(1), p = leaf(0), force = force }
+      end)
+    end
     raises("integrate: force: expected a number, a tensor that broadcasts against p, or "
       .. "a function of q and t that returns one, got \"push\"", function()
       torus.integrate { H = H, q = leaf(1), p = leaf(0), force = "push" }

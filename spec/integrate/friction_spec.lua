@@ -124,6 +124,13 @@ describe("friction in torus.integrate", function()
 
   it("has messages", function()
     local q = torus.zeros(1, 1)
+    for pattern, value in pairs { ["nil (is a return missing?)"] = false, ['"x"'] = "x",
+      ["tensor (3) float64"] = torus.ones({ 3 }, { dtype = "float64" }) } do
+      raises("friction: expected a number, or a tensor that broadcasts against (1,1), from "
+        .. "the function, got " .. pattern, function()
+        torus.integrate { H = H, q = q, p = q, friction = function() return value or nil end }
+      end)
+    end
     for what, pattern in pairs { [-1] = "got -1", [true] = "got true" } do
       raises("integrate: friction: expected a number of at least 0, a tensor that "
         .. "broadcasts against p, or a function of q that returns one, " .. pattern,
