@@ -131,6 +131,8 @@ static torus_dtype number_dtype(lua_State *L, const torus_invocation *v) {
 
 /* Reads the inputs and returns the index of the first parameter. */
 static int read_inputs(lua_State *L, torus_invocation *v) {
+  /* The caller has set it; the operands are filled as far as they are read. */
+  // cppcheck-suppress ctuuninitvar
   const torus_op *op = v->op;
   v->in = v->few;
   if (op->optional_inputs < 0) return read_input_list(L, v);

@@ -176,7 +176,8 @@ static void read_selector(lua_State *L, slicing *s, int d, int index) {
 
 static void read_slicing(lua_State *L, slicing *s, int index) {
   char text[TORUS_SHAPE_TEXT];
-  int ndim = s->x->shape.ndim;
+  // cppcheck-suppress ctuuninitvar
+  int ndim = s->x->shape.ndim; /* the caller has set x */
   bool list = lua_type(L, index) == LUA_TTABLE;
   if (list) torus_check_plain(L, index, "index", "the indices");
   lua_Integer given = list ? (lua_Integer)lua_rawlen(L, index) : 1;

@@ -211,8 +211,7 @@ describe("the scripts", function()
       "pictures: expected a run with phase = \"vector\", .*rollout.lua writes")
     fails("bench.lua --rounds 0", "integer of at least 1")
     fails("bench.lua --peer --python /none/python3",
-      "^bench.lua: %-%-peer: /none/python3 has no PyTorch, which is Debian's "
-        .. "package python3%-torch\n")
+      "^bench.lua: %-%-peer: /none/python3 does not run: .*not found\n")
   end)
 
   it("tell a configuration that can't be in one line", function()

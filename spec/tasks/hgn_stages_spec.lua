@@ -113,10 +113,10 @@ describe("The stages of an HGN's training", function()
     local task = Task.new(config, assert(Task.open_data(config)))
     for step = 1, 2 do task.optimiser:step((task:step(step))) end
     local batch = task:draw(3)
-    local whole = task:share(batch, 1, 8)
+    local together = task:share(batch, 1, 8)
     local first, second = task:share(batch, 1, 4), task:share(batch, 5, 4)
     local compared = 0
-    for i, gradient in pairs(whole) do
+    for i, gradient in pairs(together) do
       local sum = (first[i] + second[i]) / 2
       assert.is_true((sum - gradient):abs():max():item()
         <= 1e-9 * math.max(1e-6, gradient:abs():max():item()))

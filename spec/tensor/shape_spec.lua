@@ -270,7 +270,8 @@ describe("images", function()
     raises("with stride 1 and padding -1", function() x:conv2d(w, { padding = -1 }) end)
     raises("padding 4611686018427387904", function() x:conv2d(w, { padding = 1 << 62 }) end)
     raises("can't have the shape", function() x:conv2d(w, { padding = 1 << 39 }) end)
-    raises("conv2d: unknown option \"pad\", did you mean \"padding\"? (known: stride, padding)",
+    raises("conv2d: unknown option \"pad\", did you mean \"padding\"? (known: stride, padding, "
+      .. "precision)",
       function() x:conv2d(w, { pad = 1 }) end)
     raises("conv2d: expected a bias of shape (3), got (2)",
       function() x:conv2d(w, torus.ones(2)) end)

@@ -59,7 +59,8 @@ static void check_op(const torus_op *op) {
     CHECK(torus_alloc_get_stats().live_blocks == blocks,
           "%s, allocation %d: blocks", op->name, n);
   }
-  CHECK(ok && n > 2, "%s after %d", op->name, n);
+  /* At least one allocation failed before none did. */
+  CHECK(ok && n > 1, "%s after %d", op->name, n);
   torus_scope_clear(&outer);
 }
 
