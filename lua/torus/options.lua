@@ -45,7 +45,13 @@ function M.shape_text(x)
   return "(" .. table.concat(shape, ",") .. ")"
 end
 
-local function sorted_keys(t)
+--- The keys of a table as text, sorted.
+-- @tparam table t
+-- @treturn {string,...}
+-- @usage
+-- options = require "torus.options"
+-- print(table.concat(options.sorted_keys { b = 1, a = 2 }, " "))   -- a b
+function M.sorted_keys(t)
   local keys = {}
   for k in pairs(t) do keys[#keys + 1] = tostring(k) end
   table.sort(keys)
@@ -215,11 +221,11 @@ function M.resolve(where, given, rules)
   given = given or {}
   for key in pairs(given) do
     if rules[key] == nil then
-      M.raise("%s: %s", where, M.unknown("option", key, sorted_keys(rules)))
+      M.raise("%s: %s", where, M.unknown("option", key, M.sorted_keys(rules)))
     end
   end
   local resolved = {}
-  for _, key in ipairs(sorted_keys(rules)) do
+  for _, key in ipairs(M.sorted_keys(rules)) do
     local rule, value = rules[key], given[key]
     if value == nil then
       if rule.required then

@@ -107,9 +107,7 @@ end
 -- --- stored ---------------------------------------------------------------------
 
 local function names_in(t)
-  local names = {}
-  for name in pairs(t) do names[#names + 1] = name end
-  table.sort(names)
+  local names = options.sorted_keys(t)
   return #names > 0 and table.concat(names, ", ") or "none"
 end
 

@@ -20,13 +20,6 @@ local functions = {
   swish = function(x) return x * x:sigmoid() end, -- silu, in other bits
 }
 
-local function names()
-  local list = {}
-  for name in pairs(functions) do list[#list + 1] = name end
-  table.sort(list)
-  return list
-end
-
 --- The function behind a name; anything callable is returned as it is.
 -- @function torus.nn.activation
 -- @tparam string|function activation elu, gelu, identity, leaky_relu, relu,
@@ -41,7 +34,7 @@ function M.get(activation, where)
   local found = functions[activation]
   if not found then
     options.raise("%s: %s", type(where) == "string" and where:sub(1, 60) or "activation",
-      options.unknown("activation", activation, names()))
+      options.unknown("activation", activation, options.sorted_keys(functions)))
   end
   return found
 end

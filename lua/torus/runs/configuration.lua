@@ -28,13 +28,6 @@ function M.rules_of(model)
   return task.rules
 end
 
-local function sorted_keys(t)
-  local keys = {}
-  for key in pairs(t) do keys[#keys + 1] = key end
-  table.sort(keys)
-  return keys
-end
-
 --- The names of a model's presets, sorted.
 -- @tparam[opt="hgn"] string model
 -- @treturn {string,...}
@@ -45,7 +38,7 @@ end
 function M.preset_names(model)
   local task, message = task_of(model)
   if not task then options.raise("configuration: %s", message) end
-  return sorted_keys(task.presets)
+  return options.sorted_keys(task.presets)
 end
 
 local BOOLEANS = { ["true"] = true, ["false"] = false }
@@ -99,7 +92,7 @@ function M.parse_override(text, model)
   end
   local rule = rules[key]
   if not rule then
-    return nil, options.unknown("key", key, sorted_keys(rules))
+    return nil, options.unknown("key", key, options.sorted_keys(rules))
   end
   local parsed = parse(value, rule)
   if parsed == nil or not is_finite(parsed) then
@@ -116,7 +109,7 @@ local function preset_values(task, preset, changes)
   if not preset then return {} end
   local values = task.presets[preset]
   if not values then
-    return nil, options.unknown("preset", preset, sorted_keys(task.presets))
+    return nil, options.unknown("preset", preset, options.sorted_keys(task.presets))
   end
   return task.adapt_preset and task.adapt_preset(values, changes) or values
 end
@@ -142,7 +135,7 @@ function M.make(preset, changes)
   result, message = options.attempt(options.resolve, "configuration", given,
     task.rules)
   if not result then return nil, message end
-  for _, key in ipairs(sorted_keys(result)) do
+  for _, key in ipairs(options.sorted_keys(result)) do
     if not is_finite(result[key]) then
       return nil, string.format("configuration: option %q: expected a finite "
         .. "value, got %s", key, options.show(result[key]))
@@ -186,7 +179,7 @@ end
 -- print(configuration.encode(config))
 function M.encode(config)
   local lines = {}
-  for i, key in ipairs(sorted_keys(config)) do
+  for i, key in ipairs(options.sorted_keys(config)) do
     lines[i] = string.format("  %s: %s", json.encode(key),
       encode_value(config[key]))
   end
@@ -208,7 +201,7 @@ end
 function M.conflict(earlier, config)
   local task, message = task_of(earlier.model)
   if not task then options.raise("configuration.conflict: %s", message) end
-  local fixed = sorted_keys(task.model_rules)
+  local fixed = options.sorted_keys(task.model_rules)
   table.move({ "model", "seed" }, 1, 2, #fixed + 1, fixed)
   table.move(task.data_keys, 1, #task.data_keys, #fixed + 1, fixed)
   local function show(value)

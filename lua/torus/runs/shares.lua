@@ -56,13 +56,6 @@ local function shaped(x, parameters, like)
   return gradients
 end
 
-local function sorted_keys(t)
-  local keys = {}
-  for key in pairs(t) do keys[#keys + 1] = key end
-  table.sort(keys)
-  return keys
-end
-
 -- One number for each name, then the flags.
 local function packed(numbers, names, weight, flags)
   local list = {}
@@ -102,7 +95,7 @@ function M.step(task, step, count)
     local first, last = s * n // count, (s + 1) * n // count
     local weight = (last - first) / n
     local gradients, numbers = task:share(batch, first + 1, last - first)
-    names, pattern = names or sorted_keys(numbers), pattern or gradients
+    names, pattern = names or options.sorted_keys(numbers), pattern or gradients
     sums:push(flat(gradients, task.parameters, weight))
     rest:push(packed(numbers, names, weight, flags))
     flags = { 0, 0, 0 }

@@ -45,10 +45,8 @@ end
 
 -- "k = 1, m = 0.5"
 local function constants_of(system)
-  local names, texts = {}, {}
-  for name in pairs(system.constants) do names[#names + 1] = name end
-  table.sort(names)
-  for i, name in ipairs(names) do
+  local texts = {}
+  for i, name in ipairs(options.sorted_keys(system.constants)) do
     texts[i] = string.format("%s = %.17g", name, system.constants[name])
   end
   return table.concat(texts, ", ")
@@ -72,10 +70,7 @@ end
 
 -- A configuration as torus.runs.configuration makes it: what has a default is there.
 local function check_configuration(where, config, rules)
-  local keys = {}
-  for key in pairs(rules) do keys[#keys + 1] = key end
-  table.sort(keys)
-  for _, key in ipairs(keys) do
+  for _, key in ipairs(options.sorted_keys(rules)) do
     local rule, value = rules[key], config[key]
     if value == nil and rule.default ~= nil then
       options.raise("%s: config: %s is missing; torus.runs.configuration.make "
@@ -153,29 +148,34 @@ function M.step(task, step)
   return task:share(batch, 1, batch.size)
 end
 
---- The state of a generator and of an order of the data as numbers, for a
--- checkpoint.
--- @tparam generator generator
--- @tparam[opt] Order order
+--- The state of a task as numbers, for a checkpoint: its generator, and where it has
+-- them the order of its data and GECO.
+-- @tparam table task generator, order, geco
 -- @treturn {[string]=number}
-function M.numbers(generator, order)
-  local seed, position = generator:state()
+function M.numbers(task)
+  local seed, position = task.generator:state()
   local numbers = { rng_seed = seed, rng_position = position }
-  if order then
-    local state = order:state()
+  if task.order then
+    local state = task.order:state()
     numbers.epoch, numbers.epoch_used = state.epoch, state.used
+  end
+  for key, value in pairs(task.geco and task.geco:state() or {}) do
+    numbers["geco_" .. key] = value
   end
   return numbers
 end
 
---- Puts a generator and an order back; the inverse of numbers.
+--- Puts the state of a task back; the inverse of numbers.
+-- @tparam table task
 -- @tparam {[string]=number} numbers
--- @tparam generator generator
--- @tparam[opt] Order order
-function M.load_numbers(numbers, generator, order)
-  generator:set_state(numbers.rng_seed, numbers.rng_position)
-  if order then
-    order:set_state { epoch = numbers.epoch, used = numbers.epoch_used }
+function M.load_numbers(task, numbers)
+  task.generator:set_state(numbers.rng_seed, numbers.rng_position)
+  if task.order then
+    task.order:set_state { epoch = numbers.epoch, used = numbers.epoch_used }
+  end
+  if task.geco and numbers.geco_exponent then
+    task.geco:load_state { exponent = numbers.geco_exponent,
+      moving = numbers.geco_moving }
   end
 end
 

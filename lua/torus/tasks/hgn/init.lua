@@ -376,24 +376,15 @@ end
 
 --- All state other than weights and moments.
 function Task:numbers()
-  local numbers = training.numbers(self.generator, self.order)
+  local numbers = training.numbers(self)
   numbers.fit_damping = self.fit and self.fit.damping or self.damping
-  if self.geco then
-    for key, value in pairs(self.geco:state()) do
-      numbers["geco_" .. key] = value
-    end
-  end
   return numbers
 end
 
 --- @tparam table numbers what numbers() returned
 function Task:load_numbers(numbers)
-  training.load_numbers(numbers, self.generator, self.order)
+  training.load_numbers(self, numbers)
   self.damping = numbers.fit_damping
-  if self.geco and numbers.geco_exponent then
-    self.geco:load_state { exponent = numbers.geco_exponent,
-      moving = numbers.geco_moving }
-  end
 end
 
 --- The first tensor of the last batch's forward pass that is not finite.

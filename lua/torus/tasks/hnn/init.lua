@@ -131,11 +131,7 @@ end
 
 Task.step = training.step
 
-function Task:numbers() return training.numbers(self.generator, self.order) end
-
-function Task:load_numbers(numbers)
-  training.load_numbers(numbers, self.generator, self.order)
-end
+Task.numbers, Task.load_numbers = training.numbers, training.load_numbers
 
 function Task:first_bad() return training.first_bad(self.parameters) end
 

@@ -270,21 +270,7 @@ function Task:after_update(numbers)
   if self.geco then self.geco:update(numbers.cross_entropy) end
 end
 
-function Task:numbers()
-  local numbers = training.numbers(self.generator)
-  for key, value in pairs(self.geco and self.geco:state() or {}) do
-    numbers["geco_" .. key] = value
-  end
-  return numbers
-end
-
-function Task:load_numbers(numbers)
-  training.load_numbers(numbers, self.generator)
-  if self.geco and numbers.geco_exponent then
-    self.geco:load_state { exponent = numbers.geco_exponent,
-      moving = numbers.geco_moving }
-  end
-end
+Task.numbers, Task.load_numbers = training.numbers, training.load_numbers
 
 function Task:first_bad()
   return training.first_bad(self.parameters)
