@@ -11,8 +11,8 @@
 --
 --   scripts/torus scripts/dev/ranks_model.lua [KEY=VALUE...]
 local p = {
-  fixed = 0.081,   -- seconds of one core that a share of any size costs
-  sample = 0.062,  -- seconds of one core for a sequence
+  fixed = 0.067,   -- seconds of one core that a share of any size costs
+  sample = 0.0495, -- seconds of one core for a sequence
   update = 0.004,  -- seconds to flatten gradients, their norm, Adam
   bytes = 3.816e6, -- of the gradients
   message = 2e-6,  -- seconds of a processor for each message sent or received
