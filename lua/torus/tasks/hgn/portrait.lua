@@ -183,7 +183,7 @@ function M.draw(path, model, set, opts)
       and function(q, p) return set.system:energy(q, p) end, "float64")
   end
   return plot.figure { path = path, panels = panels, columns = #panels,
-    width = #panels == 2 and 1240 or 660, height = 540 }
+    width = #panels == 2 and 1240 or 660, height = 480 }
 end
 
 --- For scripts/evaluate.lua; see torus.tasks.
