@@ -4,6 +4,13 @@
 
 #include "kernels/simd/simd.h"
 
+/* A loop over accumulators, one for each element of a vector. */
+#ifdef __clang__
+#define UNROLL_LANES UNROLL
+#else
+#define UNROLL_LANES _Pragma("GCC unroll 16")
+#endif
+
 #define SIMD_TEMPLATE "hamiltonian/fused/kernels.inc"
 #include "kernels/simd/variants.inc"
 

@@ -38,6 +38,14 @@ typedef struct fused_map {
     /* out[i, k] = x_i . w_k for few k; rows of x and w of `width` */          \
     void (*dots)(int64_t m, int64_t n, int64_t width, const T *x, const T *w,  \
                  T *out);                                                      \
+    /* A dense map and its transpose, of few samples, from W (n, width) as it  \
+     * is: out (m, n) = x w' + bias (or NULL), and out (m, width) = d w, plus  \
+     * out with add. n is a length as `width`; rows of out are ldo apart in    \
+     * the first, rows of d ldd in the second, all others `width`. */          \
+    void (*row_dots)(int64_t m, int64_t n, int64_t width, const T *x,          \
+                     const T *w, const T *bias, T *out, int64_t ldo);          \
+    void (*row_sums)(int64_t m, int64_t n, int64_t width, const T *d,          \
+                     int64_t ldd, const T *w, T *out, bool add);               \
     /* out = s . x, elementwise; out may be x */                               \
     void (*multiply)(int64_t count, const T *s, const T *x, T *out);           \
     /* c += s . x */                                                           \

@@ -114,6 +114,10 @@ int64_t fused_plan_last(const fused_plan *plan, int64_t index, int op,
 #define DENSE_TILES 8
 #define DENSE_ROWS_MAX 128
 #define CONV_ROWS_MAX 8
+/* A batch of up to two blocks of a product's rows is halved: more tiles would
+ * each read all weights. */
+#define DENSE_HALVED 16
+#define FEW_ROWS_MAX 3
 #define PIECES_MAX 16
 #define SUMS_MAX ((size_t)64 << 20)
 
@@ -122,19 +126,27 @@ const torus_net *fused_state_net(const torus_hamiltonian *h) {
   return &h->nets[other];
 }
 
+static int64_t rows_of_tile(const torus_hamiltonian *h, int64_t batch) {
+  const int64_t unit = DENSE_HALVED / 2; /* rows of a product's block */
+  if (fused_state_net(h)->kind == TORUS_NET_CONV) {
+    return torus_ceil_div(batch, torus_ceil_div(batch, CONV_ROWS_MAX));
+  }
+  if (batch <= DENSE_HALVED) return torus_ceil_div(batch, 2);
+  int64_t rows =
+      torus_ceil_div(torus_ceil_div(batch, DENSE_TILES), unit) * unit;
+  return torus_min(rows, DENSE_ROWS_MAX);
+}
+
+bool fused_has_few(const torus_hamiltonian *h, int64_t batch) {
+  return batch > 0 && rows_of_tile(h, batch) <= FEW_ROWS_MAX;
+}
+
 fused_tiling fused_tiling_of(const torus_hamiltonian *h, int64_t batch,
                              size_t sums) {
   fused_tiling tiling = {.batch = batch, .rows = 1, .pieces = 1};
   /* An empty batch has one empty piece: its sums are zero. */
   if (batch == 0) return tiling;
-  if (fused_state_net(h)->kind != TORUS_NET_CONV) {
-    const int64_t unit = 8; /* rows of a product's block */
-    tiling.rows =
-        torus_ceil_div(torus_ceil_div(batch, DENSE_TILES), unit) * unit;
-    tiling.rows = torus_min(torus_min(tiling.rows, DENSE_ROWS_MAX), batch);
-  } else {
-    tiling.rows = torus_ceil_div(batch, torus_ceil_div(batch, CONV_ROWS_MAX));
-  }
+  tiling.rows = rows_of_tile(h, batch);
   tiling.tiles = torus_ceil_div(batch, tiling.rows);
   int64_t pieces = tiling.tiles;
   if (sums > 0) {

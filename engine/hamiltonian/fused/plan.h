@@ -75,6 +75,10 @@ const torus_net *fused_state_net(const torus_hamiltonian *h);
 fused_tiling fused_tiling_of(const torus_hamiltonian *h, int64_t batch,
                              size_t sums);
 
+/* Whether tiles have so few samples that it takes longer to load a dense
+ * network's weights than to multiply by them. */
+bool fused_has_few(const torus_hamiltonian *h, int64_t batch);
+
 /* The functions of fused.h for each dtype; arguments have been checked. */
 #define FUSED_DECLARE(name, T, suffix, constant)                               \
   size_t fused_evaluation_tape_##suffix(const torus_hamiltonian *h,            \
