@@ -102,8 +102,9 @@ end
 local ok, message = torus.plot.figure {
   path = "runs/examples/14_long_times.png", columns = 2, width = 1200,
   panels = {
-    { title = ("double pendulum, steps of %g: largest error of the energy so far")
-      :format(dt), xlabel = "time", log = "xy", series = errors, legend = "below" },
+    { title = ("double pendulum over %d steps of %g"):format(steps, dt),
+      xlabel = "time", ylabel = "largest error of the energy so far", log = "xy",
+      series = errors, legend = "bottom right" },
     { title = "Henon and Heiles: x = 0, x growing", xlabel = "y", ylabel = "p_y",
       series = points },
   },

@@ -33,7 +33,8 @@ parser:option("--test", "Test trajectories (default 10000).")
 parser:option("--seed", "Seed (default 0)."):convert(command.number)
 parser:option("--noise", "Standard deviation of the noise on every "
   .. "coordinate (default: the system's)."):convert(command.number)
-parser:option("--dt", "Time between frames (default: the system's, 0.125).")
+parser:option("--dt", "Time between frames (default: the system's, that of a film which says "
+  .. "it, or 0.125).")
   :convert(command.number)
 parser:option("--steps", "Steps after the first frame (default: the "
   .. "system's, 30)."):convert(command.number)
@@ -44,6 +45,9 @@ parser:option("--constant", "A constant of the system, as name=value; "
   :count("*"):argname("<name=value>")
 parser:option("--length", "Of films: frames of the sequences that one film is cut into "
   .. "(default 31).")
+  :convert(command.number)
+parser:option("--stride", "Of films: frames from the start of a sequence to that of the "
+  .. "next, for overlapping ones (default: none overlap).")
   :convert(command.number)
 parser:option("--every", "Of films: keep the first frame and each so many after it.")
   :convert(command.number)
@@ -110,7 +114,7 @@ local function simulate(args, system)
 end
 
 -- Options that are those of torus.data.frames.
-local FILM = { "length", "every", "crop", "shrink", "grey", "fit", "white", "background" }
+local FILM = { "length", "stride", "every", "crop", "shrink", "grey", "fit", "white", "background" }
 
 local function crop_of(text)
   local box = {}
@@ -181,14 +185,24 @@ local function print_sides(split)
     .. "--fit pad or --crop", multiple))
 end
 
+-- Where the time between frames of a film comes from.
+local function time_text(set)
+  if set.system then return "" end
+  if not set.interval then
+    return " (the film doesn't say its frame rate: --dt, or dt in a training)"
+  end
+  local rate = string.format("the film has %.6g of these frames a second", 1 / set.interval)
+  return set.dt == set.interval and " s (" .. rate .. ")" or " (" .. rate .. ")"
+end
+
 local function print_info(args, set)
   if set.system then
     print(set.system)
     print(string.format("seed %d, noise %g", set.seed, set.noise))
   end
   if set.description then print(set.path .. ": " .. set.description) end
-  print(string.format("%d train and %d test sequences, %d steps of %g, frames "
-    .. "of %s", set.train.size, set.test.size, set.steps, set.dt,
+  print(string.format("%d train and %d test sequences, %d steps of %g%s, frames "
+    .. "of %s", set.train.size, set.test.size, set.steps, set.dt, time_text(set),
     shape_of(set.train)))
   if not set.system then print_sides(set.train) end
   for _, name in ipairs { "train", "test" } do

@@ -39,6 +39,27 @@ local FIGURE = {
 local TITLE = 0.03 -- the part of a figure's height that its title takes
 local INSET = 0.04 -- of a column's width: gnuplot's maps leave none for labels
 
+-- Width of a character next to its font's size, about.
+local CHARACTER = 0.7
+
+-- The size of a picture in pixels.
+local function picture_size(o, rows, columns)
+  return o.width or (columns == 1 and 720 or 480 * columns),
+    o.height or (rows == 1 and 480 or 400 * rows)
+end
+
+-- How many characters fit panel i, see panels.add.
+local function characters_of(o, i, rows, columns)
+  local width, height = picture_size(o, rows, columns)
+  local share, total = 1 / columns, 0
+  if o.widths then
+    for _, w in ipairs(o.widths) do total = total + w end
+    share = o.widths[(i - 1) % columns + 1] / total
+  end
+  local character = CHARACTER * o.font_size
+  return { columns = width * share // character, rows = height / rows // character }
+end
+
 -- Puts panel i where its column is as wide as `widths` says.
 local function put_panel(script, o, i, rows)
   local columns, total, left = #o.widths, 0, 0
@@ -55,9 +76,8 @@ local function put_panel(script, o, i, rows)
 end
 
 local function begin(script, o, rows, columns)
-  add(script, gnuplot.terminal(script.format,
-    o.width or (columns == 1 and 720 or 480 * columns),
-    o.height or (rows == 1 and 480 or 400 * rows), o.font_size))
+  local width, height = picture_size(o, rows, columns)
+  add(script, gnuplot.terminal(script.format, width, height, o.font_size))
   add(script, "set encoding utf8\n" .. panels.MISSING)
   add(script, "set palette defined (0 '#352a87', 1 '#0f5cdd', 2 '#1481d6', "
     .. "3 '#06a4ca', 4 '#2eb7a4', 5 '#87bf77', 6 '#d1bb59', 7 '#fec832', "
@@ -90,7 +110,7 @@ local function picture_of(o)
     local where = count == 1 and "plot" or "plot: panel " .. i
     local panel = options.resolve(where, expanded(given), panels.rules)
     if o.widths then put_panel(script, o, i, rows) end
-    panels.add(script, where, panel)
+    panels.add(script, where, panel, characters_of(o, i, rows, columns))
   end
   add(script, "unset multiplot")
   return gnuplot.run(script, M.program)

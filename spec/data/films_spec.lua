@@ -105,6 +105,35 @@ describe("films in arrays", function()
     assert.are.same({ 2, 31, 8, 8, 1 }, opened(saved(random(70, 8, 8))).shape)
   end)
 
+  it("are cut into sequences that overlap, of which no frame is in both parts", function()
+    local x = random(40, 8, 8)
+    local set = assert(data.open(saved(x), { length = 6, stride = 3, every = 2, test = 2 }))
+    -- 20 frames are kept: sequences begin at 1, 4, 7, 10, 13; the last two at 10 and 13
+    -- leave those that end before the tenth.
+    assert.are.same({ 2, 2, 6 }, { set.train.size, set.test.size, set.train.length })
+    local kept = x:index_select(1, torus.arange(1, 40, 2, { dtype = "int64" }))
+    for part, starts in pairs { train = { 1, 4 }, test = { 10, 13 } } do
+      for i, first in ipairs(starts) do
+        assert.are.equal(0, largest(set[part]:batch({ i }):reshape(6, 8, 8)
+          - kept:narrow(1, first, 6)))
+      end
+    end
+    assert.matches("cut into 5 sequences of 6 frames, one every 3 frames", set.description)
+    local none, message = data.open(saved(x), { length = 6, stride = 3, every = 2, test = 2,
+      train = 3 })
+    assert.is_nil(none)
+    assert.matches("expected at most 2 sequences for training, which share no frame with the "
+      .. "last 2 of 5, got 3", message)
+  end)
+
+  it("that are sequences are cut where a stride is given", function()
+    local x = random(3, 10, 8, 8, 2)
+    local set = assert(data.open(saved(x), { length = 4, stride = 3, test = 3 }))
+    assert.are.same({ 6, 3 }, { set.train.size, set.test.size })
+    assert.are.equal(0, largest(set.train:batch({ 5 })[1] - x[2]:narrow(1, 4, 4)))
+    assert.are.equal(0, largest(set.test:batch({ 3 })[1] - x[3]:narrow(1, 7, 4)))
+  end)
+
   it("are read from .npz, and from tensors", function()
     local path = base .. "/film.npz"
     assert(torus.npz.save(path, { clip = film }, { compress = true }))
@@ -259,6 +288,21 @@ describe("films of pictures", function()
       - few:narrow(1, 1, 10):reshape(2, 5, 9, 14, 3)) < 0.01)
   end)
 
+  it("have the time that a GIF shows each of them for", function()
+    local path = base .. "/timed.gif"
+    assert(torus.image.gif(path, film, { delay_ms = 40 }))
+    local function dt(opts) return assert(data.open(path, opts)).dt end
+    assert.is_near(0.04, dt { length = 3 }, 1e-12)
+    assert.is_near(0.12, dt { length = 2, every = 3, background = "median" }, 1e-12)
+    assert.are.equal(0.5, dt { length = 3, dt = 0.5 })
+    local config = assert(torus.runs.configuration.make("small", { model = "hgn", data = path,
+      data_every = 2 }))
+    assert.are.same({ 0.08, 0.125 }, { config.data_dt, config.dt })
+    config = assert(torus.runs.configuration.make("small", { model = "hgn", data = path,
+      dt = 0.1 }))
+    assert.is_nil(config.data_dt)
+  end)
+
   it("are several in a folder", function()
     local path = folder("several")
     for _, name in ipairs { "a", "b" } do
@@ -345,6 +389,15 @@ describe("films of cameras", function()
     assert.is_truthy(arguments:find("-protocol_whitelist\nfile\n", 1, true))
   end)
 
+  it("have the time between frames that ffmpeg says", function()
+    write("stream", ppm(film[1]):rep(4))
+    stand_in(([[case "$*" in *showinfo*)
+      echo "[Parsed_showinfo_1 @ 0x5] config in time_base: 1/25, frame_rate: 25/2" >&2;;
+      *) cat %s/stream;; esac]]):format(base))
+    assert.matches("1 steps of 0.08", seen_by(write("slow.mp4", "a film"),
+      base .. "/bin:/usr/bin:/bin"))
+  end)
+
   it("say what ffmpeg says of a file that is not a film", function()
     stand_in('echo "[mov @ 0x1] moov atom not found" >&2\necho "more" >&2\nexit 1')
     local path = write("bad.mp4", "hello")
@@ -377,6 +430,7 @@ describe("films of cameras", function()
       .. "%s/real.mp4"):format(path, base)))
     local got = opened(base .. "/real.mp4", { length = 4 })
     assert.are.same({ 2, 4, 32, 48, 3 }, got.shape)
+    assert.is_near(0.1, assert(data.open(base .. "/real.mp4", { length = 4 })).dt, 1e-12)
     for t = 1, 8 do
       assert.is_true(largest(got[(t - 1) // 4 + 1][(t - 1) % 4 + 1] - x * (t / 8)) < 0.06)
     end

@@ -174,6 +174,20 @@ describe("torus.plot", function()
       end
     end)
 
+    it("breaks titles that are wider than their panel", function()
+      local svg = path .. ".svg"
+      local title = "energies of many particles that swing about their places"
+      assert(plot.figure { path = svg, columns = 2, width = 600, height = 300, panels = {
+        { title = title, series = { { y = { 1, 2 } } } }, { series = { { y = { 1, 2 } } } } } })
+      local text = assert(torus.files.read(svg))
+      os.remove(svg)
+      assert.is_nil(text:find(title, 1, true))
+      for word in title:gmatch("%S+") do assert.is_truthy(text:find(word, 1, true), word) end
+      assert(plot.lines { path = svg, title = title, series = { { y = { 1, 2 } } } })
+      assert.is_truthy(assert(torus.files.read(svg)):find(title, 1, true))
+      os.remove(svg)
+    end)
+
     it("labels logarithmic axes with powers of ten", function()
       local text = script_of(plot.lines, { path = path, log = "xy", yrange = { 1.2, 7 },
         series = { { x = { 1e-5, 1 }, y = { 1, 2 } } } })

@@ -273,7 +273,7 @@ end
 local FRAMES = options.joined(video.rules, {
   test = { default = 0.2, type = "number", above = 0 },
   train = { type = "number", above = 0 },
-  dt = { default = 0.125, type = "number" },
+  dt = { type = "number" },
   held_back = { default = 0, type = "integer", min = 0 },
   background = { choices = { "median" } },
 })
@@ -284,6 +284,26 @@ local function part_of(total, given)
   return math.tointeger(given)
 end
 
+-- How many sequences train and test have, or nil and a message. Sequences that share
+-- frames with the test part are left out.
+local function parts_of(rows, o)
+  local total = rows.shape[1]
+  local test = part_of(total, o.test)
+  local most = test and total - test
+  if test and test >= 1 and most >= 1 and rows.last_before then
+    most = rows:last_before(most + 1)
+  end
+  local train = o.train and part_of(total, o.train) or most
+  if train and test and train >= 1 and train <= most and test >= 1 then return train, test end
+  if test and test >= 1 and most < total - test then
+    return nil, string.format("expected at most %d sequences for training, which share no "
+      .. "frame with the last %d of %d, got %s", most, test, total, tostring(train or o.train))
+  end
+  return nil, string.format("expected train and test to add up to at most "
+    .. "%d, the number of sequences, and to be at least 1 each, got %s and %s",
+    total, tostring(train or o.train), tostring(test or o.test))
+end
+
 --- Frames of the user's own. The last sequences are the test part.
 --
 -- An array, a .npy or .npz file or a tensor, is (sequences, length, height, width,
@@ -291,11 +311,14 @@ end
 -- lacks the sequences. Its numbers are uint8 from 0 to 255, or any others from 0 to
 -- 1 or from 0 to 255, float16 and float64 too. A folder of PNGs, a GIF and what
 -- ffmpeg reads where it is installed (mp4 and others) is one film; a folder of such
--- is many. One film is cut into sequences without overlap.
+-- is many. One film is cut into sequences, without overlap unless `stride` is shorter
+-- than they are; no frame is then in both parts.
 -- @tparam string|tensor source
 -- @tparam[opt] table opts
 -- @tparam[opt=31] integer opts.length frames of the sequences that one film is cut
 -- into; of a film that is too short for two of them half of it
+-- @tparam[opt] integer opts.stride frames from the start of a sequence to that of the
+-- next; sequences of an array are cut too where it is given
 -- @tparam[opt=1] integer opts.every keep the first frame and each so many after it:
 -- dt is the time between those that are kept
 -- @tparam[opt] {integer,...} opts.crop {top, left, height, width} in pixels; top and
@@ -315,7 +338,8 @@ end
 -- @tparam[opt=0.2] number opts.test below 1 a share of the sequences, else how
 -- many
 -- @tparam[opt] number opts.train likewise; all others by default
--- @tparam[opt=0.125] number opts.dt time between frames
+-- @tparam[opt] number opts.dt time between the frames that are kept; by default that of a
+-- film which says it (a GIF, and what ffmpeg reads), in seconds, else 0.125
 -- @tparam[opt=0] integer opts.held_back frames at the end of every sequence that
 -- train and test do without; Dataset:longer has them
 -- @treturn ?Dataset train and test (torus.data.split), dt, steps
@@ -338,15 +362,8 @@ function M.frames(source, opts)
     rows, message = video.open(source, of_film)
   end
   if not rows then return nil, message end
-  local total = rows.shape[1]
-  local test = part_of(total, o.test)
-  local train = o.train and part_of(total, o.train) or (test and total - test)
-  if not test or not train or train < 1 or train + test > total then
-    return nil, string.format("%s: expected train and test to add up to at most "
-      .. "%d, the number of sequences, and to be at least 1 each, got %s and %s",
-      rows.path or "frames", total, tostring(train or o.train),
-      tostring(test or o.test))
-  end
+  local total, train, test = rows.shape[1], parts_of(rows, o)
+  if not train then return nil, (rows.path or "frames") .. ": " .. test end
   local length = rows.shape[2] - o.held_back
   if length < 1 then
     return nil, string.format("%s: held_back: expected fewer than the %d frames "
@@ -362,9 +379,9 @@ function M.frames(source, opts)
     return { train = splits.frames(rows, 1, train, frames),
       test = splits.frames(rows, total - test + 1, test, frames) }
   end
-  return setmetatable(options.joined(parts(length), { dt = o.dt,
-    steps = length - 1, path = rows.path, whole = parts(), background = background,
-    description = rows.description }), Dataset)
+  return setmetatable(options.joined(parts(length), { dt = o.dt or rows.interval or 0.125,
+    interval = rows.interval, steps = length - 1, path = rows.path, whole = parts(),
+    background = background, description = rows.description }), Dataset)
 end
 
 -- --- any ------------------------------------------------------------------------

@@ -21,9 +21,19 @@ M.rules = options.joined(geometries.rules, {
   -- Frames of the sequences that one film is cut into; 31, or half of a film that
   -- is shorter than two of them.
   length = { type = "integer", min = 1 },
+  -- Frames from the start of a sequence to that of the next, where films, or sequences of
+  -- an array, are cut into overlapping ones; by default one film is cut without overlap.
+  stride = { type = "integer", min = 1 },
 })
 
 local LENGTH = 31
+
+--- The seconds between the frames of a film that says them: see
+-- torus.data.films.recordings.
+-- @function M.interval
+-- @tparam string path
+-- @treturn ?number
+M.interval = recordings.interval
 
 --- What files are accepted, for messages.
 M.expected = "a .npy or .npz array of frames, a folder of PNGs or of films, a .gif, or "
@@ -45,7 +55,29 @@ end
 
 -- --- sequences out of what was read -----------------------------------------------
 
--- Frames of sequences, of each some.
+-- Windows of films: `list` has a film and a first frame for each of them, and read(film,
+-- first) returns its frames.
+local Windows = {}
+Windows.__index = Windows
+
+function Windows:rows(indices)
+  local pieces = {}
+  for i, index in ipairs(indices) do pieces[i] = self.read(table.unpack(self.list[index])) end
+  return engine.stack(pieces, 1)
+end
+
+-- The last sequence before one that has no frame in common with it.
+function Windows:last_before(index)
+  local film, first = table.unpack(self.list[index])
+  local last = index - 1
+  while last > 0 and self.list[last][1] == film
+    and self.list[last][2] + self.shape[2] > first do
+    last = last - 1
+  end
+  return last
+end
+
+-- Sequences of given ones, of each some frames.
 local Sequences = {}
 Sequences.__index = Sequences
 
@@ -55,67 +87,84 @@ function Sequences:rows(indices)
   return self.geometry:apply(x)
 end
 
--- A film in a source whose rows are its frames.
-local Cut = {}
-Cut.__index = Cut
-
-function Cut:rows(indices)
-  local length, frames = self.shape[2], {}
-  for _, index in ipairs(indices) do
-    for t = (index - 1) * length, index * length - 1 do
-      frames[#frames + 1] = t * self.every + 1
-    end
-  end
-  local x = self.geometry:apply(self.source:rows(frames))
-  return x:reshape(#indices, table.unpack(self.shape, 2))
-end
-
--- The length of sequences of films with so many frames, and how many there are.
-local function cut_into(counts, given)
+-- Windows of films with so many frames: where they begin, and the length of each.
+local function cut_into(counts, o)
   local total, longest = 0, 0
   for _, n in ipairs(counts) do
     total, longest = total + n, math.max(longest, n)
   end
   local half = #counts == 1 and longest // 2 or longest
-  local length = given or math.max(1, math.min(LENGTH, half))
-  local count = 0
-  for _, n in ipairs(counts) do count = count + n // length end
-  if count >= 2 then return length, count end
+  local length = o.length or math.max(1, math.min(LENGTH, half))
+  local list = {}
+  for film, n in ipairs(counts) do
+    for first = 1, n - length + 1, o.stride or length do list[#list + 1] = { film, first } end
+  end
+  if #list >= 2 then return list, length end
   return nil, string.format("%d frames make %d sequence%s of %d: expected at least 2, "
-    .. "of at most %d frames", total, count, count == 1 and "" or "s", length, half)
+    .. "of at most %d frames", total, #list, #list == 1 and "" or "s", length, half)
 end
 
 local function kept(count, every) return (count - 1) // every + 1 end
+
+-- A source of windows of films of so many frames; sizes are those of a frame.
+local function windows_of(counts, o, sizes, path, read)
+  local list, length = cut_into(counts, o)
+  if not list then return nil, length end
+  return setmetatable({ list = list, path = path, shape = { #list, length,
+    table.unpack(sizes) }, read = function(film, first) return read(film, first, length) end },
+    Windows)
+end
+
+-- "; cut into 56 sequences of 31 frames, one every 5 frames"
+local function cut_text(source, o)
+  return string.format("; cut into %d sequences of %d frames%s", source.shape[1],
+    source.shape[2], o.stride and string.format(", one every %d frame%s", o.stride,
+      o.stride == 1 and "" or "s") or "")
+end
+
+-- Frames first, first + 1, ... of those that are kept of a film in an array.
+local function frame_reader(source, geometry, every)
+  if source.one_film then
+    return function(_, first, length)
+      local frames = {}
+      for t = first - 1, first + length - 2 do frames[#frames + 1] = t * every + 1 end
+      return geometry:apply(source:rows(frames)):squeeze(2)
+    end
+  end
+  return function(film, first, length)
+    local times = engine.arange(1 + (first - 1) * every, 1 + (first + length - 2) * every,
+      every, { dtype = "int64" })
+    return geometry:apply(source:rows({ film }):index_select(2, times)):squeeze(1)
+  end
+end
 
 local function of_array(source, o)
   local n, length, height, width, channels = table.unpack(source.shape)
   local geometry, message = geometries.new(o, height, width, channels)
   if not geometry then return nil, message end
-  local self = { source = source, geometry = geometry, every = o.every,
-    path = source.path }
   local sizes = { geometry.height, geometry.width, geometry.channels }
   local what = string.format("%d x %d, %d channel%s, white %g", height, width, channels,
     channels == 1 and "" or "s", source.white)
-  if source.one_film then
-    local cut, count = cut_into({ kept(n, o.every) }, o.length)
-    if not cut then return nil, count end
-    self.shape = { count, cut, table.unpack(sizes) }
-    self.description = string.format("one film of %d frames of %s", n, what)
-    return setmetatable(self, Cut)
+  local text = source.one_film and string.format("one film of %d frames of %s", n, what)
+    or string.format("%d sequences of %d frames of %s", n, length, what)
+  if source.one_film or o.stride then
+    local counts = {}
+    for i = 1, source.one_film and 1 or n do
+      counts[i] = kept(source.one_film and n or length, o.every)
+    end
+    local cut
+    cut, message = windows_of(counts, o, sizes, source.path,
+      frame_reader(source, geometry, o.every))
+    if not cut then return nil, message end
+    cut.description = text .. cut_text(cut, o)
+    return cut
   end
+  local self = { source = source, geometry = geometry, path = source.path,
+    shape = { n, kept(length, o.every), table.unpack(sizes) }, description = text }
   if o.every > 1 then
     self.times = engine.arange(1, length, o.every, { dtype = "int64" })
   end
-  self.shape = { n, kept(length, o.every), table.unpack(sizes) }
-  self.description = string.format("%d sequences of %d frames of %s", n, length, what)
   return setmetatable(self, Sequences)
-end
-
-local Memory = {}
-Memory.__index = Memory
-
-function Memory:rows(indices)
-  return self.frames:index_select(1, engine.tensor(indices, { dtype = "int64" }))
 end
 
 local function of_recordings(path, o)
@@ -123,21 +172,16 @@ local function of_recordings(path, o)
   if not films then return nil, message end
   local counts = {}
   for i, film in ipairs(films) do counts[i] = film:size(1) end
-  local length, count = cut_into(counts, o.length)
-  if not length then return nil, path .. ": " .. count end
-  local pieces = {}
-  for _, film in ipairs(films) do
-    local n = film:size(1) // length
-    if n > 0 then
-      pieces[#pieces + 1] = film:narrow(1, 1, n * length)
-        :reshape(n, length, table.unpack(film.shape, 2))
-    end
-  end
-  local frames = engine.cat(pieces, 1)
-  return setmetatable({ frames = frames, shape = frames.shape, path = path,
-    description = string.format("%d film%s, %s frames kept", #films,
-      #films == 1 and "" or "s", table.concat(counts, ", ", 1, math.min(#counts, 8))) },
-    Memory)
+  local source
+  source, message = windows_of(counts, o, { table.unpack(films[1].shape, 2) }, path,
+    function(film, first, length) return films[film]:narrow(1, first, length) end)
+  if not source then return nil, path .. ": " .. message end
+  source.description = string.format("%d film%s, %s frames kept", #films,
+    #films == 1 and "" or "s", table.concat(counts, ", ", 1, math.min(#counts, 8)))
+    .. cut_text(source, o)
+  local interval = recordings.interval(path)
+  source.interval = interval and interval * o.every
+  return source
 end
 
 -- --- opening --------------------------------------------------------------------
@@ -146,7 +190,9 @@ end
 -- @tparam string path
 -- @tparam[opt] table opts as `rules` has them
 -- @treturn ?table shape {total, length, height, width, channels}, rows(indices),
--- uint8 from 0 to 255 or float32 from 0 to 1, and a description
+-- uint8 from 0 to 255 or float32 from 0 to 1, and a description; interval, the seconds
+-- from a frame to the next, of films that say it; last_before(index), where sequences may
+-- overlap, the last one that has no frame in common with that
 -- @treturn ?string message
 -- @usage
 -- video = require "torus.data.video"

@@ -13,6 +13,7 @@ local MLP = require "torus.nn.mlp"
 local field = require "torus.models.parts.field"
 local friction = require "torus.models.parts.friction"
 local hamiltonian = require "torus.hamiltonian"
+local initial_states = require "torus.models.parts.initial_states"
 local integrate = require "torus.integrate"
 local options = require "torus.options"
 local signature = require "torus.signature"
@@ -356,12 +357,19 @@ function HNN:normalise(q, p, dq, dp)
   return self
 end
 
+local LOSS = options.joined(ROLLOUT, {
+  initial = { default = "observed", choices = { "observed", "fitted" } },
+})
+
 --- How far rollouts end from observed ones, for training through the integrator
 -- (symplectic recurrent networks, Chen et al. 2020, eq. 5): as of HNN:loss, of the
 -- states after the first and in the units of the networks.
 -- @tparam tensor q (states, batch, d), windows of observed trajectories
 -- @tparam tensor p like q
 -- @tparam[opt] table opts of HNN:rollout; `steps` is what q has
+-- @tparam[opt="observed"] string opts.initial where rollouts begin: in the first state of
+-- each window, or "fitted", where they fit all states of the window best (section 3.3),
+-- so that noise of the first state does not bias what is learned; not with rk45
 -- @treturn tensor loss, a scalar
 -- @usage
 -- model = torus.models.hnn{ dimension = 1, width = 16, hamiltonian = "separable" }
@@ -370,10 +378,14 @@ end
 function HNN:rollout_loss(q, p, opts)
   options.tensor("hnn:rollout_loss", "q", q, { "states", "batch", self.config.dimension })
   options.tensor("hnn:rollout_loss", "p", p, q.shape)
-  local steps = q:size(1) - 1
-  opts = options.joined(opts or {}, { steps = steps })
-  local found = self:rollout(q[1], p[1], opts)
-  return units.rollout_error(self, found, q, p)
+  local o = options.resolve("hnn:rollout_loss", opts, LOSS)
+  o.initial, o.steps = nil, q:size(1) - 1
+  local function roll(q0, p0) return self:rollout(q0, p0, o) end
+  local q0, p0 = q[1], p[1]
+  if opts and opts.initial == "fitted" then
+    q0, p0 = initial_states.of_windows(self, roll, q, p)
+  end
+  return units.rollout_error(self, roll(q0, p0), q, p)
 end
 
 function HNN:describe()

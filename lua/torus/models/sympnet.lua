@@ -15,6 +15,7 @@
 local Module = require "torus.nn.module"
 local activation = require "torus.nn.activation"
 local engine = require "torus.engine"
+local initial_states = require "torus.models.parts.initial_states"
 local options = require "torus.options"
 local signature = require "torus.signature"
 local size = require "torus.models.parts.size"
@@ -249,25 +250,32 @@ function SympNet:normalise(q, p)
   return self
 end
 
+local LOSS = { initial = { default = "observed", choices = { "observed", "fitted" } } }
+
 --- The mean squared error of the states after the first along rollouts, half the sum of
 -- those of q and p, in units of the data where these are known; with two states the loss of
 -- the paper.
 -- @tparam tensor q (states, batch, d), windows of observed trajectories
 -- @tparam tensor p like q
+-- @tparam[opt] table opts
+-- @tparam[opt="observed"] string opts.initial where rollouts begin: in the first state of
+-- each window, or "fitted", where they fit all states of the window best
 -- @treturn tensor loss, a scalar
 -- @usage
 -- model = torus.models.sympnet{ dimension = 1 }
 -- model:rollout_loss(torus.randn(2, 8, 1), torus.randn(2, 8, 1)):backward()
-function SympNet:rollout_loss(q, p)
+function SympNet:rollout_loss(q, p, opts)
   options.tensor("sympnet:rollout_loss", "q", q, { "states", "batch", self.config.dimension })
   options.tensor("sympnet:rollout_loss", "p", p, q.shape)
-  local steps = q:size(1) - 1
+  local o, steps = options.resolve("sympnet:rollout_loss", opts, LOSS), q:size(1) - 1
   if steps < 1 then
     options.raise("sympnet:rollout_loss: q: expected at least two states, got %s",
       options.show(q))
   end
-  local found = self:rollout(q[1], p[1], { steps = steps })
-  return units.rollout_error(self, found, q, p)
+  local function roll(q0, p0) return self:rollout(q0, p0, { steps = steps }) end
+  local q0, p0 = q[1], p[1]
+  if o.initial == "fitted" then q0, p0 = initial_states.of_windows(self, roll, q, p) end
+  return units.rollout_error(self, roll(q0, p0), q, p)
 end
 
 function SympNet:describe()

@@ -49,6 +49,40 @@ function M.quoted(text)
   return "'" .. line .. "'"
 end
 
+local function lines_of(text, characters)
+  local lines, line = {}, nil
+  for word in text:gmatch("%S+") do
+    local longer = line and line .. " " .. word
+    if longer and (utf8.len(longer) or #longer) <= characters then
+      line = longer
+    else
+      lines[#lines + 1], line = line, word
+    end
+  end
+  lines[#lines + 1] = line or ""
+  return lines
+end
+
+--- A text broken at spaces into lines of at most so many characters, about as long as
+-- each other, as gnuplot reads it. A longer word has a line of its own.
+-- @tparam string text
+-- @tparam integer characters
+-- @treturn string
+-- @usage
+-- gnuplot = require "torus.plot.gnuplot"
+-- print(gnuplot.wrapped("energy of the modes", 12))   -- 'energy of'."\n".'the modes'
+function M.wrapped(text, characters)
+  text = tostring(text)
+  local lines = lines_of(text, characters)
+  for narrower = characters - 1, 1, -1 do
+    local other = lines_of(text, narrower)
+    if #other > #lines then break end
+    lines = other
+  end
+  for i, each in ipairs(lines) do lines[i] = M.quoted(each) end
+  return table.concat(lines, '."\\n".')
+end
+
 --- Adds a line to a script.
 -- @tparam table script its lines; how many data blocks it has; pictures
 -- @tparam string text a format where arguments follow

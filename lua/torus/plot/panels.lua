@@ -7,6 +7,7 @@ local engine = require "torus.engine"
 
 local add, add_block, is_finite = gnuplot.add, gnuplot.add_block, gnuplot.is_finite
 local list_of, number, quoted = gnuplot.list_of, gnuplot.number, gnuplot.quoted
+local wrapped = gnuplot.wrapped
 
 local M = {}
 
@@ -89,10 +90,14 @@ local function add_number_format(script, panel, axis)
   add(script, "set format %s '%%.%dte%%T'", axis, digits)
 end
 
-local function add_axes(script, panel, where)
-  add(script, "set title %s", quoted(panel.title or ""))
-  add(script, "set xlabel %s", quoted(panel.xlabel or ""))
-  add(script, "set ylabel %s", quoted(panel.ylabel or ""))
+-- Part of a panel's width or height that texts along an axis can't use: margins.
+local MARGIN = 8
+
+local function add_axes(script, panel, where, size)
+  local across = math.max(10, size.columns - MARGIN)
+  add(script, "set title %s", wrapped(panel.title or "", across))
+  add(script, "set xlabel %s", wrapped(panel.xlabel or "", across))
+  add(script, "set ylabel %s", wrapped(panel.ylabel or "", math.max(10, size.rows - MARGIN)))
   add(script, "unset logscale")
   if panel.log then add(script, "set logscale %s", panel.log) end
   if not panel.legend:match("^[%w. ]+$") then
@@ -397,8 +402,10 @@ local ADD = { lines = add_lines, contour = add_contour, surface = add_surface,
 -- @tparam table script
 -- @tparam string where for messages
 -- @tparam table panel resolved options
-function M.add(script, where, panel)
-  add_axes(script, panel, where)
+-- @tparam {[string]=number} size how many characters fit the panel, along its width in
+-- columns and along its height in rows
+function M.add(script, where, panel, size)
+  add_axes(script, panel, where, size)
   add_labels(script, panel, where)
   ADD[panel.kind](script, panel, where)
   add(script, M.MISSING)

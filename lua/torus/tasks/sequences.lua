@@ -19,6 +19,9 @@ M.simulated_only = { noise = true, train_size = true, test_size = true }
 M.rules = {
   -- keep the first frame and each so many after it; dt is the time between those
   data_every = { type = "integer", min = 1 },
+  -- frames from the start of a sequence to that of the next, where a film, or sequences
+  -- of an array, are cut into overlapping ones
+  data_stride = { type = "integer", min = 1 },
   -- top, left, height and width in pixels; top and left count from 1
   data_crop = { type = "table" },
   -- means over squares of so many pixels' side become the pixels
@@ -37,7 +40,7 @@ M.rules = {
 }
 
 --- The names of these keys, which determine the data.
-M.keys = { "data_every", "data_crop", "data_shrink", "data_grey", "data_fit",
+M.keys = { "data_every", "data_stride", "data_crop", "data_shrink", "data_grey", "data_fit",
   "data_white" }
 
 --- The part of a configuration that a model is built from. Frames without their
@@ -72,6 +75,15 @@ end
 
 local function is_film(config)
   return config.data ~= nil and video.is_film(config.data)
+end
+
+--- Sets data_dt where no time was given for a film that says it.
+-- @tparam table config
+-- @tparam table given the values without defaults
+function M.complete_interval(config, given)
+  if not is_film(config) or given.dt or given.data_dt then return end
+  local interval = video.interval(config.data)
+  config.data_dt = interval and interval * (config.data_every or 1)
 end
 
 --- Options of torus.data.frames that a configuration has.

@@ -59,7 +59,8 @@ end
 -- print(background.without(source, torus.zeros(8, 8, 1)):rows({ 1 }):min())   -- at least 0.5
 function M.without(source, background)
   return setmetatable({ source = source, background = background, path = source.path,
-    shape = source.shape, description = source.description }, Without)
+    shape = source.shape, description = source.description,
+    interval = source.interval }, Without)
 end
 
 --- Frames as they were with their background, of those without.

@@ -42,6 +42,29 @@ local function read_ppm(pipe)
   return core.decode(bytes, "u1", false, "uint8", { height, width, 3 })
 end
 
+-- What the program says of the frames that `command` makes of a film.
+local function describing(path)
+  return "ffmpeg -nostdin -hide_banner -v info -protocol_whitelist file -i "
+    .. quoted("file:" .. path)
+    .. " -map 0:v:0 -vf fps=source_fps,showinfo -frames:v 1 -f null - 2>&1"
+end
+
+--- The time from one frame of a film to the next.
+-- @tparam string path
+-- @treturn ?number seconds; nil where the program is missing or can't say
+-- @usage
+-- ffmpeg = require "torus.data.films.ffmpeg"
+-- print(ffmpeg.interval("no_such_film.mp4"))   -- nil
+function M.interval(path)
+  local pipe = is_there() and io.popen(describing(path), "r")
+  if not pipe then return nil end
+  local said = pipe:read("a")
+  pipe:close()
+  local frames, seconds = said:match("frame_rate: *(%d+)/(%d+)")
+  frames, seconds = tonumber(frames), tonumber(seconds)
+  return frames and frames > 0 and seconds > 0 and seconds / frames or nil
+end
+
 local function first_line(path)
   local file = io.open(path, "r")
   local line = file and file:read("l")

@@ -110,6 +110,40 @@ local function films_in(folder)
     .. "of PNGs, GIFs, " .. table.concat(ffmpeg.ends, ", ") .. "), got none of them"
 end
 
+local INTERVAL = { camera = ffmpeg.interval }
+
+-- The time that every frame of a GIF is shown for, if it is the same for all.
+function INTERVAL.gif(path)
+  local _, delays = reading.read(path, { dtype = "uint8" })
+  if not delays then return nil end
+  for _, delay in ipairs(delays) do
+    if delay ~= delays[1] then return nil end
+  end
+  return delays[1] > 0 and delays[1] / 1000 or nil
+end
+
+--- The time from one frame to the next, of a film that says it: a GIF whose frames are
+-- shown for equal times, or what ffmpeg reads; of a folder's films, where it is the same
+-- for all.
+-- @tparam string path
+-- @treturn ?number seconds
+-- @usage
+-- recordings = require "torus.data.films.recordings"
+-- assert(torus.image.gif("noise.gif", torus.rand(5, 16, 24, 3), { delay_ms = 40 }))
+-- print(recordings.interval("noise.gif"))   -- 0.04
+function M.interval(path)
+  local format = M.format(path)
+  if format ~= "folder" then return format and INTERVAL[format](path) end
+  if reading.pictures(path) then return nil end
+  local common
+  for _, one in ipairs(films_in(path) or {}) do
+    local interval = M.interval(one)
+    if not interval or common and interval ~= common then return nil end
+    common = interval
+  end
+  return common
+end
+
 --- Reads a film, or all films of a folder.
 -- @tparam string path
 -- @tparam table o options of torus.data.films.geometry, complete

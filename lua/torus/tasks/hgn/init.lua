@@ -43,7 +43,8 @@ local MORE = {
   -- frames of a sequence of the data, where that is longer than the model's
   -- `frames`: every step sees a random window of each sequence
   data_frames = { type = "integer", min = 2 },
-  -- time between frames of the data, where the model counts another (its dt)
+  -- time between frames of the data, where the model counts another (its dt); by default
+  -- that of a film which says it
   data_dt = { type = "number" },
   batch = { default = 16, type = "integer", min = 1 },
   steps = { default = 10000, type = "integer", min = 0 },
@@ -185,10 +186,13 @@ function Task.adapt_preset(values, changes)
   return kept
 end
 
---- Fills in what is simulated where no data are given.
+--- Fills in what is simulated where no data are given, and the time between frames of
+-- a film that says it.
 -- @tparam table config
+-- @tparam table given the values without defaults
 -- @treturn ?string what is wrong with it
-function Task.complete(config)
+function Task.complete(config, given)
+  sequences.complete_interval(config, given)
   if not config.data then
     config.system = config.system or "mass_spring"
     config.data_seed = config.data_seed or 0

@@ -32,6 +32,11 @@ local MORE = options.joined(settings.rules, {
   horizon = { default = 5, type = "integer", min = 1, max = 10000 },
   integrator = { choices = schemes.names() },
   substeps = { default = 1, type = "integer", min = 1, max = 1000 },
+  -- rollouts begin in a window's first state, or where they fit all of its states best,
+  -- which is better where states are noisy
+  initial = { default = "observed", choices = { "observed", "fitted" } },
+  -- states from the start of a window to that of the next; windows overlap
+  stride = { default = 1, type = "integer", min = 1 },
 })
 
 Task.rules = training.rules(hnn.rules, MORE)
@@ -72,7 +77,7 @@ function Task.new(config, data)
   end
   local count = data.train.size
   if config.loss == "rollout" then
-    self.starts = rollouts.starts(data.train.sequence, config.horizon)
+    self.starts = rollouts.starts(data.train.sequence, config.horizon, config.stride)
     count = self.starts:size(1)
   end
   if config.batch > 0 then
@@ -93,7 +98,7 @@ local function rollout_loss(self, part, starts)
   local c = self.config
   local q, p = rollouts.windows(part.sequence, starts, c.horizon)
   return self.model:rollout_loss(q, p, { dt = self.data.dt, substeps = c.substeps,
-    method = c.integrator })
+    method = c.integrator, initial = c.initial })
 end
 
 --- @treturn table the points of a batch, or the starts of its windows

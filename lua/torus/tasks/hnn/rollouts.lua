@@ -4,14 +4,16 @@ local engine = require "torus.engine"
 
 local M = {}
 
---- Where windows of `horizon` steps can begin.
+--- Where windows of `horizon` steps begin.
 -- @tparam table sequence q, p (rows, d) and lengths
 -- @tparam integer horizon
+-- @tparam[opt=1] integer stride states from the start of a window to that of the next;
+-- those of fewer than horizon + 1 overlap
 -- @treturn ?tensor (windows) int64, rows; nil where no trajectory is that long
-function M.starts(sequence, horizon)
+function M.starts(sequence, horizon, stride)
   local rows, first = {}, 0
   for _, n in ipairs(sequence.lengths) do
-    for i = 1, n - horizon do rows[#rows + 1] = first + i end
+    for i = 1, n - horizon, stride or 1 do rows[#rows + 1] = first + i end
     first = first + n
   end
   return #rows > 0 and engine.tensor(rows, { dtype = "int64" }) or nil

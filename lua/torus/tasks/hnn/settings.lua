@@ -69,7 +69,7 @@ end
 local function complete_loss(config, given, rules)
   if config.loss == "derivatives" then
     config.batch = config.batch or 0
-    return refuse(given, rules, { "horizon", "integrator", "substeps" },
+    return refuse(given, rules, { "horizon", "integrator", "substeps", "initial", "stride" },
       "with loss=derivatives, only with loss=rollout")
   end
   config.batch = config.batch or BATCH_OF_ROLLOUTS

@@ -20,6 +20,10 @@ local MORE = options.joined(settings.rules, {
   points = { type = "integer", min = 3 },
   -- steps of the map that a loss compares; more than one averages noise
   horizon = { default = 1, type = "integer", min = 1, max = 10000 },
+  -- where these begin: in a window's first state, or where they fit all of its states best
+  initial = { default = "observed", choices = { "observed", "fitted" } },
+  -- states from the start of a window to that of the next; windows overlap
+  stride = { default = 1, type = "integer", min = 1 },
 })
 
 Task.rules = training.rules(sympnet.rules, MORE)
@@ -70,7 +74,7 @@ function Task.new(config, data)
   if config.normalise then
     self.model:normalise(data.train.sequence.q, data.train.sequence.p)
   end
-  self.starts = rollouts.starts(data.train.sequence, config.horizon)
+  self.starts = rollouts.starts(data.train.sequence, config.horizon, config.stride)
   if config.batch > 0 then
     local count = self.starts:size(1)
     self.order = Order.new { count = count, batch = math.min(config.batch, count),
@@ -86,8 +90,8 @@ function Task.new(config, data)
 end
 
 local function loss_on(self, part, starts)
-  return self.model:rollout_loss(rollouts.windows(part.sequence, starts,
-    self.config.horizon))
+  local q, p = rollouts.windows(part.sequence, starts, self.config.horizon)
+  return self.model:rollout_loss(q, p, { initial = self.config.initial })
 end
 
 --- @treturn table the starts of a batch's windows
