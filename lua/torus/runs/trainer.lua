@@ -17,6 +17,8 @@
 --     load_numbers(task, numbers)
 --     first_bad(task)           -> name of the first tensor that is not finite
 --     evaluate(task)            -> {[column]=number}, optional
+--     finish(task)              called after the last step, before its checkpoint, by
+--                               every process, optional
 --
 -- A run that was stopped, by any signal or crash, and is resumed ends with the
 -- same bits as one that was not.
@@ -248,6 +250,7 @@ local function advance(run)
     core.note_stop(stop)
     run.stop = true
   end
+  if run.step == run.steps and task.finish then task:finish() end
   if not is_due(run, run.save_every) then return true end
   message = disagreement(run)
   if message then return nil, message end

@@ -81,6 +81,11 @@ M.rules = {
   -- Initial logarithm of the posterior's variance. Noise as large as the
   -- prior's (0) drowns the signal of an untrained encoder.
   posterior_logvar = { default = 0, type = "number" },
+  -- What sampled sequences begin with: z ~ N(0, I), the prior of the training, as in
+  -- the paper; or a mixture of normal densities fitted to the posteriors of training
+  -- sequences at the end of the training, which a vector can have. Where the
+  -- posteriors leave gaps in the prior, its samples look like nothing that was seen.
+  prior = { default = "normal", choices = { "normal", "mixture" } },
 
   -- State: channels of q, and as many of p; of a vector phase space, channels
   -- of the map that the decoder begins with.
@@ -192,6 +197,18 @@ local function complete_latent(c)
   end
 end
 
+local function check_prior(c)
+  if c.prior == "normal" then return end
+  if c.latent ~= "vector" then
+    options.raise("hgn: prior: expected \"normal\" where latent is \"map\", got "
+      .. "\"mixture\"; latent = \"vector\" has few enough numbers for one")
+  end
+  if c.variant == "determ" then
+    options.raise("hgn: prior: expected \"normal\" where variant is \"determ\", "
+      .. "which has no samples, got \"mixture\"")
+  end
+end
+
 local function complete_method(c)
   c.method = c.method or (c.variant == "euler" and "euler" or "leapfrog")
   if c.hamiltonian == "joint" and not schemes.accepts_joint(schemes.of(c.method))
@@ -223,6 +240,7 @@ function M.resolve(config)
   frames.check_background("hgn", c.background, c.channels)
   complete_phase(c, config or {})
   complete_latent(c)
+  check_prior(c)
   complete_method(c)
   -- Encoder, f_psi and decoder, K and V.
   sizes.check("hgn", sizes.stack(c.channels * (c.context or c.frames), c.width, 16,

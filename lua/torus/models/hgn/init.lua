@@ -27,6 +27,7 @@ local engine = require "torus.engine"
 local friction = require "torus.models.parts.friction"
 local inspect = require "torus.models.hgn.inspect"
 local integrate = require "torus.integrate"
+local mixture = require "torus.models.parts.mixture"
 local networks = require "torus.models.hgn.networks"
 local objective = require "torus.models.hgn.objective"
 local refine = require "torus.models.hgn.refine"
@@ -78,6 +79,9 @@ function M.new(config, generator)
   local constants = networks.constants(c)
   if constants then self:register("constants", constants) end
   self:register("decoder", networks.decoder(c, generator))
+  if c.prior == "mixture" then
+    self:register("prior", mixture.new { dimension = c.z, dtype = c.dtype })
+  end
   return self
 end
 
@@ -335,7 +339,8 @@ end
 local FILM = { steps = {}, dt = {}, chunk = COUNT }
 local RECONSTRUCT = options.joined(FILM,
   { refine = { type = "integer", min = 0 } })
-local SAMPLE = options.joined(FILM, { generator = {} })
+local SAMPLE = options.joined(FILM, { generator = {},
+  prior = { choices = { "normal", "mixture" } } })
 
 -- The images along the motion from a state, and the trajectory.
 local function film(self, q, p, opts)
@@ -371,10 +376,45 @@ function HGN:reconstruct(frames, opts)
   end)
 end
 
---- New sequences: z ~ N(0, I), f_psi, rollout, decode.
+--- Fits the mixture that `sample` draws from, of a model with prior = "mixture", to
+-- the posteriors of sequences. Training does this at its end.
+-- @tparam tensor mean (count, 1, 1, z), as encode returns it
+-- @tparam tensor logvar the same shape
+-- @tparam[opt] generator generator torus's own by default
+-- @raise for a model without a mixture
+-- @usage
+-- model = torus.models.hgn { width = 8, frames = 4, latent = "vector", z = 2,
+--   prior = "mixture" }
+-- model:fit_prior(model:encode(torus.rand(40, 4, 32, 32, 3)))
+-- print(model.prior:is_fitted())   -- true
+function HGN:fit_prior(mean, logvar, generator)
+  if not self.prior then
+    options.raise("hgn:fit_prior: expected a model with prior = \"mixture\", got one "
+      .. "with prior = \"normal\"")
+  end
+  engine.no_grad(function()
+    local noise = engine.randn(mean.shape, { dtype = mean.dtype, generator = generator })
+    local z = mean + (logvar * 0.5):exp() * noise
+    self.prior:fit(z:reshape(z:size(1), -1), generator)
+  end)
+end
+
+-- z of new sequences.
+local function draw_latents(self, count, opts)
+  local prior = opts.prior or self.config.prior
+  if prior == "mixture" and self.prior and self.prior:is_fitted() then
+    return self.prior:sample(count, opts.generator):reshape(self:latent_shape(count))
+  end
+  return engine.randn(self:latent_shape(count),
+    { dtype = self.config.dtype, generator = opts.generator })
+end
+
+--- New sequences: z from the prior, f_psi, rollout, decode.
 -- @tparam integer count of sequences
 -- @tparam[opt] table opts
 -- @tparam[opt] generator opts.generator draws z; torus's own by default
+-- @tparam[opt] string opts.prior "normal" for z ~ N(0, I); the configuration's by
+-- default, whose mixture is N(0, I) as long as it is not fitted
 -- @tparam[opt] integer opts.steps as rollout's
 -- @tparam[opt] number opts.dt as rollout's
 -- @tparam[opt=16] integer opts.chunk images per call of the decoder
@@ -387,9 +427,7 @@ end
 function HGN:sample(count, opts)
   opts = options.resolve("hgn:sample", opts, SAMPLE)
   return engine.no_grad(function()
-    local z = engine.randn(self:latent_shape(count),
-      { dtype = self.config.dtype, generator = opts.generator })
-    local q, p = self:state_of(z)
+    local q, p = self:state_of(draw_latents(self, count, opts))
     return film(self, q, p, opts)
   end)
 end
@@ -417,7 +455,8 @@ signature.methods("HGN", HGN, {
   state_of = "z: tensor", to_first = "q: tensor, p: tensor",
   energy = "q: tensor, p: tensor", project = "q: tensor", decoder_map = "x: tensor",
   coordinates = "q: tensor", locate = "frames: tensor",
-  sample = "count: integer, opts?: table", latent_shape = "count: integer",
+  fit_prior = "mean: tensor, logvar: tensor", sample = "count: integer, opts?: table",
+  latent_shape = "count: integer",
   draws = "batch: integer, opts?: table",
   draws_part = "draws: table, first: integer, count: integer",
   decoder_gradients = "states: tensor, targets: tensor, weight: number, opts?: table",

@@ -104,14 +104,14 @@ local SMALL = options.joined(LEARNS, { width = 32, decode_frames = 4 })
 -- nats instead of 39 and 33, and equal reconstructions. With 12 numbers it was
 -- as with the map.
 Task.generative = { kl_weight = 6e-2, posterior_logvar = 0, latent = "vector",
-  z = 4 }
+  z = 4, prior = "mixture" }
 
 -- What a vector phase space learns with, in place of what a map does; found by
 -- experiments on the paper's noise-free frames.
 local VECTOR = { energy_gain = 1, kinetic = "quadratic", context = 11,
   train_size = 20000, steps = 4445, fit_steps = 45, teach_steps = 2000,
   chart = 32, energy_width = 32, flatten_steps = 2500, fit_size = 512,
-  fit_method = "gauss_newton", teach_from = "coordinates" }
+  fit_method = "gauss_newton", teach_from = "coordinates", prior = "mixture" }
 
 -- The same for motions that only Adam fits.
 local VECTOR_ADAM = options.joined(VECTOR, { steps = 7000, fit_steps = 2600,
@@ -180,8 +180,11 @@ function Task.adapt_preset(values, changes)
   if kept.background then
     kept.background = sequences.grey_of(kept.background, changes.channels)
   end
-  if (changes.variant or values.variant) == "no_fpsi" then
-    kept.z, kept.latent = nil, nil
+  local variant = changes.variant or values.variant
+  if variant == "no_fpsi" then kept.z, kept.latent = nil, nil end
+  if variant == "determ" or (changes.phase or kept.phase) ~= "vector"
+    and (changes.latent or kept.latent) ~= "vector" then
+    kept.prior = nil
   end
   return kept
 end
@@ -261,6 +264,8 @@ function Task.new(config, data)
     self.located = Located.new(config, data, self.model.config.dimension)
     if config.teach_from == "coordinates" then self.buffers = self.located:buffers() end
   end
+  self.buffers = self.buffers or {}
+  lists.extend(self.buffers, self.model:named_buffers())
   self.weights = {}
   for i, entry in ipairs(self.parameters) do self.weights[i] = entry[2] end
   self.optimiser = adam.new(self.weights, { lr = config.lr })
@@ -376,6 +381,28 @@ Task.step = training.step
 -- @tparam table numbers of the step
 function Task:after_update(numbers)
   if self.geco and numbers.mse then self.geco:update(numbers.mse) end
+end
+
+-- Training sequences whose posteriors the prior is fitted to, so many at a time.
+local PRIOR_SEQUENCES, PRIOR_BLOCK = 1024, 64
+
+--- After the last step the density that sampled sequences begin with is fitted, where
+-- the model has one.
+function Task:finish()
+  if not self.model.prior then return end
+  local means, logvars = {}, {}
+  engine.no_grad(function()
+    local count = math.min(PRIOR_SEQUENCES, self.data.train.size)
+    for first = 1, count, PRIOR_BLOCK do
+      local indices = lists.range(first, math.min(first + PRIOR_BLOCK - 1, count))
+      local frames = windows.first(self.data.train, indices,
+        self.model.config.context)
+      means[#means + 1], logvars[#logvars + 1] =
+        self.model:encode(frames:to(self.config.dtype))
+    end
+  end)
+  self.model:fit_prior(engine.cat(means), engine.cat(logvars),
+    engine.generator(self.config.seed))
 end
 
 --- All state other than weights and moments.

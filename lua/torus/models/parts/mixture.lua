@@ -1,0 +1,161 @@
+--- A mixture of normal densities, fitted to points by expectation maximisation: the
+-- density of the latents that a trained encoder infers, where the prior that it was
+-- trained with is not that (density estimation after training, Ghosh et al. 2020).
+--
+--     local mixture = Mixture.new { dimension = 2, components = 16 }
+--     mixture:fit(z, torus.generator(1))             -- z (count, 2)
+--     local more = mixture:sample(10)                -- (10, 2)
+--
+-- @module torus.models.parts.mixture
+local Module = require "torus.nn.module"
+local engine = require "torus.engine"
+local linalg = require "torus.linalg"
+local options = require "torus.options"
+local samples = require "torus.samples"
+
+--- A mixture; torus.models.parts.mixture makes it.
+-- @type Mixture
+local Mixture = Module.class("Mixture")
+
+local M = {}
+
+local RULES = {
+  -- Numbers of a point.
+  dimension = { required = true, type = "integer", min = 1 },
+  -- Normal densities.
+  components = { default = 16, type = "integer", min = 1, max = 1024 },
+  dtype = { default = "float32", choices = { "float32", "float64" } },
+}
+
+-- Rounds of the fit at most, and the gain of a point's log-density, in nats, below
+-- which it ends.
+local ROUNDS, GAIN = 200, 1e-5
+-- Added to every covariance, relative to the mean variance of all points.
+local RIDGE = 1e-6
+-- Points that a component needs for each of its dimensions.
+local POINTS = 4
+
+local LOG_2PI = math.log(2 * math.pi)
+
+--- A mixture that is not fitted: all weights are 0.
+-- @tparam table opts
+-- @tparam integer opts.dimension numbers of a point
+-- @tparam[opt=16] integer opts.components normal densities
+-- @tparam[opt="float32"] string opts.dtype
+-- @treturn Mixture with the buffers weights (components), means (components,
+-- dimension) and factors (components, dimension, dimension), the lower triangular
+-- roots of the covariances
+-- @usage
+-- local mixture = require "torus.models.parts.mixture"
+-- print(mixture.new({ dimension = 2 }):is_fitted())   -- false
+function M.new(opts)
+  local o = options.resolve("mixture", opts, RULES)
+  local self = Module.instance(Mixture, { dimension = o.dimension, dtype = o.dtype })
+  local function buffer(name, ...)
+    self:register_buffer(name, engine.zeros({ o.components, ... }, { dtype = o.dtype }))
+  end
+  buffer("weights")
+  buffer("means", o.dimension)
+  buffer("factors", o.dimension, o.dimension)
+  return self
+end
+
+--- Whether there are densities to draw from.
+-- @treturn boolean
+function Mixture:is_fitted() return self.weights:sum():item() > 0 end
+
+-- ln (w_k N(x; mean_k, L_k L_k')), (components, points).
+local function log_parts(x, weights, means, factors)
+  local d = x:size(2)
+  local gap = (x:unsqueeze(1) - means:unsqueeze(2)):transpose(2, 3)
+  local squares = linalg.solve_triangular(factors, gap:contiguous(), { upper = false })
+    :square():sum(2)
+  local eye = engine.eye(d, { dtype = x.dtype })
+  local log_root = (factors * eye):sum(3):log():sum(2)
+  return squares * -0.5 + (weights:log() - log_root - 0.5 * d * LOG_2PI):unsqueeze(2)
+end
+
+-- Means, covariances and weights by what each component is responsible for.
+local function maximise(x, shares, ridge)
+  local counts = shares:sum(2) + 1e-9
+  local means = shares:matmul(x) / counts:unsqueeze(2)
+  local gap = x:unsqueeze(1) - means:unsqueeze(2)
+  local covariance = (gap * shares:unsqueeze(3)):transpose(2, 3):matmul(gap)
+    / counts:unsqueeze(2):unsqueeze(3)
+  return counts / counts:sum(), means, linalg.cholesky(covariance + ridge)
+end
+
+local function check_points(self, name, x)
+  options.tensor("mixture:" .. name, "x", x, { "count", self.dimension })
+end
+
+--- Fits the densities to points, with as many components as there are points for:
+-- four for each component and dimension.
+-- @tparam tensor x (count, dimension)
+-- @tparam[opt] generator generator chooses the points that the means begin at
+-- @treturn number the mean log-density of a point, nats
+-- @raise for points of another dimension
+-- @usage
+-- local mixture = require "torus.models.parts.mixture"
+-- local two = mixture.new { dimension = 1, components = 2 }
+-- two:fit(torus.cat { torus.randn(500, 1) * 0.1 - 1, torus.randn(500, 1) * 0.1 + 1 })
+-- print(two.means:abs())   -- near 1 and 1
+function Mixture:fit(x, generator)
+  check_points(self, "fit", x)
+  local fitted
+  engine.no_grad(function()
+    x = x:detach():to("float64")
+    local count, d = table.unpack(x.shape)
+    local k = math.max(1, math.min(self.weights:size(1), count // (POINTS * d)))
+    local eye = engine.eye(d, { dtype = "float64" })
+    local centred = x - x:mean(1)
+    local covariance = centred:transpose():matmul(centred) / count
+    local ridge = eye * ((covariance * eye):sum():item() / d * RIDGE + 1e-30)
+    local means = x:index_select(1, engine.randperm(count, { generator = generator })
+      :narrow(1, 1, k))
+    local weights = engine.full({ k }, 1 / k, { dtype = "float64" })
+    local factors = linalg.cholesky(covariance * k ^ (-2 / d) + ridge)
+      :expand(k, d, d):contiguous()
+    for _ = 1, ROUNDS do
+      local parts = log_parts(x, weights, means, factors)
+      local total = parts:logsumexp(1)
+      local now = total:mean():item()
+      if fitted and now - fitted < GAIN then break end
+      fitted = now
+      weights, means, factors = maximise(x, (parts - total):exp(), ridge)
+    end
+    for name, value in pairs { weights = weights, means = means, factors = factors } do
+      self[name]:zero_()
+      self[name]:narrow(1, 1, k):copy_(value:to(self.dtype))
+    end
+  end)
+  return fitted
+end
+
+--- Random points.
+-- @tparam integer count
+-- @tparam[opt] generator generator torus's own by default
+-- @treturn tensor (count, dimension)
+-- @raise for a mixture that is not fitted
+function Mixture:sample(count, generator)
+  if not self:is_fitted() then options.raise("mixture:sample: it is not fitted") end
+  local index = samples.multinomial(self.weights, count, true, { generator = generator })
+  local noise = engine.randn({ count, self.dimension, 1 },
+    { dtype = self.dtype, generator = generator })
+  return self.means:index_select(1, index)
+    + self.factors:index_select(1, index):matmul(noise):squeeze(3)
+end
+
+--- The log-density of points.
+-- @tparam tensor x (count, dimension)
+-- @treturn tensor (count), nats
+-- @raise for a mixture that is not fitted, and for points of another dimension
+function Mixture:log_density(x)
+  check_points(self, "log_density", x)
+  if not self:is_fitted() then options.raise("mixture:log_density: it is not fitted") end
+  local k = self.weights:gt(0):sum():item()
+  return log_parts(x, self.weights:narrow(1, 1, k), self.means:narrow(1, 1, k),
+    self.factors:narrow(1, 1, k)):logsumexp(1)
+end
+
+return M
