@@ -1,5 +1,5 @@
 #!/bin/sh
-# Everything that data/results/README.md says of several processes, in its
+# Everything that data/results/processes.md says of several processes, in its
 # order; on a machine that does nothing else, about ten minutes. The parts on
 # two hosts need root (namespaces.sh).
 #
