@@ -114,6 +114,7 @@ local path = "runs/examples/posterior.png"
 local ok, message = torus.plot.figure { path = path, columns = 3, width = 1440,
   height = 480, panels = {
     { kind = "contour", levels = 10, title = "the posterior", xlabel = "q", ylabel = "p",
+      colour_label = "density",
       x = axis, y = axis, z = density:reshape(n, n), square = true },
     points("Hamiltonian Monte Carlo", some:index_select(1, every)),
     points("Neural Hamiltonian Flow", samples:narrow(1, 1, 4000)),

@@ -104,7 +104,9 @@ local function add_axes(script, panel, where, size)
     options.raise("%s: expected a position like \"top left\" as legend, got %q",
       where, panel.legend)
   end
-  add(script, "set key default\nset key %s", panel.legend)
+  -- A legend below touches the label of the axis otherwise.
+  add(script, "set key default\nset key %s%s", panel.legend,
+    panel.legend:find("below") and " height 1" or "")
   add(script, panel.square and "set size ratio -1" or "set size noratio")
   for _, axis in ipairs { "x", "y" } do
     local name = axis .. "range"
