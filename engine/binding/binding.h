@@ -31,6 +31,12 @@ int torus_raise(lua_State *L);
 __attribute__((format(printf, 2, 3))) int
 torus_raise_text(lua_State *L, const char *format, ...);
 
+/* For a script that the engine called back: keeps the error on top of the
+ * stack, whatever its type, and pops it. Fills the status, returns false. */
+bool torus_keep_raised(lua_State *L, torus_status *status);
+/* Raises the error that was kept. */
+int torus_raise_kept(lua_State *L);
+
 /* Pushes and returns what messages show of the value at index: `3`, `"abc"`,
  * `nil`, `tensor (3,4) float32`, `{1, 2}`, `a function`. */
 const char *torus_describe(lua_State *L, int index);

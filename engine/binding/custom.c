@@ -92,11 +92,7 @@ static bool custom_gradients(torus_scope *scope, const torus_call *call,
   int status = lua_pcall(L, 1, 0, 0);
   torus_set_recording(before);
   if (status == LUA_OK) return scope->status.code == TORUS_OK;
-  const char *message = lua_tostring(L, -1);
-  torus_status_fail(&scope->status, TORUS_ESCRIPT, "%s",
-                    message ? message : "custom: backward raised an error");
-  lua_pop(L, 1);
-  return false;
+  return torus_keep_raised(L, &scope->status);
 }
 
 static const torus_op custom_op = {.name = "custom",

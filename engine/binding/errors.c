@@ -65,6 +65,36 @@ int torus_raise_text(lua_State *L, const char *format, ...) {
   return torus_raise(L);
 }
 
+/* --- errors of scripts that the engine called back --- */
+
+/* Its user value is the error that is on its way through the engine: to set
+ * it takes no memory, so that nothing jumps over the engine's frames. */
+static const char kept;
+
+static void open_kept(lua_State *L) {
+  lua_newuserdatauv(L, 0, 1);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &kept);
+}
+
+bool torus_keep_raised(lua_State *L, torus_status *status) {
+  bool text = lua_type(L, -1) == LUA_TSTRING;
+  torus_status_fail(status, TORUS_ESCRIPT, "%s",
+                    text ? lua_tostring(L, -1) : luaL_typename(L, -1));
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &kept);
+  lua_insert(L, -2);
+  lua_setiuservalue(L, -2, 1);
+  lua_pop(L, 1);
+  return false;
+}
+
+int torus_raise_kept(lua_State *L) {
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &kept);
+  lua_getiuservalue(L, -1, 1);
+  lua_pushnil(L);
+  lua_setiuservalue(L, -3, 1);
+  return lua_error(L);
+}
+
 /* --- values in messages --- */
 
 #define SHOWN_ENTRIES 8
@@ -221,4 +251,5 @@ void torus_open_errors(lua_State *L) {
       {"is_released", is_released}, {"word_distance", word_distance},
       {"nearest", nearest},         {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
+  open_kept(L);
 }

@@ -25,8 +25,9 @@ static int report(lua_State *L, bool ok, const torus_status *status) {
 static const char *check_path(lua_State *L, int index, const char *operation) {
   const char *path = torus_check_string(L, index, operation, "the path");
   if (strlen(path) < lua_rawlen(L, index)) {
-    torus_raise_text(L, "%s: expected a path without a zero byte, got %s",
-                     operation, torus_describe(L, index));
+    torus_raise_text(
+        L, "%s: path: expected a path (a string without zero bytes), got %s",
+        operation, torus_describe(L, index));
   }
   return path;
 }

@@ -75,11 +75,7 @@ static bool lua_field(const torus_field *field, int64_t lanes,
   lua_pushvalue(L, c->function);
   lua_pushlightuserdata(L, c);
   if (lua_pcall(L, 1, 0, 0) == LUA_OK) return true;
-  const char *message = lua_tostring(L, -1);
-  torus_status_fail(status, TORUS_ESCRIPT, "%s",
-                    message ? message : "rk45: the field raised an error");
-  lua_pop(L, 1);
-  return false;
+  return torus_keep_raised(L, status);
 }
 
 /* --- rk45 --- */

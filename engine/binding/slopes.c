@@ -59,6 +59,14 @@ static int slope(lua_State *L) {
   return r.count;
 }
 
+/* version(x) -> how often its memory was written to; 0 of what is no live
+ * tensor */
+static int version(lua_State *L) {
+  torus_tensor *x = torus_to_tensor(L, 1);
+  lua_pushinteger(L, x ? x->storage->version : 0);
+  return 1;
+}
+
 /* --- motion --- */
 
 typedef struct motion {
@@ -91,6 +99,9 @@ static int advance(lua_State *L) {
 
 void torus_open_slopes(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"slope", slope}, {"advance", advance}, {NULL, NULL}};
+      {"slope", slope},
+      {"version", version},
+      {"advance", advance},
+      {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
 }

@@ -118,12 +118,13 @@ torus_tensor *torus_check_tensor(lua_State *L, int index,
 }
 
 static int raise_status(lua_State *L, const torus_status *status) {
+  if (status->code == TORUS_ESCRIPT) return torus_raise_kept(L);
   lua_pushstring(L, status->message);
   /* One that a finaliser sees is not for it: the script is told later. */
   if (status->code == TORUS_EINTERRUPTED && !in_finaliser(L)) {
     torus_end_interrupt(L);
   }
-  return status->code == TORUS_ESCRIPT ? lua_error(L) : torus_raise(L);
+  return torus_raise(L);
 }
 
 /* One try; the result, if any, goes to the box. Fills the status after an

@@ -202,7 +202,7 @@ end
 -- y, names = assert(torus.csv.load("swing.csv"))
 -- print(names[2], y[{ 2, 2 }]:item())   -- q  0.99 in float32
 function M.load(path, opts)
-  options.argument("csv.load", "path", path, { type = "string" })
+  options.argument("csv.load", "path", path, { type = "path" })
   local o = options.resolve("csv.load", opts, LOAD)
   check_delimiter("csv.load", o.delimiter)
   if o.missing ~= nil and type(o.missing) ~= "number" then
@@ -276,10 +276,10 @@ end
 -- @usage
 -- assert(torus.csv.save("table.csv", torus.rand(5, 2), { header = { "a", "b" } }))
 function M.save(path, x, opts)
-  options.argument("csv.save", "path", path, { type = "string" })
+  options.argument("csv.save", "path", path, { type = "path" })
   local o = options.resolve("csv.save", opts, SAVE)
   check_delimiter("csv.save", o.delimiter)
-  local is_tensor = debug.getmetatable(x) == core.metatable and not core.is_released(x)
+  local is_tensor = options.is_live(x)
   if not is_tensor or x:dim() ~= 1 and x:dim() ~= 2 then
     options.raise("csv.save: expected a tensor of shape (rows,columns) or (rows), got %s",
       options.show(x))

@@ -6,7 +6,7 @@ local options = require "torus.options"
 
 local M = {}
 
-local function is_alive(x) return engine.is_tensor(x) and not core.is_released(x) end
+local is_alive = options.is_live
 
 local function is_float(x)
   return is_alive(x) and x.dtype:find("^float") ~= nil

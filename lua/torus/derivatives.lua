@@ -29,7 +29,7 @@ local function variables(where, x)
   end
   local xs = {}
   for i, input in ipairs(list) do
-    if not engine.is_tensor(input) then
+    if not options.is_live(input) then
       options.raise("%s: expected a tensor as input %d, got %s", where, i,
         options.show(input))
     end
@@ -40,7 +40,7 @@ end
 
 local function result_of(where, f, xs)
   local y = f(table.unpack(xs))
-  if not engine.is_tensor(y) then
+  if not options.is_live(y) then
     options.raise("%s: expected a function that returns a tensor, got %s", where,
       options.show(y))
   end

@@ -41,14 +41,12 @@ local SPACE = {
   norm = LINE.norm,
 }
 
-local function is_tensor(x) return debug.getmetatable(x) == core.metatable end
-
 -- The tensors and the options of a call: (re, [im,] [n or options]).
 local function arguments(name, re, im, opts, rules)
-  if not is_tensor(re) then
+  if not options.is_live(re) then
     raise("%s: expected a tensor, got %s", name, options.show(re))
   end
-  if im ~= nil and not is_tensor(im) then
+  if im ~= nil and not options.is_live(im) then
     if opts ~= nil then
       raise("%s: expected a tensor of imaginary parts, got %s", name, options.show(im))
     end
@@ -294,7 +292,7 @@ end
 
 -- Element `from` of a dimension becomes the first one.
 local function rotated(name, x, dim, from_of)
-  if not is_tensor(x) then
+  if not options.is_live(x) then
     raise("%s: expected a tensor, got %s", name, options.show(x))
   end
   dim = options.argument(name, "dim", dim == nil and -1 or dim, { type = "integer" })

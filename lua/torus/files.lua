@@ -6,14 +6,6 @@ local lfs = require "lfs"
 
 local M = {}
 
--- The system reads a path up to its first zero byte, which may be another one.
-local function check_zero(operation, path)
-  if path:find("\0", 1, true) then
-    core.raise(("files.%s: path: expected one without a zero byte, got %s")
-      :format(operation, core.describe(path)))
-  end
-end
-
 -- The part of a system's message behind the path.
 local function reason(message) return (message:gsub("^.*: ", "")) end
 
@@ -37,7 +29,6 @@ end
 -- files = torus.files
 -- assert(files.make_folder("runs/mine"))
 function M.make_folder(path)
-  check_zero("make_folder", path)
   if path == "" then return nil, "cannot create a folder: its name is empty" end
   local so_far = path:sub(1, 1) == "/" and "/" or ""
   for name in path:gmatch("[^/]+") do
@@ -62,7 +53,6 @@ end
 -- files = torus.files
 -- print(files.exists("nothing.txt"))   -- false
 function M.exists(path)
-  check_zero("exists", path)
   return lfs.attributes(path, "mode") ~= nil
 end
 
@@ -75,7 +65,6 @@ end
 -- assert(files.write("note.txt", "hello"))
 -- print(assert(files.read("note.txt")))   -- hello
 function M.read(path)
-  check_zero("read", path)
   -- One such as /dev/zero never ends.
   local mode = lfs.attributes(path, "mode")
   if mode == "char device" or mode == "block device" then
@@ -124,8 +113,8 @@ function M.write(path, content)
 end
 
 signature.functions("files", M, {
-  make_folder = "path: string", exists = "path: string", read = "path: string",
-  write = "path: string, content: string|function",
+  make_folder = "path: path", exists = "path: path", read = "path: path",
+  write = "path: path, content: string|function",
   in_temporary = "where: string, f: function",
 })
 

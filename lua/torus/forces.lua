@@ -5,8 +5,8 @@
 -- its order, is undone by a step of -dt, and keeps volume, since F does not depend
 -- on p. Time advances with the drifts.
 -- @module torus.forces
-local core = require "torus.core"
 local engine = require "torus.engine"
+local hamiltonian = require "torus.hamiltonian"
 local options = require "torus.options"
 
 local M = {}
@@ -38,7 +38,7 @@ end
 -- print(pcall(forces.returned, "force", "push", torus.ones(2, 1)))
 function M.returned(name, value, q)
   local fits = type(value) == "number"
-  if engine.is_tensor(value) and not core.is_released(value) then
+  if options.is_live(value) then
     local behind = q:dim() - value:dim()
     fits = behind >= 0
     for i, size in ipairs(value.shape) do
@@ -71,7 +71,7 @@ function M.at(F, q, t)
   elseif t:numel() == 1 then
     t = t:to(q.dtype):reshape(shape)
   end
-  return M.returned("force", F(q, t), q)
+  return M.returned("force", hamiltonian.unchanged("force", F, q, t), q)
 end
 
 return M

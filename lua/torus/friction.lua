@@ -43,7 +43,7 @@ end
 -- print(friction.at(function(q) return q * q end, torus.ones(1, 1) * 3))   -- 9
 function M.at(D, q)
   if engine.is_tensor(D) or type(D) == "number" then return D end
-  return forces.returned("friction", D(q), q)
+  return forces.returned("friction", hamiltonian.unchanged("friction", D, q), q)
 end
 
 -- Whether x broadcasts against samples of p, to the same for all of them.

@@ -17,7 +17,7 @@ Separable.__name = "torus.separable"
 -- @param energy what it gave
 -- @tparam tensor x (batch, ...), what it was given
 function M.check_energy(where, name, energy, x)
-  local is_tensor = tensor.is_tensor(energy) and not core.is_released(energy)
+  local is_tensor = options.is_live(energy)
   if is_tensor and energy:dim() == 1 and energy:size(1) == x:size(1) then
     return
   end
@@ -28,6 +28,43 @@ function M.check_energy(where, name, energy, x)
 end
 
 local check_energy = M.check_energy
+
+local version = core.version
+
+local function refuse_written(where, x, position)
+  if core.is_released(x) then return end
+  options.raise("%s: expected a function that only reads its arguments, got one that writes "
+    .. "to argument %d, %s; x:copy() may be written to", where, position, options.show(x))
+end
+
+--- Calls a function of the caller's, which may not write to the tensors that it gets:
+-- they are a state of the solver, or what a derivative is taken at.
+-- @tparam string where name of the function, for the message
+-- @tparam function|Module f
+-- @tparam tensor a
+-- @param[opt] b a tensor, or a number
+-- @param[opt] c as b
+-- @return what it returns
+-- @usage
+-- hamiltonian = require "torus.hamiltonian"
+-- print(pcall(hamiltonian.unchanged, "example", function(q) q:zero_() end, torus.ones(1)))
+function M.unchanged(where, f, a, b, c)
+  local before_a, before_b, before_c = version(a), version(b), version(c)
+  local result
+  if b == nil then
+    result = f(a)
+  elseif c == nil then
+    result = f(a, b)
+  else
+    result = f(a, b, c)
+  end
+  if version(a) ~= before_a then refuse_written(where, a, 1) end
+  if b ~= nil and version(b) ~= before_b then refuse_written(where, b, 2) end
+  if c ~= nil and version(c) ~= before_c then refuse_written(where, c, 3) end
+  return result
+end
+
+local unchanged = M.unchanged
 
 function Separable:__call(q, p)
   local kinetic, potential = self.K(p), self.V(q)
@@ -142,7 +179,7 @@ end
 
 local function gradient_of(name, part, x, recording)
   local v = core.variable(x)
-  local energy = part(v)
+  local energy = unchanged(name, part, v)
   local g = core.slope(energy, recording, v)
   if not g then
     check_energy("Hamiltonian", name, energy, x)
@@ -164,7 +201,7 @@ end
 
 local function gradients_of(H, q, p, recording)
   local vq, vp = core.variable(q), core.variable(p)
-  local energy = H(vq, vp)
+  local energy = unchanged("H", H, vq, vp)
   local gq, gp = core.slope(energy, recording, vq, vp)
   if not gq and not gp then
     check_energy("Hamiltonian", "H", energy, q)

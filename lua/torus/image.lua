@@ -18,7 +18,7 @@ local M = { read = reading.read, read_folder = reading.read_folder,
 local shape_text, show = options.shape_text, options.show
 
 local function check_pixels(where, x, ndim, wanted)
-  local channels = engine.is_tensor(x) and x:dim() == ndim and x:size(ndim)
+  local channels = options.is_live(x) and x:dim() == ndim and x:size(ndim)
   local fits = channels == 3 or channels == 1
     or channels and ndim == 4 and channels >= 1 and channels <= 4
   if not fits then
@@ -67,7 +67,7 @@ end
 -- @raise when x is not an image
 -- @usage assert(torus.image.write("noise.png", torus.rand(32, 32, 3)))
 function M.write(path, x)
-  options.argument("image.write", "path", path, { type = "string" })
+  options.argument("image.write", "path", path, { type = "path" })
   check_pixels("image.write", x, 3, "an image (height, width, 3)")
   return core.write_png(path, to_bytes(x))
 end
@@ -88,7 +88,7 @@ function M.gif(path, film, opts)
     delay_ms = { default = 100, type = "integer", min = 10, max = 655350 },
     scale = { default = 1, type = "integer", min = 1, max = 64 },
   })
-  options.argument("image.gif", "path", path, { type = "string" })
+  options.argument("image.gif", "path", path, { type = "path" })
   check_pixels("image.gif", film, 4, "a film (frames, height, width, 1 to 4 channels)")
   return core.write_gif(path, to_bytes(M.upscale(in_colour(film), o.scale)), o.delay_ms)
 end
@@ -100,7 +100,7 @@ end
 -- @usage
 -- print(table.unpack(torus.image.upscale(torus.rand(8, 8, 3), 4).shape))   -- 32 32 3
 function M.upscale(x, factor)
-  if not engine.is_tensor(x) or x:dim() < 3 then
+  if not options.is_live(x) or x:dim() < 3 then
     options.raise("image.upscale: expected (..., height, width, channels), "
       .. "got %s", show(x))
   end

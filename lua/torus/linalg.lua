@@ -157,7 +157,7 @@ M.lstsq = ops.lstsq
 -- @usage
 -- print(table.unpack(torus.linalg.pinv(torus.randn(5, 3)).shape))   -- 3  5
 function M.pinv(A, rcond)
-  if debug.getmetatable(A) ~= core.metatable or A:dim() < 2 then
+  if not options.is_live(A) or A:dim() < 2 then
     options.raise("pinv: expected matrices, got %s", options.show(A))
   end
   return ops.lstsq(A, core.eye(A:size(-2), { dtype = A.dtype }), rcond)

@@ -5,6 +5,7 @@
 -- @module torus.lock
 local core = require "torus.core"
 local lfs = require "lfs"
+local options = require "torus.options"
 
 local M = {}
 
@@ -28,6 +29,7 @@ end
 -- @treturn ?string message
 -- @treturn ?boolean true where another process has locked it
 function M.take(path)
+  options.argument("lock.take", "path", path, { type = "path" })
   local lock = held[path]
   if not lock then
     local name = path .. "/.lock"

@@ -6,6 +6,7 @@
 -- @module torus.npy
 
 local core = require "torus.core"
+local options = require "torus.options"
 local signature = require "torus.signature"
 
 local M = {}
@@ -22,13 +23,6 @@ local dtypes = {
 
 local MAGIC = "\x93NUMPY"
 local MAX_HEADER = 1024 * 1024
-
-local function check_path(operation, path)
-  if type(path) ~= "string" then
-    core.raise(("%s: expected a string as the path, got %s")
-      :format(operation, core.describe(path)))
-  end
-end
 
 -- What a description says, or nil: the order of bytes matters to wide numbers alone.
 local function encoding_of(descr)
@@ -64,8 +58,7 @@ end
 -- @treturn[2] string what failed
 -- @usage assert(torus.npy.save("a.npy", torus.arange(4)))
 function M.save(path, x)
-  check_path("npy.save", path)
-  if debug.getmetatable(x) ~= core.metatable then
+  if not options.is_live(x) then
     core.raise("npy.save: expected a tensor, got " .. core.describe(x))
   end
   return core.write_file(path, { M.header(x.dtype, x.shape),
@@ -246,7 +239,6 @@ end
 -- info = assert(torus.npy.info("b.npy"))
 -- print(info.dtype, table.unpack(info.shape))   -- float32  2  3
 function M.info(path)
-  check_path("npy.load", path)
   local file, message = io.open(path, "rb")
   if not file then return nil, "npy.load: " .. message end
   local text, problem = read_header(function(n) return file:read(n) end)
@@ -292,6 +284,9 @@ function M.load(path)
   return x
 end
 
-signature.functions("npy", M, { header = "dtype: string, shape: {integer,...}" })
+signature.functions("npy", M, {
+  header = "dtype: string, shape: {integer,...}",
+  save = "path: path, x: any", info = "path: path", load = "path: path",
+})
 
 return M

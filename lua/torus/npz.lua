@@ -163,7 +163,7 @@ end
 -- arrays = assert(torus.npz.load("a.npz"))
 -- print(arrays.x)   -- [1., 2., 3.]
 function M.load(path)
-  options.argument("npz.load", "path", path, { type = "string" })
+  options.argument("npz.load", "path", path, { type = "path" })
   local bytes, message = files.read(path)
   if not bytes then return nil, "npz.load: " .. message end
   local arrays, problem = read_arrays(bytes)
@@ -205,7 +205,7 @@ local function check_arrays(arrays)
     if type(name) ~= "string" or #name > 60000 or name == "" then
       options.raise("npz.save: expected strings as names, got %s", options.show(name))
     end
-    if debug.getmetatable(x) ~= core.metatable or core.is_released(x) then
+    if not options.is_live(x) then
       options.raise("npz.save: expected a tensor for %s, got %s", options.show(name),
         options.show(x))
     end
@@ -228,7 +228,7 @@ end
 -- x, y = torus.rand(100, 2), torus.arange(100)
 -- assert(torus.npz.save("data.npz", { x = x, y = y }, { compress = true }))
 function M.save(path, arrays, opts)
-  options.argument("npz.save", "path", path, { type = "string" })
+  options.argument("npz.save", "path", path, { type = "path" })
   local o = options.resolve("npz.save", opts, { compress = { default = false,
     type = "boolean" } })
   local parts, list, offset = {}, {}, 0

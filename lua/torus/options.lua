@@ -32,11 +32,23 @@ function M.attempt(f, ...)
   return nil, text
 end
 
+--- Whether a value is a tensor that was not released.
+-- @param value anything
+-- @treturn boolean
+-- @usage
+-- options = require "torus.options"
+-- x = torus.ones(2)
+-- x:release()
+-- print(options.is_live(torus.ones(2)), options.is_live(x))   -- true  false
+function M.is_live(value)
+  return debug.getmetatable(value) == core.metatable and not core.is_released(value)
+end
+
 --- A shape as messages show it.
 -- @param x a tensor, or a shape
 -- @treturn string "(2,3)"; anything else as show has it
 function M.shape_text(x)
-  local shape = debug.getmetatable(x) == core.metatable and x.shape or x
+  local shape = M.is_live(x) and x.shape or x
   if type(shape) ~= "table" then return M.show(x) end
   for i = 1, #shape do
     local size = shape[i]
@@ -111,7 +123,13 @@ function M.unknown(noun, name, known)
     M.did_you_mean(name, known), table.concat(known, ", "))
 end
 
+-- The system reads a path up to its first zero byte, which may be another one.
+local function is_path(value)
+  return type(value) == "string" and not value:find("\0", 1, true)
+end
+
 local function matches(value, kind)
+  if kind == "path" then return is_path(value) end
   if kind == "integer" then return math.type(value) == "integer" end
   if kind == "number" then
     return type(value) == "number" and value == value
@@ -125,6 +143,28 @@ local function choices_text(choices)
   for i, choice in ipairs(choices) do shown[i] = show(choice) end
   return table.concat(shown, ", ")
 end
+
+--- A type as messages name it.
+-- @tparam string name as a rule has it
+-- @treturn string
+-- @usage
+-- options = require "torus.options"
+-- print(options.type_text "integer")   -- an integer
+function M.type_text(name)
+  if name == "path" then return "a path (a string without zero bytes)" end
+  return (name == "integer" and "an " or "a ") .. name
+end
+
+--- Whether a value is of a type.
+-- @function matches
+-- @param value anything
+-- @tparam string name as a rule has it
+-- @treturn boolean
+-- @usage
+-- options = require "torus.options"
+-- print(options.matches("runs/mine", "path"), options.matches("a\0b", "path"))
+-- -- true  false
+M.matches = matches
 
 --- What is wrong with a value, or nil.
 -- An integer given as a float (3.0) passes as an integer.
@@ -146,8 +186,7 @@ function M.check(value, rule)
       .. show(value) .. M.did_you_mean(value, rule.words)
   end
   if rule.type and not matches(value, rule.type) then
-    local article = rule.type == "integer" and "an " or "a "
-    return "expected " .. article .. rule.type .. ", got " .. show(value)
+    return "expected " .. M.type_text(rule.type) .. ", got " .. show(value)
   end
   if rule.choices then
     for _, choice in ipairs(rule.choices) do
@@ -200,8 +239,7 @@ end
 -- @tparam {integer|string,...} shape a string stands for any size, "..." at
 -- either end for any number of them: { "batch", 3 }, { "...", "inputs" }
 function M.tensor(where, name, value, shape)
-  local is_tensor = debug.getmetatable(value) == core.metatable
-    and not core.is_released(value)
+  local is_tensor = M.is_live(value)
   if is_tensor and fits_shape(value.shape, shape) then return end
   M.raise("%s: expected %s of shape %s, got %s", where, name,
     M.shape_text(shape),

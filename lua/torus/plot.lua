@@ -26,7 +26,7 @@ local M = {}
 M.program = "gnuplot"
 
 local FIGURE = {
-  path = { required = true, type = "string" },
+  path = { required = true, type = "path" },
   panels = { required = true, type = "table", items = panels.rules },
   columns = { type = "integer", min = 1 },
   widths = { type = "table" },

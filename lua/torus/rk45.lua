@@ -84,7 +84,7 @@ local function vector_field(H, tail, dtype, friction, force)
       local q = engine.variable(states:narrow(2, 1, d):to(dtype):reshape(shape))
       local p = engine.variable(
         states:narrow(2, d + 1, d):to(dtype):reshape(shape))
-      local energy = H(q, p)
+      local energy = hamiltonian.unchanged("rk45: H", H, q, p)
       hamiltonian.check_energy("rk45", "H", energy, q)
       if not energy.requires_grad then
         options.raise("rk45: H depends neither on q nor on p; an energy must "
@@ -100,17 +100,6 @@ local function vector_field(H, tail, dtype, friction, force)
         :detach():to("float64")
     end)
   end
-end
-
--- An error of H comes back as it was raised, not through the engine.
-local function guarded(field)
-  local raised
-  return function(states, times)
-    local ok, result = pcall(field, states, times)
-    if ok then return result end
-    raised = result
-    error(result, 0)
-  end, function() return raised end
 end
 
 --- The vector field of a Hamiltonian, for states().
@@ -151,15 +140,7 @@ function M.states(field, states, times, o)
   local settings = { rtol = o.rtol, atol = o.atol, first_step = o.first_step,
     max_step = o.max_step, max_steps = o.max_steps, every_sample = o.every_sample,
     record = o.record }
-  local out, taken, rejected, records
-  if type(field) == "function" then
-    local call, raised = guarded(field)
-    local ok, a, b, c, d = pcall(core.rk45, call, states, times, settings)
-    if not ok then error(raised() or a, 0) end
-    out, taken, rejected, records = a, b, c, d
-  else
-    out, taken, rejected, records = core.rk45(field, states, times, settings)
-  end
+  local out, taken, rejected, records = core.rk45(field, states, times, settings)
   return out, { steps = taken, rejected = rejected, records = records }
 end
 

@@ -5,8 +5,8 @@
 -- Two passages within one step remain unseen: max_step keeps steps short.
 -- @module torus.rk45_events
 local dense = require "torus.rk45_dense"
-local core = require "torus.core"
 local engine = require "torus.engine"
+local hamiltonian = require "torus.hamiltonian"
 local options = require "torus.options"
 
 local M = {}
@@ -43,9 +43,10 @@ end
 local function value(event, tail, states, times)
   local n, d = states:size(1), states:size(2) // 2
   local shape = { n, table.unpack(tail) }
-  local g = event.zero(states:narrow(2, 1, d):contiguous():reshape(shape),
+  local g = hamiltonian.unchanged("rk45: events: zero", event.zero,
+    states:narrow(2, 1, d):contiguous():reshape(shape),
     states:narrow(2, d + 1, d):contiguous():reshape(shape), times)
-  local is_tensor = engine.is_tensor(g) and not core.is_released(g)
+  local is_tensor = options.is_live(g)
   if not (is_tensor and g:dim() == 1 and g:size(1) == n) then
     options.raise("rk45: events: expected one number for each state from zero(q, p, "
       .. "t), shape (%d), got %s", n, options.show(g))

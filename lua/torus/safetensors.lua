@@ -10,6 +10,7 @@
 
 local core = require "torus.core"
 local json = require "dkjson"
+local options = require "torus.options"
 local read_json = require "torus.json"
 
 local M = {}
@@ -27,13 +28,6 @@ for name, code in pairs(encodings) do bytes_of[name] = tonumber(code:sub(2)) end
 
 -- The format's own bound on the header.
 local MAX_HEADER = 100 * 1024 * 1024
-
-local function check_path(operation, path)
-  if type(path) ~= "string" then
-    core.raise(("%s: expected a string as the path, got %s")
-      :format(operation, core.describe(path)))
-  end
-end
 
 local function sorted_keys(t)
   local keys = {}
@@ -125,7 +119,7 @@ end
 -- assert(torus.save("x.safetensors", { x = x }, { made_by = "an example" }))
 -- assert(torus.save("net.safetensors", torus.nn.Linear(2, 1)))
 function M.save(path, tensors, metadata)
-  check_path("save", path)
+  options.argument("save", "path", path, { type = "path" })
   check_table("tensors", tensors)
   if metadata then check_metadata(metadata) end
   tensors = tensors_of(tensors)
@@ -333,7 +327,7 @@ end
 -- assert(torus.load("net.safetensors", net))
 -- print(torus.load("missing.safetensors"))   -- nil, and why
 function M.load(path, into)
-  check_path("load", path)
+  options.argument("load", "path", path, { type = "path" })
   check_into(into)
   local file, message = io.open(path, "rb")
   if not file then return nil, "load: " .. message end

@@ -376,7 +376,7 @@ function M.choice(items, count, opts)
   local o = options.resolve("choice", opts, { replacement = { default = true, type = "boolean" },
     weights = {}, generator = {} })
   local n
-  if is_tensor(items) and not core.is_released(items) and items:dim() > 0 then
+  if options.is_live(items) and items:dim() > 0 then
     n = items:size(1)
   elseif type(items) == "table" and getmetatable(items) == nil then
     n = #items

@@ -70,6 +70,7 @@ end
 -- A value to write as the rows of a selection of this shape.
 local function as_rows(value, shape, rest)
   if not arguments.is_tensor(value) then return value end
+  check("index", value)
   local full, from = joined(shape, rest), value.shape
   local fits = #from <= #full
   for d = 1, fits and #from or 0 do
@@ -89,7 +90,7 @@ local function tensor_of(keys)
   for i, k in ipairs(keys) do
     plain[i] = k
     if arguments.is_tensor(k) then
-      if key or k:dim() ~= 1 then
+      if key or not options.is_live(k) or k:dim() ~= 1 then
         raise(("index: expected one tensor with one dimension in a list of indices, got %s")
           :format(key and "another one" or show(k)))
       end

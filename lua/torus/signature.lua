@@ -9,7 +9,6 @@
 -- table by names, `{T,U}` a list of exactly these; "|" lies between types of which
 -- one is enough. Misuse raises at the caller's line.
 -- @module torus.signature
-local core = require "torus.core"
 local options = require "torus.options"
 
 local M = {}
@@ -19,9 +18,7 @@ local show = options.show
 -- Each: whether a value is of the type, and how messages call such a value.
 local types = {
   any = { function() return true end, "anything" },
-  tensor = { function(x)
-    return debug.getmetatable(x) == core.metatable and not core.is_released(x)
-  end, "a tensor" },
+  tensor = { options.is_live, "a tensor" },
   number = { function(x) return type(x) == "number" end, "a number" },
   integer = { function(x)
     return type(x) == "number" and math.tointeger(x) ~= nil
@@ -29,6 +26,7 @@ local types = {
   generator = { function(x)
     return type(x) == "userdata" and show(x) == "a generator"
   end, "a generator" },
+  path = { function(x) return options.matches(x, "path") end, options.type_text "path" },
   ["function"] = { options.is_callable, "a function" },
 }
 for _, name in ipairs { "string", "boolean", "table" } do

@@ -355,6 +355,7 @@ end
 -- @treturn tensor bool
 -- @usage print(torus.tensor{0, 2}:eq(2):any():item())   -- true
 function M.any(x, dim, keepdim)
+  check("any", x)
   return ops.gt(ops.sum(ops.ne(x, 0), dim, keepdim), 0)
 end
 
@@ -365,6 +366,7 @@ end
 -- @treturn tensor bool
 -- @usage print(torus.tensor{0, 2}:ge(0):all():item())   -- true
 function M.all(x, dim, keepdim)
+  check("all", x)
   return ops.eq(ops.sum(ops.eq(x, 0), dim, keepdim), 0)
 end
 

@@ -333,13 +333,19 @@ end
 -- @tparam tensor x
 -- @treturn tensor
 -- @usage print(torus.ones(2, {dtype = "float64"}):float().dtype)   -- float32
-function M.float(x) return ops.to(x, "float32") end
+function M.float(x)
+  check("float", x)
+  return ops.to(x, "float32")
+end
 
 --- Converted to float64.
 -- @tparam tensor x
 -- @treturn tensor
 -- @usage print(torus.ones(2):double().dtype)   -- float64
-function M.double(x) return ops.to(x, "float64") end
+function M.double(x)
+  check("double", x)
+  return ops.to(x, "float64")
+end
 
 --- Zeros with the shape and dtype of another tensor.
 -- @function torus.zeros_like

@@ -445,15 +445,16 @@ end)
 
 describe("data of nothing", function()
   it("is an error at the caller's line", function()
-    raises("data.load: path: expected a string, got nil", function() data.load() end)
+    raises("data.load: path: expected a path (a string without zero bytes), got nil",
+      function() data.load() end)
     raises("data.simulate: expected a system or its name, got 5",
       function() data.simulate(5) end)
     local set = data.simulate("pendulum", { train = 1, test = 1 })
     raises("data.export: split: expected train or test of a data set, got 5",
       function() data.export("x.npy", 5) end)
-    raises("data.export: path: expected a string, got 5",
+    raises("data.export: path: expected a path (a string without zero bytes), got 5",
       function() data.export(5, set.train) end)
-    raises("data.save: path: expected a string, got nil",
+    raises("data.save: path: expected a path (a string without zero bytes), got nil",
       function() set:save() end)
     raises("hnn_data: expected a system or its name, got nil",
       function() data.hnn_data.make() end)

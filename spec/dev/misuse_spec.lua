@@ -1,7 +1,10 @@
 -- Misuse of the library's own objects and functions: one message at the caller's
 -- line, which names the function.
-local torus = require "torus"
+local core = require "torus.core"
+local exposed = require "spec.support.exposed"
+local pool = require "spec.attack.pool"
 local raises = require "spec.support.raises"
+local torus = require "torus"
 
 local VALUES = { "x", -1, 1.5, true, {}, print, torus.generator(1), torus.ones(2, 3) }
 
@@ -23,7 +26,68 @@ local function walk(name, f, object)
   end
 end
 
+-- Arguments of a function, of which number k (0: what a method is called on) was released.
+local function with_released(item, k, seed)
+  local draw, args, count = pool.generator(seed * 977 + k), {}, 0
+  local function add(value)
+    count = count + 1
+    args[count] = value
+  end
+  local gone = torus.ones(2, 3)
+  gone:release()
+  if item.name:find "^tensor:" then
+    add(k == 0 and gone or torus.ones(2, 3))
+  elseif item.name:find "^%w+:" then
+    add(item.object)
+  end
+  local position = 0
+  for _, p in ipairs(item.entry and item.entry.params or {}) do
+    if not p.name:find("%.") then
+      position = position + 1
+      if position == k then
+        add(gone)
+      elseif p.type == "tensor" then
+        add(torus.ones(2, 3))
+      else
+        add(pool.value(p.type, draw))
+      end
+    end
+  end
+  return args, count, k == 0 and item.name:find "^tensor:" or k > 0 and k <= position
+end
+
+-- What a message about a released tensor names instead of the function, or nil.
+local function wrong_name(item, message)
+  local text = message:match "^[^ ]+:%d+: (.*the tensor was released)$"
+  local name = text and text:match "^([%w_]+): "
+  local elsewhere = name and (core.methods[name] or core.ops[name] or name == "shape"
+    or name == "dtype" or name == "requires_grad" or name == "grad" or name == "index")
+  if elsewhere and name ~= item.name:match "[%w_]+$" then return item.name .. ": " .. text end
+end
+
 describe("misuse of", function()
+  it("released tensors names the function that was called", function()
+    local faults, count = {}, 0
+    for _, item in ipairs(exposed.all()) do
+      for seed = 1, 4 do
+        for k = 0, 4 do
+          local args, n, fits = with_released(item, k, seed)
+          local ok, message
+          if fits then ok, message = pcall(item.value, table.unpack(args, 1, n)) end
+          if ok == false then
+            count = count + 1
+            local fault = wrong_name(item, tostring(message))
+            if fault then faults[fault] = true end
+          end
+        end
+      end
+    end
+    local list = {}
+    for fault in pairs(faults) do list[#list + 1] = fault end
+    assert.same({}, list)
+    assert.is_true(count > 2000)
+  end)
+
   it("systems, modules, measures and targets names what came", function()
     local pendulum = torus.systems.pendulum
     local q = torus.ones({ 1, 1 }, { dtype = "float64" })

@@ -96,7 +96,8 @@ describe("csv.load", function()
   end)
 
   it("says what it expected", function()
-    raises("csv.load: path: expected a string, got nil", function() csv.load() end)
+    raises("csv.load: path: expected a path (a string without zero bytes), got nil",
+      function() csv.load() end)
     raises('csv.load: option "delimiter": expected one character such as ",", got ", "',
       function() csv.load("x", { delimiter = ", " }) end)
     raises('option "missing": expected a number', function() csv.load("x", { missing = "0" }) end)

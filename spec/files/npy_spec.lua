@@ -230,10 +230,12 @@ describe("npy.save and npy.load", function()
 
   it("raise on misuse", function()
     raises("npy.save: expected a tensor, got {1}", function() npy.save(path("x"), { 1 }) end)
-    raises("npy.save: expected a string as the path, got nil",
+    raises("npy.save: path: expected a path (a string without zero bytes), got nil",
       function() npy.save(nil, torus.zeros(1)) end)
-    raises("npy.load: expected a string as the path, got nil", function() npy.load() end)
-    raises("npy.load: expected a string as the path, got 3", function() npy.info(3) end)
+    raises("npy.load: path: expected a path (a string without zero bytes), got nil",
+      function() npy.load() end)
+    raises("npy.info: path: expected a path (a string without zero bytes), got 3",
+      function() npy.info(3) end)
     assert.is_nil(lfs.attributes(path("x")))
   end)
 end)

@@ -146,7 +146,8 @@ describe("an .npz archive", function()
     raises("npz.save: expected a table of tensors, got nil", function() npz.save(path) end)
     raises('npz.save: unknown option "compres", did you mean "compress"?',
       function() npz.save(path, {}, { compres = true }) end)
-    raises("npz.load: path: expected a string, got nil", function() npz.load() end)
+    raises("npz.load: path: expected a path (a string without zero bytes), got nil",
+      function() npz.load() end)
     local x, message = npz.load("/nonexistent/x.npz")
     assert.is_nil(x)
     assert.matches("/nonexistent/x.npz", message)

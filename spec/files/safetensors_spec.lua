@@ -318,7 +318,8 @@ end)
 describe("misuse of save and load", function()
   it("is raised", function()
     local x = torus.ones(2)
-    raises("save: expected a string as the path, got nil", function() torus.save(nil, {}) end)
+    raises("save: path: expected a path (a string without zero bytes), got nil",
+      function() torus.save(nil, {}) end)
     raises("save: expected a table of tensors, got nil", function() torus.save(path("m")) end)
     raises("save: expected a table of tensors, got tensor (",
       function() torus.save(path("m"), x) end)
@@ -338,10 +339,12 @@ describe("misuse of save and load", function()
     local gone = torus.ones(1)
     gone:release()
     raises("the tensor was released", function() torus.save(path("m"), { gone = gone }) end)
-    raises("write_file: expected a path without a zero byte, got \"",
+    raises("save: path: expected a path (a string without zero bytes), got \"",
       function() torus.save(path("m") .. "\0.old", { x = torus.ones(1) }) end)
-    raises("load: expected a string as the path", function() torus.load() end)
-    raises("load: expected a string as the path", function() torus.load {} end)
+    raises("load: path: expected a path (a string without zero bytes), got ",
+      function() torus.load() end)
+    raises("load: path: expected a path (a string without zero bytes), got ",
+      function() torus.load {} end)
     assert.is_nil(lfs.attributes(path("m")))
   end)
 end)

@@ -144,9 +144,9 @@ describe("torus.image", function()
     } do
       assert.error_matches(f, pattern)
     end
-    raises("image.write: path: expected a string, got nil",
+    raises("image.write: path: expected a path (a string without zero bytes), got nil",
       function() image.write(nil, film[1]) end)
-    raises("image.gif: path: expected a string, got 5",
+    raises("image.gif: path: expected a path (a string without zero bytes), got 5",
       function() image.gif(5, film) end)
     raises("image.text: text: expected a string, got 5",
       function() image.text(5) end)

@@ -145,7 +145,8 @@ describe("image.read", function()
   end)
 
   it("says what it expected", function()
-    raises("image.read: path: expected a string, got nil", function() image.read() end)
+    raises("image.read: path: expected a path (a string without zero bytes), got nil",
+      function() image.read() end)
     raises('image.read: unknown option "dtyp", did you mean "dtype"?',
       function() image.read("x.png", { dtyp = "uint8" }) end)
     raises('option "channels": expected one of 1, 3; got 2',

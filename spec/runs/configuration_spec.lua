@@ -94,13 +94,15 @@ describe("torus.runs.configuration", function()
     local runs = torus.runs
     raises('configuration: unknown model "x"', function() config.preset_names("x") end)
     raises("configuration: the changes: expected a table", function() config.make(nil, 5) end)
-    raises("runs.train: the folder: expected a string", function() runs.train() end)
+    raises("runs.train: the folder: expected a path (a string without zero bytes)",
+      function() runs.train() end)
     raises("runs.train: the configuration: expected a table",
       function() runs.train("x") end)
     raises('runs.train: unknown option "resmue"',
       function() runs.train("x", {}, { resmue = true }) end)
-    raises("runs.open: the folder: expected a string", function() runs.open() end)
-    raises("runs.read_configuration: the folder: expected a string",
+    raises("runs.open: the folder: expected a path (a string without zero bytes)",
+      function() runs.open() end)
+    raises("runs.read_configuration: the folder: expected a path (a string without zero bytes)",
       function() runs.read_configuration() end)
     assert.matches('unknown model "x"', select(2, config.parse_override("a=1", "x")))
   end)

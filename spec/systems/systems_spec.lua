@@ -180,6 +180,21 @@ describe("systems", function()
     assert.are.same({ 0, 6 }, three:sample({ count = 0 }).shape)
   end)
 
+  it("start from the same numbers in another system with the same seed", function()
+    local pendulum = torus.systems.pendulum
+    local wide = pendulum:with { constants = { l = 2 } }
+    local q, p = pendulum:sample { count = 30, seed = 5 }
+    local q2, p2 = wide:sample { count = 30, seed = 5 }
+    assert.equal(0, largest(q - q2) + largest(p - p2))
+    local other = wide:sample { count = 30, seed = 6 }
+    assert.is_true(largest(q - other) > 0.1)
+    -- r ~ U(1.3, 2.3) of a pendulum and U(0.1, 1) of a mass on a spring, by one u
+    local x, y = torus.systems.mass_spring:sample { count = 30, seed = 5 }
+    local u = (q * q + p * p):sqrt() - 1.3
+    local v = ((x * x + y * y):sqrt() - 0.1) / 0.9
+    assert.is_true(largest(u - v) < 1e-12)
+  end)
+
   it("have evenly spread initial states of which each is the same in any set", function()
     local pendulum = torus.systems.pendulum
     local q, p = pendulum:sample { count = 64, points = "sobol", seed = 3 }

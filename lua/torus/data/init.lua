@@ -54,7 +54,7 @@ local function drawing_of(o)
   return drawing
 end
 
-local A_PATH = { type = "string" }
+local A_PATH = { type = "path" }
 local PART = { choices = { "train", "test" } }
 local COUNT = { type = "integer", min = 1 }
 local STEPS = { type = "integer", min = 1, max = states.max_steps }
@@ -403,6 +403,7 @@ function M.open(source, opts)
     options.raise("data.open: source: expected a system, a folder or a file, got %s",
       options.show(source))
   end
+  options.argument("data.open", "source", source, A_PATH)
   -- A folder may have the name of a system.
   if video.is_film(source) and source:match("%.%w+$") then
     return M.frames(source, opts)

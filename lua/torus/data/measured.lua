@@ -360,7 +360,7 @@ end
 -- set = assert(torus.data.measured.open("swing.csv"))
 -- print(set.dt, set.train.size, set.test.size)   -- 0.1  79  18
 function M.open(path, opts)
-  options.argument("data.measured", "path", path, { type = "string" })
+  options.argument("data.measured", "path", path, { type = "path" })
   local o = options.resolve("data.measured", opts, RULES)
   local ok, set, message = pcall(engine.no_grad, open, path, o)
   if ok then return set, message end

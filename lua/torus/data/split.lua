@@ -15,7 +15,7 @@ local M = {}
 
 -- Places as a list, each within 1..size.
 local function list_of(indices, size)
-  if engine.is_tensor(indices) then
+  if options.is_live(indices) then
     if indices.dtype ~= "int64" or indices:dim() ~= 1 then
       options.raise("batch: indices: expected a tensor (n) int64, got a tensor "
         .. "%s %s", options.shape_text(indices), indices.dtype)

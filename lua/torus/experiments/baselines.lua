@@ -190,7 +190,7 @@ end
 
 local RUN = {
   scale = PLAN.scale, seeds = PLAN.seeds, only = PLAN.only,
-  out = { required = true, type = "string" },
+  out = { required = true, type = "path" },
   say = { default = print, type = "callable" },
 }
 

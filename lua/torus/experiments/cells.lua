@@ -21,7 +21,7 @@ local engine = require "torus.engine"
 local M = {}
 
 local RULES = {
-  out = { required = true, type = "string" },
+  out = { required = true, type = "path" },
   measure = { required = true, type = "callable" },
   changed = { default = function() end, type = "callable" },
   say = { default = print, type = "callable" },

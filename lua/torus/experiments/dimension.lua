@@ -73,9 +73,9 @@ end
 -- --- the trainings ------------------------------------------------------------
 
 local RULES = {
-  out = { required = true, type = "string" },
-  system = { type = "string" },
-  data = { type = "string" },
+  out = { required = true, type = "path" },
+  system = { type = "path" },
+  data = { type = "path" },
   frames = { type = "integer", min = 2 },
   most = { default = 4, type = "integer", min = 1 },
   steps = { default = 2000, type = "integer", min = 1 },

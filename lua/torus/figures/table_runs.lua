@@ -23,7 +23,7 @@ end
 M.systems, M.title = table1.systems, table1.title
 
 --- The option of a figure that names the folder.
-M.rule = { default = "runs/table1-quick", type = "string" }
+M.rule = { default = "runs/table1-quick", type = "path" }
 
 local function path_of(table_, row, system)
   return cells.path(table_, { name = row .. "-" .. system,

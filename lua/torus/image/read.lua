@@ -118,7 +118,7 @@ end
 -- print(table.unpack(x.shape))   -- 4  6  3
 -- print(torus.image.read("missing.png"))   -- nil, and why
 function M.read(path, opts)
-  options.argument("image.read", "path", path, { type = "string" })
+  options.argument("image.read", "path", path, { type = "path" })
   return read("image.read", path, options.resolve("image.read", opts, RULES))
 end
 
@@ -144,7 +144,7 @@ end
 -- end
 -- print(table.unpack(assert(torus.image.pictures("numbered"))))   -- 2.png  10.png
 function M.pictures(folder)
-  options.argument("image.pictures", "folder", folder, { type = "string" })
+  options.argument("image.pictures", "folder", folder, { type = "path" })
   local ok, iterator, state = pcall(lfs.dir, folder)
   if not ok then return nil, ("%s is not a folder that can be read"):format(folder) end
   local names, keys = {}, {}
@@ -181,7 +181,7 @@ end
 -- print(table.unpack(film.shape))   -- 3  4  4  3
 function M.read_folder(folder, opts)
   local where = "image.read_folder"
-  options.argument(where, "folder", folder, { type = "string" })
+  options.argument(where, "folder", folder, { type = "path" })
   local o = options.resolve(where, opts, RULES)
   local names, message = M.pictures(folder)
   if not names then return nil, ("%s: %s"):format(where, message) end

@@ -14,7 +14,7 @@ local function gradients_of(where, tensors)
   options.argument(where, "gradients", tensors, { type = "table" })
   local list = {}
   for i, x in ipairs(tensors) do
-    if not engine.is_tensor(x) then
+    if not options.is_live(x) then
       options.raise("%s: expected a tensor as gradient %d, got %s", where, i,
         options.show(x))
     end

@@ -4,7 +4,6 @@ local files = require "torus.files"
 local glyphs = require "torus.plot.glyphs"
 local image = require "torus.image"
 local options = require "torus.options"
-local engine = require "torus.engine"
 
 local M = {}
 
@@ -15,7 +14,7 @@ local M = {}
 -- @param values a list or a tensor
 -- @treturn {number,...}
 function M.list_of(where, values)
-  if engine.is_tensor(values) then values = values:detach():reshape(-1):totable() end
+  if options.is_live(values) then values = values:detach():reshape(-1):totable() end
   if type(values) ~= "table" then
     options.raise("%s: expected a list of numbers or a tensor, got %s", where,
       options.show(values))

@@ -157,8 +157,8 @@ end
 -- --- grids ------------------------------------------------------------------
 
 local function grid_of(panel, where)
-  local z = engine.is_tensor(panel.z) and panel.z:detach() or panel.z
-  if not engine.is_tensor(z) or z:dim() ~= 2 then
+  local z = options.is_live(panel.z) and panel.z:detach() or panel.z
+  if not options.is_live(z) or z:dim() ~= 2 then
     options.raise("%s: expected z as a tensor (y, x), got %s", where,
       options.show(panel.z))
   end
@@ -379,7 +379,7 @@ end
 -- The picture reaches gnuplot as a file, which is there while it runs.
 local function add_image(script, panel, where)
   local x = panel.image
-  if not engine.is_tensor(x) or x:dim() ~= 3 or x:size(3) ~= 3 then
+  if not options.is_live(x) or x:dim() ~= 3 or x:size(3) ~= 3 then
     options.raise("%s: expected image as a tensor (height, width, 3), got %s",
       where, options.show(x))
   end

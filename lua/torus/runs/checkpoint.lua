@@ -285,7 +285,7 @@ function M.restore_optimiser(checkpoint, optimiser, parameters)
 end
 
 signature.functions("checkpoint", M, {
-  save = "path: string, state: table", load = "path: string",
+  save = "path: path, state: table", load = "path: path",
   weights = "checkpoint: table",
   restore_optimiser = "checkpoint: table, optimiser: Optimiser, "
     .. "parameters: {{string,tensor},...}",

@@ -13,12 +13,12 @@ local tasks = require "torus.tasks"
 local M = {}
 
 local RULES = {
-  out = { type = "string" },
+  out = { type = "path" },
   count = { type = "integer", min = 1 },
   steps = { type = "integer", min = 1 },
   seed = { default = 1, type = "integer", min = 0 },
   format = { default = "npy", choices = { "npy", "csv" } },
-  points = { type = "string" },
+  points = { type = "path" },
   weights_only = { default = false, type = "boolean" },
 }
 

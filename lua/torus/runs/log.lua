@@ -135,8 +135,8 @@ function Log.read(path)
 end
 
 signature.methods("Log", Log, { row = "values: {[string]=number}" }, {
-  open = "path: string, columns: {string,...}, last_step: integer",
-  read = "path: string",
+  open = "path: path, columns: {string,...}, last_step: integer",
+  read = "path: path",
 })
 
 return Log

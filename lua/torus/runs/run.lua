@@ -12,7 +12,7 @@ local trainer = require "torus.runs.trainer"
 
 local M = {}
 
-local A_PATH = { type = "string" }
+local A_PATH = { type = "path" }
 
 local TRAIN = { resume = { type = "boolean" }, progress = { type = "table" },
   data = { type = "table" }, after_step = { type = "callable" } }
@@ -145,6 +145,7 @@ end
 -- @treturn ?boolean true
 -- @treturn ?string message
 function M.check_earlier(path, config)
+  options.argument("runs.check_earlier", "the folder", path, A_PATH)
   if not files.exists(path .. "/config.json") then return true end
   local text, message = files.read(path .. "/config.json")
   if not text then return nil, message end

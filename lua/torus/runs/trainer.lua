@@ -40,7 +40,7 @@ local engine = require "torus.engine"
 local M = {}
 
 local RULES = {
-  folder = { required = true, type = "string" },
+  folder = { required = true, type = "path" },
   task = { required = true, type = "table" },
   config = { required = true, type = "string" },
   steps = { required = true, type = "integer", min = 0 },

@@ -254,7 +254,7 @@ end
 
 signature.functions("systems", M, {
   find = "name: string", given = "name: string", get = "name: string",
-  of = "where: string, value: any", load = "path: string",
+  of = "where: string, value: any", load = "path: path",
   is_built_in = "name: string", define = "definition: table",
 })
 

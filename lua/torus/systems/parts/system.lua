@@ -85,7 +85,7 @@ end
 
 local function check_rows(o, name, x, ...)
   local want = { ... }
-  local same = engine.is_tensor(x) and x:dim() == #want
+  local same = options.is_live(x) and x:dim() == #want
   for i = 1, same and #want or 0 do same = same and x:size(i) == want[i] end
   if not same then
     complain(o, "%s: expected a tensor of shape (%s), got %s", name,
@@ -192,7 +192,7 @@ end
 -- --- physics --------------------------------------------------------------
 
 local function check_state(self, operation, name, x)
-  if not engine.is_tensor(x) or x:dim() ~= 2 or x:size(2) ~= self.dimension then
+  if not options.is_live(x) or x:dim() ~= 2 or x:size(2) ~= self.dimension then
     complain(self, "%s: expected %s as a tensor of shape (batch, %d), got %s",
       operation, name, self.dimension, shape_text(x))
   end
@@ -212,7 +212,7 @@ function System:constants_of(own)
     complain(self, "constants: expected none, as no constant varies, got %s",
       shape_text(own))
   end
-  if not engine.is_tensor(own) or own:dim() ~= 2
+  if not options.is_live(own) or own:dim() ~= 2
     or own:size(2) ~= #self.varying then
     complain(self, "constants: expected a tensor of shape (rows, %d), %s, got %s",
       #self.varying, table.concat(self.varying, ", "), shape_text(own))
@@ -495,7 +495,7 @@ function System:render(q, opts)
     complain(o, "render: its definition has no positions(q, constants), which "
       .. "drawing needs")
   end
-  local shape = engine.is_tensor(q) and q.shape or {}
+  local shape = options.is_live(q) and q.shape or {}
   if shape[#shape] ~= self.dimension then
     complain(o, "render: expected q of shape (..., %d), got %s",
       self.dimension, shape_text(q))

@@ -28,9 +28,9 @@ Task.__index = Task
 local MORE = {
   model = { default = "hgn", choices = { "hgn" } },
   -- what is simulated, or the Lua file of the system of `data`
-  system = { type = "string" },
+  system = { type = "path" },
   -- a folder of trajectories, or films (torus.data.frames), instead of a simulation
-  data = { type = "string" },
+  data = { type = "path" },
   -- frames at the end of every sequence of a film that training does not see;
   -- rollouts are compared with them
   held_back = { type = "integer", min = 1 },

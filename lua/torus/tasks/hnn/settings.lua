@@ -14,10 +14,10 @@ local M = {}
 -- are missing here follow from the system: torus.data.hnn_data.recipe.
 M.rules = {
   -- without data by default mass_spring
-  system = { type = "string" },
+  system = { type = "path" },
   -- a file of states of one's own, instead of the system's: torus.data.measured;
   -- with a system, whose they are, the report compares with its motion
-  data = { type = "string" },
+  data = { type = "path" },
   -- time between these states, unless the file has it
   dt = { type = "number", above = 0 },
   -- by default the run's seed

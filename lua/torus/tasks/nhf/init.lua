@@ -22,10 +22,10 @@ local MORE = {
   target = { default = "mixture", choices = { "system", table.unpack(targets.names) } },
   -- instead of it the positions of a system in a bath, whose density is
   -- exp(-V / temperature); there are no samples, so the objective is "reverse"
-  system = { type = "string" },
+  system = { type = "path" },
   temperature = { default = 1, type = "number", above = 0 },
   -- a .npy file of samples, instead of target
-  data = { type = "string" },
+  data = { type = "path" },
   -- share of these samples that is held out, drawn with a seed; by default 0.2
   -- and 0
   test_share = { type = "number", above = 0, max = 0.9 },

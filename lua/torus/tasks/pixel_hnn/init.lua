@@ -24,9 +24,9 @@ local MORE = {
   model = { default = "pixel_hnn", choices = { "pixel_hnn" } },
   -- what is simulated, by default restricted_pendulum, or the Lua file of the
   -- system of `data`
-  system = { type = "string" },
+  system = { type = "path" },
   -- a folder of trajectories, or films (torus.data.frames), instead of a simulation
-  data = { type = "string" },
+  data = { type = "path" },
   -- by default the dimension of the system's phase space
   latent = { type = "integer", min = 2 },
   -- whether frames are relative to their mean image
