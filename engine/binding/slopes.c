@@ -98,10 +98,9 @@ static int advance(lua_State *L) {
 }
 
 void torus_open_slopes(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"slope", slope},
-      {"version", version},
-      {"advance", advance},
-      {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"slope", slope},
+                                       {"version", version},
+                                       {"advance", advance},
+                                       {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
 }

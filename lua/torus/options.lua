@@ -113,6 +113,20 @@ function M.did_you_mean(name, known)
   return near and string.format(", did you mean %q?", near) or ""
 end
 
+-- Of many names the first ones: a message is one line.
+local LISTED = 400
+
+local function listed(known)
+  local length = 0
+  for i, name in ipairs(known) do
+    length = length + #name + 2
+    if length > LISTED then
+      return ("%s, ... and %d more"):format(table.concat(known, ", ", 1, i - 1), #known - i + 1)
+    end
+  end
+  return table.concat(known, ", ")
+end
+
 --- The message about a name that is not known.
 -- @tparam string noun what it names: "option", "preset"
 -- @param name what was given
@@ -120,7 +134,7 @@ end
 -- @treturn string `unknown option "dtt", did you mean "dt"? (known: ...)`
 function M.unknown(noun, name, known)
   return string.format("unknown %s %s%s (known: %s)", noun, M.show(name),
-    M.did_you_mean(name, known), table.concat(known, ", "))
+    M.did_you_mean(name, known), listed(known))
 end
 
 -- The system reads a path up to its first zero byte, which may be another one.

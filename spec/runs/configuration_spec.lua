@@ -71,6 +71,14 @@ describe("torus.runs.configuration", function()
     fails("background=0.3,0.3,1e999", "background: expected numbers")
   end)
 
+  it("names the key that is meant, and not all there are", function()
+    local made, message = config.make(nil, { model = "hgn", energy_widht = 5 })
+    assert.is_nil(made)
+    assert.matches('unknown option "energy_widht", did you mean "energy_width"%? '
+      .. "%(known: anchor, .*, %.%.%. and %d+ more%)$", message)
+    assert.is_true(#message < 600)
+  end)
+
   it("writes and reads itself exactly", function()
     local c = assert(config.make("small", { dt = 1 / 3, lr = 0.1 + 0.2 }))
     local text = config.encode(c)
