@@ -7,6 +7,7 @@
 
 #include <signal.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 static bool write_text(const char *path, const char *text, torus_status *s) {
   /* Two parts, to see that they are joined. */
@@ -98,6 +99,22 @@ TEST(refuses_links_in_a_circle) {
   CHECK(strstr(s.message, "levels of symbolic links"), "%s", s.message);
 }
 
+/* Links in the way of every name that a temporary file can get. */
+TEST(follows_no_link_at_a_temporary_name) {
+  torus_status s;
+  const char *path = temporary_path("wanted"), *victim = temporary_path("kept");
+  CHECK(write_text(victim, "as it was", &s), "%s", s.message);
+  char link[4096];
+  for (int n = 0; n < 20; n++) {
+    snprintf(link, sizeof link, "%s.tmp-%ld-%d", path, (long)getpid(), n);
+    CHECK(symlink(victim, link) == 0, "no link");
+  }
+  CHECK(write_text(path, "text", &s), "%s", s.message);
+  CHECK(holds(path, "text"), "other content");
+  CHECK(holds(victim, "as it was"), "written through a link");
+  CHECK(is_link(link), "the link is gone");
+}
+
 /* A limit on the file size stands for a full disk: write(2) fails midway. */
 TEST(keeps_the_old_file_when_the_disk_is_full) {
   torus_status s;
@@ -184,6 +201,7 @@ int main(void) {
   RUN(follows_symbolic_links);
   RUN(follows_links_to_what_is_not_there_yet);
   RUN(refuses_links_in_a_circle);
+  RUN(follows_no_link_at_a_temporary_name);
   RUN(keeps_the_old_file_when_the_disk_is_full);
   RUN(names_a_missing_directory);
   RUN(refuses_a_directory);
