@@ -139,8 +139,8 @@ end
 -- @param H anything
 function M.check(where, H)
   if not options.is_callable(H) then
-    options.raise("%s: expected a function, a module or "
-      .. "torus.separable(K, V) as H, got %s", where, options.show(H))
+    options.raise("%s: expected a function, a module, a system (torus.systems) "
+      .. "or torus.separable(K, V) as H, got %s", where, options.show(H))
   end
 end
 

@@ -233,6 +233,10 @@ end
 --   method = "gauss4", steps = 100, every = 10 }
 -- print(table.unpack(trajectory.p.shape))        -- 11  2  1
 function M.integrate(opts)
+  if type(opts) == "table" and opts.method == "rk45" then
+    options.raise("integrate: method: expected steps of a given dt, got \"rk45\", which "
+      .. "chooses its own: torus.rk45 { H =, q =, p =, times = }")
+  end
   local o = options.resolve("integrate", opts, RULES)
   hamiltonian.check_state("integrate", o.q, o.p)
   check_step(o.dt)

@@ -273,6 +273,12 @@ describe("torus.integrate", function()
           return (q:detach() * 2):sum(2)
         end) })
     end)
+    it("the adaptive method, which is another function", function()
+      raises('integrate: method: expected steps of a given dt, got "rk45", which chooses its '
+        .. "own: torus.rk45 {", function()
+        torus.integrate { H = joint, q = leaf(1), p = leaf(0), method = "rk45" }
+      end)
+    end)
     it("at the caller's line", function()
       local ok, message = pcall(function()
         torus.integrate { H = joint, q = leaf(1), p = leaf(0) }
@@ -286,8 +292,8 @@ end)
 describe("torus.field", function()
   it("refuses what it does not know", function()
     local x = torus.zeros({ 2, 3 }, f64)
-    raises("field: expected a function, a module or torus.separable(K, V) as "
-      .. "H, got 5", function() torus.field(5, x, x) end)
+    raises("field: expected a function, a module, a system (torus.systems) or "
+      .. "torus.separable(K, V) as H, got 5", function() torus.field(5, x, x) end)
     raises("field: q and p differ: (2,3) float64 and (2,4) float64", function()
       torus.field(PENDULUM.H, x, torus.zeros({ 2, 4 }, f64))
     end)

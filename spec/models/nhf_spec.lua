@@ -18,7 +18,13 @@ local function largest(x) return x:abs():max():item() end
 local function small(changes)
   local config = { flows = 3, width = 12, dtype = "float64", energy_gain = 4 }
   for key, value in pairs(changes or {}) do config[key] = value end
-  return nhf(config, torus.generator(1))
+  local model = nhf(config, torus.generator(1))
+  for i, flow in ipairs(model.flow) do
+    if flow.squeeze then
+      torus.no_grad(function() flow.squeeze:fill_(0.3 * i):narrow(1, 1, 1):fill_(-0.4) end)
+    end
+  end
+  return model
 end
 
 local function normal(shape, seed)
@@ -86,17 +92,35 @@ end)
 
 describe("the flow of nhf", function()
   it("is undone by -dt in the reverse order", function()
-    local model = small()
-    local q, p = normal({ 200, 2 }, 3), normal({ 200, 2 }, 4)
-    local a, b = model:transport(q, p)
-    assert.is_true(largest(a - q) > 0.5)
-    local c, d = model:transport(a, b, { inverse = true })
-    assert.is_true(largest(c - q) < 1e-10 and largest(d - p) < 1e-10)
+    for _, squeeze in ipairs { false, true } do
+      local model = small { squeeze = squeeze }
+      local q, p = normal({ 200, 2 }, 3), normal({ 200, 2 }, 4)
+      local a, b = model:transport(q, p)
+      assert.is_true(largest(a - q) > 0.5)
+      local c, d = model:transport(a, b, { inverse = true })
+      assert.is_true(largest(c - q) < 1e-10 and largest(d - p) < 1e-10)
+    end
+  end)
+
+  it("ends with that of s . q p where it squeezes", function()
+    local plain, model = small(), small { squeeze = true }
+    local q, p = normal({ 20, 2 }, 3), normal({ 20, 2 }, 4)
+    for i, flow in ipairs(model.flow) do
+      local a, b = q, p
+      local end_ = plain.flow[i](a, b, { leaps = 2, dt = 0.25 })
+      local s = flow.squeeze:detach()
+      local exact = torus.rk45 { H = function(x, y) return (x * y * s):sum(2) end,
+        q = end_.q[3], p = end_.p[3], times = { 0, 1 }, rtol = 1e-12, atol = 1e-13 }
+      local got = flow(a, b, { leaps = 2, dt = 0.25 })
+      assert.is_true(largest(got.q[3] - exact.q[2]) < 1e-9)
+      assert.is_true(largest(got.p[3] - exact.p[2]) < 1e-9)
+    end
   end)
 
   it("keeps volume: |det J| = 1 by differentiation", function()
-    for _, fused in ipairs { true, false } do
-      local model = small { flows = 2 }
+    for _, case in ipairs { { true }, { false }, { true, true } } do
+      local fused, squeeze = table.unpack(case)
+      local model = small { flows = 2, squeeze = squeeze }
       local start = normal({ 1, 4 }, 5)
       local leaf = torus.tensor(start:totable(),
         { dtype = "float64", requires_grad = true })

@@ -49,6 +49,9 @@ M.rules = {
   couplings = { default = 4, type = "integer", min = 1, max = 64 },
   -- Factor of the Hamiltonians' initial weights.
   energy_gain = { default = 1, type = "number", above = 0 },
+  -- Whether each flow ends with that of s . q p over a unit of time, for learned s (d):
+  -- q e^s and p e^-s.
+  squeeze = { default = false, type = "boolean" },
   -- Of the parameters and of all that is computed.
   dtype = { default = "float32", choices = { "float32", "float64" } },
 }
@@ -63,12 +66,20 @@ local function new_flow(c, energy)
   self:register("V", energy())
   self.hamiltonian = hamiltonian.separable(self.K, self.V)
   initialise.scale_weights(self, c.energy_gain)
+  if c.squeeze then
+    self:register("squeeze", engine.zeros({ c.dimension }, { dtype = c.dtype,
+      requires_grad = true }))
+  end
   return self
 end
 
 function Flow:forward(q, p, o)
-  return integrate { H = self.hamiltonian, q = q, p = p, dt = o.dt,
+  local factor = self.squeeze and self.squeeze:exp()
+  if factor and o.dt < 0 then q, p = q / factor, p * factor end
+  local trajectory = integrate { H = self.hamiltonian, q = q, p = p, dt = o.dt,
     steps = o.leaps, fused = o.fused }
+  if not factor or o.dt < 0 then return trajectory end
+  return { q = trajectory.q * factor, p = trajectory.p / factor }
 end
 
 -- --- the model --------------------------------------------------------------------
@@ -93,6 +104,9 @@ local NHF = Module.class("NHF")
 -- @tparam[opt=4] integer config.couplings of the "flow"
 -- @tparam[opt=1] number config.energy_gain factor of the Hamiltonians' initial
 -- weights
+-- @tparam[opt=false] boolean config.squeeze each flow ends with that of s . q p over a
+-- unit of time, for learned s (d), which is exact: q e^s and p e^-s. Leapfrog steps then
+-- need not learn how wide the data are
 -- @tparam[opt="float32"] string config.dtype or "float64"
 -- @tparam[opt] generator generator draws the initial weights
 -- @treturn Module

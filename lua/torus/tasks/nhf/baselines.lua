@@ -14,7 +14,7 @@ M.scales = {
 }
 
 -- The preset of each scale, and how much longer it trains than `small`.
-local PRESETS = { quick = { "small", 1 }, full = { "long", 4 }, fine = { "fine", 4 } }
+local PRESETS = { quick = { "small", 1 }, full = { "long", 4 }, fine = { "fine", 1 } }
 
 -- name, label, changes, cost of `small` in seconds
 local TARGETS = {
