@@ -6,7 +6,7 @@ local stages = require "torus.tasks.hgn.stages"
 
 local CHANGES = { model = "hgn", system = "mass_spring", phase = "vector",
   dimension = 1, noise = 0, width = 4, state = 2, resolution = 16, frames = 5,
-  context = 3, chart = 4,
+  context = 3, windows = 3, chart = 4,
   kinetic = "quadratic", flatten_steps = 3, train_size = 8, test_size = 4, batch = 4,
   steps = 9, fit_steps = 3, teach_steps = 3, fit_size = 6, fit_batch = 4,
   save_every = 1, log_every = 1, evaluate_every = 9 }

@@ -39,6 +39,11 @@ M.rules = {
   context_start = { default = "random", choices = { "random", "ends" } },
   -- Which of these frames, from 1, the state of the posterior belongs to.
   anchor = { default = 1, type = "integer", min = 1, max = 10000 },
+  -- Where more frames are given than the encoder sees: from how many windows of
+  -- `context` frames, at equal distances, the state of a vector phase space is
+  -- inferred, as that whose trajectory passes nearest to the states of all of
+  -- them (torus.models.hgn.windows); 1 for the first window alone.
+  windows = { default = 1, type = "integer", min = 1, max = 10000 },
   -- Time between two frames, of either sign.
   dt = { default = 0.125, type = "number" },
   -- One number in [0, 1] per channel: the encoder sees a frame's difference
@@ -152,6 +157,10 @@ local function complete_phase(c, given)
     c.latent, c.dimension = "vector", c.dimension or 1
     c.energy_width = c.energy_width or 64
     return
+  end
+  if c.windows > 1 then
+    options.raise("hgn: windows: expected 1 where phase is \"map\", got %d",
+      c.windows)
   end
   local dense_only = { "dimension", "energy_width" }
   for _, key in ipairs(dense_only) do

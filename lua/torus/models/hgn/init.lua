@@ -34,6 +34,7 @@ local refine = require "torus.models.hgn.refine"
 local options = require "torus.options"
 local sides = require("torus.models.parts.frames").sides
 local signature = require "torus.signature"
+local windows = require "torus.models.hgn.windows"
 
 local M = {}
 
@@ -82,6 +83,7 @@ function M.new(config, generator)
   if c.prior == "mixture" then
     self:register("prior", mixture.new { dimension = c.z, dtype = c.dtype })
   end
+  windows.register(self)
   return self
 end
 
@@ -146,8 +148,10 @@ end
 --- The state at a frame of a sequence, from the mean of the posterior.
 -- @tparam tensor frames (batch, frames, height, width, channels), at least as
 -- many as the encoder sees
--- @tparam[opt=1] integer first index of the first frame that the encoder sees,
--- to which the state belongs
+-- @tparam[opt] integer first index of the first frame that the encoder sees,
+-- to which the state belongs. By default the state is that at the first frame, from
+-- as many windows as the configuration has `windows`; of more than one no gradient
+-- is recorded
 -- @treturn tensor q (batch, size, size, state)
 -- @treturn tensor p, the same shape
 -- @usage
@@ -155,6 +159,9 @@ end
 -- q, p = model:infer(torus.rand(2, 4, 32, 32, 3))
 -- print(table.unpack(q.shape))   -- 2 4 4 16, as of p
 function HGN:infer(frames, first)
+  if not first and self.config.windows > 1 then
+    return windows.infer(self, frames)
+  end
   return self:to_first(self:infer_anchor(frames, first))
 end
 
@@ -441,6 +448,7 @@ HGN.draws_part = objective.draws_part
 HGN.decoder_gradients = objective.decoder_gradients
 HGN.first_bad = inspect.first_bad
 HGN.refine = refine.refine
+HGN.calibrate = windows.calibrate
 HGN.locate = coordinates.locate
 HGN.coordinate_loss = coordinates.loss
 
@@ -454,7 +462,7 @@ end
 signature.methods("HGN", HGN, {
   state_of = "z: tensor", to_first = "q: tensor, p: tensor",
   energy = "q: tensor, p: tensor", project = "q: tensor", decoder_map = "x: tensor",
-  coordinates = "q: tensor", locate = "frames: tensor",
+  coordinates = "q: tensor", locate = "frames: tensor", calibrate = "frames: tensor",
   fit_prior = "mean: tensor, logvar: tensor", sample = "count: integer, opts?: table",
   latent_shape = "count: integer",
   draws = "batch: integer, opts?: table",

@@ -108,7 +108,7 @@ Task.generative = { kl_weight = 6e-2, posterior_logvar = 0, latent = "vector",
 
 -- What a vector phase space learns with, in place of what a map does; found by
 -- experiments on the paper's noise-free frames.
-local VECTOR = { energy_gain = 1, kinetic = "quadratic", context = 11,
+local VECTOR = { energy_gain = 1, kinetic = "quadratic", context = 11, windows = 21,
   train_size = 20000, steps = 4445, fit_steps = 45, teach_steps = 2000,
   chart = 32, energy_width = 32, flatten_steps = 2500, fit_size = 512,
   fit_method = "gauss_newton", teach_from = "coordinates", prior = "mixture" }
@@ -262,10 +262,11 @@ function Task.new(config, data)
     self.states = Fit.parameter(config, data, self.model.config.dimension)
     table.insert(self.parameters, { "task.states", self.states })
     self.located = Located.new(config, data, self.model.config.dimension)
-    if config.teach_from == "coordinates" then self.buffers = self.located:buffers() end
   end
-  self.buffers = self.buffers or {}
-  lists.extend(self.buffers, self.model:named_buffers())
+  self.buffers = self.model:named_buffers()
+  if self.located and config.teach_from == "coordinates" then
+    lists.extend(self.buffers, self.located:buffers())
+  end
   self.weights = {}
   for i, entry in ipairs(self.parameters) do self.weights[i] = entry[2] end
   self.optimiser = adam.new(self.weights, { lr = config.lr })
@@ -386,23 +387,42 @@ end
 -- Training sequences whose posteriors the prior is fitted to, so many at a time.
 local PRIOR_SEQUENCES, PRIOR_BLOCK = 1024, 64
 
---- After the last step the density that sampled sequences begin with is fitted, where
--- the model has one.
-function Task:finish()
-  if not self.model.prior then return end
+-- Fits the density that sampled sequences begin with.
+local function fit_prior(self)
   local means, logvars = {}, {}
-  engine.no_grad(function()
-    local count = math.min(PRIOR_SEQUENCES, self.data.train.size)
-    for first = 1, count, PRIOR_BLOCK do
-      local indices = lists.range(first, math.min(first + PRIOR_BLOCK - 1, count))
-      local frames = windows.first(self.data.train, indices,
-        self.model.config.context)
-      means[#means + 1], logvars[#logvars + 1] =
-        self.model:encode(frames:to(self.config.dtype))
-    end
-  end)
+  local count = math.min(PRIOR_SEQUENCES, self.data.train.size)
+  for first = 1, count, PRIOR_BLOCK do
+    local indices = lists.range(first, math.min(first + PRIOR_BLOCK - 1, count))
+    local frames = windows.first(self.data.train, indices,
+      self.model.config.context)
+    means[#means + 1], logvars[#logvars + 1] =
+      self.model:encode(frames:to(self.config.dtype))
+  end
   self.model:fit_prior(engine.cat(means), engine.cat(logvars),
     engine.generator(self.config.seed))
+end
+
+-- Sequences by which the encoder's errors are measured.
+local CALIBRATED = 256
+
+-- Measures how the states of several windows are to be weighed: by the fitted
+-- states, where there are any.
+local function calibrate(self)
+  local c, frames = self.config, {}
+  local fitted = c.fit_steps > 0
+  local count = math.min(CALIBRATED, self.data.train.size,
+    fitted and c.fit_size or math.huge)
+  Located.each_block(c, self.data, count, function(some) table.insert(frames, some) end)
+  self.model:calibrate(engine.cat(frames, 1),
+    fitted and self.states:detach():narrow(1, 1, count) or nil)
+end
+
+--- After the last step: what the model needs besides the weights.
+function Task:finish()
+  engine.no_grad(function()
+    if self.model.prior then fit_prior(self) end
+    if self.config.windows > 1 then calibrate(self) end
+  end)
 end
 
 --- All state other than weights and moments.

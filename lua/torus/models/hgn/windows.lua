@@ -1,0 +1,257 @@
+--- One state from several windows of a sequence. The encoder sees `context`
+-- frames at a time; of a longer sequence each such window has a state of its own,
+-- and the motion ties them together: the state is looked for whose trajectory
+-- passes nearest to all of them, a nonlinear least-squares problem of
+-- 2 dimension unknowns for each sequence. No image is drawn.
+--
+-- One window says little of how fast an orbit is run through, and a small error of
+-- that becomes a large one of the phase later on. Windows that lie far apart say it
+-- far better.
+-- @module torus.models.hgn.windows
+local checks = require "torus.models.hgn.checks"
+local engine = require "torus.engine"
+local least_squares = require "torus.optim.least_squares"
+local motion = require "torus.models.hgn.motion"
+local options = require "torus.options"
+
+local M = {}
+
+-- Rounds of the least-squares fit, which is nearly linear; and how often a fit
+-- and the noise that its residuals tell take turns.
+local ROUNDS, TURNS = 8, 4
+-- Step of the finite differences of the motion, relative to the spread of the
+-- states.
+local STEP = 1e-3
+-- The largest correlation of errors one frame apart. At 1 their mean would count
+-- for nothing.
+local CORRELATED = 0.98
+-- Sequences that the encoder sees at a time.
+local BLOCK = 16
+
+--- Gives an HGN that looks at several windows the buffers which describe the
+-- errors of its encoder: `window_scale` (2 dimension), the standard deviation of
+-- each number of a state, of which only the ratios matter; and
+-- `window_correlation` (2 dimension), that of the errors of two windows one frame
+-- apart, whose frames are nearly the same. Until HGN:calibrate measures them they
+-- are 1 and 0.
+-- @tparam Module model
+function M.register(model)
+  local c = model.config
+  if c.windows == 1 then return end
+  local size, dtype = { 2 * c.dimension }, { dtype = c.dtype }
+  model:register_buffer("window_scale", engine.ones(size, dtype))
+  model:register_buffer("window_correlation", engine.zeros(size, dtype))
+end
+
+--- The first frames of the windows of a sequence, at equal distances from the
+-- first to the last of all there are.
+-- @tparam integer frames of the sequence
+-- @tparam integer context
+-- @tparam integer windows at most so many
+-- @treturn {integer,...}
+-- @usage
+-- local windows = require "torus.models.hgn.windows"
+-- print(table.concat(windows.starts(31, 11, 5), " "))   -- 1 6 11 16 21
+function M.starts(frames, context, windows)
+  local last = frames - context
+  local count = math.min(windows, last + 1)
+  local starts = {}
+  for i = 1, count do
+    starts[i] = 1 + (count > 1 and (2 * (i - 1) * last + count - 1)
+      // (2 * (count - 1)) or 0)
+  end
+  return starts
+end
+
+-- The states at frames `at`, in order, of a trajectory through states (batch,
+-- 2 n) at frame `from`, which is one of them: (#at, batch, 2 n).
+local function along(model, states, at, from)
+  local n = model.config.dimension
+  local all = motion.states_around(model, states:narrow(2, 1, n):contiguous(),
+    states:narrow(2, n + 1, n):contiguous(), from - at[1], at[#at] - from)
+  if #at == all:size(1) then return all end
+  local rows = {}
+  for i, frame in ipairs(at) do rows[i] = frame - at[1] + 1 end
+  return all:index_select(1, engine.tensor(rows, { dtype = "int64" }))
+end
+
+-- Residuals (windows, batch, 2 n, ...) of uncorrelated errors of unit variance,
+-- where the correlation of those of two windows falls exponentially with the time
+-- between them: what the window before does not tell.
+local function whitener(at, noise, dtype)
+  local scale, correlation = noise.scale:to(dtype), noise.correlation:to(dtype)
+  local kept, factors = {}, {}
+  for i = 2, #at do
+    kept[i - 1] = correlation ^ (at[i] - at[i - 1])
+    factors[i - 1] = 1 / ((kept[i - 1]:square() * -1 + 1):sqrt() * scale)
+  end
+  kept, factors = #at > 1 and engine.stack(kept, 1), #at > 1
+    and engine.stack(factors, 1)
+  return function(r)
+    local function shaped(x)
+      local shape = { x:size(1), 1, x:size(2) }
+      for i = 4, r:dim() do shape[i] = 1 end
+      return x:reshape(shape)
+    end
+    local first = r:narrow(1, 1, 1) / shaped(scale:unsqueeze(1))
+    if #at == 1 then return first end
+    local rest = r:narrow(1, 2, #at - 1)
+      - r:narrow(1, 1, #at - 1) * shaped(kept)
+    return engine.cat({ first, rest * shaped(factors) }, 1)
+  end
+end
+
+-- The derivative (#at, batch, 2 n, 2 n) of a trajectory by its state.
+local function jacobian(model, states, spread, at, from)
+  local batch, unknowns = table.unpack(states.shape)
+  local copies = { states }
+  for j = 1, unknowns do
+    copies[j + 1] = states + least_squares.shift(states, j, STEP * spread[j])
+  end
+  local all = along(model, engine.cat(copies, 1), at, from)
+  local base, columns = all:narrow(2, 1, batch), {}
+  for j = 1, unknowns do
+    columns[j] = (all:narrow(2, j * batch + 1, batch) - base)
+      / (STEP * spread[j])
+  end
+  return engine.stack(columns, -1)
+end
+
+--- The states whose trajectories pass nearest to given ones: generalised least
+-- squares with the covariance scale_i scale_j correlation^|t - s| of the errors of
+-- number i = j at frames t and s, and none between different numbers. No gradient
+-- is recorded.
+-- @tparam Module model an HGN with a vector phase space
+-- @tparam tensor states (windows, batch, 2 n), q and p next to each other
+-- @tparam {integer,...} at the frames that these are at, ascending
+-- @tparam table noise scale and correlation, (2 n)
+-- @treturn tensor (batch, 2 n)
+-- @treturn integer the frame that they are at, the middle one of `at`
+-- @treturn tensor residuals, trajectory minus states (windows, batch, 2 n)
+-- @usage
+-- local torus = require "torus"
+-- local windows = require "torus.models.hgn.windows"
+-- local model = torus.models.hgn { phase = "vector", width = 8, frames = 4 }
+-- local states, frame = windows.fit(model, torus.randn(3, 5, 2), { 1, 2, 3 },
+--   { scale = torus.ones(2), correlation = torus.zeros(2) })
+-- print(states.shape[1], frame)   -- 5 2
+function M.fit(model, states, at, noise)
+  return engine.no_grad(function()
+    local middle = (#at + 1) // 2
+    local from = at[middle]
+    local spread = least_squares.spread(states:reshape(-1, states:size(3)))
+    local whiten = whitener(at, noise, states.dtype)
+    local _, best = least_squares.minimise(states[middle]:contiguous(), ROUNDS, {
+      batch_dims = { x = 1, residual = 2, white = 2, error = 1 },
+      evaluate = function(x)
+        local residual = along(model, x, at, from) - states
+        local white = whiten(residual)
+        return { x = x, residual = residual, white = white,
+          error = white:square():sum(3):mean(1) }
+      end,
+      equations = function(now)
+        local J = whiten(jacobian(model, now.x, spread, at, from)):to("float64")
+        local r = now.white:to("float64"):unsqueeze(-1)
+        local transposed = J:transpose(-2, -1)
+        return transposed:matmul(J):sum(1), transposed:matmul(r):sum(1) * -1
+      end })
+    return best.x, from, best.residual
+  end)
+end
+
+-- The encoder's states (windows, batch, 2 n) of windows that begin at `starts`.
+local function encoded(model, frames, starts)
+  local found = {}
+  for i, first in ipairs(starts) do
+    found[i] = engine.cat({ model:infer_anchor(frames, first) }, 2)
+  end
+  return engine.stack(found, 1)
+end
+
+-- The frames that the states of windows belong to.
+local function anchors(model, starts)
+  local at = {}
+  for i, first in ipairs(starts) do at[i] = first + model.config.anchor - 1 end
+  return at
+end
+
+local function noise_of(model)
+  return { scale = model.window_scale, correlation = model.window_correlation }
+end
+
+--- The states at the first frame of sequences, from up to `windows` of their
+-- windows.
+-- @tparam Module model an HGN with config.windows > 1
+-- @tparam tensor frames (batch, frames, height, width, channels), at least as many
+-- as the encoder sees
+-- @treturn tensor q (batch, dimension)
+-- @treturn tensor p likewise
+function M.infer(model, frames)
+  checks.context(model, "infer", frames, 1)
+  return engine.no_grad(function()
+    local c = model.config
+    local starts = M.starts(frames:size(2), c.context, c.windows)
+    local states, at = M.fit(model, encoded(model, frames, starts),
+      anchors(model, starts), noise_of(model))
+    local first = at == 1 and states or along(model, states, { 1, at }, at)[1]
+    return first:narrow(2, 1, c.dimension):contiguous(),
+      first:narrow(2, c.dimension + 1, c.dimension):contiguous()
+  end)
+end
+
+-- Puts into `noise` what errors (windows, batch, 2 n) of consecutive windows tell.
+local function measure(noise, errors)
+  local count = errors:size(1) - 1
+  local power = errors:square():mean(2):mean(1) + 1e-12
+  local lagged = (errors:narrow(1, 1, count) * errors:narrow(1, 2, count))
+    :mean(2):mean(1)
+  noise.scale:copy_(power:sqrt())
+  noise.correlation:copy_((lagged / power):clamp(0, CORRELATED))
+end
+
+--- A method of HGN: measures how precise the encoder's states are, by which
+-- `infer` weighs those of several windows, on sequences like those that are to
+-- come. Training does so at its end. Where config.windows is 1, or where the frames
+-- have no three windows, nothing changes.
+-- @function HGN:calibrate
+-- @tparam tensor frames (batch, frames, height, width, channels)
+-- @tparam[opt] tensor states (batch, 2 dimension), q and p next to each other at
+-- the first frame, where they are known better than by the encoder; by default
+-- those of the trajectories through the states of all windows, which hide errors
+-- that these have in common
+-- @usage
+-- local torus = require "torus"
+-- local model = torus.models.hgn { phase = "vector", width = 8, frames = 6,
+--   context = 3, windows = 4 }
+-- model:calibrate(torus.rand(5, 6, 32, 32, 3))
+-- print(model.window_scale, model.window_correlation)
+function M.calibrate(model, frames, states)
+  checks.context(model, "calibrate", frames, 1)
+  local c = model.config
+  if states then
+    options.tensor("hgn:calibrate", "states", states,
+      { frames:size(1), 2 * (c.dimension or 0) })
+  end
+  local starts = M.starts(frames:size(2), c.context, math.huge)
+  if c.windows == 1 or #starts < 3 then return end
+  engine.no_grad(function()
+    local parts = {}
+    for first = 1, frames:size(1), BLOCK do
+      parts[#parts + 1] = encoded(model, frames:narrow(1, first,
+        math.min(BLOCK, frames:size(1) - first + 1)), starts)
+    end
+    local seen, noise = engine.cat(parts, 2), noise_of(model)
+    local at = anchors(model, starts)
+    if states then
+      local from = table.move(at, 1, #at, 2, { 1 })
+      local true_ = along(model, states, from, 1):narrow(1, 2, #at)
+      return measure(noise, seen - true_)
+    end
+    for _ = 1, TURNS do
+      local _, _, left = M.fit(model, seen, at, noise)
+      measure(noise, left)
+    end
+  end)
+end
+
+return M
