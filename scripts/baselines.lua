@@ -6,18 +6,18 @@ local command = require "torus.runs.command"
 local tasks = require "torus.tasks"
 
 local parser = argparse("baselines.lua",
-  "Trains and measures the models that HGN is compared with, on the tasks that "
-  .. "they were made for. Prints a table next to the papers' figures with every "
-  .. "result, and writes table.md and table.csv into the folder. An interrupted "
-  .. "call continues when repeated.")
+  "Trains and evaluates the models that HGN is compared with, on the tasks that "
+  .. "they were designed for. Prints the table so far after every result, next to "
+  .. "the papers' figures, and writes table.md and table.csv to the output folder. "
+  .. "If interrupted, run the same command again to continue.")
 parser:argument("model", command.enumerate(baselines.names, "or") .. ".")
   :choices(baselines.names)
-parser:option("--seeds", "Trainings of each row.", "3"):argname("N")
+parser:option("--seeds", "Number of training runs per row.", "3"):argname("N")
   :convert(command.count)
-parser:option("--scale", "How long to train: quick, full, of nhf also fine (default: "
-  .. "full for hnn, else quick)."):choices { "quick", "full", "fine" }
-parser:option("--only", "Only rows whose names begin with it."):argname("NAME")
-parser:option("--out", "Folder (default: runs/baselines-MODEL-SCALE).")
+parser:option("--scale", "How long to train: quick, full or, for nhf, fine (default: "
+  .. "full for hnn, otherwise quick)."):choices { "quick", "full", "fine" }
+parser:option("--only", "Run only rows whose names begin with NAME."):argname("NAME")
+parser:option("--out", "Output folder (default: runs/baselines-MODEL-SCALE).")
   :argname("DIR")
 
 local function main(args)

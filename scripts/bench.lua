@@ -14,19 +14,19 @@ local peers = require "torus.bench.peers"
 local rows = require "torus.bench.rows"
 local torus = require "torus"
 
-local parser = argparse("bench.lua", "Times the jobs that torus is made for; with "
-  .. "--peer also PyTorch, torch.compile, bfloat16 autocast, JAX and NumPy, those "
-  .. "that are there, and compares with the best of them.")
-parser:option("--only", "Rows to run, by name."):args("+"):argname("<row>")
-parser:option("--rounds", "Rounds of every row.", "5"):convert(command.count)
-parser:option("--batch", "Another batch size."):convert(command.count)
+local parser = argparse("bench.lua", "Times typical workloads of torus. With --peer, "
+  .. "also times PyTorch, torch.compile, bfloat16 autocast, JAX and NumPy, whichever "
+  .. "are installed, and compares with the fastest of them.")
+parser:option("--only", "Run only these rows."):args("+"):argname("<row>")
+parser:option("--rounds", "Number of rounds per row.", "5"):convert(command.count)
+parser:option("--batch", "Use another batch size."):convert(command.count)
 parser:flag("--peer", "Also time the same work in other libraries.")
-parser:option("--python", "Python that has them; by default the environment's "
-  .. "TORUS_PYTHON, else python3.", os.getenv "TORUS_PYTHON" or "python3")
-parser:option("--patience", "Seconds that a peer may take, compilation included.",
+parser:option("--python", "Python with these libraries; by default the environment "
+  .. "variable TORUS_PYTHON, else python3.", os.getenv "TORUS_PYTHON" or "python3")
+parser:option("--patience", "Time limit for a peer in seconds, including compilation.",
   "1200"):convert(command.count)
-parser:option("--json", "Also write the figures to a file."):argname("<file>")
-parser:flag("--profile", "Also show the parts of the median run of each job.")
+parser:option("--json", "Also write the results to a JSON file."):argname("<file>")
+parser:flag("--profile", "Also show the time of each part in a job's median run.")
 parser:flag("--list", "Print the names of the rows and exit.")
 parser:option("--child"):hidden(true)
 parser:option("--precision"):hidden(true)

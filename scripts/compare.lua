@@ -10,18 +10,18 @@ local run = require "torus.runs.run"
 local tasks = require "torus.tasks"
 
 local parser = argparse("compare.lua",
-  "Rolls models of frames out far beyond the frames of their training and "
-  .. "puts them next to each other: a table of valid steps and errors, the "
-  .. "error by step, film strips at steps 0, 50, 100, 200, 300, and the period "
-  .. "against the energy for one degree of freedom.")
-parser:argument("runs", "Run folders, or checkpoints."):args("+")
+  "Compares rollouts of models of frames far beyond the frames of their training. "
+  .. "Prints a table of valid steps and errors, and draws the error by step, film "
+  .. "strips at steps 0, 50, 100, 200 and 300, and, for one degree of freedom, the "
+  .. "period against the energy.")
+parser:argument("runs", "Run folders or checkpoints."):args("+")
 parser:option("--system", "Lua file of a run's system, unless it is built in; "
   .. "repeatable."):argname("FILE"):count("*")
-parser:option("--steps", "Steps of a rollout.", "300"):argname("N")
+parser:option("--steps", "Number of rollout steps.", "300"):argname("N")
   :convert(command.count)
-parser:option("--count", "Test sequences.", "64"):argname("N")
+parser:option("--count", "Number of test sequences.", "64"):argname("N")
   :convert(command.count)
-parser:option("--out", "Folder for pictures (default: none are made).")
+parser:option("--out", "Folder for pictures (default: no pictures).")
   :argname("DIR")
 parser:flag("--json", "Print all numbers as JSON.")
 

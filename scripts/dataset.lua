@@ -12,7 +12,7 @@ local torus = require "torus"
 local video = require "torus.data.video"
 
 local parser = argparse("dataset.lua", "Simulates data sets of physical "
-  .. "systems, reports what is in one, and exports its frames.")
+  .. "systems, describes data sets and films, and exports their frames.")
   :epilog [[
 Examples:
   dataset.lua pendulum --out data/pendulum
@@ -25,58 +25,54 @@ Examples:
 parser:argument("source", "A system (" .. table.concat(systems.names(), ", ")
   .. "), a Lua file that returns the definition of one, a folder with a data set, or films: "
   .. video.expected .. ".")
-parser:option("--out", "Folder to save to, which is made."):argname("<dir>")
-parser:option("--train", "Training trajectories (default 50000).")
+parser:option("--out", "Output folder (created if missing)."):argname("<dir>")
+parser:option("--train", "Number of training trajectories (default 50000).")
   :convert(command.number)
-parser:option("--test", "Test trajectories (default 10000).")
+parser:option("--test", "Number of test trajectories (default 10000).")
   :convert(command.number)
 parser:option("--seed", "Seed (default 0)."):convert(command.number)
 parser:option("--noise", "Standard deviation of the noise on every "
   .. "coordinate (default: the system's)."):convert(command.number)
-parser:option("--dt", "Time between frames (default: the system's, that of a film which says "
-  .. "it, or 0.125).")
+parser:option("--dt", "Time between frames (default: that of the system or film, else "
+  .. "0.125).")
   :convert(command.number)
-parser:option("--steps", "Steps after the first frame (default: the "
+parser:option("--steps", "Number of steps after the first frame (default: the "
   .. "system's, 30)."):convert(command.number)
-parser:option("--resolution", "Pixels along a side (default 32).")
+parser:option("--resolution", "Side of a frame in pixels (default 32).")
   :convert(command.number)
-parser:option("--constant", "A constant of the system, as name=value; "
+parser:option("--constant", "Set a constant of the system, as name=value; "
   .. "repeatable.")
   :count("*"):argname("<name=value>")
-parser:option("--length", "Of films: frames of the sequences that one film is cut into "
-  .. "(default 31).")
+parser:option("--length", "Films: number of frames in the sequences that a film is cut "
+  .. "into (default 31).")
   :convert(command.number)
-parser:option("--stride", "Of films: frames from the start of a sequence to that of the "
-  .. "next, for overlapping ones (default: none overlap).")
+parser:option("--stride", "Films: start a sequence every STRIDE frames, so that sequences "
+  .. "can overlap (default: no overlap).")
   :convert(command.number)
-parser:option("--every", "Of films: keep the first frame and each so many after it.")
+parser:option("--every", "Films: keep the first frame and every EVERY-th after it.")
   :convert(command.number)
-parser:option("--crop", "Of films: the part that is kept, in pixels; top and left count "
-  .. "from 1.")
+parser:option("--crop", "Films: keep this rectangle, in pixels; top and left count from 1.")
   :argname("<top,left,height,width>")
-parser:option("--shrink", "Of films: means over squares of so many pixels' side become "
-  .. "the pixels.")
+parser:option("--shrink", "Films: average squares of SHRINK x SHRINK pixels into one.")
   :convert(command.number)
-parser:flag("--grey", "Of films: colours become their luminance.")
-parser:option("--fit", "Of films: sides become multiples of 8 (of 16 where both are 64 or "
-  .. "more), by cutting the middle out or by repeating the outermost pixels.")
+parser:flag("--grey", "Films: convert colours to luminance.")
+parser:option("--fit", "Films: make both sides multiples of 8 (of 16 if both are 64 or "
+  .. "more), by cropping to the middle or by repeating the outermost pixels.")
   :choices { "none", "crop", "pad" }
-parser:option("--white", "Of films in arrays: the number that white has, where it is "
-  .. "neither 1 nor 255.")
+parser:option("--white", "Films in arrays: the value of white, if it is neither 1 nor 255.")
   :convert(command.number)
-parser:option("--background", "Of films: median takes the background of a camera that does "
-  .. "not move away.")
+parser:option("--background", "Films: median removes the background of a static camera.")
   :choices { "median" }
-parser:option("--system", "Lua file with the system of a folder, unless it is "
-  .. "built in."):argname("<file>")
-parser:option("--export-frames", "Also write train.npy and test.npy with "
-  .. "the frames, into --out or the data set's folder.")
+parser:option("--system", "Lua file that defines the system of a data set's folder, unless "
+  .. "it is built in."):argname("<file>")
+parser:option("--export-frames", "Also write the frames as train.npy and test.npy, to --out "
+  .. "or to the data set's folder.")
   :choices { "uint8", "float32" }
-parser:option("--export-count", "Sequences of each split to export (default: all).")
+parser:option("--export-count", "Number of sequences of each split to export (default: all).")
   :convert(command.number)
-parser:flag("--info", "Print what is in the data set, and the errors that a "
-  .. "model's should be compared with.")
-parser:option("--info-count", "Sequences to measure on.", "1000")
+parser:flag("--info", "Print what is in the data set, and reference errors to compare a "
+  .. "model's errors with.")
+parser:option("--info-count", "Number of sequences on which to measure these.", "1000")
   :convert(command.number)
 
 local function with_constants(args, system)
@@ -181,7 +177,7 @@ local function print_sides(split)
   local _, _, height, width = table.unpack(split:batch({ 1 }).shape)
   local multiple = 1 << sides.halvings(height, width)
   if height % multiple == 0 and width % multiple == 0 then return end
-  print(string.format("for training their sides have to be multiples of %d: --fit crop, "
+  print(string.format("for training, both sides must be multiples of %d: use --fit crop, "
     .. "--fit pad or --crop", multiple))
 end
 

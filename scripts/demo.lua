@@ -10,11 +10,11 @@ local run = require "torus.runs.run"
 local torus = require "torus"
 
 local parser = argparse("demo.lua",
-  "Trains the preset `demo` of HGN on noise-free frames of a mass on a spring "
-  .. "and writes film strips, animations, curves, log and checkpoint into a run "
-  .. "folder. An interrupted call continues when repeated.")
+  "Trains HGN with the preset `demo` on noise-free frames of a mass on a spring "
+  .. "and writes film strips, animations, curves, log and checkpoint to a run "
+  .. "folder. If interrupted, run the same command again to continue.")
 parser:option("--out", "Run folder.", "runs/demo"):argname("DIR")
-parser:option("--steps", "Training steps, for a quick look."):argname("N")
+parser:option("--steps", "Number of training steps; few for a quick look."):argname("N")
   :convert(command.count)
 
 local function minutes(seconds)

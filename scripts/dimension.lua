@@ -6,30 +6,30 @@ local json = require "dkjson"
 local tasks = require "torus.tasks"
 
 local parser = argparse("dimension.lua",
-  "How many degrees of freedom does this video have? Trains an HGN with a "
-  .. "vector phase space of n = 1, 2, 3, ... dimensions briefly, rolls each "
+  "Finds how many degrees of freedom a video has. Briefly trains an HGN with a "
+  .. "vector phase space of n dimensions for n = 1, 2, 3, ..., and rolls each one "
   .. "out far beyond the frames of its training, from initial states refined on "
-  .. "these, and picks the smallest n whose valid steps no larger n clearly "
-  .. "beats (by a factor of 1.5 and two standard errors). Prints a table, and "
-  .. "writes dimension.png and a run folder for each n. An interrupted call "
-  .. "continues when repeated.")
+  .. "those frames. Then picks the smallest n such that no larger n has clearly "
+  .. "more valid steps (by a factor of 1.5 and two standard errors). Prints a "
+  .. "table, and writes dimension.png and a run folder for each n. If interrupted, "
+  .. "run the same command again to continue.")
 parser:option("--system", "A built-in system, simulated without noise, or a Lua "
-  .. "file of one (default: mass_spring; with --data the system of a folder of "
-  .. "trajectories)."):argname("NAME")
-parser:option("--data", "A film (dataset.lua --help says what is one), or a folder of "
-  .. "trajectories, instead."):argname("FILE")
-parser:option("--frames", "Frames of every sequence that training sees (default: "
-  .. "31, of a film the first half; the rest shows how far rollouts hold).")
+  .. "file that defines one (default: mass_spring). With --data: the system of a "
+  .. "folder of trajectories."):argname("NAME")
+parser:option("--data", "Use a film (see dataset.lua --help) or a folder of "
+  .. "trajectories instead."):argname("FILE")
+parser:option("--frames", "Frames of each sequence to train on (default: 31; for a "
+  .. "film, the first half). The rest shows how long rollouts stay valid.")
   :argname("N"):convert(command.count)
-parser:option("--most", "Largest number of degrees of freedom.", "4")
+parser:option("--most", "Largest number of degrees of freedom to try.", "4")
   :argname("N"):convert(command.count)
-parser:option("--steps", "Steps of each training.", "2000"):argname("N")
+parser:option("--steps", "Training steps of each run.", "2000"):argname("N")
   :convert(command.count)
-parser:option("--rollout", "Steps of the rollouts; of a film at most as "
-  .. "many as it has.", "300"):argname("N"):convert(command.count)
-parser:option("--count", "Test sequences.", "64"):argname("N")
+parser:option("--rollout", "Number of rollout steps; for a film, limited by its "
+  .. "length.", "300"):argname("N"):convert(command.count)
+parser:option("--count", "Number of test sequences.", "64"):argname("N")
   :convert(command.count)
-parser:option("--seed", "Seed of weights, noise and order.", "0"):argname("N")
+parser:option("--seed", "Seed for weights, noise and data order.", "0"):argname("N")
   :convert(command.seed)
 parser:option("--set", "Set a value of the configuration (see train.lua "
   .. "--help); repeatable."):argname("KEY=VALUE"):count("*")

@@ -11,35 +11,35 @@ local run = require "torus.runs.run"
 local tasks = require "torus.tasks"
 
 local parser = argparse("evaluate.lua",
-  "Measures a trained model. Of HGN and PixelHNN: errors on test sequences "
-  .. "against observed and noise-free frames, compared with the noise floor "
-  .. "and each sequence's own mean image; valid prediction time; energy along "
-  .. "rollouts; reversibility; how near an HGN's samples are to real frames. Of "
-  .. "HNN: losses, and errors of energy and state along rollouts. Of NHF: "
-  .. "bounds, density, integral, modes. With --steps, of HGN and PixelHNN, "
-  .. "rollouts far beyond the frames of training: valid steps, valid "
-  .. "prediction time, errors by step, energy drift, SyMetric, the period "
+  "Evaluates a trained model. For HGN and PixelHNN it reports errors on test "
+  .. "sequences against observed and noise-free frames, compared with the noise "
+  .. "floor and each sequence's mean image; valid prediction time; energy along "
+  .. "rollouts; reversibility; and how close an HGN's samples are to real frames. "
+  .. "For HNN: losses, and errors of energy and state along rollouts. For NHF: "
+  .. "bounds, density, integral, modes. With --steps, for HGN and PixelHNN: "
+  .. "rollouts far beyond the frames of training, with valid steps, valid "
+  .. "prediction time, errors by step, energy drift, SyMetric, and the period "
   .. "against the energy.")
-parser:argument("run", "Run folder, or a checkpoint.")
+parser:argument("run", "Run folder or checkpoint.")
 parser:option("--system", "Lua file of the run's system, unless it is built "
   .. "in."):argname("FILE")
-parser:option("--steps", "Measure rollouts of N steps; shorter sequences are "
-  .. "simulated further."):argname("N"):convert(command.count)
-parser:option("--count", "Test sequences (default 256, with --steps 64); of an "
-  .. "nhf samples of the target (default 8192)."):argname("N")
+parser:option("--steps", "Evaluate rollouts of N steps; if the sequences are "
+  .. "shorter, the simulation is continued."):argname("N"):convert(command.count)
+parser:option("--count", "Number of test sequences (default 256; with --steps, "
+  .. "64). nhf: samples of the target (default 8192)."):argname("N")
   :convert(command.count)
-parser:option("--split", "Of hgn and pixel_hnn: test or train (default test).")
+parser:option("--split", "hgn, pixel_hnn: test or train (default test).")
   :choices { "test", "train" }
-parser:flag("--pictures", "Also write pictures into the run folder. Of hgn "
-  .. "with a vector phase space: the learned phase portrait next to the true "
-  .. "one, coloured by energy; film strips are rollout.lua's.")
-parser:option("--refine", "Of hgn with a vector phase space: first refine the "
-  .. "initial state on the observed frames, in so many rounds (12 without a "
-  .. "number)."):argname("ROUNDS"):args("?"):convert(command.count)
-parser:option("--motion", "Of hgn on a simulated system: how many of N sampled "
-  .. "films (48 without a number) move as the system does: the squared error "
-  .. "against the nearest true motion is at most a tenth of the film's own "
-  .. "variance."):argname("N"):args("?"):convert(command.count)
+parser:flag("--pictures", "Also write pictures to the run folder. hgn with a "
+  .. "vector phase space: the learned phase portrait next to the true one, "
+  .. "coloured by energy. (rollout.lua writes film strips.)")
+parser:option("--refine", "hgn with a vector phase space: first refine the "
+  .. "initial states on the observed frames, in ROUNDS rounds (default 12).")
+  :argname("ROUNDS"):args("?"):convert(command.count)
+parser:option("--motion", "hgn on a simulated system: report how many of N sampled "
+  .. "films (default 48) move as the system does. A film does if its squared error "
+  .. "against the nearest true motion is at most a tenth of its variance.")
+  :argname("N"):args("?"):convert(command.count)
 parser:flag("--json", "Print all numbers as JSON.")
 
 local ROUNDS, FILMS = 12, 48

@@ -4,28 +4,29 @@ local command = require "torus.runs.command"
 local export = require "torus.runs.export"
 
 local parser = argparse("export.lua",
-  "Writes weights.safetensors, the model's parameters by name with its "
-  .. "configuration, and as .npy arrays or CSV tables what it predicts. Of hgn and "
+  "Writes weights.safetensors, with the model's named parameters and its "
+  .. "configuration, and its predictions as .npy arrays or CSV tables. hgn and "
   .. "pixel_hnn: test frames, predicted frames, states q and p along rollouts, "
-  .. "energies, samples. Of hnn and sympnet: rollouts, energies. Of nhf: samples and "
-  .. "log-densities there and, in two dimensions, on a grid, or at --points. "
-  .. "examples/15_export.py reads them.")
-parser:argument("run", "Run folder, or a checkpoint.")
+  .. "energies, samples. hnn and sympnet: rollouts, energies. nhf: samples with "
+  .. "their log-densities and, in two dimensions, log-densities on a grid; or "
+  .. "log-densities at --points. examples/15_export.py reads these files.")
+parser:argument("run", "Run folder or checkpoint.")
 parser:option("--system", "Lua file of the run's system, unless it is built "
   .. "in."):argname("FILE")
-parser:option("--out", "Where to write (default: export in the run folder).")
+parser:option("--out", "Output folder (default: export in the run folder).")
   :argname("DIR")
-parser:option("--count", "Sequences, trajectories or samples (default 16, samples of a "
-  .. "density 1000)."):argname("N"):convert(command.count)
-parser:option("--steps", "Steps of rollouts (default: as long as the data).")
+parser:option("--count", "Number of sequences, trajectories or samples (default 16; for "
+  .. "nhf, 1000)."):argname("N"):convert(command.count)
+parser:option("--steps", "Number of rollout steps (default: as long as the data).")
   :argname("N"):convert(command.count)
-parser:option("--seed", "Seed of the samples.", "1"):argname("N")
+parser:option("--seed", "Seed for the samples.", "1"):argname("N")
   :convert(command.seed)
-parser:option("--points", "Of nhf: a .npy or .csv of points (n, d). Log-densities and "
-  .. "their bounds there, instead of samples."):argname("FILE")
-parser:option("--format", "csv: tables of all that has at most three dimensions.", "npy")
+parser:option("--points", "nhf: a .npy or .csv of points (n, d). Export log-densities "
+  .. "and bounds at these points instead of samples."):argname("FILE")
+parser:option("--format", "npy, or csv: tables of everything with at most three "
+  .. "dimensions.", "npy")
   :choices { "npy", "csv" }
-parser:flag("--weights-only", "Write the weights alone, which needs no data.")
+parser:flag("--weights-only", "Write only the weights, which needs no data.")
 
 local function main(args)
   command.system(args.system)

@@ -13,17 +13,17 @@ local function list()
 end
 
 local parser = argparse("figures.lua",
-  "Makes figures of the paper. Models that they need are trained first, into "
-  .. "the output folder; an interrupted call continues when repeated. Figures 6 "
-  .. "to 8 are drawn from the runs of scripts/table1.lua (--set table=DIR).",
+  "Draws figures from the paper. The models they need are trained first, in the "
+  .. "output folder; if interrupted, run the same command again to continue. "
+  .. "Figures 6 to 8 use the runs of scripts/table1.lua (--set table=DIR).",
   "Figures:\n" .. list())
 parser:argument("number", "Numbers or names of figures."):args("+")
 parser:option("--out", "Output folder.", "runs/figures"):argname("DIR")
-parser:option("--steps", "Training steps, for a quick look."):argname("N")
+parser:option("--steps", "Number of training steps; few for a quick look."):argname("N")
   :convert(command.count)
-parser:option("--seed", "Seed of trainings and samples.", "1"):argname("N")
+parser:option("--seed", "Seed for training runs and samples.", "1"):argname("N")
   :convert(command.seed)
-parser:option("--set", "An option of the figure; repeatable.")
+parser:option("--set", "Set an option of the figure; repeatable.")
   :argname("KEY=VALUE"):count("*")
 
 -- Texts key=value by key; each figure checks its own.

@@ -7,20 +7,20 @@ local tasks = require "torus.tasks"
 
 local parser = argparse("rollout.lua",
   "Writes film strips (PNG) and animations (GIF) of an HGN's rollouts from "
-  .. "test sequences: truth, reconstruction, continuation forward and backward, "
-  .. "half and double speed; and of samples from the prior.")
-parser:argument("run", "Run folder, or a checkpoint.")
+  .. "test sequences (truth, reconstruction, continuation forward and backward, "
+  .. "half and double speed) and of samples from the prior.")
+parser:argument("run", "Run folder or checkpoint.")
 parser:option("--system", "Lua file of the run's system, unless it is built "
   .. "in."):argname("FILE")
-parser:option("--sequences", "Test sequences, one strip each.", "2"):argname("N")
+parser:option("--sequences", "Number of test sequences, one strip each.", "2"):argname("N")
   :convert(command.count)
-parser:option("--samples", "Samples, in one strip.", "6"):argname("N")
+parser:option("--samples", "Number of samples, all in one strip.", "6"):argname("N")
   :convert(command.count)
-parser:option("--seed", "Seed of the samples.", "1"):argname("N")
+parser:option("--seed", "Seed for the samples.", "1"):argname("N")
   :convert(command.seed)
 parser:flag("--refine", "First refine the initial states on the observed frames "
-  .. "(a vector phase space).")
-parser:option("--out", "Where to write (default: the run folder).")
+  .. "(vector phase space only).")
+parser:option("--out", "Output folder (default: the run folder).")
   :argname("DIR")
 
 local function main(args)

@@ -7,20 +7,20 @@ local report = require "torus.experiments.table1_report"
 local table1 = require "torus.experiments.table1"
 
 local parser = argparse("table1.lua",
-  "Trains and measures the models of the paper's Table 1 on its four systems, "
-  .. "cell by cell, and rewrites table.md, table.csv and table.png with every "
-  .. "result. An interrupted call continues when repeated.",
-  "Scales: quick takes little more than an hour on two cores, evening about "
-  .. "two, standard about a day; paper has 50,000 sequences and 100,000 steps.")
-parser:option("--scale", "How much is trained.", "quick")
+  "Trains and evaluates the models of the paper's Table 1 on its four systems, "
+  .. "cell by cell, and updates table.md, table.csv and table.png after every "
+  .. "result. If interrupted, run the same command again to continue.",
+  "Scales: quick takes just over an hour on two cores, evening about two, "
+  .. "standard about a day; paper uses 50,000 sequences and 100,000 steps.")
+parser:option("--scale", "Size of the data and length of training.", "quick")
   :choices(table1.scale_names)
-parser:option("--only", "Some cells: a row, a system, or ROW,SYSTEM; "
+parser:option("--only", "Run only some cells: a row, a system, or ROW,SYSTEM; "
   .. "repeatable.")
   :argname("ROW,SYSTEM"):count("*")
-parser:flag("--all", "Also the rows beyond the paper's: models trained on the "
-  .. "stated noise, and HGN with a latent to sample from.")
-parser:option("--out", "Folder (default: runs/table1-SCALE)."):argname("DIR")
-parser:flag("--list", "Name the cells and end.")
+parser:flag("--all", "Also run the rows that are not in the paper: models trained "
+  .. "with the stated noise, and an HGN with a latent that can be sampled.")
+parser:option("--out", "Output folder (default: runs/table1-SCALE)."):argname("DIR")
+parser:flag("--list", "Print the names of the cells and exit.")
 
 local function show(out, scale)
   return function(results)

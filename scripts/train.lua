@@ -25,37 +25,37 @@ local function known_keys()
 end
 
 local parser = argparse("train.lua",
-  "Trains a model: hgn or pixel_hnn on frames of a physical system, hnn on "
-  .. "its states or your own, sympnet on the same, "
-  .. "nhf on samples of a density, or on a system's energy. The run folder holds "
-  .. "config.json, log.csv and checkpoint.safetensors. --resume continues an "
-  .. "interrupted run, which ends with the same bits as an uninterrupted one.",
+  "Trains a model: hgn or pixel_hnn on frames of a physical system or a film, hnn or "
+  .. "sympnet on states of a system or your own, nhf on samples of a density or on a "
+  .. "system's energy. The run folder holds config.json, log.csv and "
+  .. "checkpoint.safetensors. --resume continues an interrupted run; the result is "
+  .. "bit-identical to that of an uninterrupted run.",
   known_keys())
 parser:argument("model", table.concat(tasks.names, ", ") .. " (default: hgn, "
-  .. "or that of the run to resume)."):args "?":choices(tasks.names)
+  .. "or the model of the run to resume)."):args "?":choices(tasks.names)
 parser:option("--system", table.concat(systems.names(), ", ")
-  .. ", or a Lua file that returns the definition of a system. Of nhf: its positions in a "
-  .. "bath, the density exp(-V / temperature)."):argname("NAME")
-parser:option("--data", "A folder of trajectories or a film (see dataset.lua --help), "
-  .. "instead of a simulation (--system then names the Lua file of the folder's "
-  .. "system, unless it is built in); for hnn and sympnet a .csv, .npy or .npz file of states "
-  .. "(--system then names the system that they are of, where it is known); for nhf a "
-  .. ".npy file of samples.")
+  .. ", or a Lua file that returns the definition of a system. nhf learns the density of "
+  .. "its positions in a heat bath, exp(-V / temperature)."):argname("NAME")
+parser:option("--data", "Train on this instead of simulated data. hgn, pixel_hnn: a folder "
+  .. "of trajectories (with --system, if its system is defined in a Lua file) or a film "
+  .. "(see dataset.lua --help). hnn, sympnet: a .csv, .npy or .npz file of states (with "
+  .. "--system, if their system is known). nhf: a .npy file of samples.")
   :argname("PATH")
 parser:option("--target", "nhf: the density to learn."):argname("NAME")
-parser:option("--prior", "nhf: normal or soft_uniform."):argname("NAME")
-parser:option("--preset", "Named values of the configuration (default: full).")
+parser:option("--prior", "nhf: normal or soft_uniform; hgn: normal or mixture.")
+  :argname("NAME")
+parser:option("--preset", "Preset of configuration values (default: full).")
   :argname("NAME")
 parser:option("--set", "Set a value of the configuration; repeatable.")
   :argname("KEY=VALUE"):count("*")
 parser:option("--steps", "Total number of training steps."):argname("N")
   :convert(command.count)
-parser:option("--seed", "Seed of weights, noise and order."):argname("N")
+parser:option("--seed", "Seed for weights, noise and data order."):argname("N")
   :convert(command.seed)
 parser:option("--out", "Run folder (default: runs/MODEL-SYSTEM, or -TARGET, "
   .. "or -DATA)."):argname("DIR")
-parser:flag("--resume", "Continue from the folder's checkpoint, with its "
-  .. "configuration; --steps and --set may change the training, but not the "
+parser:flag("--resume", "Continue from the run folder's checkpoint, with its "
+  .. "configuration. --steps and --set may change training options, but not the "
   .. "model, the data or the seed.")
 
 -- The model's name comes from the command line or from the run's own

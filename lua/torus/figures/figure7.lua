@@ -8,8 +8,8 @@ local engine = require "torus.engine"
 
 local M = {}
 
-M.what = "a train and a test sequence forward, backward, faster, slower, and "
-  .. "by PixelHNN (--set table=DIR, system=three_body, sequence=1, frames=8)"
+M.what = "a training and a test sequence forward, backward, faster, slower, and "
+  .. "from PixelHNN (--set table=DIR, system=three_body, sequence=1, frames=8)"
 
 local RULES = {
   table = table_runs.rule,

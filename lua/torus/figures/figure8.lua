@@ -7,7 +7,7 @@ local engine = require "torus.engine"
 
 local M = {}
 
-M.what = "rollouts from z ~ N(0, 1) of HGN on four systems "
+M.what = "rollouts of HGN from z ~ N(0, 1) on four systems "
   .. "(--set table=DIR, row=ROW, samples=3, frames=8)"
 
 local RULES = {

@@ -10,8 +10,8 @@ local systems = require "torus.systems"
 
 local M = {}
 
-M.what = "Kepler, Lennard-Jones, spring chain, Toda, charged particle, top, driven "
-  .. "pendulum, Henon-Heiles: a panel each (--set periods=120, sections=24, seed=3)"
+M.what = "one panel each for Kepler, Lennard-Jones, spring chain, Toda, charged particle, "
+  .. "top, driven pendulum, Henon-Heiles (--set periods=120, sections=24, seed=3)"
 
 local RULES = {
   periods = { default = 120, type = "integer", min = 1 },
