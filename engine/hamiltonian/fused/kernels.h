@@ -23,6 +23,12 @@ typedef struct fused_map {
   int64_t rows, columns; /* of patches */
 } fused_map;
 
+/* Memory that will be used soon: a product fetches some of it to the
+ * second-level cache with every block of its rows. */
+typedef struct fused_stream {
+  const char *at, *end;
+} fused_stream;
+
 #define FUSED_KERNELS(T, suffix)                                               \
   typedef struct fused_kernels_##suffix {                                      \
     /* c (m, n) = a b + start, where start is c itself (add), a row (bias) or  \
@@ -30,10 +36,11 @@ typedef struct fused_map {
      * with rows ldb apart; packed, where ldb is 0, it is cut into panels of   \
      * `panel` columns, each a (depth, panel) matrix, and what follows it in   \
      * memory is prefetched. Where c is added to, so is what lies `next`       \
-     * behind it. */                                                           \
+     * behind it. soon: NULL, or what else is to be fetched. */                \
     void (*product)(int64_t m, int64_t n, int64_t depth, const T *a,           \
                     int64_t row, int64_t step, const T *b, int64_t ldb, T *c,  \
-                    int64_t ldc, const T *bias, bool add, int64_t next);       \
+                    int64_t ldc, const T *bias, bool add, int64_t next,        \
+                    fused_stream *soon);                                       \
     int64_t panel;                                                             \
     /* out[i, k] = x_i . w_k for few k; rows of x and w of `width` */          \
     void (*dots)(int64_t m, int64_t n, int64_t width, const T *x, const T *w,  \
