@@ -2,6 +2,7 @@
 -- trajectory that was held out, next to what was measured after it.
 -- @module torus.tasks.hnn.measured_report
 local engine = require "torus.engine"
+local initial_states = require "torus.models.parts.initial_states"
 local lists = require "torus.tasks.lists"
 local options = require "torus.options"
 local pictures = require "torus.tasks.hnn.pictures"
@@ -12,6 +13,7 @@ local RULES = {
   count = { default = 25, type = "integer", min = 1 },
   substeps = { default = 4, type = "integer", min = 1 },
   roll = { type = "callable" },
+  fit = { default = 0, type = "integer", min = 0 },
 }
 
 -- The test trajectories {q, p (states, 1, d)}, those of one state left out.
@@ -32,9 +34,17 @@ local function double(trajectory)
 end
 
 local function learned_from(model, data, trajectory, o)
-  local q, p, steps = trajectory.q[1], trajectory.p[1], trajectory.q:size(1) - 1
-  return double(o.roll and o.roll(q, p, steps)
-    or model:rollout(q, p, { dt = data.dt, steps = steps, substeps = o.substeps }))
+  local last = trajectory.q:size(1) - 1
+  local function roll(q, p, steps)
+    return o.roll and o.roll(q, p, steps)
+      or model:rollout(q, p, { dt = data.dt, steps = steps, substeps = o.substeps })
+  end
+  local q, p, fit = trajectory.q[1], trajectory.p[1], math.min(o.fit, last)
+  if fit > 0 then
+    q, p = initial_states.of_windows(model, function(x, y) return roll(x, y, fit) end,
+      trajectory.q:narrow(1, 1, fit + 1), trajectory.p:narrow(1, 1, fit + 1))
+  end
+  return double(roll(q, p, last))
 end
 
 --- An energy along a trajectory.
@@ -96,7 +106,8 @@ local function of_trajectories(model, data, o)
       add("measured_spread", spread(M.along(learned_energy(model), given)))
     end
     if data.system then
-      local truth = data.system:solve(given.q[1], given.p[1], { dt = data.dt,
+      local first = o.fit > 0 and learned or given
+      local truth = data.system:solve(first.q[1], first.p[1], { dt = data.dt,
         steps = given.q:size(1) - 1 })
       add("truth", mse(learned, truth))
       local energy = M.true_energy(data.system)
@@ -119,7 +130,8 @@ end
 -- @tparam table data as torus.data.measured makes it; with `system`, whose states they
 -- are, also next to its motion
 -- @tparam[opt] table opts count=25 test trajectories; substeps=4 of rk4 between states; or
--- roll(q, p, steps), which returns a trajectory instead
+-- roll(q, p, steps), which returns a trajectory instead; fit=0, rollouts begin not in the
+-- first state but where they fit so many steps best
 -- @treturn table of a model with a `loss` train_loss and test_loss, of derivatives; where
 -- the data are trajectories: state_rk4, the mean squared error of a rollout's states, and
 -- state_share, in units of the variance of q and of p (1 is as bad as their mean), each
@@ -203,7 +215,8 @@ local ROWS = {
 -- @treturn ?table rows {{name, text}, ...}, numbers, files
 -- @treturn ?string message
 function M.report(model, data, config, opts)
-  local n = M.measure(model, data, { count = opts.count or 256, roll = opts.roll })
+  local fit = config.initial == "fitted" and config.horizon or nil
+  local n = M.measure(model, data, { count = opts.count or 256, roll = opts.roll, fit = fit })
   local report = { numbers = n, files = {}, rows = {} }
   if n.test_loss then
     report.rows = { { "train loss", string.format("%.4g", n.train_loss) },
@@ -218,7 +231,7 @@ function M.report(model, data, config, opts)
   end
   if opts.pictures then
     local files, message = M.draw(opts.pictures .. "/rollouts.png", model, data,
-      { roll = opts.roll })
+      { roll = opts.roll, fit = fit })
     if not files then return nil, message end
     report.files = files
   end
