@@ -1,6 +1,6 @@
 #!/bin/bash
-# A training on two nodes of a cluster that Slurm runs: sbatch examples/18_slurm.sh
-# It goes on where the last job ended, and submits itself again until it is done.
+# A training run on two nodes of a Slurm cluster: sbatch examples/18_slurm.sh
+# It continues where the last job stopped, and resubmits itself until it is done.
 #SBATCH --job-name=torus
 #SBATCH --nodes=2
 #SBATCH --ntasks-per-node=2
@@ -14,7 +14,7 @@ out=${TORUS_RUN:-runs/two_body}
 steps=${TORUS_STEPS:-100000}
 torus=${TORUS:-scripts/torus}
 
-# Where there is a checkpoint, from it on.
+# Continue from the checkpoint if there is one.
 if [ -e "$out/checkpoint.safetensors" ]; then
   set -- train --resume --out "$out" --steps "$steps"
 else
@@ -22,8 +22,8 @@ else
     --out "$out" --steps "$steps"
 fi
 
-# 16 processors for each process: torus has as many threads. Where srun starts Open MPI's
-# processes through another interface, srun --mpi=list names it.
+# Each process has 16 processors, and torus uses as many threads. If srun starts Open MPI
+# processes through another interface, srun --mpi=list shows its name.
 if command -v srun >/dev/null; then
   srun --mpi=pmix --cpu-bind=cores "$torus" "$@"
 else
@@ -31,7 +31,7 @@ else
 fi
 status=$?
 
-# 128 + 15: the time was over, and the checkpoint is written.
+# 128 + 15: time ran out, and the checkpoint is written.
 if [ "$status" -eq 143 ] && command -v sbatch >/dev/null; then
   sbatch "$0"
 fi
