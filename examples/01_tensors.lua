@@ -1,4 +1,4 @@
---- Tensors: making them, looking into them, computing with them.
+--- Tensors: creating, indexing and computing with them.
 --
 --     scripts/torus examples/01_tensors.lua
 --
@@ -9,13 +9,12 @@ local torus = require "torus"
 local function section(title) print("\n--- " .. title) end
 
 section("creation")
--- From a table, nested as deep as you like. float32 is the default type;
--- float64 is for where rounding matters, int64 for counts and indices, uint8 for
--- pixels, bool for masks.
+-- From a table, nested to any depth. float32 is the default type; use float64 where
+-- rounding matters, int64 for counts and indices, uint8 for pixels, bool for masks.
 local a = torus.tensor { { 1, 2, 3 }, { 4, 5, 6 } }
 print(a)
 print(torus.tensor({ 0.1, 0.2 }, { dtype = "float64" }))
--- From a recipe. `arange` includes its end, as Lua's `for` does.
+-- From a rule. `arange` includes its end, as Lua's `for` does.
 print(torus.zeros(2, 2))
 print(torus.arange(1, 2, 0.25))
 print(torus.linspace(0, 1, 6))
@@ -24,7 +23,7 @@ section("looking inside")
 print("shape:", table.concat(a.shape, " x "))
 print("dimensions, elements, type:", a:dim(), a:numel(), a.dtype)
 print("rows and columns:", a:size(1), a:size(-1))
--- Large tensors print their corners only.
+-- Large tensors print only their corners.
 print(torus.arange(10000):reshape(100, 100))
 
 section("indexing")
@@ -35,8 +34,7 @@ print(a[{ {}, { -2, -1 } }])
 -- Every part of a tensor is a tensor. `item` returns a single element as a Lua
 -- number, `totable` all of them as nested tables.
 print("a Lua number:", a[{ 2, 3 }]:item(), "and a table:", #a:totable())
--- Parts are views: they share the tensor's memory. Assignment changes it in
--- place.
+-- Parts are views: they share the tensor's memory. Assignment changes it in place.
 a[{ 1, {} }] = 0
 a[{ 2, 1 }] = -4
 print(a)

@@ -1,4 +1,4 @@
---- Integrators: a pendulum by five schemes, and a picture of what they do.
+--- Integrators: a pendulum with five schemes, and a picture of the differences.
 --
 --     scripts/torus examples/04_integrators.lua
 --
@@ -50,8 +50,8 @@ end
 section("energy over a long time")
 -- Order is not everything. Over 50 swings the symplectic schemes (leapfrog,
 -- symplectic_euler, yoshida4) keep the energy near its true value; the error of
--- the others grows with time: Euler's pendulum soon goes over the top, and
--- RK4's slowly loses energy.
+-- the others grows with time: Euler's pendulum soon goes over the top, and RK4's
+-- slowly loses energy.
 local long = {}
 print("scheme              largest error, first tenth and whole time")
 for _, method in ipairs(methods) do

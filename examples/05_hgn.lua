@@ -1,4 +1,4 @@
---- A Hamiltonian Generative Network, written out.
+--- A Hamiltonian Generative Network, written from scratch.
 --
 --     scripts/torus examples/05_hgn.lua [--steps N]
 --
@@ -28,7 +28,7 @@ local function conv(inputs, outputs, stride)
 end
 
 -- From a film, its frames stacked as channels, to the mean and the log-variance
--- of a latent z; after each halving a filter sees a larger part of the picture.
+-- of a latent z; after each halving a filter sees a larger part of the image.
 local encoder = nn.Sequential {
   conv(3 * FRAMES, WIDTH, 2), nn.ReLU(), conv(WIDTH, WIDTH, 2), nn.ReLU(),
   conv(WIDTH, WIDTH, 2), nn.ReLU(), conv(WIDTH, 2 * LATENT),
@@ -93,13 +93,13 @@ print(("%d parameters; the mean image of each film has an error of %.2fe-4")
 local adam = torus.optim.adam(model:parameters(), { lr = 4e-3 })
 local started = torus.clock()
 for step = 1, steps do
-  -- First explain the start of the film, then more and more of it: late frames
-  -- are of no use to a motion that is still wrong.
+  -- First fit the start of the film, then more and more of it: late frames do not
+  -- help while the motion is still wrong.
   local last = math.min(FRAMES - 1, 1 + (FRAMES - 1) * step // 300)
   local films = data.train:batch((order:next()))
   local mean, logvar = infer(films)
   local z = mean + torus.randn_like(mean) * (logvar / 2):exp()
-  -- Drawing is nine tenths of the work: five of the frames, at random, will do.
+  -- Decoding is nine tenths of the work: five random frames are enough.
   local indices = torus.randperm(last + 1):narrow(1, 1, math.min(5, last + 1))
   local mse = ((predict(z, last, DT, indices) - films:index_select(2, indices)) ^ 2)
     :mean()
@@ -107,7 +107,7 @@ for step = 1, steps do
   adam:zero_grad()
   local loss = mse + kl * kl_weight
   loss:backward()
-  adam.lr = 4e-3 * math.min(1, 2 * (1 - step / (steps + 1))) -- halfway, less
+  adam.lr = 4e-3 * math.min(1, 2 * (1 - step / (steps + 1))) -- lower from halfway on
   adam:step()
   if step == 1 or step % 100 == 0 or step == steps then
     print(("step %4d  frames %2d  error %6.2fe-4  KL %5.1f  held-out %6.2fe-4"

@@ -1,14 +1,14 @@
---- A physical system of your own, in ten lines.
+--- Your own physical system, in ten lines.
 --
 --     scripts/torus examples/06_own_system.lua
 --
--- A system is its energies, its initial states and where to draw its bodies. It
--- can then do all that the built-in ones can (torus.systems.pendulum and others).
+-- A system consists of its energies, its initial states and where to draw its bodies.
+-- It can then do everything the built-in ones can (torus.systems.pendulum and others).
 local torus = require "torus"
 
 -- A particle in a double well: V = -k q^2/2 + q^4/4, with minima at +-sqrt(k).
--- q and p are (batch, 1); `c` holds the constants; `u` has uniform random
--- numbers, one row for each initial state.
+-- q and p are (batch, 1); `c` holds the constants; `u` holds uniform random numbers,
+-- one row per initial state.
 local well = torus.systems.define {
   name = "double_well", dimension = 1, constants = { k = 1 },
   kinetic = function(p) return (p ^ 2 / 2):sum(2) end,
@@ -22,8 +22,7 @@ local well = torus.systems.define {
 }
 print(well)
 
--- A definition is tried out at once, so that a mistake is reported where it was
--- made.
+-- A definition is tested immediately, so a mistake is reported where it was made.
 print(select(2, pcall(torus.systems.define, {
   name = "broken", dimension = 1, uniforms = 2,
   kinetic = function(p) return p ^ 2 / 2 end, -- the sum is missing
@@ -39,7 +38,7 @@ local before = well:energy(q, p)
 local after = well:energy(trajectory.q[-1], trajectory.p[-1])
 print(("energy after 80 steps is off by %.0e"):format((after - before):abs():max():item()))
 
--- Below the barrier, H < 0, a particle stays in its well; above it crosses.
+-- Below the barrier, H < 0, a particle stays in its well; above, it crosses.
 local crosses = (trajectory.q:min(1) * trajectory.q:max(1)):lt(0):squeeze()
 print(("%d of 200 cross the barrier, %d have the energy to do so")
   :format(crosses:sum():item(), before:gt(0):sum():item()))

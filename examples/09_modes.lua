@@ -90,8 +90,8 @@ print(("sum of the squares: %.10f, the trace: %.10f"):format(
   heavy:square():sum():item(), trace:sum():item()))
 
 section("which spring to stiffen")
--- The lowest frequency's derivative by each stiffness, through eigh and the
--- Hessian. By perturbation theory it is (stretch of the mode)^2 / 2 w.
+-- The derivative of the lowest frequency with respect to each stiffness, through eigh
+-- and the Hessian. By perturbation theory it is (stretch of the mode)^2 / 2 w.
 local slopes = torus.grad(squares[1]:sqrt(), stiffness, { retain_graph = true })
 local stretch = stretches(modes:detach()[{ {}, 1 }]:unsqueeze(1))[1]
 local theory = stretch:square() / (2 * frequencies[1]:item())

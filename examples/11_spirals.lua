@@ -2,8 +2,8 @@
 --
 --     scripts/torus examples/11_spirals.lua
 --
--- The whole kit of training: batches of one's own tensors, layers, a loss, an optimiser
--- with a schedule, clipping, accuracy from comparisons, and a file with the module.
+-- Everything a training loop needs: batches of your own tensors, layers, a loss, an
+-- optimiser with a schedule, clipping, accuracy from comparisons, and a saved module.
 local torus = require "torus"
 local nn, optim = torus.nn, torus.optim
 
@@ -38,7 +38,7 @@ local net = nn.Sequential {
 }
 print(net)
 
--- A comparison is a bool tensor, and its mean the share of trues.
+-- A comparison is a bool tensor, and its mean is the fraction that is true.
 local function accuracy(points, classes)
   net:eval()
   local right = torus.no_grad(net, points):argmax(2):eq(classes)
@@ -72,7 +72,7 @@ end
 section("what it gets wrong")
 local share, right = accuracy(test_x, test_y)
 print(("accuracy: %.3f"):format(share))
-local wrong = ~right -- masks select, and count
+local wrong = ~right -- masks select and count
 print(("wrong: %d of %d"):format(wrong:sum():item(), right:numel()))
 local radius = test_x:square():sum(2):sqrt()
 local inner = radius:lt(0.3)

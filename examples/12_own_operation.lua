@@ -1,10 +1,10 @@
---- An operation of one's own, with a gradient of its own: Kepler's equation.
+--- A user-defined operation with its own gradient: Kepler's equation.
 --
 --     scripts/torus examples/12_own_operation.lua
 --
 -- A planet's position needs the angle E that solves E - e sin E = M, where M grows evenly
 -- in time and e is the eccentricity. E has no closed form: Newton's method finds it.
--- The gradient needs none of its steps, for the equation itself says how E moves.
+-- The gradient needs none of Newton's steps: the equation itself determines it.
 local torus = require "torus"
 
 local function section(title) print("\n--- " .. title) end
@@ -13,10 +13,10 @@ local float64 = { dtype = "float64" }
 local function numbers(list) return torus.tensor(list, float64) end
 
 section("the operation")
--- forward runs without a history. backward is given the gradient g of E and returns those
--- of M and e: differentiating the equation, dE (1 - e cos E) = dM + de sin E. It is made
--- of differentiable operations on context.inputs and context.outputs, so that higher
--- derivatives follow. The gradient of e, which broadcasts, is summed by torus.
+-- forward runs without a history. backward receives the gradient g of E and returns those
+-- of M and e. Differentiating the equation gives dE (1 - e cos E) = dM + de sin E. Since
+-- backward uses differentiable operations on context.inputs and context.outputs, higher
+-- derivatives follow. torus sums the gradient of e, which broadcasts.
 local solves = 0
 local kepler = torus.custom {
   name = "kepler",
@@ -43,9 +43,9 @@ print(("the equation holds to     %.1e"):format((E - e * E:sin() - M):abs():max(
 print("steps of Newton's method:", solves)
 
 section("is the gradient right?")
--- gradcheck compares it with differences; order 2 checks its own derivatives too.
+-- gradcheck compares it with finite differences; order 2 checks its derivatives too.
 print("order 1 and 2:", torus.gradcheck(kepler, { M, e }, { order = 2 }))
--- A gradient that forgets the slope 1 / (1 - e cos E) is found out:
+-- It detects a gradient that omits the factor 1 / (1 - e cos E):
 local wrong = torus.custom {
   forward = function(_, m) return kepler(m, e) end,
   backward = function(_, g) return g end,
@@ -53,13 +53,13 @@ local wrong = torus.custom {
 print("a wrong one:  ", torus.gradcheck(wrong, M))
 
 section("an orbit, and how fast the planet is")
--- With the unit of length at half the long axis and a period of 2 pi, M is time.
+-- If the semi-major axis is the unit of length and the period is 2 pi, M is time.
 local function position(t, ecc)
   local angle = kepler(t, ecc)
   return angle:cos() - ecc, (1 - ecc * ecc):sqrt() * angle:sin()
 end
 local x, y = position(M, e)
--- The velocity is the derivative by time, along ones: one product with the Jacobian.
+-- The velocity is the time derivative: one product of the Jacobian with ones.
 local one = torus.ones_like(M)
 local _, vx = torus.jvp(function(t) return (position(t, e)) end, M, one)
 local _, vy = torus.jvp(function(t) return (select(2, position(t, e))) end, M, one)
@@ -72,9 +72,9 @@ local pull = -x / (x * x + y * y) ^ 1.5
 print(("acceleration and gravity differ by    %.1e"):format((ax - pull):abs():max():item()))
 
 section("learning the orbit from what was seen")
--- Forty noisy positions in a quarter of a turn; e and the time of the closest approach are
--- to be found. e is the logistic function of a number of any size, so that no step leaves
--- the ellipses. L-BFGS asks for the loss alone.
+-- From forty noisy positions in a quarter of an orbit, find e and the time of closest
+-- approach. e is the logistic function of an unbounded number, so that the orbit always
+-- stays an ellipse. L-BFGS needs only the loss.
 torus.manual_seed(1)
 local noise = 0.01
 local seen = torus.linspace(1, 2.6, 40, float64)
@@ -91,7 +91,7 @@ local before = misfit(shape, closest):item()
 local after = optimiser:step(function() return misfit(shape, closest) end)
 print(("misfit %.1f before, %.4f after %d iterations"):format(before, after,
   optimiser:state().steps))
--- The Hessian of the misfit tells how well they are known: its inverse is the covariance.
+-- The Hessian of the misfit tells how well they are known; its inverse is the covariance.
 local function of_both(v)
   return misfit((v[1] / (1 - v[1])):log(), v[2]) -- the logistic function's inverse
 end
@@ -101,8 +101,8 @@ print(("e = %.4f +- %.4f, closest at %.4f +- %.4f"):format(best[1]:item(),
   math.sqrt(covariance[1][1]:item()), best[2]:item(), math.sqrt(covariance[2][2]:item())))
 
 section("where the first NaN comes from")
--- Distances instead of their squares, where prediction and observation are the same: the
--- root has an infinite slope at 0, and that times 0 is NaN.
+-- Distances instead of squared distances, where prediction and observation coincide: the
+-- square root has an infinite slope at 0, and infinity times 0 is NaN.
 local exact_x, exact_y = position(M, e)
 local function distances(ecc)
   local qx, qy = position(M, ecc)
@@ -111,5 +111,5 @@ local function distances(ecc)
 end
 print("gradient at e = 0.4:", torus.jacobian(distances, numbers { 0.4 }))
 print("gradient at e = 0.3:", torus.jacobian(distances, e))
--- In anomaly mode the call whose gradient makes the NaN is named, with its line.
+-- Anomaly mode names the call whose gradient produces the NaN, with its line.
 print(select(2, pcall(torus.detect_anomaly, torus.jacobian, distances, e)))

@@ -15,9 +15,9 @@ assert(torus.files.make_folder(folder))
 local function largest(x) return x:abs():max():item() end
 
 -- --- a network on small images -------------------------------------------------
--- Images have channels last here and first in PyTorch. Weights have one layout in
--- both, so only data is turned: before the images are made flat, too, since a Linear
--- layer sees the order.
+-- Images have channels last here and first in PyTorch. Weights have the same layout in
+-- both, so only data is permuted, and that also before flattening, because the order
+-- matters to a Linear layer.
 torus.manual_seed(1)
 local net = nn.Sequential {
   nn.Conv2d(3, 4), nn.ReLU(),
@@ -28,14 +28,14 @@ local x = torus.rand(5, 8, 8, 3)
 local y = net(x)
 
 -- --- to PyTorch ------------------------------------------------------------------
--- Names are those of the modules; Lua counts from 1: "1.weight" is PyTorch's "0.weight".
+-- Names come from the modules; Lua counts from 1: "1.weight" is PyTorch's "0.weight".
 assert(torus.save(folder .. "/to_torch.safetensors", net:named(), { made_by = torus._VERSION }))
 assert(torus.npz.save(folder .. "/to_torch.npz", { x = x, y = y }))
 print("written: " .. folder .. "/to_torch.safetensors and .npz")
 
 -- --- and back --------------------------------------------------------------------
--- Half precision comes as float32. A file that is missing or damaged is nil and a
--- message.
+-- Half precision is read as float32. For a missing or damaged file, the result is nil
+-- and a message.
 local weights, about = torus.load(folder .. "/from_torch.safetensors")
 if not weights then
   print("nothing from PyTorch yet: python3 examples/13_pytorch.py")

@@ -3,9 +3,9 @@
 --
 --     scripts/torus examples/14_long_times.lua [STEPS]
 --
--- STEPS of the double pendulum are 2,000 without being told, some seconds; 100000
--- take some minutes, and show what symplectic means. Pictures go to runs/examples/
--- (they need gnuplot; the rest does not).
+-- STEPS is the number of steps of the double pendulum. The default, 2,000, takes some
+-- seconds; 100000 takes some minutes, and shows what symplectic means. Pictures go to
+-- runs/examples/ (they need gnuplot; the rest does not).
 local torus = require "torus"
 
 local steps = math.tointeger(tonumber(arg and arg[1] or 2000)) or 2000
@@ -29,8 +29,8 @@ local oscillator = torus.separable(
 local q0 = torus.tensor({ { 1 } }, { dtype = "float64" })
 local p0 = torus.zeros_like(q0)
 
--- Nothing here needs a gradient, so nothing is recorded; `every` keeps each 1,000th
--- state alone. Leapfrog's energy stays within dt^2/8 of its value.
+-- Nothing here needs a gradient, so nothing is recorded; `every` keeps only every
+-- 1,000th state. Leapfrog's energy stays within dt^2/8 of its initial value.
 local count = steps * 10
 local start = torus.clock()
 local trajectory = torus.integrate { H = oscillator, q = q0, p = p0, dt = 0.1,
@@ -41,7 +41,7 @@ print(("%d steps, %.0f a second; largest error of the energy %.1e; peak memory %
   :format(count, count / seconds, error, peak()))
 
 section("gradients through ten thousand steps")
--- The gradient integrates backward: the memory of one step. A leapfrog step turns
+-- The gradient integrates backward in the memory of one step. A leapfrog step turns
 -- (q, p) by an angle whose cosine is 1 - dt^2/2, so the answer is known.
 local q = torus.tensor({ { 1 } }, { dtype = "float64", requires_grad = true })
 local far = torus.integrate { H = oscillator, q = q, p = p0, dt = 0.1, steps = 10000,
@@ -52,7 +52,7 @@ print(("dq/dq0 = %.12f, exactly %.12f; peak memory %.0f MB"):format(slope, exact
 
 section("a double pendulum, whose Hamiltonian is not separable")
 -- Leapfrog and its relatives need H = K(p) + V(q). The implicit schemes are symplectic
--- for any H: their energy errs within bounds, that of rk4 drifts.
+-- for any H: their energy error stays bounded, while the energy of rk4 drifts.
 local pendulum = torus.systems.double_pendulum
 local angles = torus.tensor({ { 1.5, -1 } }, { dtype = "float64" })
 local dt, long = 0.05, {}
@@ -70,8 +70,8 @@ for _, method in ipairs { "rk4", "implicit_midpoint", "gauss4" } do
 end
 
 section("a Poincare section")
--- Where an orbit of Henon and Heiles passes x = 0 with x growing: events of rk45, found
--- to the last digits in the continuous extension of its steps.
+-- Where an orbit of the Henon-Heiles system crosses x = 0 with x increasing: events of
+-- rk45, located to the last digits in the continuous extension of its steps.
 local star = torus.systems.henon_heiles
 local sections = star:solve(torus.tensor({ { 0, 0.3 }, { 0, -0.2 }, { 0, 0.1 } },
   { dtype = "float64" }), torus.tensor({ { 0.35, 0 }, { 0.4, 0.1 }, { 0.35, 0.25 } },

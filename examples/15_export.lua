@@ -1,7 +1,7 @@
---- A run in a program: opened, rolled out, and exported for other programs.
+--- Using a run in a program: open it, roll it out, and export it for other programs.
 --
 --     scripts/torus examples/15_export.lua          -- trains a small HNN first
---     scripts/torus examples/15_export.lua RUN      -- a run of yours, of an HNN
+--     scripts/torus examples/15_export.lua RUN      -- your own run of an HNN
 --     python3 examples/15_export.py                 -- its network in PyTorch
 --
 -- Files go to runs/examples/.
@@ -16,19 +16,19 @@ if not path then
 end
 
 -- --- opening a run ----------------------------------------------------------------
--- A model as torus.models makes it, with its weights; the configuration that it was
+-- The model, as torus.models creates it, with its weights; the configuration it was
 -- trained with; the step of the checkpoint.
 local model, config, step = torus.runs.open(path)
 assert(model, config)
 print(model:describe() .. (" of %s, step %d"):format(torus.tasks.subject(config), step))
 
--- Its data once more, and the report that `scripts/torus evaluate` prints.
+-- Its data again, and the report that `scripts/torus evaluate` prints.
 local task = assert(torus.tasks.get(config.model))
 local data = assert(task.open_data(config))
 local report = assert(task.report(model, data, config, { count = 5 }))
 for _, row in ipairs(report.rows) do print(("  %-18s %s"):format(row[1], row[2])) end
 
--- What the report does not have is a few lines: does the learned energy stay?
+-- Anything the report lacks takes a few lines: is the learned energy conserved?
 local q, p = data.test.q:narrow(1, 1, 3), data.test.p:narrow(1, 1, 3)
 local rollout = torus.no_grad(model.rollout, model, q, p, { dt = 0.05, steps = 400 })
 local energy = model:energy(rollout.q[-1], rollout.p[-1]) - model:energy(q, p)

@@ -1,11 +1,10 @@
---- A film of your own: from the pictures of a camera to a model that moves.
+--- Your own film: from camera pictures to a model of the motion.
 --
 --     scripts/torus examples/16_film.lua          -- in seconds
 --     scripts/torus examples/16_film.lua 3000     -- learns; some minutes
 --
--- The film is made here, as a camera would see it: 240 PNGs of a ball that swings in
--- front of a wall, with the noise of a sensor. An .mp4, a .gif or an array is opened
--- the same way.
+-- This program makes a film as a camera would see it: 240 PNGs of a ball that swings in
+-- front of a wall, with sensor noise. An .mp4, a .gif or an array is opened the same way.
 local torus = require "torus"
 
 local out = "runs/examples/16_film"
@@ -29,7 +28,7 @@ end
 
 -- --- what a model sees of it ------------------------------------------------------
 
--- Means over 2 x 2 pixels, sides cut to multiples of 8, the wall taken away.
+-- Average 2 x 2 pixels, crop the sides to multiples of 8, remove the wall.
 local opts = { length = 12, shrink = 2, fit = "crop", background = "median" }
 local set = assert(torus.data.frames(out .. "/film", opts))
 print(set)
@@ -40,7 +39,7 @@ local true_wall = torus.data.frames(wall:expand(2, HEIGHT, WIDTH, 3), { length =
   shrink = 2, fit = "crop" }).train:batch({ 1 })[1][1]
 print(("the wall, found to %.4f"):format((set.background - true_wall):abs():mean():item()))
 
--- Where nothing moves frames are 1/2: what differs is the ball, whose centre swings.
+-- Where nothing moves, frames are 1/2: what differs is the ball, whose centre swings.
 local moving = (frames - 0.5):abs():sum(5) -- (sequences, frames, height, width)
 moving = (moving - 0.15):relu()
 local columns = torus.arange(1, frames:size(4))
@@ -57,7 +56,7 @@ print(("the ball swings in %.2f frames; made with %d"):format(
 
 -- --- learning ----------------------------------------------------------------------
 
--- The same keys as of scripts/train.lua, where the options of the film begin with data_.
+-- The same keys as in scripts/train.lua; film options begin with data_.
 local steps = tonumber(arg and arg[1]) or 10
 local config = assert(torus.runs.configuration.make("small", { data = out .. "/film",
   data_shrink = 2, data_fit = "crop", background = "median", frames = 12, dt = 1 / 24,

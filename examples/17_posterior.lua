@@ -1,12 +1,12 @@
---- Draws from a posterior: Hamiltonian Monte Carlo and a learned flow side by side.
+--- Samples from a posterior: Hamiltonian Monte Carlo and a learned flow side by side.
 --
 --     scripts/torus examples/17_posterior.lua [STEPS]
 --
 -- A mass on a spring swings with q(t) = q cos t + p sin t. Its state (q, p) at t = 0 is
--- unknown. Two things were measured, both roughly: its energy, and how far it was from
--- the middle, to whichever side, at t = 0.5. What is known then is a ring with four
--- denser places, not a point with an error. Both ways need nothing but the logarithm of
--- that density, up to a constant. STEPS (600) are those of the flow's training.
+-- unknown. Two things were measured, both roughly: its energy, and its distance from the
+-- middle, on either side, at t = 0.5. The posterior is then a ring with four denser
+-- regions, not a point with an error. Both methods need only the logarithm of that
+-- density, up to a constant. STEPS (default 600) is the flow's number of training steps.
 local torus = require "torus"
 
 local steps = math.tointeger(tonumber(arg[1] or 600))
@@ -14,8 +14,8 @@ local steps = math.tointeger(tonumber(arg[1] or 600))
 local function section(title) print("\n--- " .. title) end
 
 section("the posterior")
--- Energy 2 +- 0.35, distance squared 1.5 +- 0.9, and before that any state within a
--- deviation of 2. Of a batch of states (n, 2) it returns n numbers.
+-- Energy 2 +- 0.35, squared distance 1.5 +- 0.9, and a normal prior with a standard
+-- deviation of 2. For a batch of states (n, 2) it returns n numbers.
 local time = 0.5
 local function log_density(s)
   local q, p = s:select(2, 1), s:select(2, 2)
@@ -26,7 +26,7 @@ local function log_density(s)
     + (q:square() + p:square()) / -8
 end
 
--- Two numbers can be integrated over on a grid, which is the truth to compare with.
+-- In two dimensions a grid gives the integrals, as the truth to compare with.
 local n, reach = 161, 4
 local axis = torus.linspace(-reach, reach, n, { dtype = "float64" })
 local grid = torus.stack({ axis:reshape(1, n):expand(n, n):reshape(-1),
@@ -37,7 +37,7 @@ local evidence = nats:logsumexp(1):item() + math.log(cell)
 local density = (nats - evidence):exp()
 print(("ln Z by a grid: %.4f"):format(evidence))
 
--- The share of each quarter around the ring, from the densest direction on.
+-- The share of each quarter of the ring, counted from the densest direction.
 local function quarters(x, weight)
   local angle = x:select(2, 2):atan2(x:select(2, 1)) - time + math.pi / 4
   local quarter = (angle / (math.pi / 2)):floor():remainder(4)
@@ -58,7 +58,7 @@ local function even(x) return torus.full({ x:size(1) }, 1 / x:size(1), { dtype =
 describe("grid", grid, density * cell)
 
 section("Hamiltonian Monte Carlo")
--- 32 chains from places all around; step size, mass and trajectories are adapted.
+-- 32 chains start all around the ring; step size, mass and trajectory length adapt.
 local chains = torus.hmc { log_density = log_density, draws = 500, warmup = 500,
   start = torus.randn({ 32, 2 }, { dtype = "float64", generator = torus.generator(1) }) * 2,
   generator = torus.generator(2) }
@@ -68,8 +68,8 @@ describe("HMC", chains:flat(), even(chains:flat()))
 section("a Neural Hamiltonian Flow")
 -- The flow's samples come with their own density, so the divergence from it to the
 -- posterior can be made small without a single sample of the posterior: its evidence
--- bound E[ln g + ln f - ln p] is maximised. At first g is flattened, so that no part of
--- the ring is lost.
+-- bound E[ln g + ln f - ln p] is maximised. At first g is flattened, so that the flow
+-- does not lose part of the ring.
 local flow = torus.models.nhf({ dimension = 2, flows = 4, width = 32, energy_gain = 2,
   posterior = "full" }, torus.generator(3))
 local optimiser = torus.optim.adam(flow:parameters(), { lr = 0.01 })
@@ -97,7 +97,7 @@ print(("ln Z: grid %.3f, bound %.3f, by the weights of 16,000 samples %.3f +- %.
 print(("the weights leave %.0f%% of the samples"):format(
   100 / relative:square():mean():item()))
 describe("flow", samples, even(samples))
--- With the weights every mean is right, however far the training got.
+-- With importance weights every mean is right, however far the training got.
 describe("both", samples, relative / 16000)
 
 section("a picture")
