@@ -21,7 +21,7 @@ parser:option("--data", "Use a film (see dataset.lua --help) or a folder of "
 parser:option("--frames", "Frames of each sequence to train on (default: 31; for a "
   .. "film, the first half). The rest shows how long rollouts stay valid.")
   :argname("N"):convert(command.count)
-parser:option("--most", "Largest number of degrees of freedom to try.", "4")
+parser:option("--max --most", "Largest number of degrees of freedom to try.", "4")
   :argname("N"):convert(command.count)
 parser:option("--steps", "Training steps of each run.", "2000"):argname("N")
   :convert(command.count)
@@ -48,7 +48,7 @@ local function main(args)
   io.stdout:setvbuf("line")
   local found = command.check(dimension.run { out = args.out
     or default_path(args), system = args.system, data = args.data,
-    frames = args.frames, most = args.most, steps = args.steps,
+    frames = args.frames, max = args.max, steps = args.steps,
     rollout = args.rollout, count = args.count, seed = args.seed,
     changes = command.changes(args.set, "hgn"),
     say = function(line) io.stderr:write(line, "\n") end })

@@ -58,7 +58,7 @@ describe("trainings of several degrees of freedom", function()
   teardown(function() os.execute("rm -r " .. base) end)
 
   local function go(name, opts)
-    local o = { out = base .. "/" .. name, most = 2, steps = 2, count = 5,
+    local o = { out = base .. "/" .. name, max = 2, steps = 2, count = 5,
       refine = 1, say = function() end, changes = TINY }
     for key, value in pairs(opts) do o[key] = value end
     return dimension.run(o)
@@ -95,7 +95,7 @@ describe("trainings of several degrees of freedom", function()
   it("see the first half of given frames", function()
     local path = base .. "/video.npy"
     assert(torus.npy.save(path, torus.rand { 9, 8, 16, 16, 3 }))
-    local found = assert(go("video", { data = path, most = 1,
+    local found = assert(go("video", { data = path, max = 1,
       changes = options.joined(TINY, { test_size = 3 }) }))
     local row = found.rows[1]
     assert.are.same({ 4, 7, 3 }, { row.window, row.rollout, row.valid.count })
@@ -103,7 +103,7 @@ describe("trainings of several degrees of freedom", function()
       assert.matches("^\137PNG", assert(files.read(found.picture)))
     end
     assert(torus.npy.save(path, torus.rand { 9, 8, 13, 24 }))
-    assert(go("grey", { data = path, most = 1,
+    assert(go("grey", { data = path, max = 1,
       changes = options.joined(TINY, { test_size = 3, data_fit = "pad" }) }))
     local none, message = go("short", { data = path, frames = 8 })
     assert.is_nil(none)

@@ -142,7 +142,7 @@ describe("the scripts", function()
   end)
 
   it("dimension trains with 1, 2, ... degrees of freedom and picks", function()
-    local arguments = "dimension.lua --steps 1 --most 2 --count 3 --rollout 6 "
+    local arguments = "dimension.lua --steps 1 --max 2 --count 3 --rollout 6 "
       .. "--out " .. base .. "/dimension --frames 4 --set width=4 --set state=2 "
       .. "--set energy_layers=1 --set resolution=16 --set batch=2 "
       .. "--set train_size=4 --set test_size=3 "

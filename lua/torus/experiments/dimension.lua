@@ -77,7 +77,7 @@ local RULES = {
   system = { type = "path" },
   data = { type = "path" },
   frames = { type = "integer", min = 2 },
-  most = { default = 4, type = "integer", min = 1 },
+  max = { default = 4, type = "integer", min = 1 },
   steps = { default = 2000, type = "integer", min = 1 },
   seed = { default = 0, type = "integer", min = 0 },
   changes = { default = {}, type = "table" },
@@ -137,7 +137,7 @@ local function plan(o)
     horizon_steps = math.min(600, o.steps // 3),
     kl_warmup = math.min(1000, o.steps // 2) }, o.changes)
   local list = {}
-  for n = 1, o.most do
+  for n = 1, o.max do
     local config, message = configuration.make("small",
       options.joined(changes, { dimension = n }))
     if not config then return nil, message end
@@ -182,7 +182,7 @@ end
 -- trajectories, instead
 -- @tparam[opt] integer opts.frames that training sees of every sequence; of a
 -- film by default the first half, else 31
--- @tparam[opt=4] integer opts.most degrees of freedom
+-- @tparam[opt=4] integer opts.max degrees of freedom
 -- @tparam[opt=2000] integer opts.steps of each training
 -- @tparam[opt=0] integer opts.seed
 -- @tparam[opt] table opts.changes of the configuration
@@ -269,7 +269,7 @@ function M.verdict(found)
       .. "training, so train longer (--steps) before relying on it", row.window)
   end
   if found.largest and #found.rows > 1 then
-    text = text .. ". None larger was tried: a larger --most may hold longer"
+    text = text .. ". None larger was tried: a larger --max may hold longer"
   end
   return text
 end
