@@ -267,6 +267,8 @@ describe("training on a file of states", function()
     assert.is_true(found.state_share < 0.2)
     succeeds("train.lua hnn %s --set hamiltonian=separable --set initial=fitted "
       .. "--set stride=2 --out %s/f", common, base)
+    assert.matches("training windows +224 of 5 steps, of 8 trajectories, from fitted states",
+      succeeds("evaluate.lua %s/f", base))
     found = json.decode(succeeds("evaluate.lua %s/f --json", base))
     assert.is_true(found.state_share < 0.2)
     fails("initial: expected none with loss=derivatives", "train.lua hnn --data %s "

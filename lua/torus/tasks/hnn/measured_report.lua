@@ -6,6 +6,7 @@ local initial_states = require "torus.models.parts.initial_states"
 local lists = require "torus.tasks.lists"
 local options = require "torus.options"
 local pictures = require "torus.tasks.hnn.pictures"
+local rollouts = require "torus.tasks.hnn.rollouts"
 
 local M = {}
 
@@ -223,6 +224,7 @@ function M.report(model, data, config, opts)
       { "test loss", string.format("%.4g (derivatives: %s)", n.test_loss,
         config.derivatives) } }
   end
+  rollouts.add_row(report.rows, config, data)
   for _, row in ipairs(ROWS) do
     if n[row[1]] then
       table.insert(report.rows, { row[2],

@@ -4,6 +4,7 @@ local lists = require "torus.tasks.lists"
 local options = require "torus.options"
 local measured_report = require "torus.tasks.hnn.measured_report"
 local pictures = require "torus.tasks.hnn.pictures"
+local rolling = require "torus.tasks.hnn.rollouts"
 local engine = require "torus.engine"
 
 local M = {}
@@ -113,6 +114,7 @@ function M.report(model, data, config, opts)
     { "state MSE, rk4", lists.with_spread(n.state_rk4, n.state_rk4_spread) },
     { "state MSE, rk45", lists.with_spread(n.state_rk45, n.state_rk45_spread) },
   } }
+  rolling.add_row(report.rows, config, data)
   if opts.pictures then
     local files, message = M.draw(opts.pictures .. "/rollouts.png", model, data)
     if not files then return nil, message end

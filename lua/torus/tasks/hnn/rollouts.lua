@@ -19,6 +19,19 @@ function M.starts(sequence, horizon, stride)
   return #rows > 0 and engine.tensor(rows, { dtype = "int64" }) or nil
 end
 
+--- Puts the windows that training learned from in front of a report's rows, if there were.
+-- @tparam {{string,string},...} rows
+-- @tparam table config
+-- @tparam table data
+function M.add_row(rows, config, data)
+  local sequence = data.train.sequence
+  if not sequence or config.model == "hnn" and config.loss ~= "rollout" then return end
+  local starts = M.starts(sequence, config.horizon, config.stride)
+  table.insert(rows, 1, { "training windows", string.format(
+    "%d of %d steps, of %d trajectories%s", starts and starts:size(1) or 0, config.horizon,
+    #sequence.lengths, config.initial == "fitted" and ", from fitted states" or "") })
+end
+
 --- The windows that begin at some rows.
 -- @tparam table sequence
 -- @tparam tensor starts (windows) int64
