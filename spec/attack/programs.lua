@@ -123,11 +123,14 @@ function M.run(path)
   return #programs, faults
 end
 
+-- PyTorch takes as long to load as to run a thousand programs.
+local BATCH = 6000
+
 if arg and arg[0] and arg[0]:find "programs%.lua$" then
   local wanted, seed = tonumber(arg[1] or 1000), tonumber(arg[2] or 1)
   local base, done, faults = os.tmpname(), 0, 0
   while done < wanted do
-    local count = math.min(1000, wanted - done)
+    local count = math.min(BATCH, wanted - done)
     assert(os.execute(("%s spec/attack/programs_torch.py %d %d %s >%s")
       :format(os.getenv "PYTHON" or "/usr/bin/python3", count, seed, base, base)))
     local ran, found = M.run(base)
