@@ -25,6 +25,9 @@ parser:option("--python", "Python with these libraries; by default the environme
   .. "variable TORUS_PYTHON, else python3.", os.getenv "TORUS_PYTHON" or "python3")
 parser:option("--patience", "Time limit for a peer in seconds, including compilation.",
   "1200"):convert(command.count)
+parser:option("--minutes", "Time limit for all rows. Each row gets an equal share of "
+  .. "the time that is left, and stops starting peers and rounds when it is used up."
+  ):convert(command.count)
 parser:option("--json", "Also write the results to a JSON file."):argname("<file>")
 parser:flag("--profile", "Also show the time of each part in a job's median run.")
 parser:flag("--list", "Print the names of the rows and exit.")
@@ -33,6 +36,8 @@ parser:option("--precision"):hidden(true)
 
 -- A peer this many times slower than the best of its first round isn't asked again.
 local HOPELESS = 2
+-- No peer is started with fewer seconds left.
+local SHORTEST = 5
 
 local here = arg[0]:match("^(.*)/[^/]*$") or "."
 local folder = here .. "/dev/peers"
@@ -55,21 +60,35 @@ end
 
 -- --- rounds -----------------------------------------------------------------
 
+-- Seconds until `finish`, a time of torus.clock; without one there is no limit.
+local function left(finish) return finish and finish - torus.clock() or math.huge end
+
+local function measure_peer(args, entry, finish)
+  -- Half of what is left: the peers that follow shall have their turn.
+  local patience = math.min(args.patience, left(finish) / 2) // 1
+  if patience < SHORTEST then return nil, "no time left" end
+  local seconds, found = peers.measure(entry.peer, { python = args.python,
+    folder = folder, patience = patience, batch = args.batch,
+    threads = entry.threads })
+  if seconds then return seconds, found end
+  return nil, "failed: " .. found
+end
+
 -- What one round measured: torus by precision, peers by name.
-local function run_round(args, row, asked)
+local function run_round(args, row, asked, finish)
   local round = { own = {}, peers = {} }
   for _, precision in ipairs(rows.precisions(row)) do
     round.own[precision] = measure_own(args, row, precision)
   end
   for _, entry in ipairs(asked) do
     if not entry.given_up then
-      local seconds, message = peers.measure(entry.peer,
-        { python = args.python, folder = folder, patience = args.patience,
-          batch = args.batch })
-      entry.given_up = not seconds and ("failed: " .. message) or nil
+      local seconds, found = measure_peer(args, entry, finish)
       if seconds then
         round.peers[entry.peer.name] = seconds
         entry.seconds[#entry.seconds + 1] = seconds
+        entry.threads = found
+      else
+        entry.given_up = found
       end
     end
   end
@@ -148,23 +167,36 @@ local function add_peers(result, asked)
   end
 end
 
--- A row's lines of the table.
-local function run_row(args, row, versions)
-  local asked, rounds = {}, {}
+-- All rounds of a row, or as many as are likely to end before `finish`.
+local function run_rounds(args, row, asked, finish)
+  local rounds = {}
+  for i = 1, args.rounds do
+    local begin = torus.clock()
+    rounds[i] = run_round(args, row, asked, finish)
+    if i == 1 then give_up_slow(rounds[1], asked) end
+    -- After the first round slow peers are left out, and one number of threads.
+    local took = torus.clock() - begin
+    if left(finish) < (i == 1 and took / 2 or took) then break end
+  end
+  return rounds
+end
+
+-- A row's lines of the table. finish: when they should be there, or nil.
+local function run_row(args, row, versions, finish)
+  local asked = {}
   for _, peer in ipairs(versions and row.peers or {}) do
     local missing = peers.missing(peer, versions)
     asked[#asked + 1] = { peer = peer, seconds = {},
       given_up = missing and "missing: " .. missing or nil }
   end
-  for i = 1, args.rounds do
-    rounds[i] = run_round(args, row, asked)
-    if i == 1 then give_up_slow(rounds[1], asked) end
-  end
+  local rounds = run_rounds(args, row, asked, finish)
   local list = { result_of(row, rounds, asked) }
   if row.precisions then list[2] = result_of(row, rounds, asked, true) end
   local work = rows.multiply_adds(row, args.batch)
+  local least = work
+    and math.max(work / args.peak, rows.bytes(row) / args.read_rate)
   for _, result in ipairs(list) do
-    result.bound = work and work / args.peak
+    result.bound = least
     if versions then add_peers(result, asked) end
   end
   return list
@@ -182,6 +214,9 @@ end
 
 local function print_row(args, r)
   local what = r.precision and r.what .. "; " .. r.precision or r.what
+  if r.rounds < args.rounds then
+    what = ("%s; rounds: %d"):format(what, r.rounds)
+  end
   local line = ("| %s | %s (%s to %s) | %.2f GB | %s |"):format(what,
     time_text(r.seconds), time_text(r.least), time_text(r.most),
     r.peak_bytes / 1e9, time_text(r.bound))
@@ -243,7 +278,8 @@ local function print_head(args, results)
     print("peers: " .. table.concat(list, ", "))
   end
   print(("medians of %d rounds (minimum to maximum); bound: multiply-adds of direct "
-    .. "loops at sgemm's %.0f GFLOP/s"):format(args.rounds, 2e-9 * args.peak))
+    .. "loops at %.0f GFLOP/s, or weights that one core reads at %.0f GB/s"):format(
+      args.rounds, 2e-9 * args.peak, 1e-9 * args.read_rate))
   print("\n| work | torus | peak memory | bound |"
     .. (args.peer and " best peer | times faster | goal |" or ""))
   print("| --- | --- | --- | --- |" .. (args.peer and " --- | --- | --- |" or ""))
@@ -291,10 +327,13 @@ local function main(args)
     if not versions then command.die("--peer: %s", message) end
     results.versions = versions
   end
-  args.peak = bound.peak()
+  args.peak, args.read_rate = bound.peak(), bound.read_rate()
   print_head(args, results)
-  for _, row in ipairs(list) do
-    for _, result in ipairs(run_row(args, row, results.versions)) do
+  local finish = args.minutes and torus.clock() + 60 * args.minutes
+  for i, row in ipairs(list) do
+    local share = finish and left(finish) / (#list - i + 1)
+    for _, result in ipairs(run_row(args, row, results.versions,
+      share and torus.clock() + share)) do
       results[#results + 1] = result
       print_row(args, result)
     end

@@ -3,9 +3,11 @@
 #include "binding/binding.h"
 #include "core/alloc.h"
 #include "core/threads.h"
+#include "kernels/probe.h"
 #include "kernels/simd/isa.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -112,6 +114,28 @@ static int address(lua_State *L) {
   return 2;
 }
 
+/* probe_multiply_adds(rounds): their number, done on all threads */
+static int probe_multiply_adds(lua_State *L) {
+  int64_t rounds =
+      torus_check_integer(L, 1, "probe_multiply_adds", "the rounds");
+  lua_pushinteger(L, torus_probe_multiply_adds(rounds));
+  return 1;
+}
+
+/* probe_read(rounds, bytes): reads so many bytes, a multiple of 512, from where
+ * the cache has them, again and again; returns the bytes that were read */
+static int probe_read(lua_State *L) {
+  int64_t rounds = torus_check_integer(L, 1, "probe_read", "the rounds");
+  int64_t bytes = torus_check_integer(L, 2, "probe_read", "the bytes");
+  float *x = torus_alloc((size_t)bytes);
+  if (!x) return torus_raise_text(L, "probe_read: out of memory");
+  memset(x, 0, (size_t)bytes);
+  float sum = torus_probe_read(rounds, bytes / (int64_t)sizeof(float), x);
+  torus_free(x);
+  lua_pushinteger(L, rounds * bytes + (sum > 0));
+  return 1;
+}
+
 /* isa(): the name of the instruction set that kernels use */
 static int isa(lua_State *L) {
   lua_pushstring(L, torus_isa_name(torus_isa_chosen()));
@@ -134,9 +158,15 @@ static int clock_(lua_State *L) {
 
 void torus_open_process(lua_State *L) {
   static const luaL_Reg functions[] = {
-      {"threads", threads}, {"set_threads", set_threads},
-      {"memory", memory},   {"fail_allocation", fail_allocation},
-      {"clock", clock_},    {"address", address},
-      {"isa", isa},         {NULL, NULL}};
+      {"threads", threads},
+      {"set_threads", set_threads},
+      {"memory", memory},
+      {"fail_allocation", fail_allocation},
+      {"clock", clock_},
+      {"address", address},
+      {"isa", isa},
+      {"probe_multiply_adds", probe_multiply_adds},
+      {"probe_read", probe_read},
+      {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
 }

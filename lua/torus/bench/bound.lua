@@ -1,6 +1,7 @@
---- How long the multiplications of a measured job take at least: multiply-adds of
--- the algorithm, at the rate of this machine's large matrix products.
+--- How long a measured job takes at least: its multiply-adds at the rate at which this
+-- machine's processors multiply, or its weights at the rate at which they are read.
 -- @module torus.bench.bound
+local core = require "torus.core"
 local engine = require "torus.engine"
 
 local M = {}
@@ -83,22 +84,47 @@ local counts = {
 -- print(bound.multiply_adds("rollout", 1))   -- 67584
 function M.multiply_adds(job, batch) return counts[job](batch) end
 
---- Multiply-adds per second of float32 matrix products of 1,024 numbers each way
--- on all threads, the best of several.
--- @tparam[opt=10] integer repeats
+-- Bytes of weights that come from the second-level cache for one unit of work of a
+-- tile, whatever the batch: each hidden matrix once for each of two forces.
+local reads = { rollout = 2 * 128 * 128 * 4 }
+
+--- Bytes of weights that one unit of a job's work reads, where these are more than a
+-- first-level cache holds and few samples share them.
+-- @tparam string job as multiply_adds'
+-- @treturn integer 0 where multiplications decide
+-- @usage
+-- bound = require "torus.bench.bound"
+-- print(bound.bytes("rollout"))   -- 131072
+function M.bytes(job) return reads[job] or 0 end
+
+-- The best rate of several calls that return an amount.
+local function rate(repeats, fn, ...)
+  local best = 0
+  for _ = 1, repeats do
+    local start = engine.clock()
+    local amount = fn(...)
+    best = math.max(best, amount / (engine.clock() - start))
+  end
+  return best
+end
+
+--- Float32 multiply-adds per second of all threads in registers, the best of several.
+-- @tparam[opt=50] integer repeats
 -- @treturn number
 -- @usage
 -- bound = require "torus.bench.bound"
 -- print(bound.peak(2) > 1e6)   -- true
-function M.peak(repeats)
-  local n, best = 1024, math.huge
-  local x, y = engine.rand(n, n), engine.rand(n, n)
-  for _ = 1, repeats or 10 do
-    local start = engine.clock()
-    engine.matmul(x, y)
-    best = math.min(best, engine.clock() - start)
-  end
-  return n ^ 3 / best
+function M.peak(repeats) return rate(repeats or 50, core.probe_multiply_adds, 20) end
+
+--- Bytes per second that one thread reads from the second-level cache, the best of
+-- several.
+-- @tparam[opt=20] integer repeats
+-- @treturn number
+-- @usage
+-- bound = require "torus.bench.bound"
+-- print(bound.read_rate(2) > 1e6)   -- true
+function M.read_rate(repeats)
+  return rate(repeats or 20, core.probe_read, 1000, reads.rollout)
 end
 
 return M

@@ -11,13 +11,16 @@ local M = {}
 local KEEP_MEMORY = "MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=-1 "
   .. "MALLOC_TOP_PAD_=268435456 "
 
+-- The exit status of timeout(1).
+local TIMED_OUT = 124
+
 local function quote(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
 
 local function output_of(line)
   local pipe = assert(io.popen(line .. " 2>&1"))
   local text = pipe:read("a")
-  local ok = pipe:close()
-  return text, ok
+  local ok, _, status = pipe:close()
+  return text, ok, status
 end
 
 --- What a Python has.
@@ -50,38 +53,41 @@ function M.missing(peer, versions)
 end
 
 -- Seconds by one call, or nil and the last line that it printed.
-local function time(peer, options, threads)
+local function time(peer, options, threads, patience)
   local words = { peer.malloc and KEEP_MEMORY or "",
-    "timeout " .. options.patience .. " ", quote(options.python), " -B ",
+    "timeout " .. patience .. " ", quote(options.python), " -B ",
     quote(options.folder .. "/" .. peer.script), " ", peer.args }
   if options.batch and not peer.plain then
     words[#words + 1] = " --batch " .. options.batch
   end
   if threads then words[#words + 1] = " --threads " .. threads end
-  local text = output_of(table.concat(words))
+  local text, _, status = output_of(table.concat(words))
   local seconds = tonumber(text:match("step ([%d.]+) s"))
   if seconds then return seconds end
-  local last = text:match("([^\n]*)\n*$")
-  return nil, last ~= "" and last
-    or ("no answer within %d s"):format(options.patience)
+  if status == TIMED_OUT then
+    return nil, ("no answer within %d s"):format(patience)
+  end
+  return nil, text:match("([^\n]*)\n*$")
 end
 
 --- Seconds of one unit of work, by the better number of threads: all, or where the
 -- peer is `single` also one.
 -- @tparam table peer of torus.bench.rows
--- @tparam table options python, folder, patience in seconds, and batch or nil
+-- @tparam table options python, folder, patience in seconds, batch or nil, and threads:
+-- the better number where it is known
 -- @treturn ?number
--- @treturn ?string message instead
+-- @treturn integer|string|nil the number of threads, nil where the peer chooses; or a
+-- message instead of the seconds
 function M.measure(peer, options)
-  if peer.plain then return time(peer, options) end
-  local threads = engine.threads()
-  local best, message = time(peer, options, threads)
-  if peer.single and threads > 1 then
-    local alone = time(peer, options, 1)
-    best = math.min(best or math.huge, alone or math.huge)
-    if best == math.huge then best = nil end
-  end
-  return best, message
+  if peer.plain then return time(peer, options, nil, options.patience) end
+  local all = options.threads or engine.threads()
+  local alone = peer.single and all > 1 and not options.threads
+  local patience = options.patience // (alone and 2 or 1)
+  local best, message = time(peer, options, all, patience)
+  local threads = all
+  local second = alone and time(peer, options, 1, patience)
+  if second and (not best or second < best) then best, threads = second, 1 end
+  return best, best and threads or message
 end
 
 return M

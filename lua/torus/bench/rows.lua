@@ -170,7 +170,7 @@ end
 
 local function jax_conv(job, name, more)
   return { name = "JAX" .. name, library = "jax", script = "hgn_jax.py",
-    args = job .. " --steps 3 " .. more,
+    args = job .. " --steps 2 " .. more,
     bfloat16 = more:find("--bfloat16", 1, true) ~= nil }
 end
 
@@ -178,8 +178,8 @@ local function conv_peers(job)
   local script = job .. "_torch.py"
   return {
     torch_conv(script, "", ""),
-    torch_conv(script, ", torch.compile", "--compile"),
     torch_conv(script, ", bfloat16 autocast", "--bfloat16"),
+    torch_conv(script, ", torch.compile", "--compile"),
     torch_conv(script, ", bfloat16 and torch.compile", "--bfloat16 --compile"),
     jax_conv(job, "", ""),
     jax_conv(job, ", bfloat16", "--bfloat16"),
@@ -193,11 +193,11 @@ local function mlp_peers(args, jax_args)
       script = "mlp_torch.py", args = args },
     { name = "PyTorch, force kept", library = "torch", single = true,
       script = "mlp_torch.py", args = args .. " --keep-force" },
+    { name = "JAX", library = "jax", script = "mlp_jax.py",
+      args = jax_args or args },
     { name = "PyTorch, torch.compile", library = "torch", compile = true,
       single = true, script = "mlp_torch.py",
       args = args .. " --keep-force --compile" },
-    { name = "JAX", library = "jax", script = "mlp_jax.py",
-      args = jax_args or args },
   }
 end
 
@@ -274,6 +274,11 @@ end
 function M.multiply_adds(row, batch)
   return row.count and bound.multiply_adds(row.count[1], batch or row.count[2])
 end
+
+--- Bytes of weights that one unit of a row's work reads.
+-- @tparam table row
+-- @treturn integer
+function M.bytes(row) return row.count and bound.bytes(row.count[1]) or 0 end
 
 --- A row by its name, or nil.
 -- @tparam string name
