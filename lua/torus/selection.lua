@@ -302,7 +302,8 @@ local function above_diagonal(operation, x, k)
   if x:dim() < 2 then
     raise(("%s: expected matrices, got %s"):format(operation, show(x)))
   end
-  k = integer(operation, "the diagonal", k or 0)
+  -- Beyond the corners there are no further diagonals.
+  k = math.max(-x:size(-2), math.min(x:size(-1), integer(operation, "the diagonal", k or 0)))
   local int = { dtype = "int64" }
   local rows = ops.reshape(core.arange(x:size(-2), int), -1, 1)
   if x:size(-2) == 0 then rows = core.zeros({ 0, 1 }, int) end

@@ -348,6 +348,16 @@ end
 
 -- --- tests ------------------------------------------------------------------
 
+-- The dimensions and keepdim of a test.
+local function over(operation, x, ...)
+  check(operation, x)
+  local o = parameters(operation, { "dim", "keepdim" }, { dim = {}, keepdim = FLAG }, ...)
+  for _, d in ipairs(type(o.dim) == "table" and o.dim or { o.dim }) do
+    dimension(operation, x, d)
+  end
+  return o.dim, o.keepdim
+end
+
 --- Whether any element is true, or not 0 (NaN is not 0). Of none: false.
 -- @tparam tensor x
 -- @tparam[opt] int|{int,...} dim default: all
@@ -355,7 +365,7 @@ end
 -- @treturn tensor bool
 -- @usage print(torus.tensor{0, 2}:eq(2):any():item())   -- true
 function M.any(x, dim, keepdim)
-  check("any", x)
+  dim, keepdim = over("any", x, dim, keepdim)
   return ops.gt(ops.sum(ops.ne(x, 0), dim, keepdim), 0)
 end
 
@@ -366,7 +376,7 @@ end
 -- @treturn tensor bool
 -- @usage print(torus.tensor{0, 2}:ge(0):all():item())   -- true
 function M.all(x, dim, keepdim)
-  check("all", x)
+  dim, keepdim = over("all", x, dim, keepdim)
   return ops.eq(ops.sum(ops.eq(x, 0), dim, keepdim), 0)
 end
 

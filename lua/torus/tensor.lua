@@ -225,9 +225,15 @@ function M.stack(list, dim)
   if type(list) ~= "table" or #list == 0 then
     raise("stack: expected a list of tensors, got " .. show(list))
   end
+  for i, x in ipairs(list) do
+    if not options.is_live(x) then
+      raise(("stack: expected a tensor as input %d, got %s"):format(i, show(x)))
+    end
+  end
   local parts = {}
-  for i, x in ipairs(list) do parts[i] = M.unsqueeze(x, dim or 1) end
-  return ops.cat(parts, dim or 1)
+  dim = dimension("stack", list[1], dim or 1, 1)
+  for i, x in ipairs(list) do parts[i] = M.unsqueeze(x, dim) end
+  return ops.cat(parts, dim)
 end
 
 -- Lua's stack holds no more results than some thousands.

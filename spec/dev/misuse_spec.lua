@@ -107,6 +107,24 @@ describe("misuse of", function()
     raises("norm: ", function() gone:norm() end)
   end)
 
+  it("functions made of others names the one that was called", function()
+    local x = torus.ones(2, 3)
+    raises("any: dimension 3 is outside of a tensor with 2 dimensions",
+      function() x:any(3) end)
+    raises("all: expected an integer as a dimension, got \"a\"",
+      function() x:all { 1, "a" } end)
+    assert.same({ true, true }, x:all { dim = 2 }:totable())
+    assert.same({ { true } }, x:any({ 1, 2 }, true):totable())
+    raises("stack: expected a tensor as input 2, got 5", function() torus.stack { x, 5 } end)
+    raises("stack: dimension 5 is outside of a tensor with 2 dimensions",
+      function() torus.stack({ x }, 5) end)
+    assert.same({ 2, 3, 1 }, torus.stack({ x }, -1).shape)
+    assert.equal(6, x:tril(1 << 62):sum():item())
+    assert.equal(0, x:triu(1 << 62):sum():item())
+    assert.equal(0, x:tril(math.mininteger):sum():item())
+    assert.equal(6, x:triu(-2):sum():item())
+  end)
+
   it("sizes that would never end is refused at once", function()
     local huge = math.maxinteger
     local set = torus.data.simulate("pendulum", { train = 2, test = 2, steps = 3 })

@@ -186,7 +186,7 @@ describe("joining", function()
       function() torus.cat { torus.tensor(1), torus.tensor(2) } end)
     raises("stack: expected a list of tensors", function() torus.stack {} end)
     raises("stack: expected a list of tensors", function() torus.stack(a) end)
-    raises("unsqueeze: expected a tensor, got 1", function() torus.stack { a, 1 } end)
+    raises("stack: expected a tensor as input 2, got 1", function() torus.stack { a, 1 } end)
   end)
 
   it("pads with zeros", function()
