@@ -1,25 +1,16 @@
 --- The measured jobs: each sets itself up and returns a function that does one
--- unit of work.
+-- unit of work. A job loads the modules that it needs, so that the collector of a
+-- small one goes through no others.
 -- @module torus.bench.rows
-local adam = require "torus.optim.adam"
 local bound = require "torus.bench.bound"
 local core = require "torus.core"
 local engine = require "torus.engine"
-local fused = require "torus.fused"
-local geco = require "torus.optim.geco"
-local hgn = require "torus.models.hgn"
-local hamiltonians = require "torus.hamiltonian"
-local integrate = require "torus.integrate"
-local flows = require "torus.models.nhf"
-local nn = require "torus.nn"
-local systems = require "torus.systems"
-
-local joint, separable = hamiltonians.joint, hamiltonians.separable
 
 local M = {}
 
 -- Frames of a mass on a spring, rendered anew for every step as in training.
 local function data(batch)
+  local systems = require "torus.systems"
   local system = systems.mass_spring
   local q, p = system:sample { count = batch, seed = 1 }
   local trajectory = system:solve(q, p)
@@ -29,6 +20,9 @@ local function data(batch)
 end
 
 local function hgn_step(o)
+  local adam = require "torus.optim.adam"
+  local geco = require "torus.optim.geco"
+  local hgn = require "torus.models.hgn"
   engine.manual_seed(0)
   local model = hgn.new { precision = o.precision }
   local optimiser = adam.new(model:parameters(), { lr = 1.5e-4 })
@@ -46,6 +40,7 @@ local function hgn_step(o)
 end
 
 local function decoder(o)
+  local hgn = require "torus.models.hgn"
   engine.manual_seed(0)
   local model = hgn.new { precision = o.precision }
   local images = o.batch or 496
@@ -57,6 +52,7 @@ local function decoder(o)
 end
 
 local function hamiltonian(o)
+  local hgn = require "torus.models.hgn"
   engine.manual_seed(0)
   local model = hgn.new {}
   local batch = o.batch or 16
@@ -80,10 +76,14 @@ local function hamiltonian(o)
 end
 
 local function hnn(o)
+  local adam = require "torus.optim.adam"
+  local fused = require "torus.fused"
+  local hamiltonians = require "torus.hamiltonian"
+  local nn = require "torus.nn"
   engine.manual_seed(0)
   local net = nn.MLP { sizes = { 2, 200, 200, 1 }, activation = "tanh",
     scalar = true }
-  local H, parameters = joint(net), net:parameters()
+  local H, parameters = hamiltonians.joint(net), net:parameters()
   local optimiser = adam.new(parameters, { lr = 1e-3 })
   local x = engine.randn(o.batch or 750, 2)
   local q, p = x:narrow(2, 1, 1), x:narrow(2, 2, 1)
@@ -96,14 +96,17 @@ local function hnn(o)
 end
 
 local function energy_net()
+  local nn = require "torus.nn"
   return nn.MLP { sizes = { 2, 128, 128, 1 }, activation = "softplus",
     scalar = true }
 end
 
 local function rollout(batch)
   return function(o)
+    local hamiltonians = require "torus.hamiltonian"
+    local integrate = require "torus.integrate"
     engine.manual_seed(0)
-    local H = separable(energy_net(), energy_net())
+    local H = hamiltonians.separable(energy_net(), energy_net())
     local n, steps = o.batch or batch, 200
     local q, p = engine.randn(n, 2), engine.randn(n, 2)
     return function()
@@ -115,6 +118,8 @@ local function rollout(batch)
 end
 
 local function nhf(o)
+  local adam = require "torus.optim.adam"
+  local flows = require "torus.models.nhf"
   engine.manual_seed(0)
   local model = flows.new { dimension = 2, flows = 5, leaps = 2 }
   local parameters = model:parameters()
@@ -129,9 +134,11 @@ end
 -- A rollout's gradient to states and weights; what it needs is memory.
 local function rollout_gradient(steps, backprop)
   return function(o)
+    local hamiltonians = require "torus.hamiltonian"
+    local integrate = require "torus.integrate"
     engine.manual_seed(0)
     local K, V = energy_net(), energy_net()
-    local H, n = separable(K, V), o.batch or 64
+    local H, n = hamiltonians.separable(K, V), o.batch or 64
     local q, p = engine.randn(n, 2), engine.randn(n, 2)
     local wanted = K:parameters()
     table.move(V:parameters(), 1, #wanted, #wanted + 1, wanted)
