@@ -167,12 +167,23 @@ local function add_peers(result, asked)
   end
 end
 
--- All rounds of a row, or as many as are likely to end before `finish`.
+local function count_running(asked)
+  local count = 0
+  for _, entry in ipairs(asked) do
+    if not entry.given_up then count = count + 1 end
+  end
+  return count
+end
+
+-- All rounds of a row, or as many as are likely to end before `finish`. They end where a
+-- peer is lost that was near the best: the others would be compared with worse ones.
 local function run_rounds(args, row, asked, finish)
   local rounds = {}
   for i = 1, args.rounds do
-    local begin = torus.clock()
-    rounds[i] = run_round(args, row, asked, finish)
+    local begin, running = torus.clock(), count_running(asked)
+    local round = run_round(args, row, asked, finish)
+    if i > 1 and count_running(asked) < running then break end
+    rounds[i] = round
     if i == 1 then give_up_slow(rounds[1], asked) end
     -- After the first round slow peers are left out, and one number of threads.
     local took = torus.clock() - begin
