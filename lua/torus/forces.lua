@@ -27,10 +27,10 @@ function M.check(where, F)
   end
 end
 
---- What a function of the position returned, which must be a number, or a tensor that
+--- Checks the result of a function of the position: a number, or a tensor that
 -- broadcasts against the position.
 -- @tparam string name of the function, for the message
--- @param value
+-- @param value its result
 -- @tparam tensor q (batch, ...)
 -- @treturn number|tensor the value
 -- @usage
@@ -53,11 +53,11 @@ function M.returned(name, value, q)
   return value
 end
 
---- The force at a position and a time.
+--- Returns the force at a position and a time.
 -- @param F a number, a tensor, or a function of q and t
 -- @tparam tensor q (batch, ...)
 -- @tparam number|tensor t a time, or one for each sample in a tensor that
--- broadcasts against q. The function gets a tensor.
+-- broadcasts against q. F is always called with a tensor.
 -- @treturn number|tensor
 -- @usage
 -- forces = require "torus.forces"

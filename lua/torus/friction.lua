@@ -1,10 +1,10 @@
 --- Friction in torus.integrate: dq/dt = dH/dp and dp/dt = -dH/dq - D dH/dp, a
--- port-Hamiltonian system without ports. With D of at least 0 the energy falls
--- where anything moves: dH/dt = -D |dH/dp|^2.
+-- port-Hamiltonian system without ports. With D > 0 the energy falls whenever
+-- anything moves: dH/dt = -D |dH/dp|^2.
 --
--- A splitting scheme gets half of a damping step before and half of one behind
--- each of its steps (Strang's splitting, second order): the flow of
--- dp/dt = -D dK/dp at constant q. A Runge-Kutta scheme has the term in its
+-- A splitting scheme makes half a damping step before and half a damping step after
+-- each of its steps (Strang splitting, second order): the flow of
+-- dp/dt = -D dK/dp at constant q. A Runge-Kutta scheme includes the term in its
 -- slopes.
 -- @module torus.friction
 local engine = require "torus.engine"
@@ -14,13 +14,13 @@ local options = require "torus.options"
 
 local M = {}
 
--- Rounds of the fixed point of an implicit midpoint step. A round gains a factor
--- of D K'' dt / 4, which is a few hundredths in practice.
+-- Fixed-point iterations of an implicit midpoint step. Each reduces the error by a
+-- factor of D K'' dt / 4, which is a few hundredths in practice.
 local ROUNDS = 8
 
---- Raises unless a value can be a friction.
+--- Raises unless a value can be a friction coefficient.
 -- @tparam string where name of the operation, for the message
--- @param D a number of at least 0, a tensor or a function of q
+-- @param D a nonnegative number, a tensor or a function of q
 -- @usage
 -- friction = require "torus.friction"
 -- print(pcall(friction.check, "example", -1))
@@ -34,7 +34,7 @@ function M.check(where, D)
   end
 end
 
---- The friction at a position.
+--- Returns the friction coefficient at a position.
 -- @param D a number, a tensor or a function of q
 -- @tparam tensor q (batch, ...)
 -- @treturn number|tensor
@@ -46,7 +46,7 @@ function M.at(D, q)
   return forces.returned("friction", hamiltonian.unchanged("friction", D, q), q)
 end
 
--- Whether x broadcasts against samples of p, to the same for all of them.
+-- True if x broadcasts against p and is the same for all its samples.
 local function fits_sample(x, p)
   local shape, of = x.shape, p.shape
   local behind = #of - #shape
@@ -56,8 +56,8 @@ local function fits_sample(x, p)
   return behind >= 0
 end
 
---- The friction as a value that depends neither on the position nor on the sample, or
--- nil. A module whose friction is such says so by a method `constant`, which returns it.
+--- Returns the friction if it depends on neither the position nor the sample, else nil.
+-- A module with constant friction has a method `constant` that returns it.
 -- @param D a number, a tensor, a module or a function of q
 -- @tparam tensor p (batch, ...)
 -- @treturn ?number|tensor a tensor of p's dtype that broadcasts against (1, ...)
@@ -72,8 +72,8 @@ function M.constant(D, p)
   return fits and D or nil
 end
 
--- dp/dt = -dK/dp over a time that may be a tensor, by the implicit midpoint rule.
--- Undone by minus the time, as the midpoint is the same.
+-- Solves dp/dt = -dK/dp over a time that may be a tensor, by the implicit midpoint rule.
+-- The negative time undoes it, as the midpoint is the same.
 local function midpoint(K, p, time, recording)
   local to = p
   for _ = 1, ROUNDS do
@@ -82,9 +82,9 @@ local function midpoint(K, p, time, recording)
   return to
 end
 
---- The momentum after some time of dp/dt = -D dK/dp. Exact where K has a method
+--- Returns the momentum after some time of dp/dt = -D dK/dp. Exact if K has a method
 -- `damped` (|p|^2 / 2 of torus.models.parts.energy), else by the implicit midpoint
--- rule; either is undone by a negative time.
+-- rule; the negative time undoes either.
 -- @tparam function|Module K of p (batch, ...), returns (batch)
 -- @param D number or tensor
 -- @tparam tensor p (batch, ...)

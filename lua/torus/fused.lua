@@ -1,10 +1,10 @@
---- The fused kernels: rollouts and fields of Hamiltonians made of networks
--- that the engine knows, as single operations.
+--- The fused kernels: rollouts and vector fields of Hamiltonians made of networks
+-- that the engine supports, as single operations.
 --
 -- A network describes itself by a method `network()`, which returns `{kind =
 -- "dense" | "conv", activation = "softplus" | "tanh" | "swish", layers = the number
 -- of hidden ones, readout_bias = boolean, parameters = {weight, bias, ...,
--- read-out}}`, `{kind = "quadratic"}` for the energy |x|^2 / 2, or nil. The engine
+-- readout}}`, `{kind = "quadratic"}` for the energy |x|^2 / 2, or nil. The engine
 -- checks the description.
 -- @module torus.fused
 local core = require "torus.core"
@@ -19,8 +19,8 @@ local function network_of(part)
   return method and part:network() or nil
 end
 
---- The networks of a Hamiltonian: {K, V}, or {joint}, or nil where the kernels
--- don't know one of them.
+--- Returns the networks of a Hamiltonian, {K, V} or {joint}, or nil if the kernels don't
+-- support one of them.
 -- @param H a separable pair or a joint module
 -- @treturn ?{table,...}
 function M.networks(H)
@@ -34,10 +34,10 @@ function M.networks(H)
   return joint and { joint }
 end
 
---- A whole rollout as one operation.
--- @tparam {table,...} networks what networks() returned
+--- Runs a whole rollout as one operation.
+-- @tparam {table,...} networks as returned by networks()
 -- @tparam table o q, p, dt, steps, method, backprop, energies, every, time, friction (a
--- number or a tensor), on_state and progress as integrate's
+-- number or a tensor), on_state and progress as in integrate
 -- @treturn table q, p and perhaps energy
 function M.rollout(networks, o)
   local function run(q, p, steps, last_only)
@@ -50,7 +50,7 @@ function M.rollout(networks, o)
     local q, p, energy = run(o.q, o.p, o.steps, false)
     return { q = q, p = p, energy = o.energies and energy or nil }
   end
-  -- One operation from a kept state to the next.
+  -- One operation from each kept state to the next.
   local qs, ps, energies = {}, {}, {}
   local q, p, energy = run(o.q, o.p, 0, false)
   for step = 0, o.steps, o.every do
@@ -64,19 +64,19 @@ end
 
 local FIELD = { fused = { type = "boolean" } }
 
---- dH/dq and dH/dp, with first-order gradients; by the general path, with any
--- order, where the kernels don't know the Hamiltonian.
+--- Returns dH/dq and dH/dp with first-order gradients, or, if the kernels don't support
+-- the Hamiltonian, by the general path with gradients of any order.
 -- @function torus.field
 -- @param H torus.separable(K, V), torus.joint(net), a module or a function of
 -- q and p, with one energy per sample
 -- @tparam tensor q (batch, ...)
 -- @tparam tensor p like q
--- @tparam[opt] table opts fused=false forces the general path, true insists
--- on the kernels
+-- @tparam[opt] table opts fused=false forces the general path, true requires
+-- the kernels
 -- @treturn tensor dH/dq (batch, ...)
 -- @treturn tensor dH/dp (batch, ...)
--- @raise when H does not return one energy per sample, or fused = true and no
--- kernel knows H
+-- @raise if H does not return one energy per sample, or if fused = true and the kernels
+-- don't support H
 -- @usage
 -- V = torus.nn.MLP{ sizes = {2, 16, 1}, activation = "softplus", scalar = true }
 -- K = torus.nn.MLP{ sizes = {2, 16, 1}, activation = "softplus", scalar = true }
@@ -89,7 +89,7 @@ function M.field(H, q, p, opts)
   local networks = o.fused ~= false and M.networks(H)
   if not networks then
     if o.fused then
-      options.raise("field: there is no fused kernel for this Hamiltonian")
+      options.raise("field: the fused kernels do not support this Hamiltonian")
     end
     return hamiltonian.slopes(H, q, p, core.is_recording())
   end

@@ -13,15 +13,15 @@ Separable.__name = "torus.separable"
 
 --- Raises unless an energy is a tensor with one number per sample.
 -- @tparam string where name of the operation, for the message
--- @tparam string name of the function that gave it
--- @param energy what it gave
--- @tparam tensor x (batch, ...), what it was given
+-- @tparam string name of the function that returned it
+-- @param energy its result
+-- @tparam tensor x (batch, ...), its argument
 function M.check_energy(where, name, energy, x)
   local is_tensor = options.is_live(energy)
   if is_tensor and energy:dim() == 1 and energy:size(1) == x:size(1) then
     return
   end
-  options.raise("%s: %s must give one energy per sample, shape (%d); got %s%s",
+  options.raise("%s: %s must return one energy per sample, shape (%d); got %s%s",
     where, name, x:size(1),
     is_tensor and options.shape_text(energy) or options.show(energy),
     energy == nil and " (is a return missing?)" or "")
@@ -85,11 +85,11 @@ local function check_callable(where, name, value)
   end
 end
 
---- H(q, p) = K(p) + V(q).
+--- A separable Hamiltonian, H(q, p) = K(p) + V(q).
 -- @function torus.separable
 -- @tparam function|Module K of p (batch, ...), returns (batch)
 -- @tparam function|Module V of q (batch, ...), returns (batch)
--- @treturn table can be called with q and p; fields K and V
+-- @treturn table callable with q and p; fields K and V
 -- @usage
 -- H = torus.separable(function(p) return (p * p):sum(2) / 2 end,
 --   function(q) return (1 - q:cos()):sum(2) end)
@@ -115,15 +115,15 @@ end
 
 function Joint:__tostring() return string.format("joint(%s)", tostring(self.net)) end
 
--- The network as the fused kernels see it: they take q and p side by side.
+-- The network as the fused kernels see it: its input is q and p concatenated.
 function Joint:network()
   return type(self.net) == "table" and self.net.network and self.net:network()
 end
 
---- H(q, p) = net(q and p side by side along the last dimension).
+--- A joint Hamiltonian, H(q, p) = net(q and p concatenated along the last dimension).
 -- @function torus.joint
 -- @tparam function|Module net of (batch, ..., 2 n), returns (batch)
--- @treturn table can be called with q and p; field net
+-- @treturn table callable with q and p; field net
 -- @usage
 -- net = torus.nn.MLP{ sizes = {4, 32, 1}, scalar = true }
 -- H = torus.joint(net)
@@ -163,7 +163,7 @@ local function state_text(x)
   return options.shape_text(x) .. " " .. x.dtype
 end
 
---- Raises unless q and p are a state: tensors (batch, ...) alike in shape and
+--- Raises unless q and p are a state: tensors (batch, ...) of the same shape and
 -- dtype.
 -- @tparam string where name of the operation, for the message
 -- @param q anything
@@ -184,12 +184,12 @@ local function gradient_of(name, part, x, recording)
   if not g then
     check_energy("Hamiltonian", name, energy, x)
     options.raise("Hamiltonian: %s does not depend on its argument; an "
-      .. "energy must be computed with differentiable operations", name)
+      .. "energy must be computed by differentiable operations", name)
   end
   return g
 end
 
---- dE/dx of a part of the energy that depends on x alone.
+--- The derivative dE/dx of a part of the energy that depends on x alone.
 -- @tparam string name of the part, for messages
 -- @tparam function|Module part of x, returns (batch)
 -- @tparam tensor x (batch, ...)
@@ -205,14 +205,14 @@ local function gradients_of(H, q, p, recording)
   local gq, gp = core.slope(energy, recording, vq, vp)
   if not gq and not gp then
     check_energy("Hamiltonian", "H", energy, q)
-    options.raise("Hamiltonian: H depends neither on q nor on p; an energy "
-      .. "must be computed with differentiable operations")
+    options.raise("Hamiltonian: H depends on neither q nor p; an energy "
+      .. "must be computed by differentiable operations")
   end
   return gq or tensor.zeros_like(q), gp or tensor.zeros_like(p)
 end
 
---- dH/dq and dH/dp in one sweep, by the operations of tensors. A coordinate
--- that a joint H leaves out has a slope of zero.
+--- The gradients dH/dq and dH/dp by one backward pass of tensor operations. The gradient
+-- is zero for a coordinate that a joint H does not use.
 -- @param H a separable pair, or a joint function or module of q and p
 -- @tparam tensor q (batch, ...)
 -- @tparam tensor p like q

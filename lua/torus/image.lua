@@ -1,9 +1,9 @@
---- Pictures: PNG and GIF files in and out, film strips, enlargement.
+--- Images: reading and writing PNG and GIF files, film strips, enlargement.
 --
--- An image is (height, width, 3) or, in grey, (height, width, 1); a film is
--- (frames, height, width, channels) with one to four: one is grey, of two the first
--- is shown in red and the second in green, of four the first three. Numbers are
--- floats from 0 to 1 (what lies outside is clipped), uint8 or bool.
+-- An image is (height, width, 3) or, in grey, (height, width, 1). A film is
+-- (frames, height, width, channels) with one to four channels: one is grey, two are
+-- shown as red and green, and of four the first three are shown. Pixels are floats
+-- from 0 to 1 (values outside are clipped), uint8 or bool.
 -- @module torus.image
 local core = require "torus.core"
 local font = require "torus.image.font"
@@ -30,7 +30,7 @@ local function check_pixels(where, x, ndim, wanted)
   end
 end
 
--- As dense uint8; NaN becomes 0.
+-- The pixels as contiguous uint8; NaN becomes 0.
 local function to_bytes(x)
   if x.dtype == "uint8" then return x:contiguous() end
   return engine.no_grad(function()
@@ -42,7 +42,7 @@ local function to_bytes(x)
   end)
 end
 
--- Frames (..., channels) of one to four channels in colour.
+-- Converts frames (..., channels) of one to four channels to colour.
 local function in_colour(x)
   local n, shape = x:dim(), x.shape
   if shape[n] == 3 then return x end
@@ -52,7 +52,7 @@ local function in_colour(x)
   return x:expand(shape)
 end
 
--- As float32 from 0 to 1.
+-- The pixels as float32 from 0 to 1.
 local function to_floats(x)
   x = x:detach()
   if x.dtype == "uint8" then return x:to("float32") / 255 end
@@ -72,13 +72,13 @@ function M.write(path, x)
   return core.write_png(path, to_bytes(x))
 end
 
---- Writes an animated GIF that repeats for ever.
+--- Writes an animated GIF that loops forever.
 -- @tparam string path
 -- @tparam tensor film (frames, height, width, channels)
 -- @tparam ?table opts delay_ms=100 between frames; scale=1, enlargement
 -- @treturn ?boolean true
 -- @treturn ?string message
--- @raise when film is not (frames, height, width, 1 to 4)
+-- @raise if film is not (frames, height, width, 1 to 4)
 -- @usage
 -- q, p = torus.systems.pendulum:sample{ count = 1 }
 -- film = torus.systems.pendulum:render(torus.systems.pendulum:solve(q, p).q)
@@ -118,9 +118,9 @@ function M.upscale(x, factor)
   return big:reshape(shape)
 end
 
---- One line of text as an image of zeros and ones.
+--- Renders a line of text as an image of zeros and ones.
 -- @tparam string text shown in capitals; letters, digits and .,-+=()/:%_*?!'<>^#[]|
--- @tparam ?integer scale 1; a letter is 5 by 7 pixels
+-- @tparam ?integer scale 1 by default; a letter is 5 by 7 pixels at that scale
 -- @treturn tensor (7 scale, width, 1) float32
 -- @raise when text is not a string
 -- @usage
@@ -143,14 +143,14 @@ local SHOW = {
   protocol = { choices = terminal.protocols },
 }
 
--- Small pictures are enlarged to be seen: to about this many pixels of a screen.
+-- Small images are enlarged to about this many screen pixels.
 local VISIBLE = 256
 
--- What is to be shown as one image of three channels, float32 from 0 to 1.
+-- The argument of show as one image of three channels, float32 from 0 to 1.
 local function one_image(x)
   if engine.is_tensor(x) and x:dim() == 2 then x = x:reshape(x:size(1), x:size(2), 1) end
   if engine.is_tensor(x) and x:dim() == 4 then
-    check_pixels("image.show", x, 4, "an image (height, width, 3) or a film of such")
+    check_pixels("image.show", x, 4, "an image (height, width, 3) or a film of images")
     return M.strip { rows = { { frames = x } }, scale = 1 }
   end
   check_pixels("image.show", x, 3, "an image (height, width, 3) or (height, width), or "
@@ -158,7 +158,7 @@ local function one_image(x)
   return to_floats(x):expand(x:size(1), x:size(2), 3)
 end
 
--- Fits an image into the room that there is, its sides in proportion.
+-- Fits an image into the available space, keeping its aspect ratio.
 local function fitted(x, protocol, o)
   local h, w = x:size(1), x:size(2)
   local width, height = terminal.room(protocol, o.width)
@@ -172,18 +172,18 @@ local function fitted(x, protocol, o)
     math.max(1, math.floor(w * factor)))
 end
 
---- Shows an image in the terminal, also over ssh: with pixels where the terminal
--- speaks kitty's or iTerm2's protocol or sixels, else in half blocks of 24-bit or 256
--- colours. The environment variable TORUS_GRAPHICS chooses by hand.
--- @tparam tensor x (height, width, 3), (height, width, 1) or (height, width); of a
--- film (frames, height, width, 3) at most 16 frames next to each other
--- @tparam ?table opts width in columns of text (default: a small image as it is, at
--- most the terminal's width), or scale, enlargement by an integer; protocol = "kitty",
--- "iterm2", "sixel" or "blocks" (default: what the terminal answers)
+--- Shows an image in the terminal, also over ssh: as pixels if the terminal supports
+-- kitty's or iTerm2's protocol or sixels, else as half blocks in 24-bit or 256
+-- colours. The environment variable TORUS_GRAPHICS overrides the detection.
+-- @tparam tensor x (height, width, 3), (height, width, 1) or (height, width); or a
+-- film (frames, height, width, 3), of which at most 16 frames are shown side by side
+-- @tparam ?table opts width in columns of text (default: a small image keeps its size, a
+-- large one is as wide as the terminal), or scale, an integer enlargement factor;
+-- protocol = "kitty", "iterm2", "sixel" or "blocks" (default: detected)
 -- @treturn ?boolean true
--- @treturn ?string message, when standard output is not a terminal and no protocol is
--- asked for
--- @raise when x is not an image
+-- @treturn ?string message, if standard output is not a terminal and no protocol was
+-- requested
+-- @raise if x is not an image
 -- @usage torus.image.show(torus.rand(8, 16, 3), { protocol = "blocks" })
 function M.show(x, opts)
   local o = options.resolve("image.show", opts, SHOW)
@@ -235,14 +235,14 @@ local function check_rows(rows)
   end
 end
 
--- Writes an image into a canvas with its top left corner at row y, column x.
+-- Copies an image into a canvas with its top left corner at row y, column x.
 local function put(canvas, image, y, x)
   if image:size(1) == 0 or image:size(2) == 0 then return end
   canvas[{ { y, y + image:size(1) - 1 }, { x, x + image:size(2) - 1 }, {} }] =
     image
 end
 
--- Text in black, or white on a dark ground.
+-- Renders a label in black, or in white on a dark background.
 local function label_image(text, scale, background)
   local mask = M.text(text, scale)
   local ink = background > 0.5 and 0 or 1
@@ -250,14 +250,14 @@ local function label_image(text, scale, background)
     + background
 end
 
---- Sequences under each other, time to the right, as one image.
+--- Combines sequences into one image: one row for each, time running to the right.
 -- @tparam table opts rows = {{label =, frames = (frames, height, width, channels)},
--- ...}; every, show each such frame (default: at most 16 of the longest row);
--- scale=2; gap=2 pixels between frames; text=1, enlargement of the labels;
--- background=1, a grey
+-- ...}; every, shows only every such frame (default: so that the longest row has at
+-- most 16); scale=2; gap=2 pixels between frames; text=1, enlargement of the labels;
+-- background=1, a grey level
 -- @treturn tensor (height, width, 3) float32
--- @raise when a row's frames are not (frames, height, width, 1 to 4), or differ in
--- height or width
+-- @raise if a row's frames are not (frames, height, width, 1 to 4) or differ from the
+-- others in height or width
 -- @usage
 -- a, b = torus.rand(8, 16, 16, 3), torus.rand(8, 16, 16, 3)
 -- strip = torus.image.strip{ rows = { { label = "DATA", frames = a },
@@ -298,9 +298,9 @@ function M.strip(opts)
   end)
 end
 
---- Films side by side as one, for an animation; a shorter one stays at its
+--- Joins films side by side into one, for an animation; a shorter one freezes at its
 -- last frame.
--- @tparam {tensor,...} films (frames, height, width, channels), equally high
+-- @tparam {tensor,...} films (frames, height, width, channels), of the same height
 -- @tparam ?table opts gap=2 pixels; background=1
 -- @treturn tensor (frames, height, width, 3) float32
 -- @raise when the films differ in height
@@ -319,8 +319,8 @@ function M.side_by_side(films, opts)
     check_pixels("image.side_by_side: film " .. i, film, 4,
       "(frames, height, width, 1 to 4 channels)")
     if film:size(2) ~= films[1]:size(2) then
-      options.raise("image.side_by_side: film %d: expected a height of %d as "
-        .. "that of film 1, got %d", i, films[1]:size(2), film:size(2))
+      options.raise("image.side_by_side: film %d: expected a height of %d like "
+        .. "film 1, got %d", i, films[1]:size(2), film:size(2))
     end
     longest = math.max(longest, film:size(1))
   end

@@ -9,10 +9,10 @@ local core = require "torus.core"
 
 local M = { _VERSION = "torus 0.1" }
 
--- Files of two versions side by side fail in places that tell nobody why.
+-- A mix of two versions fails later, with errors that don't reveal the cause.
 if core._VERSION ~= M._VERSION then
-  error(("torus: the Lua files are of %s, the built module %s is of %s: run "
-    .. "make, and make install where it is installed"):format(M._VERSION,
+  error(("torus: the Lua files are %s, but the compiled module %s is %s: run "
+    .. "make (and make install if torus is installed)"):format(M._VERSION,
     package.searchpath("torus.core", package.cpath) or "torus.core",
     core._VERSION or "an older version"), 0)
 end
@@ -21,7 +21,7 @@ local options = require "torus.options"
 
 for name, value in pairs(require "torus.engine") do M[name] = value end
 
--- Parts that load when they are first used.
+-- Modules that load on first use.
 local parts = {
   nn = "torus.nn", optim = "torus.optim", measures = "torus.measures", models = "torus.models",
   systems = "torus.systems", data = "torus.data", runs = "torus.runs",
@@ -41,7 +41,7 @@ local parts = {
   custom = "torus.custom", progress = "torus.progress",
 }
 
--- Those of them that are one function of a file.
+-- Those that consist of a single function of a file.
 local members = {
   save = true, load = true, separable = true, joint = true, field = true,
   help = true, jacobian = true, hessian = true, vjp = true, jvp = true,
@@ -49,10 +49,10 @@ local members = {
   progress = true,
 }
 
--- A part comes before an operation of its name, and calls it: torus.fft(x).
+-- A module shadows the operation of the same name and is callable itself: torus.fft(x).
 for name in pairs(parts) do M[name] = nil end
 
--- What is asked for and not there is a mistake, of which a nil tells later and less.
+-- Reading an unknown name raises at once: a nil would only fail later, far from the cause.
 local function unknown(noun, known)
   return function(t, key)
     if type(key) ~= "string" then return nil end

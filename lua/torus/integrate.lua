@@ -49,7 +49,7 @@ local RULES = {
   fused = { type = "boolean" },
 }
 
--- H at every state of a trajectory: (states, batch)
+-- The energy at every state of a trajectory: (states, batch)
 local function energies_of(H, q, p)
   local flat = { -1, table.unpack(q.shape, 3) }
   local flat_q = q:reshape(flat)
@@ -58,8 +58,8 @@ local function energies_of(H, q, p)
   return energy:reshape(q:size(1), q:size(2))
 end
 
--- Of an implicit scheme's iteration, relative to the largest coordinate: some
--- roundings.
+-- Default tolerance of an implicit scheme's iteration, relative to the largest
+-- coordinate: a few rounding errors.
 local TOLERANCE = { float64 = 1e-13, float32 = 1e-6 }
 
 local function general(o, scheme)
@@ -89,12 +89,12 @@ end
 local function check_scheme(o, scheme)
   if not is_separable(o.H) and not schemes.accepts_joint(scheme) then
     options.raise("integrate: %s needs a separable Hamiltonian, "
-      .. "torus.separable(K, V), got a joint one (for which there are: %s)",
+      .. "torus.separable(K, V), got a joint one (methods for a joint one: %s)",
       o.method, listed(schemes.accepts_joint))
   end
   if o.backprop == "reversible" and not schemes.is_reversible(scheme) then
     options.raise("integrate: backprop = \"reversible\" needs a scheme that a "
-      .. "step of -dt undoes (%s), got %s; for any there is \"checkpoints\"",
+      .. "step of -dt undoes (%s), got %s; \"checkpoints\" works with any scheme",
       listed(schemes.is_reversible), o.method)
   end
 end
@@ -106,55 +106,55 @@ local function check_friction(o, scheme)
   end
   if accepts(scheme) then return end
   options.raise(scheme.extended
-    and "integrate: friction: %s has none; expected one of: %s"
-    or "integrate: friction: %s would be of second order with it; expected one of: %s",
+    and "integrate: friction: %s does not support it; expected one of: %s"
+    or "integrate: friction: %s would drop to second order; expected one of: %s",
     o.method, listed(accepts))
 end
 
 local function check_output(o)
   if o.steps % o.every ~= 0 then
-    options.raise("integrate: every: expected steps to be a multiple of it, got "
+    options.raise("integrate: steps: expected a multiple of every, got "
       .. "steps = %d and every = %d", o.steps, o.every)
   end
   local progress = o.progress
   if progress ~= nil and not options.is_callable(progress)
     and not (type(progress) == "table" and progress.update) then
-    options.raise("integrate: progress: expected a function of the steps done and "
-      .. "all steps, or torus.runs.progress(steps), got %s", options.show(progress))
+    options.raise("integrate: progress: expected a function of (steps done, "
+      .. "total steps), or torus.runs.progress(steps), got %s", options.show(progress))
   end
 end
 
--- The friction as the fused kernels integrate it, or nil: the same everywhere, and in
--- a splitting scheme of a quadratic K.
+-- The friction if the fused kernels can integrate it, else nil: it must be constant, and
+-- a splitting scheme needs a quadratic K as well.
 local function fused_friction(o, scheme, networks)
   if scheme.splitting and networks[1].kind ~= "quadratic" then return nil end
   return friction.constant(o.friction, o.p)
 end
 
--- The networks of a Hamiltonian where the fused kernels integrate it.
+-- The networks of a Hamiltonian that the fused kernels can integrate, else nil.
 local function fused_networks(o, scheme)
   local networks = o.fused ~= false and not o.force and scheme.fused
     and fused.networks(o.H) or nil
   local damping = networks and o.friction and fused_friction(o, scheme, networks)
   local why = o.friction and not damping and "friction" or o.force and "force"
   if o.fused and why then
-    options.raise("integrate: %s: there is no fused kernel with it, which "
-      .. "fused = true needs", why)
+    options.raise("integrate: %s: the fused kernels do not support it, so "
+      .. "fused = true is not possible", why)
   end
   if o.fused and not scheme.fused then
-    options.raise("integrate: fused = true needs one of the methods %s, got %s",
+    options.raise("integrate: method: fused = true needs one of %s, got %s",
       listed(schemes.is_fused), o.method)
   end
   if why then return nil end
   if o.fused and not networks then
-    options.raise("integrate: fused = true needs a Hamiltonian that a fused kernel knows, "
-      .. "got %s", options.show(o.H))
+    options.raise("integrate: H: fused = true needs a Hamiltonian that the fused kernels "
+      .. "support, got %s", options.show(o.H))
   end
   if networks then o.friction = damping end
   return networks
 end
 
--- A system or a model brings its friction, and a system its force.
+-- A system or a model comes with its own friction, and a system with its own force.
 local function unwrap(o)
   local given = o.H
   o.H = hamiltonian.of(given)
@@ -167,59 +167,60 @@ end
 
 --- Integrates Hamilton's equations from q, p with fixed steps.
 --
--- A Hamiltonian made of networks that the engine knows (dense stacks of softplus, tanh
+-- A Hamiltonian made of networks that the engine supports (dense stacks of softplus, tanh
 -- or swish layers, HGN's convolutional energies, the quadratic K of
--- torus.models.parts.energy) runs as one fused operation with first-order gradients;
--- anything else, or fused = false, by the operations of tensors, with gradients of any
--- order and the same result. Where neither the state, nor dt, nor anything that H is made
--- from requires a gradient, nothing is recorded.
+-- torus.models.parts.energy) runs as one fused operation with first-order gradients.
+-- Anything else, and everything with fused = false, runs as tensor operations, with the
+-- same result and gradients of any order. Nothing is recorded if neither the state, nor
+-- dt, nor any tensor that H uses requires a gradient.
 --
--- The schemes, their orders and what they keep: the table in examples/integrators.md.
+-- examples/integrators.md lists the schemes, their orders and what they conserve.
 -- @function torus.integrate
 -- @tparam table opts
--- @param opts.H a Hamiltonian: see above; or a system or a model, which has one
--- (and its friction and force)
+-- @param opts.H a Hamiltonian, see above; or a system or a model, whose own Hamiltonian,
+-- friction and force are used
 -- @tparam tensor opts.q (batch, ...)
 -- @tparam tensor opts.p like q
--- @tparam[opt=0.125] number|tensor opts.dt the step, of either sign; a tensor
--- has one element
+-- @tparam[opt=0.125] number|tensor opts.dt the step size, positive or negative; a tensor
+-- must have one element
 -- @tparam[opt=30] integer opts.steps
--- @tparam[opt="leapfrog"] string opts.method one of torus.integrate.methods, or
--- another name of leapfrog: stormer_verlet, velocity_verlet, verlet. Splitting
+-- @tparam[opt="leapfrog"] string opts.method one of torus.integrate.methods, or an
+-- alias of leapfrog: stormer_verlet, velocity_verlet, verlet. Splitting
 -- schemes (leapfrog and its relatives) need a separable H
--- @tparam[opt="stored"] string opts.backprop "stored" keeps what the gradient
--- needs. The others have gradients of the first order and the memory of one step:
--- "reversible" integrates backward for them, with a scheme that a step of -dt undoes;
--- "checkpoints", with any scheme, integrates again from states that are kept (the
--- fused operation does so by itself). What H is made from is found at the first step
--- @param opts.friction dp/dt gets -D dH/dp (torus.friction): D is a number of at
--- least 0, a tensor that broadcasts against p, or a function of q that returns
--- such; none by default. Splitting schemes up to second order, and Runge-Kutta
--- ones. Fused where it is the same for all positions and samples and, in a splitting
--- scheme, K is torus.models.parts.energy's |p|^2 / 2
--- @param opts.force dp/dt gets +F (torus.forces): a number, a tensor that
+-- @tparam[opt="stored"] string opts.backprop "stored" keeps everything the gradient
+-- needs. The other two have first-order gradients only and need the memory of one step:
+-- "reversible" integrates backward and needs a scheme that a step of -dt undoes;
+-- "checkpoints" works with any scheme and integrates again from checkpointed states (the
+-- fused operation does so by itself). The tensors that H uses are found at the first step
+-- @param opts.friction adds -D dH/dp to dp/dt (torus.friction): D is a nonnegative
+-- number, a tensor that broadcasts against p, or a function of q that returns either;
+-- no friction by default. Works with splitting schemes up to second order and with
+-- Runge-Kutta schemes. Fused if D is the same for all positions and samples and, in a
+-- splitting scheme, K is torus.models.parts.energy's |p|^2 / 2
+-- @param opts.force adds F to dp/dt (torus.forces): a number, a tensor that
 -- broadcasts against p, or a function of q and t (a tensor that broadcasts against q)
--- that returns such; none by default. Never fused
--- @tparam[opt=0] number opts.time of the given state, for force and on_state
--- @tparam[opt=1] integer opts.every keeps each such state alone, from the first;
--- steps is a multiple of it
--- @tparam[opt] function opts.on_state is called with each state that is kept, as it
--- comes: a table with step, time, q and p
--- @param opts.progress is told of long runs: a function of the steps done and all
--- steps, or torus.runs.progress(steps)
--- @tparam[opt] number opts.tolerance of implicit schemes' iteration, relative to the
--- largest coordinate: 1e-13, in float32 1e-6
--- @tparam[opt=100] integer opts.iterations at most, of implicit schemes
--- @tparam[opt=1] number opts.omega how strongly tao2 and tao4 bind their two copies
--- of the phase space
--- @tparam[opt=false] boolean opts.energies
--- @tparam[opt] boolean opts.fused false forces the general path, true insists
--- on the fused operation
+-- that returns either; no force by default. Never fused
+-- @tparam[opt=0] number opts.time time of the initial state, for force and on_state
+-- @tparam[opt=1] integer opts.every keeps only every such state, starting with the
+-- first; steps must be a multiple of it
+-- @tparam[opt] function opts.on_state called with each kept state as soon as it is
+-- computed: a table with step, time, q and p
+-- @param opts.progress reports the progress of long runs: a function of (steps done,
+-- total steps), or torus.runs.progress(steps)
+-- @tparam[opt] number opts.tolerance tolerance of an implicit scheme's iteration,
+-- relative to the largest coordinate: 1e-13 by default, 1e-6 in float32
+-- @tparam[opt=100] integer opts.iterations maximum number of iterations of an implicit
+-- scheme
+-- @tparam[opt=1] number opts.omega strength of the coupling between the two copies of
+-- the phase space in tao2 and tao4
+-- @tparam[opt=false] boolean opts.energies returns the energies too
+-- @tparam[opt] boolean opts.fused false forces the general path, true requires
+-- the fused operation
 -- @treturn table q and p, each (steps / every + 1, batch, ...), and with energies
--- the energy (steps / every + 1, batch)
--- @raise when q and p do not have one shape, when the scheme needs a separable
--- H, when the energy is not one number per sample, when an implicit scheme does not
--- converge, and for unknown options
+-- energy (steps / every + 1, batch)
+-- @raise if q and p differ in shape, if the scheme needs a separable H, if H does not
+-- return one number per sample, if an implicit scheme does not converge, and for
+-- unknown options
 -- @usage
 -- q, p = torus.tensor{{1}}, torus.tensor{{0}}
 -- H = torus.separable(function(p) return (p * p):sum(2) / 2 end,

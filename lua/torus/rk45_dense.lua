@@ -7,10 +7,10 @@ local options = require "torus.options"
 
 local M = {}
 
---- The states at shares of steps.
+--- Returns the states at fractions of steps.
 -- @tparam tensor steps (steps, 2 + 5 size) of a record
--- @tparam tensor indices (n) int64, of steps
--- @tparam tensor x (n, 1) float64, from 0 to 1
+-- @tparam tensor indices (n) int64, indices of steps
+-- @tparam tensor x (n, 1) float64, fractions of these steps from 0 to 1
 -- @treturn tensor (n, size)
 function M.evaluate(steps, indices, x)
   local size = (steps:size(2) - 2) // 5
@@ -59,7 +59,7 @@ local function trajectory_at(o, index, times)
   for i, t in ipairs(times) do
     local k = step_at(record.starts, t, o.first <= o.last and 1 or -1)
     local share = (t - record.starts[k]) / record.lengths[k]
-    -- Beyond the end of a trajectory that failed or was stopped there is nothing.
+    -- NaN after the end of a trajectory that failed or was stopped.
     indices[i] = k
     x[i] = share <= 1 + 1e-9 and math.max(0, math.min(share, 1)) or 0 / 0
   end
@@ -67,7 +67,7 @@ local function trajectory_at(o, index, times)
     engine.tensor(x, { dtype = "float64" }):reshape(#times, 1))
 end
 
---- The function of time that torus.rk45 returns as `at`.
+--- Makes the function of time that torus.rk45 returns as `at`.
 -- @tparam table o records, as of torus.core's rk45; start (batch, 2 d), first and
 -- last time; shape of q
 -- @treturn function of a time, which returns q and p (batch, ...), or of a list or

@@ -1,8 +1,8 @@
---- Events of torus.rk45: where a function of state and time passes through zero.
+--- Events of torus.rk45: times at which a function of state and time crosses zero.
 --
 -- The function is evaluated at the ends of all steps at once; where its sign
--- changes, bisection of the continuous extension finds the time to the last bits.
--- Two passages within one step remain unseen: max_step keeps steps short.
+-- changes, bisection on the continuous extension finds the time to the last bits.
+-- Two crossings within one step go undetected; max_step keeps steps short.
 -- @module torus.rk45_events
 local dense = require "torus.rk45_dense"
 local engine = require "torus.engine"
@@ -17,10 +17,10 @@ local RULES = {
   terminal = { default = false, type = "boolean" },
 }
 
--- A share of a step has 53 bits.
+-- A fraction of a step has 53 bits.
 local HALVINGS = 54
 
---- The events of a list of options, checked.
+--- Checks the option `events` and returns it in full form.
 -- @param list of functions, or of tables with zero, direction and terminal
 -- @treturn {table,...}
 -- @usage
@@ -54,7 +54,7 @@ local function value(event, tail, states, times)
   return g:detach():to("float64")
 end
 
--- The steps within which the function passes through zero, and its sign before.
+-- The steps in which the function crosses zero, and its sign before.
 local function brackets(event, g)
   local steps, signs = {}, {}
   for i = 1, #g - 1 do
@@ -96,7 +96,7 @@ local function find(event, tail, steps)
     dense.evaluate(steps, indices, high)
 end
 
--- The first `count` of what was found.
+-- The first `count` events found.
 local function listed(times, states, count, tail)
   local d = states:size(2) // 2
   local shape = { count, table.unpack(tail) }
@@ -106,7 +106,7 @@ local function listed(times, states, count, tail)
     p = rows:narrow(2, d + 1, d):contiguous():reshape(shape) }
 end
 
--- How many times come up to a last one.
+-- The number of times up to the last one.
 local function count_until(times, last, direction)
   local count = 0
   for _, t in ipairs(times:totable()) do
@@ -115,13 +115,13 @@ local function count_until(times, last, direction)
   return count
 end
 
---- The events of all trajectories.
+--- Finds the events of all trajectories.
 -- @tparam {table,...} events as check returns them
 -- @tparam {table,...} records of the trajectories
 -- @tparam {integer,...} tail the shape of q without its batch
 -- @tparam number direction of time, 1 or -1
 -- @treturn {{table,...},...} by event and trajectory: t (n), q and p (n, ...)
--- @treturn {[integer]=number} by trajectory, when a terminal event stopped it
+-- @treturn {[integer]=number} by trajectory: the time at which a terminal event stopped it
 function M.find(events, records, tail, direction)
   local found, stops = {}, {}
   for b, record in ipairs(records) do

@@ -1,6 +1,6 @@
---- Gradients of torus.rk45: the steps that it has chosen once more, as operations
--- of tensors. A gradient is that of these steps; how their lengths would change with
--- the state is left out, as it changes the solution within the tolerances alone.
+--- Gradients of torus.rk45: repeats the accepted steps as tensor operations. The
+-- gradient is that of these steps with their sizes held fixed: the dependence of a step
+-- size on the state changes the solution only within the tolerances.
 -- @module torus.rk45_replay
 local engine = require "torus.engine"
 local rollout = require "torus.rollout"
@@ -43,8 +43,8 @@ local function dormand_prince(problem, state, t, h, recording)
   return { advance(q, h, B, dq), advance(p, h, B, dp) }
 end
 
--- The steps between two samples: a list of times and lengths (batch, 1, ...). A
--- trajectory that took fewer of them than another stands still for the rest.
+-- The steps between two samples: a list of times and step sizes (batch, 1, ...). A
+-- trajectory with fewer steps than another gets steps of size 0 for the rest.
 local function interval(rows, next_row, finish, direction, shape)
   local lists, most = {}, 0
   for b, steps in ipairs(rows) do
@@ -66,8 +66,8 @@ local function interval(rows, next_row, finish, direction, shape)
   return steps
 end
 
---- The states at the samples, with a history.
--- @tparam table problem H, dtype in which it computes, friction and force or nil
+--- Returns the states at the samples, with their history.
+-- @tparam table problem H, the dtype it computes in, friction and force or nil
 -- @tparam tensor q (batch, ...)
 -- @tparam tensor p like q
 -- @tparam {number,...} times of the samples

@@ -1,11 +1,11 @@
---- A rollout by the operations of tensors: states one after the other, kept,
--- shown, and differentiated.
+--- Rollouts by tensor operations: computes the states one after the other, keeps and
+-- reports them, and differentiates them.
 --
--- Where nothing needs a gradient nothing is recorded, and the states go into one
--- result. Where something does, `stored` records every step; `reversible` and
--- `checkpoints` record none and take the gradient one step at a time from the last
--- state back: its Jacobian times a vector, by recording that step alone. The state
--- before it comes from a step of -dt, or again from a state that was kept.
+-- If nothing requires a gradient, nothing is recorded and the states are written
+-- directly to the result. Otherwise `stored` records every step; `reversible` and
+-- `checkpoints` record none and compute the gradient one step at a time, beginning at the
+-- last state: a vector-Jacobian product of each step, by recording that step alone. The
+-- state before it comes from a step of -dt, or is recomputed from a checkpoint.
 -- @module torus.rollout
 local core = require "torus.core"
 local engine = require "torus.engine"
@@ -37,7 +37,7 @@ local function report(job, k)
   end
 end
 
---- Shows a state that is kept to on_state, and tells progress of it.
+--- Passes a kept state to on_state, and reports progress.
 -- @tparam table job time, dt, steps, on_state and progress as of run
 -- @tparam integer k the state's step
 -- @tparam tensor q (batch, ...)
@@ -79,7 +79,8 @@ end
 
 -- --- nothing recorded -----------------------------------------------------
 
--- The states in `qs` and `ps`; what an extended scheme has besides, in a list.
+-- Writes the states to `qs` and `ps`; returns the additional tensors of an extended
+-- scheme in a list.
 local function fill(job, qs, ps)
   local more = {}
   engine.no_grad(march, job, job.dt, false, function(k, state)
@@ -109,8 +110,8 @@ end
 
 -- --- recorded step by step ------------------------------------------------
 
--- What else the motion depends on, such as a Hamiltonian's parameters: the tensors
--- older than a step from the start that it reaches first.
+-- The other tensors the motion depends on, such as a Hamiltonian's parameters: the first
+-- tensors reached from a recorded step that are older than the step.
 local function sources_of(job)
   if job.steps == 0 or not engine.is_recording() then return {} end
   local state = detached(job.stepper.start(job.q, job.p))
@@ -120,8 +121,8 @@ local function sources_of(job)
   return core.sources(after[1]:sum() + after[2]:sum(), state[1])
 end
 
--- What a backward pass has summed up: u, the gradient with respect to the present
--- state, and those with respect to dt and the sources.
+-- The sums of a backward pass: u, the gradient with respect to the current state, and
+-- those with respect to dt and the sources.
 local function new_sums(job, state)
   local sums = { u = {}, others = {} }
   for i, x in ipairs(state) do sums.u[i] = engine.zeros_like(x) end
@@ -131,8 +132,8 @@ local function new_sums(job, state)
   return sums
 end
 
--- Through the step from state `before` at step k - 1 to k: u becomes the gradient
--- with respect to `before`.
+-- Backpropagates through the step from state `before` at step k - 1 to k: u becomes the
+-- gradient with respect to `before`.
 local function through_step(job, k, before, sums)
   engine.enable_grad(function()
     local targets = {}
@@ -174,7 +175,7 @@ local function back_by_reversal(job, i, kept, sums)
   end
 end
 
--- `count` states from step k on, each `stride` steps after the one before.
+-- Recomputes `count` states from step k on, each `stride` steps after the previous one.
 local function again(job, state, k, count, stride)
   local states, dt = { state }, job.dt
   if engine.is_tensor(dt) then dt = dt:detach() end
@@ -187,7 +188,7 @@ local function again(job, state, k, count, stride)
   return states
 end
 
--- Two levels: the square root of the number of steps is kept, and as many again.
+-- Two levels of checkpoints, each with about the square root of the number of steps.
 local function back_by_checkpoints(job, i, kept, sums)
   local first, every = (i - 1) * job.every, job.every
   local stride = math.ceil(math.sqrt(every))
@@ -203,7 +204,7 @@ end
 local BACK = { reversible = back_by_reversal, checkpoints = back_by_checkpoints }
 
 -- The gradients of an output, (2, states, batch, ...) like `values`, with respect to
--- q, p, dt where it is wanted, and the sources.
+-- q, p, dt if requested, and the sources.
 local function gradients(job, values, more, g)
   local back = BACK[job.backprop]
   local function kept(i)
@@ -235,18 +236,18 @@ local function step_by_step(job)
   for _, x in ipairs(job.sources) do inputs[#inputs + 1] = x end
   local out = core.custom(function(g)
     if engine.is_recording() then
-      options.raise("integrate: backprop = %q has gradients of the first order only; "
-        .. "use backprop = \"stored\" for higher ones", job.backprop)
+      options.raise("integrate: backprop = %q has first-order gradients only; "
+        .. "use backprop = \"stored\" for higher orders", job.backprop)
     end
     return gradients(job, values, more, g)
   end, inputs)
   return out[1], out[2]
 end
 
---- The kept states of a rollout.
+--- Runs a rollout and returns the kept states.
 -- @tparam table job q, p, dt, steps, every, time, backprop, on_state and progress as
--- of torus.integrate, and problem, as of torus.steppers, or stepper besides; a
--- stepper is told the index of the step, from 0, too
+-- in torus.integrate, and either problem, as in torus.steppers, or a stepper, which also
+-- receives the index of the step, from 0
 -- @treturn tensor q (steps / every + 1, batch, ...)
 -- @treturn tensor p like q
 -- @usage

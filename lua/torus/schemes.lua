@@ -1,12 +1,12 @@
---- The integration schemes with a fixed step, as the engine's rows: names,
--- orders, coefficients and what follows from them. A scheme is added by its row
--- in engine/hamiltonian/scheme.c alone.
+--- The integration schemes with a fixed step, from the engine's table: names, orders,
+-- coefficients and derived properties. To add a scheme, add a row to
+-- engine/hamiltonian/scheme.c.
 --
 -- A row has `name`, `doc`, `aliases`, `order`, `splitting`, `implicit`, `extended`,
--- `symmetric` and `fused`, whether the fused kernels know it. Splitting schemes, for
--- a separable H = K(p) + V(q), have kicks p -= kick[i] dt dV/dq and drifts
--- q += drift[i] dt dK/dp in turn; Runge-Kutta schemes, for any H, stages `a` and
--- weights `b`; extended ones, for any H, the lengths `drift` of their steps.
+-- `symmetric` and `fused` (supported by the fused kernels). Splitting schemes, for
+-- a separable H = K(p) + V(q), alternate kicks p -= kick[i] dt dV/dq and drifts
+-- q += drift[i] dt dK/dp; Runge-Kutta schemes, for any H, have stages `a` and
+-- weights `b`; extended schemes, for any H, have `drift`, the lengths of their substeps.
 -- @module torus.schemes
 local core = require "torus.core"
 
@@ -18,14 +18,14 @@ for _, scheme in ipairs(rows) do
   for _, alias in ipairs(scheme.aliases) do by_name[alias] = scheme end
 end
 
---- The row of a scheme.
+--- Returns the row of a scheme.
 -- @tparam string name or alias
 -- @treturn ?table
 function M.of(name) return by_name[name] end
 
---- The names of all schemes, or of those that a condition holds for.
+--- Returns the names of all schemes, or of those that satisfy a condition.
 -- @tparam[opt] function condition of a row
--- @tparam[opt=false] boolean aliases whether to name them too, each after its scheme
+-- @tparam[opt=false] boolean aliases include aliases, each after its scheme
 -- @treturn {string,...} in the order of the rows, the default first
 function M.names(condition, aliases)
   local names = {}
@@ -39,24 +39,24 @@ function M.names(condition, aliases)
   return names
 end
 
---- Whether a scheme integrates a joint H(q, p), not only a separable one.
+--- Returns true if a scheme integrates a joint H(q, p), not only a separable one.
 -- @tparam table scheme a row
 -- @treturn boolean
 function M.accepts_joint(scheme) return not scheme.splitting end
 
---- Whether a step of -dt undoes one of dt exactly, up to rounding, without an
--- iteration.
+--- Returns true if a step of -dt undoes a step of dt exactly, up to rounding, without
+-- an iteration.
 -- @tparam table scheme a row
 -- @treturn boolean
 function M.is_reversible(scheme) return scheme.splitting and scheme.symmetric end
 
---- Whether a step is symplectic, and so keeps volume in phase space, whatever dt
--- is. Extended schemes are so in the space of both copies alone.
+--- Returns true if a step is symplectic, and so preserves phase-space volume, for any dt.
+-- Extended schemes are symplectic only in the doubled phase space.
 -- @tparam table scheme a row
 -- @treturn boolean
 function M.keeps_volume(scheme) return scheme.splitting or scheme.implicit end
 
---- Whether the fused kernels know a scheme.
+--- Returns true if the fused kernels support a scheme.
 -- @tparam table scheme a row
 -- @treturn boolean
 function M.is_fused(scheme) return scheme.fused end

@@ -1,11 +1,10 @@
---- One step of each type of integration scheme, by the operations of tensors:
+--- Single steps of each type of integration scheme, by tensor operations:
 -- splitting, Runge-Kutta, implicit Runge-Kutta and extended schemes, with
 -- friction and forces.
 --
 -- A stepper has two functions. `start(q, p)` returns a state, a list of tensors
--- of which the first two are q and p; extended schemes have two more. `step(state,
--- t, dt, recording)` returns the state after one step from time t. A state is never
--- written to.
+-- beginning with q and p; extended schemes have two more. `step(state, t, dt,
+-- recording)` returns the state after one step from time t. States are never modified.
 -- @module torus.steppers
 local core = require "torus.core"
 local engine = require "torus.engine"
@@ -23,8 +22,8 @@ local function moved(x, s, c)
   return type(c) == "number" and core.advance(x, s, c) or x + s * c
 end
 
--- dp/dt = -g of the potential and of the force, as the kick of a splitting scheme
--- has it.
+-- g in dp/dt = -g for the kick of a splitting scheme: the gradient of the potential minus
+-- the force.
 local function pull(problem, q, t, recording)
   local g = slope("V", problem.H.V, q, recording)
   if problem.force then g = g - forces.at(problem.force, q, t) end
@@ -35,8 +34,8 @@ local function pair(q, p) return { q, p } end
 
 -- --- splitting ------------------------------------------------------------
 
--- A state keeps what is still valid of its evaluations: `pull` at its q, and
--- `velocity` at its p.
+-- A state caches those evaluations that are still valid: `pull` at its q and `velocity`
+-- at its p.
 local function splitting(problem)
   local K, D, scheme = problem.H.K, problem.friction, problem.scheme
   local kicks, drifts = scheme.kick, scheme.drift
@@ -71,7 +70,7 @@ end
 
 -- --- Runge-Kutta ----------------------------------------------------------
 
---- dq/dt and dp/dt at a state and a time.
+--- Returns dq/dt and dp/dt at a state and a time.
 -- @tparam table problem H, and friction and force or nil
 -- @tparam tensor q (batch, ...)
 -- @tparam tensor p like q
@@ -134,14 +133,15 @@ local function number(dt) return type(dt) == "number" and dt or dt:item() end
 
 local function fail_to_converge(problem, change)
   options.raise("integrate: %s did not converge in %d iterations: the last one "
-    .. "changed the state by %.1e of its size, expected at most tolerance = %.1e; a "
-    .. "smaller dt converges faster, iterations allows for more",
+    .. "changed the state by %.1e of its size, expected at most tolerance = %.1e; use a "
+    .. "smaller dt, which converges faster, or raise iterations",
     problem.scheme.name, problem.iterations, change, problem.tolerance)
 end
 
--- The slopes of the stages by fixed-point iteration from those at the start; a
--- round gains a factor of about dt |f'|. Recorded, every round is: the gradient is
--- that of the converged iteration, whose error falls as fast as the iteration's.
+-- The slopes of the stages by fixed-point iteration, starting from the slope at the
+-- state; an iteration reduces the error by a factor of about dt |f'|. When recording,
+-- every iteration is recorded: the error of the gradient falls as fast as that of the
+-- iteration itself.
 local function implicit(problem)
   local scheme, c = problem.scheme, nodes(problem.scheme)
   local count = #scheme.b
@@ -164,7 +164,7 @@ local function implicit(problem)
       end
       dq, dp = new_q, new_p
       change = change * length
-      -- not "<= tolerance * size" alone: the state may be zero
+      -- not just "<= tolerance * size": the state may be zero
       if change <= problem.tolerance * size or change == 0 then break end
       if round == problem.iterations or change ~= change then
         fail_to_converge(problem, change / size)
@@ -193,14 +193,14 @@ local function extended(problem)
     return { s[1], s[2] - gq * dt, s[3] + gy * dt, s[4] }
   end
 
-  -- That of H(x, p), which moves q and y.
+  -- The flow of H(x, p), which moves q and y.
   local function second(s, dt, t, recording)
     local gx, gp = slopes(H, s[3], s[2], recording)
     if problem.force then gx = gx - forces.at(problem.force, s[3], t) end
     return { s[1] + gp * dt, s[2], s[3], s[4] - gx * dt }
   end
 
-  -- That of the binding: q - x and p - y turn around each other.
+  -- The flow of the coupling: a rotation of (q - x, p - y).
   local function third(s, dt)
     local c, sn = cosine(dt * (2 * omega)), sine(dt * (2 * omega))
     local sum_q, sum_p = s[1] + s[3], s[2] + s[4]
@@ -214,7 +214,7 @@ local function extended(problem)
     local passed = 0
     for _, c in ipairs(lengths) do
       local h = dt * c
-      -- Time is a coordinate of its own, advanced by half before and behind.
+      -- Time is a separate coordinate, advanced by half a step before and after.
       local middle = problem.force and t + dt * (passed + c / 2)
       s = first(s, h * 0.5, middle, recording)
       s = second(s, h * 0.5, middle, recording)
@@ -228,9 +228,9 @@ local function extended(problem)
   return { start = function(q, p) return { q, p, q, p } end, step = step }
 end
 
---- The stepper of a problem.
+--- Makes the stepper of a problem.
 -- @tparam table problem H; scheme, a row of torus.schemes; friction and force, or
--- nil; and of implicit schemes tolerance and iterations, of extended ones omega
+-- nil; tolerance and iterations for implicit schemes, omega for extended ones
 -- @treturn table start(q, p) and step(state, t, dt, recording)
 -- @usage
 -- steppers = require "torus.steppers"

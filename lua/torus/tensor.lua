@@ -1,4 +1,4 @@
---- Tensors: what the engine's operations don't provide.
+--- Tensor functions that the engine does not provide itself.
 --
 -- Every function here is part of `torus` and, where its first argument is a
 -- tensor, a method too: `torus.narrow(x, 1, 2, 3)` is `x:narrow(1, 2, 3)`.
@@ -27,35 +27,35 @@ local check, dimension, integer = arguments.tensor, arguments.dimension, argumen
 --     x[{ {2, 4}, {} }]      entries 2 to 4, all of the second dimension
 --     x[{ {1, -1, 2} }]      every second entry
 --     x[{ {}, 1 }] = 0       writes in place
---     x[x:gt(0)]             what a mask selects, in row-major order; a copy
---     x[index]               entries by an int64 tensor of any shape; a copy
+--     x[x:gt(0)]             the elements a mask selects, in row-major order; a copy
+--     x[index]               entries at an int64 tensor of indices, any shape; a copy
 --     x[{ {}, index }]       the same along the second dimension
---     x[x:lt(0)] = 0         writes what is selected; of an index that comes
---                            twice the last value stays
+--     x[x:lt(0)] = 0         writes to the selected elements; if an index occurs
+--                            twice, the last value wins
 --     for i, row in ipairs(x) do ... end
 --
 -- Operators + - * / // % ^ & | ~ broadcast and take numbers; #x is the first
--- size; == tells whether two values are the same tensor. Every operation of
--- `torus` whose first argument is a tensor is a method.
+-- size; == tests whether two values are the same tensor. Every operation of
+-- `torus` whose first argument is a tensor is also a method.
 --
--- Where dtypes meet, the result has the later one of bool, uint8, int32, int64,
--- float32, float64. A number never changes the dtype: 0.5 beside integers is an
--- error. / ^ mean and functions such as exp compute integers in float32, sum in
--- int64. Integers wrap around; // and % by 0 are errors, of floats as in Lua.
--- Comparisons (eq, ne, lt, le, gt, ge, isnan, ...) give bools. Of bools + - *
--- are or, and-not, and, so that 1 - mask is the complement; other arithmetic
--- counts true as 1.
+-- Mixed dtypes promote to the later one of bool, uint8, int32, int64, float32,
+-- float64. A Lua number never changes the dtype: adding 0.5 to integers is an
+-- error. / ^ mean and functions such as exp convert integers to float32, sum to
+-- int64. Integers wrap around; // and % by 0 raise for integers and behave as in
+-- Lua for floats. Comparisons (eq, ne, lt, le, gt, ge, isnan, ...) return bools.
+-- For bools + - * are or, and-not, and, so that 1 - mask is the complement; other
+-- arithmetic counts true as 1.
 -- @type tensor
 local M = {}
 
---- Whether a value is a tensor.
+--- Returns true if a value is a tensor.
 -- @param x anything
 -- @treturn boolean
 -- @usage
 -- print(torus.is_tensor(torus.ones(2)), torus.is_tensor(1))   -- true  false
 function M.is_tensor(x) return arguments.is_tensor(x) end
 
---- Exchanges two dimensions; a view.
+--- Swaps two dimensions; a view.
 -- @tparam tensor x
 -- @tparam[opt=-2] int a
 -- @tparam[opt=-1] int b
@@ -73,7 +73,7 @@ function M.transpose(x, a, b)
   return ops.permute(x, dims)
 end
 
---- Drops dimensions of size 1: the one named, or all.
+--- Removes dimensions of size 1: the given one, or all.
 -- @tparam tensor x
 -- @tparam[opt] int dim an error when its size is not 1
 -- @treturn tensor a view
@@ -106,7 +106,7 @@ function M.unsqueeze(x, dim)
   return ops.reshape(x, shape)
 end
 
---- Joins the dimensions from `first` to `last` into one.
+--- Merges the dimensions from `first` to `last` into one.
 -- @tparam tensor x
 -- @tparam[opt=1] int first
 -- @tparam[opt=-1] int last
@@ -129,10 +129,10 @@ function M.flatten(x, first, last)
   return ops.reshape(x, shape)
 end
 
---- `length` elements of a dimension from `start` on; a view.
+--- Returns `length` elements of a dimension beginning at `start`; a view.
 -- @tparam tensor x
 -- @tparam int dim
--- @tparam int start from 1, or negative from the end
+-- @tparam int start counted from 1, or from the end if negative
 -- @tparam int length
 -- @treturn tensor
 -- @raise when the elements lie outside of the dimension
@@ -146,7 +146,7 @@ function M.narrow(x, dim, start, length)
   local from, size, step = {}, x.shape, {}
   if start < 0 then start = size[dim] + 1 + start end
   if start < 1 or length < 0 or length > size[dim] - start + 1 then
-    raise(("narrow: %d elements from %d lie outside of dimension %d with size %d")
+    raise(("narrow: %d elements from %d are outside dimension %d of size %d")
       :format(length, start, dim, size[dim]))
   end
   for d = 1, #size do from[d], step[d] = 1, 1 end
@@ -154,7 +154,7 @@ function M.narrow(x, dim, start, length)
   return ops.slice(x, from, size, step)
 end
 
---- Index `i` of a dimension, without that dimension; a view.
+--- Returns the slice at index `i` of a dimension, without that dimension; a view.
 -- @tparam tensor x
 -- @tparam int dim
 -- @tparam int i
@@ -171,7 +171,7 @@ function M.select(x, dim, i)
   return x[where]
 end
 
---- x itself where its elements lie in row-major order, else a copy.
+--- Returns x itself if its elements are contiguous in row-major order, else a copy.
 -- @tparam tensor x
 -- @treturn tensor
 -- @usage
@@ -182,9 +182,9 @@ function M.contiguous(x)
   return x:is_contiguous() and x or ops.copy(x)
 end
 
---- Zeros around a tensor.
+--- Pads a tensor with zeros.
 -- @tparam tensor x
--- @tparam {{int,int},...} amounts how many before and after, one pair for
+-- @tparam {{int,int},...} amounts number of zeros before and after, one pair for
 -- each dimension
 -- @treturn tensor
 -- @usage
@@ -205,7 +205,7 @@ function M.pad(x, amounts)
     local before = integer("pad", "an amount", pair[1])
     local after = integer("pad", "an amount", pair[2])
     if before < 0 or after < 0 then
-      raise(("pad: expected amounts from 0, got {%d, %d}"):format(before, after))
+      raise(("pad: expected nonnegative amounts, got {%d, %d}"):format(before, after))
     end
     start[d], step[d] = before + 1, 1
     shape[d] = shape[d] + before + after
@@ -213,7 +213,7 @@ function M.pad(x, amounts)
   return ops.embed(x, start, shape, step)
 end
 
---- Tensors of one shape joined along a new dimension.
+--- Stacks tensors of the same shape along a new dimension.
 -- @tparam {tensor,...} list
 -- @tparam[opt=1] int dim position of the new dimension
 -- @treturn tensor
@@ -236,10 +236,10 @@ function M.stack(list, dim)
   return ops.cat(parts, dim)
 end
 
--- Lua's stack holds no more results than some thousands.
+-- Lua's stack limits the number of results a function can return.
 local MAX_PARTS = 1000
 
---- Equal parts of a dimension.
+--- Splits a dimension into equal parts.
 -- @tparam tensor x
 -- @tparam int parts how many, at most 1000; must divide the size
 -- @tparam[opt=1] int dim
@@ -270,7 +270,7 @@ local function index_tensor(index)
   return index
 end
 
---- The rows of a dimension at a list of indices.
+--- Returns the slices of a dimension at a list of indices.
 -- @tparam tensor x
 -- @tparam int dim
 -- @tparam tensor|{int,...} index int64, (n)
@@ -283,10 +283,10 @@ function M.index_select(x, dim, index)
   return ops.index_select(x, index_tensor(index), dim)
 end
 
---- `out[..., i, ...] = x[..., index[..., i, ...], ...]` along a dimension.
+--- Gathers elements along a dimension: `out[..., i, ...] = x[..., index[..., i, ...], ...]`.
 -- @tparam tensor x
 -- @tparam int dim
--- @tparam tensor|table index int64, like x but for the size of `dim`
+-- @tparam tensor|table index int64, shaped like x except for the size of `dim`
 -- @treturn tensor shaped like index
 -- @raise when an index lies outside of the dimension
 -- @usage
@@ -309,7 +309,7 @@ end
 function M.matmul(a, b)
   check("matmul", a)
   check("matmul", b)
-  -- Matrices from vectors: a leading row or a trailing column, dropped again.
+  -- A vector becomes a row or a column matrix; the extra dimension is removed again.
   local row, column = a:dim() == 1, b:dim() == 1
   if row then a = M.unsqueeze(a, 1) end
   if column then b = M.unsqueeze(b, 2) end
@@ -319,10 +319,10 @@ function M.matmul(a, b)
   return y
 end
 
---- Derivative number n of digamma, which is itself the derivative of lgamma.
--- Gradients of any order are further ones of these.
+--- The n-th derivative of digamma, which is itself the derivative of lgamma.
+-- Its gradient is the polygamma function of order n + 1.
 -- @tparam tensor x
--- @tparam int n from 0, which is digamma, to 100
+-- @tparam int n from 0 (digamma itself) to 100
 -- @treturn tensor
 -- @raise for other n
 -- @usage print(torus.polygamma(torus.tensor{1}, 1))   -- pi^2 / 6 = 1.6449
@@ -335,7 +335,7 @@ function M.polygamma(x, n)
   return ops.polygamma(x, n)
 end
 
---- Converted to float32.
+--- Converts to float32.
 -- @tparam tensor x
 -- @treturn tensor
 -- @usage print(torus.ones(2, {dtype = "float64"}):float().dtype)   -- float32
@@ -344,7 +344,7 @@ function M.float(x)
   return ops.to(x, "float32")
 end
 
---- Converted to float64.
+--- Converts to float64.
 -- @tparam tensor x
 -- @treturn tensor
 -- @usage print(torus.ones(2):double().dtype)   -- float64
@@ -406,8 +406,8 @@ meta.__pow, meta.__unm = ops.pow, function(x) return ops.neg(x) end
 meta.__idiv, meta.__mod = ops.floor_divide, ops.remainder
 meta.__band, meta.__bor, meta.__bxor = ops.bitwise_and, ops.bitwise_or, ops.bitwise_xor
 meta.__bnot = function(x) return ops.bitwise_not(x) end
--- Lua turns what these return into true or false, so they can't compare
--- elements.
+-- Lua converts the results of these metamethods to true or false, so they can't
+-- compare elementwise.
 for name, sign in pairs { lt = "<", le = "<=" } do
   meta["__" .. name] = function()
     raise(("%s returns a single true or false in Lua: compare elements with "

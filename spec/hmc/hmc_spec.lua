@@ -270,7 +270,7 @@ describe("torus.hmc", function()
       function() torus.hmc { start = start, log_density = f, energy = f } end)
     raises("hmc: log_density: expected a function or a module, got 5",
       function() torus.hmc { start = start, log_density = 5 } end)
-    raises("hmc: temperature: expected one with energy only, got 2 with log_density",
+    raises("hmc: temperature: expected together with energy, got 2 with log_density",
       function() torus.hmc { start = start, log_density = f, temperature = 2 } end)
     raises("hmc: expected start of shape (chains,d), got (3)",
       function() torus.hmc { start = torus.zeros(3), log_density = f } end)

@@ -139,7 +139,7 @@ describe("torus.image", function()
           image.strip { rows = { { frames = film }, { frames = torus.zeros(2, 5, 4, 3) } } }
         end,
       ["image.strip: rows: expected at least one row"] = function() image.strip { rows = {} } end,
-      ["image.side_by_side: film 2: expected a height of 4 as that of film 1, got 5"] =
+      ["image.side_by_side: film 2: expected a height of 4 like film 1, got 5"] =
         function() image.side_by_side { film, torus.zeros(1, 5, 5, 3) } end,
     } do
       assert.error_matches(f, pattern)

@@ -172,7 +172,7 @@ describe("image.show", function()
 
   it("says that there is no terminal", function()
     assert.equal("nil\timage.show: standard output is not a terminal; "
-      .. "torus.image.write makes a file\n", output "print(torus.image.show(torus.rand(2, 2, 3)))")
+      .. "use torus.image.write instead\n", output "print(torus.image.show(torus.rand(2, 2, 3)))")
   end)
 
   it("shows images of every kind", function()

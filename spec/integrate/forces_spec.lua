@@ -104,8 +104,8 @@ describe("forces in torus.integrate", function()
       .. "a function of q and t that returns one, got \"push\"", function()
       torus.integrate { H = H, q = leaf(1), p = leaf(0), force = "push" }
     end)
-    raises("integrate: force: there is no fused kernel with it, which fused = true "
-      .. "needs", function()
+    raises("integrate: force: the fused kernels do not support it, so "
+      .. "fused = true is not possible", function()
       torus.integrate { H = H, q = leaf(1), p = leaf(0), force = 1, fused = true }
     end)
   end)

@@ -136,12 +136,12 @@ describe("friction in torus.integrate", function()
         .. "broadcasts against p, or a function of q that returns one, " .. pattern,
         function() torus.integrate { H = H, q = q, p = q, friction = what } end)
     end
-    raises("integrate: friction: yoshida4 would be of second order with it; "
+    raises("integrate: friction: yoshida4 would drop to second order; "
       .. "expected one of: leapfrog", function()
       torus.integrate { H = H, q = q, p = q, friction = 1, method = "yoshida4" }
     end)
-    raises("integrate: friction: there is no fused kernel with it, which "
-      .. "fused = true needs", function()
+    raises("integrate: friction: the fused kernels do not support it, so "
+      .. "fused = true is not possible", function()
       torus.integrate { H = H, q = q, p = q, friction = 1, fused = true }
     end)
   end)

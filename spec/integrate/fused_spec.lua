@@ -171,12 +171,12 @@ describe("a fused rollout", function()
       torus.rand({ 5, 2 }, DOUBLE), torus.rand { 1 } }
     for _, D in ipairs(varying) do
       local case = quadratic_case { friction = D }
-      raises("friction: there is no fused kernel with it", function()
+      raises("friction: the fused kernels do not support it", function()
         torus.integrate { H = case.H, q = case.q, p = case.p, friction = D, fused = true }
       end)
     end
     local case = separable_case {}
-    raises("friction: there is no fused kernel with it", function()
+    raises("friction: the fused kernels do not support it", function()
       torus.integrate { H = case.H, q = case.q, p = case.p, friction = 0.1, fused = true }
     end)
   end)
@@ -227,7 +227,7 @@ describe("a fused rollout", function()
         q = case.q, p = case.p, method = "rk4", fused = true }
     end)
     assert.is_false(ok)
-    assert.matches("fused = true needs a Hamiltonian that a fused kernel knows", message)
+    assert.matches("fused = true needs a Hamiltonian that the fused kernels support", message)
   end)
 
   it("refuses so many steps that sizes overflow", function()

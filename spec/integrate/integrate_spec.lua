@@ -235,7 +235,7 @@ describe("torus.integrate", function()
         { p = torus.zeros({}, f64) })
     end)
     it("an energy of the wrong shape", function()
-      fails("V must give one energy per sample, shape %(1%); got %(1,1%)",
+      fails("V must return one energy per sample, shape %(1%); got %(1,1%)",
         { H = torus.separable(kinetic, function(q) return q * q end) })
     end)
     it("an energy that is not a tensor", function()
@@ -244,7 +244,7 @@ describe("torus.integrate", function()
       for _, H in ipairs { torus.separable(kinetic, no_return),
         torus.separable(no_return, potential), no_return } do
         local name = H == no_return and "H" or H.K == no_return and "K" or "V"
-        local message = name .. " must give one energy per sample, shape (1); "
+        local message = name .. " must return one energy per sample, shape (1); "
           .. "got nil (is a return missing?)"
         raises(message, function()
           torus.integrate { H = H, q = x, p = x, method = "rk4" }
@@ -256,7 +256,7 @@ describe("torus.integrate", function()
         raises(message, function() torus.rk45 { H = H, q = x, p = x } end)
         raises(message, function() torus.field(H, x, x) end)
       end
-      raises("H must give one energy per sample, shape (1); got 5", function()
+      raises("H must return one energy per sample, shape (1); got 5", function()
         torus.integrate { H = function() return 5 end, q = x, p = x,
           method = "euler" }
       end)
@@ -302,7 +302,7 @@ describe("torus.field", function()
     raises("field: unknown option \"fuse\", did you mean \"fused\"? (known: fused)", function()
       torus.field(PENDULUM.H, x, x, { fuse = false })
     end)
-    raises("field: there is no fused kernel for this Hamiltonian", function()
+    raises("field: the fused kernels do not support this Hamiltonian", function()
       torus.field(PENDULUM.H, x, x, { fused = true })
     end)
   end)

@@ -78,7 +78,7 @@ describe("option every", function()
   end)
 
   it("divides the steps", function()
-    raises("integrate: every: expected steps to be a multiple of it, got steps = 10 "
+    raises("integrate: steps: expected a multiple of every, got steps = 10 "
       .. "and every = 4", function() roll { steps = 10, every = 4 } end)
   end)
 
@@ -103,7 +103,7 @@ describe("option every", function()
     end
     local line = torus.runs.progress(300, 0, { active = false })
     roll { steps = 300, every = 300, progress = line }
-    raises("integrate: progress: expected a function of the steps done", function()
+    raises("integrate: progress: expected a function of (steps done", function()
       roll { progress = true }
     end)
   end)
@@ -182,8 +182,8 @@ describe("gradients step by step", function()
     assert.are.equal(g, torus.grad(y, q):item())
     loss():backward()
     assert.are.equal(g, q.grad:item())
-    raises("integrate: backprop = \"reversible\" has gradients of the first order "
-      .. "only; use backprop = \"stored\" for higher ones", function()
+    raises("integrate: backprop = \"reversible\" has first-order gradients "
+      .. "only; use backprop = \"stored\" for higher orders", function()
       torus.grad(loss(), q, { create_graph = true })
     end)
     raises("was freed by an earlier backward pass", function() torus.grad(y, q) end)

@@ -117,16 +117,16 @@ describe("torus.rk45", function()
       ['unknown option "Q"'] = { H = spring, Q = q },
       ["rk45: q and p differ"] = { H = spring, p = f64 { 1 } },
       ["expected either times or dt and steps, got both"] = { H = spring, times = { 0 }, dt = 1 },
-      ["expected a dt other than 0"] = { H = spring, dt = 0 },
+      ["expected a nonzero dt, got 0"] = { H = spring, dt = 0 },
       ["times that do not fall or do not rise, got 1 after 2 at 3"] =
         { H = spring, times = { 0, 2, 1 } },
       ['expected times as a list of numbers, got "x" at 2'] =
         { H = spring, times = { 0, "x" } },
-      ["H must give one energy per sample, shape %(1%); got %(1,1%)"] =
+      ["H must return one energy per sample, shape %(1%); got %(1,1%)"] =
         { H = function(x) return x end },
-      ["H must give one energy per sample, shape %(1%); got 3"] =
+      ["H must return one energy per sample, shape %(1%); got 3"] =
         { H = function() return 3 end },
-      ["H depends neither on q nor on p"] =
+      ["H depends on neither q nor p"] =
         { H = function() return f64 { 1 } end },
       ['unknown vector field "planets"'] = { field = { "planets", {} } },
       ["pendulum: expected 3 constants, got 1"] = { field = { "pendulum", { 1 } } },

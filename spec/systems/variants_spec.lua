@@ -59,7 +59,7 @@ describe("friction", function()
       .. "got -1", function()
       systems.mass_spring_friction:with { constants = { friction = -1 } }
     end)
-    raises("rk45: friction: expected it as the third entry of field", function()
+    raises("rk45: friction: expected as the third entry of field", function()
       local pendulum = systems.pendulum
       local q, p = pendulum:sample { count = 1 }
       torus.rk45 { field = pendulum:field(), friction = 1, q = q, p = p }

@@ -132,11 +132,11 @@ describe("dimensions", function()
     assert.equal(3, b[1][1][1]:item())
     assert.is_true(is_view(b, x))
     assert.same({ { 1, 4 } }, x[1]:slice({ 1, 1 }, { 1, 2 }, { 1, 3 }):totable())
-    raises("narrow: 2 elements from 3 lie outside of dimension 2 with size 3",
+    raises("narrow: 2 elements from 3 are outside dimension 2 of size 3",
       function() x:narrow(2, 3, 2) end)
     raises("narrow: 1 elements from 0", function() x:narrow(2, 0, 1) end)
     raises("narrow: expected an integer as start, got nil", function() x:narrow(2) end)
-    raises("narrow: 9223372036854775807 elements from 2 lie outside",
+    raises("narrow: 9223372036854775807 elements from 2 are outside",
       function() x:narrow(2, 2, math.maxinteger) end)
     raises("index: 5 is outside 1..4 in dimension 3", function() x:select(3, 5) end)
     raises("chunk: expected an integer that divides the size 3 as parts, got 2",
@@ -195,7 +195,7 @@ describe("joining", function()
     assert.same({ { 1, 2 } }, x:pad { { 0, 0 }, { 0, 0 } }:totable())
     raises("pad: expected a pair {before, after} for each of 2 dimensions",
       function() x:pad { { 1, 1 } } end)
-    raises("pad: expected amounts from 0, got {-1, 0}",
+    raises("pad: expected nonnegative amounts, got {-1, 0}",
       function() x:pad { { 0, 1 }, { -1, 0 } } end)
     raises("pad: expected an integer as an amount, got 0.5",
       function() x:pad { { 0, 1 }, { 0.5, 0 } } end)

@@ -1,4 +1,4 @@
---- Hamiltonian Monte Carlo: draws from a density that is known up to a factor.
+--- Hamiltonian Monte Carlo: samples from a density that is known up to a factor.
 --
 --     local chains = torus.hmc {
 --       log_density = function(q) return q:square():sum(2) * -0.5 end,
@@ -7,11 +7,11 @@
 --     print(chains)                       -- means, deviations, R-hat, sizes
 --     local draws = chains.draws          -- (1000, 16, 3)
 --
--- All chains move in one batch, along leapfrog trajectories. Before the draws
--- that are kept, the step size is adapted by dual averaging (Hoffman and Gelman
--- 2014), the mass from the draws of all chains in Stan's windows, and the length
--- of trajectories by the ChEES criterion (Hoffman, Radul and Sountsov 2021).
--- Lengths are jittered by a Halton sequence, so that no period is met exactly.
+-- All chains move in one batch, along leapfrog trajectories. During the warm-up,
+-- the step size is adapted by dual averaging (Hoffman and Gelman 2014), the mass
+-- from the draws of all chains in Stan's windows, and the trajectory length by the
+-- ChEES criterion (Hoffman, Radul and Sountsov 2021). Lengths are jittered by a
+-- Halton sequence, so that a trajectory never matches a period exactly.
 -- @module torus.hmc
 local convergence = require "torus.measures.convergence"
 local engine = require "torus.engine"
@@ -38,8 +38,8 @@ local RULES = {
   generator = {},
 }
 
--- The first longest time of a trajectory: of a normal density in units of its own
--- deviations the best one is 2.25.
+-- The initial trajectory length; the optimum is 2.25 for a normal density in units of
+-- its standard deviations.
 local FIRST_TIME = 2
 
 -- --- the target -----------------------------------------------------------------------
@@ -56,7 +56,7 @@ local function density_of(o)
   end
   if o.log_density ~= nil then
     if o.temperature then
-      options.raise("hmc: temperature: expected one with energy only, got %s with "
+      options.raise("hmc: temperature: expected together with energy, got %s with "
         .. "log_density", options.show(o.temperature))
     end
     return o.log_density
@@ -85,7 +85,7 @@ end
 
 -- --- the motion -------------------------------------------------------------------------
 
--- Number i of van der Corput's sequence, in (0, 1).
+-- Element i of the van der Corput sequence, in (0, 1).
 local function halton(i)
   local value, part = 0, 0.5
   while i > 0 do
@@ -97,7 +97,7 @@ end
 local Sampler = {}
 Sampler.__index = Sampler
 
--- One transition; what it was like.
+-- Makes one transition and returns its statistics.
 function Sampler:transition()
   self.count = self.count + 1
   local jitter = halton(self.count)
@@ -112,7 +112,7 @@ function Sampler:transition()
   return about
 end
 
--- A step size of which one step is accepted about as often as wanted.
+-- Finds a step size at which a single step is accepted about as often as wanted.
 function Sampler:search(start)
   local step, direction = start, nil
   for _ = 1, 60 do
@@ -127,8 +127,8 @@ function Sampler:search(start)
   return step
 end
 
--- Where one chain is stuck the mean over chains would still be near one; their
--- harmonic mean is not, and the step size becomes one with which all chains move.
+-- If one chain is stuck, the arithmetic mean over the chains would still be near one.
+-- The harmonic mean is not, so the step size shrinks until all chains move.
 local function harmonic(acceptance)
   return 1 / (1 / acceptance:clamp(1e-3, 1)):mean():item()
 end
@@ -158,13 +158,13 @@ end
 
 -- --- the result ------------------------------------------------------------------------
 
---- What torus.hmc returns.
+--- The result of torus.hmc.
 -- @type Chains
 local Chains = {}
 Chains.__index = Chains
 Chains.__name = "torus.hmc.chains"
 
---- Draws of all chains in one list.
+--- Returns the draws of all chains in one tensor.
 -- @treturn tensor (draws * chains, d)
 -- @usage
 -- chains = torus.hmc { log_density = function(q) return q:square():sum(2) * -0.5 end,
@@ -174,9 +174,9 @@ function Chains:flat()
   return self.draws:reshape(-1, self.draws:size(3))
 end
 
---- Moments, quantiles and convergence of every number.
--- @treturn {table,...} for each number mean, std, low and high (its 5% and 95%
--- quantile), rhat, bulk and tail (effective sample sizes), error (of the mean)
+--- Returns moments, quantiles and convergence diagnostics of every coordinate.
+-- @treturn {table,...} for each coordinate mean, std, low and high (5% and 95%
+-- quantiles), rhat, bulk and tail (effective sample sizes), error (of the mean)
 -- @usage
 -- chains = torus.hmc { log_density = function(q) return q:square():sum(2) * -0.5 end,
 --   start = torus.zeros(4, 2), draws = 50, warmup = 50 }
@@ -240,40 +240,40 @@ local function draw(self, o)
   }, Chains)
 end
 
---- Draws from a density by Hamiltonian Monte Carlo.
+--- Samples from a density by Hamiltonian Monte Carlo.
 -- @function torus.hmc
 -- @tparam table opts
 -- @tparam[opt] function|Module opts.log_density of q (chains, d), returns the
 -- logarithm of the density up to a constant, (chains); or
 -- @tparam[opt] function|Module opts.energy of q (chains, d), returns (chains): the
 -- density is exp(-energy / temperature)
--- @tparam[opt=1] number opts.temperature with energy
--- @tparam tensor opts.start (chains, d), where the chains begin; its dtype is that of
--- all that is computed. Best spread more widely than the density, so that R-hat
--- means something
--- @tparam[opt=1000] integer opts.draws of each chain
--- @tparam[opt=1000] integer opts.warmup transitions before them, in which everything
--- is adapted
--- @tparam[opt] number opts.step_size the first one; by default one is searched.
--- With warmup = 0 it is kept
--- @tparam[opt] number opts.trajectory longest time of a trajectory, in units of
--- the mass's periods over 2 pi; by default adapted, from 2 on, for which
--- several chains are needed: of a single one it remains there
--- @tparam[opt="diagonal"] string opts.mass what is adapted: "diagonal" or "dense";
--- "unit" keeps the unit matrix
--- @tparam[opt=0.65] number opts.acceptance that the step size is adapted to: the
--- harmonic mean of the chains' probabilities, which is below their mean
--- @tparam[opt=1000] integer opts.max_steps of a trajectory
--- @tparam[opt=1000] number opts.max_energy_error beyond which a trajectory is
--- counted as divergent
--- @tparam[opt] generator opts.generator draws everything
+-- @tparam[opt=1] number opts.temperature only with energy
+-- @tparam tensor opts.start (chains, d), initial positions of the chains; its dtype is
+-- used for everything. They should be more widely spread than the density, or R-hat
+-- says little
+-- @tparam[opt=1000] integer opts.draws number of draws per chain
+-- @tparam[opt=1000] integer opts.warmup number of transitions before them, during which
+-- everything is adapted
+-- @tparam[opt] number opts.step_size initial step size; by default it is found by a
+-- search. With warmup = 0 it stays fixed
+-- @tparam[opt] number opts.trajectory maximum time of a trajectory, in units of
+-- the mass's periods over 2 pi; by default adapted, beginning at 2. Adaptation needs
+-- several chains: with a single one it stays at 2
+-- @tparam[opt="diagonal"] string opts.mass form of the adapted mass: "diagonal" or
+-- "dense"; "unit" keeps the unit matrix
+-- @tparam[opt=0.65] number opts.acceptance target of the step size adaptation: the
+-- harmonic mean of the chains' acceptance probabilities, which is below their mean
+-- @tparam[opt=1000] integer opts.max_steps limit for a trajectory
+-- @tparam[opt=1000] number opts.max_energy_error energy error above which a trajectory
+-- counts as divergent
+-- @tparam[opt] generator opts.generator source of all random numbers
 -- @treturn Chains with draws (draws, chains, d), log_density (draws, chains),
--- diverged (draws, chains) and their number divergences, acceptance (mean
--- probability), step_size, trajectory (its time), steps (mean number), mass
--- (variances (d) or covariance (d, d) whose inverse it is), gradients (evaluations
--- for each chain, warm-up included)
--- @raise where log_density does not return a number for each chain, and where it is
--- not finite at the start
+-- diverged (draws, chains) and divergences, their number, acceptance (mean
+-- probability), step_size, trajectory (maximum time), steps (mean number), mass (the
+-- variances (d) or covariance (d, d) whose inverse is the mass), gradients (evaluations
+-- per chain, including the warm-up)
+-- @raise if log_density does not return one number for each chain, or is not finite at
+-- the start
 -- @usage
 -- chains = torus.hmc {
 --   energy = function(q) return (q:square():sum(2) - 1):square() * 2 end,
@@ -281,7 +281,7 @@ end
 --   draws = 100, warmup = 100, generator = torus.generator(2),
 -- }
 -- print(chains)
--- -- Positions of a system in a bath, and the states that a flow has learned:
+-- -- Positions of a system in a heat bath, and states from the density of a flow:
 -- bath = torus.hmc { energy = torus.systems.mass_spring:hamiltonian().V,
 --   temperature = 0.5, start = torus.randn(8, 1), draws = 20, warmup = 20 }
 -- flow = torus.models.nhf { dimension = 1, flows = 2, width = 8 }

@@ -1,7 +1,7 @@
---- One transition of Hamiltonian Monte Carlo: leapfrog steps and the decision
--- between their end and their start, for all chains at once.
+--- One transition of Hamiltonian Monte Carlo for all chains at once: leapfrog steps,
+-- then accepting or rejecting their end point.
 --
--- The momenta r are standard normal and a scale L turns them into velocities,
+-- The momenta r are standard normal, and a scale L maps them to velocities,
 -- dq/dt = L r, dr/dt = L^T grad ln f(q): the motion with the mass matrix
 -- (L L^T)^-1. A vector as L is a diagonal matrix.
 -- @module torus.hmc.trajectory
@@ -10,11 +10,11 @@ local options = require "torus.options"
 
 local M = {}
 
---- ln f at q and its gradient.
+--- Evaluates ln f and its gradient at q.
 -- @tparam function log_density of (chains, d), returns (chains)
 -- @tparam tensor q (chains, d)
--- @treturn table q, nats (chains) and slope (chains, d), nothing of it recorded
--- @raise where log_density returns anything else than a number for each chain
+-- @treturn table q, nats (chains) and slope (chains, d), detached
+-- @raise if log_density does not return one number for each chain
 -- @usage
 -- trajectory = require "torus.hmc.trajectory"
 -- point = trajectory.point(function(q) return q:square():sum(2) * -0.5 end,
@@ -43,13 +43,13 @@ local function pulled(scale, g)
   return g:matmul(scale)
 end
 
---- Leapfrog steps.
+--- Makes leapfrog steps.
 -- @tparam function log_density
 -- @tparam table from a point
 -- @tparam tensor r (chains, d), momenta
 -- @tparam table o scale, step_size, steps
 -- @treturn table the point at the end
--- @treturn tensor r there
+-- @treturn tensor the momenta there
 -- @usage
 -- trajectory = require "torus.hmc.trajectory"
 -- normal = function(q) return q:square():sum(2) * -0.5 end
@@ -74,15 +74,15 @@ local function chosen(which, a, b)
   return engine.where(which:unsqueeze(2):expand(a.shape), a, b)
 end
 
---- A transition.
+--- Makes a transition.
 -- @tparam function log_density
 -- @tparam table from a point
 -- @tparam table o scale, step_size, steps, max_energy_error
 -- @tparam generator generator
 -- @treturn table the point after it
 -- @treturn table acceptance (chains), the probability of each proposal; diverged
--- (chains), whether its energy is off by more than max_energy_error or not a
--- number; proposal and momenta at the end of the trajectory
+-- (chains), true if its energy error exceeds max_energy_error or is NaN; proposal and
+-- momenta at the end of the trajectory
 -- @usage
 -- trajectory = require "torus.hmc.trajectory"
 -- normal = function(q) return q:square():sum(2) * -0.5 end
@@ -95,7 +95,7 @@ function M.transition(log_density, from, o, generator)
   local r = engine.randn(from.q.shape, like)
   local point, last = M.leapfrog(log_density, from, r, o)
   local gain = point.nats - kinetic(last) - (from.nats - kinetic(r))
-  -- An energy that is not a number is an infinite one.
+  -- A NaN energy counts as infinite.
   gain = engine.where(gain:eq(gain), gain, -math.huge)
   local acceptance = gain:clamp(-math.huge, 0):exp()
   local accepted = engine.rand(acceptance.shape, like):lt(acceptance)

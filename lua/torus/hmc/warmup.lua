@@ -1,5 +1,5 @@
---- What Hamiltonian Monte Carlo adapts before it draws: step size, mass and the
--- length of trajectories. All chains share them and are learned from together.
+--- The warm-up of Hamiltonian Monte Carlo: adapts step size, mass and trajectory
+-- length, which all chains share, from all chains together.
 -- @module torus.hmc.warmup
 local engine = require "torus.engine"
 local linalg = require "torus.linalg"
@@ -14,7 +14,7 @@ Step.__index = Step
 --- Dual averaging of the logarithm of the step size (Hoffman and Gelman 2014,
 -- section 3.2), with their constants.
 -- @tparam number start the first step size
--- @tparam number target acceptance to reach
+-- @tparam number target acceptance probability
 -- @treturn table methods update(acceptance) and average(); field now
 -- @usage
 -- step = require("torus.hmc.warmup").step(0.1, 0.8)
@@ -25,7 +25,7 @@ function M.step(start, target)
     count = 0, lack = 0, mean = 0 }, Step)
 end
 
---- After a transition.
+--- Updates the step size after a transition.
 -- @tparam number acceptance
 function Step:update(acceptance)
   local gamma, first, kappa = 0.05, 10, 0.75
@@ -39,7 +39,7 @@ function Step:update(acceptance)
   self.now = math.exp(log_step)
 end
 
---- The step size that the sequence tends to.
+--- Returns the averaged step size, which the sequence converges to.
 -- @treturn number
 function Step:average()
   return self.count == 0 and self.now or math.exp(self.mean)
@@ -64,14 +64,15 @@ function M.mass(kind, q)
   return self
 end
 
---- Forgets all draws.
+--- Discards all draws.
 function Mass:restart() self.count, self.sum, self.squares = 0, nil, nil end
 
---- @tparam tensor q (chains, d)
+--- Adds a draw of every chain.
+-- @tparam tensor q (chains, d)
 function Mass:add(q)
   if self.kind == "unit" then return end
   q = q:to("float64")
-  -- Relative to the first draws, so that a mean far off costs no digits.
+  -- Relative to the first draws, so that a large mean causes no cancellation.
   self.origin = self.count > 0 and self.origin or q:mean(1, true)
   q = q - self.origin
   local squares = self.kind == "dense" and q:transpose():matmul(q)
@@ -81,9 +82,9 @@ function Mass:add(q)
   self.count = self.count + q:size(1)
 end
 
---- The scale L: standard deviations (d), of "dense" the Cholesky factor (d, d) of
--- the covariance. A little of a small multiple of the unit matrix is mixed in, as
--- in Stan.
+--- Returns the scale L: the standard deviations (d) or, for "dense", the Cholesky factor
+-- (d, d) of the covariance. The estimate is shrunk slightly towards a small multiple of
+-- the unit matrix, as in Stan.
 -- @treturn tensor
 function Mass:scale()
   local n, as = self.count, { dtype = "float64" }
@@ -108,13 +109,13 @@ end
 local Length = {}
 Length.__index = Length
 
--- Of Adam without momentum, as in the paper; the constants are its own.
+-- Adam without momentum, with the constants of the paper.
 local RATE, DECAY = 0.025, 0.95
 
---- The largest time T of a trajectory, by ascending the change of the estimator of
--- the square (ChEES: Hoffman, Radul and Sountsov, AISTATS 2021): a quarter of the
--- expected squared change of |z - mean z|^2, where z are the coordinates in units
--- of the scale.
+--- Adapts the maximum time T of a trajectory by gradient ascent on the change in the
+-- estimator of the expected square (ChEES: Hoffman, Radul and Sountsov, AISTATS 2021): a
+-- quarter of the expected squared change of |z - mean z|^2, where z are the coordinates
+-- in units of the scale.
 -- @tparam number start
 -- @treturn table methods update(...) and average(); field now
 -- @usage
@@ -131,12 +132,12 @@ local function whitened(scale, x)
   return linalg.solve_triangular(scale, x:transpose(), { upper = false }):transpose()
 end
 
---- After a transition of several chains.
--- @tparam table before the point
--- @tparam table about the transition's: proposal, momenta, acceptance
+--- Updates the time after a transition of several chains.
+-- @tparam table before the point at the start
+-- @tparam table about the transition's statistics: proposal, momenta, acceptance
 -- @tparam tensor scale
--- @tparam number time that the trajectory took
--- @tparam number high limit of the time
+-- @tparam number time of this trajectory
+-- @tparam number high upper limit of T
 function Length:update(before, about, scale, time, high)
   local finite = about.acceptance:gt(0)
   local z = whitened(scale, before.q)
@@ -145,7 +146,7 @@ function Length:update(before, about, scale, time, high)
   local r = engine.where(finite:unsqueeze(2):expand(z.shape), about.momenta, 0)
   z, moved = z - z:mean(1, true), moved - moved:mean(1, true)
   local change = moved:square():sum(2) - z:square():sum(2)
-  -- By ln T, as the time of this trajectory is proportional to T.
+  -- The derivative by ln T, as the time of this trajectory is proportional to T.
   local slopes = change * (moved * r):sum(2) * about.acceptance
   local total = about.acceptance:sum():item()
   if not (total > 0) then return end
@@ -154,7 +155,7 @@ function Length:update(before, about, scale, time, high)
   self.count = self.count + 1
   self.square = DECAY * self.square + (1 - DECAY) * slope ^ 2
   local size = math.sqrt(self.square / (1 - DECAY ^ self.count))
-  -- A single large slope is worth no more than a usual one.
+  -- Clipped: a single large slope counts no more than a typical one.
   local move = math.max(-1, math.min(1, slope / size))
   self.log = math.min(math.log(high), self.log + RATE * move)
   local weight = self.count ^ -0.5
@@ -162,10 +163,10 @@ function Length:update(before, about, scale, time, high)
   self.now = math.exp(self.log)
 end
 
---- After a change of the scale: the time in the new one's units. The longest
--- direction, which a trajectory has to cross, is as long as before.
--- @tparam tensor before the scale until now
--- @tparam tensor after the new one
+--- Converts the time to the units of a new scale. The extent of the longest direction,
+-- which a trajectory has to traverse, stays the same.
+-- @tparam tensor before the old scale
+-- @tparam tensor after the new scale
 function Length:rescale(before, after)
   local function matrix(x) return x:dim() == 1 and x:diag() or x end
   local sizes
@@ -180,15 +181,16 @@ function Length:rescale(before, after)
   self.now = math.exp(self.log)
 end
 
---- The time that the sequence tends to.
+--- Returns the averaged time, which the sequence converges to.
 -- @treturn number
 function Length:average() return math.exp(self.mean) end
 
 -- --- windows --------------------------------------------------------------------------
 
---- When the mass is learned: Stan's windows. Between a start, in which the chains
--- find their way, and an end, in which the step size settles, windows of doubling
--- length; at the end of each the mass becomes that of its draws.
+--- Returns the windows in which the mass is estimated, as in Stan: after an initial phase,
+-- in which the chains approach the bulk of the density, and before a final one, in which
+-- the step size settles, windows of doubling length. At the end of each the mass is set
+-- from its draws.
 -- @tparam integer count transitions of the warm-up
 -- @treturn table {first =, last =, ends = {[transition] = true}}
 -- @usage
@@ -202,7 +204,7 @@ function M.windows(count)
   end
   local ends, at, stop = {}, first, count - last
   while at < stop and size > 0 do
-    -- The next window would not fit behind this one: it takes all that is left.
+    -- The next window would not fit after this one, so this one is extended to the end.
     at = at + size
     if at + 2 * size > stop then at = stop end
     ends[at], size = true, 2 * size

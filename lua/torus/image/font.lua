@@ -4,8 +4,8 @@ local M = {}
 
 M.width, M.height = 5, 7
 
--- Seven rows of five pixels from top to bottom, a row being a digit to the
--- base 32, its highest bit on the left.
+-- Seven rows of five pixels from top to bottom; each row is a base-32 digit with its
+-- highest bit on the left.
 local GLYPHS = {
   A = "ehhvhhh", B = "uhhuhhu", C = "ehggghe", D = "uhhhhhu", E = "vgguggv",
   F = "vgguggg", G = "ehgnhhf", H = "hhhvhhh", I = "e44444e", J = "72222ic",
@@ -25,7 +25,7 @@ local GLYPHS = {
 }
 local UNKNOWN = "vhhhhhv"
 
---- The pixels of one line of text, one column between letters.
+--- Returns the pixels of a line of text, with one column between letters.
 -- @tparam string text shown in capitals
 -- @treturn {{integer,...},...} rows of 0 and 1
 function M.pixels(text)

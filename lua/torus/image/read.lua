@@ -1,4 +1,4 @@
---- Reading pictures: PNG, GIF, and folders of them.
+--- Reading images: PNG and GIF files, and folders of PNG files.
 -- @module torus.image.read
 -- @public torus.image
 local core = require "torus.core"
@@ -15,7 +15,7 @@ local RULES = {
   background = { default = 1, type = "number", min = 0, max = 1 },
 }
 
--- Formats that people have and torus does not read, by their first bytes.
+-- Common formats that torus does not read, by their first bytes.
 local OTHERS = { ["\xff\xd8\xff"] = "a JPEG", ["BM"] = "a BMP", ["RIFF"] = "a WebP or an AVI",
   ["II*\0"] = "a TIFF", ["MM\0*"] = "a TIFF", ["%PDF"] = "a PDF", ["\x93NUMPY"] = "an .npy array",
   ["P6"] = "a PPM", ["P5"] = "a PGM" }
@@ -58,7 +58,7 @@ end
 local function finished(x, o)
   return engine.no_grad(function()
     local n = x:dim()
-    if is_opaque(x) then -- alpha plays no part
+    if is_opaque(x) then -- alpha has no effect
       x = x:narrow(n, 1, (x:size(n) + 1) // 2 * 2 - 1):contiguous()
       if o.dtype == x.dtype and (not o.channels or o.channels == x:size(n)) then return x end
     end
@@ -79,7 +79,7 @@ local function decode(bytes)
   return nil, "expected a PNG or a GIF, got " .. other_format(bytes)
 end
 
--- A folder may hold pipes and devices under the names of pictures.
+-- A folder may contain pipes and devices with the names of images.
 local function read_file(path)
   local mode = lfs.attributes(path, "mode")
   if mode and mode ~= "file" then
@@ -97,19 +97,19 @@ local function read(where, path, o)
     or ("%s: %s: %s"):format(where, path, more)
 end
 
---- Reads a PNG, or the frames of a GIF; which of the two, its content tells.
+--- Reads a PNG, or the frames of a GIF; the file's content decides which it is.
 --
--- Palettes, 1 to 16 bits, interlacing and transparency are understood: what can be
--- seen through shows the background. The largest picture is 1 GiB.
+-- Palettes, 1 to 16 bits, interlacing and transparency are supported; transparent
+-- pixels are blended with the background. Images are limited to 1 GiB.
 -- @function torus.image.read
 -- @tparam string path
 -- @tparam[opt] table opts
 -- @tparam[opt="float32"] string opts.dtype "float32", from 0 to 1, or "uint8"
--- @tparam[opt] integer opts.channels 3 (grey as colour) or 1 (luminance); default: those of
--- the file
--- @tparam[opt=1] number opts.background the grey behind what is transparent
--- @treturn[1] tensor of a PNG (height, width, 1 or 3), of a GIF (frames, height, width, 3)
--- @treturn[1] ?{integer,...} of a GIF: how long each frame is shown, in milliseconds
+-- @tparam[opt] integer opts.channels 3 (grey is converted to colour) or 1 (luminance);
+-- default: as in the file
+-- @tparam[opt=1] number opts.background grey level behind transparent pixels
+-- @treturn[1] tensor a PNG as (height, width, 1 or 3), a GIF as (frames, height, width, 3)
+-- @treturn[1] ?{integer,...} for a GIF: how long each frame is shown, in milliseconds
 -- @treturn[2] nil
 -- @treturn[2] string what is wrong with the file
 -- @usage
@@ -122,7 +122,7 @@ function M.read(path, opts)
   return read("image.read", path, options.resolve("image.read", opts, RULES))
 end
 
--- Names in the order in which people count: 2 before 10.
+-- Sorts names with numbers by value: 2 before 10.
 local function sort_key(name)
   return (name:lower():gsub("%d+", function(digits)
     digits = digits:gsub("^0+", "")
@@ -130,11 +130,11 @@ local function sort_key(name)
   end))
 end
 
---- The PNG files of a folder, in the order in which people count: frame2.png comes
+--- Lists the PNG files of a folder with numbers sorted by value: frame2.png comes
 -- before frame10.png.
 -- @function torus.image.pictures
 -- @tparam string folder
--- @treturn[1] {string,...} their names
+-- @treturn[1] {string,...} names of the files
 -- @treturn[2] nil
 -- @treturn[2] string why there are none
 -- @usage
@@ -157,7 +157,7 @@ function M.pictures(folder)
     if keys[a] ~= keys[b] then return keys[a] < keys[b] end
     return a < b
   end)
-  if #names == 0 then return nil, ("%s holds no .png file"):format(folder) end
+  if #names == 0 then return nil, ("%s contains no .png files"):format(folder) end
   return names
 end
 

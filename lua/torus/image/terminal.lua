@@ -1,6 +1,6 @@
---- Pictures as bytes that a terminal shows: the protocols of kitty and iTerm2,
--- sixels, and, for all others, half blocks: a character whose foreground is one
--- pixel and whose background the one below.
+--- Encodes images for terminals: the protocols of kitty and iTerm2, sixels and, for
+-- all other terminals, half blocks: characters whose foreground is one pixel and whose
+-- background is the pixel below.
 -- @module torus.image.terminal
 local core = require "torus.core"
 local engine = require "torus.engine"
@@ -9,21 +9,21 @@ local options = require "torus.options"
 
 local M = {}
 
---- What a picture can be sent as.
+--- The supported protocols.
 M.protocols = { "kitty", "iterm2", "sixel", "blocks" }
 
 -- --- what the terminal can do -------------------------------------------------
 
--- In milliseconds; terminals far away answer late.
+-- In milliseconds; remote terminals answer late.
 local PATIENCE = 400
 
--- Three questions: a picture of one pixel to kitty's protocol, the terminal's
--- name, and what it is, which every terminal answers, so that waiting ends.
+-- Three queries: a one-pixel image in kitty's protocol, the terminal's name, and its
+-- attributes. Every terminal answers the last one, which ends the wait.
 local QUESTIONS = "\27_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\27\\\27[>q\27[c"
 
---- The protocol that an answer to the questions speaks for.
+--- Returns the protocol that the answer to the queries indicates.
 -- @tparam string answer
--- @treturn ?string nil: none of those with pixels
+-- @treturn ?string nil if the terminal cannot show pixels
 function M.protocol_of_answer(answer)
   if answer:find("\27_Gi=31;OK", 1, true) then return "kitty" end
   if answer:find("\27P>|iTerm2", 1, true) then return "iterm2" end
@@ -31,9 +31,9 @@ function M.protocol_of_answer(answer)
   if attributes and (";" .. attributes .. ";"):find(";4;", 1, true) then return "sixel" end
 end
 
---- The protocol that environment variables speak for.
+--- Returns the protocol that the environment variables indicate.
 -- @tparam function env os.getenv
--- @treturn ?string nil: nothing is known
+-- @treturn ?string nil if they don't determine it
 function M.protocol_of_environment(env)
   local chosen = env "TORUS_GRAPHICS"
   for _, name in ipairs(M.protocols) do
@@ -46,7 +46,7 @@ end
 
 local detected
 
--- Asked once: an answer takes time, and keys pressed meanwhile are lost.
+-- Queried once: an answer takes time, and keys pressed in the meantime are lost.
 local function detect()
   detected = detected or M.protocol_of_environment(os.getenv)
     or core.isatty(0) and M.protocol_of_answer(core.terminal_query(QUESTIONS, PATIENCE) or "")
@@ -54,7 +54,7 @@ local function detect()
   return detected
 end
 
---- Whether colours may have 24 bits, or come from the table of 256.
+--- Returns true if the terminal supports 24-bit colours, false if only the palette of 256.
 -- @tparam function env os.getenv
 -- @treturn boolean
 function M.has_true_colour(env)
@@ -74,7 +74,7 @@ end
 
 local UPPER_HALF = "\u{2580}"
 
--- The levels of the colours 16 to 231 of the table, a cube.
+-- The levels of the colour cube, palette entries 16 to 231.
 local LEVELS = { 0, 95, 135, 175, 215, 255 }
 
 local function nearest_level(value)
@@ -89,7 +89,7 @@ local function distance(r, g, b, R, G, B)
   return (r - R) ^ 2 + (g - G) ^ 2 + (b - B) ^ 2
 end
 
---- The colour of the table of 256 that is nearest: of its cube, or of its greys.
+--- Returns the nearest colour of the 256-colour palette, from its cube or its greys.
 -- @tparam integer r 0 to 255
 -- @tparam integer g
 -- @tparam integer b
@@ -117,11 +117,11 @@ local function colour_writer(true_colour)
   end
 end
 
---- Half blocks: two rows of pixels in a line of text.
+--- Encodes an image as half blocks: each line of text shows two rows of pixels.
 -- @tparam tensor pixels (height, width, 3) uint8
--- @tparam table o true_colour; utf8=true, false uses spaces, of which each shows
+-- @tparam table o true_colour; utf8=true, false uses spaces, each of which shows
 -- the mean of two pixels
--- @treturn string lines
+-- @treturn string lines of text
 function M.blocks(pixels, o)
   local rows, write = pixels:totable(), colour_writer(o.true_colour)
   local lines = {}
@@ -196,10 +196,10 @@ end
 
 -- --- all together -----------------------------------------------------------------
 
---- Pixels that a picture may have: columns and lines of half blocks, or pixels of
--- the screen.
+--- Returns the maximum size of an image: in columns and lines of half blocks, or in
+-- screen pixels.
 -- @tparam string protocol
--- @tparam ?integer columns of text, default: all of the terminal's
+-- @tparam ?integer columns of text, default: the terminal's width
 -- @treturn integer width
 -- @treturn integer height
 function M.room(protocol, columns)
@@ -213,23 +213,23 @@ function M.room(protocol, columns)
   return columns * cell_width, math.max(1, down - 2) * cell_height
 end
 
---- How pictures reach this terminal.
+--- Returns the protocol to use for this terminal.
 -- @tparam ?string wanted a protocol
--- @treturn ?string the protocol; nil: standard output is not a terminal
+-- @treturn ?string the protocol; nil if standard output is not a terminal
 -- @treturn ?string message
 function M.protocol(wanted)
   if wanted then return wanted end
   if not core.isatty(1) then
-    return nil, "image.show: standard output is not a terminal; torus.image.write makes a file"
+    return nil, "image.show: standard output is not a terminal; use torus.image.write instead"
   end
   return detect()
 end
 
---- A picture as bytes for a terminal.
+--- Encodes an image as bytes for a terminal.
 -- @tparam tensor pixels (height, width, 3) uint8, contiguous
 -- @tparam string protocol
--- @tparam[opt] table opts true_colour and utf8 of half blocks, default: what the
--- environment says
+-- @tparam[opt] table opts true_colour and utf8 for half blocks, default: from the
+-- environment
 -- @treturn ?string bytes
 -- @treturn ?string message
 -- @raise for another protocol
@@ -246,7 +246,7 @@ function M.encode(pixels, protocol, opts)
   return protocol == "kitty" and kitty(png) or iterm2(png)
 end
 
--- How much of each old pixel is in each new one: (new, old), rows add up to 1.
+-- The share of each old pixel in each new one: (new, old), each row sums to 1.
 local function weights(new, old)
   local rows, scale = {}, old / new
   for i = 1, new do
@@ -259,10 +259,10 @@ local function weights(new, old)
   return engine.tensor(rows)
 end
 
---- Makes a picture smaller: each new pixel is the mean of what it covers.
+--- Downscales an image: each new pixel is the mean of the area it covers.
 -- @tparam tensor x (height, width, channels) float32
--- @tparam integer height not above that of x
--- @tparam integer width likewise
+-- @tparam integer height at most that of x
+-- @tparam integer width at most that of x
 -- @treturn tensor
 function M.shrink(x, height, width)
   local h, w, c = x:size(1), x:size(2), x:size(3)
