@@ -178,7 +178,7 @@ end
 -- legend = "top right", as gnuplot's key takes it; square, equal units on both
 -- axes; width, height in pixels; font_size
 -- @treturn ?boolean true
--- @treturn ?string message, when gnuplot is missing or refuses
+-- @treturn ?string message, if gnuplot is missing or fails
 -- @raise for unknown options, and data that are not numbers or differ in length
 -- @usage
 -- torus.plot.lines { path = "loss.png", title = "loss", log = "y", series = {
@@ -187,9 +187,9 @@ end
 M.lines = single("lines")
 
 --- Points: lines with style = "points" where a series has none.
--- @tparam table opts as of lines
+-- @tparam table opts as in lines
 -- @treturn ?boolean true
--- @treturn ?string message, when gnuplot is missing or refuses
+-- @treturn ?string message, if gnuplot is missing or fails
 -- @raise for unknown options, and data that are not numbers or differ in length
 -- @usage
 -- x = torus.randn(200, 2)
@@ -212,7 +212,7 @@ end
 -- only the lines, in grey, where series have colours; series and the rest as
 -- of lines
 -- @treturn ?boolean true
--- @treturn ?string message, when gnuplot is missing or refuses
+-- @treturn ?string message, if gnuplot is missing or fails
 -- @raise for unknown options, and data that are not numbers or differ in length
 -- @usage
 -- x = torus.linspace(-2, 2, 30)
@@ -224,7 +224,7 @@ M.contour = single("contour")
 -- @function torus.plot.surface
 -- @tparam table opts path; x, y and z (#y, #x), and the rest as of lines
 -- @treturn ?boolean true
--- @treturn ?string message, when gnuplot is missing or refuses
+-- @treturn ?string message, if gnuplot is missing or fails
 -- @raise for unknown options, and data that are not numbers or differ in length
 -- @usage
 -- x = torus.linspace(-2, 2, 30)
@@ -238,7 +238,7 @@ M.surface = single("surface")
 -- the centres of the cells, evenly spaced (default: 1, 2, ...); colour_label and
 -- colour_range; series and the rest as of lines
 -- @treturn ?boolean true
--- @treturn ?string message, when gnuplot is missing or refuses
+-- @treturn ?string message, if gnuplot is missing or fails
 -- @raise for unknown options, data that are not numbers or differ in length, and
 -- axes that are not evenly spaced
 -- @usage
@@ -252,7 +252,7 @@ M.heat_map = single("heat_map")
 -- (default: by the rule of Freedman and Diaconis); density=false, true makes the
 -- area of each series 1; the rest as of lines
 -- @treturn ?boolean true
--- @treturn ?string message, when gnuplot is missing or refuses
+-- @treturn ?string message, if gnuplot is missing or fails
 -- @raise for unknown options, no series, and data that are not numbers
 -- @usage
 -- torus.plot.histogram { path = "normal.png", density = true, xlabel = "x",
@@ -267,7 +267,7 @@ M.histogram = single("histogram")
 -- torus.integrate returns one; arrows=15 of a row, 0 for none; points=81 of the
 -- grid in each direction; levels=12, and the rest as of contour
 -- @treturn ?boolean true
--- @treturn ?string message, when gnuplot is missing or refuses
+-- @treturn ?string message, if gnuplot is missing or fails
 -- @raise for unknown options, and an H of several degrees of freedom
 -- @usage
 -- H = torus.systems.pendulum
@@ -315,7 +315,7 @@ end
 -- protocol = "kitty", "iterm2", "sixel" or "blocks" (default: what the terminal
 -- answers)
 -- @treturn ?boolean true
--- @treturn ?string message, when gnuplot is missing or refuses, or standard output is
+-- @treturn ?string message, if gnuplot is missing or fails, or standard output is
 -- not a terminal and no protocol is asked for
 -- @raise for unknown options, and data that are not numbers or differ in length
 -- @usage

@@ -204,7 +204,7 @@ end
 -- @tparam tensor|table index int64, with as many dimensions as x
 -- @tparam[opt] int dim without it both are flattened
 -- @treturn tensor
--- @raise when an index lies outside of the dimension or the other sizes don't
+-- @raise when an index is out of range or the other sizes don't
 -- broadcast
 -- @usage
 -- x = torus.tensor{{3, 1, 2}, {9, 7, 8}}

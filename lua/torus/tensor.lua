@@ -275,7 +275,7 @@ end
 -- @tparam int dim
 -- @tparam tensor|{int,...} index int64, (n)
 -- @treturn tensor
--- @raise when an index lies outside of the dimension
+-- @raise when an index is out of range
 -- @usage
 -- x = torus.tensor{{1, 2}, {3, 4}, {5, 6}}
 -- print(x:index_select(1, {3, 1}))   -- rows 3 and 1
@@ -288,7 +288,7 @@ end
 -- @tparam int dim
 -- @tparam tensor|table index int64, shaped like x except for the size of `dim`
 -- @treturn tensor shaped like index
--- @raise when an index lies outside of the dimension
+-- @raise when an index is out of range
 -- @usage
 -- x = torus.tensor{{1, 2}, {3, 4}}
 -- print(x:gather(2, {{2}, {1}}))   -- {{2}, {3}}

@@ -193,7 +193,7 @@ describe("layers", function()
     for shown, kernel in pairs { ["\"a\""] = "a", ["{3}"] = { 3 }, ["0"] = 0,
       ["{3, 2.5}"] = { 3, 2.5 } } do
       raises("Conv2d: kernel: expected a positive integer or a list "
-        .. "{height, width} of two, got " .. shown,
+        .. "{height, width}, got " .. shown,
         function() nn.Conv2d(2, 2, { kernel = kernel }) end)
     end
     assert.are.same({ 1, 5, 6, 2 }, nn.Conv2d(3, 2, { kernel = { 4, 3 },

@@ -136,7 +136,7 @@ describe("L-BFGS", function()
     local w = torus.variable(torus.ones(2))
     raises("lbfgs: expected a function that returns the loss, got nil",
       function() optim.lbfgs({ w }):step() end)
-    raises("lbfgs: expected a function that returns the loss, a tensor of one element, "
+    raises("lbfgs: expected the function to return the loss, a tensor with one element, "
       .. "got tensor (2) float32", function()
       optim.lbfgs({ w }):step(function() return w * 2 end)
     end)
@@ -170,7 +170,7 @@ describe("optimisers", function()
       function() optim.adamw(p, { betas = { 1, 0.9 } }) end)
     raises("sgd: params: expected a list of at least one tensor, got a table",
       function() optim.sgd {} end)
-    raises("sgd: parameter 2 is parameter 1 once more",
+    raises("sgd: params: parameter 2 is the same tensor as parameter 1",
       function() optim.sgd { p[1], p[1] } end)
     raises("rmsprop: expected gradient 1 of shape (1), got (2)",
       function() optim.rmsprop(p):step { torus.ones(2) } end)

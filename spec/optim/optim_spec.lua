@@ -118,7 +118,7 @@ describe("torus.optim.adam", function()
     end, "\"betas\": expected two numbers")
     assert.error_matches(function() optim.adam {} end,
       "expected a list of at least one tensor")
-    raises("adam: parameter 2 is parameter 1 once more",
+    raises("adam: params: parameter 2 is the same tensor as parameter 1",
       function() optim.adam { p[1], p[1] } end)
     raises("adam: expected parameter 1 of shape (...), got 5",
       function() optim.adam { 5 } end)

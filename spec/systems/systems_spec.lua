@@ -380,10 +380,10 @@ describe("systems.define", function()
       ["positions: expected a tensor of shape %(3,1,2%), got %(3,1%)"] =
         { positions = function(q) return q end },
       ["positions: expected radii or masses too"] = { radii = false },
-      ["positions: expected half_width too, or extent"] = { half_width = false },
+      ["positions: expected half_width as well, or extent"] = { half_width = false },
       ["radii: expected a list with a number for each body, got 0.2"] =
         { radii = 0.2 },
-      ["radii: expected a list with a number for each body, got an empty one"] =
+      ["radii: expected a list with a number for each body, got an empty list"] =
         { radii = {}, half_width = false, extent = 1 },
       ['radii: expected numbers above 0, got "big" for body 1'] = { radii = { "big" } },
       ["masses: expected numbers above 0, got %-1 for body 1"] =
@@ -423,8 +423,8 @@ describe("systems.define", function()
     local trajectory = free:solve(q, p, { times = { 0, 2 } })
     assert.is_true(largest(trajectory.q[2] - (q + p * 2)) < 1e-12)
     assert.has_error(function() free:render(q) end,
-      "system free: render: its definition has no positions(q, constants), which "
-      .. "drawing needs")
+      "system free: render: drawing needs a function positions(q, constants), which the "
+      .. "definition does not have")
     for text, pattern in pairs { ["return 1"] = "got 1", ["retrun"] = "syntax error",
       ["error('oh')"] = "oh", ["return {}"] = 'option "dimension" is missing' } do
       write(text)

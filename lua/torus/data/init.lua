@@ -390,7 +390,7 @@ end
 -- with the same bits as a stored set of the same seed), the path of a stored set, or
 -- of the user's frames.
 -- @tparam string|System source
--- @tparam[opt] table opts as of simulate, load or frames
+-- @tparam[opt] table opts as in simulate, load or frames
 -- @treturn ?Dataset train and test (torus.data.split), system, seed, noise, dt,
 -- steps
 -- @treturn ?string message

@@ -75,7 +75,7 @@ function Order:next()
   return indices, self.epoch
 end
 
---- What to save to continue from here.
+--- Returns the state, to be saved for resuming.
 -- @treturn table integers epoch and used, how many of its sequences are through
 -- @usage
 -- order = torus.data.order { count = 4, batch = 2 }
@@ -83,8 +83,8 @@ end
 -- print(order:state().epoch, order:state().used)   -- 1 2
 function Order:state() return { epoch = self.epoch, used = self.used } end
 
---- Continues from a state.
--- @tparam table state what state() returned
+--- Restores a state.
+-- @tparam table state as returned by state()
 -- @usage
 -- order = torus.data.order { count = 4, batch = 2, shuffle = false }
 -- order:set_state { epoch = 1, used = 2 }

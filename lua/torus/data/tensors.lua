@@ -125,7 +125,7 @@ function Tensors:batches()
   end
 end
 
---- What to save to continue from here.
+--- Returns the state, to be saved for resuming.
 -- @treturn table integers epoch and used, how many of its samples are through
 -- @usage
 -- set = torus.data.tensors { torus.arange(5), batch = 2 }
@@ -133,8 +133,8 @@ end
 -- print(set:state().epoch, set:state().used)   -- 1  2
 function Tensors:state() return self.order:state() end
 
---- Continues from a state.
--- @tparam table state what state() returned
+--- Restores a state.
+-- @tparam table state as returned by state()
 -- @usage
 -- set = torus.data.tensors { torus.arange(5), batch = 2, shuffle = false }
 -- set:load_state { epoch = 1, used = 2 }

@@ -128,7 +128,7 @@ end
 
 --- Measures, draws integrators.png and writes the tables, integrators.md.
 -- @tparam string folder
--- @tparam[opt] table opts as of measure
+-- @tparam[opt] table opts as in measure
 -- @treturn ?{string,...} files
 -- @treturn ?string message, or with files the tables
 function M.draw(folder, opts)

@@ -164,7 +164,7 @@ end
 --- Reads the PNG files of a folder as a film: frame2.png comes before frame10.png.
 -- @function torus.image.read_folder
 -- @tparam string folder
--- @tparam[opt] table opts as of torus.image.read
+-- @tparam[opt] table opts as in torus.image.read
 -- @tparam[opt="float32"] string opts.dtype "float32" or "uint8"
 -- @tparam[opt] integer opts.channels 1 or 3
 -- @tparam[opt=1] number opts.background

@@ -339,7 +339,7 @@ end
 
 --- The motion on from the last state of a trajectory.
 -- @tparam table trajectory as rollout returns it
--- @tparam[opt] table opts as of rollout
+-- @tparam[opt] table opts as in rollout
 -- @treturn table a trajectory whose first state is the given one's last
 -- @usage
 -- model = torus.models.pixel_hnn{ width = 16, resolution = 16 }
@@ -369,7 +369,7 @@ end
 
 --- The frames from the first of a pair on; no gradient is recorded.
 -- @tparam tensor pairs (batch, 2, height, width, channels)
--- @tparam[opt] table opts as of rollout
+-- @tparam[opt] table opts as in rollout
 -- @treturn tensor (batch, steps + 1, height, width, channels)
 -- @treturn table trajectory
 -- @usage
@@ -388,7 +388,7 @@ local FILM = { steps = {}, dt = {}, substeps = {} }
 
 --- Predicts sequences from their first two frames; no gradient is recorded.
 -- @tparam tensor frames (batch, frames, height, width, channels), two or more
--- @tparam[opt] table opts as of rollout; steps is frames - 1 by default
+-- @tparam[opt] table opts as in rollout; steps is frames - 1 by default
 -- @treturn tensor (batch, steps + 1, height, width, channels)
 -- @treturn table trajectory
 -- @usage

@@ -20,7 +20,7 @@ local functions = {
   swish = function(x) return x * x:sigmoid() end, -- silu, in other bits
 }
 
---- The function behind a name; anything callable is returned as it is.
+--- Returns the function of a name; anything callable is returned unchanged.
 -- @function torus.nn.activation
 -- @tparam string|function activation elu, gelu, identity, leaky_relu, relu,
 -- sigmoid, silu, sin, softplus, swish (which is silu) or tanh
@@ -53,10 +53,10 @@ end
 
 --- A module that applies an activation.
 -- @tparam string name one that `get` accepts
--- @tparam[opt=0.01] number slope of leaky_relu for negative inputs; no other
--- has one
+-- @tparam[opt=0.01] number slope of leaky_relu for negative inputs; other activations
+-- have none
 -- @treturn Module tensor -> tensor of the same shape
--- @raise for an unknown name, and for a slope of another activation
+-- @raise for an unknown name, and for a slope with any other activation
 -- @usage
 -- activation = require "torus.nn.activation"
 -- print(activation.module("leaky_relu", 0.1))   -- leaky_relu(0.1)
@@ -68,7 +68,7 @@ function M.module(name, slope)
   if name == "leaky_relu" then
     slope = options.argument(name, "slope", slope or 0.01, { type = "number" })
   elseif slope ~= nil then
-    options.raise("%s: slope: only leaky_relu has one, got %s", name,
+    options.raise("%s: slope: only leaky_relu has a slope, got %s", name,
       options.show(slope))
   end
   return Module.instance(Activation, { kind = name, slope = slope })

@@ -21,7 +21,7 @@ local RULES = {
 
 local SIZE = { type = "integer", min = 1 }
 
--- {height, width} of a kernel given as such or as one number for both.
+-- {height, width} of a kernel given as a list or as one number for both.
 local function kernel_sizes(kernel)
   local list = type(kernel) == "table" and kernel or { kernel, kernel }
   local sizes, fits = {}, #list == 2
@@ -32,7 +32,7 @@ local function kernel_sizes(kernel)
   end
   if not fits then
     options.raise("Conv2d: kernel: expected a positive integer or a list "
-      .. "{height, width} of two, got %s", options.show(kernel))
+      .. "{height, width}, got %s", options.show(kernel))
   end
   return sizes
 end
@@ -46,14 +46,14 @@ end
 -- @tparam[opt] table opts
 -- @tparam[opt=3] integer|{integer,integer} opts.kernel height and width
 -- @tparam[opt=1] integer opts.stride in both directions
--- @tparam[opt] integer opts.padding zeros on all four sides; half the kernel's
--- height, rounded down, by default
+-- @tparam[opt] integer opts.padding number of zeros on all four sides; by default half
+-- the kernel's height, rounded down
 -- @tparam[opt=true] boolean opts.bias
 -- @tparam[opt="float32"] string opts.dtype or "float64"
 -- @tparam[opt="float32"] string opts.precision of the products of a float32
--- layer: "bfloat16" rounds both factors where the processor multiplies such
--- numbers, forward and backward; sums stay float32
--- @tparam[opt] generator opts.generator draws the initial values
+-- layer: "bfloat16" rounds both factors, forward and backward, if the processor has
+-- bfloat16 multiplication; sums stay float32
+-- @tparam[opt] generator opts.generator source of the initial values
 -- @tparam[opt="default"] string opts.init or "kaiming"
 -- @treturn Module (images, height, width, inputs) -> (images, height', width',
 -- outputs), each size' = (size + 2 padding - kernel) // stride + 1

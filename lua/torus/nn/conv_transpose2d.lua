@@ -25,8 +25,8 @@ local RULES = {
 }
 
 --- A transposed convolution: the gradient of a Conv2d of the same kernel, stride and
--- padding with respect to its images, so it turns the shapes of that layer's results into
--- those of its images. Weights are (inputs, outputs, height, width).
+-- padding with respect to its images, so it maps the shape of that layer's output back to
+-- that of its input. Weights are (inputs, outputs, height, width).
 -- @tparam integer inputs channels
 -- @tparam integer outputs channels
 -- @tparam[opt] table opts
@@ -34,11 +34,11 @@ local RULES = {
 -- @tparam[opt=1] integer opts.stride in both directions
 -- @tparam[opt] integer opts.padding of that Conv2d; half the kernel, rounded down, by
 -- default
--- @tparam[opt=0] integer opts.output_padding further rows and columns, less than the
--- stride: several sizes of images give one size of results
+-- @tparam[opt=0] integer opts.output_padding additional rows and columns, less than the
+-- stride, because a Conv2d maps several input sizes to the same output size
 -- @tparam[opt=true] boolean opts.bias
 -- @tparam[opt="float32"] string opts.dtype or "float64"
--- @tparam[opt] generator opts.generator draws the initial values
+-- @tparam[opt] generator opts.generator source of the initial values
 -- @tparam[opt="default"] string opts.init or "kaiming"
 -- @treturn Module (images, height, width, inputs) -> (images, height', width', outputs),
 -- each size' = (size - 1) stride - 2 padding + kernel + output_padding

@@ -10,11 +10,11 @@ local M = {}
 
 local Dropout = Module.class("Dropout")
 
---- In training every element is 0 with probability p, and the others are multiplied by
--- 1 / (1 - p) (Srivastava et al. 2014); in evaluation nothing happens.
+--- A dropout layer. In training every element is set to 0 with probability p and the others
+-- are multiplied by 1 / (1 - p) (Srivastava et al. 2014); in evaluation it does nothing.
 -- @tparam[opt=0.5] number p in [0, 1)
 -- @tparam[opt] table opts
--- @tparam[opt] generator opts.generator draws which; the default one otherwise
+-- @tparam[opt] generator opts.generator the default generator if not given
 -- @treturn Module tensor -> tensor of the same shape
 -- @usage
 -- layer = torus.nn.Dropout(0.5)

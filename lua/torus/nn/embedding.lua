@@ -1,4 +1,4 @@
---- A table of vectors.
+--- Embeddings: lookup tables of vectors.
 -- @module torus.nn.embedding
 -- @public torus.nn
 local Module = require "torus.nn.module"
@@ -12,13 +12,13 @@ local Embedding = Module.class("Embedding")
 
 local SIZE = { type = "integer", min = 1 }
 
---- A vector for each of a number of things, drawn from a normal distribution. Its
+--- An embedding: a learned vector for each of `count` items, initially normal. Its
 -- gradient has the shape of the whole table.
--- @tparam integer count of things
+-- @tparam integer count number of items
 -- @tparam integer size of each vector
 -- @tparam[opt] table opts
 -- @tparam[opt="float32"] string opts.dtype or "float64"
--- @tparam[opt] generator opts.generator draws the initial values
+-- @tparam[opt] generator opts.generator source of the initial values
 -- @treturn Module (...) integers, from 1 -> (..., size)
 -- @usage
 -- words = torus.nn.Embedding(10, 3)

@@ -56,7 +56,7 @@ function M.Sigmoid() return activation.module("sigmoid") end
 -- print(torus.nn.Tanh()(torus.tensor { -1, 0, 1 }))
 function M.Tanh() return activation.module("tanh") end
 
---- The activation x times the normal distribution's probability of less than x, as a module.
+--- The activation x Phi(x), with Phi the normal cumulative distribution, as a module.
 -- @treturn Module tensor -> tensor of the same shape
 -- @usage
 -- print(torus.nn.GELU()(torus.tensor { -1, 0, 1 }))
@@ -68,7 +68,7 @@ function M.GELU() return activation.module("gelu") end
 -- print(torus.nn.SiLU()(torus.tensor { -1, 0, 1 }))
 function M.SiLU() return activation.module("silu") end
 
---- The activation exp x - 1 below 0 and x above, as a module.
+--- The activation exp x - 1 for x < 0, else x, as a module.
 -- @treturn Module tensor -> tensor of the same shape
 -- @usage
 -- print(torus.nn.ELU()(torus.tensor { -1, 0, 1 }))

@@ -6,12 +6,12 @@ local engine = require "torus.engine"
 
 local M = {}
 
---- A new parameter, uniform within +-bound.
+--- Makes a parameter with uniform values in [-bound, bound].
 -- @tparam {integer,...} shape
 -- @tparam number bound
 -- @tparam table opts
 -- @tparam[opt="float32"] string opts.dtype or "float64"
--- @tparam[opt] generator opts.generator draws it
+-- @tparam[opt] generator opts.generator source of the values
 -- @treturn tensor a leaf that requires a gradient
 -- @usage
 -- weight = torus.nn.initialise.uniform({ 3, 4 }, 0.5, {})
@@ -27,14 +27,14 @@ function M.uniform(shape, bound, opts)
   return parameter
 end
 
---- The schemes that `bound` and `bias_bound` know.
+--- The schemes that `bound` and `bias_bound` accept.
 M.schemes = { "default", "kaiming" }
 
 local SCHEME = { choices = M.schemes }
 
---- The bound of the weights of a layer.
--- "default" is 1/sqrt(fan_in), PyTorch's; "kaiming" is sqrt(6/fan_in), which
--- keeps the size of a signal through ReLUs (He et al. 2015).
+--- Returns the bound for the weights of a layer.
+-- "default" is 1/sqrt(fan_in), as in PyTorch; "kaiming" is sqrt(6/fan_in), which
+-- preserves the variance of a signal through ReLUs (He et al. 2015).
 -- @tparam string scheme
 -- @tparam integer fan_in numbers that each output is a sum over
 -- @treturn number
@@ -47,7 +47,7 @@ function M.bound(scheme, fan_in)
   return 1 / math.sqrt(math.max(fan_in, 1))
 end
 
---- The bound of the biases: that of the weights, but zero with "kaiming".
+--- Returns the bound for the biases: the same as for the weights, but 0 for "kaiming".
 -- @tparam string scheme
 -- @tparam integer fan_in numbers that each output is a sum over
 -- @treturn number
@@ -57,7 +57,7 @@ function M.bias_bound(scheme, fan_in)
   return scheme == "kaiming" and 0 or M.bound(scheme, fan_in)
 end
 
---- Multiplies every weight of a module, not its biases.
+--- Multiplies every weight of a module, but not its biases, by a gain.
 -- @tparam Module module
 -- @tparam number gain
 -- @usage
@@ -72,7 +72,7 @@ function M.scale_weights(module, gain)
   end)
 end
 
---- Sets every parameter of a module to zero, so that it adds nothing at first.
+--- Sets every parameter of a module to zero, so that it contributes nothing initially.
 -- @tparam Module module
 -- @usage
 -- layer = torus.nn.Linear(2, 2)

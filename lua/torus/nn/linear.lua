@@ -16,15 +16,15 @@ local RULES = {
   init = { default = "default", choices = initialise.schemes },
 }
 
---- y = x W^T + b over the last dimension of x, with weights (outputs, inputs)
--- and biases (outputs). Their initial values are those of torus.nn.initialise.
+--- A dense layer, y = x W^T + b over the last dimension of x, with weights (outputs,
+-- inputs) and biases (outputs), initialised as in torus.nn.initialise.
 -- @function torus.nn.Linear
 -- @tparam integer inputs size of x's last dimension
 -- @tparam integer outputs size of y's last dimension
 -- @tparam[opt] table opts
 -- @tparam[opt=true] boolean opts.bias
 -- @tparam[opt="float32"] string opts.dtype or "float64"
--- @tparam[opt] generator opts.generator draws the initial values
+-- @tparam[opt] generator opts.generator source of the initial values
 -- @tparam[opt="default"] string opts.init or "kaiming"
 -- @treturn Module (..., inputs) -> (..., outputs)
 -- @usage

@@ -1,5 +1,5 @@
---- Losses. Each compares what a model computed with what it should have, element by
--- element, and reduces that to one number or not.
+--- Losses. Each compares the output of a model with its target element by element and
+-- optionally reduces the result to one number.
 -- @module torus.nn.losses
 -- @public torus.nn
 local engine = require "torus.engine"
@@ -24,7 +24,7 @@ local function check_pair(name, x, target, what)
   options.tensor(name, what or "target", target, x.shape)
 end
 
---- The squared difference.
+--- The squared error.
 -- @function torus.nn.mse
 -- @tparam tensor x
 -- @tparam tensor target of the same shape
@@ -38,7 +38,7 @@ function M.mse(x, target, opts)
   return reduced((x - target):square(), resolve("mse", opts))
 end
 
---- The absolute difference.
+--- The absolute error.
 -- @function torus.nn.l1
 -- @tparam tensor x
 -- @tparam tensor target of the same shape
@@ -52,8 +52,8 @@ function M.l1(x, target, opts)
   return reduced((x - target):abs(), resolve("l1", opts))
 end
 
---- Half the squared difference d^2 / 2 up to |d| = delta, and delta (|d| - delta / 2)
--- beyond (Huber 1964).
+--- The Huber loss: d^2 / 2 for a difference |d| <= delta, else delta (|d| - delta / 2)
+-- (Huber 1964).
 -- @function torus.nn.huber
 -- @tparam tensor x
 -- @tparam tensor target of the same shape
@@ -83,18 +83,18 @@ local function negative_log(logits, target)
   return -chosen:squeeze(-1), log_p
 end
 
---- Minus the log-probability of the right class, where the probabilities of the classes
--- are the softmax of x.
+--- The cross entropy: the negative log-probability of the correct class, with the softmax
+-- of x as the class probabilities.
 -- @function torus.nn.cross_entropy
--- @tparam tensor x (..., classes): scores, of any size
+-- @tparam tensor x (..., classes): unnormalised scores (logits)
 -- @tparam tensor target (...) integers: classes, from 1; or (..., classes):
 -- probabilities
 -- @tparam[opt] table opts
--- @tparam[opt=0] number opts.label_smoothing share of every target that is spread over
--- all classes evenly (Szegedy et al. 2016)
+-- @tparam[opt=0] number opts.label_smoothing fraction of every target that is spread
+-- evenly over all classes (Szegedy et al. 2016)
 -- @tparam[opt="mean"] string opts.reduction "mean", "sum" or "none"
 -- @treturn tensor one element, or (...)
--- @raise for a target of another shape, and a class that x does not have
+-- @raise for a target of another shape, and for a class out of range
 -- @usage
 -- scores = torus.tensor { { 2, 0, 0 }, { 0, 1, 0 } }
 -- classes = torus.tensor({ 1, 2 }, { dtype = "int64" })
@@ -121,14 +121,14 @@ function M.cross_entropy(x, target, opts)
   return reduced(loss, o)
 end
 
---- The cross entropy of a yes or no, where the probability of yes is the logistic
--- function of x: y softplus(-x) + (1 - y) softplus(x), which neither overflows nor
--- cancels.
+--- The binary cross entropy, with the logistic function of x as the probability of 1:
+-- y softplus(-x) + (1 - y) softplus(x), which neither overflows nor suffers from
+-- cancellation.
 -- @function torus.nn.bce_with_logits
--- @tparam tensor x scores, of any size
+-- @tparam tensor x unnormalised scores (logits)
 -- @tparam tensor target y, of the same shape: 0, 1, or a probability
 -- @tparam[opt] table opts
--- @tparam[opt=1] number|tensor opts.positive_weight times the first term
+-- @tparam[opt=1] number|tensor opts.positive_weight factor of the first term
 -- @tparam[opt="mean"] string opts.reduction "mean", "sum" or "none"
 -- @treturn tensor one element, or like x
 -- @raise for a target of another shape
@@ -141,7 +141,7 @@ function M.bce_with_logits(x, target, opts)
   return reduced(y * o.positive_weight * (-x):softplus() + (1 - y) * x:softplus(), o)
 end
 
---- Minus the log-likelihood of a normal distribution, with its mean and variance for
+--- The negative log-likelihood of a normal distribution with a mean and a variance for
 -- every element: ln(v) / 2 + (mean - target)^2 / (2 v).
 -- @function torus.nn.gaussian_nll
 -- @tparam tensor mean

@@ -9,7 +9,7 @@ local signature = require "torus.signature"
 
 local MLP = Module.class("MLP")
 
--- The fused kernels' names of activations.
+-- The names of the activations in the fused kernels.
 local FUSED = { softplus = "softplus", tanh = "tanh", swish = "swish", silu = "swish" }
 
 local RULES = {
@@ -35,7 +35,7 @@ local RULES = {
 -- be 1: an energy per sample
 -- @tparam[opt=true] boolean opts.bias of every layer
 -- @tparam[opt="float32"] string opts.dtype or "float64"
--- @tparam[opt] generator opts.generator draws the initial values
+-- @tparam[opt] generator opts.generator source of the initial values
 -- @tparam[opt="default"] string opts.init or "kaiming"
 -- @treturn Module members 1, 2, ...; (..., inputs) -> (..., outputs), or (...)
 -- when scalar
@@ -85,8 +85,8 @@ function MLP:forward(x)
   return self.scalar and x:squeeze(-1) or x
 end
 
---- The description of the network that the fused kernels read: torus.fused.
--- They know energies per sample of softplus, tanh or swish (silu) layers.
+--- Returns the description of the network for the fused kernels, see torus.fused. They
+-- support scalar networks with softplus, tanh or swish (silu) layers.
 -- @treturn ?table nil for any other network
 -- @usage
 -- net = torus.nn.MLP { sizes = { 2, 16, 1 }, scalar = true }

@@ -1,4 +1,4 @@
---- The base of everything with parameters.
+--- The base class of everything with parameters.
 --
 -- A class is made with `Module.class("Name")`; its instances keep parameters
 -- and sub-modules in the order in which they were registered, which fixes the
@@ -14,7 +14,7 @@ local engine = require "torus.engine"
 local Module = {}
 Module.__index = Module
 
---- Whether a value is a module.
+--- Returns true if a value is a module.
 -- @function torus.nn.Module.is_module
 -- @param value anything
 -- @treturn boolean
@@ -26,7 +26,7 @@ end
 
 Module.is_module = is_module
 
---- A new class derived from Module. Define `forward(self, ...)` on it, and
+--- Makes a class derived from Module. Define `forward(self, ...)` on it, and
 -- `describe(self)` for a one-line description.
 -- @function torus.nn.Module.class
 -- @tparam string name that its instances print
@@ -47,7 +47,7 @@ function Module.class(name)
   return class
 end
 
---- What the module computes; calling the module runs it. A class defines its
+--- Computes the module's output; calling the module calls it. Every class defines its
 -- own.
 -- @function Module:forward
 -- @param ... tensors
@@ -56,10 +56,10 @@ end
 -- net = torus.nn.Linear(2, 1)
 -- y = net(torus.ones(4, 2))   -- net:forward(...), (4, 1)
 
---- A new instance of a class.
+--- Makes an instance of a class.
 -- @function torus.nn.Module.instance
 -- @tparam table class
--- @tparam[opt] table fields becomes the instance
+-- @tparam[opt] table fields initial fields; this table becomes the instance
 -- @treturn Module without parameters or sub-modules
 -- @usage
 -- Scale = torus.nn.Module.class("Scale")
@@ -80,7 +80,7 @@ end
 
 --- Adds a parameter or a sub-module, which also becomes the field `name`.
 -- @tparam string|integer name integers for the members of a list
--- @tparam tensor|Module|function value a function only runs
+-- @tparam tensor|Module|function value a function is called, but has no parameters
 -- @return value
 -- @usage
 -- net = torus.nn.Module.instance(torus.nn.Module.class("Net"))
@@ -137,8 +137,8 @@ local function distinct(entries)
   return kept, aliases
 end
 
---- Dotted names and parameters. One that is used more than once counts once,
--- under its first name.
+--- Returns dotted names and parameters. A shared parameter appears once, under its
+-- first name.
 -- @treturn {{string,tensor},...} in the order of registration
 -- @usage
 -- net = torus.nn.MLP { sizes = { 2, 4, 1 } }
@@ -149,7 +149,7 @@ function Module:named_parameters()
   return (distinct(collect(self, "", {}, false)))
 end
 
---- Dotted names and buffers, see register_buffer.
+--- Returns dotted names and buffers, see register_buffer.
 -- @treturn {{string,tensor},...} in the order of registration
 -- @usage
 -- for _, entry in ipairs(torus.nn.BatchNorm1d(3):named_buffers()) do print(entry[1]) end
@@ -157,7 +157,7 @@ function Module:named_buffers()
   return (distinct(collect(self, "", {}, true)))
 end
 
---- All parameters, for optimisers and gradients.
+--- Returns all parameters, for optimisers and gradients.
 -- @treturn {tensor,...} in the order of named_parameters
 -- @usage
 -- net = torus.nn.Linear(2, 3)
@@ -169,7 +169,7 @@ function Module:parameters()
   return list
 end
 
---- The parameters and buffers by their dotted names, as torus.save accepts them.
+--- Returns the parameters and buffers by dotted name, in the form torus.save accepts.
 -- @treturn {[string]=tensor}
 -- @usage
 -- print(torus.nn.Linear(2, 3):named().bias.shape[1])   -- 3
@@ -181,7 +181,7 @@ function Module:named()
   return table_
 end
 
---- How many numbers the parameters have together.
+--- Returns the total number of elements of the parameters.
 -- @treturn integer
 -- @usage
 -- print(torus.nn.Linear(2, 3):count())   -- 9
@@ -196,8 +196,8 @@ end
 -- @tparam {[string]=tensor} values by dotted name; names that don't begin with
 -- the prefix are ignored
 -- @tparam[opt=""] string prefix put before every name
--- @treturn ?boolean true; nil where a name is missing or unknown, or where a
--- shape does not fit
+-- @treturn ?boolean true; nil if a name is missing or unknown, or if a shape does not
+-- match
 -- @treturn ?string message
 -- @usage
 -- a, b = torus.nn.Linear(2, 3), torus.nn.Linear(2, 3)
@@ -267,9 +267,9 @@ local function convert(self, dtype, done)
   self:convert_rest(dtype)
 end
 
---- Converts what a class has of a dtype besides its parameters: `to` calls it
--- on every module after its members. By default `config.dtype`, where there is
--- one.
+--- Converts everything of a class that depends on the dtype besides its parameters: `to`
+-- calls it on every module after its members. By default it sets `config.dtype`, if
+-- there is one.
 -- @tparam string dtype "float32" or "float64"
 -- @usage
 -- Module = torus.nn.Module
@@ -283,8 +283,8 @@ function Module:convert_rest(dtype)
   if type(config) == "table" and config.dtype then config.dtype = dtype end
 end
 
---- Converts every parameter, in place; they become new leaves, so convert
--- before you make an optimiser of them.
+--- Converts every parameter in place; they become new leaves, so convert a module
+-- before making its optimiser.
 -- @tparam string dtype "float32" or "float64"
 -- @return self
 -- @usage
@@ -332,8 +332,7 @@ function Module:zero_grad()
   for _, p in ipairs(self:parameters()) do p.grad = nil end
 end
 
---- One line about this module itself, without its members; classes override
--- it.
+--- Returns one line describing this module without its members; classes override it.
 -- @treturn string
 -- @usage
 -- print(torus.nn.Linear(2, 3):describe())   -- Linear(2, 3)

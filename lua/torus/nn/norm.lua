@@ -1,4 +1,4 @@
---- Normalisation over features, and over batches.
+--- Layer normalisation and batch normalisation.
 -- @module torus.nn.norm
 -- @public torus.nn
 local Module = require "torus.nn.module"
@@ -32,12 +32,12 @@ local LAYER = {
   dtype = DTYPE,
 }
 
---- Brings the last dimensions of every sample to mean 0 and variance 1 (Ba et al. 2016),
--- then applies a weight and a bias to each of their elements.
+--- Layer normalisation: normalises the last dimensions of every sample to mean 0 and
+-- variance 1 (Ba et al. 2016), then applies an elementwise weight and bias.
 -- @tparam integer|{integer,...} sizes of the last dimensions
 -- @tparam[opt] table opts
 -- @tparam[opt=1e-5] number opts.eps added to the variance
--- @tparam[opt=true] boolean opts.affine whether there are a weight and a bias
+-- @tparam[opt=true] boolean opts.affine false: without weight and bias
 -- @tparam[opt="float32"] string opts.dtype or "float64"
 -- @treturn Module (..., sizes) -> the same shape
 -- @usage
@@ -86,8 +86,8 @@ local function batch_norm(class, name, channels, opts)
   return self
 end
 
--- Moves the running statistics towards those of a batch of `count` numbers each; the
--- running variance is without bias.
+-- Moves the running statistics towards those of a batch with `count` numbers per channel;
+-- the running variance is the unbiased one.
 local function follow(self, mean, variance, count)
   engine.no_grad(function()
     local m, c = self.momentum, self.channels
@@ -120,16 +120,16 @@ end
 local BatchNorm1d = Module.class("BatchNorm1d")
 BatchNorm1d.describe = describe
 
---- Brings every channel of a batch to mean 0 and variance 1 (Ioffe & Szegedy 2015), then
--- applies a weight and a bias to each. In training the statistics are the batch's, and
--- running ones follow them; in evaluation they are the running ones.
+--- Batch normalisation: normalises every channel of a batch to mean 0 and variance 1 (Ioffe
+-- & Szegedy 2015), then applies a weight and a bias to each. Training uses the statistics
+-- of the batch and updates running averages of them, which evaluation uses.
 -- @tparam integer channels size of the last dimension
 -- @tparam[opt] table opts
 -- @tparam[opt=1e-5] number opts.eps added to the variance
--- @tparam[opt=0.1] number opts.momentum share of a batch in the running statistics
--- @tparam[opt=true] boolean opts.affine whether there are a weight and a bias
--- @tparam[opt=true] boolean opts.track without running statistics those of the batch serve
--- in evaluation too
+-- @tparam[opt=0.1] number opts.momentum weight of a batch in the running statistics
+-- @tparam[opt=true] boolean opts.affine false: without weight and bias
+-- @tparam[opt=true] boolean opts.track false: no running statistics, so evaluation uses
+-- those of the batch too
 -- @tparam[opt="float32"] string opts.dtype or "float64"
 -- @treturn Module (n, channels) or (time, n, channels) -> the same shape
 -- @usage
@@ -149,9 +149,9 @@ end
 local BatchNorm2d = Module.class("BatchNorm2d")
 BatchNorm2d.describe = describe
 
---- Brings every channel of a batch of images to mean 0 and variance 1; see BatchNorm1d.
+--- Batch normalisation of every channel of a batch of images; see BatchNorm1d.
 -- @tparam integer channels
--- @tparam[opt] table opts as BatchNorm1d's
+-- @tparam[opt] table opts as in BatchNorm1d
 -- @treturn Module (n, height, width, channels) -> the same shape
 -- @usage
 -- norm = torus.nn.BatchNorm2d(3)

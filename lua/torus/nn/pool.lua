@@ -36,11 +36,11 @@ end
 local MaxPool2d, AvgPool2d = Module.class("MaxPool2d"), Module.class("AvgPool2d")
 MaxPool2d.describe, AvgPool2d.describe = describe, describe
 
---- The largest pixel of each square window, see torus.max_pool2d.
+--- Max pooling: the largest pixel of each square window, see torus.max_pool2d.
 -- @tparam integer kernel side of the windows
 -- @tparam[opt] table opts
 -- @tparam[opt] integer opts.stride the kernel by default
--- @tparam[opt=0] integer opts.padding at most half the kernel; never the largest
+-- @tparam[opt=0] integer opts.padding at most half the kernel; padding is never the maximum
 -- @treturn Module (images, height, width, channels) -> (images, height', width', channels)
 -- @usage
 -- print(table.unpack(torus.nn.MaxPool2d(2)(torus.rand(5, 8, 8, 3)).shape))   -- 5 4 4 3
@@ -48,7 +48,7 @@ function M.MaxPool2d(kernel, opts) return make(MaxPool2d, "MaxPool2d", kernel, o
 
 function MaxPool2d:forward(x) return forward(self, engine.max_pool2d, x) end
 
---- The mean of each square window, see torus.avg_pool2d.
+--- Average pooling: the mean of each square window, see torus.avg_pool2d.
 -- @tparam integer kernel side of the windows
 -- @tparam[opt] table opts
 -- @tparam[opt] integer opts.stride the kernel by default

@@ -1,4 +1,4 @@
---- Recurrent layers, with weights named and laid out as PyTorch's.
+--- Recurrent layers, with weights named and laid out as in PyTorch.
 -- @module torus.nn.recurrent
 -- @public torus.nn
 local Module = require "torus.nn.module"
@@ -51,7 +51,7 @@ local function gates_of(x, count)
   return table.unpack(list)
 end
 
--- A state of (layers, batch, hidden) as a list, or zeros.
+-- Splits a state (layers, batch, hidden) into a list; without one, returns zeros.
 local function states(self, name, state, x)
   local list, shape = {}, { self.layers, x:size(2), self.hidden }
   if state == nil then
@@ -81,7 +81,7 @@ end
 local function check_input(self, x)
   local name = getmetatable(self).__name
   options.tensor(name, "x", x, { "time", "batch", self.inputs })
-  if x:size(1) == 0 then options.raise("%s: expected at least one time, got none", name) end
+  if x:size(1) == 0 then options.raise("%s: expected at least one time step, got none", name) end
 end
 
 local function stacked(finals, i)
@@ -104,18 +104,18 @@ GRU.describe = describe
 -- @tparam integer inputs size of x's last dimension
 -- @tparam integer hidden size of the state
 -- @tparam[opt] table opts
--- @tparam[opt=1] integer opts.layers at most 1000; each but the first sees the states
--- of the one before
+-- @tparam[opt=1] integer opts.layers at most 1000; the input of each layer after the first
+-- is the states of the previous one
 -- @tparam[opt=true] boolean opts.bias
 -- @tparam[opt="float32"] string opts.dtype or "float64"
--- @tparam[opt] generator opts.generator draws the initial values
+-- @tparam[opt] generator opts.generator source of the initial values
 -- @treturn Module x (time, batch, inputs)[, state (layers, batch, hidden)] -> the last
 -- layer's states (time, batch, hidden), and the last states (layers, batch, hidden)
 -- @usage
 -- layer = torus.nn.GRU(3, 8)
 -- y, state = layer(torus.randn(10, 2, 3))
 -- print(table.unpack(y.shape))   -- 10 2 8
--- y = layer(torus.randn(1, 2, 3), state)   -- one more time
+-- y = layer(torus.randn(1, 2, 3), state)   -- one more time step
 function M.GRU(inputs, hidden, opts)
   return make(GRU, "GRU", 3, inputs, hidden, opts)
 end
@@ -143,7 +143,7 @@ LSTM.describe = describe
 -- o = s(..), the next cell is f c + i g and the next state o tanh(c).
 -- @tparam integer inputs size of x's last dimension
 -- @tparam integer hidden size of state and cell
--- @tparam[opt] table opts as GRU's
+-- @tparam[opt] table opts as in GRU
 -- @treturn Module x (time, batch, inputs)[, state and cell, (layers, batch, hidden) each]
 -- -> the last layer's states (time, batch, hidden), the last states and the last cells
 -- (layers, batch, hidden)

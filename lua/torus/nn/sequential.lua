@@ -1,4 +1,4 @@
---- Modules and functions, one after the other.
+--- Sequential: modules and functions applied one after the other.
 -- @module torus.nn.sequential
 local Module = require "torus.nn.module"
 local options = require "torus.options"

@@ -20,7 +20,7 @@ local RULES = {
   weight_decay = { default = 0, type = "number", min = 0 },
 }
 
--- An optimiser of a class, whose name messages show.
+-- Makes an optimiser of a class; messages begin with its name.
 local function make(class, name, params, opts, rules)
   opts = options.resolve(name, opts, rules)
   local betas = opts.betas or { 0.9, 0.999 }
@@ -54,10 +54,10 @@ end
 -- @tparam[opt] {number,number} opts.betas decays of the two moments, in [0, 1):
 -- {0.9, 0.999} by default
 -- @tparam[opt=1e-8] number opts.eps added to the root of the second moment
--- @tparam[opt=0] number opts.weight_decay times the parameter is added to its
+-- @tparam[opt=0] number opts.weight_decay multiple of a parameter added to its
 -- gradient
 -- @treturn Adam
--- @raise unless params is a list of at least one tensor, each there once
+-- @raise unless params is a list of at least one tensor, each only once
 -- @usage
 -- net = torus.nn.Linear(2, 1)
 -- optimiser = torus.optim.adam(net:parameters(), { lr = 0.01 })
@@ -75,9 +75,9 @@ end
 local DECOUPLED = options.joined(RULES,
   { weight_decay = { default = 0.01, type = "number", min = 0 } })
 
---- Adam with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2): before
--- its step every parameter is multiplied by 1 - lr weight_decay, and the decay
--- enters no moments.
+--- AdamW: Adam with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2). Every
+-- parameter is multiplied by 1 - lr weight_decay before its step, and the decay does not
+-- enter the moments.
 -- @function torus.optim.adamw
 -- @tparam {tensor,...} params leaves, which the steps update in place
 -- @tparam[opt] table opts
@@ -88,7 +88,7 @@ local DECOUPLED = options.joined(RULES,
 -- @tparam[opt=1e-8] number opts.eps added to the root of the second moment
 -- @tparam[opt=0.01] number opts.weight_decay
 -- @treturn Adam
--- @raise unless params is a list of at least one tensor, each there once
+-- @raise unless params is a list of at least one tensor, each only once
 -- @usage
 -- w = torus.full({ 1 }, 3, { requires_grad = true })
 -- optimiser = torus.optim.adamw({ w }, { lr = 0.1, weight_decay = 0.5 })
@@ -100,10 +100,10 @@ function Adam.decoupled_new(params, opts)
   return self
 end
 
---- One update. Parameters without a gradient stay as they are, as do their
--- moments and the numbers of their steps, by which moments are corrected.
--- @tparam[opt] {tensor,...} grads in the order of the parameters, each of its
--- parameter's shape; every parameter's own .grad by default
+--- Updates the parameters once. Parameters without a gradient remain unchanged, as do their
+-- moments and their step counts, which determine the bias correction.
+-- @tparam[opt] {tensor,...} grads in the order of the parameters, each with the shape of
+-- its parameter; by default each parameter's .grad
 -- @raise for a gradient of another shape
 -- @usage
 -- w = torus.full({ 1 }, 3, { requires_grad = true })
@@ -152,9 +152,9 @@ function Adam:zero_grad()
   for _, p in ipairs(self.params) do p.grad = nil end
 end
 
---- What to save to continue from here.
--- @treturn table steps, an integer; counts, a list: how many of them each
--- parameter had a gradient in; first and second, lists with the two moments of
+--- Returns the state, to be saved for resuming.
+-- @treturn table steps, an integer; counts, a list: in how many of them each
+-- parameter had a gradient; first and second, lists with the two moments of
 -- every parameter: the tensors themselves, not copies
 -- @usage
 -- w = torus.full({ 1 }, 3, { requires_grad = true })
@@ -171,7 +171,7 @@ local STATE = {
   counts = { type = "table" },
 }
 
--- How many steps each parameter has taken, of a state that is to be loaded.
+-- The step count of each parameter in a state to be restored.
 local function counts_of(where, state, params)
   local counts = {}
   for i = 1, #params do
@@ -184,10 +184,10 @@ local function counts_of(where, state, params)
   return counts
 end
 
---- Continues from a state, whose tensors are copied. All are checked before
--- the first is written. Without counts every parameter has taken `steps` steps.
--- @tparam table state what state() returned, or tensors of the same shapes
--- @raise for moments of another number or shape
+--- Restores a state, copying its tensors. All are checked before
+-- the first is written. Without counts, the step count of every parameter is `steps`.
+-- @tparam table state as returned by state(), or tensors of the same shapes
+-- @raise if the moments differ from the parameters in number or shape
 -- @usage
 -- w = torus.full({ 1 }, 3, { requires_grad = true })
 -- first, second = torus.optim.adam { w }, torus.optim.adam { w }

@@ -1,4 +1,4 @@
---- Gradients made shorter.
+--- Gradient clipping.
 -- @module torus.optim.clip
 -- @public torus.optim
 local engine = require "torus.engine"
@@ -8,7 +8,7 @@ local M = {}
 
 local LIMIT = { type = "number", min = 0 }
 
--- The gradients among tensors: a parameter, which requires one, has its own in .grad.
+-- The gradients of a list: for a parameter, which requires a gradient, its .grad.
 local function gradients_of(where, tensors)
   if engine.is_tensor(tensors) then tensors = { tensors } end
   options.argument(where, "gradients", tensors, { type = "table" })
@@ -25,14 +25,14 @@ local function gradients_of(where, tensors)
   return list
 end
 
---- Scales gradients, in place, so that their norm together is at most a limit
+--- Scales gradients in place so that their joint norm is at most a limit
 -- (Pascanu et al. 2013).
 -- @function torus.optim.clip_norm
 -- @tparam {tensor,...} tensors gradients as torus.grad returns them, or parameters,
--- whose .grad is meant; those without one are left out
+-- whose .grad is clipped; parameters without one are skipped
 -- @tparam number limit
--- @treturn number the norm before: NaN or infinite where a gradient is, and then none
--- is changed
+-- @treturn number the norm before clipping; if it is NaN or infinite, no gradient is
+-- changed
 -- @usage
 -- g = torus.tensor { 3, 4 }
 -- print(torus.optim.clip_norm({ g }, 1))   -- 5.0
@@ -53,7 +53,7 @@ end
 --- Clamps every element of gradients to [-limit, limit], in place.
 -- @function torus.optim.clip_value
 -- @tparam {tensor,...} tensors gradients as torus.grad returns them, or parameters,
--- whose .grad is meant; those without one are left out
+-- whose .grad is clipped; parameters without one are skipped
 -- @tparam number limit
 -- @usage
 -- g = torus.tensor { 3, -0.5 }

@@ -25,7 +25,7 @@ local RULES = {
   max = { default = 1e6, type = "number", above = 0 },
 }
 
---- A multiplier for "minimise something subject to error <= tolerance" (GECO,
+--- Makes a multiplier for "minimise something subject to error <= tolerance" (GECO,
 -- Rezende & Viola 2018).
 -- @function torus.optim.geco
 -- @tparam table opts
@@ -52,7 +52,7 @@ local function clamp(x, low, high)
   return math.max(low, math.min(high, x))
 end
 
---- The weight of the error in the loss.
+--- Returns the multiplier, which is the weight of the error in the loss.
 -- @treturn number
 -- @usage
 -- print(torus.optim.geco({ tolerance = 0.01, initial = 2 }):multiplier())
@@ -61,8 +61,8 @@ function Geco:multiplier()
 end
 
 --- Updates the multiplier by the error of one training step.
--- @tparam number reconstruction error, in the tolerance's units; NaN, which
--- would stay in the moving average, is refused
+-- @tparam number reconstruction error, in the units of the tolerance; NaN, which would
+-- persist in the moving average, raises an error
 -- @treturn number the new multiplier
 -- @usage
 -- geco = torus.optim.geco { tolerance = 0.01 }
@@ -81,10 +81,9 @@ function Geco:update(reconstruction)
   return self:multiplier()
 end
 
---- What to save to continue from here.
--- @treturn table of numbers, exact when written with "%a": exponent, the
--- multiplier's logarithm, and moving, the moving average of the error, nil
--- before the first update
+--- Returns the state, to be saved for resuming.
+-- @treturn table of numbers, exact if written with "%a": exponent, the logarithm of the
+-- multiplier, and moving, the moving average of the error, nil before the first update
 -- @usage
 -- print(torus.optim.geco({ tolerance = 0.01 }):state().exponent)   -- 0.0
 function Geco:state()
@@ -96,8 +95,8 @@ local STATE = {
   moving = { type = "number" },
 }
 
---- Continues from a state.
--- @tparam table state what state() returned
+--- Restores a state.
+-- @tparam table state as returned by state()
 -- @usage
 -- first = torus.optim.geco { tolerance = 0.01 }
 -- second = torus.optim.geco { tolerance = 0.01 }

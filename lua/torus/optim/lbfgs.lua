@@ -1,4 +1,4 @@
---- L-BFGS, for smooth functions without noise: full batches, few parameters.
+--- L-BFGS, for smooth, noise-free functions: full batches, few parameters.
 -- @module torus.optim.lbfgs
 local engine = require "torus.engine"
 local line_search = require "torus.optim.line_search"
@@ -23,30 +23,30 @@ local RULES = {
   line_search = { default = "strong_wolfe", choices = { "strong_wolfe", "none" } },
 }
 
--- The line search looks this often at most.
+-- Maximum number of evaluations of a line search.
 local MAX_LOOKS = 25
--- Pairs of less curvature than this would spoil the approximation.
+-- Pairs with less curvature than this would degrade the approximation.
 local MIN_CURVATURE = 1e-10
 
 --- The limited-memory BFGS method (Nocedal & Wright 2006, algorithms 7.4 and 7.5). A
--- step runs several iterations, each along minus an approximate inverse Hessian times
--- the gradient. It needs the loss of all data, the same whenever it is asked for.
+-- step runs several iterations, each along the negative approximate inverse Hessian times
+-- the gradient. It needs the loss of all data, which must be deterministic.
 -- @function torus.optim.lbfgs
 -- @tparam {tensor,...} params leaves of one dtype, which the steps update in place
 -- @tparam[opt] table opts
--- @tparam[opt=1] number opts.lr length of the first step that a line search tries, or
--- of every step
--- @tparam[opt=20] integer opts.iterations in one step
--- @tparam[opt] integer opts.evaluations of the loss in one step, after which no
--- iteration begins: 5/4 of the iterations by default
--- @tparam[opt=100] integer opts.history pairs of changes that it remembers
+-- @tparam[opt=1] number opts.lr length of the first step that a line search tries; without
+-- a line search, of every step
+-- @tparam[opt=20] integer opts.iterations maximum number of iterations in a step
+-- @tparam[opt] integer opts.evaluations number of evaluations of the loss in a step after
+-- which no iteration begins: by default 5/4 of the iterations
+-- @tparam[opt=100] integer opts.history number of pairs of changes that are kept
 -- @tparam[opt=1e-7] number opts.gradient_tolerance ends a step when no component of
 -- the gradient is larger
 -- @tparam[opt=1e-9] number opts.change_tolerance ends a step when neither a parameter
 -- nor the loss changes by more
 -- @tparam[opt="strong_wolfe"] string opts.line_search or "none"
 -- @treturn LBFGS
--- @raise unless params is a list of at least one tensor, each there once, of one dtype
+-- @raise unless params is a list of at least one tensor, each only once, of one dtype
 -- @usage
 -- w = torus.zeros(2, { requires_grad = true })
 -- optimiser = torus.optim.lbfgs { w }
@@ -79,11 +79,11 @@ end
 local function dot(a, b) return (a * b):sum():item() end
 local function largest(a) return a:abs():max():item() end
 
--- The loss and its gradient as one vector, where the parameters are.
+-- The loss and its gradient, as one vector, at the current parameters.
 local function evaluate(self, closure)
   local loss = engine.enable_grad(closure)
   if not engine.is_tensor(loss) or loss:numel() ~= 1 then
-    options.raise("lbfgs: expected a function that returns the loss, a tensor of one "
+    options.raise("lbfgs: expected the function to return the loss, a tensor with one "
       .. "element, got %s", options.show(loss))
   end
   local grads = engine.grad(loss, self.params, { allow_unused = true })
@@ -100,7 +100,7 @@ local function write(self, vector)
   end
 end
 
--- Remembers how parameters and gradient have changed since the iteration before.
+-- Stores the changes of parameters and gradient since the previous iteration.
 local function remember(self, gradient)
   local y, s = gradient - self.gradient, self.direction * self.length
   local curvature = dot(y, s)
@@ -114,7 +114,7 @@ local function remember(self, gradient)
   self.scale = curvature / dot(y, y)
 end
 
--- Minus the approximate inverse Hessian times the gradient: the two-loop recursion.
+-- The negative approximate inverse Hessian times the gradient, by the two-loop recursion.
 local function direction_of(self, gradient)
   local d, weights, inverse = -gradient, {}, {}
   for i = #self.changes, 1, -1 do
@@ -130,8 +130,8 @@ local function direction_of(self, gradient)
   return d
 end
 
--- Moves the parameters; returns {t =, value =, gradient =} of where they are now, or
--- without value and gradient where nothing has to follow.
+-- Moves the parameters; returns {t =, value =, gradient =} at the new point, without value
+-- and gradient if no further iteration needs them.
 local function move(self, closure, origin, t, last)
   local from, d = flat(self.params), self.direction
   local function look(step)
@@ -177,10 +177,10 @@ local function iterate(self, closure, value, gradient)
   return value
 end
 
---- Some iterations.
--- @tparam function closure returns the loss, a tensor of one element, for the
--- parameters as they are; it needs no backward and no zero_grad
--- @treturn number the last loss that was computed; NaN where the loss is
+--- Runs some iterations.
+-- @tparam function closure returns the loss, a tensor with one element, at the
+-- current parameters; it needs neither backward nor zero_grad
+-- @treturn number the last loss computed, which may be NaN
 -- @raise unless the closure returns one element
 -- @usage
 -- w = torus.full({ 1 }, 3, { requires_grad = true })
@@ -206,10 +206,11 @@ function LBFGS:zero_grad()
   for _, p in ipairs(self.params) do p.grad = nil end
 end
 
---- What to save to continue from here.
--- @treturn table steps and looks, integers: iterations, and evaluations of the loss;
--- changes and gradient_changes, lists of vectors; after the first iteration scale and
--- length, numbers, and direction and gradient, vectors: the tensors themselves
+--- Returns the state, to be saved for resuming.
+-- @treturn table steps and looks, the numbers of iterations and of evaluations of the
+-- loss; changes and gradient_changes, lists of vectors; after the first iteration also
+-- scale and length, numbers, and direction and gradient, vectors: the tensors themselves,
+-- not copies
 -- @usage
 -- w = torus.full({ 1 }, 3, { requires_grad = true })
 -- print(torus.optim.lbfgs({ w }):state().steps)   -- 0
@@ -226,9 +227,9 @@ local STATE = { steps = COUNT, looks = COUNT, scale = { type = "number" },
   changes = { default = {}, type = "table" },
   gradient_changes = { default = {}, type = "table" } }
 
---- Continues from a state, whose tensors are copied.
--- @tparam table state what state() returned
--- @raise for vectors of another length than the parameters have together
+--- Restores a state, copying its tensors.
+-- @tparam table state as returned by state()
+-- @raise for vectors whose length differs from the total size of the parameters
 -- @usage
 -- w = torus.full({ 1 }, 3, { requires_grad = true })
 -- first, second = torus.optim.lbfgs { w }, torus.optim.lbfgs { w }

@@ -1,19 +1,19 @@
---- Nonlinear least squares, many small problems at a time: the method of
+--- Nonlinear least squares for many small problems at once, by the method of
 -- Levenberg (1944) and Marquardt (1963).
 -- @module torus.optim.least_squares
 local engine = require "torus.engine"
 
 local M = {}
 
--- The damping to begin with, relative to the diagonal of the normal equations,
--- and its factors after a round that did and did not lower a problem's error.
+-- The initial damping, relative to the diagonal of the normal equations, and its factors
+-- after an iteration that did or did not reduce a problem's error.
 local DAMPING, LESS, MORE = 1e-2, 0.25, 5
--- Step of the finite differences of a drawing, which has kinks or edges, relative
--- to the spread of what it is drawn from.
+-- Step of the finite differences of a rendering function, which has kinks or edges,
+-- relative to the spread of its argument.
 local DRAWING_STEP = 1e-2
 
---- The spread of each unknown over a batch, which is the unit of its steps. A
--- single problem has no spread: its own size serves.
+--- Returns the spread of each unknown over a batch, which is the unit of its steps. A
+-- single problem has no spread, so its magnitude is used.
 -- @tparam tensor x (batch, unknowns)
 -- @treturn {number,...}
 -- @usage
@@ -25,10 +25,10 @@ function M.spread(x)
   return ((x - centre):square():mean(1):sqrt() + 1e-3):totable()
 end
 
---- A row of zeros but for one.
+--- Returns a row of zeros with a single other element.
 -- @tparam tensor x (..., unknowns)
--- @tparam integer j which
--- @tparam number by the number there
+-- @tparam integer j index of that element
+-- @tparam number by its value
 -- @treturn tensor (unknowns)
 -- @usage
 -- local torus = require "torus"
@@ -40,8 +40,8 @@ function M.shift(x, j, by)
   return row
 end
 
---- The normal equations of residuals in what images, or other arrays, are drawn
--- from: the metric G = D'D and g = D'r, D being the drawing's derivative.
+--- Returns the normal equations for fitting the arguments x of a rendering function to
+-- images or other arrays: the metric G = D'D and g = D'r, where D is its Jacobian.
 -- @tparam function draw of x (..., n) to images (..., any sizes)
 -- @tparam tensor x (..., n)
 -- @tparam tensor images draw(x)
@@ -78,21 +78,21 @@ function M.equations(draw, x, images, residual, spread)
   return engine.stack(rows, -2), engine.stack(right, -1):unsqueeze(-1)
 end
 
--- The damped step of every problem, (batch, unknowns), of normal equations A
+-- The damped step of every problem, (batch, unknowns), from normal equations A
 -- (batch, unknowns, unknowns) and b (batch, unknowns, 1). In float64, since they
--- square the condition of a problem.
+-- square the condition number of a problem.
 local function step(A, b, damping)
   local unknowns, double = A:size(2), { dtype = "float64" }
   A, b, damping = A:to("float64"), b:to("float64"), damping:to("float64")
   local eye = engine.eye(unknowns, double)
-  -- What the residuals don't depend on stays where it is.
+  -- Unknowns that the residuals don't depend on remain unchanged.
   local floor = eye * (A * eye):sum(3):mean(2):reshape(-1, 1, 1) * 1e-9
   A = A + A * eye * damping:reshape(-1, 1, 1) + floor + eye * 1e-30
   return engine.solve(A, b):squeeze(3)
 end
 
--- Chooses, problem by problem, between an attempt and what it started from; the
--- batch is in dimension `dim`.
+-- Chooses, problem by problem, between an attempt and its starting point; the
+-- batch is dimension `dim`.
 local function choose(better, new, old, dim)
   local shape = {}
   for i = 1, new:dim() do shape[i] = i == dim and new:size(i) or 1 end
@@ -100,17 +100,17 @@ local function choose(better, new, old, dim)
     new, old)
 end
 
---- Minimises the errors of a batch of problems; none ends worse than it began.
--- @tparam tensor x (batch, unknowns) to begin from
--- @tparam integer rounds
+--- Minimises the errors of a batch of problems; no error ends above its initial value.
+-- @tparam tensor x (batch, unknowns), the starting points
+-- @tparam integer rounds number of iterations
 -- @tparam table problem
 -- @tparam {[string]=integer} problem.batch_dims the dimension of the batch in
 -- each tensor that `evaluate` returns
 -- @tparam function problem.evaluate of x; returns a table with x, error (batch)
--- and whatever the equations need
+-- and anything the equations need
 -- @tparam function problem.equations of such a table; returns the normal
 -- equations, A (batch, unknowns, unknowns) and b (batch, unknowns, 1)
--- @treturn table what `evaluate` returned for the first x
+-- @treturn table the result of `evaluate` for the initial x
 -- @treturn table the same for the best x, problem by problem
 -- @usage
 -- local torus = require "torus"
@@ -138,14 +138,14 @@ function M.minimise(x, rounds, problem)
   return start, at
 end
 
---- What draws the arrays nearest to given ones, in the sum of squares, near a
--- guess.
+--- Finds the arguments of a rendering function whose result is closest to given arrays, in
+-- the sum of squares, starting from a guess.
 -- @tparam function draw of x (batch, n) to arrays (batch, any sizes)
 -- @tparam tensor guess (batch, n)
 -- @tparam tensor targets like draw(guess)
--- @tparam integer rounds
--- @tparam[opt] {number,...} spread of x; of the guess by default
--- @treturn table x (batch, n), drawn, what is drawn from it, and error (batch)
+-- @tparam integer rounds number of iterations
+-- @tparam[opt] {number,...} spread of x; by default that of the guess
+-- @treturn table x (batch, n), drawn, the arrays for x, and error (batch)
 -- @usage
 -- local torus = require "torus"
 -- local least_squares = require "torus.optim.least_squares"

@@ -1,12 +1,12 @@
---- A line search that meets the strong Wolfe conditions (Nocedal & Wright 2006,
--- algorithms 3.5 and 3.6, with cubic interpolation, equation 3.59).
+--- Line search for the strong Wolfe conditions (Nocedal & Wright 2006, algorithms 3.5
+-- and 3.6, with cubic interpolation, equation 3.59).
 -- @module torus.optim.line_search
 local M = {}
 
 local DECREASE, CURVATURE = 1e-4, 0.9 -- c1 and c2 of the conditions
 
--- The minimum within [low, high] of the cubic with values and slopes of two points;
--- the middle where it has none.
+-- The minimum in [low, high] of the cubic with the values and slopes of two points; the
+-- midpoint if it has none.
 local function cubic_minimum(a, b, low, high)
   low = low or math.min(a.t, b.t)
   high = high or math.max(a.t, b.t)
@@ -19,8 +19,8 @@ local function cubic_minimum(a, b, low, high)
   return math.min(math.max(t, low), high)
 end
 
--- Larger and larger steps until a minimum lies between two of them, or a step is
--- good. Returns {step} or {before, after}, and how often it looked.
+-- Tries larger and larger steps until two of them bracket a minimum, or a step is
+-- acceptable. Returns {step} or {before, after}, and the number of evaluations.
 local function bracket(look, origin, point, limit)
   local before, looks = origin, 0
   while looks < limit do
@@ -39,7 +39,7 @@ local function bracket(look, origin, point, limit)
   return { origin, point }, looks
 end
 
--- A step within a bracket, away from its ends where the last one made no progress.
+-- A step inside a bracket, away from its ends if the last one made no progress.
 local function inside(pair, stuck)
   local t = cubic_minimum(pair[1], pair[2])
   local low, high = math.min(pair[1].t, pair[2].t), math.max(pair[1].t, pair[2].t)
@@ -49,7 +49,7 @@ local function inside(pair, stuck)
   return math.abs(t - high) < math.abs(t - low) and high - margin or low + margin, false
 end
 
--- The bracket made smaller until a step is good. pair[best] has the lower value.
+-- Shrinks the bracket until a step is acceptable. pair[best] has the lower value.
 local function zoom(look, origin, pair, looks, o)
   local best, stuck = pair[1].value <= pair[2].value and 1 or 2, false
   while looks < o.limit do
@@ -74,13 +74,13 @@ local function zoom(look, origin, pair, looks, o)
   return pair[best]
 end
 
---- A step that meets the conditions, or the best one found.
+--- Finds a step that satisfies the conditions, or the best one found.
 -- @tparam function look t -> {t =, value =, slope =, ...} along the direction
 -- @tparam table origin the same at t = 0, with a negative slope
 -- @tparam number t first step to try
 -- @tparam table o tolerance and length (the direction's largest component): a bracket
--- is not made smaller than tolerance / length; limit of how often to look
--- @treturn table what look returned for the step
+-- does not shrink below tolerance / length; limit, the maximum number of evaluations
+-- @treturn table the result of look for that step
 function M.strong_wolfe(look, origin, t, o)
   local found, looks = bracket(look, origin, look(t), o.limit)
   if #found == 1 then return found[1] end

@@ -1,8 +1,8 @@
---- What optimisers share that update each parameter by itself.
+--- The base of optimisers that update each parameter independently.
 --
 -- A class has a function update(self, i, p, g, count): parameter number i, a leaf, its
--- gradient, and how many gradients it has had with this one. Its instances name their
--- slots, the tensors that they keep for every parameter.
+-- gradient, and the number of gradients it has had, including this one. Its instances name
+-- their slots, the tensors that they keep for every parameter.
 -- @module torus.optim.optimiser
 local engine = require "torus.engine"
 local options = require "torus.options"
@@ -16,7 +16,7 @@ Optimiser.__index = Optimiser
 
 local M = {}
 
---- A new class.
+--- Makes a class.
 -- @tparam string name that messages show
 -- @tparam function update see the head of this file
 -- @treturn table
@@ -28,11 +28,11 @@ function M.class(name, update)
   return class
 end
 
---- A new instance of a class.
+--- Makes an instance of a class.
 -- @tparam table class
 -- @tparam {tensor,...} params
 -- @tparam table fields the options; becomes the instance
--- @tparam {string,...} slots names of what it keeps for every parameter
+-- @tparam {string,...} slots names of the tensors it keeps for every parameter
 -- @treturn Optimiser
 function M.instance(class, params, fields, slots)
   parameters.check(class.name, params)
@@ -46,9 +46,9 @@ function M.instance(class, params, fields, slots)
   return self
 end
 
---- One update. Parameters without a gradient stay as they are.
--- @tparam[opt] {tensor,...} grads in the order of the parameters, each of its
--- parameter's shape; every parameter's own .grad by default
+--- Updates the parameters once. Parameters without a gradient remain unchanged.
+-- @tparam[opt] {tensor,...} grads in the order of the parameters, each with the shape of
+-- its parameter; by default each parameter's .grad
 -- @raise for a gradient of another shape
 -- @usage
 -- w = torus.full({ 1 }, 3, { requires_grad = true })
@@ -85,10 +85,10 @@ function Optimiser:zero_grad()
   for _, p in ipairs(self.params) do p.grad = nil end
 end
 
---- What to save to continue from here.
--- @treturn table steps, an integer; counts, a list: how many of them each parameter
--- had a gradient in; and a list of tensors, one for each parameter, under the name of
--- everything that the optimiser keeps: the tensors themselves, not copies
+--- Returns the state, to be saved for resuming.
+-- @treturn table steps, an integer; counts, a list: in how many of them each parameter
+-- had a gradient; and for each slot of the optimiser, under its name, a list of tensors,
+-- one for each parameter: the tensors themselves, not copies
 -- @usage
 -- w = torus.full({ 1 }, 3, { requires_grad = true })
 -- state = torus.optim.sgd({ w }, { momentum = 0.9 }):state()
@@ -102,10 +102,10 @@ function Optimiser:state()
   return state
 end
 
---- Continues from a state, whose tensors are copied. All are checked before the
+--- Restores a state, copying its tensors. All are checked before the
 -- first is written.
--- @tparam table state what state() returned, or tensors of the same shapes
--- @raise for tensors of another number or shape
+-- @tparam table state as returned by state(), or tensors of the same shapes
+-- @raise if the tensors differ from the parameters in number or shape
 -- @usage
 -- w = torus.full({ 1 }, 3, { requires_grad = true })
 -- first = torus.optim.sgd({ w }, { momentum = 0.9 })

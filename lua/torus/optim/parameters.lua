@@ -1,4 +1,4 @@
---- What every optimiser checks about its parameters and gradients.
+--- Checks of parameters and gradients, shared by all optimisers.
 -- @module torus.optim.parameters
 local engine = require "torus.engine"
 local options = require "torus.options"
@@ -7,7 +7,7 @@ local M = {}
 
 --- Raises unless each tensor of a list has its parameter's shape; nil passes.
 -- @tparam string where name of the optimiser, for messages
--- @tparam string name what the tensors are to it
+-- @tparam string name what the tensors are, for messages
 -- @tparam table list
 -- @tparam {tensor,...} params
 function M.check_tensors(where, name, list, params)
@@ -19,7 +19,7 @@ function M.check_tensors(where, name, list, params)
   end
 end
 
---- Raises unless params is a list of at least one tensor, each there once.
+--- Raises unless params is a list of at least one tensor, each only once.
 -- @tparam string where name of the optimiser, for messages
 -- @param params
 function M.check(where, params)
@@ -31,7 +31,8 @@ function M.check(where, params)
   local seen = {}
   for i, p in ipairs(params) do
     if seen[p] then
-      options.raise("%s: parameter %d is parameter %d once more", where, i, seen[p])
+      options.raise("%s: params: parameter %d is the same tensor as parameter %d", where, i,
+        seen[p])
     end
     seen[p] = i
   end

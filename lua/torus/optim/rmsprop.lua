@@ -33,8 +33,8 @@ local RULES = {
   centered = { default = false, type = "boolean" },
 }
 
---- RMSprop (Tieleman & Hinton 2012): a gradient is divided by the root of the moving
--- average of its square; centered (Graves 2013), of its variance.
+--- RMSprop (Tieleman & Hinton 2012): divides the gradient by the square root of the moving
+-- average of its square or, if centered (Graves 2013), of its variance.
 -- @function torus.optim.rmsprop
 -- @tparam {tensor,...} params leaves, which the steps update in place
 -- @tparam[opt] table opts
@@ -42,12 +42,12 @@ local RULES = {
 -- steps
 -- @tparam[opt=0.99] number opts.alpha decay of the moving averages
 -- @tparam[opt=1e-8] number opts.eps added to the root
--- @tparam[opt=0] number opts.weight_decay times the parameter is added to its
+-- @tparam[opt=0] number opts.weight_decay multiple of a parameter added to its
 -- gradient
--- @tparam[opt=0] number opts.momentum of the divided gradients
+-- @tparam[opt=0] number opts.momentum applied to the scaled gradients
 -- @tparam[opt=false] boolean opts.centered
 -- @treturn Optimiser
--- @raise unless params is a list of at least one tensor, each there once
+-- @raise unless params is a list of at least one tensor, each only once
 -- @usage
 -- w = torus.full({ 1 }, 3, { requires_grad = true })
 -- optimiser = torus.optim.rmsprop({ w }, { lr = 0.1 })

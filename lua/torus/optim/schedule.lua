@@ -1,9 +1,9 @@
 --- Schedules of learning rates.
 --
--- A schedule writes the field `lr` of an optimiser: its first value at once, the next
--- one with every call of step. That rate depends on the rate that the optimiser had and
--- on the number of calls alone. All schedules but plateau can begin with a linear
--- warm-up, after which they count from 0:
+-- A schedule sets the field `lr` of an optimiser: to its first value immediately, to the
+-- next one with every call of step. The rate depends only on the optimiser's initial rate
+-- and the number of calls. All schedules except plateau can begin with a linear warm-up,
+-- after which they count from 0:
 --
 --     net = torus.nn.Linear(2, 1)
 --     optimiser = torus.optim.adamw(net:parameters(), { lr = 1e-3 })
@@ -30,7 +30,7 @@ local COMMON = {
   warmup_start = { default = 0.01, type = "number", min = 0 },
 }
 
--- factor(n): times the first rate, after n calls of step beyond the warm-up.
+-- factor(n) multiplies the initial rate after n calls of step following the warm-up.
 local function make(name, optimiser, o, factor)
   if type(optimiser) ~= "table" or type(optimiser.lr) ~= "number" then
     options.raise("schedule.%s: expected an optimiser with a learning rate, got %s", name,
@@ -46,8 +46,8 @@ local function resolve(name, opts, rules)
   return options.resolve("schedule." .. name, opts, options.joined(COMMON, rules))
 end
 
---- The rate after a number of calls of step.
--- @tparam[opt] integer steps how many; those there were, by default
+--- Returns the rate after a number of calls of step.
+-- @tparam[opt] integer steps number of calls; by default those made so far
 -- @treturn number
 -- @usage
 -- optimiser = torus.optim.sgd({ torus.ones(1, { requires_grad = true }) }, { lr = 1 })
@@ -62,7 +62,7 @@ function Schedule:rate(steps)
   return self.first * self.factor(steps - self.warmup)
 end
 
---- Writes the next rate.
+--- Sets the next rate.
 -- @treturn number the rate
 -- @usage
 -- optimiser = torus.optim.sgd({ torus.ones(1, { requires_grad = true }) }, { lr = 1 })
@@ -74,15 +74,15 @@ function Schedule:step()
   return self.optimiser.lr
 end
 
---- What to save to continue from here.
--- @treturn table steps, an integer, and first, the rate that all is relative to
+--- Returns the state, to be saved for resuming.
+-- @treturn table steps, an integer, and first, the initial rate
 -- @usage
 -- optimiser = torus.optim.sgd({ torus.ones(1, { requires_grad = true }) }, { lr = 1 })
 -- print(torus.optim.schedule.constant(optimiser):state().first)   -- 1
 function Schedule:state() return { steps = self.steps, first = self.first } end
 
---- Continues from a state, and writes its rate.
--- @tparam table state what state() returned
+--- Restores a state and sets its learning rate.
+-- @tparam table state as returned by state()
 -- @usage
 -- optimiser = torus.optim.sgd({ torus.ones(1, { requires_grad = true }) }, { lr = 1 })
 -- schedule = torus.optim.schedule.linear_decay(optimiser, { steps = 4 })
@@ -102,12 +102,12 @@ function Schedule:__tostring()
     self.steps)
 end
 
---- The same rate, after a warm-up where one is given.
+--- A constant rate, optionally after a warm-up.
 -- @function torus.optim.schedule.constant
 -- @tparam Optimiser optimiser
 -- @tparam[opt] table opts
--- @tparam[opt=0] integer opts.warmup steps in which the rate rises linearly
--- @tparam[opt=0.01] number opts.warmup_start share of the rate that it begins with
+-- @tparam[opt=0] integer opts.warmup number of steps over which the rate rises linearly
+-- @tparam[opt=0.01] number opts.warmup_start initial fraction of the rate
 -- @treturn Schedule
 -- @usage
 -- optimiser = torus.optim.sgd({ torus.ones(1, { requires_grad = true }) }, { lr = 1 })
@@ -117,15 +117,15 @@ function M.constant(optimiser, opts)
   return make("constant", optimiser, resolve("constant", opts, {}), function() return 1 end)
 end
 
---- The rate times a factor after every so many steps, or at given ones.
+--- Multiplies the rate by a factor every so many steps, or at given steps.
 -- @function torus.optim.schedule.step
 -- @tparam Optimiser optimiser
 -- @tparam table opts
 -- @tparam[opt] integer opts.every steps; or
 -- @tparam[opt] {integer,...} opts.at the steps at which the rate falls
 -- @tparam[opt=0.1] number opts.factor
--- @tparam[opt=0] integer opts.warmup steps in which the rate rises linearly
--- @tparam[opt=0.01] number opts.warmup_start share of the rate that it begins with
+-- @tparam[opt=0] integer opts.warmup number of steps over which the rate rises linearly
+-- @tparam[opt=0.01] number opts.warmup_start initial fraction of the rate
 -- @treturn Schedule
 -- @raise unless one of every and at is given
 -- @usage
@@ -151,13 +151,13 @@ function M.step(optimiser, opts)
   end)
 end
 
---- The rate times a factor with every step.
+--- Multiplies the rate by a factor at every step.
 -- @function torus.optim.schedule.exponential
 -- @tparam Optimiser optimiser
 -- @tparam table opts
 -- @tparam number opts.factor
--- @tparam[opt=0] integer opts.warmup steps in which the rate rises linearly
--- @tparam[opt=0.01] number opts.warmup_start share of the rate that it begins with
+-- @tparam[opt=0] integer opts.warmup number of steps over which the rate rises linearly
+-- @tparam[opt=0.01] number opts.warmup_start initial fraction of the rate
 -- @treturn Schedule
 -- @usage
 -- optimiser = torus.optim.sgd({ torus.ones(1, { requires_grad = true }) }, { lr = 1 })
@@ -168,7 +168,7 @@ function M.exponential(optimiser, opts)
   return make("exponential", optimiser, o, function(n) return o.factor ^ n end)
 end
 
--- From 1 to a last share over so many steps, by a shape that goes from 1 to 0.
+-- Falls from 1 to a last fraction over a number of steps; shape falls from 1 to 0.
 local function falling(name, optimiser, opts, shape)
   local o = resolve(name, opts, { steps = { required = true, type = "integer", min = 1 },
     last = { default = 0, type = "number", min = 0 } })
@@ -177,15 +177,14 @@ local function falling(name, optimiser, opts, shape)
   end)
 end
 
---- The rate falls along half a cosine (Loshchilov & Hutter 2017), and stays where it
--- ends.
+--- Lowers the rate along half a cosine (Loshchilov & Hutter 2017), then keeps it constant.
 -- @function torus.optim.schedule.cosine
 -- @tparam Optimiser optimiser
 -- @tparam table opts
--- @tparam integer opts.steps without those of the warm-up
--- @tparam[opt=0] number opts.last share of the rate that it ends with
--- @tparam[opt=0] integer opts.warmup steps in which the rate rises linearly
--- @tparam[opt=0.01] number opts.warmup_start share of the rate that it begins with
+-- @tparam integer opts.steps number of steps after the warm-up
+-- @tparam[opt=0] number opts.last final fraction of the rate
+-- @tparam[opt=0] integer opts.warmup number of steps over which the rate rises linearly
+-- @tparam[opt=0.01] number opts.warmup_start initial fraction of the rate
 -- @treturn Schedule
 -- @usage
 -- optimiser = torus.optim.sgd({ torus.ones(1, { requires_grad = true }) }, { lr = 1 })
@@ -196,14 +195,14 @@ function M.cosine(optimiser, opts)
   end)
 end
 
---- The rate falls linearly, and stays where it ends.
+--- Lowers the rate linearly, then keeps it constant.
 -- @function torus.optim.schedule.linear_decay
 -- @tparam Optimiser optimiser
 -- @tparam table opts
--- @tparam integer opts.steps without those of the warm-up
--- @tparam[opt=0] number opts.last share of the rate that it ends with
--- @tparam[opt=0] integer opts.warmup steps in which the rate rises linearly
--- @tparam[opt=0.01] number opts.warmup_start share of the rate that it begins with
+-- @tparam integer opts.steps number of steps after the warm-up
+-- @tparam[opt=0] number opts.last final fraction of the rate
+-- @tparam[opt=0] integer opts.warmup number of steps over which the rate rises linearly
+-- @tparam[opt=0.01] number opts.warmup_start initial fraction of the rate
 -- @treturn Schedule
 -- @usage
 -- optimiser = torus.optim.sgd({ torus.ones(1, { requires_grad = true }) }, { lr = 1 })
@@ -213,13 +212,13 @@ function M.linear_decay(optimiser, opts)
   return falling("linear_decay", optimiser, opts, function(t) return 1 - t end)
 end
 
---- The rate times a function of the number of steps.
+--- Multiplies the initial rate by a function of the number of steps.
 -- @function torus.optim.schedule.lambda
 -- @tparam Optimiser optimiser
 -- @tparam function factor integer, from 0 -> number
 -- @tparam[opt] table opts
--- @tparam[opt=0] integer opts.warmup steps in which the rate rises linearly
--- @tparam[opt=0.01] number opts.warmup_start share of the rate that it begins with
+-- @tparam[opt=0] integer opts.warmup number of steps over which the rate rises linearly
+-- @tparam[opt=0.01] number opts.warmup_start initial fraction of the rate
 -- @treturn Schedule
 -- @usage
 -- optimiser = torus.optim.sgd({ torus.ones(1, { requires_grad = true }) }, { lr = 1 })
@@ -248,15 +247,15 @@ local PLATEAU = {
   min = { default = 0, type = "number", min = 0 },
 }
 
---- The rate times a factor whenever a loss has not fallen for a while.
+--- Multiplies the rate by a factor whenever a loss has stopped falling.
 -- @function torus.optim.schedule.plateau
 -- @tparam Optimiser optimiser
 -- @tparam[opt] table opts
 -- @tparam[opt=0.1] number opts.factor
--- @tparam[opt=10] integer opts.patience losses in a row that may be no better than the
--- best one
--- @tparam[opt=1e-4] number opts.threshold share by which a better one is below it
--- @tparam[opt=0] number opts.min rate
+-- @tparam[opt=10] integer opts.patience number of consecutive losses without improvement
+-- that are tolerated
+-- @tparam[opt=1e-4] number opts.threshold relative improvement on the best loss that counts
+-- @tparam[opt=0] number opts.min minimum rate
 -- @treturn Plateau
 -- @usage
 -- optimiser = torus.optim.sgd({ torus.ones(1, { requires_grad = true }) }, { lr = 1 })
@@ -270,7 +269,7 @@ function M.plateau(optimiser, opts)
   return setmetatable(o, Plateau)
 end
 
---- Reports a loss.
+--- Updates the rate from a loss.
 -- @tparam number loss
 -- @treturn number the rate
 -- @usage
@@ -290,8 +289,8 @@ function Plateau:step(loss)
   return self.optimiser.lr
 end
 
---- What to save to continue from here.
--- @treturn table numbers: the best loss, bad, how many were no better, and lr
+--- Returns the state, to be saved for resuming.
+-- @treturn table numbers: best, the best loss, bad, the number without improvement, and lr
 -- @usage
 -- optimiser = torus.optim.sgd({ torus.ones(1, { requires_grad = true }) }, { lr = 1 })
 -- print(torus.optim.schedule.plateau(optimiser):state().bad)   -- 0
@@ -299,8 +298,8 @@ function Plateau:state()
   return { best = self.best, bad = self.bad, lr = self.optimiser.lr }
 end
 
---- Continues from a state, and writes its rate.
--- @tparam table state what state() returned
+--- Restores a state and sets its learning rate.
+-- @tparam table state as returned by state()
 -- @usage
 -- optimiser = torus.optim.sgd({ torus.ones(1, { requires_grad = true }) }, { lr = 1 })
 -- torus.optim.schedule.plateau(optimiser):load_state { best = 2, bad = 0, lr = 0.1 }

@@ -26,7 +26,7 @@ local RULES = {
 }
 
 --- Stochastic gradient descent. With a momentum m the step follows
--- b <- m b + (1 - dampening) g, which begins as the first gradient; with Nesterov's
+-- b <- m b + (1 - dampening) g, with the first gradient as the initial b; in Nesterov's
 -- form (Sutskever et al. 2013) it follows g + m b.
 -- @function torus.optim.sgd
 -- @tparam {tensor,...} params leaves, which the steps update in place
@@ -35,11 +35,11 @@ local RULES = {
 -- between steps
 -- @tparam[opt=0] number opts.momentum
 -- @tparam[opt=0] number opts.dampening
--- @tparam[opt=0] number opts.weight_decay times the parameter is added to its
+-- @tparam[opt=0] number opts.weight_decay multiple of a parameter added to its
 -- gradient
--- @tparam[opt=false] boolean opts.nesterov with a momentum and without dampening
+-- @tparam[opt=false] boolean opts.nesterov needs a momentum and no dampening
 -- @treturn Optimiser
--- @raise unless params is a list of at least one tensor, each there once
+-- @raise unless params is a list of at least one tensor, each only once
 -- @usage
 -- net = torus.nn.Linear(2, 1)
 -- optimiser = torus.optim.sgd(net:parameters(), { lr = 0.1, momentum = 0.9 })

@@ -1,9 +1,9 @@
 --- A charged particle in a plane, across a magnetic field b and along an electric
 -- field e: H = |p - A|^2/(2 m) - e x with A = b/2 (-y, x), for a charge of 1. It is
--- not separable. The particle turns at the frequency b/m around a centre that drifts
--- by -e/b along y; m v_y + b x and m v_x - b y - e t are conserved. It starts at a
--- distance r ~ U(0, r_max) from 0, at a speed ~ U(low, high), each in a random
--- direction.
+-- not separable. The particle gyrates with the frequency b/m around a centre that drifts
+-- along y with the velocity -e/b; m v_y + b x and m v_x - b y - e t are conserved. It
+-- starts at a distance r ~ U(0, r_max) from 0 with a speed ~ U(low, high), each in a
+-- random direction.
 -- @module torus.systems.charged_particle
 local engine = require "torus.engine"
 local samplers = require "torus.systems.parts.samplers"

@@ -1,6 +1,6 @@
---- A double pendulum, each trajectory with its own masses, lengths, gravity and
--- colours, otherwise torus.systems.double_pendulum. Unlike that, it starts in
--- motion: (q1, p1) and (q2, p2) each lie on a circle of radius
+--- A double pendulum whose masses, lengths, gravity and colours vary between
+-- trajectories, otherwise torus.systems.double_pendulum. Unlike that system, it starts
+-- in motion: (q1, p1) and (q2, p2) each lie on a circle of radius
 -- r ~ U(r_min, r_max).
 -- @module torus.systems.double_pendulum_colours
 local double_pendulum = require "torus.systems.double_pendulum"

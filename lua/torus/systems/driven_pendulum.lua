@@ -1,6 +1,6 @@
---- A pendulum with friction that a periodic torque drives:
+--- A pendulum with friction, driven by a periodic torque:
 -- H = m g l (1 - cos q) + p^2/(2 m l^2), and dp/dt = -dH/dq - friction dH/dp
--- + drive cos(frequency t). With these constants it is chaotic. It starts within a
+-- + drive cos(frequency t). With these constants it is chaotic. It starts on a
 -- circle of radius r ~ U(r_min, r_max) at t = 0.
 -- @module torus.systems.driven_pendulum
 local engine = require "torus.engine"

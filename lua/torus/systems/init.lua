@@ -1,5 +1,5 @@
---- Physical systems: those of the paper (section 4), others, and the user's
--- own.
+--- Physical systems: those of the paper (section 4), further ones, and
+-- user-defined ones.
 --
 --     local pendulum = torus.systems.pendulum
 --     local q, p = pendulum:sample{ count = 100, seed = 1 }
@@ -25,19 +25,20 @@ local M = {}
 
 local PARENT = "torus.systems"
 
-local known = {} -- by name, made when first asked for
-local named = {} -- for completion at the prompt: every name
-local read = {} -- by the path of the file, so that a run reads it once
+local known = {} -- by name, created on first use
+local named = {} -- every name, for completion at the prompt
+local read = {} -- by path, so that each file is read only once
 
 for _, name in ipairs(modules.names(PARENT)) do
   named[name] = PARENT .. "." .. name
 end
 
--- A built-in system is a file of this folder that returns its definition; what
--- several share is in torus.systems.parts.
+-- A built-in system is a file in this folder that returns its definition; shared
+-- code is in torus.systems.parts.
 local function is_built_in(name) return modules.exists(PARENT, name) end
 
---- The names of all systems: the built-in ones, then the user's, sorted each.
+--- Returns the names of all systems: first the built-in, then the user-defined ones,
+-- each sorted.
 -- @treturn {string,...}
 -- @usage
 -- print(table.concat(torus.systems.names(), ", "))
@@ -54,7 +55,7 @@ local function is_file(name)
   return type(name) == "string" and name:match("%.lua$") ~= nil
 end
 
--- A system that was loaded from a file of the same name, wherever it was.
+-- A system that was loaded from a file of the same name in any folder.
 local function loaded_from(path)
   if read[path] then return read[path] end
   local file = path:match("[^/]+$")
@@ -63,9 +64,9 @@ local function loaded_from(path)
   end
 end
 
---- A system by its name: a built-in one, or one that this program has defined or
+--- Finds a system by name: a built-in one, or one that this program has defined or
 -- loaded. No file is read: the name may come from data or a run, and a system's
--- file is code. The path of a file that the program has loaded counts as a name.
+-- file is code. The path of a file that the program has already loaded counts as a name.
 -- @tparam string name
 -- @treturn ?System
 -- @treturn ?string message
@@ -77,21 +78,21 @@ function M.find(name)
     local system = loaded_from(name)
     if system then return system end
     return nil, string.format("the system of %s has not been loaded: the file is "
-      .. "code, which only runs when it is given explicitly (--system FILE, or "
+      .. "code, which only runs if it is named explicitly (--system FILE, or "
       .. "torus.systems.load)", name)
   end
   if not known[name] and is_built_in(name) then
     known[name] = System.new(require(PARENT .. "." .. name))
   end
   if known[name] then return known[name] end
-  return nil, string.format("no system is named %s%s (known: %s; your own is "
-    .. "given by its Lua file: --system FILE, or torus.systems.load)", options.show(name),
+  return nil, string.format("no system is named %s%s (known: %s; to use your own, "
+    .. "name its Lua file: --system FILE, or torus.systems.load)", options.show(name),
     options.did_you_mean(name, M.names()), table.concat(M.names(), ", "))
 end
 
---- A system that the caller gives: by its name, or by the path of a Lua file,
--- ending in `.lua`, which is run once. Never for a name out of a file of data or
--- a run: find is for those.
+--- Finds a system that the user names: by its name, or by the path of a Lua file ending in
+-- `.lua`, which is run once. Don't call it with names from data files or runs; use `find`
+-- for those.
 -- @tparam string name or path
 -- @treturn ?System
 -- @treturn ?string message
@@ -106,10 +107,10 @@ function M.given(name)
   return M.find(name)
 end
 
---- A system as `given` has it; an unknown one is an error.
+--- Finds a system like `given`, but raises if it is unknown.
 -- @tparam string name or path
 -- @treturn System
--- @raise for an unknown name, and for a file that defines no system
+-- @raise for an unknown name, and for a file that does not define a system
 -- @usage
 -- print(torus.systems.get("two_body").dimension)   -- 4
 function M.get(name)
@@ -122,58 +123,57 @@ function M.get(name)
   return system
 end
 
---- Defines a system and makes it torus.systems.<name>. Each function is
--- called once with three initial states, so that a mistake shows here.
+--- Defines a system and makes it available as torus.systems.<name>. Each function is
+-- called once with three initial states, so that mistakes are found here.
 --
--- `c` is the table of constants everywhere. masses, radii, extent and
--- half_width may each be a function of it.
+-- `c` is always the table of constants. masses, radii, extent and half_width may each
+-- be a function of c.
 -- @tparam table definition
 -- @tparam string definition.name
--- @tparam integer definition.dimension of q, and of p
--- @tparam[opt] {[string]=number} definition.constants; one named friction, above
--- 0, adds -friction dH/dp to dp/dt, so that the energy falls
--- @tparam[opt] {[string]={number,number}} definition.varying the constants of
--- which each trajectory has its own, with the lowest and the highest value; c then
--- has them as columns (rows, 1), and their values in `constants` are those of
--- states without a trajectory
+-- @tparam integer definition.dimension number of coordinates of q, and of p
+-- @tparam[opt] {[string]=number} definition.constants a positive one named friction adds
+-- -friction dH/dp to dp/dt, so that the energy falls
+-- @tparam[opt] {[string]={number,number}} definition.varying the constants that differ
+-- between trajectories, with their minimum and maximum; c then has them as columns
+-- (rows, 1), and their values in `constants` apply to states without a trajectory
 -- @tparam[opt] function definition.kinetic (p, c) -> (batch), p (batch,
 -- dimension); together with
 -- @tparam[opt] function definition.potential (q, c) -> (batch)
--- @tparam[opt] function definition.energy (q, p, c) -> (batch), instead of the
--- two, where the Hamiltonian is not separable
--- @tparam[opt] function definition.force (q, t, c) -> what dp/dt has besides -dH/dq,
+-- @tparam[opt] function definition.energy (q, p, c) -> (batch), instead of those two, if
+-- the Hamiltonian is not separable
+-- @tparam[opt] function definition.force (q, t, c) -> the force added to -dH/dq in dp/dt,
 -- (batch, dimension) or a tensor that broadcasts against it; t broadcasts against q
 -- @tparam function definition.sample (u, z, c) -> q, p: initial states (rows,
 -- dimension) from u (rows, uniforms), uniform in [0, 1), and z (rows, normals),
 -- normal, both float64
 -- @tparam[opt=0] integer definition.uniforms columns of u
 -- @tparam[opt=0] integer definition.normals columns of z
--- @tparam[opt] function definition.positions (q, c) -> (batch, bodies, 2), x
--- and y (upwards) of what is drawn, from -half_width to half_width
--- @tparam[opt] {number,...} definition.masses one for each body, of which
--- radii follow as sqrt(m / pi)
+-- @tparam[opt] function definition.positions (q, c) -> (batch, bodies, 2), x and y
+-- (upwards) of the bodies to draw, from -half_width to half_width
+-- @tparam[opt] {number,...} definition.masses one for each body, with radii
+-- sqrt(m / pi)
 -- @tparam[opt] {number,...} definition.radii one for each body
--- @tparam[opt] number definition.extent largest distance from the centre, to
--- which the largest radius is added for half_width
+-- @tparam[opt] number definition.extent largest distance from the centre; half_width is
+-- this plus the largest radius
 -- @tparam[opt] number definition.half_width of the canvas, in the system's units
 -- @tparam[opt] {{r,g,b},...} definition.colours in [0, 1], one for each body;
 -- evenly spaced hues by default
 -- @tparam[opt] function definition.hues (c) -> a list with the hue of each body,
 -- in turns of the colour circle, a number or (rows, 1), instead of colours
--- @tparam[opt=0] number definition.noise standard deviation on every coordinate
--- of observed states
+-- @tparam[opt=0] number definition.noise standard deviation of the noise added to every
+-- coordinate of observed states
 -- @tparam[opt=0.125] number definition.dt time between frames
--- @tparam[opt=30] integer definition.steps frames after the first
--- @tparam[opt] function definition.field (c) -> name of a kernel of the engine
--- for the vector field, and the list of its constants
--- @tparam[opt] table definition.recipe what an HNN's data and training change:
+-- @tparam[opt=30] integer definition.steps number of frames after the first
+-- @tparam[opt] function definition.field (c) -> the name of an engine kernel for the
+-- vector field, and the list of its constants
+-- @tparam[opt] table definition.recipe defaults for an HNN's data and training, see
 -- torus.data.hnn_data.recipe
 -- @tparam[opt] table definition.starts other samplers by name, for
 -- torus.data.hnn_data.make: {uniforms =, normals =, sample =} each
 -- @tparam[opt] function definition.relative (q, p, c) -> q, p: canonical
--- coordinates without the motion of the centre of mass, where that is at rest
+-- coordinates without the centre of mass, if that is at rest
 -- @treturn System
--- @raise for what is missing or does not fit, and for a built-in system's name
+-- @raise for missing or inconsistent entries, and for the name of a built-in system
 -- @usage
 -- spring = torus.systems.define {
 --   name = "stiff_spring", dimension = 1, constants = { k = 9 },
@@ -193,15 +193,15 @@ function M.define(definition)
       .. "name", system.name)
   end
   if not system.name:match("^[%a_][%w_]*$") or rawget(M, system.name) then
-    options.raise("systems.define: name: expected letters, digits and _, other "
-      .. "than a function of torus.systems, got %q", system.name)
+    options.raise("systems.define: name: expected letters, digits and _, and not "
+      .. "a function of torus.systems, got %q", system.name)
   end
   known[system.name], named[system.name] = system, true
   return system
 end
 
---- Runs a Lua file that returns the definition of a system, or a System; source
--- text only. From then on its name is known.
+--- Loads a system: runs a Lua file (source code, not bytecode) that returns the
+-- definition of a system or a System. From then on its name is known.
 -- @tparam string path
 -- @treturn ?System
 -- @treturn ?string message
@@ -213,8 +213,8 @@ function M.load(path)
   local ok, found = pcall(chunk)
   if not ok then return nil, tostring(found) end
   if type(found) ~= "table" then
-    return nil, string.format("%s: expected it to return the table of a "
-      .. "system's definition, got %s", path, tostring(found))
+    return nil, string.format("%s: expected the file to return the definition of a "
+      .. "system, a table, got %s", path, tostring(found))
   end
   if getmetatable(found) ~= System then
     found, message = options.attempt(M.define, found)
@@ -224,21 +224,21 @@ function M.load(path)
   return found
 end
 
---- Whether a name is that of a built-in system.
+--- Returns true if a name is that of a built-in system.
 -- @tparam string name
 -- @treturn boolean
 -- @usage
 -- print(torus.systems.is_built_in("pendulum"))   -- true
 M.is_built_in = is_built_in
 
---- Whether a value is a system.
+--- Returns true if a value is a system.
 -- @param value anything
 -- @treturn boolean
 -- @usage
 -- print(torus.systems.is_system(torus.systems.pendulum))   -- true
 function M.is_system(value) return getmetatable(value) == System end
 
---- The system that an argument means.
+--- Returns the system that an argument refers to.
 -- @tparam string where name of the operation, for the message
 -- @tparam string|System value a system, its name or the path of its Lua file
 -- @treturn System

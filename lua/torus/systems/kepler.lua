@@ -1,8 +1,8 @@
---- A planet around a star that stays at 0: H = |p|^2/(2 m) - g m / |q|. It starts
+--- A planet around a star fixed at 0: H = |p|^2/(2 m) - g m / |q|. It starts
 -- at its perihelion, in a random direction, on an ellipse of semi-major axis
 -- a ~ U(a_min, a_max) and eccentricity e ~ U(0, e_max). Its period is
 -- 2 pi sqrt(a^3 / g); energy, angular momentum and the direction of the
--- perihelion (Laplace, Runge and Lenz's vector) are conserved.
+-- perihelion (the Laplace-Runge-Lenz vector) are conserved.
 -- @module torus.systems.kepler
 local engine = require "torus.engine"
 local samplers = require "torus.systems.parts.samplers"

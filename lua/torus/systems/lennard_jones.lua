@@ -1,7 +1,7 @@
---- A gas of five particles in a plane that repel each other closely and attract
--- each other farther out, 4 epsilon [(sigma/r)^12 - (sigma/r)^6], in a round vessel
--- with a soft wall, wall/4 (|q| - radius)^4 beyond `radius`. They start on a ring
--- with normal momenta of variance m temperature.
+--- A gas of five particles in a plane with the Lennard-Jones potential
+-- 4 epsilon [(sigma/r)^12 - (sigma/r)^6], in a round vessel with a soft wall,
+-- wall/4 (|q| - radius)^4 beyond `radius`. They start on a ring with normal momenta of
+-- variance m temperature.
 -- @module torus.systems.lennard_jones
 local engine = require "torus.engine"
 local gravity = require "torus.systems.parts.gravity"

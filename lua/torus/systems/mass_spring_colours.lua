@@ -1,4 +1,4 @@
---- A mass on a spring, each trajectory with its own mass and colour, otherwise
+--- A mass on a spring whose mass and colour vary between trajectories, otherwise
 -- torus.systems.mass_spring.
 -- @module torus.systems.mass_spring_colours
 local mass_spring = require "torus.systems.mass_spring"

@@ -1,5 +1,5 @@
---- An ideal pendulum: H = 2 m g l (1 - cos q) + p^2/(2 m l^2), as the paper
--- has it. Its bob is drawn at (l sin q, -l cos q); the rod is invisible.
+--- An ideal pendulum: H = 2 m g l (1 - cos q) + p^2/(2 m l^2), as in the paper.
+-- Its bob is drawn at (l sin q, -l cos q); the rod is invisible.
 -- @module torus.systems.pendulum
 local engine = require "torus.engine"
 local samplers = require "torus.systems.parts.samplers"

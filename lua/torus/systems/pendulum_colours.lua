@@ -1,6 +1,6 @@
---- A pendulum, each trajectory with its own mass, length, gravity and colour,
--- otherwise torus.systems.pendulum. With 2 m g l as the factor of its potential,
--- where the suite has m g l, g is half of the suite's.
+--- A pendulum whose mass, length, gravity and colour vary between trajectories, otherwise
+-- torus.systems.pendulum. Its potential has the factor 2 m g l where the suite has
+-- m g l, so g is half of the suite's.
 -- @module torus.systems.pendulum_colours
 local pendulum = require "torus.systems.pendulum"
 local variant = require "torus.systems.parts.variant"

@@ -1,7 +1,7 @@
 --- The pendulum of the original PixelHNN experiment (Greydanus et al. 2019;
 -- appendix A.3 of the paper): amplitudes of at most 30 degrees, 103 frames
--- 0.05 apart, no noise. All else is torus.systems.pendulum's; the range of
--- amplitudes, in radians, are constants.
+-- 0.05 apart, no noise. Otherwise it is torus.systems.pendulum; the limits of the
+-- amplitude, in radians, are constants.
 -- @module torus.systems.restricted_pendulum
 local pendulum = require "torus.systems.pendulum"
 local samplers = require "torus.systems.parts.samplers"

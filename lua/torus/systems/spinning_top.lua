@@ -1,5 +1,5 @@
---- A heavy symmetric top on its tip, in Euler's angles q = (theta, phi, psi): the tilt
--- of its axis, how far that has turned around the vertical, and the spin around it.
+--- A heavy symmetric top on its tip, in Euler angles q = (theta, phi, psi): the tilt of its
+-- axis, the rotation of the axis around the vertical, and the spin around the axis.
 --
 -- H = p_theta^2/(2 i1) + (p_phi - p_psi cos theta)^2/(2 i1 sin^2 theta)
 --   + p_psi^2/(2 i3) + weight cos theta,

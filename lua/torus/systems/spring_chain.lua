@@ -1,9 +1,9 @@
---- The chain of Fermi, Pasta, Ulam and Tsingou: eight masses between two fixed ends,
--- joined by springs that are not quite linear. With the extensions
+--- The Fermi-Pasta-Ulam-Tsingou chain: eight masses between two fixed ends,
+-- joined by slightly nonlinear springs. With the extensions
 -- r_i = q_{i+1} - q_i of the nine springs,
 -- H = |p|^2/2 + sum r^2/2 + alpha r^3/3 + beta r^4/4. It starts at rest in its
--- lowest mode, of amplitude ~ U(low, high): the energy goes to a few more modes and
--- comes back.
+-- lowest mode, with amplitude ~ U(low, high): the energy flows to a few other modes and
+-- returns.
 -- @module torus.systems.spring_chain
 local engine = require "torus.engine"
 local samplers = require "torus.systems.parts.samplers"

@@ -1,6 +1,6 @@
 --- Three bodies that attract each other. They start on an equilateral
 -- triangle at a distance r ~ U(r_min, r_max) from their centre of mass with
--- the circular speed sqrt(g m / (sqrt(3) r)), each component of it changed by
+-- the circular speed sqrt(g m / (sqrt(3) r)), each velocity component perturbed by
 -- 5% (one standard deviation), the centre of mass at rest.
 -- @module torus.systems.three_body
 local gravity = require "torus.systems.parts.gravity"

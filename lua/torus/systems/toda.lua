@@ -1,8 +1,7 @@
---- Toda's lattice: six particles on a ring, each held by its neighbours through
--- springs that pull exponentially, H = |p|^2/2 + sum_i [exp(q_i - q_{i+1}) - 1]. It
--- is integrable: the eigenvalues of Flaschka's matrix are conserved. It starts with
--- normal displacements and momenta of standard deviation `spread`, the centre of mass
--- at rest at 0.
+--- The Toda lattice: six particles on a ring, coupled to their neighbours by exponential
+-- springs, H = |p|^2/2 + sum_i [exp(q_i - q_{i+1}) - 1]. It is integrable: the eigenvalues
+-- of Flaschka's matrix are conserved. It starts with normal displacements and momenta of
+-- standard deviation `spread`, with the centre of mass at rest at 0.
 -- @module torus.systems.toda
 local engine = require "torus.engine"
 
@@ -24,7 +23,7 @@ return {
     local function centred(x) return (x - x:mean(2, true)) * c.spread end
     return centred(z:narrow(2, 1, N)), centred(z:narrow(2, N + 1, N))
   end,
-  -- on a circle, a displacement of 1 being a third of the way to the next one
+  -- on a circle; a displacement of 1 is a third of the distance to the next particle
   positions = function(q)
     local places = {}
     for i = 1, N do places[i] = 2 * math.pi * i / N end

@@ -1,15 +1,15 @@
 --- Two bodies that attract each other. They start opposite at a distance
 -- r ~ U(r_min, r_max) from their centre of mass with the circular speed
--- sqrt(g m / (4 r)), each component of it changed by 5% (one standard
+-- sqrt(g m / (4 r)), each velocity component perturbed by 5% (one standard
 -- deviation), the centre of mass at rest.
 -- @module torus.systems.two_body
 local engine = require "torus.engine"
 local gravity = require "torus.systems.parts.gravity"
 local samplers = require "torus.systems.parts.samplers"
 
--- Unlike the text of Greydanus et al. (2019) their code draws x and y of the first
+-- Unlike the text of Greydanus et al. (2019), their code draws x and y of the first
 -- body uniformly from [r_min, r_max], so that all orbits start in one quadrant and
--- are wider, and one number perturbs both velocities.
+-- are wider, and perturbs both velocities by the same number.
 local function square_start(u, z, c)
   local first = samplers.between(u, c.r_min, c.r_max)
   local r = (first * first):sum(2, true):sqrt()

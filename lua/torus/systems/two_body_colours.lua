@@ -1,6 +1,6 @@
---- Two bodies, each trajectory with its own mass of both, gravity and colours,
--- otherwise torus.systems.two_body. They start as its start "square" has it, with
--- exactly the circular speed.
+--- Two bodies whose common mass, gravity and colours vary between trajectories, otherwise
+-- torus.systems.two_body. They start as in its start "square", with exactly the circular
+-- speed.
 -- @module torus.systems.two_body_colours
 local two_body = require "torus.systems.two_body"
 local variant = require "torus.systems.parts.variant"

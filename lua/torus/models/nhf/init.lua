@@ -246,7 +246,7 @@ end
 --- The evidence lower bound of eq. (6) on ln p(q), from one sample of f_psi for
 -- each row.
 -- @tparam tensor q (batch, d), data
--- @tparam[opt] table opts as of terms
+-- @tparam[opt] table opts as in terms
 -- @treturn tensor (batch), nats
 -- @usage
 -- model = torus.models.nhf{ dimension = 1, flows = 2, width = 8 }
@@ -290,7 +290,7 @@ end
 -- dimension. `elbo` is below it in the mean; `importance` too, and near it where its
 -- error is small.
 -- @tparam tensor q (batch, d)
--- @tparam[opt] table opts as of importance_bound
+-- @tparam[opt] table opts as in importance_bound
 -- @treturn {[string]=tensor} elbo, the mean bound of eq. (6), importance, the
 -- importance-weighted one, and their standard errors elbo_error and
 -- importance_error; (batch) each, nats

@@ -33,7 +33,7 @@ end
 -- stride 2, as Botev et al. (2021) have it, and a last convolution.
 -- @tparam integer inputs channels of all frames together
 -- @tparam integer outputs channels
--- @tparam table opts as of `new`, width being that of every hidden layer; slope
+-- @tparam table opts as in `new`, width being that of every hidden layer; slope
 -- of the leaky ReLUs
 -- @treturn Module as of `new`
 -- @usage

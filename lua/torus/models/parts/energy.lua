@@ -86,7 +86,7 @@ local Joint = Module.class("JointEnergy")
 
 --- A joint energy of q and p, which are concatenated along the channels.
 -- @tparam integer inputs channels of q; p has as many
--- @tparam table opts as of `new`
+-- @tparam table opts as in `new`
 -- @treturn Module (q, p), each (batch, height, width, inputs), -> (batch)
 -- @usage
 -- energy = require "torus.models.parts.energy"
@@ -153,7 +153,7 @@ local JointDense = Module.class("JointDenseEnergy")
 
 --- A joint dense energy of q and p, which are concatenated.
 -- @tparam integer inputs numbers in q; p has as many
--- @tparam table opts as of `dense`
+-- @tparam table opts as in `dense`
 -- @treturn Module (q, p), each (batch, inputs), -> (batch)
 -- @usage
 -- energy = require "torus.models.parts.energy"

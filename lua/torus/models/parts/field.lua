@@ -26,7 +26,7 @@ end
 -- @param H as of slopes
 -- @tparam tensor q (batch, d)
 -- @tparam tensor p (batch, d)
--- @tparam[opt] table opts as of slopes
+-- @tparam[opt] table opts as in slopes
 -- @treturn tensor dq/dt (batch, d)
 -- @treturn tensor dp/dt (batch, d)
 -- @usage

@@ -56,7 +56,7 @@ local Spread = Module.class("Spread")
 -- @tparam integer inputs length of the vector
 -- @tparam integer|{integer,integer} size height and width of the map
 -- @tparam {integer,...} channels of the map, then of every layer of the stack
--- @tparam table opts as of `new`
+-- @tparam table opts as in `new`
 -- @treturn Module (batch, 1, 1, inputs) -> (batch, height, width, last channels)
 -- @usage
 -- stack = require "torus.models.parts.stack"

@@ -1,5 +1,5 @@
---- How a system is drawn: radii, colours and the canvas from its definition, for
--- constants of all trajectories or of each.
+--- Drawing of systems: radii, colours and canvas from the definition, for constants that
+-- are common to all trajectories or differ between them.
 -- @module torus.systems.parts.drawing
 local engine = require "torus.engine"
 local options = require "torus.options"
@@ -7,7 +7,7 @@ local render = require "torus.systems.parts.render"
 
 local M = {}
 
---- Raises with the name of a system in front.
+--- Raises an error that begins with the name of a system.
 -- @tparam table o a definition or a system
 -- @tparam string message a format
 -- @param ... its arguments
@@ -25,7 +25,7 @@ local function evaluated(value, constants)
   return value
 end
 
---- Whether a value is a finite number above another.
+--- Returns true if a value is a finite number above a minimum.
 -- @param value anything
 -- @tparam number minimum
 -- @treturn boolean
@@ -42,7 +42,7 @@ local function list_of(o, name, constants)
   if list == nil then return nil end
   if type(list) ~= "table" or #list == 0 then
     complain(o, "%s: expected a list with a number for each body, got %s", name,
-      type(list) == "table" and "an empty one" or options.show(list))
+      type(list) == "table" and "an empty list" or options.show(list))
   end
   for i, value in ipairs(list) do
     if not M.is_above(value, 0) then
@@ -58,7 +58,7 @@ local function radii_of(o, constants)
   if radii then return radii end
   local masses = list_of(o, "masses", constants)
   if not masses then
-    complain(o, "positions: expected radii or masses too, a list with one for "
+    complain(o, "positions: expected radii or masses as well, a list with one for "
       .. "each body")
   end
   radii = {}
@@ -71,7 +71,7 @@ local function half_width_of(o, constants, radii)
   if width == nil then
     local extent = evaluated(o.extent, constants)
     if type(extent) ~= "number" then
-      complain(o, "positions: expected half_width too, or extent, the largest "
+      complain(o, "positions: expected half_width as well, or extent, the largest "
         .. "distance from the centre")
     end
     width = extent + math.max(table.unpack(radii))
@@ -83,10 +83,10 @@ local function half_width_of(o, constants, radii)
   return width
 end
 
---- Radii, colours and the half-width of the canvas, which follow from constants.
+--- Returns radii, colours and the half-width of the canvas for given constants.
 -- @tparam table o a definition
 -- @tparam {[string]=number} constants
--- @treturn ?table radii, colours, half_width; nil of a system without positions
+-- @treturn ?table radii, colours, half_width; nil for a system without positions
 -- @usage
 -- drawing = require "torus.systems.parts.drawing"
 -- pendulum = require "torus.systems.pendulum"
@@ -99,8 +99,8 @@ function M.resolve(o, constants)
     half_width = half_width_of(o, constants, radii) }
 end
 
--- Radii (rows, bodies) and colours (rows, 3 bodies) of constants that differ
--- from row to row; what the caller gave is the same of all.
+-- Radii (rows, bodies) and colours (rows, 3 bodies) for constants that differ between
+-- rows; values given by the caller apply to all rows.
 local function own_discs(self, scene, constants, rows, opts)
   local o = self.definition
   local function number(x)
@@ -148,7 +148,7 @@ end
 --- Draws the bodies at every state of q.
 -- @tparam System system
 -- @tparam tensor q (..., d)
--- @tparam[opt] table opts as of System:render
+-- @tparam[opt] table opts as in System:render
 -- @treturn tensor (states, resolution, resolution, 3) float32
 -- @treturn integer resolution
 -- @usage

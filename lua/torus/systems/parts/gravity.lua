@@ -36,7 +36,7 @@ function M.potential(q, c)
   return (total * (-c.g * c.m * c.m)):squeeze(2)
 end
 
---- The positions of the bodies.
+--- Returns the positions of the bodies.
 -- @tparam tensor q (batch, 2 n)
 -- @treturn tensor (batch, n, 2)
 -- @usage
@@ -44,7 +44,7 @@ end
 -- print(table.unpack(gravity.positions(torus.ones(5, 6)).shape))   -- 5 3 2
 function M.positions(q) return q:reshape(q:size(1), q:size(2) // 2, 2) end
 
---- The `field` of a definition, the engine's kernel n_body, for n equal bodies.
+--- Makes the `field` of a definition for n equal bodies: the engine's kernel n_body.
 -- @tparam integer n
 -- @treturn function of the constants g and m
 -- @usage
@@ -58,7 +58,7 @@ function M.field(n)
   end
 end
 
---- The `masses` of a definition for n equal bodies.
+--- Makes the `masses` of a definition for n equal bodies.
 -- @tparam integer n
 -- @treturn function of the constant m
 -- @usage
@@ -72,9 +72,9 @@ function M.masses(n)
   end
 end
 
---- Jacobi coordinates of n equal bodies: each body's distance from the centre
--- of mass of those before it, and the conjugate momenta. They are canonical,
--- and leave out the motion of the centre of mass.
+--- Makes the `relative` of a definition for n equal bodies: Jacobi coordinates, the
+-- displacement of each body from the centre of mass of those before it, and the conjugate
+-- momenta. They are canonical and omit the centre of mass.
 -- @tparam integer n
 -- @treturn function of q and p (batch, 2 n) and the constant m; returns both
 -- (batch, 2 n - 2)
@@ -84,7 +84,7 @@ function M.jacobi(n)
     local distances, momenta = {}, {}
     local sum_q, sum_p = body(q, 1), body(p, 1)
     for k = 1, n - 1 do
-      -- k bodies of mass k m, and one more of mass m
+      -- k bodies of total mass k m, and one more of mass m
       local mass = k * c.m
       distances[k] = body(q, k + 1) - sum_q / k
       momenta[k] = (body(p, k + 1) * mass - sum_p * c.m) / (mass + c.m)

@@ -1,6 +1,5 @@
---- Pictures of states: every body is a disc with a soft edge on a grey
--- background (appendix A.4 of the paper). Its constants are those of the
--- authors' later public suite.
+--- Rendering of states: every body is a disc with a soft edge on a grey background
+-- (appendix A.4 of the paper), with the constants of the authors' later public suite.
 -- @module torus.systems.parts.render
 local core = require "torus.core"
 local options = require "torus.options"
@@ -23,11 +22,11 @@ local RULES = {
 --- The options of `scene`, as torus.options reads them.
 M.rules = RULES
 
--- Vector code computes the remaining rows of an odd count differently, which
--- can change the last bit of a position. Multiples of this leave no such rows.
+-- Vectorised code computes the remaining rows of a count differently, which can
+-- change the last bit of a position. Multiples of this leave no remaining rows.
 local ROWS = 64
 
---- Fully saturated colours of evenly spaced hues: red for one body, red and
+--- Returns fully saturated colours of evenly spaced hues: red for one body, red and
 -- green for two, red, green and blue for three; n hues for more.
 -- @tparam integer n
 -- @treturn {{r,g,b},...} each in [0, 1]
@@ -47,7 +46,7 @@ function M.palette(n)
   return colours
 end
 
---- One channel of the fully saturated colour of a hue.
+--- Returns one channel of the fully saturated colour of a hue.
 -- @tparam number|tensor hue in turns of the colour circle: 0 is red, 1/3 green
 -- @tparam integer channel 1 is red, 2 green, 3 blue
 -- @treturn number|tensor in [0, 1], like hue
@@ -65,7 +64,7 @@ function M.channel(hue, channel)
   return 1 - engine.minimum(k, 4 - k):clamp { min = 0, max = 1 }
 end
 
---- The fully saturated colours of hues.
+--- Returns the fully saturated colours of hues.
 -- @tparam {number,...} hues in turns of the colour circle
 -- @treturn {{r,g,b},...}
 -- @usage
@@ -103,13 +102,13 @@ local function check_radii(radii, bodies)
   end
 end
 
---- What the renderer needs besides positions.
+--- Returns everything the renderer needs besides positions.
 -- @tparam table defaults colours, radii and half_width of a system
 -- @tparam integer bodies
--- @tparam[opt] table opts as of System:render
+-- @tparam[opt] table opts as in System:render
 -- @treturn table scene
--- @raise for lists of another length than the bodies', and for values outside
--- of their range
+-- @raise for lists whose length is not the number of bodies, and for values out of
+-- range
 -- @usage
 -- render = require "torus.systems.parts.render"
 -- scene = render.scene({ radii = { 0.2 }, half_width = 1 }, 1,
@@ -135,8 +134,8 @@ function M.scene(defaults, bodies, opts)
     half_width = o.half_width or defaults.half_width }
 end
 
---- Draws discs: a disc of radius R covers a pixel at the distance d by
--- sigmoid(sharpness (R - d)), distances in units of the canvas's side.
+--- Draws discs: a disc of radius R covers the fraction sigmoid(sharpness (R - d)) of a pixel
+-- at the distance d, in units of the canvas's side.
 -- @tparam tensor positions (images, bodies, 2) float32, x and y in the world,
 -- y up
 -- @tparam table scene what scene() returned
@@ -148,8 +147,8 @@ end
 -- -- 5 32 32 3
 function M.discs(positions, scene) return core.raster(positions, scene) end
 
---- Positions of bodies for states. Each has the same bits whatever its row
--- and the number of rows.
+--- Returns the positions of the bodies at states. The bits of a result depend on neither its
+-- row nor the number of rows.
 -- @tparam function positions q (rows, d) -> (rows, bodies, 2)
 -- @tparam tensor q (rows, d)
 -- @treturn tensor (rows, bodies, 2) float32

@@ -1,4 +1,4 @@
---- Initial states from random numbers, shared by the systems.
+--- Samplers of initial states, shared by the systems.
 --
 -- A sampler gets `u`, uniform in [0, 1), and `z`, normal: float64 tensors with
 -- one row for each trajectory. It returns q and p, (rows, dimension) each.
@@ -9,7 +9,7 @@ local M = {}
 
 local function column(x, i) return x:narrow(2, i, 1) end
 
---- Uniform between two limits.
+--- Maps to the uniform distribution between two limits.
 -- @tparam tensor u (rows, 1), uniform in [0, 1)
 -- @tparam number low
 -- @tparam number high
@@ -19,7 +19,7 @@ local function column(x, i) return x:narrow(2, i, 1) end
 -- print(samplers.between(torus.rand(3, 1), 2, 4))
 function M.between(u, low, high) return u * (high - low) + low end
 
---- (q, p) on the circle of radius r ~ U(low, high), at a uniform angle.
+--- Draws (q, p) on a circle of radius r ~ U(low, high), at a uniform angle.
 -- @tparam tensor u (rows, 2)
 -- @tparam number low
 -- @tparam number high
@@ -35,8 +35,8 @@ function M.circle(u, low, high)
   return r * angle:cos(), r * angle:sin()
 end
 
---- A point on a sphere of radius r ~ U(low, high) around 0, in a uniform
--- direction.
+--- Draws a point on a sphere of radius r ~ U(low, high) around 0, in a uniformly
+-- distributed direction.
 -- @tparam tensor u (rows, 1)
 -- @tparam tensor z (rows, n), normal
 -- @tparam number low
@@ -51,10 +51,10 @@ function M.sphere(u, z, low, high)
   return z * (r / (z * z):sum(2, true):sqrt())
 end
 
---- Equal bodies at the corners of a regular polygon around their centre of
--- mass, at a distance r ~ U(low, high) and a uniform phase, on a circular
--- orbit. Each component of each velocity is then changed by the factor
--- 1 + perturbation z, and the centre of mass put at rest again.
+--- Draws equal bodies on a circular orbit: at the corners of a regular polygon around
+-- their centre of mass, at a distance r ~ U(low, high) and with a uniform phase. Each
+-- component of each velocity is then multiplied by 1 + perturbation z, and the centre of
+-- mass is brought to rest again.
 -- @tparam tensor u (rows, 2)
 -- @tparam tensor z (rows, 2 bodies), normal
 -- @tparam table o bodies, low, high, mass, perturbation and

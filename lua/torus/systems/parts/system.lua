@@ -9,8 +9,8 @@ local rk45 = require "torus.rk45"
 local random = require "torus.random"
 
 --- A physical system, such as torus.systems.pendulum. Fields: name, dimension
--- d, constants, noise, dt, steps; varying, the names of the constants of which
--- every trajectory has its own, sorted, or nil.
+-- d, constants, noise, dt, steps; varying, the sorted names of the constants that differ
+-- between trajectories, or nil.
 -- @type System
 local System = {}
 System.__index = System
@@ -44,8 +44,8 @@ local RULES = {
   starts = { default = {}, type = "table" },
 }
 
--- Initial states are made in full blocks of this many, so that each has the
--- same bits however many are asked for.
+-- Initial states are generated in full blocks of this size, so that the bits of each
+-- don't depend on the number requested.
 local BLOCK = 1024
 
 local shape_text = options.shape_text
@@ -70,7 +70,7 @@ local function resolve_varying(o, constants)
   local names = {}
   for name, range in pairs(o.varying) do
     if constants[name] == nil then
-      complain(o, "varying: has no constant %q", tostring(name))
+      complain(o, "varying: there is no constant %q", tostring(name))
     end
     if type(range) ~= "table" or not (is_above(range[1], -math.huge)
       and is_above(range[2], range[1])) then
@@ -93,7 +93,7 @@ local function check_rows(o, name, x, ...)
   end
 end
 
--- Calls everything once: a mistake shows where the system is defined.
+-- Calls every function once, so that mistakes are found where the system is defined.
 local function try_out(self)
   local o, d = self.definition, self.dimension
   local q, p, own = self:sample { count = 3 }
@@ -112,10 +112,10 @@ local function try_out(self)
   end
 end
 
---- A system from its definition, without a name in torus.systems.
+--- Makes a system from its definition, without adding it to torus.systems.
 -- @tparam table definition as of torus.systems.define
 -- @treturn System
--- @raise for what is missing or does not fit
+-- @raise for missing or inconsistent entries
 -- @usage
 -- System = require "torus.systems.parts.system"
 -- definition = require "torus.systems.pendulum"
@@ -154,12 +154,12 @@ local WITH = { constants = { type = "table" }, noise = RULES.noise,
   dt = RULES.dt, steps = RULES.steps, half_width = RULES.half_width,
   radii = RULES.radii, colours = RULES.colours }
 
---- The same system with other constants, noise, dt, steps, half_width, radii
--- or colours.
--- @tparam table changes as of torus.systems.define; constants that are not named
--- keep their values, and one that is named no longer varies
--- @treturn System a new one
--- @raise for unknown constants and for what can't be changed
+--- Returns a copy of the system with other constants, noise, dt, steps, half_width,
+-- radii or colours.
+-- @tparam table changes as in torus.systems.define; constants not mentioned keep their
+-- values, and a varying constant that is set no longer varies
+-- @treturn System a new system
+-- @raise for unknown constants, and for entries that can't be changed
 -- @usage
 -- long = torus.systems.pendulum:with { constants = { l = 4 }, noise = 0 }
 -- print(long.constants.l, long.noise)   -- 4 0
@@ -198,11 +198,11 @@ local function check_state(self, operation, name, x)
   end
 end
 
---- The constants as the functions of a definition receive them, those that
--- vary being columns.
+--- Returns the constants in the form that the functions of a definition receive, with
+-- varying ones as columns.
 -- @tparam tensor own (rows, varying constants), in the order of `varying`
 -- @treturn {[string]=number|tensor}
--- @raise for a tensor of another shape, and for a system without such constants
+-- @raise for a tensor of another shape, and for a system without varying constants
 -- @usage
 -- spring = torus.systems.mass_spring_colours
 -- q, p, own = spring:sample { count = 3 }
@@ -229,11 +229,11 @@ local function constants_of(self, own)
   return own == nil and self.constants or self:constants_of(own)
 end
 
---- The energy H(q, p).
+--- Returns the energy H(q, p).
 -- @tparam tensor q (batch, d)
 -- @tparam tensor p (batch, d)
 -- @tparam[opt] tensor own each trajectory's constants, as sample returns them;
--- by default those of `constants`
+-- by default the values in `constants`
 -- @treturn tensor (batch), differentiable
 -- @usage
 -- spring = torus.systems.mass_spring
@@ -246,9 +246,9 @@ function System:energy(q, p, own)
   return o.kinetic(p, constants) + o.potential(q, constants)
 end
 
---- The Hamiltonian as torus.integrate and torus.rk45 accept it; friction is
--- not part of it.
--- @tparam[opt] tensor own as of energy, in the dtype of the states
+--- Returns the Hamiltonian in the form torus.integrate and torus.rk45 accept, without
+-- friction.
+-- @tparam[opt] tensor own as in energy, in the dtype of the states
 -- @treturn table|function torus.separable(K, V), or a function of q and p
 -- @usage
 -- pendulum = torus.systems.pendulum
@@ -266,10 +266,10 @@ function System:hamiltonian(own)
     function(q) return o.potential(q, constants) end)
 end
 
---- The force of a system that is driven, as torus.integrate and torus.rk45 accept
--- it: what dp/dt has besides -dH/dq and friction.
--- @tparam[opt] tensor own as of energy, in the dtype of the states
--- @treturn ?function of q (batch, d) and t (a tensor that broadcasts against q); nil of
+--- Returns the force of a driven system in the form torus.integrate and torus.rk45 accept:
+-- the term of dp/dt besides -dH/dq and friction.
+-- @tparam[opt] tensor own as in energy, in the dtype of the states
+-- @treturn ?function of q (batch, d) and t (a tensor that broadcasts against q); nil for
 -- a system without a force
 -- @usage
 -- F = torus.systems.driven_pendulum:force()
@@ -280,13 +280,12 @@ function System:force(own)
   return function(q, t) return o.force(q, t, constants) end
 end
 
---- Canonical coordinates of what can be seen to move: without the motion of a
--- centre of mass that is at rest, where the definition says how (`relative`),
--- else the state itself.
+--- Returns canonical coordinates of the relative motion: without a centre of mass at rest,
+-- if the definition has a function `relative`, else the state itself.
 -- @tparam tensor q (batch, d)
 -- @tparam tensor p (batch, d)
 -- @treturn tensor q (batch, at most d)
--- @treturn tensor p likewise
+-- @treturn tensor p like q
 -- @usage
 -- local torus = require "torus"
 -- local q, p = torus.systems.two_body:sample { count = 3 }
@@ -299,11 +298,11 @@ function System:relative(q, p)
   return relative(q, p, self.constants)
 end
 
---- The exact time derivatives (dH/dp, -dH/dq - friction dH/dp) at states; of a
+--- Returns the exact time derivatives (dH/dp, -dH/dq - friction dH/dp) at states; for a
 -- driven system at t = 0.
 -- @tparam tensor q (batch, d)
 -- @tparam tensor p (batch, d)
--- @tparam[opt] tensor own as of energy
+-- @tparam[opt] tensor own as in energy
 -- @treturn tensor dq/dt (batch, d) float64
 -- @treturn tensor dp/dt (batch, d) float64
 -- @usage
@@ -330,11 +329,10 @@ local function columns(list, rows)
   return engine.cat(list, 2)
 end
 
---- The engine's kernel for the vector field, as torus.rk45 accepts it.
--- @tparam[opt] tensor own as of energy
--- @treturn ?table {name, {constant, ...}, friction}, the constants a tensor
--- (batch, constants) where trajectories have their own; nil where there is no
--- kernel
+--- Returns the engine's kernel for the vector field in the form torus.rk45 accepts.
+-- @tparam[opt] tensor own as in energy
+-- @treturn ?table {name, {constant, ...}, friction}, with the constants as a tensor
+-- (batch, constants) if they differ between trajectories; nil if there is no kernel
 -- @usage
 -- print(torus.systems.pendulum:field()[1])   -- pendulum
 function System:field(own)
@@ -344,8 +342,9 @@ function System:field(own)
   return { name, own and columns(list, own:size(1)) or list, self.friction }
 end
 
---- The vector field by gradients of the energy, as torus.rk45.states accepts it.
--- @tparam[opt] tensor own as of energy
+--- Returns the vector field by gradients of the energy, in the form torus.rk45.states
+-- accepts.
+-- @tparam[opt] tensor own as in energy
 -- @treturn function
 -- @usage
 -- f = torus.systems.pendulum:general_field()
@@ -355,8 +354,8 @@ function System:general_field(own)
     self:force(own))
 end
 
--- Beyond these a call would fill the memory, block by block, or count past the
--- largest integer.
+-- Larger values would exhaust the memory, block by block, or overflow the largest
+-- integer.
 local COUNT_LIMIT, FIRST_LIMIT = 1000000000, 1 << 50
 
 local SAMPLE = {
@@ -367,7 +366,7 @@ local SAMPLE = {
   points = { default = "random", choices = { "random", "sobol" } },
 }
 
--- Numbers from 0 to 1 of the rows from `first` on.
+-- The uniform numbers of the rows from `first` on.
 local function sample_uniforms(o, first, uniforms)
   local key = random.key(o.seed, o.split, "uniform")
   if o.points == "random" then
@@ -401,19 +400,19 @@ local function sample_block(self, o, block)
   return q:to("float64"), p:to("float64"), own
 end
 
---- Initial states, and the constants of their trajectories. Those of number i
--- depend on the seed, the split and i alone.
+--- Draws initial states and the constants of their trajectories. State i depends only on
+-- the seed, the split and i.
 -- @tparam table opts
 -- @tparam integer opts.count at most 1e9
 -- @tparam[opt=0] integer opts.seed
--- @tparam[opt="train"] string opts.split any word
+-- @tparam[opt="train"] string opts.split any name
 -- @tparam[opt=1] integer opts.first index of the first state
 -- @tparam[opt="random"] string opts.points "sobol" spreads the states evenly (see
--- torus.sobol): the uniform numbers that they are made of, not the normal ones
+-- torus.sobol): it applies to the uniform numbers of the sampler, not the normal ones
 -- @treturn tensor q (count, d) float64
 -- @treturn tensor p (count, d) float64
 -- @treturn ?tensor constants (count, varying constants) float64, in the order of
--- `varying`; nil of a system without such constants
+-- `varying`; nil for a system without varying constants
 -- @usage
 -- all = torus.systems.pendulum:sample { count = 10, seed = 1 }
 -- tenth = torus.systems.pendulum:sample { count = 1, seed = 1, first = 10 }
@@ -444,11 +443,11 @@ function System:sample(opts)
   end)
 end
 
---- The exact motion from q and p, by torus.rk45.
+--- Solves for the exact motion from q and p, by torus.rk45.
 -- @tparam tensor q (batch, d)
 -- @tparam tensor p (batch, d)
--- @tparam[opt] table opts as of torus.rk45: times, or dt and steps, by default
--- the system's, and tolerances; and constants, as of energy
+-- @tparam[opt] table opts as in torus.rk45: times, or dt and steps, by default those of
+-- the system, and tolerances; and constants, as in energy
 -- @treturn table trajectory: q and p, each (times, batch, d) float64
 -- @usage
 -- q, p = torus.systems.two_body:sample { count = 3 }
@@ -492,8 +491,8 @@ end
 function System:render(q, opts)
   local o = self.definition
   if not self.drawing then
-    complain(o, "render: its definition has no positions(q, constants), which "
-      .. "drawing needs")
+    complain(o, "render: drawing needs a function positions(q, constants), which the "
+      .. "definition does not have")
   end
   local shape = options.is_live(q) and q.shape or {}
   if shape[#shape] ~= self.dimension then

@@ -1,7 +1,7 @@
---- Variants of systems as the suite of Botev et al. (2021) has them: with
--- friction, and with constants of each trajectory. A trajectory's masses show as
--- the sizes of its discs, which are at a random place of a wider canvas and have
--- random, different colours out of six.
+--- Variants of systems as in the suite of Botev et al. (2021): with friction, and with
+-- constants that differ between trajectories. The masses determine the sizes of the
+-- discs; the scene is at a random position on a wider canvas, and the discs have random,
+-- distinct colours out of six.
 -- @module torus.systems.parts.variant
 local engine = require "torus.engine"
 local options = require "torus.options"
@@ -11,15 +11,15 @@ local M = {}
 --- The suite's friction: dp/dt = -dH/dq - 0.05 dH/dp.
 M.FRICTION = 0.05
 
--- How far the middle of a canvas moves, in units of its half-width, which
--- grows by as much.
+-- Maximum shift of the centre of a canvas in units of its half-width, which grows by the
+-- same amount.
 local SHIFT = 0.4
 
 local HUES = 6
 
---- A definition with changes.
+--- Returns a copy of a definition with changes.
 -- @tparam table definition of a system
--- @tparam table changes to it; constants are added to its own
+-- @tparam table changes replace entries; constants are merged with the existing ones
 -- @treturn table
 -- @usage
 -- variant = require "torus.systems.parts.variant"
@@ -31,7 +31,7 @@ function M.of(definition, changes)
     { constants = options.joined(definition.constants, changes.constants or {}) })
 end
 
---- A definition with friction, and "_friction" at the end of its name.
+--- Returns a definition with friction, with "_friction" appended to its name.
 -- @tparam table definition of a system
 -- @treturn table
 -- @usage
@@ -47,7 +47,8 @@ local function floor(x)
   return type(x) == "number" and math.floor(x) or x:floor()
 end
 
--- The first body's hue, and for a second one how many hues it is further, from 1.
+-- The hue of the first body and, for a second one, the number of hues it is further on,
+-- from 1.
 local function hues_of(bodies)
   return function(c)
     local first = floor(c.hue)
@@ -57,12 +58,12 @@ local function hues_of(bodies)
   end
 end
 
---- A definition whose constants vary from trajectory to trajectory, and with
--- them the colours of its bodies; "_colours" is at the end of its name.
+--- Returns a definition in which constants and the colours of the bodies differ between
+-- trajectories, with "_colours" appended to its name.
 -- @tparam table definition of a system of one or two bodies
 -- @tparam table o varying, {name = {lowest, highest}, ...} of its constants;
 -- bodies; extent, the largest distance of a disc's edge from the centre;
--- shift=true, whether the centre varies too; and changes of the definition
+-- shift=true varies the centre too; and changes of the definition
 -- @treturn table
 -- @usage
 -- variant = require "torus.systems.parts.variant"

@@ -41,7 +41,7 @@ end
 --- Measures a model on rollouts from the first pair of sequences.
 -- @tparam Module model a PixelHNN
 -- @tparam table split of a data set
--- @tparam[opt] table opts as of torus.tasks.frames; count=64
+-- @tparam[opt] table opts as in torus.tasks.frames; count=64
 -- @treturn table as torus.tasks.frames's, and, also with ..._spread:
 -- autoencoder (the error of the first pair), gap of latent orbits (0 where they
 -- close) and their size, motion (variance over time in units of the data's: 0 is
