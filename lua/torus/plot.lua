@@ -1,13 +1,13 @@
---- Axis plots as PNG, PDF or SVG files, by gnuplot, which is only needed for these.
+--- Plots as PNG, PDF or SVG files, drawn by gnuplot, which only this module needs.
 --
 --     torus.plot.lines { path = "loss.png", title = "loss", log = "y",
 --       series = { { x = steps, y = losses, label = "train" } } }
 --
--- The end of a path decides the format: .png (also without an end), .pdf or .svg.
--- Numbers come as lists or tensors; a series of which nothing can be drawn says so in
--- the legend, and a character that no font has is a question mark. Axes with `log`
--- are written as 1e-5. Every function returns true, or nil and a message when
--- gnuplot is missing or refuses.
+-- The file extension determines the format: .png (the default), .pdf or .svg. Numbers
+-- are given as lists or tensors; the legend says if nothing of a series can be drawn, and
+-- characters that no font has appear as question marks. Logarithmic axes are labelled
+-- like 1e-5. Every function returns true, or nil and a message if gnuplot is missing or
+-- fails.
 -- @module torus.plot
 local core = require "torus.core"
 local files = require "torus.files"
@@ -22,7 +22,7 @@ local add, list_of, quoted = gnuplot.add, gnuplot.list_of, gnuplot.quoted
 
 local M = {}
 
---- The command that is gnuplot.
+--- The command that runs gnuplot.
 M.program = "gnuplot"
 
 local FIGURE = {
@@ -36,19 +36,19 @@ local FIGURE = {
   font_size = { default = 11, type = "integer", min = 4, max = 72 },
 }
 
-local TITLE = 0.03 -- the part of a figure's height that its title takes
-local INSET = 0.04 -- of a column's width: gnuplot's maps leave none for labels
+local TITLE = 0.03 -- fraction of a figure's height used for its title
+local INSET = 0.04 -- fraction of a column's width: gnuplot's maps leave no margin for labels
 
--- Width of a character next to its font's size, about.
+-- Approximate width of a character relative to the font size.
 local CHARACTER = 0.7
 
--- The size of a picture in pixels.
+-- The size of a figure in pixels.
 local function picture_size(o, rows, columns)
   return o.width or (columns == 1 and 720 or 480 * columns),
     o.height or (rows == 1 and 480 or 400 * rows)
 end
 
--- How many characters fit panel i, see panels.add.
+-- The number of characters that fit in panel i, see panels.add.
 local function characters_of(o, i, rows, columns)
   local width, height = picture_size(o, rows, columns)
   local share, total = 1 / columns, 0
@@ -60,7 +60,7 @@ local function characters_of(o, i, rows, columns)
   return { columns = width * share // character, rows = height / rows // character }
 end
 
--- Puts panel i where its column is as wide as `widths` says.
+-- Positions panel i when the columns have the relative widths `widths`.
 local function put_panel(script, o, i, rows)
   local columns, total, left = #o.widths, 0, 0
   local column = (i - 1) % columns + 1
@@ -88,13 +88,13 @@ local function begin(script, o, rows, columns)
   add(script, "set multiplot %stitle %s", layout, quoted(o.title or ""))
 end
 
--- A phase portrait is a contour plot, once it is computed.
+-- Converts a phase portrait to the contour plot that it computes.
 local function expanded(panel)
   if type(panel) ~= "table" or panel.kind ~= "phase_portrait" then return panel end
   return portrait.panel(panel)
 end
 
--- The content of the file of a figure.
+-- The contents of a figure's file.
 local function picture_of(o)
   local count = #o.panels
   if count == 0 then options.raise("plot.figure: panels: expected at least one, got none") end
@@ -116,16 +116,16 @@ local function picture_of(o)
   return gnuplot.run(script, M.program)
 end
 
---- Several plots in one picture.
--- @tparam table opts path; panels, a list of what the functions of these names
--- accept, with kind = "lines", "contour", "surface", "heat_map", "histogram",
+--- Draws several plots in one figure.
+-- @tparam table opts path; panels, a list of option tables as for the functions of these
+-- names, with kind = "lines", "contour", "surface", "heat_map", "histogram",
 -- "phase_portrait" or "image" (a picture, as image = (height, width, 3)); columns, by
--- default about a square, or widths, a list of how wide the columns are relative to
--- each other; title; width and height in pixels; font_size=11
+-- default for a roughly square layout, or widths, a list of the relative widths of the
+-- columns; title; width and height in pixels; font_size=11
 -- @treturn ?boolean true
 -- @treturn ?string message
 -- @raise for unknown options, no panels, data that are not numbers or differ in
--- length, and a path that ends otherwise than .png, .pdf or .svg
+-- length, and a path with another extension than .png, .pdf or .svg
 -- @usage
 -- torus.plot.figure { path = "two.png", columns = 2, panels = {
 --   { title = "sine", series = { { y = torus.linspace(0, 6, 50):sin() } } },
@@ -164,19 +164,19 @@ local function single(kind)
   end
 end
 
---- Lines, points, and bands around lines.
+--- Plots lines, points, and bands around lines.
 -- @function torus.plot.lines
 -- @tparam table opts path; series = {{y =, x = 1.., label =, style = "lines",
 -- "points", "linespoints", "dots", "dashes", "filled" (a polygon) or "arrows" (from
 -- each point, by dx and dy), colour = "#rrggbb" or a name, width=1.5, low =, high =
--- (a band), sizes = (of each point, 1 is usual), values = (a number for each point,
--- shown as its colour)}, ...}; colour_label and colour_range =
--- {low, high} of the bar with these colours; labels =
+-- (a band), sizes = (size of each point, 1 being normal), values = (a number for each
+-- point, shown as its colour)}, ...}; colour_label and colour_range =
+-- {low, high} of the colour bar; labels =
 -- {{x =, y =, text =, align = "left", "center" or "right", colour =}, ...};
 -- title, xlabel, ylabel; log = "x", "y" or "xy"; xrange, yrange = {low, high};
--- xtics, the distance of the numbers on x;
--- legend = "top right", as gnuplot's key takes it; square, equal units on both
--- axes; width, height in pixels; font_size
+-- xtics, the spacing of the tick labels on x;
+-- legend = "top right", in the form gnuplot's key accepts; square=true, equal units on
+-- both axes; width, height in pixels; font_size
 -- @treturn ?boolean true
 -- @treturn ?string message, if gnuplot is missing or fails
 -- @raise for unknown options, and data that are not numbers or differ in length
@@ -186,7 +186,7 @@ end
 --   { y = {1.1, 0.7, 0.4, 0.3}, label = "test", style = "dashes" } } }
 M.lines = single("lines")
 
---- Points: lines with style = "points" where a series has none.
+--- Plots points: like lines, with style = "points" for series without a style.
 -- @tparam table opts as in lines
 -- @treturn ?boolean true
 -- @treturn ?string message, if gnuplot is missing or fails
@@ -206,11 +206,10 @@ function M.scatter(opts)
   return M.lines(options.joined(opts, { series = series }))
 end
 
---- Heights as colours with contour lines, and series on top.
+--- Plots values on a grid as colours with contour lines, with series on top.
 -- @function torus.plot.contour
--- @tparam table opts path; x, y and z (#y, #x); levels=12; filled=true, or
--- only the lines, in grey, where series have colours; series and the rest as
--- of lines
+-- @tparam table opts path; x, y and z (#y, #x); levels=12; filled=true, false draws
+-- only the lines, in grey if the series have colours; series and the rest as in lines
 -- @treturn ?boolean true
 -- @treturn ?string message, if gnuplot is missing or fails
 -- @raise for unknown options, and data that are not numbers or differ in length
@@ -220,9 +219,9 @@ end
 -- torus.plot.contour { path = "bowl.png", x = x, y = x, z = z, levels = 8 }
 M.contour = single("contour")
 
---- A surface seen from above at an angle.
+--- Plots a surface, seen obliquely from above.
 -- @function torus.plot.surface
--- @tparam table opts path; x, y and z (#y, #x), and the rest as of lines
+-- @tparam table opts path; x, y and z (#y, #x), and the rest as in lines
 -- @treturn ?boolean true
 -- @treturn ?string message, if gnuplot is missing or fails
 -- @raise for unknown options, and data that are not numbers or differ in length
@@ -232,11 +231,11 @@ M.contour = single("contour")
 -- torus.plot.surface { path = "hill.png", x = x, y = x, z = z:exp() }
 M.surface = single("surface")
 
---- Numbers of a grid as the colours of its cells; a NaN leaves its cell empty.
+--- Plots numbers on a grid as the colours of its cells; a NaN leaves its cell empty.
 -- @function torus.plot.heat_map
 -- @tparam table opts path; z (rows, columns), the first row at the bottom; x and y,
 -- the centres of the cells, evenly spaced (default: 1, 2, ...); colour_label and
--- colour_range; series and the rest as of lines
+-- colour_range; series and the rest as in lines
 -- @treturn ?boolean true
 -- @treturn ?string message, if gnuplot is missing or fails
 -- @raise for unknown options, data that are not numbers or differ in length, and
@@ -246,11 +245,11 @@ M.surface = single("surface")
 --   xlabel = "column", ylabel = "row", colour_label = "value" }
 M.heat_map = single("heat_map")
 
---- How many of some numbers are where: all series have the same bins.
+--- Plots histograms; all series share the same bins.
 -- @function torus.plot.histogram
 -- @tparam table opts path; series = {{y = samples, label =, colour =}, ...}; bins
 -- (default: by the rule of Freedman and Diaconis); density=false, true makes the
--- area of each series 1; the rest as of lines
+-- area of each series 1; the rest as in lines
 -- @treturn ?boolean true
 -- @treturn ?string message, if gnuplot is missing or fails
 -- @raise for unknown options, no series, and data that are not numbers
@@ -259,13 +258,13 @@ M.heat_map = single("heat_map")
 --   series = { { y = torus.randn(1000), label = "samples" } } }
 M.histogram = single("histogram")
 
---- The energy of one degree of freedom as colours and contours over q and p, with
+--- Plots the energy of one degree of freedom as colours and contours over q and p, with
 -- arrows along the motion and trajectories on top.
 -- @function torus.plot.phase_portrait
--- @tparam table opts path; H, a system, or what torus.field accepts; qrange and
--- prange={-2, 2}; trajectories = {{q = (states, batch, 1), p =}, ...}, as
--- torus.integrate returns one; arrows=15 of a row, 0 for none; points=81 of the
--- grid in each direction; levels=12, and the rest as of contour
+-- @tparam table opts path; H, a system or any Hamiltonian that torus.field accepts; qrange
+-- and prange={-2, 2}; trajectories = {{q = (states, batch, 1), p =}, ...}, as
+-- returned by torus.integrate; arrows=15 per row, 0 for none; points=81 of the
+-- grid in each direction; levels=12, and the rest as in contour
 -- @treturn ?boolean true
 -- @treturn ?string message, if gnuplot is missing or fails
 -- @raise for unknown options, and an H of several degrees of freedom
@@ -284,7 +283,7 @@ local function is_text(panel)
   return kind == "lines" or kind == "histogram"
 end
 
--- Lines and histograms are legible as text; the rest is a picture of few pixels.
+-- Lines and histograms are legible as text; everything else needs a low-resolution image.
 local function as_text(o)
   for _, panel in ipairs(o.panels) do
     if not is_text(panel) then return false end
@@ -298,7 +297,7 @@ local function as_text(o)
   return true
 end
 
--- The pixels of a figure, by way of a file.
+-- The pixels of a figure, read back from its file.
 local function pixels_of(picture)
   return files.in_temporary("plot.show", function(folder)
     local path = folder .. "/plot.png"
@@ -308,15 +307,14 @@ local function pixels_of(picture)
   end)
 end
 
---- Shows a figure in the terminal, also over ssh. Where the terminal has no pixels,
+--- Shows a figure in the terminal, also over ssh. If the terminal cannot show pixels,
 -- lines and histograms are drawn with characters, everything else in half blocks
 -- (see torus.image.show).
--- @tparam table opts what figure accepts, or one panel with its kind, but no path;
--- protocol = "kitty", "iterm2", "sixel" or "blocks" (default: what the terminal
--- answers)
+-- @tparam table opts as in figure, or a single panel with its kind, but without a path;
+-- protocol = "kitty", "iterm2", "sixel" or "blocks" (default: detected)
 -- @treturn ?boolean true
--- @treturn ?string message, if gnuplot is missing or fails, or standard output is
--- not a terminal and no protocol is asked for
+-- @treturn ?string message, if gnuplot is missing or fails, or if standard output is
+-- not a terminal and no protocol was requested
 -- @raise for unknown options, and data that are not numbers or differ in length
 -- @usage
 -- torus.plot.show { protocol = "blocks", xlabel = "t", ylabel = "q",
@@ -331,7 +329,7 @@ function M.show(opts)
   if given.panels == nil then
     given = split(given, given.kind, FIGURE, KINDS[given.kind] or panels.rules)
   end
-  given.path = given.path or "" -- there is none; one that is given is an error
+  given.path = given.path or "" -- figures shown have no path; giving one is an error
   if given.path ~= "" then options.raise("plot.show: unknown option \"path\"") end
   local o = options.resolve("plot.show", given, FIGURE)
   o.format = "png"

@@ -1,7 +1,7 @@
---- Samples of distributions, and points that fill a cube evenly.
+--- Samples of distributions, and quasi-random points.
 --
--- All of it depends on the generator's seed and position alone: the same seed
--- gives the same bits, with any number of threads.
+-- Everything depends only on the seed and position of the generator: the same seed
+-- yields the same bits, with any number of threads.
 -- @module torus.samples
 -- @public torus
 
@@ -31,7 +31,7 @@ local function is_list(value)
   return type(value) == "table" and (rawlen(value) > 0 or next(value) == nil)
 end
 
--- A shape as a list or as numbers, nil where there is none, then options.
+-- Reads a shape, given as a list or as numbers (nil without one), then options.
 local function shape_and_options(operation, known, ...)
   local args, i, shape = table.pack(...), 1, nil
   if is_list(args[1]) then
@@ -87,7 +87,7 @@ local POSITIVE = { text = " of finite numbers above 0",
 local PROBABILITY = { text = " of probabilities from 0 to 1",
   fits = function(v) return v >= 0 and v <= 1 end }
 
--- The joint shape of parameters, of which some are numbers, and their dtype.
+-- The broadcast shape of parameters, some of which may be numbers, and their dtype.
 local function joint(parameters)
   local sum
   for _, value in ipairs(parameters) do
@@ -107,7 +107,7 @@ local function same_shape(a, b)
   return true
 end
 
--- What a distribution's function is called with: shape, dtype and options.
+-- Reads the arguments of a distribution's function: shape, dtype and options.
 local function read(operation, known, parameters, ...)
   local shape, o = shape_and_options(operation, known, ...)
   local own, dtype = core.no_grad(joint, parameters)
@@ -141,12 +141,13 @@ end
 
 -- --- distributions ----------------------------------------------------------
 
---- Integers from `low` up to, but without, `high`, each equally often.
+--- Draws integers uniformly from `low` to `high` - 1.
 -- @tparam[opt=1] integer low
 -- @tparam integer high above low; the last one is high - 1
--- @tparam {integer,...} shape a list, or the sizes as arguments; left out: a scalar.
--- With sizes as arguments `low` must be given
--- @tparam[opt] table opts dtype="int64" or any other that holds the numbers; generator
+-- @tparam {integer,...} shape a list, or the sizes as arguments; without one: a scalar.
+-- If sizes are given as arguments, `low` is required
+-- @tparam[opt] table opts dtype="int64" or any other that can represent the numbers;
+-- generator
 -- @treturn tensor
 -- @raise when high is not above low, or the dtype cannot hold the numbers
 -- @usage
@@ -171,15 +172,15 @@ function M.randint(low, high, ...)
   local shape, o = shape_and_options("randint", NUMBERS, table.unpack(args, 1, args.n))
   local dtype = o.dtype or "int64"
   for _, value in ipairs(dtype == "int64" and {} or { low, high - 1 }) do
-    core.full({ 1 }, value, { dtype = dtype }) -- raises where it can't hold it
+    core.full({ 1 }, value, { dtype = dtype }) -- raises if the dtype can't represent it
   end
   local out = core.zeros(shape or {}, { dtype = "int64" })
   core.fill_integers(out, low, high - low, { generator = o.generator }, "randint")
   return dtype == "int64" and out or ops.to(out, dtype)
 end
 
---- Normal random numbers with a mean and a standard deviation. Gradients flow to
--- both where they are tensors: a sample is mean + std * z.
+--- Draws normal random numbers with a mean and a standard deviation. Gradients flow to
+-- both if they are tensors: a sample is mean + std * z.
 -- @tparam[opt=0] number|tensor mean
 -- @tparam[opt=1] number|tensor std at least 0
 -- @tparam[opt] {integer,...} shape a list, or the sizes as arguments; by default that
@@ -203,10 +204,10 @@ function M.normal(mean, std, ...)
   return finish(z * cast(std, dtype) + cast(mean, dtype), o)
 end
 
--- Samples in float64, as the dtype asked for.
+-- Converts float64 samples to the requested dtype.
 local function narrowed(x, dtype) return dtype == "float64" and x or ops.to(x, dtype) end
 
---- Exponentially distributed numbers. Gradients flow to the rate where it is a tensor.
+--- Draws exponentially distributed numbers. Gradients flow to the rate if it is a tensor.
 -- @tparam[opt=1] number|tensor rate above 0; the mean is 1 / rate
 -- @tparam[opt] {integer,...} shape a list, or the sizes as arguments; by default that
 -- of the rate
@@ -225,8 +226,8 @@ function M.exponential(rate, ...)
   return finish(narrowed(out, dtype) / cast(rate, dtype), o)
 end
 
---- Gamma distributed numbers. Gradients flow to the rate where it is a tensor; the
--- concentration has none.
+--- Draws gamma-distributed numbers. Gradients flow to the rate if it is a tensor; there is
+-- no gradient with respect to the concentration.
 -- @tparam number|tensor concentration above 0, also called shape or alpha
 -- @tparam[opt=1] number|tensor rate above 0; the mean is concentration / rate
 -- @tparam[opt] {integer,...} shape a list, or the sizes as arguments; by default that
@@ -257,7 +258,7 @@ function M.gamma(concentration, rate, ...)
   return finish(narrowed(out, dtype) / cast(rate, dtype), o)
 end
 
---- Ones with a probability, else zeros.
+--- Draws ones with a given probability, else zeros.
 -- @tparam number|tensor p probabilities
 -- @tparam[opt] {integer,...} shape a list, or the sizes as arguments; by default that
 -- of p
@@ -321,15 +322,15 @@ local function check_count(operation, count)
   return math.tointeger(count)
 end
 
---- Indices drawn with probabilities proportional to weights.
--- @tparam tensor weights (n) or (rows, n), at least 0, not all 0 in a row
--- @tparam integer count how many in each row
--- @tparam[opt=false] boolean replacement whether an index can be drawn again; without,
--- they are in the order of being drawn
+--- Draws indices with probabilities proportional to weights.
+-- @tparam tensor weights (n) or (rows, n), nonnegative, not all 0 in a row
+-- @tparam integer count number of draws in each row
+-- @tparam[opt=false] boolean replacement true allows an index to be drawn again; without
+-- replacement, the indices are in the order in which they were drawn
 -- @tparam[opt] table opts generator
 -- @treturn tensor (count) or (rows, count) int64, from 1
--- @raise when a weight is negative or not finite, or fewer than count are above 0
--- where there is no replacement
+-- @raise when a weight is negative or not finite, or when fewer than count are positive
+-- without replacement
 -- @usage
 -- weights = torus.tensor { 0.5, 0.2, 0.3 }
 -- print(torus.multinomial(weights, 3))              -- each of 1, 2 and 3
@@ -360,13 +361,13 @@ local function draw(n, count, o)
   return core.randperm(n, { generator = o.generator }):narrow(1, 1, count)
 end
 
---- Random entries of a list, rows of a tensor, or integers from 1 to n.
--- @tparam tensor|table|integer items a tensor's first dimension, a list, or n
--- @tparam[opt] integer count left out: one entry, not a list of them
--- @tparam[opt] table opts replacement=true; weights, one for each item (default: all
--- alike); generator
--- @return of a tensor a tensor, of a list a list, of n an int64 tensor; without a
--- count one row, entry or integer
+--- Chooses random rows of a tensor, entries of a list, or integers from 1 to n.
+-- @tparam tensor|table|integer items a tensor with at least one dimension, a list, or n
+-- @tparam[opt] integer count without it, a single entry instead of a list
+-- @tparam[opt] table opts replacement=true; weights, one for each item (default:
+-- uniform); generator
+-- @return a tensor for a tensor, a list for a list, an int64 tensor for n; without a
+-- count a single row, entry or integer
 -- @raise when there is nothing to choose from, or not enough without replacement
 -- @usage
 -- print(torus.choice({ "euler", "leapfrog", "rk4" }))
@@ -413,12 +414,12 @@ local function in_cube(x, dtype)
   return ops.minimum(narrowed(x, dtype), BELOW_ONE[dtype])
 end
 
---- Points of Sobol's sequence, which fill the unit cube far more evenly than
--- random ones: means over them converge almost as 1/count. Powers of 2 of them
+--- Returns points of the Sobol sequence, which fill the unit cube far more evenly than
+-- random ones: means over them converge almost as 1/count. Counts that are powers of 2
 -- are the most even.
 --
--- Directions by Joe and Kuo (2008). Scrambled as by Owen (1995), each point is
--- uniform in the cube and means are free of bias.
+-- The direction numbers are those of Joe and Kuo (2008). With Owen's (1995) scrambling
+-- each point is uniform in the cube and means are unbiased.
 -- @tparam integer count
 -- @tparam integer dims at most 64
 -- @tparam[opt] table opts scramble=true; seed of the scrambling (default: from the
@@ -453,7 +454,7 @@ function M.sobol(count, dims, opts)
   return in_cube(out, o.dtype)
 end
 
---- A Latin hypercube: in each dimension, each of `count` equal intervals holds
+--- Draws a Latin hypercube: in each dimension, each of `count` equal intervals contains
 -- exactly one point.
 -- @tparam integer count
 -- @tparam integer dims at most 1000

@@ -1,6 +1,5 @@
---- Selecting: what masks and indices choose, and elements in another order, cut
--- up or repeated. All of it is composed of operations: gradients of any order
--- flow through.
+--- Selecting elements by masks and indices; reordering, splitting and repeating. All of
+-- it is composed of differentiable operations, with gradients of any order.
 -- @module torus.selection
 -- @public torus
 
@@ -15,7 +14,7 @@ local check, dimension, integer = arguments.tensor, arguments.dimension, argumen
 
 local M = {}
 
--- Dimensions that a tensor may have.
+-- Maximum number of dimensions of a tensor.
 local MAX_DIMS = 8
 
 -- A list of the entries from first to last.
@@ -39,8 +38,8 @@ end
 
 -- --- x[mask] and x[index] -----------------------------------------------------
 
--- Entries of the flattened leading dimensions: how many these are, the int64
--- indices (n) and the shape that the selection has in their place.
+-- The selected entries of the flattened leading dimensions: the number of these
+-- dimensions, the int64 indices (n), and the shape that replaces them.
 local function chosen(x, key)
   if x:dim() == 0 then
     raise(("index: expected a tensor with dimensions to select from, got %s"):format(show(x)))
@@ -59,7 +58,7 @@ local function chosen(x, key)
   return n, ops.reshape(flat, flat:size(1)), { flat:size(1) }
 end
 
--- x with its first n dimensions joined to one.
+-- x with its first n dimensions merged into one.
 local function in_rows(x, n)
   if n == 1 then return x end
   local shape = x.shape
@@ -97,7 +96,7 @@ local function tensor_of(keys)
       key, position, plain[i] = k, i, {}
     end
   end
-  local dim = 1 -- after single entries have left their dimensions
+  local dim = 1 -- counted without the dimensions removed by single indices
   for i = 1, position - 1 do dim = dim + (type(plain[i]) == "table" and 1 or 0) end
   return key, dim, plain
 end
@@ -155,8 +154,8 @@ local function broadcast(operation, a, b)
   return shape
 end
 
---- The elements where a mask is true, in row-major order. x[mask] is the same
--- for a mask of x's first sizes, and keeps the other dimensions.
+--- Returns the elements at which a mask is true, in row-major order. x[mask] does the same
+-- for a mask over the leading dimensions of x, and keeps the other dimensions.
 -- @tparam tensor x
 -- @tparam tensor mask bool; both broadcast against each other
 -- @treturn tensor (elements selected)
@@ -174,7 +173,7 @@ function M.masked_select(x, mask)
     ops.reshape(ops.expand(mask, shape), count))
 end
 
---- A value where a mask is true, else x.
+--- Returns x with a value in place of the elements at which a mask is true.
 -- @tparam tensor x
 -- @tparam tensor mask bool; broadcasts to x
 -- @tparam number|boolean|tensor value broadcasts to x
@@ -198,11 +197,11 @@ function M.masked_fill(x, mask, value)
   return ops.where(mask, value, x)
 end
 
---- One element at each index along a dimension, as argsort and argmax give
--- them: gather, whose other dimensions broadcast.
+--- Returns the elements at indices along a dimension, such as those from argsort and
+-- argmax: like gather, but the other dimensions broadcast.
 -- @tparam tensor x
 -- @tparam tensor|table index int64, with as many dimensions as x
--- @tparam[opt] int dim without it both are flattened
+-- @tparam[opt] int dim by default both are flattened
 -- @treturn tensor
 -- @raise when an index is out of range or the other sizes don't
 -- broadcast
@@ -245,7 +244,7 @@ local function dimensions(operation, x, dims)
   return list
 end
 
---- Dimensions in reverse order.
+--- Reverses the elements along dimensions.
 -- @tparam tensor x
 -- @tparam[opt] int|{int,...} dim one or several; all by default
 -- @treturn tensor
@@ -262,11 +261,11 @@ function M.flip(x, dim)
   return x
 end
 
---- Moved along a dimension; what leaves it at one end comes back at the other.
+--- Shifts the elements along a dimension cyclically.
 -- @tparam tensor x
 -- @tparam int|{int,...} shift by how many positions, to higher indices
--- @tparam[opt] int|{int,...} dim one for each shift; without it the elements
--- move in row-major order
+-- @tparam[opt] int|{int,...} dim one for each shift; by default the elements are
+-- shifted in row-major order
 -- @treturn tensor like x
 -- @usage
 -- print(torus.arange(4):roll(1))   -- 4 1 2 3
@@ -310,9 +309,9 @@ local function above_diagonal(operation, x, k)
   return ops.sub(core.arange(x:size(-1), int), rows), k
 end
 
---- The lower triangles of matrices: zeros above a diagonal.
+--- Returns the lower triangles of matrices, with zeros above a diagonal.
 -- @tparam tensor x (..., m, n)
--- @tparam[opt=0] int k the diagonal, above the main one where positive
+-- @tparam[opt=0] int k the diagonal; above the main one if positive
 -- @treturn tensor like x
 -- @usage print(torus.ones(2, 2):tril())   -- {1, 0}, {1, 1}
 function M.tril(x, k)
@@ -320,9 +319,9 @@ function M.tril(x, k)
   return ops.where(ops.le(above, diagonal), x, 0)
 end
 
---- The upper triangles of matrices: zeros below a diagonal.
+--- Returns the upper triangles of matrices, with zeros below a diagonal.
 -- @tparam tensor x (..., m, n)
--- @tparam[opt=0] int k the diagonal, above the main one where positive
+-- @tparam[opt=0] int k the diagonal; above the main one if positive
 -- @treturn tensor like x
 -- @usage print(torus.ones(2, 2):triu(1))   -- {0, 1}, {0, 0}
 function M.triu(x, k)
@@ -330,10 +329,10 @@ function M.triu(x, k)
   return ops.where(ops.ge(above, diagonal), x, 0)
 end
 
---- Of a matrix a diagonal, of a vector the matrix with it on a diagonal.
+--- Returns a diagonal of a matrix, or the matrix that has a vector on a diagonal.
 -- @tparam tensor x (m, n) or (n)
--- @tparam[opt=0] int k the diagonal, above the main one where positive
--- @treturn tensor (length) of a matrix; (n + |k|, n + |k|) of a vector
+-- @tparam[opt=0] int k the diagonal; above the main one if positive
+-- @treturn tensor (length) for a matrix; (n + |k|, n + |k|) for a vector
 -- @raise when x is neither
 -- @usage
 -- print(torus.tensor{{1, 2}, {3, 4}}:diag())   -- 1 4
@@ -357,8 +356,8 @@ end
 
 -- --- parts and copies -------------------------------------------------------------
 
---- Coordinates of the points of a grid: one tensor for each axis, constant along
--- the other ones ("ij" in NumPy and PyTorch). Views.
+--- Returns the coordinates of the points of a grid: one tensor for each axis, constant along
+-- the others ("ij" indexing in NumPy and PyTorch). The results are views.
 -- @tparam tensor,... axes (n1), (n2), ...
 -- @treturn tensor,... (n1, n2, ...) each
 -- @usage
@@ -382,10 +381,10 @@ function M.meshgrid(...)
   return table.unpack(axes)
 end
 
---- A dimension cut into parts of given sizes.
+--- Splits a dimension into parts of given sizes.
 -- @tparam tensor x
--- @tparam int|{int,...} sizes of each part; of one size for all the last part may
--- be smaller
+-- @tparam int|{int,...} sizes size of each part; with a single size for all, the last part
+-- may be smaller
 -- @tparam[opt=1] int dim
 -- @treturn {tensor,...} views
 -- @raise when the sizes don't sum to the size of the dimension
@@ -418,7 +417,7 @@ function M.split(x, sizes, dim)
   return list
 end
 
---- The entries of a dimension, without that dimension.
+--- Splits a dimension into its entries and removes it.
 -- @tparam tensor x
 -- @tparam[opt=1] int dim
 -- @treturn {tensor,...} views
@@ -433,7 +432,7 @@ function M.unbind(x, dim)
   return list
 end
 
--- The dimension repeated as a whole.
+-- Repeats the whole dimension.
 local function repeated(x, dim, times)
   local shape = x.shape
   local outer = product(part_of(shape, 1, dim - 1))
@@ -443,10 +442,10 @@ local function repeated(x, dim, times)
   return ops.reshape(y, shape)
 end
 
---- The tensor laid out several times along its dimensions.
+--- Repeats a tensor along its dimensions.
 -- @tparam tensor x
--- @tparam int|{int,...} times for each dimension, a list or arguments; fewer are
--- for the last dimensions, more add dimensions in front
+-- @tparam int|{int,...} times number for each dimension, as a list or as arguments; fewer
+-- numbers apply to the last dimensions, more add leading dimensions
 -- @treturn tensor
 -- @usage
 -- print(torus.tensor{1, 2}:tile(2))      -- 1 2 1 2

@@ -1,7 +1,7 @@
---- Order and statistics: what elements are, where they lie and how they spread.
+--- Sorting, order statistics, and statistics.
 --
--- Sorting and selecting find indices, by which the values are read: gradients
--- of any order flow to the elements chosen. NaN counts as the largest number.
+-- Sorting and selecting determine indices, and values are gathered at these: gradients
+-- of any order flow to the selected elements. NaN counts as the largest number.
 -- @module torus.statistics
 -- @public torus
 
@@ -27,13 +27,13 @@ local function flat(x) return ops.reshape(x, x:numel()) end
 
 -- --- order ------------------------------------------------------------------
 
---- Sorted along a dimension. Equal elements keep their order, NaN come last, in
--- a descending sort first.
+--- Sorts along a dimension. The sort is stable; NaN comes last, or first in descending
+-- order.
 -- @tparam tensor x of any dtype
 -- @tparam[opt=-1] int dim
 -- @tparam[opt=false] boolean descending
--- @treturn tensor the elements in order
--- @treturn tensor int64, the indices that they had
+-- @treturn tensor the sorted elements
+-- @treturn tensor int64, their indices in x
 -- @usage
 -- values, indices = torus.sort(torus.tensor{3, 1, 2})   -- 1 2 3; 2 3 1
 -- print(torus.tensor{3, 1, 2}:sort{ descending = true })
@@ -46,12 +46,12 @@ function M.sort(x, dim, descending)
   return ops.gather(x, indices, dim), indices
 end
 
---- The k largest elements along a dimension, in order; of equal ones the first.
+--- Returns the k largest elements along a dimension, in order; the first of equal ones.
 -- @tparam tensor x of any dtype
 -- @tparam int k
 -- @tparam[opt=-1] int dim
 -- @tparam[opt=true] boolean largest false: the k smallest, ascending
--- @treturn tensor like x but for the size k
+-- @treturn tensor like x, with size k along the dimension
 -- @treturn tensor int64, their indices
 -- @raise when there are fewer than k
 -- @usage values, indices = torus.tensor{5, 9, 7, 1}:topk(2)   -- 9 7; 2 3
@@ -70,12 +70,12 @@ function M.topk(x, k, dim, largest)
   return ops.gather(x, indices, dim), indices
 end
 
---- The different values of a tensor, ascending. Every NaN is one of its own.
--- A gradient goes to the first of equal elements.
+--- Returns the distinct values of a tensor, ascending. Every NaN counts as distinct.
+-- The gradient flows to the first of equal elements.
 -- @tparam tensor x of any dtype
 -- @treturn tensor (m)
--- @treturn tensor int64 like x: for each element the position of its value
--- @treturn tensor int64 (m): how often each value occurs
+-- @treturn tensor int64 like x: the index of each element's value
+-- @treturn tensor int64 (m): the number of occurrences of each value
 -- @usage
 -- values, inverse, counts = torus.tensor{2, 1, 2, 3, 1}:unique()
 -- print(values)   -- 1 2 3
@@ -85,9 +85,9 @@ function M.unique(x)
   return ops.index_select(flat(x), first, 1), inverse, counts
 end
 
---- The median. Of an even number of elements it is the lower of the two in the
--- middle, an element itself (as in PyTorch; NumPy takes their mean, which is
--- `x:quantile(0.5)`). Where there is a NaN it is NaN.
+--- Returns the median. For an even number of elements it is the lower of the two in the
+-- middle (as in PyTorch; NumPy returns their mean, which is `x:quantile(0.5)`). It is NaN
+-- if there is a NaN.
 -- @tparam tensor x of any dtype
 -- @tparam[opt] int dim default: over all elements
 -- @tparam[opt=false] boolean keepdim
@@ -115,13 +115,13 @@ function M.median(x, dim, keepdim)
   return tensor.squeeze(values, dim), tensor.squeeze(indices, dim)
 end
 
--- How a position between two elements is met: the weight of the upper one.
+-- The interpolation rules: the weight of the upper one of two neighbouring elements.
 local INTERPOLATION = {
   linear = function(rest) return rest end,
   lower = function() return 0 end,
   higher = function(rest) return rest > 0 and 1 or 0 end,
   midpoint = function(rest) return rest > 0 and 0.5 or 0 end,
-  nearest = function(rest, low) -- of two as near the even one, counted from 0
+  nearest = function(rest, low) -- the even index, counted from 0, if both are equally near
     if rest == 0.5 then return low % 2 end
     return rest > 0.5 and 1 or 0
   end,
@@ -141,7 +141,7 @@ local function quantiles(q)
   return q
 end
 
--- Elements of a sorted dimension between which the quantiles lie, with weights.
+-- Interpolates quantiles between the neighbouring elements of a sorted dimension.
 local function interpolated(sorted, dim, q, weigh)
   local n = sorted:size(dim)
   local low, high, weights, shape = {}, {}, { {}, {} }, {}
@@ -164,10 +164,11 @@ local function interpolated(sorted, dim, q, weigh)
   return ops.add(part(low, weights[1]), part(high, weights[2]))
 end
 
---- Quantiles, interpolated between the elements. NaN where there is a NaN.
--- @tparam tensor x integers are computed in float32
--- @tparam number|{number,...}|tensor q from 0 to 1; of a list the results are
--- along a new first dimension
+--- Returns quantiles, interpolated between the elements. The result is NaN if there is a
+-- NaN.
+-- @tparam tensor x integers are converted to float32
+-- @tparam number|{number,...}|tensor q from 0 to 1; a list adds a first dimension to the
+-- result
 -- @tparam[opt] int dim default: over all elements
 -- @tparam[opt=false] boolean keepdim
 -- @tparam[opt] table opts dim and keepdim by name, and interpolation="linear", or
@@ -219,12 +220,12 @@ function M.quantile(x, q, dim, keepdim, opts)
   return ops.reshape(ops.permute(y, order), shape)
 end
 
---- How often each of 1, 2, ... up to the largest element occurs, or the sums
--- of weights that belong to them.
+--- Counts the occurrences of 1, 2, ... up to the largest element, or sums the weights of
+-- each.
 -- @tparam tensor x (n), integers from 1 on
 -- @tparam[opt] table opts weights=nil (a tensor (n) of floats, through which
 -- gradients flow), minlength=0
--- @treturn tensor int64, with weights their dtype; at least minlength long
+-- @treturn tensor int64, or with weights their dtype; at least minlength long
 -- @raise when an element is below 1
 -- @usage
 -- x = torus.tensor({ 1, 2, 2, 3 }, { dtype = "int64" })
@@ -263,16 +264,16 @@ local function variance(operation, x, dim, keepdim, opts)
   return ops.div(total, math.max(n - o.correction, 0))
 end
 
---- Variance: the mean squared deviation from the mean.
+--- Returns the variance, the mean squared deviation from the mean.
 --
 -- It divides by n - correction. The default 0 is the variance of the elements
--- themselves, as in NumPy and in what normalises layers; PyTorch's default is
--- 1, an estimate for the population that the elements were drawn from.
+-- themselves, as in NumPy and in normalisation layers; PyTorch's default is 1, an
+-- estimate for the population that the elements were drawn from.
 -- @tparam tensor x
 -- @tparam[opt] int|{int,...} dim default: all
 -- @tparam[opt=false] boolean keepdim
--- @tparam[opt] table opts dim and keepdim by name, and correction=0; NaN or infinite
--- where nothing is left to divide by
+-- @tparam[opt] table opts dim and keepdim by name, and correction=0; the result is NaN or
+-- infinite if n - correction is 0
 -- @treturn tensor
 -- @usage
 -- x = torus.tensor{1, 2, 3, 4}
@@ -289,8 +290,8 @@ local function root(x)
   return ops.where(zero, 0, ops.sqrt(ops.where(zero, 1, x)))
 end
 
---- Standard deviation: the square root of var, with its parameters and default.
--- Its gradient where all elements are equal is zero.
+--- Returns the standard deviation, the square root of var, with the same parameters and
+-- defaults. Its gradient is zero if all elements are equal.
 -- @tparam tensor x
 -- @tparam[opt] int|{int,...} dim default: all
 -- @tparam[opt=false] boolean keepdim
@@ -312,13 +313,13 @@ local function power_norm(x, p, dim, keepdim)
   return ops.where(zero, 0, ops.pow(ops.where(zero, 1, total), 1 / p))
 end
 
---- The p-norm over dimensions, (sum |x|^p)^(1/p). Its gradient at zero is zero.
+--- Returns the p-norm over dimensions, (sum |x|^p)^(1/p). Its gradient at zero is zero.
 --
--- Options have names, because x:norm(1) is the 1-norm in PyTorch, the norm over
--- the first dimension elsewhere, and an error here.
+-- Options must be named: x:norm(1) raises, because it is the 1-norm in PyTorch but
+-- would be the norm over the first dimension in other functions here.
 -- @tparam tensor x
 -- @tparam[opt] table opts p=2 (math.huge: the largest absolute value, 0: the
--- number of elements that are not 0), dim (default: all), keepdim=false
+-- number of nonzero elements), dim (default: all), keepdim=false
 -- @treturn tensor
 -- @usage
 -- x = torus.tensor{{3, 4}, {0, -2}}
@@ -330,7 +331,7 @@ function M.norm(x, opts)
   if opts == nil then return root(ops.sum(ops.square(x))) end
   if type(opts) ~= "table" or (next(opts) ~= nil and type(next(opts)) ~= "string") then
     local text = show(opts)
-    raise(("norm: name the number: x:norm{ p = %s } or x:norm{ dim = %s }, got %s")
+    raise(("norm: expected a named option, x:norm{ p = %s } or x:norm{ dim = %s }, got %s")
       :format(text, text, text))
   end
   local o = options.resolve("norm", opts, NORM)
@@ -358,7 +359,8 @@ local function over(operation, x, ...)
   return o.dim, o.keepdim
 end
 
---- Whether any element is true, or not 0 (NaN is not 0). Of none: false.
+--- Returns true if any element is true or nonzero (NaN counts as nonzero); false if there
+-- are no elements.
 -- @tparam tensor x
 -- @tparam[opt] int|{int,...} dim default: all
 -- @tparam[opt=false] boolean keepdim
@@ -369,7 +371,7 @@ function M.any(x, dim, keepdim)
   return ops.gt(ops.sum(ops.ne(x, 0), dim, keepdim), 0)
 end
 
---- Whether all elements are true, or not 0. Of none: true.
+--- Returns true if all elements are true or nonzero, or if there are no elements.
 -- @tparam tensor x
 -- @tparam[opt] int|{int,...} dim default: all
 -- @tparam[opt=false] boolean keepdim
@@ -382,7 +384,7 @@ end
 
 local LARGEST = { float32 = 0x1.fffffep127, float64 = 0x1.fffffffffffffp1023 }
 
---- Numbers in place of NaN and infinities, which get gradient 0.
+--- Replaces NaN and infinities by numbers; their gradient is 0.
 -- @tparam tensor x
 -- @tparam[opt=0] number nan
 -- @tparam[opt] number posinf default: the largest number of the dtype
@@ -401,7 +403,7 @@ function M.nan_to_num(x, nan, posinf, neginf)
   return ops.where(ops.eq(x, -math.huge), o.neginf or -LARGEST[x.dtype], y)
 end
 
---- Whether all elements of two tensors are equal but for rounding:
+--- Returns true if all elements of two tensors are equal up to a tolerance:
 -- |a - b| <= atol + rtol |b|. Infinities are close to themselves.
 -- @tparam tensor a
 -- @tparam tensor b broadcasts with a

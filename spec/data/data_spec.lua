@@ -223,9 +223,9 @@ describe("a data set in a folder", function()
         assert.is_nil(none)
         assert.matches(pattern, message)
       end
-      refused("noise: expected 0.1, with which it was made, got 0.3", { noise = 0.3 })
-      refused("test: expected at most 2 trajectories, all that it has, got 5", { test = 5 })
-      refused('system: expected "pendulum", with which it was made, got "two_body"',
+      refused("noise: expected 0.1, which the data were made with, got 0.3", { noise = 0.3 })
+      refused("test: expected at most 2 trajectories, the number stored, got 5", { test = 5 })
+      refused('system: expected "pendulum", which the data were made with, got "two_body"',
         { system = "two_body" })
       local file = path .. "/train.safetensors"
       local good = read(file)
@@ -277,7 +277,7 @@ describe("a data set in a folder", function()
       end
       local none, message = data.load(path)
       assert.is_nil(none)
-      assert.matches('no system is named "yours", with which it was made: define it first',
+      assert.matches('the data were made with a system "yours", which is not defined: define it first',
         message)
     end)
   end)

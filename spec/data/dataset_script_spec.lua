@@ -85,7 +85,7 @@ describe("dataset.lua", function()
         radii = { 0.3 }, half_width = 4 }]]
     file:close()
     succeeds(base .. "/free.lua --train 2 --test 1 --out " .. base .. "/free")
-    fails('no system is named "free", with which it was made', base .. "/free --info")
+    fails('the data were made with a system "free", which is not defined', base .. "/free --info")
     assert.matches("system free", succeeds(base .. "/free --info --system "
       .. base .. "/free.lua"))
   end)
@@ -94,7 +94,7 @@ describe("dataset.lua", function()
     local path = base .. "/kept"
     succeeds("pendulum --train 2 --test 1 --out " .. path)
     local bytes = read(path .. "/train.safetensors")
-    fails("kept by those of two_body: remove them",
+    fails("kept with data of two_body: remove them",
       "two_body --train 2 --test 1 --out " .. path)
     local held = assert(lock.take(path))
     fails("another process works in it",

@@ -122,8 +122,8 @@ describe("films in arrays", function()
     local none, message = data.open(saved(x), { length = 6, stride = 3, every = 2, test = 2,
       train = 3 })
     assert.is_nil(none)
-    assert.matches("expected at most 2 sequences for training, which share no frame with the "
-      .. "last 2 of 5, got 3", message)
+    assert.matches("train: expected at most 2 sequences, which share no frame with the last 2 of "
+      .. "5, got 3", message)
   end)
 
   it("that are sequences are cut where a stride is given", function()

@@ -81,7 +81,7 @@ describe("torus.data.tensors", function()
 
   it("says what does not fit", function()
     raises("data.tensors: expected at least one tensor, got none", function() tensors {} end)
-    raises("data.tensors: expected tensors with one first size, got tensor (7) float32 and "
+    raises("data.tensors: expected tensors of the same first size, got tensor (7) float32 and "
       .. "tensor (2) float32", function() tensors { x, torus.ones(2) } end)
     raises("data.tensors: expected a tensor with a first dimension as tensor 2, got 3",
       function() tensors { x, 3 } end)

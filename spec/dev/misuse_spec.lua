@@ -132,7 +132,7 @@ describe("misuse of", function()
       function() set.train:windows({ 1 }, { 1 }, huge) end)
     raises("windows: start 1: expected at most 3, got 4",
       function() set.train:windows({ 1 }, { 4 }, 2) end)
-    raises("windows: starts: expected one for each of 2 sequences, got 1",
+    raises("windows: starts: expected one start for each of 2 sequences, got 1",
       function() set.train:windows({ 1, 2 }, { 1 }, 2) end)
     raises("Dataset:longer: steps: expected at most 10000000",
       function() set:longer("test", 1, huge) end)

@@ -111,8 +111,8 @@ describe("targets without samples", function()
     local slope = torus.grad(target:log_density(x):sum(), x)
     assert.are.equal(-1, slope:max():item())
     assert.is_nil(target:entropy())
-    raises("target:sample: expected a target with samples, got density, of which only the "
-      .. "density is known", function() target:sample(3) end)
+    raises("target:sample: expected a target with samples, got density, which is only known by "
+      .. "its density", function() target:sample(3) end)
     raises("targets.density", function() targets.density { dimension = 2 } end)
   end)
 
@@ -125,7 +125,7 @@ describe("targets without samples", function()
     assert.is_near(c.m * c.g * c.l * (math.cos(0.3) - math.cos(2)), a - b, 1e-12)
     local none, message = targets.boltzmann(torus.systems.double_pendulum)
     assert.is_nil(none)
-    assert.matches("expected one with a potential energy, got double_pendulum", message)
+    assert.matches("expected a system with a potential energy, got double_pendulum", message)
   end)
 
   it("of named targets have the gradients of their densities", function()

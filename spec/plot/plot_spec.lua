@@ -60,7 +60,7 @@ describe("torus.plot", function()
             colour_label = "energy", series = { orbit } },
           { colour_range = { 0, 2 }, series = { orbit } } } })
       assert.are.same({ 500, 200 }, { table.unpack(size_of(path), 1, 2) })
-      raises("values: expected 9 numbers, as many as y has, and neither low, "
+      raises("values: expected 9 numbers, as in y, and neither low, "
         .. "high nor colour next to them, got 2", function()
         plot.lines { path = path, series = { { y = x, values = { 1, 2 } } } }
       end)
@@ -240,7 +240,7 @@ describe("torus.plot", function()
       assert.truthy(text:find("using 1:2:3:4 with points pt 7 ps variable lc palette", 1, true))
       assert.truthy(text:find("using 1:2:3:4 with vectors", 1, true))
       for message, series in pairs {
-        ["sizes: expected 2 numbers, as many as y has, got 1"] =
+        ["sizes: expected 2 numbers, as in y, got 1"] =
           { y = { 1, 2 }, sizes = { 1 }, style = "points" },
         ["sizes: expected finite numbers of at least 0, got -1 at 1"] =
           { y = { 1 }, sizes = { -1 }, style = "points" },
@@ -396,7 +396,7 @@ describe("torus.plot", function()
     for pattern, opts in pairs {
       ['unknown option "colour"'] = { colour = "red" },
       ["plot: series: expected at least one"] = { series = {} },
-      ["series 1: x: expected 2 numbers, as many as y has, got 1"] =
+      ["series 1: x: expected 2 numbers, as in y, got 1"] =
         { series = { { x = { 1 }, y = { 1, 2 } } } },
       ['series 1: y: expected numbers, got "a" at 1'] = { series = { { y = { "a" } } } },
       ["series 1: y: expected a list of numbers or a tensor, got 3"] =

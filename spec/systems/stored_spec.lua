@@ -61,7 +61,7 @@ describe("a stored system", function()
     stored_as(own, base .. "/set")
     local set, message = torus.data.load(base .. "/set")
     assert.is_nil(set)
-    assert.matches("no system is named .*with which it was made", message)
+    assert.matches("the data were made with a system .*which is not defined", message)
     assert.is_nil((torus.data.open(base .. "/set")))
     assert.is_false((script("dataset %s/set --info", base)))
     assert.is_false((script("train hgn --data %s/set --steps 1 --out %s/r %s", base,
@@ -70,7 +70,7 @@ describe("a stored system", function()
     -- Given, it is run, and is another system.
     set, message = torus.data.load(base .. "/set", { system = own })
     assert.is_nil(set)
-    assert.matches("expected \".*own.lua\", with which it was made", message)
+    assert.matches("expected \".*own.lua\", which the data were made with", message)
     assert.is_true(has_run())
   end)
 

@@ -379,7 +379,7 @@ describe("systems.define", function()
         { sample = function(u) return u:select(2, 1), u:select(2, 2) end },
       ["positions: expected a tensor of shape %(3,1,2%), got %(3,1%)"] =
         { positions = function(q) return q end },
-      ["positions: expected radii or masses too"] = { radii = false },
+      ["positions: expected radii or masses as well"] = { radii = false },
       ["positions: expected half_width as well, or extent"] = { half_width = false },
       ["radii: expected a list with a number for each body, got 0.2"] =
         { radii = 0.2 },

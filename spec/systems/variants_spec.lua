@@ -159,7 +159,7 @@ describe("constants that vary", function()
     raises("system mass_spring_colours: constants: expected a tensor of shape "
       .. "(rows, 4), hue, m, x, y, got (2,3)",
       function() spring:energy(q, p, torus.zeros(2, 3)) end)
-    raises("hnn_data: system: expected constants that are the same of all "
+    raises("hnn_data: system: expected constants that are the same for all "
       .. "trajectories, got mass_spring_colours",
       function() torus.data.hnn_data.make(spring) end)
   end)

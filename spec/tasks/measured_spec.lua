@@ -102,7 +102,7 @@ describe("measured states", function()
       local none, message = measured.open(archive, F64)
       assert.is_nil(none)
       assert.matches(key == "dt" and "states.npz: expected one number as dt, got tensor %(0%)"
-        or "states.npz: expected t with a time for each of the %d+ states", message)
+        or "states.npz: expected t to have a time for each of the %d+ states", message)
     end
     -- A single trajectory is cut in time.
     assert(torus.npy.save(path, torus.cat({ q[1], p[1] }, 2)))
@@ -126,13 +126,13 @@ describe("measured states", function()
   it("are refused with what was expected", function()
     refused("No such file", base .. "/none.csv")
     refused("expected the time between states as dt", write("a.csv", "q,p\n1,2\n2,3\n3,4\n"))
-    refused("expected equal steps of time, got 1 and, up to row 3, 2",
+    refused("expected equal time steps, got 1 and, at row 3, 2",
       write("b.csv", "t,q,p\n0,1,2\n1,2,3\n3,3,4\n"))
-    refused("equally many columns, got 3", write("c.csv", "1,2,3\n2,3,4\n"), { dt = 1 })
-    refused("as many columns p", write("d.csv", "q1,q2,p1\n1,2,3\n"), { dt = 1 })
-    refused("q with a nan or an infinity in row 2", write("e.csv",
+    refused("the same number of columns each, got 3", write("c.csv", "1,2,3\n2,3,4\n"), { dt = 1 })
+    refused("the same number of columns for q, p and", write("d.csv", "q1,q2,p1\n1,2,3\n"), { dt = 1 })
+    refused("a NaN or an infinity in row 2 of q", write("e.csv",
       "t,q,p\n0,1,2\n1,nan,3\n2,3,4\n3,1,1\n"))
-    refused("expected dq and dp, got q and p alone", write("f.csv",
+    refused("expected dq and dp, got only q and p", write("f.csv",
       "t,q,p\n0,1,2\n1,2,3\n2,3,4\n3,1,1\n"), { derivatives = "true" })
     refused("at least 3 states", write("g.csv", "t,q,p\n0,1,2\n1,2,3\n"))
     refused("steps of dt = 0.5, got 1", base .. "/f.csv", { dt = 0.5 })

@@ -113,9 +113,9 @@ describe("the scripts with smaller models", function()
       own)
     succeeds("dataset.lua %s --train 7 --test 3 --steps 3 --seed 5 --out %s/set",
       own, base)
-    fails("no system is named \"quartic\", with which it was made",
+    fails("the data were made with a system \"quartic\", which is not defined",
       "train.lua hgn --data %s/set --out %s/b %s", base, base, hgn)
-    fails("system: expected \"quartic\", with which it was made, got \"pendulum\"",
+    fails("system: expected \"quartic\", which the data were made with, got \"pendulum\"",
       "train.lua hgn --data %s/set --system pendulum --out %s/b %s", base,
       base, hgn)
     succeeds("train.lua hgn --data %s/set --system %s --out %s/b %s", base, own,

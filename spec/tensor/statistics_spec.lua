@@ -251,7 +251,7 @@ describe("var, std and norm", function()
     assert.same({ 3, 0 }, x:norm { p = -INF, dim = 2 }:totable())
     assert.near((27 + 64 + 8) ^ (1 / 3), x:norm { p = 3 }:item(), 1e-14)
     assert.near(1 / (1 / 3 + 1 / 4), x[1]:norm { p = -1 }:item(), 1e-14)
-    raises("norm: name the number: x:norm{ p = 1 } or x:norm{ dim = 1 }, got 1",
+    raises("norm: expected a named option, x:norm{ p = 1 } or x:norm{ dim = 1 }, got 1",
       function() x:norm(1) end)
     raises("norm: unknown option \"dims\"", function() x:norm { dims = 1 } end)
   end)

@@ -1,6 +1,5 @@
---- States with time derivatives, for networks that learn a vector field: eq.
--- (1) of the paper, with the data of Greydanus et al. (2019) for each of their
--- systems.
+--- States with time derivatives, for networks that learn a vector field (eq. (1) of the
+-- paper), with the data of Greydanus et al. (2019) for each of their systems.
 --
 --     local set = torus.data.hnn_data.make("pendulum", { seed = 1 })
 --     set.train.q, set.train.p       -- (1125, 1), noisy states
@@ -15,16 +14,16 @@ local engine = require "torus.engine"
 
 local M = {}
 
--- What a system's definition leaves out of its recipe.
+-- The defaults of a recipe.
 local GENERAL = { trajectories = 50, points = 30, span = 3, noise = 0.1,
   test_share = 0.5, steps = 2000, weight_decay = 1e-4 }
 
---- The recipe of a system: the field `recipe` of its definition, completed.
+--- Returns the recipe of a system: the field `recipe` of its definition, with defaults.
 -- @tparam string|System system
--- @treturn table of the data: trajectories, points of each, span (time from
+-- @treturn table for the data: trajectories, points per trajectory, span (time from
 -- first to last), noise (standard deviation on every coordinate of a state),
--- test_share (of the trajectories); of the training: steps, batch (points at
--- a time; nil, all at once), weight_decay. For an unknown name the general one
+-- test_share (fraction of the trajectories); for the training: steps, batch (points
+-- per step; nil: all), weight_decay. For an unknown name, only the defaults
 -- @usage
 -- print(torus.data.hnn_data.recipe("two_body").trajectories)   -- 1000
 function M.recipe(system)
@@ -54,13 +53,13 @@ local function systems_with(start)
   return found
 end
 
--- Initial states by one of the system's other samplers, unlike its own drawn
+-- Initial states by one of the system's other samplers, which, unlike its own, are drawn
 -- in one block.
 local function start_by(system, name, seed, split, count)
   local start = system.definition.starts[name]
   if not start then
-    options.raise("hnn_data: start: expected \"system\" for %s, got %q (%s "
-      .. "has it)", system.name, name,
+    options.raise("hnn_data: start: expected \"system\" for %s, got %q (systems with it: %s)",
+      system.name, name,
       table.concat(systems_with(name), ", "))
   end
   local function rows(draw, purpose, columns)
@@ -85,8 +84,8 @@ local function flat(x)
   return x:transpose(1, 2):reshape(-1, x:size(3))
 end
 
--- Differences of each state's neighbours, or of a state and the next one; what is at
--- the ends of a trajectory has none.
+-- Central or forward differences, without the states at the ends of a trajectory that
+-- have none.
 local function differences(x, dt, central)
   local n, apart = x:size(1), central and 2 or 1
   return (x:narrow(1, 1 + apart, n - apart) - x:narrow(1, 1, n - apart)) / (dt * apart)
@@ -127,25 +126,25 @@ local function part(system, o, split, count)
   return found
 end
 
---- Makes states and derivatives.
+--- Generates states and derivatives.
 -- @tparam string|System system
--- @tparam[opt] table opts by default those of the system's recipe, and
+-- @tparam[opt] table opts defaults are those of the system's recipe, and
 -- @tparam[opt=0] integer opts.seed
 -- @tparam[opt] integer opts.trajectories at least 2
 -- @tparam[opt] integer opts.points of each trajectory, at least 2
 -- @tparam[opt] number opts.span time from the first point to the last
 -- @tparam[opt] number opts.noise standard deviation on every coordinate of a
 -- state
--- @tparam[opt] number opts.test_share of the trajectories
+-- @tparam[opt] number opts.test_share fraction of the trajectories used for tests
 -- @tparam[opt="true"] string opts.derivatives "true", exact ones at the noise-free
--- state, "difference", forward differences of the noisy states, or "central", those of
--- the neighbours on both sides (points is at least 3)
--- @tparam[opt="system"] string opts.start "system", the system's sampler, or the
--- name of another one of its definition: "square" of two_body
+-- state, "difference", forward differences of the noisy states, or "central", central
+-- differences of them (points must be at least 3)
+-- @tparam[opt="system"] string opts.start "system", the system's own sampler, or the
+-- name of another one in its definition, such as "square" of two_body
 -- @tparam[opt="float32"] string opts.dtype or "float64"
 -- @treturn table system, dt between points, and train and test, each with size,
 -- q, p, dq, dp (size, d); sequence, all noisy states in order: q and p (rows, d) and
--- lengths, those of the trajectories; and trajectory, the exact motion: q and p (points,
+-- lengths of the trajectories; and trajectory, the exact motion: q and p (points,
 -- trajectories, d) float64
 -- @raise for a test_share that leaves a part without trajectories
 -- @usage
@@ -154,7 +153,7 @@ end
 function M.make(system, opts)
   system = systems.of("hnn_data", system)
   if system.varying then
-    options.raise("hnn_data: system: expected constants that are the same of "
+    options.raise("hnn_data: system: expected constants that are the same for "
       .. "all trajectories, got %s, whose %s vary", system.name,
       table.concat(system.varying, ", "))
   end

@@ -1,11 +1,11 @@
---- Data sets: simulated trajectories, a folder of them, or the user's frames.
+--- Data sets: simulated trajectories, stored ones, or the user's own frames.
 --
 --     local set = torus.data.open("pendulum", { train = 1000, test = 100 })
 --     local order = torus.data.order { count = set.train.size, batch = 16 }
 --     local frames = set.train:batch(order:next())   -- (16, 31, 32, 32, 3)
 --
--- Frames of simulated data are rendered when they are asked for, with the
--- same bits every time. (Section 4 and appendix A.4 of the paper.)
+-- Frames of simulated data are rendered on demand, with the same bits every time.
+-- (Section 4 and appendix A.4 of the paper.)
 -- @module torus.data
 local options = require "torus.options"
 local signature = require "torus.signature"
@@ -59,7 +59,7 @@ local PART = { choices = { "train", "test" } }
 local COUNT = { type = "integer", min = 1 }
 local STEPS = { type = "integer", min = 1, max = states.max_steps }
 
--- A stored set: how to draw it and how much of it to use are free, its physics
+-- Options of a stored set: rendering and the number of sequences may be chosen, the physics
 -- is fixed.
 local STORED = { train = { type = "integer", min = 1 },
   test = { type = "integer", min = 1 }, seed = { type = "integer" },
@@ -76,7 +76,7 @@ local STORED = { train = { type = "integer", min = 1 },
 -- @tparam[opt] number opts.noise standard deviation on every coordinate of a
 -- state; the system's by default
 -- @tparam[opt] number opts.dt time between frames; the system's by default
--- @tparam[opt] integer opts.steps frames after the first; the system's by default
+-- @tparam[opt] integer opts.steps number of frames after the first; the system's by default
 -- @tparam[opt=32] integer opts.resolution height and width of frames in pixels
 -- @tparam[opt] table opts.drawing further options of System:render
 -- @tparam[opt] function opts.progress called with split, done and count
@@ -111,8 +111,8 @@ local function names_in(t)
   return #names > 0 and table.concat(names, ", ") or "none"
 end
 
--- The system of stored trajectories. Their file names it: a name that no one has
--- defined leads nowhere, least of all to a file.
+-- The system of stored trajectories, which their file names. An undefined name is an
+-- error; it never causes a file to be loaded.
 local function system_of(found, given)
   local system, message
   if type(given) == "string" then
@@ -122,12 +122,12 @@ local function system_of(found, given)
     system = given or systems.find(found.system)
   end
   if not system then
-    return nil, string.format("no system is named %s, with which it was made: "
-      .. "define it first, or give it or its Lua file as option \"system\"",
+    return nil, string.format("the data were made with a system %s, which is not defined: "
+      .. "define it first, or pass it or its Lua file as option \"system\"",
       options.show(found.system))
   end
   if system.name ~= found.system then
-    return nil, string.format("system: expected %s, with which it was made, got "
+    return nil, string.format("system: expected %s, which the data were made with, got "
       .. "%s", options.show(found.system), options.show(system.name))
   end
   local varies = {}
@@ -144,24 +144,24 @@ local function system_of(found, given)
   if not changed then return nil, problem end
   local varying = changed.varying and table.concat(changed.varying, ",")
   if varying ~= found.varying then
-    return nil, string.format("constants that vary: expected %s, with which it "
-      .. "was made, got %s", found.varying or "none", varying or "none")
+    return nil, string.format("varying constants: expected %s, which the data "
+      .. "were made with, got %s", found.varying or "none", varying or "none")
   end
   return changed
 end
 
--- What in the caller's options contradicts the stored set, or nil.
+-- A message about an option that contradicts the stored set, or nil.
 local function conflict(o, set)
   for _, key in ipairs { "seed", "noise", "dt", "steps" } do
     if o[key] and o[key] ~= set[key] then
-      return string.format("%s: expected %s, with which it was made, got %s",
+      return string.format("%s: expected %s, which the data were made with, got %s",
         key, set[key], o[key])
     end
   end
   for _, key in ipairs { "train", "test" } do
     if o[key] and o[key] > set[key].size then
-      return string.format("%s: expected at most %d trajectories, all that it "
-        .. "has, got %d", key, set[key].size, o[key])
+      return string.format("%s: expected at most %d trajectories, the number "
+        .. "stored, got %d", key, set[key].size, o[key])
     end
   end
 end
@@ -173,10 +173,10 @@ end
 -- @tparam[opt] integer opts.test use the first trajectories only
 -- @tparam[opt=32] integer opts.resolution height and width of frames in pixels
 -- @tparam[opt] table opts.drawing further options of System:render
--- @tparam[opt] System|string opts.system where it is not a built-in one: itself,
+-- @tparam[opt] System|string opts.system for a system that is not built in: the system,
 -- its name or its Lua file
--- @tparam[opt] number opts.noise like seed, dt and steps only a check: it must
--- be what the set was made with
+-- @tparam[opt] number opts.noise only checked, like seed, dt and steps: it must be the
+-- value the set was made with
 -- @treturn ?Dataset
 -- @treturn ?string message
 -- @usage
@@ -212,13 +212,13 @@ function M.load(path, opts)
   return set
 end
 
---- The first sequences of a part, longer: those of the set where they have as
--- many steps, with the frames that it holds back, else the same motion simulated
--- on. Noise is drawn anew where it is simulated.
+--- Returns longer versions of the first sequences of a part: those of the set, including
+-- held-back frames, if they have enough steps, else the same motion, simulated further.
+-- Simulated sequences get new noise.
 -- @tparam string name "train" or "test"
--- @tparam integer count of sequences, at most as many as the part has
--- @tparam integer steps
--- @treturn ?States|Frames count sequences or more, of steps + 1 frames or more
+-- @tparam integer count number of sequences, at most the size of the part
+-- @tparam integer steps required number of steps
+-- @treturn ?States|Frames at least count sequences with at least steps + 1 frames
 -- @treturn ?string message
 -- @usage
 -- local torus = require "torus"
@@ -233,8 +233,8 @@ function Dataset:longer(name, count, steps)
   if self.whole then part = self.whole[name] end
   if steps < part.length then return part end
   if not self.system then
-    return nil, string.format("%s: the sequences have %d steps, and frames "
-      .. "that were given cannot be simulated further: expected at most %d "
+    return nil, string.format("%s: the sequences have %d steps, and given "
+      .. "frames cannot be simulated further: expected at most %d "
       .. "steps, got %d", self.path or "frames", part.length - 1,
       part.length - 1, steps)
   end
@@ -244,10 +244,10 @@ function Dataset:longer(name, count, steps)
   return splits.states(self.system, noisy, clean, part.drawing, own)
 end
 
---- Saves the states, their physics and their seed, from which the frames
--- follow. An earlier set of the same system is replaced; anything else in the
--- files' place is kept, with a message.
--- @tparam string path of a folder that exists
+--- Saves the states, their physics and their seed, which determine the frames. An existing
+-- set of the same system is replaced; any other files of these names are kept, and a
+-- message is returned.
+-- @tparam string path of an existing folder
 -- @treturn ?boolean true
 -- @treturn ?string message
 -- @raise for a set of the user's own frames, which has no states
@@ -278,13 +278,13 @@ local FRAMES = options.joined(video.rules, {
   background = { choices = { "median" } },
 })
 
--- A share below 1, or a count.
+-- Converts a fraction below 1, or a count, to a count.
 local function part_of(total, given)
   if given < 1 then return math.max(1, math.floor(given * total + 0.5)) end
   return math.tointeger(given)
 end
 
--- How many sequences train and test have, or nil and a message. Sequences that share
+-- The numbers of training and test sequences, or nil and a message. Sequences that share
 -- frames with the test part are left out.
 local function parts_of(rows, o)
   local total = rows.shape[1]
@@ -296,52 +296,52 @@ local function parts_of(rows, o)
   local train = o.train and part_of(total, o.train) or most
   if train and test and train >= 1 and train <= most and test >= 1 then return train, test end
   if test and test >= 1 and most < total - test then
-    return nil, string.format("expected at most %d sequences for training, which share no "
-      .. "frame with the last %d of %d, got %s", most, test, total, tostring(train or o.train))
+    return nil, string.format("train: expected at most %d sequences, which share no frame "
+      .. "with the last %d of %d, got %s", most, test, total, tostring(train or o.train))
   end
   return nil, string.format("expected train and test to add up to at most "
     .. "%d, the number of sequences, and to be at least 1 each, got %s and %s",
     total, tostring(train or o.train), tostring(test or o.test))
 end
 
---- Frames of the user's own. The last sequences are the test part.
+--- Opens the user's own frames. The last sequences become the test part.
 --
--- An array, a .npy or .npz file or a tensor, is (sequences, length, height, width,
--- channels) with one to four channels, in grey also without the channels; one film
--- lacks the sequences. Its numbers are uint8 from 0 to 255, or any others from 0 to
--- 1 or from 0 to 255, float16 and float64 too. A folder of PNGs, a GIF and what
--- ffmpeg reads where it is installed (mp4 and others) is one film; a folder of such
--- is many. One film is cut into sequences, without overlap unless `stride` is shorter
--- than they are; no frame is then in both parts.
+-- An array (a .npy or .npz file or a tensor) is (sequences, length, height, width,
+-- channels) with one to four channels; grey may omit the channels, and a single film
+-- omits the sequences. Its numbers are uint8 from 0 to 255, or of any other dtype
+-- (including float16 and float64) from 0 to 1 or from 0 to 255. A folder of PNGs, a GIF,
+-- and, if ffmpeg is installed, the formats it reads (mp4 and others) are one film; a
+-- folder of these is several films. A film is cut into sequences, which overlap only if
+-- `stride` is shorter than a sequence; even then, no frame is in both parts.
 -- @tparam string|tensor source
 -- @tparam[opt] table opts
--- @tparam[opt=31] integer opts.length frames of the sequences that one film is cut
--- into; of a film that is too short for two of them half of it
--- @tparam[opt] integer opts.stride frames from the start of a sequence to that of the
--- next; sequences of an array are cut too where it is given
--- @tparam[opt=1] integer opts.every keep the first frame and each so many after it:
--- dt is the time between those that are kept
+-- @tparam[opt=31] integer opts.length frames per sequence when a film is cut; by default,
+-- half the film if it is too short for two sequences of 31
+-- @tparam[opt] integer opts.stride frames from the start of one sequence to the start of
+-- the next; if given, the sequences of an array are cut too
+-- @tparam[opt=1] integer opts.every keep only every such frame, beginning with the first;
+-- dt is the time between kept frames
 -- @tparam[opt] {integer,...} opts.crop {top, left, height, width} in pixels; top and
 -- left count from 1
--- @tparam[opt=1] integer opts.shrink means over squares of so many pixels' side
--- become the pixels
--- @tparam[opt=false] boolean opts.grey colours become their luminance
--- @tparam[opt="none"] string opts.fit "crop" cuts the middle out, so that both sides
--- are multiples of `multiple`; "pad" repeats the outermost pixels
+-- @tparam[opt=1] integer opts.shrink downscaling factor: squares of so many pixels a side
+-- are averaged
+-- @tparam[opt=false] boolean opts.grey converts colours to their luminance
+-- @tparam[opt="none"] string opts.fit "crop" crops to the centre, so that both sides
+-- become multiples of `multiple`; "pad" repeats the outermost pixels
 -- @tparam[opt=8] integer|function opts.multiple or a function of height and width
--- @tparam[opt] number opts.white the number that white has in an array, where it is
--- neither 1 nor 255
--- @tparam[opt] string opts.background "median" takes the background of a camera that
--- does not move from the training part, the median over time of every pixel. Frames
--- are then 1/2 + (frame - background) / 2, and the set has its `background`;
+-- @tparam[opt] number opts.white the value of white in an array, if it is neither 1 nor
+-- 255
+-- @tparam[opt] string opts.background "median" estimates the background of a static
+-- camera from the training part, as the median of every pixel over time. Frames are then
+-- 1/2 + (frame - background) / 2, and the set has the field `background`;
 -- torus.data.films.background.restored is the inverse
--- @tparam[opt=0.2] number opts.test below 1 a share of the sequences, else how
--- many
--- @tparam[opt] number opts.train likewise; all others by default
--- @tparam[opt] number opts.dt time between the frames that are kept; by default that of a
--- film which says it (a GIF, and what ffmpeg reads), in seconds, else 0.125
--- @tparam[opt=0] integer opts.held_back frames at the end of every sequence that
--- train and test do without; Dataset:longer has them
+-- @tparam[opt=0.2] number opts.test a fraction of the sequences if below 1, else their
+-- number
+-- @tparam[opt] number opts.train likewise; by default all other sequences
+-- @tparam[opt] number opts.dt time between kept frames; by default from the file if it
+-- specifies it (a GIF, and formats read by ffmpeg), in seconds, else 0.125
+-- @tparam[opt=0] integer opts.held_back number of frames at the end of every sequence that
+-- train and test leave out; Dataset:longer includes them
 -- @treturn ?Dataset train and test (torus.data.split), dt, steps
 -- @treturn ?string message
 -- @usage
@@ -386,9 +386,8 @@ end
 
 -- --- any ------------------------------------------------------------------------
 
---- Opens a data set by the name of a system or its Lua file (simulated now,
--- with the same bits as a stored set of the same seed), the path of a stored set, or
--- of the user's frames.
+--- Opens a data set: a system by its name or Lua file (simulated, with the same bits as a
+-- stored set of the same seed), a stored set by its path, or the user's frames by theirs.
 -- @tparam string|System source
 -- @tparam[opt] table opts as in simulate, load or frames
 -- @treturn ?Dataset train and test (torus.data.split), system, seed, noise, dt,
@@ -404,7 +403,7 @@ function M.open(source, opts)
       options.show(source))
   end
   options.argument("data.open", "source", source, A_PATH)
-  -- A folder may have the name of a system.
+  -- A folder may have the same name as a system.
   if video.is_film(source) and source:match("%.%w+$") then
     return M.frames(source, opts)
   end
@@ -425,7 +424,7 @@ end
 -- @tparam table split set.train or set.test
 -- @tparam[opt] table opts
 -- @tparam[opt="uint8"] string opts.dtype 0 to 255, or "float32", 0 to 1
--- @tparam[opt] integer opts.count only the first sequences
+-- @tparam[opt] integer opts.count number of sequences, from the first; all by default
 -- @tparam[opt] function opts.progress called with done and count
 -- @treturn ?boolean true
 -- @treturn ?string message
@@ -456,7 +455,7 @@ function Dataset:__tostring()
     self.train.size, self.test.size, self.steps, self.dt)
 end
 
--- Further modules, loaded when they are first used.
+-- Further modules, loaded on first use.
 local parts = { targets = "torus.data.targets",
   hnn_data = "torus.data.hnn_data", measured = "torus.data.measured" }
 

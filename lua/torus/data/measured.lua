@@ -1,17 +1,17 @@
---- States of one's own: trajectories, or points with their time derivatives, from a
--- .csv, .npy or .npz file.
+--- Measured states: the user's own trajectories, or points with their time derivatives,
+-- from a .csv, .npy or .npz file.
 --
 --     local set = assert(torus.data.measured.open("states.csv"))
 --     set.train.q, set.train.p       -- (n, d), like dq and dp, their derivatives
 --
--- A table (.csv) has a row for each state. Its columns are told by their names: q or
--- q1, q2, ..., p likewise, t or time, and where the derivatives were measured too dq and
--- dp; of several trajectories `trajectory` (or run, sequence, id, episode), else a new one
--- begins where the time falls. Without such names the columns but t and trajectory are
--- q, then p (then dq and dp with derivatives = "true"). A .npy array is (trajectories,
--- times, 2 d), (trajectories, times, 2, d) or (times, 2 d), q in front of p; a .npz
--- archive holds q and p, (trajectories, times, d) or (times, d), dq and dp where there
--- are such, and dt or t.
+-- A table (.csv) has a row for each state. Its columns are identified by their names: q or
+-- q1, q2, ..., the same for p, t or time, dq and dp if the derivatives were measured too,
+-- and `trajectory` (or run, sequence, id, episode) for several trajectories; without this
+-- column, a new trajectory begins wherever the time decreases. Without columns named q and
+-- p, all columns other than t and trajectory are q, then p (then dq and dp with
+-- derivatives = "true"). A .npy array is (trajectories, times, 2 d), (trajectories, times,
+-- 2, d) or (times, 2 d), with q before p. A .npz archive contains q and p, (trajectories,
+-- times, d) or (times, d), optionally dq and dp, and dt or t.
 -- @module torus.data.measured
 local csv = require "torus.csv"
 local engine = require "torus.engine"
@@ -26,16 +26,16 @@ local PARTS = { "q", "p", "dq", "dp" }
 local OF_TRAJECTORY = { trajectory = true, run = true, sequence = true, id = true,
   episode = true }
 
--- What goes wrong with a file is thrown as {text} up to M.open.
+-- Problems with a file are thrown as {text} and caught in M.open.
 local function fail(text, ...) error({ string.format(text, ...) }, 0) end
 
--- Equal steps of time differ by the rounding of printed numbers.
+-- Tolerance for equal time steps, whose printed numbers are rounded.
 local STEP_TOLERANCE = 1e-3
 
 -- --- readers: {q =, p =, dq =, dp = (rows, d) float64, lengths = {...}, dt =} ---------
 
--- What a column holds by its name, one of PARTS, "t", "trajectory", or nil; and the
--- number in it.
+-- The role of a column by its name, one of PARTS, "t", "trajectory", or nil; and the
+-- number in the name.
 local function role_of(name)
   name = name:lower():gsub("[%s_%[%]]", ""):gsub("/dt$", "")
   if name == "t" or name == "time" then return "t" end
@@ -44,7 +44,7 @@ local function role_of(name)
   return part, tonumber(number)
 end
 
--- Columns by role. Where none is called q, the others are split into equal parts.
+-- Columns by role. If none is called q, the unnamed ones are split into equal parts.
 local function columns_of(names, count, derivatives)
   local found, rest = { q = {}, p = {}, dq = {}, dp = {}, t = {}, trajectory = {} }, {}
   local order = {}
@@ -61,7 +61,7 @@ local function columns_of(names, count, derivatives)
     local parts = derivatives == "true" and 4 or 2
     local d = #rest // parts
     if d == 0 or #rest % parts ~= 0 then
-      fail("expected columns q and p by these names, or %s equally many columns, got %d",
+      fail("expected columns named q and p, or %s the same number of columns each, got %d",
         parts == 2 and "q and p in" or "q, p, dq and dp in", #rest)
     end
     for k = 1, parts do table.move(rest, (k - 1) * d + 1, k * d, 1, found[PARTS[k]]) end
@@ -69,8 +69,8 @@ local function columns_of(names, count, derivatives)
   local d = #found.q
   if #found.p ~= d or (#found.dq > 0 or #found.dp > 0)
     and (#found.dq ~= d or #found.dp ~= d) then
-    fail("expected as many columns p, and dq and dp where there are such, as q, got %d of q, "
-      .. "%d of p, %d of dq and %d of dp", d, #found.p, #found.dq, #found.dp)
+    fail("expected the same number of columns for q, p and, if present, dq and dp, got %d for "
+      .. "q, %d for p, %d for dq and %d for dp", d, #found.p, #found.dq, #found.dp)
   end
   return found
 end
@@ -80,7 +80,7 @@ local function pick(x, columns)
   return x:index_select(2, engine.tensor(columns, { dtype = "int64" }))
 end
 
--- The lengths of trajectories, and the step of time, which all have in common.
+-- The lengths of the trajectories and their common time step.
 local function cut(times, ids, rows)
   local lengths, first, dt = {}, 1, nil
   for i = 2, rows + 1 do
@@ -93,12 +93,12 @@ local function cut(times, ids, rows)
       local step = times[i] - times[i - 1]
       dt = dt or step
       if not (math.abs(step - dt) <= STEP_TOLERANCE * dt) then
-        fail("expected equal steps of time, got %g and, up to row %d, %g; resample the "
-          .. "states, or give derivatives (dq, dp)", dt, i, step)
+        fail("expected equal time steps, got %g and, at row %d, %g; resample the "
+          .. "states, or provide derivatives (dq, dp)", dt, i, step)
       end
     end
   end
-  -- The mean of many steps has less of their rounding.
+  -- Averaging many steps reduces the rounding error.
   if dt then
     local longest, at, start = 0, 1, 1
     for _, n in ipairs(lengths) do
@@ -127,7 +127,7 @@ local function from_csv(path, o)
   return found
 end
 
--- (trajectories, times, k d) in parts (trajectories * times, d).
+-- Splits (trajectories, times, k d) into parts (trajectories * times, d).
 local function from_array(x, o)
   local shape = x.shape
   local parts = o.derivatives == "true" and 4 or 2
@@ -178,8 +178,8 @@ local function from_npz(path)
   elseif arrays.t then
     local _
     if arrays.t:numel() ~= found.q:size(1) and arrays.t:numel() ~= found.lengths[1] then
-      fail("expected t with a time for each of the %d states of a trajectory, or of all %d, "
-        .. "got %s", found.lengths[1], found.q:size(1), options.show(arrays.t))
+      fail("expected t to have a time for each of the %d states of a trajectory, or for all "
+        .. "%d, got %s", found.lengths[1], found.q:size(1), options.show(arrays.t))
     end
     _, found.dt = cut(arrays.t:reshape(-1):to("float64"):totable(), nil,
       arrays.t:numel())
@@ -198,7 +198,7 @@ end
 
 -- --- derivatives ------------------------------------------------------------------------
 
--- The rows that a difference is taken at, each trajectory's without its ends.
+-- The rows at which differences are computed, without the ends of each trajectory.
 local function difference_rows(lengths, before, after)
   local rows, first = {}, 0
   for _, n in ipairs(lengths) do
@@ -220,7 +220,7 @@ local function points(sequence, derivatives, dt)
   local before = derivatives == "central" and 1 or 0
   local rows = difference_rows(sequence.lengths, before, 1)
   if not rows then
-    fail("expected trajectories of at least %d states, which differences need", before + 2)
+    fail("expected trajectories of at least %d states, as differences are used", before + 2)
   end
   local found = {}
   for _, part in ipairs { "q", "p" } do
@@ -264,7 +264,7 @@ local function split_sequences(set, share)
       table.move(set.lengths, n - test + 1, n, 1, {}))
 end
 
--- Points without an order: some drawn with the seed.
+-- Unordered points: some, chosen by the seed, are held out.
 local function split_points(set, share, seed)
   local rows = set.q:size(1)
   local test = math.max(1, math.floor(share * rows + 0.5))
@@ -290,7 +290,7 @@ local function check_numbers(set)
     local x = set[name]
     if x and (x * 0):sum():item() ~= 0 then
       local bad = (x * 0):sum(2):ne(0):to("int64"):argmax(1):item()
-      fail("expected finite numbers, got %s with a nan or an infinity in row %d", name, bad)
+      fail("expected finite numbers, got a NaN or an infinity in row %d of %s", bad, name)
     end
   end
 end
@@ -305,7 +305,7 @@ local RULES = {
 
 local function settle_dt(set, o)
   if set.dt and o.dt and math.abs(set.dt - o.dt) > STEP_TOLERANCE * o.dt then
-    fail("expected steps of dt = %g, got %g", o.dt, set.dt)
+    fail("expected time steps of dt = %g, got %g", o.dt, set.dt)
   end
   set.dt = set.dt or o.dt
   if set.derivatives ~= "true" and not set.dt then
@@ -322,7 +322,7 @@ local function open(path, o)
   set.derivatives = o.derivatives == "auto" and (set.dq and "true" or "central")
     or o.derivatives
   if set.derivatives == "true" and not (set.dq and set.dp) then
-    fail("expected dq and dp, got q and p alone; derivatives = \"central\" takes differences")
+    fail("expected dq and dp, got only q and p; derivatives = \"central\" uses differences")
   end
   settle_dt(set, o)
   check_numbers(set)
@@ -337,19 +337,20 @@ local function open(path, o)
     test = finished(test, set, o) }
 end
 
---- Opens states of one's own. The last trajectories are held out for tests, of a single
--- one its end, of points that have derivatives and no time some that the seed draws.
--- @tparam string path of a .csv, .npy or .npz file, as above
+--- Opens measured states. The last trajectories are held out for tests; with a single
+-- trajectory, its end; with points that have derivatives but no times, some chosen by the
+-- seed.
+-- @tparam string path of a .csv, .npy or .npz file, see above
 -- @tparam[opt] table opts
--- @tparam[opt] number opts.dt time between states, where the file does not have it
+-- @tparam[opt] number opts.dt time between states, if the file does not contain it
 -- @tparam[opt="auto"] string opts.derivatives "true", those of the file; "central",
--- differences of both neighbours, of second order in dt; "difference", of a state and the
--- next one; "auto" is "true" where the file has them, else "central"
--- @tparam[opt=0.2] number opts.test_share
--- @tparam[opt=0] integer opts.seed of the points that are held out
+-- central differences, of second order in dt; "difference", forward differences; "auto" is
+-- "true" if the file has derivatives, else "central"
+-- @tparam[opt=0.2] number opts.test_share fraction held out for tests
+-- @tparam[opt=0] integer opts.seed chooses the points that are held out
 -- @tparam[opt="float32"] string opts.dtype or "float64"
 -- @treturn[1] table path, dimension, derivatives, dt, and train and test, each with size,
--- q, p, dq, dp (size, d) and, where dt is known, sequence: q and p (rows, d) of all states
+-- q, p, dq, dp (size, d) and, if dt is known, sequence: q and p (rows, d) of all states
 -- and lengths, the number of states of each trajectory
 -- @treturn[2] nil
 -- @treturn[2] string what is wrong with the file

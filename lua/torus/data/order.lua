@@ -1,6 +1,5 @@
---- The order in which training sees the sequences: every epoch a new
--- permutation, which depends on the seed and the epoch alone, so that the
--- state to save is a few integers.
+--- The order in which training visits the sequences: a new permutation every epoch, which
+-- depends only on the seed and the epoch, so that the state to save is a few integers.
 -- @module torus.data.order
 local options = require "torus.options"
 local signature = require "torus.signature"
@@ -21,15 +20,15 @@ local RULES = {
   drop_last = { default = true, type = "boolean" },
 }
 
---- The order in which training goes through a data set.
+--- Makes the order in which training goes through a data set.
 -- @function torus.data.order
 -- @tparam table opts
--- @tparam integer opts.count of sequences
--- @tparam integer opts.batch sequences at a time
+-- @tparam integer opts.count number of sequences
+-- @tparam integer opts.batch sequences per batch
 -- @tparam[opt=0] integer opts.seed
 -- @tparam[opt=true] boolean opts.shuffle false keeps them in order
--- @tparam[opt=true] boolean opts.drop_last leaves out the last sequences of an
--- epoch that don't fill a batch
+-- @tparam[opt=true] boolean opts.drop_last skips the last sequences of an epoch if they
+-- don't fill a batch
 -- @treturn Order
 -- @raise for a batch larger than count, unless drop_last is false
 -- @usage
@@ -57,7 +56,7 @@ local function permutation(self)
   return self.indices
 end
 
---- The indices of the next batch's sequences.
+--- Returns the indices of the sequences of the next batch.
 -- @treturn tensor (batch) int64, from 1
 -- @treturn integer epoch that it belongs to, from 1
 -- @usage
@@ -76,7 +75,7 @@ function Order:next()
 end
 
 --- Returns the state, to be saved for resuming.
--- @treturn table integers epoch and used, how many of its sequences are through
+-- @treturn table integers epoch and used, the number of its sequences already visited
 -- @usage
 -- order = torus.data.order { count = 4, batch = 2 }
 -- order:next()

@@ -1,4 +1,4 @@
---- One part of a data set, train or test: sequences of frames by their indices.
+--- A part of a data set, train or test: sequences of frames, accessed by their indices.
 --
 -- There are two types, States and Frames, which have the same fields and
 -- methods. `size` is the number of sequences, `length` that of frames in each;
@@ -13,7 +13,7 @@ local windows = require "torus.data.windows"
 
 local M = {}
 
--- Places as a list, each within 1..size.
+-- The indices as a list, checked to be within 1..size.
 local function list_of(indices, size)
   if options.is_live(indices) then
     if indices.dtype ~= "int64" or indices:dim() ~= 1 then
@@ -43,15 +43,15 @@ end
 
 -- --- states, rendered when asked for ----------------------------------------
 
---- Sequences of simulated states, rendered when they are asked for: a data
--- set's `train` or `test`. Fields: size, length; constants (size, varying
--- constants) float64, where the system has such.
+--- Sequences of simulated states, rendered on demand: a data set's `train` or `test`.
+-- Fields: size, length; constants (size, varying constants) float64, if the system has
+-- varying constants.
 -- @type States
 local States = {}
 States.__index = States
 States.__name = "torus.data.states"
 
---- A part made of states, whose frames are rendered when they are asked for.
+--- Makes a part from states, whose frames are rendered on demand.
 -- @tparam System system
 -- @tparam tensor noisy observed states (size, length, 2, d) float32
 -- @tparam tensor clean noise-free states, the same shape
@@ -71,7 +71,7 @@ end
 
 function States:__len() return self.size end
 
---- States of sequences.
+--- Returns the states of sequences.
 -- @tparam {integer,...}|tensor indices of the sequences
 -- @tparam[opt=false] boolean clean without noise
 -- @treturn tensor (batch, length, 2, d) float32: q is [.., 1, ..], p [.., 2, ..]
@@ -100,7 +100,7 @@ local function render(self, indices, clean)
   return draw(self, indices, self:states(indices, clean))
 end
 
---- The observed frames, which show the noisy states.
+--- Returns the observed frames, which show the noisy states.
 -- @tparam {integer,...}|tensor indices of the sequences
 -- @treturn tensor (batch, length, height, width, 3) float32
 -- @raise for indices outside of 1 to size
@@ -109,7 +109,7 @@ end
 -- print(table.unpack(set.train:batch({ 1, 3 }).shape))   -- 2 31 32 32 3
 function States:batch(indices) return render(self, indices, false) end
 
---- The noise-free frames.
+--- Returns the noise-free frames.
 -- @tparam {integer,...}|tensor indices of the sequences
 -- @treturn tensor (batch, length, height, width, 3) float32
 -- @raise for indices outside of 1 to size
@@ -118,7 +118,7 @@ function States:batch(indices) return render(self, indices, false) end
 -- print((set.train:batch({ 1 }) - set.train:clean({ 1 })):abs():max())
 function States:clean(indices) return render(self, indices, true) end
 
---- Windows of the observed frames; only these are rendered.
+--- Returns windows of the observed frames; only these are rendered.
 -- @tparam {integer,...}|tensor indices of the sequences
 -- @tparam {integer,...} starts index of each window's first frame, from 1
 -- @tparam integer count frames of a window
@@ -140,13 +140,13 @@ local Frames = {}
 Frames.__index = Frames
 Frames.__name = "torus.data.frames"
 
---- A part made of the user's own frames.
--- @tparam table source what torus.data.video returns: shape {total, length,
+--- Makes a part from the user's own frames.
+-- @tparam table source as returned by torus.data.video: shape {total, length,
 -- height, width, channels} and rows(indices) -> tensor, uint8 or float32
--- @tparam integer first sequence of this part
--- @tparam integer size sequences of this part
--- @tparam[opt] integer length frames of a sequence, from its first one on; all
--- by default
+-- @tparam integer first index of the first sequence of this part
+-- @tparam integer size number of sequences
+-- @tparam[opt] integer length number of frames of a sequence, from its first; all by
+-- default
 -- @treturn Frames
 -- @usage
 -- splits = require "torus.data.split"
@@ -160,7 +160,7 @@ end
 
 function Frames:__len() return self.size end
 
---- The frames of sequences.
+--- Returns the frames of sequences.
 -- @tparam {integer,...}|tensor indices of the sequences
 -- @treturn tensor (batch, length, height, width, channels) float32
 -- @raise for indices outside of 1 to size
@@ -175,7 +175,7 @@ function Frames:batch(indices)
   return picked
 end
 
---- Windows of the frames.
+--- Returns windows of the frames.
 -- @tparam {integer,...}|tensor indices of the sequences
 -- @tparam {integer,...} starts index of each window's first frame, from 1
 -- @tparam integer count frames of a window
@@ -188,22 +188,23 @@ function Frames:windows(indices, starts, count)
   return windows.cut(self:batch(indices), starts, count)
 end
 
---- The same frames: they may be noisy, and what they show is not known.
+--- Returns the same frames as batch: the user's frames may be noisy, and noise-free ones are
+-- not known.
 Frames.clean, Frames.clean_unknown = Frames.batch, true
 
 -- --- errors to compare with ------------------------------------------------------
 
 local function squared(x) return (x * x):sum():item() end
 
---- Mean squared pixel errors that a model's is to be compared with. Also a
--- method of States and Frames.
+--- Computes mean squared pixel errors to compare a model's error with. Also a method of
+-- States and Frames.
 -- @tparam States|Frames split
 -- @tparam[opt] table opts
--- @tparam[opt=1000] integer opts.count of sequences
--- @tparam[opt=16] integer opts.chunk sequences at a time
--- @treturn table floor, of the observed frames against the noise-free ones, which
--- no model can beat on observed frames (nil where noise-free frames are not
--- known); own_mean, of each sequence's own mean image, and constant, of the mean
+-- @tparam[opt=1000] integer opts.count number of sequences
+-- @tparam[opt=16] integer opts.chunk sequences per chunk
+-- @treturn table floor, the error of the observed frames against the noise-free ones,
+-- which no model can beat on observed frames (nil if noise-free frames are not known);
+-- own_mean, that of each sequence's own mean image, and constant, that of the mean
 -- image of all, both against the noise-free frames; count
 -- @usage
 -- set = torus.data.simulate("pendulum", { train = 32, test = 2 })

@@ -1,4 +1,4 @@
---- Trajectories of a system: initial states, exact motion, noise.
+--- Simulated trajectories of a system: initial states, exact motion, noise.
 -- @module torus.data.states
 local options = require "torus.options"
 local rk45 = require "torus.rk45"
@@ -8,7 +8,7 @@ local engine = require "torus.engine"
 
 local M = {}
 
---- The most states after the first of a trajectory that `make` computes.
+--- The maximum number of states after the first of a trajectory.
 M.max_steps = 10000000
 
 local RULES = {
@@ -23,16 +23,16 @@ local RULES = {
   progress = { type = "callable" },
 }
 
--- Trajectories solved at a time. Those whose vector field is a Lua function
--- are solved in full blocks, so that a trajectory's bits don't depend on how
--- many others are asked for; the engine's kernels ensure that by themselves.
+-- Number of trajectories solved together. If the vector field is a Lua function, blocks
+-- are always solved in full, so that a trajectory's bits don't depend on how many others
+-- are requested; the engine's kernels guarantee that by themselves.
 local CHUNK, BLOCK = 4096, 256
 
 local TOLERANCES = { rtol = 1e-10, atol = 1e-12, first_step = 0, max_step = 0,
   max_steps = 1000000 }
 
--- A failure's message, its number of a trajectory counted from the data set's
--- first one.
+-- Renumbers the trajectory in a message of failure, counting from the first one of the
+-- data set.
 local function renumbered(message, first)
   return (message:gsub("trajectory (%d+)", function(n)
     return "trajectory " .. math.tointeger(tonumber(n)) + first - 1
@@ -68,26 +68,26 @@ local function chunks(o)
   end
 end
 
---- Trajectories. Trajectory i, its noise included, depends on the seed, the
--- split, i and the physics alone: not on the count, the first one asked for,
--- or the number of threads.
+--- Simulates trajectories. Trajectory i, including its noise, depends only on the seed,
+-- the split, i and the physics, not on the count, the first one requested or the number
+-- of threads.
 -- @function torus.data.trajectories
 -- @tparam table opts
 -- @tparam string|System opts.system
--- @tparam integer opts.count of trajectories
--- @tparam[opt="train"] string opts.split any word
+-- @tparam integer opts.count number of trajectories
+-- @tparam[opt="train"] string opts.split any name
 -- @tparam[opt=0] integer opts.seed
 -- @tparam[opt=1] integer opts.first index of the first trajectory
--- @tparam[opt] integer opts.steps states after the first; the system's by
+-- @tparam[opt] integer opts.steps number of states after the first; the system's by
 -- default
 -- @tparam[opt] number opts.dt time between states; the system's by default
 -- @tparam[opt] number opts.noise standard deviation on every coordinate; the
 -- system's by default
 -- @tparam[opt] function opts.progress called with done and count
 -- @treturn tensor observed states (count, steps + 1, 2, d) float32, q and p
--- @treturn tensor noise-free states, the same tensor when noise is 0
+-- @treturn tensor noise-free states; the same tensor if noise is 0
 -- @treturn ?tensor constants of the trajectories (count, varying constants)
--- float64; nil of a system whose constants don't vary
+-- float64; nil for a system whose constants don't vary
 -- @raise for an unknown system, and for a trajectory that can't be solved
 -- @usage
 -- states = torus.data.trajectories { system = "two_body", count = 3 }

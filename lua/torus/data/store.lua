@@ -1,8 +1,8 @@
---- Data sets on disk: a folder with train.safetensors and test.safetensors,
--- each with the tensor `states` (n, steps + 1, 2, d) float32, the observed ones,
--- with noise also `clean`, the noise-free ones, and physics and seed as metadata;
--- where constants differ between trajectories, `constants` (n, varying constants)
--- float64, with their names as metadata.
+--- Data sets on disk: a folder with train.safetensors and test.safetensors. Each contains
+-- the tensor `states` (n, steps + 1, 2, d) float32, the observed states, with noise also
+-- `clean`, the noise-free ones, and physics and seed as metadata; if constants differ
+-- between trajectories, also `constants` (n, varying constants) float64, with their names
+-- as metadata.
 -- @module torus.data.store
 local core = require "torus.core"
 local lfs = require "lfs"
@@ -22,8 +22,8 @@ local function exists(path)
 end
 
 -- The two files of a set are replaced as one: they are written into the folder
--- WRITING, which is renamed to COMMITTED, from where they replace those of an
--- earlier set. Until that is done a file there is the one that counts.
+-- WRITING, which is renamed to COMMITTED, and from there they replace those of an
+-- earlier set. Until that is done, the files in COMMITTED are the valid ones.
 local WRITING, COMMITTED = "/.set-being-written", "/.set-committed"
 
 local function name_of(split) return "/" .. split .. ".safetensors" end
@@ -65,7 +65,7 @@ local function parameters_of(metadata)
   if metadata.format ~= FORMAT then
     return nil, string.format("expected trajectories of torus (format %q), got "
       .. "%s", FORMAT, metadata.format and options.show(metadata.format)
-      or "a file without a format")
+      or "a file without a format entry")
   end
   if metadata.version ~= VERSION then
     return nil, string.format("version: expected %q, got %s", VERSION,
@@ -118,7 +118,7 @@ local function states_of(tensors)
   return states, clean
 end
 
--- The constants of trajectories, nil where none vary, or false and a message.
+-- The constants of the trajectories, nil if none vary, or false and a message.
 local function constants_of(tensors, o)
   local own = tensors.constants
   if not o.varying then return nil end
@@ -163,7 +163,7 @@ local function may_replace(set, folder)
           path, message)
       end
       if o.system ~= set.system.name then
-        return nil, string.format("cannot replace the data of %s in %s by those "
+        return nil, string.format("cannot replace the data of %s in %s with data "
           .. "of %s: remove them, or choose another folder", o.system, folder,
           set.system.name)
       end
@@ -172,7 +172,7 @@ local function may_replace(set, folder)
   return true
 end
 
--- Brings a committed set, if there is one, to its place.
+-- Moves a committed set, if there is one, to its final place.
 local function finish(folder)
   local from = folder .. COMMITTED
   for _, split in ipairs(SPLITS) do
@@ -201,13 +201,13 @@ local function write(set, folder)
   return true
 end
 
--- In a folder that this process has locked.
+-- The folder must be locked by this process.
 local function replace(set, folder)
   local ok, message = may_replace(set, folder)
   if not ok then return nil, message end
   ok, message = finish(folder)
   if not ok then return nil, message end
-  -- Of a writer that was killed, with whatever it had begun.
+  -- The remains of a writer that was killed.
   core.remove_temporary(folder .. WRITING)
   ok, message = lfs.mkdir(folder .. WRITING)
   if not ok then
@@ -225,11 +225,11 @@ local function replace(set, folder)
   return finish(folder)
 end
 
---- Saves a set; an earlier one of the same system is replaced, both files or none.
+--- Saves a set. An existing one of the same system is replaced, either both files or none.
 -- @tparam Dataset set of states
--- @tparam string folder that exists
+-- @tparam string folder an existing folder
 -- @treturn ?boolean true
--- @treturn ?string message, as where another process works in the folder
+-- @treturn ?string message, for example if another process is using the folder
 -- @usage
 -- store = require "torus.data.store"
 -- set = torus.data.simulate("pendulum", { train = 4, test = 2 })
@@ -239,7 +239,7 @@ function M.save(set, folder)
   return ok, message
 end
 
---- Whether a folder contains a data set.
+--- Returns true if a folder contains a data set.
 -- @tparam string folder
 -- @treturn boolean
 -- @usage

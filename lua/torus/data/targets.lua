@@ -1,11 +1,11 @@
---- Densities to learn: mixtures with any number of modes in any dimension,
--- the usual set in the plane, and a user's own samples.
+--- Densities to learn: mixtures with any number of modes in any dimension, the usual
+-- two-dimensional ones, and the user's own samples.
 --
 --     local target = torus.data.targets.get("rings")
 --     local x = target:sample(512, torus.generator(1))   -- (512, 2)
 --     local nats = target:log_density(x)                 -- (512), float64
 --
--- All lie within about [-4, 4] in each coordinate.
+-- All built-in targets lie within about [-4, 4] in each coordinate.
 -- @module torus.data.targets
 local npy = require "torus.npy"
 local options = require "torus.options"
@@ -31,7 +31,7 @@ local function normal(shape, generator)
   return engine.randn(shape, { dtype = "float64", generator = generator })
 end
 
--- Numbers 1..n, equally likely: (count) int64.
+-- Draws uniformly from 1..n: (count) int64.
 local function pick(count, n, generator)
   return ((uniform({ count }, generator) * n):floor() + 1):to("int64")
 end
@@ -58,8 +58,8 @@ end
 
 -- --- mixtures -----------------------------------------------------------------
 
--- Modes at equal distances: on a line for d = 1, on a circle for d = 2, in
--- more dimensions in random corners of a cube.
+-- Equally spaced modes: on a line for d = 1, on a circle for d = 2, at random corners of
+-- a cube in more dimensions.
 local function centres_of(modes, d, radius, seed)
   local rows, generator = {}, engine.generator(seed)
   local corners = d > 2 and (engine.rand({ modes, d }, { dtype = "float64",
@@ -88,7 +88,7 @@ local MIXTURE = {
   centres = {},
 }
 
---- A mixture of equally likely normal densities with one standard deviation.
+--- Makes a mixture of equally likely normal densities with a common standard deviation.
 -- @tparam[opt] table opts
 -- @tparam[opt=4] integer opts.modes
 -- @tparam[opt=2] integer opts.dimension above 2 the modes are random corners of
@@ -96,7 +96,7 @@ local MIXTURE = {
 -- @tparam[opt] number opts.radius distance of the modes from the origin; 2.5 by
 -- default, 1.5 sqrt(dimension) above two dimensions
 -- @tparam[opt=0.4] number opts.std standard deviation of each mode
--- @tparam[opt=1] integer opts.seed of the corners
+-- @tparam[opt=1] integer opts.seed chooses the corners
 -- @tparam[opt] tensor opts.centres (modes, dimension), instead of modes,
 -- dimension, radius and seed
 -- @treturn Target
@@ -152,7 +152,7 @@ local function rings()
   end)
 end
 
--- Two half circles that reach into each other.
+-- Two interleaving half circles.
 local function moons()
   return curves("moons", 2, 0.15, function(i, t)
     local side, angle = 3 - i * 2, t * math.pi -- 1 and -1
@@ -201,8 +201,8 @@ local function turned(x, angle)
   return engine.stack({ a * c - b * s, a * s + b * c }, 2)
 end
 
--- Five arms, drawn out from the centre and turned by an angle that grows with
--- the radius; such a turn keeps areas.
+-- Five radial arms, twisted by an angle that grows with the radius; the twist preserves
+-- areas.
 local function pinwheel()
   local arms, along, across, centre, rate = 5, 0.55, 0.15, 1.8, 0.6
   return setmetatable({ name = "pinwheel", dimension = 2,
@@ -232,10 +232,10 @@ local PLANE = { rings = rings, moons = moons, spirals = spirals,
 --- The names that `get` accepts.
 M.names = { "mixture", "rings", "moons", "checkerboard", "spirals", "pinwheel" }
 
---- A target by its name.
+--- Returns the target of a name.
 -- @tparam string name "mixture", or one in the plane: rings, moons, checkerboard,
 -- spirals, pinwheel
--- @tparam[opt] table opts of a mixture; the others have none
+-- @tparam[opt] table opts as in mixture; the other targets have no options
 -- @treturn ?Target
 -- @treturn ?string message
 -- @usage
@@ -281,9 +281,9 @@ local function rows_of(x, where)
   return x
 end
 
---- Samples from a .npy file or a tensor (samples, d), drawn with replacement.
--- A share of them, chosen by the seed, is never drawn: it is a Target of its
--- own, the field `held_out` of the one that is returned.
+--- Makes a target from samples in a .npy file or a tensor (samples, d), which are drawn
+-- with replacement. A fraction of them, chosen by the seed, is held out and never drawn; it
+-- is a separate Target, the field `held_out` of the result.
 -- @tparam string|tensor source
 -- @tparam[opt] table opts
 -- @tparam[opt=0.2] number opts.test_share above 0, at most 0.9
@@ -322,8 +322,8 @@ local DENSITY = {
   name = { default = "density", type = "string" },
 }
 
---- A density of one's own, known up to a factor: what an NHF learns from by reverse
--- KL. It has no samples.
+--- Makes a target from a density of the user's own, known up to a factor, for learning with
+-- the reverse KL divergence. It has no samples.
 -- @tparam table opts
 -- @tparam function|Module opts.log_density of x (n, d), returns (n), differentiable
 -- @tparam integer opts.dimension d
@@ -339,10 +339,10 @@ function M.density(opts)
     log = o.log_density }, Target)
 end
 
---- The positions of a system in a bath: the density exp(-V(q) / temperature), without
--- its normalisation and without samples. V has to hold the positions together: a
--- pendulum that turns over has no such density.
--- @tparam System system with kinetic and potential energy
+--- Makes the density of the positions of a system in a heat bath, exp(-V(q) / temperature),
+-- unnormalised and without samples. V must be confining: a pendulum that can rotate has no
+-- such density.
+-- @tparam System system with separate kinetic and potential energies
 -- @tparam[opt=1] number temperature
 -- @treturn ?Target
 -- @treturn ?string message
@@ -352,7 +352,7 @@ end
 function M.boltzmann(system, temperature)
   local definition = system.definition
   if not definition.potential then
-    return nil, string.format("system: expected one with a potential energy, got %s, "
+    return nil, string.format("system: expected a system with a potential energy, got %s, "
       .. "whose energy is not separable", system.name)
   end
   local factor = -1 / options.argument("boltzmann", "temperature", temperature or 1,
@@ -375,16 +375,16 @@ end
 -- print(moons:sample(2, torus.generator(1), "float64"))
 function Target:sample(count, generator, dtype)
   if not self.draw then
-    options.raise("target:sample: expected a target with samples, got %s, of which only "
-      .. "the density is known", self.name)
+    options.raise("target:sample: expected a target with samples, got %s, which is only "
+      .. "known by its density", self.name)
   end
   return engine.no_grad(function()
     return self.draw(count, generator):to(dtype or "float32")
   end)
 end
 
---- The logarithm of the density, differentiable where x is; of those of `density`
--- and `boltzmann` without its normalisation.
+--- Returns the logarithm of the density, differentiable with respect to x; unnormalised for
+-- targets made by `density` and `boltzmann`.
 -- @tparam tensor x (n, d)
 -- @treturn ?tensor (n) float64, nats; nil for a user's samples
 -- @usage
@@ -396,9 +396,9 @@ function Target:log_density(x)
   return self.log(x:to("float64"))
 end
 
---- The entropy in nats, from samples where there is no closed form.
--- @tparam[opt=20000] integer count of samples, at most ten million
--- @treturn ?number nats; nil for a user's samples and for densities without any
+--- Returns the entropy in nats, estimated from samples if there is no closed form.
+-- @tparam[opt=20000] integer count number of samples, at most ten million
+-- @treturn ?number nats; nil for a user's samples and for densities without samples
 -- @treturn ?number its standard error, 0 for a closed form
 -- @usage
 -- print(torus.data.targets.get("checkerboard"):entropy())   -- 2.89... 0
@@ -414,7 +414,7 @@ function Target:entropy(count)
   return -mean, math.sqrt(variance / nats:numel())
 end
 
---- The share of samples that lie nearest to each mode of a mixture.
+--- Returns the fraction of samples closest to each mode of a mixture.
 -- @tparam tensor x (n, d)
 -- @treturn ?{number,...} one for each mode; nil for other targets
 -- @usage

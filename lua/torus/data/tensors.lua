@@ -1,4 +1,4 @@
---- Batches of a user's own tensors.
+--- Batches of the user's own tensors.
 -- @module torus.data.tensors
 local Order = require "torus.data.order"
 local engine = require "torus.engine"
@@ -8,8 +8,8 @@ local signature = require "torus.signature"
 local M = {}
 
 --- Tensors whose first dimension counts samples; torus.data.tensors makes it. #set is
--- the number of batches in an epoch, set.size that of the samples, and set.tensors the list
--- of the tensors.
+-- the number of batches in an epoch, set.size the number of samples, and set.tensors the
+-- list of the tensors.
 -- @type Tensors
 local Tensors = {}
 Tensors.__index = Tensors
@@ -22,7 +22,7 @@ local RULES = {
   last = { default = "keep", choices = { "keep", "drop" } },
 }
 
--- The list in a table of options, and the options alone.
+-- Separates the list and the options in a table.
 local function parted(spec)
   if type(spec) ~= "table" then
     options.raise("data.tensors: expected a table of tensors and options, got %s",
@@ -39,25 +39,25 @@ local function parted(spec)
         .. "got %s", i, options.show(x))
     end
     if x:size(1) ~= list[1]:size(1) then
-      options.raise("data.tensors: expected tensors with one first size, got %s and %s",
+      options.raise("data.tensors: expected tensors of the same first size, got %s and %s",
         options.show(list[1]), options.show(x))
     end
   end
   return list, options.resolve("data.tensors", named, RULES)
 end
 
---- Tensors of one's own as batches. An epoch has an order of its own, which depends on
--- the seed and its number alone.
+--- Serves tensors in batches. Every epoch has a different order, which depends only on the
+-- seed and the number of the epoch.
 -- @function torus.data.tensors
 -- @tparam table spec the tensors, each with samples along its first dimension, and
--- @tparam[opt=32] integer spec.batch samples at a time
+-- @tparam[opt=32] integer spec.batch samples per batch
 -- @tparam[opt=true] boolean spec.shuffle false keeps them in order
 -- @tparam[opt=0] integer spec.seed
--- @tparam[opt="keep"] string spec.last "drop" leaves out the last samples of an epoch that
+-- @tparam[opt="keep"] string spec.last "drop" skips the last samples of an epoch if they
 -- don't fill a batch
 -- @treturn Tensors
--- @raise for tensors of different first sizes, and where last is "drop" for a batch larger
--- than that
+-- @raise for tensors of different first sizes, and, with last = "drop", for a batch larger
+-- than that size
 -- @usage
 -- x, y = torus.randn(100, 2), torus.randn(100, 1)
 -- set = torus.data.tensors { x, y, batch = 30, seed = 1 }
@@ -100,7 +100,7 @@ local function is_through(order)
   return left <= 0 or (order.drop_last and left < order.batch)
 end
 
---- The next batch, after the last one of an epoch the first one of the next.
+--- Returns the next batch; after the last one of an epoch, the first one of the next.
 -- @treturn tensor,... the samples of each tensor, as copies
 -- @usage
 -- set = torus.data.tensors { torus.arange(5), batch = 2, shuffle = false }
@@ -109,8 +109,8 @@ function Tensors:next()
   return rows(self, (self.order:next()))
 end
 
---- The batches of an epoch, for a generic `for`. After a loop that was left early, and
--- after load_state, they are those that the epoch still has.
+--- Iterates over the batches of an epoch. After a loop that was left early, and after
+-- load_state, it continues with the remaining batches of that epoch.
 -- @treturn function an iterator over the samples of each tensor, as copies
 -- @usage
 -- set = torus.data.tensors { torus.arange(5), batch = 2, shuffle = false }
@@ -126,7 +126,7 @@ function Tensors:batches()
 end
 
 --- Returns the state, to be saved for resuming.
--- @treturn table integers epoch and used, how many of its samples are through
+-- @treturn table integers epoch and used, the number of its samples already visited
 -- @usage
 -- set = torus.data.tensors { torus.arange(5), batch = 2 }
 -- set:next()

@@ -1,6 +1,6 @@
---- Frames of the user's own: arrays (.npy, .npz or a tensor), folders of PNGs, GIFs,
--- and what ffmpeg reads. Sequences of a .npy file are read when they are asked for,
--- so that it may be larger than memory.
+--- The user's own frames: arrays (.npy, .npz or a tensor), folders of PNGs, GIFs, and
+-- formats that ffmpeg reads. Sequences of a .npy file are read on demand, so that it may
+-- be larger than memory.
 -- @module torus.data.video
 local arrays = require "torus.data.films.arrays"
 local engine = require "torus.engine"
@@ -13,34 +13,34 @@ local recordings = require "torus.data.films.recordings"
 
 local M = {}
 
---- Options of films, as torus.options reads them: those of
+--- Options of films, in the form that torus.options reads: those of
 -- torus.data.films.geometry, and
 M.rules = options.joined(geometries.rules, {
-  -- The number that white has, of arrays.
+  -- The value of white in an array.
   white = { type = "number", above = 0 },
-  -- Frames of the sequences that one film is cut into; 31, or half of a film that
-  -- is shorter than two of them.
+  -- Frames per sequence when a film is cut; 31, or half of a film that is too short for
+  -- two such sequences.
   length = { type = "integer", min = 1 },
-  -- Frames from the start of a sequence to that of the next, where films, or sequences of
-  -- an array, are cut into overlapping ones; by default one film is cut without overlap.
+  -- Frames from the start of one sequence to the start of the next when films, or
+  -- sequences of an array, are cut; by default a film is cut without overlap.
   stride = { type = "integer", min = 1 },
 })
 
 local LENGTH = 31
 
---- The seconds between the frames of a film that says them: see
+--- Returns the seconds between the frames of a film, if its file specifies them: see
 -- torus.data.films.recordings.
 -- @function M.interval
 -- @tparam string path
 -- @treturn ?number
 M.interval = recordings.interval
 
---- What files are accepted, for messages.
+--- The accepted kinds of files, for messages.
 M.expected = "a .npy or .npz array of frames, a folder of PNGs or of films, a .gif, or "
   .. "a film for ffmpeg (." .. table.concat(ffmpeg.ends, ", .") .. ")"
 
---- Whether a path has the name of a film: a file by its ending, or a folder with
--- none of the files of a stored set of trajectories.
+--- Returns true if a path looks like a film: a file with a known extension, or a folder
+-- without the files of a stored set of trajectories.
 -- @tparam string path
 -- @treturn boolean
 -- @usage
@@ -55,7 +55,7 @@ end
 
 -- --- sequences out of what was read -----------------------------------------------
 
--- Windows of films: `list` has a film and a first frame for each of them, and read(film,
+-- Windows of films: `list` has a film and a first frame for each window, and read(film,
 -- first) returns its frames.
 local Windows = {}
 Windows.__index = Windows
@@ -66,7 +66,7 @@ function Windows:rows(indices)
   return engine.stack(pieces, 1)
 end
 
--- The last sequence before one that has no frame in common with it.
+-- The last earlier sequence that has no frame in common with a given one.
 function Windows:last_before(index)
   local film, first = table.unpack(self.list[index])
   local last = index - 1
@@ -77,7 +77,7 @@ function Windows:last_before(index)
   return last
 end
 
--- Sequences of given ones, of each some frames.
+-- Some frames of given sequences.
 local Sequences = {}
 Sequences.__index = Sequences
 
@@ -87,7 +87,7 @@ function Sequences:rows(indices)
   return self.geometry:apply(x)
 end
 
--- Windows of films with so many frames: where they begin, and the length of each.
+-- Cuts films with given numbers of frames into windows: their starts and their length.
 local function cut_into(counts, o)
   local total, longest = 0, 0
   for _, n in ipairs(counts) do
@@ -100,13 +100,13 @@ local function cut_into(counts, o)
     for first = 1, n - length + 1, o.stride or length do list[#list + 1] = { film, first } end
   end
   if #list >= 2 then return list, length end
-  return nil, string.format("%d frames make %d sequence%s of %d: expected at least 2, "
-    .. "of at most %d frames", total, #list, #list == 1 and "" or "s", length, half)
+  return nil, string.format("%d frames make %d sequence%s of length %d: expected at least 2, "
+    .. "so a length of at most %d", total, #list, #list == 1 and "" or "s", length, half)
 end
 
 local function kept(count, every) return (count - 1) // every + 1 end
 
--- A source of windows of films of so many frames; sizes are those of a frame.
+-- A source of windows of films with given numbers of frames; sizes are those of a frame.
 local function windows_of(counts, o, sizes, path, read)
   local list, length = cut_into(counts, o)
   if not list then return nil, length end
@@ -122,7 +122,7 @@ local function cut_text(source, o)
       o.stride == 1 and "" or "s") or "")
 end
 
--- Frames first, first + 1, ... of those that are kept of a film in an array.
+-- Reads frames first, first + 1, ... of the kept frames of a film in an array.
 local function frame_reader(source, geometry, every)
   if source.one_film then
     return function(_, first, length)
@@ -186,13 +186,13 @@ end
 
 -- --- opening --------------------------------------------------------------------
 
---- Frames of a file or a folder as a source for torus.data.split.
+--- Opens the frames of a file or a folder as a source for torus.data.split.
 -- @tparam string path
--- @tparam[opt] table opts as `rules` has them
+-- @tparam[opt] table opts see `rules`
 -- @treturn ?table shape {total, length, height, width, channels}, rows(indices),
 -- uint8 from 0 to 255 or float32 from 0 to 1, and a description; interval, the seconds
--- from a frame to the next, of films that say it; last_before(index), where sequences may
--- overlap, the last one that has no frame in common with that
+-- between frames, if the files specify it; last_before(index), if sequences may overlap,
+-- the last earlier sequence that has no frame in common with that one
 -- @treturn ?string message
 -- @usage
 -- video = require "torus.data.video"
@@ -215,12 +215,11 @@ function M.open(path, opts)
   return cut, cut == nil and path .. ": " .. message or nil
 end
 
---- A tensor of frames as a source for torus.data.split.
+--- Makes a source for torus.data.split from a tensor of frames.
 -- @tparam tensor frames (sequences, length, height, width, channels) with one to
--- four channels, in grey also (sequences, length, height, width); one film lacks
--- the sequences
--- @tparam[opt] table opts as `rules` has them
--- @treturn ?table as open returns it
+-- four channels; grey may omit the channels, and a single film omits the sequences
+-- @tparam[opt] table opts see `rules`
+-- @treturn ?table as returned by open
 -- @treturn ?string message
 -- @usage
 -- video = require "torus.data.video"
@@ -236,10 +235,10 @@ end
 
 -- --- writing --------------------------------------------------------------------
 
--- Sequences of a part of the file.
+-- Number of sequences written at a time.
 local ROWS = 16
 
--- Sequences first .. first + n - 1 as the file has them.
+-- Sequences first .. first + n - 1 as stored in the file.
 local function rows_of(split, dtype, first, n)
   local frames = split:batch(engine.arange(first, first + n - 1,
     { dtype = "int64" }))

@@ -1,4 +1,4 @@
---- Windows: a few frames in a row out of longer sequences.
+--- Windows: short runs of consecutive frames from longer sequences.
 -- @module torus.data.windows
 local engine = require "torus.engine"
 local options = require "torus.options"
@@ -20,7 +20,7 @@ function M.cut(x, starts, count)
   options.argument("windows", "count", count, { type = "integer", min = 1,
     max = length })
   if #starts ~= n then
-    options.raise("windows: starts: expected one for each of %d sequences, got %d",
+    options.raise("windows: starts: expected one start for each of %d sequences, got %d",
       n, #starts)
   end
   local start = { type = "integer", min = 1, max = length - count + 1 }
@@ -36,8 +36,8 @@ function M.cut(x, starts, count)
     :reshape(n, count, table.unpack(rest))
 end
 
---- Random starts of windows, uniform over all that fit.
--- @tparam integer n how many
+--- Draws random starts of windows, uniform over all that fit.
+-- @tparam integer n number of starts
 -- @tparam integer length of a sequence
 -- @tparam integer count elements of a window
 -- @tparam[opt] generator generator
@@ -55,7 +55,7 @@ function M.random_starts(n, length, count, generator)
   return starts
 end
 
---- The first observed frames of sequences.
+--- Returns the first observed frames of sequences.
 -- @tparam States|Frames split
 -- @tparam {integer,...}|tensor indices of the sequences
 -- @tparam integer count frames of each

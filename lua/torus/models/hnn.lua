@@ -29,7 +29,7 @@ local HNN = Module.class("HNN")
 
 local M = {}
 
---- The options of a configuration, as torus.options reads them.
+--- The options of a configuration, in the form that torus.options reads.
 M.rules = {
   -- "hnn" learns an energy, "mlp", the plain network, the time derivatives.
   kind = { default = "hnn", choices = { "hnn", "mlp" } },
@@ -128,7 +128,7 @@ end
 -- @tparam[opt="none"] string config.friction "constant" or "network": the motion
 -- loses energy, as torus.models.parts.friction has it
 -- @tparam[opt="float32"] string config.dtype or "float64"
--- @tparam[opt] generator generator draws the initial weights
+-- @tparam[opt] generator generator source of the initial weights
 -- @treturn Module
 -- @raise for unknown options
 -- @usage

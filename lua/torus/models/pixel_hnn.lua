@@ -27,7 +27,7 @@ local engine = require "torus.engine"
 
 local M = {}
 
---- The options of a configuration, as torus.options reads them.
+--- The options of a configuration, in the form that torus.options reads.
 --
 -- Frames are encoded as their difference from `centre`, an image that is not
 -- learned but set to the mean of the data, and the dense decoder adds it again.
@@ -131,7 +131,7 @@ end
 -- the centre
 -- @tparam[opt="kaiming"] string config.init of encoder and decoder, or "default"
 -- @tparam[opt="float32"] string config.dtype or "float64"
--- @tparam[opt] generator generator draws the initial weights
+-- @tparam[opt] generator generator source of the initial weights
 -- @treturn Module
 -- @raise when latent is odd, or an option is unknown
 -- @usage
@@ -338,7 +338,7 @@ local function latents(self, method, trajectory)
 end
 
 --- The motion on from the last state of a trajectory.
--- @tparam table trajectory as rollout returns it
+-- @tparam table trajectory as returned by rollout
 -- @tparam[opt] table opts as in rollout
 -- @treturn table a trajectory whose first state is the given one's last
 -- @usage
@@ -352,7 +352,7 @@ end
 
 --- The images along a trajectory, the first frame of every decoded pair; no
 -- gradient is recorded.
--- @tparam table trajectory as rollout returns it
+-- @tparam table trajectory as returned by rollout
 -- @treturn tensor (batch, steps + 1, height, width, channels)
 -- @usage
 -- model = torus.models.pixel_hnn{ width = 16, resolution = 16 }
@@ -414,7 +414,7 @@ function PixelHNN:energy(z)
 end
 
 --- The energy along a trajectory.
--- @tparam table trajectory as rollout returns it
+-- @tparam table trajectory as returned by rollout
 -- @treturn tensor (steps + 1, batch)
 -- @usage
 -- model = torus.models.pixel_hnn{ width = 16, resolution = 16 }

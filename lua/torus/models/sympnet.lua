@@ -27,7 +27,7 @@ local SympNet = Module.class("SympNet")
 
 local M = {}
 
---- The options of a configuration, as torus.options reads them.
+--- The options of a configuration, in the form that torus.options reads.
 M.rules = {
   -- "g", gradient modules, or "la", linear and activation modules.
   kind = { default = "g", choices = { "g", "la" } },
@@ -137,7 +137,7 @@ end
 -- SympNet:normalise takes from data
 -- @tparam[opt=0.1] number config.gain of the first weights; the map begins near the identity
 -- @tparam[opt="float32"] string config.dtype or "float64"
--- @tparam[opt] generator generator draws the initial weights
+-- @tparam[opt] generator generator source of the initial weights
 -- @treturn Module
 -- @raise for unknown options
 -- @usage

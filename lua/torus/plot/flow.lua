@@ -1,6 +1,6 @@
---- Pictures of densities that Neural Hamiltonian Flows have learned.
+--- Figures of densities learned by Neural Hamiltonian Flows.
 --
--- A row for each flow: kernel density estimates of the target and of the
+-- A figure has a row for each flow: kernel density estimates of the target and of the
 -- learned density, the kinetic and the potential energy, one leapfrog step
 -- and the whole flow.
 -- @module torus.plot.flow
@@ -19,7 +19,7 @@ local RULES = {
   seed = { default = 1, type = "integer", min = 0 },
 }
 
--- A symmetric range that holds nearly all of some points (n, 2).
+-- A symmetric range that contains nearly all of some points (n, 2).
 local function reach_of(...)
   local reach = 1
   for _, x in ipairs { ... } do
@@ -37,8 +37,8 @@ local function density_panel(title, x, axis, o)
     xlabel = "q1", ylabel = "q2", z = kde.estimate(x, axis, o.bandwidth) }
 end
 
--- The mean of the flows' energies of one kind over a square: every flow acts
--- for the same time. With one Hamiltonian it is that one's.
+-- The energy of one kind over a square, averaged over the flows, as every flow acts
+-- for the same time.
 local function energy_panel(title, model, name, axis)
   if #model.flow > 1 then title = title .. ", mean of the flows" end
   local n, dtype = axis:numel(), model.config.dtype
@@ -57,8 +57,7 @@ local function energy_panel(title, model, name, axis)
     z = sum:reshape(n, n) }
 end
 
--- Lines from state to state of a path (states, n, 2), as one series per
--- sample, with its ends as points.
+-- Lines along paths (states, n, 2), as one series per sample, with points at both ends.
 local function paths_panel(title, path, reach, modes)
   local series, n = {}, path:size(2)
   local states = path:size(1)
@@ -102,9 +101,9 @@ local function row(entry, o)
 end
 
 --- Draws flows.
--- @tparam string path of a .png
--- @tparam {table,...} entries {model = an NHF of two dimensions, target =,
--- label =}, a row each
+-- @tparam string path of a .png file
+-- @tparam {table,...} entries {model = a two-dimensional NHF, target =, label =}, one for
+-- each row
 -- @tparam[opt] table opts samples=1000 and bandwidth=0.3 of the estimates;
 -- paths=150 of the flow; points=81 of the grids; seed=1
 -- @treturn ?{string,...} files

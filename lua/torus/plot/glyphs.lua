@@ -1,16 +1,14 @@
---- Characters that no installed font has. gnuplot draws them as boxes that cover
--- the picture.
+--- Replaces characters that no installed font has, which gnuplot would draw as boxes.
 -- @module torus.plot.glyphs
 local M = {}
 
--- What stands in for one.
+-- The replacement.
 local MISSING = "?"
 
 local known = {} -- code point -> whether a font has it
 
--- Asks fontconfig, which gnuplot's fonts come from. Where its program is missing
--- nothing is known: characters of common alphabets and of mathematics are then
--- taken to be there.
+-- Queries fontconfig, which provides gnuplot's fonts. If its program is missing,
+-- characters of common alphabets and of mathematics are assumed to exist.
 local function ask(code)
   local pipe = io.popen(("fc-list ':charset=%x' family 2>/dev/null || echo unknown"):format(code))
   local said = pipe and pipe:read("a") or "unknown\n"
@@ -26,12 +24,12 @@ local function has(code)
   return known[code]
 end
 
---- Whether there is a font at all.
+--- Returns true if there is any font.
 -- @treturn boolean
 function M.any() return has(utf8.codepoint("a")) end
 
---- A text with a question mark for each character that no font has.
--- @tparam string text in UTF-8; bytes that are not are replaced, too
+--- Replaces each character that no font has by a question mark.
+-- @tparam string text in UTF-8; invalid bytes are replaced too
 -- @treturn string
 function M.shown(text)
   if not text:find("[\x80-\xff]") then return text end

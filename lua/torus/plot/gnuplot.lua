@@ -1,4 +1,4 @@
---- gnuplot: what its scripts are made of, and running one.
+--- gnuplot: building scripts and running them.
 -- @module torus.plot.gnuplot
 local files = require "torus.files"
 local glyphs = require "torus.plot.glyphs"
@@ -9,7 +9,7 @@ local M = {}
 
 -- --- text -------------------------------------------------------------------
 
---- Numbers as a list.
+--- Converts numbers to a list.
 -- @tparam string where for messages
 -- @param values a list or a tensor
 -- @treturn {number,...}
@@ -28,19 +28,19 @@ function M.list_of(where, values)
   return values
 end
 
---- Whether it is neither NaN nor infinite.
+--- Returns true if a number is neither NaN nor infinite.
 -- @tparam number x
 -- @treturn boolean
 function M.is_finite(x) return x == x and x ~= math.huge and x ~= -math.huge end
 
---- A number as gnuplot reads it, which leaves out what is NaN.
+--- Formats a number for gnuplot, which skips NaN.
 -- @tparam number x
 -- @treturn string
 function M.number(x)
   return M.is_finite(x) and string.format("%.10g", x) or "NaN"
 end
 
---- A text as gnuplot reads it.
+--- Quotes a text for gnuplot.
 -- @tparam string text
 -- @treturn string
 function M.quoted(text)
@@ -62,8 +62,8 @@ local function lines_of(text, characters)
   return lines
 end
 
---- A text broken at spaces into lines of at most so many characters, about as long as
--- each other, as gnuplot reads it. A longer word has a line of its own.
+--- Breaks a text at spaces into lines of similar length, at most `characters` each, quoted
+-- for gnuplot. A longer word gets a line to itself.
 -- @tparam string text
 -- @tparam integer characters
 -- @treturn string
@@ -83,9 +83,9 @@ function M.wrapped(text, characters)
 end
 
 --- Adds a line to a script.
--- @tparam table script its lines; how many data blocks it has; pictures
--- @tparam string text a format where arguments follow
--- @param ... for it
+-- @tparam table script its lines, the number of its data blocks, and its images
+-- @tparam string text a format if arguments follow
+-- @param ... its arguments
 function M.add(script, text, ...)
   script[#script + 1] = select("#", ...) > 0 and text:format(...) or text
 end
@@ -105,15 +105,15 @@ end
 
 -- --- formats of pictures ------------------------------------------------------
 
--- Pixels to an inch where a size is one on paper: as many as points, so that a font
--- has the same part of every picture.
+-- Pixels per inch for formats with a size on paper: the same as points per inch, so that
+-- a font has the same relative size in all formats.
 local DOTS = 72
 
--- `finish` is what a complete file ends with.
+-- `finish` is the end of a complete file.
 local FORMATS = {
   png = { start = "^\x89PNG\r\n\x1a\n", finish = "%z%z%z%zIEND\xaeB`\x82$",
     terminal = function(width, height, font)
-      -- Without a font cairo shows no text; libgd has small ones of its own.
+      -- Without a font cairo shows no text; libgd has small built-in fonts.
       if not glyphs.any() then
         return ("png %s size %d,%d"):format(font > 12 and "medium" or "small", width, height)
       end
@@ -136,11 +136,11 @@ local FORMATS = {
     end },
 }
 
---- The format of a picture by the end of its name; PNG without one.
+--- Returns the format of a figure from its file extension; PNG if there is none.
 -- @tparam string where for the message
 -- @tparam string path
 -- @treturn string "png", "pdf" or "svg"
--- @raise for another one
+-- @raise for any other extension
 function M.format_of(where, path)
   local extension = path:match("[^/]%.([^./]*)$")
   local format = extension and extension:lower() or "png"
@@ -151,11 +151,11 @@ function M.format_of(where, path)
   return format
 end
 
---- The line that chooses how a picture is drawn.
+--- Returns the script line that selects the output format.
 -- @tparam string format
 -- @tparam integer width in pixels
--- @tparam integer height
--- @tparam integer font its size
+-- @tparam integer height in pixels
+-- @tparam integer font font size
 -- @treturn string
 function M.terminal(format, width, height, font)
   return "set terminal " .. FORMATS[format].terminal(width, height, font)
@@ -173,18 +173,17 @@ local function write_images(script, folder)
   return true
 end
 
--- gnuplot has no status for a picture that it could not write.
+-- gnuplot reports success even if it could not write the file.
 local function complete(format, picture, said)
   if picture:find(FORMATS[format].start) and picture:find(FORMATS[format].finish) then
     return picture
   end
-  return nil, "plot: gnuplot wrote no complete picture: is the disk full? "
+  return nil, "plot: gnuplot wrote an incomplete file; is the disk full? "
     .. said
 end
 
--- Runs gnuplot in a folder of its own, where all its files have plain names: to
--- gnuplot a name can be a command, and a shared folder can have a link in its
--- place.
+-- Runs gnuplot in a private folder, in which all files have plain names: gnuplot runs
+-- some names as commands, and in a shared folder a name could be a link.
 local function execute(script, folder, program)
   local ok, message = files.write(folder .. "/plot.gp", "set output 'plot'\n"
     .. table.concat(script, "\n") .. "\nset output\n")
@@ -207,10 +206,10 @@ local function draw(script, folder, program)
   return execute(script, folder, program)
 end
 
---- Draws a script's picture.
+--- Runs a script and returns the figure.
 -- @tparam table script with format and images
--- @tparam string program the command that is gnuplot
--- @treturn ?string the content of the picture's file
+-- @tparam string program the command that runs gnuplot
+-- @treturn ?string the contents of the figure's file
 -- @treturn ?string message
 function M.run(script, program)
   return files.in_temporary("plot", function(folder)

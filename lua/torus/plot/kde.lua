@@ -1,12 +1,13 @@
---- Kernel density estimates in the plane.
+--- Kernel density estimation in the plane.
 -- @module torus.plot.kde
 local engine = require "torus.engine"
 
 local M = {}
 
---- A normal kernel of one bandwidth in both directions, as in appendix A.2.
+--- Estimates a density with a normal kernel of the same bandwidth in both directions, as in
+-- appendix A.2.
 -- @tparam tensor x (n, 2), samples
--- @tparam table axis list or tensor of m coordinates, of both axes
+-- @tparam table axis list or tensor of m coordinates, used for both axes
 -- @tparam[opt=0.3] number bandwidth
 -- @treturn tensor (m, m), rows for the second coordinate
 function M.estimate(x, axis, bandwidth)

@@ -1,4 +1,4 @@
---- Panels of a figure: axes, and what each kind of panel draws.
+--- Panels of a figure: axes, and the content of each kind of panel.
 -- @module torus.plot.panels
 local gnuplot = require "torus.plot.gnuplot"
 local options = require "torus.options"
@@ -11,7 +11,7 @@ local wrapped = gnuplot.wrapped
 
 local M = {}
 
---- The frame of a plot: a light grid in a grey border.
+--- The frame of a plot: a light grid and a grey border.
 M.FRAME = "set grid lc rgb '#e0e0e0'\nset border 31 lc rgb '#606060'"
 
 local LABEL = {
@@ -22,7 +22,7 @@ local LABEL = {
   colour = { default = "#303030", type = "string" },
 }
 
---- In lines NaN is a missing number: a gap.
+--- NaN is a missing value and leaves a gap in a line.
 M.MISSING = "set datafile missing 'NaN'"
 
 --- The options of a panel.
@@ -61,7 +61,7 @@ local function add_labels(script, panel, where)
   end
 end
 
--- The range of an axis; without one what the data need, exactly where `tight`.
+-- Sets the range of an axis; by default that of the data, exactly if `tight`.
 local function add_range(script, where, name, axis, range, tight)
   if not range then
     add(script, "set %srange [*:*]", axis)
@@ -75,8 +75,8 @@ local function add_range(script, where, name, axis, range, tight)
   add(script, "set %srange [%s:%s]", axis, number(r[1]), number(r[2]))
 end
 
--- Powers of ten as 1e-5: without a range gnuplot ends axes there. In a given range
--- that holds none of them the numbers need a digit.
+-- Writes powers of ten like 1e-5: without a range, gnuplot ends axes at them. In a given
+-- range that contains no power of ten, the tick labels need another digit.
 local function add_number_format(script, panel, axis)
   if not (panel.log and panel.log:find(axis, 1, true)) then
     add(script, "set format %s", axis)
@@ -90,7 +90,7 @@ local function add_number_format(script, panel, axis)
   add(script, "set format %s '%%.%dte%%T'", axis, digits)
 end
 
--- Part of a panel's width or height that texts along an axis can't use: margins.
+-- Number of characters of a panel's width or height taken up by margins.
 local MARGIN = 8
 
 local function add_axes(script, panel, where, size)
@@ -104,7 +104,7 @@ local function add_axes(script, panel, where, size)
     options.raise("%s: expected a position like \"top left\" as legend, got %q",
       where, panel.legend)
   end
-  -- A legend below touches the label of the axis otherwise.
+  -- Otherwise a legend below would touch the axis label.
   add(script, "set key default\nset key %s%s", panel.legend,
     panel.legend:find("below") and " height 1" or "")
   add(script, panel.square and "set size ratio -1" or "set size noratio")
@@ -119,7 +119,7 @@ local function add_axes(script, panel, where, size)
   add_range(script, where, "colour_range", "cb", panel.colour_range, true)
 end
 
--- Axes for which the data give no range, because there are none to draw.
+-- Sets the ranges of axes without any data to draw.
 local function add_empty_ranges(script, panel)
   for _, axis in ipairs { "x", "y" } do
     if not panel[axis .. "range"] then
@@ -186,8 +186,8 @@ local function any_finite(rows)
   return false
 end
 
--- z (rows for y, columns for x) as blocks of lines that gnuplot's grids need. Their
--- NaNs do not count as missing: a grid keeps its shape.
+-- Writes z (rows for y, columns for x) as the blocks of lines that gnuplot's grids need.
+-- Here NaN does not count as missing, so that the grid keeps its shape.
 local function add_grid(script, x, y, rows)
   add(script, "set datafile missing '?'")
   local lines = {}
@@ -201,7 +201,7 @@ local function add_grid(script, x, y, rows)
   return add_block(script, lines)
 end
 
--- Instead of a grid that has nothing to show.
+-- Replaces a grid without finite numbers.
 local function add_nothing(script, panel, x, y)
   add(script, "set label 1000 'no finite numbers' at graph 0.5,0.5 center front")
   for axis, values in pairs { x = x, y = y } do
@@ -214,7 +214,7 @@ local function add_nothing(script, panel, x, y)
   add(script, "plot NaN notitle")
 end
 
--- Axes that end where the grid does.
+-- Ends an axis where the grid does.
 local function fit_axis(script, panel, axis, values)
   if panel[axis .. "range"] then return end
   add(script, "set %srange [%s:%s]", axis, number(values[1]),
@@ -252,7 +252,7 @@ local function add_surface(script, panel, where)
   add(script, "unset hidden3d")
 end
 
--- Half the distance of neighbours, which have to be evenly spaced.
+-- Half the spacing of the values, which must be uniform.
 local function half_step(where, name, values)
   local step = #values > 1 and values[2] - values[1] or 1
   for i = 2, #values do
@@ -290,8 +290,8 @@ end
 
 -- --- histograms -------------------------------------------------------------
 
--- The rule of Freedman and Diaconis: twice the interquartile range over the cube
--- root of the count is the width of a bin.
+-- The Freedman-Diaconis rule: the width of a bin is twice the interquartile range over
+-- the cube root of the count.
 local function bins_for(values)
   table.sort(values)
   local n = #values
@@ -376,7 +376,7 @@ end
 
 -- --- pictures ---------------------------------------------------------------
 
--- The picture reaches gnuplot as a file, which is there while it runs.
+-- Images are passed to gnuplot as temporary files.
 local function add_image(script, panel, where)
   local x = panel.image
   if not options.is_live(x) or x:dim() ~= 3 or x:size(3) ~= 3 then
@@ -404,8 +404,8 @@ local ADD = { lines = add_lines, contour = add_contour, surface = add_surface,
 -- @tparam table script
 -- @tparam string where for messages
 -- @tparam table panel resolved options
--- @tparam {[string]=number} size how many characters fit the panel, along its width in
--- columns and along its height in rows
+-- @tparam {[string]=number} size number of characters that fit in the panel: columns
+-- along its width and rows along its height
 function M.add(script, where, panel, size)
   add_axes(script, panel, where, size)
   add_labels(script, panel, where)

@@ -6,7 +6,7 @@ local options = require "torus.options"
 
 local M = {}
 
---- The options that a contour plot does not have.
+--- The options in addition to those of a contour plot.
 M.rules = {
   H = { required = true },
   qrange = { default = { -2, 2 }, type = "table" },
@@ -27,14 +27,14 @@ local function linspace_of(name, range, count)
   return engine.linspace(low, high, count, { dtype = "float64" })
 end
 
--- Every pair of two axes as states (n, 1).
+-- All pairs of values of two axes, as states (n, 1).
 local function states_of(q, p)
   local rows, columns = p:numel(), q:numel()
   return q:reshape(1, columns):expand(rows, columns):reshape(-1, 1),
     p:reshape(rows, 1):expand(rows, columns):reshape(-1, 1)
 end
 
--- The Hamiltonian and, of a system, its friction.
+-- The Hamiltonian and, for a system, its friction.
 local function parts_of(H)
   if type(H) == "table" and type(H.hamiltonian) == "function" and H.dimension then
     if H.dimension ~= 1 then
@@ -47,7 +47,7 @@ local function parts_of(H)
   return H, 0
 end
 
--- A Hamiltonian of a float32 network or of plain tensors at float64 states.
+-- Evaluates a Hamiltonian, which may be a float32 network, at float64 states.
 local function with_dtype(H, f)
   return function(q, p)
     local ok, result, other = pcall(f, H, q, p)
@@ -59,8 +59,8 @@ end
 local function energies(H, q, p) return H(q, p) end
 local function slopes(H, q, p) return hamiltonian.slopes(H, q, p, false) end
 
--- dq/dt and dp/dt on a coarse grid, as arrows of one length in the units of the
--- axes: where they point to is what they show.
+-- dq/dt and dp/dt on a coarse grid, as arrows of equal length in the units of the axes:
+-- they show the direction only.
 local function arrows_of(H, friction, o)
   local n = o.arrows
   local width, height = o.qrange[2] - o.qrange[1], o.prange[2] - o.prange[1]
@@ -97,8 +97,8 @@ local function add_trajectories(series, o)
   end
 end
 
---- The options of a panel of kind "contour".
--- @tparam table opts those of torus.plot.phase_portrait but those of a figure
+--- Returns the options of the panel of kind "contour" that draws a phase portrait.
+-- @tparam table opts those of torus.plot.phase_portrait without those of the figure
 -- @treturn table
 -- @raise for an H of several degrees of freedom, and for unknown options
 function M.panel(opts)

@@ -27,10 +27,10 @@ local STYLES = { lines = "lines", points = "points pt 7 ps ",
   arrows = "vectors head size graph 0.008,25 filled" }
 local POINT_SIZE = { points = "0.7", linespoints = "0.6" }
 local HAS_WIDTH = { lines = true, linespoints = true, dashes = true, arrows = true }
--- After the colour: what follows "border" would be the colour of that alone.
+-- After the colour, as a colour after "border" would apply to the border only.
 local FILL = { filled = " fs transparent solid 0.35 border" }
 
--- Lists that go with y, one number for each.
+-- The lists that accompany y, with one number for each of its elements.
 local function columns_of(where, s)
   local y = list_of(where .. ": y", s.y)
   local all = { y = y }
@@ -38,7 +38,7 @@ local function columns_of(where, s)
     local list = s[name] and list_of(where .. ": " .. name, s[name])
     all[name] = list
     if list and #list ~= #y and (name == "x" or name == "sizes") then
-      options.raise("%s: %s: expected %d numbers, as many as y has, got %d", where,
+      options.raise("%s: %s: expected %d numbers, as in y, got %d", where,
         name, #y, #list)
     end
   end
@@ -61,7 +61,7 @@ local function check_columns(where, s, c)
       where)
   end
   if c.values and (c.low or c.dx or s.colour or #c.values ~= #c.y) then
-    options.raise("%s: values: expected %d numbers, as many as y has, and "
+    options.raise("%s: values: expected %d numbers, as in y, and "
       .. "neither low, high nor colour next to them, got %d", where, #c.y,
       #c.values)
   end
@@ -76,7 +76,7 @@ local function check_columns(where, s, c)
   end
 end
 
--- Why none of the points can be drawn, or nil: one can.
+-- The reason why none of the points can be drawn, or nil.
 local function fault_of(c, log)
   local finite = false
   for i = 1, #c.y do
@@ -96,7 +96,7 @@ local function band_command(block, colour)
     .. colour .. " notitle"
 end
 
--- The columns of a point in the order that the style reads them.
+-- The columns of a point in the order in which the style reads them.
 local function line_of(c, i)
   local fields = { number(c.x and c.x[i] or i), number(c.y[i]) }
   for _, name in ipairs { "dx", "dy", "sizes", "values" } do
@@ -111,7 +111,7 @@ local function lines_of(c, each)
   return lines
 end
 
--- Which columns the style reads; maps have a third coordinate.
+-- The columns that the style reads; maps have a third coordinate.
 local function using(c, flat)
   local columns = flat and { "1", "2", "(0)" } or { "1", "2" }
   local next_column = 3
@@ -129,15 +129,15 @@ local function using(c, flat)
   return table.concat(columns, ":")
 end
 
---- The parts of a plot command that draw a series; its band, from low to high,
--- comes first.
+--- Returns the parts of a plot command that draw a series, beginning with its band from
+-- low to high.
 -- @tparam table script
 -- @tparam string where for messages
 -- @tparam table given the series
--- @tparam boolean flat whether it lies on a map
+-- @tparam boolean flat true on a map
 -- @tparam string log the axes that are logarithmic
 -- @treturn {string,...} commands
--- @treturn ?string why nothing of it can be drawn
+-- @treturn ?string the reason why nothing of it can be drawn
 function M.commands(script, where, given, flat, log)
   local s = options.resolve(where, given, M.rules)
   local c = columns_of(where, s)
@@ -153,7 +153,7 @@ function M.commands(script, where, given, flat, log)
   end
   local fault = fault_of(c, log)
   if fault then
-    -- Of a series without points gnuplot leaves out the legend, too.
+    -- gnuplot omits the legend of a series without points.
     local label = (s.label or where:match("series %d+$")) .. ": " .. fault
     return { "keyentry with lines" .. (s.colour and colour or "") .. " title "
       .. quoted(label) }, fault

@@ -189,7 +189,7 @@ end
 
 --- The weights of a checkpoint, without the optimiser's tensors and without
 -- the parameters of the training itself, whose names begin with "task.".
--- @tparam table checkpoint what load returned
+-- @tparam table checkpoint as returned by load
 -- @treturn {[string]=tensor}
 -- @usage
 -- net = torus.nn.Linear(2, 1)
@@ -238,7 +238,7 @@ local function restore_other(checkpoint, optimiser)
 end
 
 --- Restores the state of an optimiser.
--- @tparam table checkpoint what load returned
+-- @tparam table checkpoint as returned by load
 -- @tparam Optimiser optimiser of torus.optim, of the same kind
 -- @tparam {{string,tensor},...} parameters in the optimiser's order
 -- @treturn ?boolean true

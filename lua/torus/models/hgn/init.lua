@@ -49,7 +49,7 @@ M.rules = configuration.rules
 -- the same.
 -- @tparam[opt] table config options of torus.models.hgn.config; the defaults
 -- are the paper's
--- @tparam[opt] generator generator draws the initial weights; torus's own by
+-- @tparam[opt] generator generator source of the initial weights; torus's own by
 -- default
 -- @treturn Module an HGN, whose `config` is the full configuration
 -- @raise for unknown options and for values that don't fit each other
@@ -228,7 +228,7 @@ function HGN:rollout(q, p, opts)
 end
 
 --- The motion on from the last state of a trajectory.
--- @tparam table trajectory as rollout returns it
+-- @tparam table trajectory as returned by rollout
 -- @tparam[opt] table opts as rollout's
 -- @treturn table a trajectory whose first state is the given one's last
 -- @usage
@@ -254,7 +254,7 @@ function HGN:energy(q, p)
 end
 
 --- The energy along a trajectory.
--- @tparam table trajectory as rollout returns it
+-- @tparam table trajectory as returned by rollout
 -- @treturn tensor (steps + 1, batch)
 -- @usage
 -- model = torus.models.hgn { width = 8, frames = 4 }
@@ -329,7 +329,7 @@ function HGN:decode(q, chunk)
 end
 
 --- The images along a trajectory; no gradient is recorded.
--- @tparam table trajectory as rollout returns it
+-- @tparam table trajectory as returned by rollout
 -- @tparam[opt=16] integer chunk images per call of the decoder
 -- @treturn tensor (batch, steps + 1, height, width, channels)
 -- @usage

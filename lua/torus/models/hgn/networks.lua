@@ -43,7 +43,7 @@ end
 
 --- The posterior q(z | x_a..x_b), of `context` consecutive frames.
 -- @tparam table c configuration
--- @tparam[opt] generator generator draws the initial weights
+-- @tparam[opt] generator generator source of the initial weights
 -- @treturn Module (batch, height, width, frames * channels) -> (batch, h, w, 2 z),
 -- h and w those of map_size, of a latent vector (batch, 1, 1, 2 z): mean and
 -- logarithm of the variance
@@ -59,7 +59,7 @@ end
 
 --- f_psi, from z to the initial state s_0 = (q, p).
 -- @tparam table c configuration
--- @tparam[opt] generator generator draws the initial weights
+-- @tparam[opt] generator generator source of the initial weights
 -- @treturn ?Module of z to (batch, h, w, 2 state), of a vector phase
 -- space (batch, 1, 1, 2 dimension); nil where z is the state
 function M.state(c, generator)
@@ -100,7 +100,7 @@ end
 
 --- The Hamiltonian.
 -- @tparam table c configuration
--- @tparam[opt] generator generator draws the initial weights
+-- @tparam[opt] generator generator source of the initial weights
 -- @treturn table|Module as torus.integrate accepts it
 -- @treturn {{string,Module},...} its networks by name, to be registered
 function M.hamiltonian(c, generator)
@@ -124,7 +124,7 @@ function Chart:forward(q) return q + self.net(q) end
 --- The chart, from the Hamiltonian's q to the decoder's coordinates; the
 -- identity at first.
 -- @tparam table c configuration
--- @tparam[opt] generator generator draws the initial weights
+-- @tparam[opt] generator generator source of the initial weights
 -- @treturn ?Module (..., dimension) -> (..., dimension); nil where both are the
 -- same
 function M.chart(c, generator)
@@ -139,7 +139,7 @@ end
 
 --- From the coordinates of a vector phase space to the map that the decoder begins with.
 -- @tparam table c configuration
--- @tparam[opt] generator generator draws the initial weights
+-- @tparam[opt] generator generator source of the initial weights
 -- @treturn ?Module (images, dimension) -> (images, h, w, state); nil
 -- where q is such a map
 function M.projection(c, generator)
@@ -164,7 +164,7 @@ end
 
 --- The decoder, of q alone.
 -- @tparam table c configuration
--- @tparam[opt] generator generator draws the initial weights
+-- @tparam[opt] generator generator source of the initial weights
 -- @treturn Module (images, h, w, state + constant_channels) -> (images, height,
 -- width, channels) in (0, 1)
 function M.decoder(c, generator)

@@ -68,7 +68,7 @@ end
 -- recorded. For models with phase = "vector".
 -- @function HGN:refine
 -- @tparam tensor q (batch, dimension) at frame `first`
--- @tparam tensor p likewise
+-- @tparam tensor p like q
 -- @tparam tensor frames (batch, frames, height, width, channels), any number of
 -- frames
 -- @tparam[opt] table opts
@@ -77,7 +77,7 @@ end
 -- @tparam[opt=12] integer opts.rounds of the method
 -- @tparam[opt=16] integer opts.chunk images per call of the decoder
 -- @treturn tensor q (batch, dimension)
--- @treturn tensor p likewise
+-- @treturn tensor p like q
 -- @treturn table numbers: before and after, the mean squared errors of a pixel
 -- over these frames
 -- @raise for a model whose state is a map

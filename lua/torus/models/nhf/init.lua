@@ -25,7 +25,7 @@ local engine = require "torus.engine"
 
 local M = {}
 
---- The options of a configuration, as torus.options reads them.
+--- The options of a configuration, in the form that torus.options reads.
 M.rules = {
   -- Numbers of q, and of p.
   dimension = { default = 2, type = "integer", min = 1, max = 4096 },
@@ -108,7 +108,7 @@ local NHF = Module.class("NHF")
 -- unit of time, for learned s (d), which is exact: q e^s and p e^-s. Leapfrog steps then
 -- need not learn how wide the data are
 -- @tparam[opt="float32"] string config.dtype or "float64"
--- @tparam[opt] generator generator draws the initial weights
+-- @tparam[opt] generator generator source of the initial weights
 -- @treturn Module
 -- @raise for unknown options
 -- @usage
@@ -225,7 +225,7 @@ local NOISE = { epsilon = {}, generator = {} }
 --- The two parts of the bound at samples of f_psi: ELBO = ln pi - ln f.
 -- @tparam tensor q (batch, d), data
 -- @tparam[opt] table opts
--- @tparam[opt] generator opts.generator draws the samples
+-- @tparam[opt] generator opts.generator source of random numbers
 -- @tparam[opt] tensor opts.epsilon (batch, d), standard normal, instead
 -- @treturn tensor ln pi(s_0) (batch)
 -- @treturn tensor ln f(p | q) (batch)
@@ -269,7 +269,7 @@ local IMPORTANCE = {
 -- @tparam tensor q (batch, d)
 -- @tparam[opt] table opts
 -- @tparam[opt=64] integer opts.samples
--- @tparam[opt] generator opts.generator draws them
+-- @tparam[opt] generator opts.generator source of random numbers
 -- @treturn tensor (batch), nats
 -- @usage
 -- model = torus.models.nhf{ dimension = 1, flows = 2, width = 8 }
@@ -317,7 +317,7 @@ local SAMPLE = { generator = {}, path = TRANSPORT.path }
 --- Samples of the learned density.
 -- @tparam integer count
 -- @tparam[opt] table opts
--- @tparam[opt] generator opts.generator draws them
+-- @tparam[opt] generator opts.generator source of random numbers
 -- @tparam[opt=false] boolean opts.path as transport's
 -- @treturn tensor q (count, d)
 -- @treturn tensor p (count, d)
@@ -346,7 +346,7 @@ local EVIDENCE = { generator = {}, q = {}, p = {} }
 -- @tparam function log_density of q (count, d), returns (count), differentiable
 -- @tparam integer count of samples
 -- @tparam[opt] table opts
--- @tparam[opt] generator opts.generator draws them
+-- @tparam[opt] generator opts.generator source of random numbers
 -- @tparam[opt] tensor opts.q (count, d), with p states of the prior instead
 -- @tparam[opt] tensor opts.p (count, d)
 -- @treturn tensor (count), nats

@@ -238,7 +238,7 @@ end
 -- model: mean, log_std, and lower or coupling1, coupling2, ...
 -- @tparam Module model
 -- @tparam table c posterior, couplings, dimension, width, depth, dtype
--- @tparam[opt] generator generator draws the initial values
+-- @tparam[opt] generator generator source of the initial values
 -- @treturn table methods sample(q, epsilon), which returns p (batch, d) and
 -- ln f (batch), and log_density(q, p), which returns ln f (batch); both with
 -- gradients
@@ -274,7 +274,7 @@ function M.new(model, c, generator)
 end
 
 --- How many parameters a density has, about.
--- @tparam table c as of new
+-- @tparam table c as in new
 -- @treturn number
 -- @usage
 -- posteriors = require "torus.models.nhf.posterior"

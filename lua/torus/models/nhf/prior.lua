@@ -65,7 +65,7 @@ end
 
 --- Samples.
 -- @tparam integer count
--- @tparam[opt] generator generator draws them
+-- @tparam[opt] generator generator source of random numbers
 -- @treturn tensor q (count, d)
 -- @treturn tensor p (count, d)
 -- @usage

@@ -35,7 +35,7 @@ end
 -- @tparam integer outputs channels
 -- @tparam table opts as in `new`, width being that of every hidden layer; slope
 -- of the leaky ReLUs
--- @treturn Module as of `new`
+-- @treturn Module as in `new`
 -- @usage
 -- encoder = require "torus.models.parts.encoder"
 -- net = encoder.blocks(9, 5, { resolution = 32, width = 8, slope = 0.2 })

@@ -75,7 +75,7 @@ function Energy:forward(x)
   return self.readout(x):reshape(-1)
 end
 
---- The description of the network that the fused kernels read: torus.fused.
+--- Returns the description of the network for the fused kernels, see torus.fused.
 -- @treturn table
 function Energy:network()
   return { kind = "conv", activation = "softplus", layers = self.layers,
@@ -142,7 +142,7 @@ function Dense:forward(x)
   return self.readout(x):squeeze(-1)
 end
 
---- The description of the network that the fused kernels read: torus.fused.
+--- Returns the description of the network for the fused kernels, see torus.fused.
 -- @treturn table
 function Dense:network()
   return { kind = "dense", activation = self.activation_name,
@@ -184,7 +184,7 @@ function Quadratic:forward(p)
   return (p * p):reshape(p:size(1), -1):sum(2) * 0.5
 end
 
---- The description that the fused kernels read: torus.fused.
+--- Returns the description for the fused kernels, see torus.fused.
 -- @treturn table
 function Quadratic:network() return { kind = "quadratic" } end
 

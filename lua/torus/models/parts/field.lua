@@ -23,7 +23,7 @@ function M.slopes(H, q, p, opts)
 end
 
 --- Hamilton's equations (3): dq/dt = dH/dp and dp/dt = -dH/dq.
--- @param H as of slopes
+-- @param H as in slopes
 -- @tparam tensor q (batch, d)
 -- @tparam tensor p (batch, d)
 -- @tparam[opt] table opts as in slopes

@@ -70,7 +70,7 @@ end
 -- @tparam function roll of q and p (batch, d); returns the trajectory from there, q and p
 -- (states, batch, d)
 -- @tparam tensor q (states, batch, d) observed
--- @tparam tensor p likewise
+-- @tparam tensor p like q
 -- @treturn tensor q (batch, d)
 -- @treturn tensor p (batch, d)
 function M.of_windows(model, roll, q, p)

@@ -37,7 +37,7 @@ end
 --- States in the module's units.
 -- @tparam Module module
 -- @tparam tensor q (..., d)
--- @tparam tensor p likewise
+-- @tparam tensor p like q
 -- @treturn tensor q'
 -- @treturn tensor p'
 function M.scaled(module, q, p)
@@ -49,7 +49,7 @@ end
 --- The inverse of scaled.
 -- @tparam Module module
 -- @tparam tensor q (..., d) in the module's units
--- @tparam tensor p likewise
+-- @tparam tensor p like q
 -- @treturn tensor q
 -- @treturn tensor p
 function M.given(module, q, p)
@@ -90,7 +90,7 @@ end
 -- @tparam Module module
 -- @tparam table trajectory q and p (states, batch, d)
 -- @tparam tensor q (states, batch, d) observed
--- @tparam tensor p likewise
+-- @tparam tensor p like q
 -- @treturn tensor a scalar
 function M.rollout_error(module, trajectory, q, p)
   local steps = q:size(1) - 1
