@@ -277,8 +277,8 @@ describe("a data set in a folder", function()
       end
       local none, message = data.load(path)
       assert.is_nil(none)
-      assert.matches('the data were made with a system "yours", which is not defined: define it first',
-        message)
+      assert.matches('the data were made with a system "yours", which is not defined: define it '
+        .. 'first', message)
     end)
   end)
 end)

@@ -168,7 +168,7 @@ describe("shares of a batch", function()
 
   it("need a task that draws a batch", function()
     local task = training_of(CASES.HNN)
-    raises("train: task: expected one with draw and share", function()
+    raises("train: task: expected a task with draw and share", function()
       torus.runs.loop { folder = folders.new(), task = setmetatable({ draw = false },
         { __index = task }), config = "{}", steps = 1, shares = 2 }
     end)
@@ -355,7 +355,7 @@ describe("mpirun", function()
     -- A batch that has nothing for some of them.
     text, ok = mpi.run(mpi.command(3, TRAIN .. "--set batch=2 --out " .. base .. "/small"))
     assert.is_false(ok)
-    assert.matches("batch: expected at least 3, a sample for each process, got 2", text, 1, true)
+    assert.matches("batch: expected at least 3, one sample for each process, got 2", text, 1, true)
   end)
 
   -- Steps that take long enough to be hit.

@@ -141,7 +141,7 @@ describe("an exported run", function()
     none, message = runs.export(trained("points_hnn", { model = "hnn",
       system = "mass_spring", trajectories = 4, points = 7, batch = 0 }), { points = file })
     assert.is_nil(none)
-    assert.matches("points: expected a run of nhf, got one of hnn", message, 1, true)
+    assert.matches("points: expected a run of nhf, got a run of hnn", message, 1, true)
   end)
 
   it("of models of frames has films, states and energies", function()

@@ -129,7 +129,8 @@ describe("measured states", function()
     refused("expected equal time steps, got 1 and, at row 3, 2",
       write("b.csv", "t,q,p\n0,1,2\n1,2,3\n3,3,4\n"))
     refused("the same number of columns each, got 3", write("c.csv", "1,2,3\n2,3,4\n"), { dt = 1 })
-    refused("the same number of columns for q, p and", write("d.csv", "q1,q2,p1\n1,2,3\n"), { dt = 1 })
+    refused("the same number of columns for q, p and",
+      write("d.csv", "q1,q2,p1\n1,2,3\n"), { dt = 1 })
     refused("a NaN or an infinity in row 2 of q", write("e.csv",
       "t,q,p\n0,1,2\n1,nan,3\n2,3,4\n3,1,1\n"))
     refused("expected dq and dp, got only q and p", write("f.csv",

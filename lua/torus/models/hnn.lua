@@ -1,6 +1,5 @@
---- The Hamiltonian Neural Network of Greydanus et al. (2019), eqs. (1) and
--- (12) of the paper, and the plain network of the same size that it is compared
--- with.
+--- The Hamiltonian Neural Network of Greydanus et al. (2019), eqs. (1) and (12) of the
+-- paper, and the plain network of the same size as a baseline.
 --
 --     local model = torus.models.hnn{ dimension = 1 }
 --     local dq, dp = model:motion(q, p)              -- time derivatives
@@ -31,37 +30,37 @@ local M = {}
 
 --- The options of a configuration, in the form that torus.options reads.
 M.rules = {
-  -- "hnn" learns an energy, "mlp", the plain network, the time derivatives.
+  -- "hnn" learns an energy; "mlp", the plain network, learns the time derivatives.
   kind = { default = "hnn", choices = { "hnn", "mlp" } },
-  -- Numbers of q, and of p.
+  -- Number of coordinates of q, and of p.
   dimension = { default = 1, type = "integer", min = 1, max = 4096 },
   -- Units of a hidden layer.
   width = { default = 200, type = "integer", min = 1, max = 16384 },
   -- Hidden layers.
   depth = { default = 2, type = "integer", min = 1, max = 64 },
-  -- Of the hidden layers, a name that torus.nn.activation accepts.
+  -- Activation of the hidden layers, a name that torus.nn.activation accepts.
   activation = { default = "tanh", type = "string" },
   -- "joint", one network of q and p; "separable", K(p) + V(q) of two networks, which
   -- splitting schemes such as leapfrog integrate.
   hamiltonian = { default = "joint", choices = { "joint", "separable" } },
-  -- Whether the networks see states, and time, in units that `normalise` takes from
-  -- data; they are buffers, and so part of a checkpoint.
+  -- True: the networks see states and time in units that `normalise` determines from
+  -- data; the units are buffers, and so part of a checkpoint.
   normalise = { default = false, type = "boolean" },
-  -- Of the motion, dp/dt = -dH/dq - D dH/dp: none, D a learned constant of at
-  -- least 0, or D >= 0 a learned function of q (torus.friction).
+  -- Friction, dp/dt = -dH/dq - D dH/dp: none, a learned constant D >= 0, or a learned
+  -- function D(q) >= 0 (torus.friction).
   friction = { default = "none", choices = friction.choices },
-  -- Of the parameters and of all that is computed.
+  -- The dtype of the parameters and of all results.
   dtype = { default = "float32", choices = { "float32", "float64" } },
 }
 
 -- --- units --------------------------------------------------------------------
 -- The networks see states in the units of torus.models.parts.units and the time
--- t' = c t: their motion dq'/dt' = dH'/dp' is that of H = c s_q s_p H' in the given
--- units. scale: s_q, s_p, c.
+-- t' = c t: the motion dq'/dt' = dH'/dp' in these units is that of H = c s_q s_p H' in the
+-- original units. scale: s_q, s_p, c.
 
 local function rate(self) return self.scale:narrow(1, 3, 1) end
 
--- The energy in the given units as a function of states in them.
+-- The energy in the original units as a function of states in these.
 local function in_given_units(self)
   local function unit_of_energy()
     local _, _, sq, sp = units.of(self)
@@ -83,8 +82,8 @@ local function in_given_units(self)
   end)
 end
 
--- Registers the networks, and returns the Hamiltonian that they make of scaled
--- states; nil of the plain network.
+-- Registers the networks, and returns their Hamiltonian of scaled states; nil for the
+-- plain network.
 local function add_networks(self, c, generator)
   local function net(name, inputs, outputs)
     local sizes = { inputs }
@@ -105,28 +104,28 @@ end
 local function check_plain(c)
   if c.friction ~= "none" then
     options.raise("hnn: friction: expected \"none\" for the plain network, which "
-      .. "has no energy to lose, got %q", c.friction)
+      .. "has no energy to dissipate, got %q", c.friction)
   end
   if c.hamiltonian ~= "joint" then
     options.raise("hnn: hamiltonian: expected \"joint\" for the plain network, which "
-      .. "has none, got %q", c.hamiltonian)
+      .. "has no Hamiltonian, got %q", c.hamiltonian)
   end
 end
 
---- A Hamiltonian Neural Network (Greydanus et al. 2019), or with kind="mlp" the
+--- Makes a Hamiltonian Neural Network (Greydanus et al. 2019) or, with kind="mlp", the
 -- plain network that predicts the derivatives.
 -- @tparam[opt] table config
 -- @tparam[opt="hnn"] string config.kind "hnn" or "mlp"
--- @tparam[opt=1] integer config.dimension numbers of q, and of p
--- @tparam[opt=200] integer config.width units of a hidden layer
+-- @tparam[opt=1] integer config.dimension number of coordinates of q, and of p
+-- @tparam[opt=200] integer config.width units per hidden layer
 -- @tparam[opt=2] integer config.depth hidden layers
 -- @tparam[opt="tanh"] string config.activation of the hidden layers
--- @tparam[opt="joint"] string config.hamiltonian "separable": K(p) + V(q) of two
--- networks, which leapfrog integrates too
+-- @tparam[opt="joint"] string config.hamiltonian one network of q and p; "separable":
+-- K(p) + V(q) with two networks, which splitting schemes can integrate too
 -- @tparam[opt=false] boolean config.normalise the networks see states and time in units
--- that HNN:normalise takes from data
--- @tparam[opt="none"] string config.friction "constant" or "network": the motion
--- loses energy, as torus.models.parts.friction has it
+-- that HNN:normalise determines from data
+-- @tparam[opt="none"] string config.friction "constant" or "network" adds learned friction
+-- (torus.models.parts.friction)
 -- @tparam[opt="float32"] string config.dtype or "float64"
 -- @tparam[opt] generator generator source of the initial weights
 -- @treturn Module
@@ -156,11 +155,11 @@ local function check_state(self, method, q, p)
   options.tensor("hnn:" .. method, "p", p, q.shape)
 end
 
---- The learned energy H(q, p).
+--- Returns the learned energy H(q, p).
 -- @tparam tensor q (batch, d)
 -- @tparam tensor p (batch, d)
 -- @treturn tensor (batch)
--- @raise for the plain network, which has none
+-- @raise for the plain network, which has no energy
 -- @usage
 -- model = torus.models.hnn{ dimension = 1, width = 16 }
 -- q, p = torus.randn(8, 1), torus.randn(8, 1)
@@ -174,7 +173,7 @@ function HNN:energy(q, p)
   return self.hamiltonian(q, p)
 end
 
---- Time derivatives at a state, eq. (3), with friction less D dH/dp.
+--- Returns the time derivatives at a state, eq. (3), including -D dH/dp with friction.
 -- @tparam tensor q (batch, d)
 -- @tparam tensor p (batch, d)
 -- @treturn tensor dq/dt (batch, d)
@@ -203,11 +202,11 @@ end
 
 HNN.forward = HNN.motion -- a call of the model
 
---- The loss of eq. (1): half the sum of both squared errors for d = 1, and for
+--- Returns the loss of eq. (1): half the sum of both squared errors for d = 1, and for
 -- more coordinates the mean over all 2 d of them, as in the original.
 -- @tparam tensor q (batch, d)
 -- @tparam tensor p (batch, d)
--- @tparam tensor dq (batch, d), the derivatives to be learned
+-- @tparam tensor dq (batch, d), the derivatives to learn
 -- @tparam tensor dp (batch, d)
 -- @treturn tensor loss, a scalar
 -- @usage
@@ -223,8 +222,8 @@ function HNN:loss(q, p, dq, dp)
   return ((vq - dq):square():mean() + (vp - dp):square():mean()) * 0.5
 end
 
--- Runge-Kutta 4, eqs. (18)-(22), for the plain network: it has no H that
--- torus.integrate could integrate.
+-- Runge-Kutta 4, eqs. (18)-(22), for the plain network, which has no H for
+-- torus.integrate.
 local function march(self, q, p, dt, steps)
   local qs, ps = { q }, { p }
   for i = 1, steps do
@@ -277,7 +276,7 @@ local function by_rk45(self, q, p, o)
     p = out:narrow(3, d + 1, d):contiguous() }
 end
 
--- A rollout in the units of the networks, where the engine's kernels know H.
+-- A rollout in the units of the networks, in which the engine's kernels support H.
 local function integrated(self, q, p, dt, steps, o)
   local x, y = units.scaled(self, q, p)
   local damping = self.friction
@@ -294,17 +293,16 @@ local function integrated(self, q, p, dt, steps, o)
   return found
 end
 
---- The learned motion from a state.
+--- Integrates the learned motion from a state.
 -- @tparam tensor q (batch, d)
 -- @tparam tensor p (batch, d)
 -- @tparam[opt] table opts
--- @tparam[opt=0.125] number opts.dt time between the states that are returned
--- @tparam[opt=30] integer opts.steps states after the first
--- @tparam[opt=1] integer opts.substeps steps of the scheme from one state to the
--- next
--- @tparam[opt="rk4"] string opts.method a scheme of torus.integrate: splitting
--- ones for a separable Hamiltonian only, of the plain network "rk4" alone; or
--- "rk45": adaptive, without substeps and gradients
+-- @tparam[opt=0.125] number opts.dt time between the returned states
+-- @tparam[opt=30] integer opts.steps number of states after the first
+-- @tparam[opt=1] integer opts.substeps integration steps from one state to the next
+-- @tparam[opt="rk4"] string opts.method a scheme of torus.integrate (splitting schemes
+-- only for a separable Hamiltonian, only "rk4" for the plain network), or "rk45", which is
+-- adaptive and has no substeps or gradients
 -- @tparam[opt=1e-6] number opts.rtol relative tolerance of rk45
 -- @tparam[opt=1e-8] number opts.atol absolute tolerance of rk45
 -- @treturn table trajectory: q and p (steps + 1, batch, d), float64 by rk45
@@ -330,9 +328,9 @@ function HNN:rollout(q, p, opts)
   return thinned(march(self, q, p, dt, steps), o.substeps)
 end
 
---- Takes the units of the networks from data: the mean of every coordinate, the
+--- Determines the units of the networks from data: the mean of every coordinate, the
 -- standard deviation of q and of p, each over all of their coordinates, and the rate
--- at which states change. Needs the configuration's `normalise`.
+-- at which states change. The configuration must have `normalise`.
 -- @tparam tensor q (n, d)
 -- @tparam tensor p (n, d)
 -- @tparam tensor dq (n, d) time derivatives, or estimates of them
@@ -361,15 +359,15 @@ local LOSS = options.joined(ROLLOUT, {
   initial = { default = "observed", choices = { "observed", "fitted" } },
 })
 
---- How far rollouts end from observed ones, for training through the integrator
--- (symplectic recurrent networks, Chen et al. 2020, eq. 5): as of HNN:loss, of the
--- states after the first and in the units of the networks.
+--- Returns the error of rollouts against observed trajectories, for training through the
+-- integrator (symplectic recurrent networks, Chen et al. 2020, eq. 5): the same mean as in
+-- HNN:loss, over the states after the first and in the units of the networks.
 -- @tparam tensor q (states, batch, d), windows of observed trajectories
 -- @tparam tensor p like q
--- @tparam[opt] table opts of HNN:rollout; `steps` is what q has
--- @tparam[opt="observed"] string opts.initial where rollouts begin: in the first state of
--- each window, or "fitted", where they fit all states of the window best (section 3.3),
--- so that noise of the first state does not bias what is learned; not with rk45
+-- @tparam[opt] table opts as in HNN:rollout; `steps` is given by q
+-- @tparam[opt="observed"] string opts.initial initial state of the rollouts: the first
+-- state of each window or, with "fitted", the one that fits all states of the window best
+-- (section 3.3), so that noise in the first state does not bias the result; not with rk45
 -- @treturn tensor loss, a scalar
 -- @usage
 -- model = torus.models.hnn{ dimension = 1, width = 16, hamiltonian = "separable" }

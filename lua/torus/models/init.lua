@@ -1,13 +1,13 @@
---- Models, each loaded when it is first used: torus.models.hgn, ...
+--- Models, each loaded on first use: torus.models.hgn, ...
 --
--- A model is a file of this folder, or a folder with an init.lua; what several
--- share is in torus.models.parts.
+-- A model is a file in this folder, or a folder with an init.lua; shared code is in
+-- torus.models.parts.
 -- @module torus.models
 local modules = require "torus.modules"
 
 local PARENT = "torus.models"
 
--- For completion at the prompt: what is loaded when it is first used.
+-- For completion at the prompt: the modules loaded on first use.
 local parts = {}
 for _, name in ipairs(modules.names(PARENT)) do
   parts[name] = PARENT .. "." .. name

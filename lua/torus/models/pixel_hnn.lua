@@ -5,8 +5,8 @@
 --     local z = model:encode(pairs)       -- (batch, 2): q, then p
 --     local film = model:film(pairs, { steps = 100 })
 --
--- A pair is (batch, 2, height, width, channels), two frames in a row; the
--- unit of time is the distance of frames, as eq. (13) makes the momentum the
+-- A pair is (batch, 2, height, width, channels), two consecutive frames; the
+-- unit of time is the time between frames, as eq. (13) makes the momentum the
 -- change of position from frame to frame.
 -- @module torus.models.pixel_hnn
 local Linear = require "torus.nn.linear"
@@ -31,22 +31,22 @@ local M = {}
 --
 -- Frames are encoded as their difference from `centre`, an image that is not
 -- learned but set to the mean of the data, and the dense decoder adds it again.
--- In the paper's form (set_centre never called, init "default", input_gain 1) the
--- dense auto-encoder stays at a constant image.
+-- In the paper's form (set_centre never called, init "default", input_gain 1), the
+-- dense auto-encoder gets stuck at a constant image.
 M.rules = {
   -- Encoder and decoder: "mlp", dense ones of four layers, or "conv", those of
   -- HGN with a linear layer on either side of the latent vector.
   kind = { default = "mlp", choices = { "mlp", "conv" } },
-  -- Numbers of q and p together, even.
+  -- Total number of coordinates of q and p, even.
   latent = { default = 2, type = "integer", min = 2, max = 4096 },
   -- Height and width of a frame in pixels; "conv" needs a multiple of 8 below
   -- 64 and of 16 from there.
   resolution = { default = 32, type = "integer", min = 8 },
-  -- Their width, where it is not the height.
+  -- Their width, if it differs from the height.
   frame_width = { type = "integer", min = 8 },
   -- Colour channels of a frame.
   channels = { default = 3, type = "integer", min = 1, max = 64 },
-  -- Units of the dense hidden layers, the energy's among them.
+  -- Units of the dense hidden layers, including those of the energy.
   width = { default = 200, type = "integer", min = 1, max = 16384 },
   -- Channels of the hidden convolutions.
   conv_width = { default = 64, type = "integer", min = 2, max = 4096 },
@@ -63,7 +63,7 @@ M.rules = {
   input_gain = { default = 4, type = "number", above = 0 },
   -- Initial weights of encoder and decoder: torus.nn.initialise.
   init = { default = "kaiming", choices = initialise.schemes },
-  -- Of the parameters and of all that is computed.
+  -- The dtype of the parameters and of all results.
   dtype = { default = "float32", choices = { "float32", "float64" } },
 }
 
@@ -113,12 +113,12 @@ local function register_conv(self, c, o)
     layer = o, background = c.background and twice(c.background) }))
 end
 
---- A PixelHNN (appendix A.3).
+--- Makes a PixelHNN (appendix A.3).
 -- @tparam[opt] table config
 -- @tparam[opt="mlp"] string config.kind of encoder and decoder, "mlp" or "conv"
--- @tparam[opt=2] integer config.latent numbers of q and p together
+-- @tparam[opt=2] integer config.latent total number of coordinates of q and p
 -- @tparam[opt=32] integer config.resolution height and width of a frame
--- @tparam[opt] integer config.frame_width its width, where it is not the height
+-- @tparam[opt] integer config.frame_width width of a frame, if it differs from the height
 -- @tparam[opt=3] integer config.channels of a frame
 -- @tparam[opt=200] integer config.width units of the dense hidden layers
 -- @tparam[opt=64] integer config.conv_width channels of the hidden convolutions
@@ -146,8 +146,8 @@ function M.new(config, generator)
     and 2 * size.stack(2 * c.channels, c.conv_width, 8, 64, 9)
     or 2 * size.stack(pixels, c.width, 3, c.latent), c.dtype)
   if c.latent % 2 ~= 0 then
-    options.raise("pixel_hnn: latent: expected an even number, half of it q and "
-      .. "half p, got %d", c.latent)
+    options.raise("pixel_hnn: latent: expected an even number, half for q and half "
+      .. "for p, got %d", c.latent)
   end
   frame_checks.check_background("pixel_hnn", c.background, c.channels)
   local self = Module.instance(PixelHNN, { config = c, frame_time = 1 })
@@ -173,8 +173,8 @@ local function check_latent(self, method, z)
   options.tensor("pixel_hnn:" .. method, "z", z, { "batch", self.config.latent })
 end
 
---- Sets the image that frames are encoded relative to.
--- @tparam tensor pairs (n, 2, height, width, channels), whose mean it becomes
+--- Sets the image that frames are encoded relative to, to the mean of some frames.
+-- @tparam tensor pairs (n, 2, height, width, channels)
 -- @usage
 -- model = torus.models.pixel_hnn{ width = 16, resolution = 16 }
 -- frames = torus.rand(4, 2, 16, 16, 3)
@@ -186,7 +186,7 @@ function PixelHNN:set_centre(pairs)
   end)
 end
 
---- The latent state of pairs of frames.
+--- Encodes pairs of frames as latent states.
 -- @tparam tensor pairs (batch, 2, height, width, channels)
 -- @treturn tensor (batch, latent), the first half q, the other p
 -- @usage
@@ -206,7 +206,7 @@ function PixelHNN:encode(pairs)
   return self.to_latent(self.encoder(stacked):reshape(batch, -1))
 end
 
---- Pairs of frames from latent states.
+--- Decodes pairs of frames from latent states.
 -- @tparam tensor z (batch, latent)
 -- @treturn tensor (batch, 2, height, width, channels)
 -- @usage
@@ -225,7 +225,7 @@ function PixelHNN:decode(z)
     :permute { 1, 4, 2, 3, 5 }
 end
 
---- The positions and momenta of latent states.
+--- Splits latent states into positions and momenta.
 -- @tparam tensor z (batch, latent)
 -- @treturn tensor q (batch, latent / 2)
 -- @treturn tensor p (batch, latent / 2)
@@ -239,7 +239,7 @@ function PixelHNN:split(z)
   return z:narrow(2, 1, half), z:narrow(2, half + 1, half)
 end
 
---- The latent state of sequences, from their first pair of frames.
+--- Infers the latent states of sequences from their first pairs of frames.
 -- @tparam tensor frames (batch, frames, height, width, channels), two or more
 -- @treturn tensor q (batch, latent / 2)
 -- @treturn tensor p (batch, latent / 2)
@@ -265,8 +265,8 @@ local function advanced(self, z)
   return z + engine.cat({ dq, dp }, 2)
 end
 
---- The losses on three frames in a row, each a mean over the batch and over
--- the numbers of a sample.
+--- Computes the losses on three consecutive frames, each a mean over the batch and over
+-- the elements of a sample.
 -- @tparam tensor frames (batch, 3, height, width, channels)
 -- @treturn table autoencoder, eq. (14) for both pairs; canonical, eq. (13);
 -- hnn, eq. (12) with finite differences; total, eq. (15) without the weight
@@ -299,10 +299,10 @@ local ROLLOUT = {
   dt = { default = 1, type = "number" },
 }
 
---- The latent motion, by Runge-Kutta 4.
+--- Integrates the latent motion by Runge-Kutta 4.
 -- @tparam tensor z (batch, latent)
 -- @tparam[opt] table opts
--- @tparam[opt=30] integer opts.steps states after the first
+-- @tparam[opt=30] integer opts.steps number of states after the first
 -- @tparam[opt=2] integer opts.substeps Runge-Kutta steps from one state to the
 -- next
 -- @tparam[opt=1] number opts.dt time between states in frames, of either sign
@@ -337,10 +337,10 @@ local function latents(self, method, trajectory)
   return engine.cat({ trajectory.q, trajectory.p }, 3)
 end
 
---- The motion on from the last state of a trajectory.
+--- Continues the motion from the last state of a trajectory.
 -- @tparam table trajectory as returned by rollout
 -- @tparam[opt] table opts as in rollout
--- @treturn table a trajectory whose first state is the given one's last
+-- @treturn table a trajectory whose first state is the last state of the given one
 -- @usage
 -- model = torus.models.pixel_hnn{ width = 16, resolution = 16 }
 -- frames = torus.rand(4, 2, 16, 16, 3)
@@ -350,7 +350,7 @@ function PixelHNN:continue(trajectory, opts)
   return self:rollout(latents(self, "continue", trajectory)[-1], opts)
 end
 
---- The images along a trajectory, the first frame of every decoded pair; no
+--- Decodes the images along a trajectory, the first frame of every decoded pair; no
 -- gradient is recorded.
 -- @tparam table trajectory as returned by rollout
 -- @treturn tensor (batch, steps + 1, height, width, channels)
@@ -367,7 +367,8 @@ function PixelHNN:images(trajectory)
   end)
 end
 
---- The frames from the first of a pair on; no gradient is recorded.
+--- Predicts a film from pairs of frames, beginning with the first frame of each; no
+-- gradient is recorded.
 -- @tparam tensor pairs (batch, 2, height, width, channels)
 -- @tparam[opt] table opts as in rollout
 -- @treturn tensor (batch, steps + 1, height, width, channels)
@@ -401,7 +402,7 @@ function PixelHNN:reconstruct(frames, opts)
     steps = o.steps or frames:size(2) - 1, substeps = o.substeps })
 end
 
---- The learned energy of latent states.
+--- Returns the learned energy of latent states.
 -- @tparam tensor z (batch, latent)
 -- @treturn tensor (batch)
 -- @usage
@@ -413,7 +414,7 @@ function PixelHNN:energy(z)
   return self.energy_net(z)
 end
 
---- The energy along a trajectory.
+--- Returns the energy along a trajectory.
 -- @tparam table trajectory as returned by rollout
 -- @treturn tensor (steps + 1, batch)
 -- @usage

@@ -1,11 +1,11 @@
 --- SympNets (Jin et al. 2020): networks that are symplectic maps by construction, a model
--- of states at fixed intervals which needs no Hamiltonian and no integrator.
+-- of states at fixed intervals that needs neither a Hamiltonian nor an integrator.
 --
 --     local model = torus.models.sympnet{ dimension = 1, layers = 6, width = 16 }
 --     local q1, p1 = model(q, p)                       -- the state one interval later
 --     local trajectory = model:rollout(q, p, { steps = 50 })
 --
--- The map is a composition of shears, p += f(q) and q += f(p) in turn, where f is the
+-- The map is a composition of alternating shears, p += f(q) and q += f(p), where f is the
 -- gradient of a function; each is symplectic and undone by its negative. A
 -- gradient module ("g") has f(x) = K^T (a * s(K x + b)). A linear and activation network
 -- ("la") has linear modules, some shears f(x) = S x with symmetric S and a shift, with
@@ -31,10 +31,10 @@ local M = {}
 M.rules = {
   -- "g", gradient modules, or "la", linear and activation modules.
   kind = { default = "g", choices = { "g", "la" } },
-  -- Numbers of q, and of p.
+  -- Number of coordinates of q, and of p.
   dimension = { default = 1, type = "integer", min = 1, max = 4096 },
-  -- Gradient modules, or activation modules, each with a linear one in front of it and
-  -- one more behind the last.
+  -- Number of gradient modules, or of activation modules, which alternate with linear ones,
+  -- beginning and ending with a linear one.
   layers = { default = 8, type = "integer", min = 1, max = 256 },
   -- Rows of K of a gradient module.
   width = { default = 32, type = "integer", min = 1, max = 16384 },
@@ -42,11 +42,11 @@ M.rules = {
   shears = { default = 4, type = "integer", min = 1, max = 64 },
   -- s, a name that torus.nn.activation accepts.
   activation = { default = "tanh", type = "string" },
-  -- Whether the shears see states in units that `normalise` takes from data.
+  -- True: the shears see states in units that `normalise` determines from data.
   normalise = { default = false, type = "boolean" },
-  -- Of the first weights: the map begins near the identity.
+  -- Factor of the initial weights: the map begins near the identity.
   gain = { default = 0.1, type = "number", above = 0 },
-  -- Of the parameters and of all that is computed.
+  -- The dtype of the parameters and of all results.
   dtype = { default = "float32", choices = { "float32", "float64" } },
 }
 
@@ -98,7 +98,7 @@ end
 
 function Activation:forward(x) return self.s(x) * self.a end
 
--- The shears of a configuration, those of p and of q in turn.
+-- The shears of a configuration, alternately of p and of q.
 local function shears_of(c, o)
   local list = {}
   local function add(make, count)
@@ -124,18 +124,19 @@ end
 
 -- --- the model ----------------------------------------------------------------------------
 
---- A SympNet.
+--- Makes a SympNet.
 -- @tparam[opt] table config
 -- @tparam[opt="g"] string config.kind "g", gradient modules, or "la", linear and activation
 -- modules
--- @tparam[opt=1] integer config.dimension numbers of q, and of p
--- @tparam[opt=8] integer config.layers gradient or activation modules
--- @tparam[opt=32] integer config.width of a gradient module
--- @tparam[opt=4] integer config.shears of a linear module
+-- @tparam[opt=1] integer config.dimension number of coordinates of q, and of p
+-- @tparam[opt=8] integer config.layers number of gradient or activation modules
+-- @tparam[opt=32] integer config.width width of a gradient module
+-- @tparam[opt=4] integer config.shears number of shears of a linear module
 -- @tparam[opt="tanh"] string config.activation
--- @tparam[opt=false] boolean config.normalise states are seen in units that
--- SympNet:normalise takes from data
--- @tparam[opt=0.1] number config.gain of the first weights; the map begins near the identity
+-- @tparam[opt=false] boolean config.normalise the shears see states in units that
+-- SympNet:normalise determines from data
+-- @tparam[opt=0.1] number config.gain factor of the initial weights; the map begins near
+-- the identity
 -- @tparam[opt="float32"] string config.dtype or "float64"
 -- @tparam[opt] generator generator source of the initial weights
 -- @treturn Module
@@ -174,7 +175,7 @@ local function step_back(self, q, p)
   return q, p
 end
 
---- The states one interval later; a call of the model does the same.
+--- Returns the states one interval later; calling the model does the same.
 -- @tparam tensor q (batch, d)
 -- @tparam tensor p (batch, d)
 -- @treturn tensor q (batch, d)
@@ -187,7 +188,7 @@ function SympNet:forward(q, p)
   return units.given(self, step(self, units.scaled(self, q, p)))
 end
 
---- The states one interval before, the exact inverse of forward.
+--- Returns the states one interval earlier, the exact inverse of forward.
 -- @tparam tensor q (batch, d)
 -- @tparam tensor p (batch, d)
 -- @treturn tensor q (batch, d)
@@ -205,12 +206,12 @@ end
 local ROLLOUT = { steps = { default = 30, type = "integer", min = 0 },
   backward = { default = false, type = "boolean" } }
 
---- The map again and again.
+--- Applies the map repeatedly.
 -- @tparam tensor q (batch, d)
 -- @tparam tensor p (batch, d)
 -- @tparam[opt] table opts
 -- @tparam[opt=30] integer opts.steps
--- @tparam[opt=false] boolean opts.backward in time
+-- @tparam[opt=false] boolean opts.backward goes backward in time
 -- @treturn table trajectory: q and p (steps + 1, batch, d)
 -- @usage
 -- model = torus.models.sympnet{ dimension = 1 }
@@ -230,8 +231,8 @@ function SympNet:rollout(q, p, opts)
   return { q = q, p = p }
 end
 
---- Takes the units of states from data: the mean of every coordinate, and the standard
--- deviation of q and of p, each over all of their coordinates. Needs the configuration's
+--- Determines the units of states from data: the mean of every coordinate, and the standard
+-- deviation of q and of p, each over all of their coordinates. The configuration must have
 -- `normalise`.
 -- @tparam tensor q (n, d)
 -- @tparam tensor p (n, d)
@@ -252,14 +253,14 @@ end
 
 local LOSS = { initial = { default = "observed", choices = { "observed", "fitted" } } }
 
---- The mean squared error of the states after the first along rollouts, half the sum of
--- those of q and p, in units of the data where these are known; with two states the loss of
--- the paper.
+--- Returns the mean squared error of the states after the first along rollouts, half the sum
+-- of those of q and p, in units of the data if these are known; with two states it is the
+-- loss of the paper.
 -- @tparam tensor q (states, batch, d), windows of observed trajectories
 -- @tparam tensor p like q
 -- @tparam[opt] table opts
--- @tparam[opt="observed"] string opts.initial where rollouts begin: in the first state of
--- each window, or "fitted", where they fit all states of the window best
+-- @tparam[opt="observed"] string opts.initial initial state of the rollouts: the first
+-- state of each window or, with "fitted", the one that fits all states of the window best
 -- @treturn tensor loss, a scalar
 -- @usage
 -- model = torus.models.sympnet{ dimension = 1 }

@@ -1,9 +1,9 @@
---- Checkpoints: one safetensors file with the weights under their own names,
--- the moments of Adam under `adam.first.` and `adam.second.`, and everything
--- else, exactly, in the metadata: among it `adam_steps`, and `adam_counts` where
--- parameters have taken fewer steps than that. Other optimisers keep what their
--- state() returns: tensors under `optimiser.KEY`, or `optimiser.KEY.I` for lists, numbers
--- in the metadata likewise, and their name in `optimiser`.
+--- Checkpoints: a safetensors file with the weights under their own names, the moments of
+-- Adam under `adam.first.` and `adam.second.`, and everything else, exactly, in the
+-- metadata: `adam_steps`, `adam_counts` if parameters have taken fewer steps than that, and
+-- so on. For other optimisers the result of state() is stored: tensors under
+-- `optimiser.KEY`, or `optimiser.KEY.I` for lists, numbers in the metadata in the same way,
+-- and the optimiser's name in `optimiser`.
 -- @module torus.runs.checkpoint
 local json = require "dkjson"
 local options = require "torus.options"
@@ -15,13 +15,13 @@ local M = {}
 
 local FORMAT = "torus checkpoint 1"
 
--- Floats as hexadecimal text: every bit survives.
+-- Floats are written as hexadecimal text, which preserves every bit.
 local function exact(value)
   if math.type(value) == "integer" then return tostring(value) end
   return string.format("%a", value)
 end
 
--- In the order of the keys, so that equal states make equal files.
+-- The keys are sorted, so that equal states result in equal files.
 local function encode_numbers(numbers)
   local texts, keys = {}, {}
   for key, value in pairs(numbers) do
@@ -42,7 +42,7 @@ local function decode_numbers(text)
   return numbers
 end
 
--- The steps of the parameters that had a gradient in some only, by name.
+-- The step counts, by name, of parameters that did not have a gradient in every step.
 local function fewer_steps(moments, parameters)
   local fewer = {}
   for i, entry in ipairs(parameters) do
@@ -88,11 +88,11 @@ end
 -- @tparam string path
 -- @tparam table state
 -- @tparam {{string,tensor},...} state.parameters
--- @tparam[opt] {{string,tensor},...} state.buffers as a module's named_buffers are
+-- @tparam[opt] {{string,tensor},...} state.buffers as returned by named_buffers
 -- @tparam[opt] Optimiser state.optimiser of torus.optim
 -- @tparam integer state.step
--- @tparam string state.config its text
--- @tparam[opt] {[string]=number} state.numbers the state of everything else
+-- @tparam string state.config text of the configuration
+-- @tparam[opt] {[string]=number} state.numbers all other state
 -- @treturn ?boolean true
 -- @treturn ?string message
 -- @usage
@@ -105,7 +105,7 @@ function M.save(path, state)
   signature.fields("checkpoint.save", state, "parameters: {{string,tensor},...}, "
     .. "optimiser?: Optimiser, step: integer, config: string, numbers?: {[string]=number}")
   if state.optimiser and #state.optimiser.params ~= #state.parameters then
-    options.raise("checkpoint.save: optimiser: expected one of the %d parameters, "
+    options.raise("checkpoint.save: optimiser: expected an optimiser of the %d parameters, "
       .. "got one of %d", #state.parameters, #state.optimiser.params)
   end
   local tensors, other, numbers, moments = {}, nil, nil, nil
@@ -137,7 +137,7 @@ function M.save(path, state)
   })
 end
 
--- A text as a number of steps, or nil.
+-- Converts a text to a number of steps, or nil.
 local function count_of(text)
   local count = math.tointeger(tonumber(text))
   return count and count >= 0 and count or nil
@@ -187,7 +187,7 @@ local function below(tensors, prefix)
   return found
 end
 
---- The weights of a checkpoint, without the optimiser's tensors and without
+--- Returns the weights of a checkpoint, without the optimiser's tensors and without
 -- the parameters of the training itself, whose names begin with "task.".
 -- @tparam table checkpoint as returned by load
 -- @treturn {[string]=tensor}
@@ -227,19 +227,19 @@ local function moments_of(checkpoint, order, parameters)
   return list
 end
 
--- Likewise of an optimiser other than Adam, which checks shapes and numbers itself.
+-- Restores an optimiser other than Adam, which checks shapes and numbers itself.
 local function restore_other(checkpoint, optimiser)
   local state = nested(below(checkpoint.tensors, "optimiser."),
     nested(checkpoint.optimiser_numbers, {}))
   local ok, problem = pcall(optimiser.load_state, optimiser, state)
   if ok then return true end
-  return nil, "expected the state of " .. optimiser.name .. ", got one that does not fit: "
+  return nil, "expected a state that fits " .. optimiser.name .. ", got another: "
     .. tostring(problem):gsub("^[^:]*:%d+: ", "")
 end
 
 --- Restores the state of an optimiser.
 -- @tparam table checkpoint as returned by load
--- @tparam Optimiser optimiser of torus.optim, of the same kind
+-- @tparam Optimiser optimiser of torus.optim, of the same type
 -- @tparam {{string,tensor},...} parameters in the optimiser's order
 -- @treturn ?boolean true
 -- @treturn ?string message
@@ -269,7 +269,7 @@ function M.restore_optimiser(checkpoint, optimiser, parameters)
   if not second then return nil, message end
   local steps, counts = checkpoint.adam_steps, {}
   if not steps then
-    return nil, "expected adam_steps from 0 in the metadata, got none"
+    return nil, "expected nonnegative adam_steps in the metadata, got none"
   end
   for i, entry in ipairs(parameters) do
     counts[i] = checkpoint.adam_counts[entry[1]] or steps

@@ -1,4 +1,4 @@
---- What the command-line scripts share.
+--- Functions shared by the command-line scripts.
 -- @module torus.runs.command
 local core = require "torus.core"
 local dist = require "torus.dist"
@@ -11,20 +11,20 @@ local M = {}
 
 local INTERRUPTED = "interrupted"
 
--- The status of a program that ends with an error, or, as a shell has it, because
--- of a signal.
+-- The exit status of a program that ends with an error or, by the shells' convention,
+-- because of a signal.
 local function status(message)
   local _, number = core.stopped()
   if message == INTERRUPTED then number = 2 end
   return number and 128 + number or 1
 end
 
---- Ends the program with a message on standard error and exit status 1, or 128 and
--- a signal's number where that ended a training.
+--- Ends the program with a message on standard error and exit status 1, or 128 plus the
+-- number of the signal that ended a training.
 -- @tparam string message a format when more arguments follow
 function M.die(message, ...)
   if select("#", ...) > 0 then message = string.format(message, ...) end
-  -- Where all processes end, rank 0 says why for all.
+  -- If all processes end, rank 0 prints the message for all.
   local together, rank = dist.end_together()
   if not together then message = ("rank %d: %s"):format(rank, message) end
   if rank == 0 or not together then
@@ -34,7 +34,7 @@ function M.die(message, ...)
   os.exit(status(message), true)
 end
 
---- Makes sure that all that was printed has arrived.
+--- Flushes standard output and checks that everything has been written.
 -- @treturn ?boolean true
 -- @treturn ?string message
 function M.flush()
@@ -43,19 +43,19 @@ function M.flush()
   return nil, "cannot write to standard output: " .. message
 end
 
---- Returns its arguments, or ends the program with the message where the first one
--- is nil or false.
+--- Returns its arguments, or ends the program with the message if the first one is nil or
+-- false.
 -- @param value
 -- @param message
--- @return value, and all after it
+-- @return value, and all further arguments
 function M.check(value, message, ...)
   if value == nil or value == false then M.die("%s", message) end
   return value, message, ...
 end
 
---- The arguments of the program in a form that the parser understands: it reads
--- the -1 of `--noise -1` as an option, and that of `--noise=-1` as a number.
--- @tparam[opt] {string,...} given by default those of the script
+--- Returns the arguments of the program in a form that the parser understands: it would
+-- read the -1 of `--noise -1` as an option, but that of `--noise=-1` as a number.
+-- @tparam[opt] {string,...} given arguments; by default those of the script
 -- @treturn {string,...}
 function M.arguments(given)
   local list = {}
@@ -71,10 +71,10 @@ function M.arguments(given)
   return list
 end
 
--- The text of an error that the user can do something about, or nil for a bug.
--- Misuse is raised on purpose; the script's line in front of it means nothing to
--- the user. What the outside world refused has no line. The trainer adds a
--- traceback to what passes through it.
+-- The text of an error that the user can correct, or nil for a bug. For misuse, which is
+-- raised deliberately, the line of the script in front is meaningless to the user and is
+-- removed. Failures of the outside world have no line. The trainer adds a traceback to
+-- errors that pass through it.
 local function mistake(problem, script)
   if type(problem) ~= "string" then return nil end
   if problem:find("interrupted!", 1, true) then return INTERRUPTED end
@@ -87,25 +87,24 @@ local function mistake(problem, script)
   return not bug and problem or nil
 end
 
--- Whether this is the process that speaks; before MPI is asked.
+-- True for the process that prints; can be called before MPI is initialised.
 local function is_first()
   return (tonumber(os.getenv "OMPI_COMM_WORLD_RANK" or os.getenv "PMIX_RANK"
     or os.getenv "PMI_RANK" or os.getenv "SLURM_PROCID") or 0) == 0 or not dist.launched()
 end
 
--- Another one prints nothing, nor says what is wrong with the arguments that they share.
+-- All other processes are silent, also about errors in the arguments, which all share.
 local function quiet(parser)
   core.discard_output()
   function parser.error() os.exit(1) end
 end
 
---- Runs a script: parses its arguments, with the options that all scripts have,
--- and calls its main function. A user's mistake ends it with one line, a bug with
--- a traceback.
+--- Runs a script: parses its arguments, including the options common to all scripts, and
+-- calls its main function. A user's mistake ends it with a one-line message, a bug with a
+-- traceback.
 -- @param parser of argparse
 -- @tparam function f of the parsed arguments
--- @tparam[opt] table opts processes=false: whether several processes may run it, under
--- mpirun
+-- @tparam[opt] table opts processes=false; true allows several processes, under mpirun
 function M.main(parser, f, opts)
   parser:option("--threads", "Number of threads (default: all processors, divided by the "
     .. "processes on this machine).")
@@ -168,8 +167,8 @@ function M.number(text)
   return value
 end
 
---- Reads texts key=value as changes of a configuration; ends the program where one
--- is wrong.
+--- Parses texts key=value as changes of a configuration; ends the program if one is
+-- invalid.
 -- @tparam {string,...} texts
 -- @tparam[opt="hgn"] string model
 -- @treturn table
@@ -183,8 +182,8 @@ function M.changes(texts, model)
   return changes
 end
 
---- The name of the system that an argument gives; ends the program where a Lua
--- file of a system does not define one.
+--- Returns the name of the system that an argument specifies; ends the program if a Lua file
+-- does not define a system.
 -- @tparam ?string given a name, or the path of a Lua file, which is run
 -- @treturn ?string
 function M.system(given)
@@ -192,7 +191,7 @@ function M.system(given)
   return M.check(systems.given(given)).name
 end
 
---- A list in words.
+--- Joins a list in words.
 -- @tparam {string,...} list
 -- @tparam[opt="and"] string word before the last item
 -- @treturn string "a, b and c"

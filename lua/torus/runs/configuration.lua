@@ -1,8 +1,7 @@
 --- The configuration of a run: one flat table of plain values.
 --
--- Which keys there are, their types, limits and defaults are the rules of the
--- model's task. A configuration is made of these defaults, a preset and changes,
--- and written as JSON.
+-- The rules of the model's task determine the keys, their types, limits and defaults. A
+-- configuration consists of these defaults, a preset and changes, and is stored as JSON.
 -- @module torus.runs.configuration
 local json = require "dkjson"
 local options = require "torus.options"
@@ -12,10 +11,10 @@ local tasks = require "torus.tasks"
 
 local M = {}
 
--- The task of a model; HGN's where none is named.
+-- The task of a model; by default HGN's.
 local function task_of(model) return tasks.get(model or "hgn") end
 
---- The rules of a model's configuration, as in torus.options.
+--- Returns the rules of a model's configuration, in the form of torus.options.
 -- @tparam[opt="hgn"] string model
 -- @treturn ?table
 -- @treturn ?string message
@@ -28,7 +27,7 @@ function M.rules_of(model)
   return task.rules
 end
 
---- The names of a model's presets, sorted.
+--- Returns the names of a model's presets, sorted.
 -- @tparam[opt="hgn"] string model
 -- @treturn {string,...}
 -- @raise for an unknown model
@@ -43,7 +42,7 @@ end
 
 local BOOLEANS = { ["true"] = true, ["false"] = false }
 
--- Text as the type of a rule. A rule without a type has choices, which are
+-- Converts a text to the type of a rule. A rule without a type has choices, which are
 -- strings.
 local function parse(text, rule)
   local type_ = rule.type
@@ -74,11 +73,11 @@ local function is_finite(value)
   return type(value) ~= "number" or math.abs(value) < math.huge
 end
 
---- Reads one change of the form key=value.
+--- Parses one change of the form key=value.
 -- @tparam string text
--- @tparam[opt="hgn"] string model whose key it is
+-- @tparam[opt="hgn"] string model that the key belongs to
 -- @treturn ?string key
--- @return value of the key's type, or the message when key is nil
+-- @return value, of the key's type, or the message if key is nil
 -- @usage
 -- configuration = torus.runs.configuration
 -- print(configuration.parse_override("lr=1e-3"))      -- lr  0.001
@@ -104,7 +103,7 @@ function M.parse_override(text, model)
   return key, checked
 end
 
--- The values of a preset that apply next to changes.
+-- The values of a preset that the changes don't override.
 local function preset_values(task, preset, changes)
   if not preset then return {} end
   local values = task.presets[preset]
@@ -114,9 +113,9 @@ local function preset_values(task, preset, changes)
   return task.adapt_preset and task.adapt_preset(values, changes) or values
 end
 
---- A complete configuration: the defaults, a preset, then changes.
+--- Makes a complete configuration: the defaults, a preset, then changes.
 -- @tparam ?string preset
--- @tparam ?{[string]=any} changes `model` among them, by default "hgn"
+-- @tparam ?{[string]=any} changes including `model`, by default "hgn"
 -- @treturn ?table
 -- @treturn ?string message
 -- @usage
@@ -169,7 +168,7 @@ local function encode_value(value)
   return "[" .. table.concat(items, ", ") .. "]"
 end
 
---- A configuration as JSON: keys in order, numbers exact.
+--- Encodes a configuration as JSON, with sorted keys and exact numbers.
 -- @tparam {[string]=any} config plain values and lists of them
 -- @treturn string
 -- @usage
@@ -186,8 +185,8 @@ function M.encode(config)
   return "{\n" .. table.concat(lines, ",\n") .. "\n}\n"
 end
 
---- Why a run cannot be resumed with another configuration, or nil: its model, data
--- and seed stay the same.
+--- Returns a message saying why a run cannot be resumed with another configuration, or nil:
+-- its model, data and seed must not change.
 -- @tparam {[string]=any} earlier the run's configuration
 -- @tparam {[string]=any} config the new one
 -- @treturn ?string message
@@ -211,12 +210,13 @@ function M.conflict(earlier, config)
     local before, after = show(earlier[key]), show(config[key])
     if before ~= after then
       return string.format("%s: expected the run's %s, got %s; another value "
-        .. "requires another run", key, before, after)
+        .. "requires a new run", key, before, after)
     end
   end
 end
 
---- The inverse of encode; what it reads is checked like any other configuration.
+--- Decodes a configuration, the inverse of encode; the result is checked like any other
+-- configuration.
 -- @tparam string text
 -- @treturn ?table
 -- @treturn ?string message

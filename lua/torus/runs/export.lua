@@ -1,4 +1,4 @@
---- What a run has learned, as files for other programs.
+--- Export of a run's results as files for other programs.
 -- @module torus.runs.export
 local csv = require "torus.csv"
 local configuration = require "torus.runs.configuration"
@@ -22,11 +22,11 @@ local RULES = {
   weights_only = { default = false, type = "boolean" },
 }
 
--- More dimensions are images, which a table is not for.
+-- Arrays with more dimensions are images, which don't belong in a table.
 local MAX_TABLE_DIMENSIONS = 3
 
--- A row for each entry of all dimensions but the last, which are told by columns i, j
--- that count from 0, as in most programs that read such tables.
+-- Writes a row for each index of all dimensions but the last, given by columns i, j which
+-- count from 0, as in most programs that read such tables.
 local function save_csv(path, name, x)
   if not x.dtype:find("^float") then x = x:to("float64") end
   if x:dim() == 1 then x = x:unsqueeze(2) end
@@ -71,7 +71,7 @@ end
 -- The points of a file, (n, d), or nil and a message.
 local function points_of(path, task, model, config)
   if not task.points then
-    return nil, string.format("points: expected a run of %s, got one of %s",
+    return nil, string.format("points: expected a run of %s, got a run of %s",
       table.concat(tasks.having "points", " or "), config.model)
   end
   local load = path:find("%.csv$") and csv.load or npy.load
@@ -104,23 +104,23 @@ local function arrays_of(task, model, config, o)
   return list
 end
 
---- Writes the weights of a run's model as safetensors, without the optimiser's state, and
--- as arrays what the model predicts: of HGN and PixelHNN test frames, predicted frames,
--- states, energies and samples; of HNN and SympNet rollouts and energies; of NHF samples and
--- densities.
+--- Exports the weights of a run's model as safetensors, without the optimiser's state, and
+-- the model's predictions as arrays: for HGN and PixelHNN test frames, predicted frames,
+-- states, energies and samples; for HNN and SympNet rollouts and energies; for NHF samples
+-- and densities.
 -- @function torus.runs.export
 -- @tparam string path of the run folder, or of a checkpoint
 -- @tparam[opt] table opts
--- @tparam[opt] string opts.out folder, by default `export` in that of the run
--- @tparam[opt] integer opts.count of sequences, trajectories or samples; 16, of samples of
--- a density 1,000
--- @tparam[opt] integer opts.steps of rollouts; by default as long as the data
--- @tparam[opt=1] integer opts.seed of samples
--- @tparam[opt] string opts.points a .npy or .csv of points (n, d): of a flow the
--- log-densities and their bounds there, instead of samples
--- @tparam[opt="npy"] string opts.format "csv": tables of all that has at most three
--- dimensions
--- @tparam[opt=false] boolean opts.weights_only needs no data
+-- @tparam[opt] string opts.out output folder, by default `export` in the run folder
+-- @tparam[opt] integer opts.count number of sequences, trajectories or samples; 16 by
+-- default, or 1,000 samples of a density
+-- @tparam[opt] integer opts.steps number of steps of rollouts; by default as in the data
+-- @tparam[opt=1] integer opts.seed seed of the samples
+-- @tparam[opt] string opts.points a .npy or .csv file of points (n, d): for a flow, exports
+-- the log-densities and their bounds at these points, instead of samples
+-- @tparam[opt="npy"] string opts.format "csv" writes all arrays of at most three dimensions
+-- as tables
+-- @tparam[opt=false] boolean opts.weights_only exports only the weights, which needs no data
 -- @treturn[1] {string,...} the files
 -- @treturn[2] nil
 -- @treturn[2] string message

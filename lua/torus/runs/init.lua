@@ -1,5 +1,5 @@
---- Runs: folders with a model in training, its configuration, its log and its
--- checkpoint.
+--- Runs: folders that contain the configuration, the log and the checkpoint of a model in
+-- training.
 --
 --     local runs = torus.runs
 --     local config = assert(runs.configuration.make("small",
@@ -7,7 +7,7 @@
 --     assert(runs.train("runs/mine", config))
 --     local model = assert(runs.open("runs/mine"))
 --
--- What differs between models is in torus.tasks.
+-- The model-specific parts are in torus.tasks.
 -- @module torus.runs
 local checkpoint = require "torus.runs.checkpoint"
 local configuration = require "torus.runs.configuration"

@@ -9,7 +9,7 @@ local signature = require "torus.signature"
 local Log = {}
 Log.__index = Log
 
--- The lines of a text that end with a line break: one that a crash cut off has none.
+-- The lines of a text that end with a line break; a line cut off by a crash has none.
 local function lines_of(text)
   local at = 1
   return function()
@@ -21,8 +21,8 @@ local function lines_of(text)
   end
 end
 
--- The rows of an earlier run up to a step; those after the checkpoint will be
--- written again.
+-- The rows of an earlier run up to the step of the checkpoint; later ones will be written
+-- again.
 local function kept_rows(text, header, last_step)
   local rows = {}
   for line in lines_of(text) do
@@ -41,7 +41,7 @@ end
 -- @function torus.runs.log.open
 -- @tparam string path
 -- @tparam {string,...} columns the first is the step
--- @tparam integer last_step rows after this one are dropped; 0 starts a new log
+-- @tparam integer last_step rows after this step are dropped; 0 starts a new log
 -- @treturn ?Log
 -- @treturn ?string message
 -- @usage
@@ -74,7 +74,7 @@ local function show(value)
   return string.format("%.9g", value)
 end
 
---- Appends a row; columns without a value stay empty.
+--- Appends a row; columns without a value are left empty.
 -- @tparam {[string]=number} values by column
 -- @treturn ?boolean true
 -- @treturn ?string message

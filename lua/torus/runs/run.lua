@@ -1,4 +1,4 @@
---- Runs: training into a folder, opening what it holds.
+--- Runs: training in a folder, and opening the model in it.
 -- @module torus.runs.run
 local checkpoint = require "torus.runs.checkpoint"
 local core = require "torus.core"
@@ -17,7 +17,7 @@ local A_PATH = { type = "path" }
 local TRAIN = { resume = { type = "boolean" }, progress = { type = "table" },
   data = { type = "table" }, after_step = { type = "callable" } }
 
--- Whether a folder's run, if there is one, can be resumed with a configuration.
+-- True if the run in a folder, if there is one, can be resumed with a configuration.
 local function may_resume(path, config)
   if not files.exists(path .. "/checkpoint.safetensors") then return true end
   local earlier, message = M.read_configuration(path)
@@ -38,8 +38,8 @@ local function first_difference(text, other)
   end
 end
 
--- What all processes must have in common: build, configuration, data. A message where
--- they have not, the same on all of them.
+-- Checks that build, configuration and data are the same on all processes. If not, returns
+-- a message, the same on all of them.
 local function refused(path, config, data)
   for _, entry in ipairs {
     { "the build", ("%s, kernels for %s"):format(core._VERSION, core.isa()) },
@@ -57,25 +57,25 @@ local function refused(path, config, data)
   end
 end
 
--- The configuration with the shares of the processes that there are.
+-- The configuration with the number of shares for the current processes.
 local function with_shares(config)
   local count = shares.count(config.shares)
   return count == config.shares and config or options.joined(config, { shares = count })
 end
 
---- Trains the model of a configuration. Under mpirun all processes call it, and each does
--- its part of every step.
+--- Trains the model of a configuration. Under mpirun all processes call it, and each
+-- computes its part of every step.
 -- @function torus.runs.train
--- @tparam string path of the run folder, which is made
--- @tparam table config as torus.runs.configuration makes it
+-- @tparam string path of the run folder, which is created
+-- @tparam table config as returned by torus.runs.configuration.make
 -- @tparam[opt] table opts
 -- @tparam[opt=false] boolean opts.resume continues from the folder's checkpoint,
--- if there is one; model, data and seed must be those of that run
+-- if there is one; model, data and seed must be the same as in that run
 -- @tparam[opt] Progress opts.progress instead of a line on standard error
--- @tparam[opt] table opts.data instead of the configuration's
+-- @tparam[opt] table opts.data replaces the data of the configuration
 -- @tparam[opt] function opts.after_step called with the trainer's state
--- @treturn ?table step, the last one; started_at, the first one; task, what was
--- trained, with its `model`; shares, the parts of a batch, or nil
+-- @treturn ?table step, the last one; started_at, the first one; task, the training
+-- task, with its `model`; shares, the number of parts of a batch, or nil
 -- @treturn ?string message why it stopped early
 -- @raise when path is not a string or config not a table
 -- @usage
@@ -118,7 +118,7 @@ function M.train(path, config, opts)
   return result
 end
 
---- The configuration of a run.
+--- Reads the configuration of a run.
 -- @function torus.runs.read_configuration
 -- @tparam string path of the run folder
 -- @treturn ?table
@@ -138,8 +138,8 @@ function M.read_configuration(path)
   return config
 end
 
---- Whether a folder is free for a run, or holds one with the same
--- configuration, which can be resumed.
+--- Returns true if a folder is free for a run, or contains one with the same configuration,
+-- which can be resumed.
 -- @tparam string path of the run folder
 -- @tparam table config
 -- @treturn ?boolean true
@@ -151,7 +151,7 @@ function M.check_earlier(path, config)
   if not text then return nil, message end
   local wanted = configuration.encode(config)
   if text == wanted then return true end
-  -- A key with a default may be younger than the file.
+  -- The file may be older than a key, which then has its default.
   local earlier = configuration.decode(text)
   if earlier and configuration.encode(earlier) == wanted then return true end
   return nil, string.format("%s holds a run with another configuration: "

@@ -1,10 +1,10 @@
---- A training step in shares of the batch, which processes divide.
+--- A training step in shares of the batch, which are distributed over processes.
 --
 -- The gradient of a mean over the batch is the mean of the shares' gradients. They are
--- summed in an order that depends on the number of shares alone (torus.dist_sum), so the
--- bits of a training are the same for any number of processes; other numbers of shares
--- round otherwise. What a step draws it draws for the whole batch, on every process: each
--- share sees the numbers that it would see in one process.
+-- summed in an order that depends only on the number of shares (torus.dist_sum), so the
+-- bits of a training are the same for any number of processes, but differ in rounding for
+-- another number of shares. Random numbers are drawn for the whole batch on every process,
+-- so that each share sees the numbers that it would see in a single process.
 -- @module torus.runs.shares
 local core = require "torus.core"
 local dist = require "torus.dist"
@@ -13,10 +13,10 @@ local options = require "torus.options"
 
 local M = {}
 
---- The number of shares of a configuration on the processes that there are: its own, but
--- at least one for each.
--- @tparam ?integer given the configuration's
--- @treturn ?integer nil for a batch in one piece, by a single process
+--- Returns the number of shares for the current processes: that of the configuration, but
+-- at least one per process.
+-- @tparam ?integer given the configuration's number
+-- @treturn ?integer nil for a batch in one piece, in a single process
 function M.count(given)
   local size = dist.size()
   if size == 1 or given and given >= size then return given end
@@ -26,7 +26,7 @@ end
 local SIGNALS = { SIGHUP = 1, SIGINT = 2, SIGTERM = 3 }
 local NUMBERS = { 1, 2, 15 }
 
--- Whether some process was told to stop, at the end of what is summed.
+-- Flags, appended to the summed numbers, by which any process tells the others to stop.
 local function stop_flags()
   local flags = { 0, 0, 0 }
   local name = core.stopped()
@@ -34,7 +34,7 @@ local function stop_flags()
   return flags
 end
 
--- The gradients one after the other, times a weight.
+-- The gradients flattened and concatenated, times a weight.
 local function flat(gradients, parameters, weight)
   local parts = {}
   for i = 1, #parameters do
@@ -43,7 +43,7 @@ local function flat(gradients, parameters, weight)
   return engine.cat(parts, 1):mul_(weight)
 end
 
--- The inverse: views of x in the shapes of the parameters that `like` has gradients of.
+-- The inverse: views of x shaped like the parameters for which `like` has gradients.
 local function shaped(x, parameters, like)
   local gradients, first = {}, 1
   for i, entry in ipairs(parameters) do
@@ -73,18 +73,18 @@ local function unpacked(list, names)
   return numbers, stop
 end
 
---- The gradients of a step, which are the same on all processes.
+--- Computes the gradients of a step, which are the same on all processes.
 -- @tparam table task with draw and share, see torus.tasks
 -- @tparam integer step from 1
--- @tparam integer count shares; as many as there are samples, where those are fewer
+-- @tparam integer count number of shares; limited to the number of samples
 -- @treturn {tensor,...} gradients
 -- @treturn table numbers for the log
--- @treturn ?integer the signal by which some process was told to stop
+-- @treturn ?integer the signal by which any process was told to stop
 function M.step(task, step, count)
   local batch = task:draw(step)
   local n = batch.size
   if n < dist.size() then
-    options.raise("train: batch: expected at least %d, a sample for each process, got %d",
+    options.raise("train: batch: expected at least %d, one sample for each process, got %d",
       dist.size(), n)
   end
   count = math.min(count, n)

@@ -1,30 +1,30 @@
 --- The training loop: steps, log, checkpoints, resuming, stopping.
 --
--- What is trained differs between models. It has
+-- A training task, which differs between models, has
 --
 --     parameters    {{name, tensor}, ...}
---     buffers       likewise, what is kept but not learned; may be nil
+--     buffers       likewise, for saved tensors that are not learned; may be nil
 --     optimiser     an Adam over those tensors, in that order
 --     columns       names of the numbers that steps and evaluations report, for
 --                   the log
 --     step(task, n)             -> gradients, {[column]=number}, with `loss`
---     draw, share               what shares of a batch need, see torus.tasks; may be
---                               nil where one process does a step in one piece
+--     draw, share               for shares of a batch, see torus.tasks; may be nil if a
+--                               single process computes a step in one piece
 --     after_update(task, numbers)
 --                               called after the optimiser's step, optional
---     numbers(task)             -> {[string]=number}: all state that is not in
---                                  parameters or optimiser (generators, ...)
+--     numbers(task)             -> {[string]=number}: all state other than
+--                                  parameters and optimiser (generators, ...)
 --     load_numbers(task, numbers)
 --     first_bad(task)           -> name of the first tensor that is not finite
 --     evaluate(task)            -> {[column]=number}, optional
 --     finish(task)              called after the last step, before its checkpoint, by
 --                               every process, optional
 --
--- A run that was stopped, by any signal or crash, and is resumed ends with the
--- same bits as one that was not.
+-- A run that was stopped by a signal or a crash and then resumed ends with the same bits
+-- as an uninterrupted one.
 --
--- Under mpirun the processes divide every batch (torus.runs.shares) and update the
--- weights each for itself, to the same bits. Rank 0 alone writes, logs and evaluates.
+-- Under mpirun the processes divide every batch (torus.runs.shares), and each updates its
+-- weights, to the same bits. Only rank 0 writes, logs and evaluates.
 -- @module torus.runs.trainer
 local core = require "torus.core"
 local checkpoint = require "torus.runs.checkpoint"
@@ -70,14 +70,14 @@ local function gradient_norm(gradients, parameters)
   return math.sqrt(total)
 end
 
--- Scales the gradients down to a norm: a spike in Adam's moments lasts for many
+-- Scales the gradients down to a norm, as a spike in Adam's moments would affect many
 -- steps.
 local function clip(gradients, norm, limit)
   if not limit or norm <= limit then return end
   for i in pairs(gradients) do gradients[i]:mul_(limit / norm) end
 end
 
--- On rank 0; the others have what it writes.
+-- Only on rank 0: the others have the same state.
 local function save(run)
   if run.rank > 0 then
     run.saved_step = run.step
@@ -134,7 +134,7 @@ local function load_checkpoint(run)
   return true
 end
 
--- The folder, its configuration and log: all that is written before training.
+-- Creates the folder, its configuration and its log: everything written before training.
 local function prepare_folder(run)
   local ok, message = files.write(run.folder .. "/config.json", run.config)
   if not ok then return nil, message end
@@ -142,25 +142,25 @@ local function prepare_folder(run)
   return run.log and true, message
 end
 
--- All tensors and numbers that an update starts from, as a text that is short.
+-- A short text that identifies all tensors and numbers an update starts from.
 local function state_text(run)
   return ("step %d, weights %s"):format(run.step,
     dist.hash { run.task.parameters, run.task.buffers or {}, run.numbers })
 end
 
--- A message where the processes are not in the same state, all of them the same one.
+-- A message if the processes are in different states, the same on all of them.
 local function disagreement(run)
   local who, texts = dist.disagreement(state_text(run))
   if not who then return nil end
   local other = texts[2]
   for i = 2, #texts do if texts[i] ~= texts[1] then other = texts[i] end end
-  return ("%s: expected the state of rank 0 (%s) on all ranks, got another one on %s (%s)")
+  return ("%s: expected the state of rank 0 (%s) on all ranks, got another state on %s (%s)")
     :format(run.folder, texts[1], who, other)
 end
 
 local function prepare(run)
   local ok, message
-  -- Not what rank 0 may be writing meanwhile.
+  -- Before rank 0 begins to write.
   local found = dist.first(files.exists, run.checkpoint_path)
   if run.resume and found then
     ok, message = load_checkpoint(run)
@@ -179,7 +179,7 @@ local function prepare(run)
   return dist.first(prepare_folder, run)
 end
 
--- The message of a run that cannot continue: why, and where the last good state
+-- The message for a run that cannot continue: the reason, and where the last good state
 -- is.
 local function bad_numbers(run, step, reason)
   local kept = run.saved_step
@@ -209,8 +209,8 @@ local function report(run, numbers, norm, rate)
   return run.log:row(row)
 end
 
--- From the state of one step to that of the next: no checkpoint may be saved, and
--- no control-C handled, in between.
+-- Advances from the state of one step to that of the next: no checkpoint may be saved and
+-- no Control-C handled in between.
 local function update(run, gradients, numbers)
   local task = run.task
   task.optimiser:step(gradients)
@@ -218,14 +218,14 @@ local function update(run, gradients, numbers)
   run.numbers, run.step = task:numbers(), run.step + 1
 end
 
--- The gradients and numbers of a step, and on several processes whether one of them
--- was told to stop.
+-- The gradients and numbers of a step and, with several processes, the signal by which one
+-- of them was told to stop.
 local function gradients_of(run, step)
   if run.shares then return shares.step(run.task, step, run.shares) end
   return run.task:step(step)
 end
 
--- One step.
+-- Makes one step.
 local function advance(run)
   local task, step = run.task, run.step + 1
   local gradients, numbers, stop = gradients_of(run, step)
@@ -257,8 +257,8 @@ local function advance(run)
   return save(run)
 end
 
--- Whether a signal ends the training here. Several processes end after the same step:
--- one that has just been told must go on until the others know.
+-- True if a signal ends the training here. Several processes must end after the same step:
+-- one that has just received the signal continues until the others know.
 local function stopped(run)
   if run.processes > 1 then return run.stop end
   return core.stopped()
@@ -269,13 +269,13 @@ local function loop(run)
     local ok, message = advance(run)
     if not ok then return nil, message end
     if run.after_step then run.after_step(run) end
-    -- A signal waits until here: the step is in the log.
+    -- Signals are handled here, when the step is in the log.
     if stopped(run) then return true end
   end
   return true
 end
 
--- lua.c and the launcher raise this error at a control-C.
+-- lua.c and the launcher raise this error on Control-C.
 local function is_interrupt(message)
   return type(message) == "string" and message:find("interrupted!", 1, true)
 end
@@ -292,14 +292,14 @@ local function finish_interrupted(run)
     run.step, run.folder)
 end
 
--- From the first checkpoint to the last.
+-- Trains, from the first checkpoint to the last.
 local function train_on(run)
   local first = run.step
   run.started = engine.clock()
   run.progress = run.rank == 0 and run.progress
     or progress.new(run.steps, first, { active = run.rank > 0 and false or nil })
   local ok, message, called = true, nil, true
-  -- Before the first checkpoint an early stop would lose everything.
+  -- Without a first checkpoint, an early stop would lose everything.
   if not run.saved_step then ok, message = save(run) end
   if ok then
     called, ok, message = xpcall(loop, function(problem)
@@ -318,31 +318,31 @@ local function train_on(run)
   return { step = run.step, started_at = first }
 end
 
--- M.run, once the folder is locked.
+-- M.run, after the folder has been locked.
 local function train(run)
   local ok, message = prepare(run)
   if not ok then return nil, message end
   return core.stoppable(train_on, run)
 end
 
---- Trains.
+--- Runs the training loop.
 -- @function torus.runs.loop
 -- @tparam table opts
--- @tparam string opts.folder is made
--- @tparam table opts.task what is trained, see above
--- @tparam string opts.config a text, kept in config.json and every checkpoint
--- @tparam integer opts.steps the total number
--- @tparam[opt=100] integer opts.save_every steps
--- @tparam[opt=10] integer opts.log_every steps
--- @tparam[opt] integer opts.evaluate_every steps
--- @tparam[opt] function opts.learning_rate of the step
--- @tparam[opt] integer opts.shares parts of a batch that processes can divide; needed
--- where there are several
--- @tparam[opt] number opts.max_gradient norm to which larger gradients are scaled
+-- @tparam string opts.folder the run folder, which is created
+-- @tparam table opts.task the training task, see above
+-- @tparam string opts.config a text, stored in config.json and every checkpoint
+-- @tparam integer opts.steps total number of steps
+-- @tparam[opt=100] integer opts.save_every steps between checkpoints
+-- @tparam[opt=10] integer opts.log_every steps between rows of the log
+-- @tparam[opt] integer opts.evaluate_every steps between evaluations
+-- @tparam[opt] function opts.learning_rate learning rate as a function of the step
+-- @tparam[opt] integer opts.shares number of parts of a batch, which are distributed over
+-- processes; required for several processes
+-- @tparam[opt] number opts.max_gradient norm to which larger gradients are scaled down
 -- @tparam[opt=false] boolean opts.resume continues from the folder's checkpoint,
 -- if there is one
 -- @tparam[opt] Progress opts.progress
--- @tparam[opt] function opts.after_step of the trainer's state
+-- @tparam[opt] function opts.after_step called with the trainer's state
 -- @treturn ?table step (the last one) and started_at
 -- @treturn ?string message why training stopped early
 -- @usage
@@ -368,12 +368,12 @@ function M.run(opts)
   end
   run.rank, run.processes = dist.rank(), dist.size()
   if run.processes > 1 and not run.shares then
-    options.raise("train: shares: expected at least %d, one for each process, got none",
+    options.raise("train: shares: expected at least %d, one for each process, got nil",
       run.processes)
   end
   if run.shares and not (run.task.draw and run.task.share) then
-    options.raise("train: task: expected one with draw and share, of which processes can "
-      .. "divide a batch (see torus.tasks), got one with step alone")
+    options.raise("train: task: expected a task with draw and share, by which processes can "
+      .. "divide a batch (see torus.tasks), got a task with only step")
   end
   local result
   local ok, message = dist.first(files.make_folder, run.folder)
