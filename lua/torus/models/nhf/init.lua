@@ -1,15 +1,14 @@
---- Neural Hamiltonian Flow: a density made by moving a simple one along
--- learned Hamiltonians (section 3.3 and appendix A.2 of the paper).
+--- Neural Hamiltonian Flow: a density obtained by transporting a simple one along
+-- learned Hamiltonian flows (section 3.3 and appendix A.2 of the paper).
 --
 --     local model = torus.models.nhf{ dimension = 2, prior = "normal" }
 --     local bound = model:elbo(x)                  -- (batch), nats
 --     local q, p = model:sample(1000)
 --     local nats = model:log_density(x)            -- by quadrature, d <= 2
 --
--- A state is q and p of shape (batch, d). Every flow is a Hamiltonian
--- K(p) + V(q) of its own, integrated by a few leapfrog steps, which keep
--- volume and are undone by steps of -dt; so a density is moved without any
--- determinant.
+-- A state is q and p of shape (batch, d). Every flow has its own Hamiltonian
+-- K(p) + V(q), integrated by a few leapfrog steps, which preserve volume and are undone by
+-- steps of -dt, so that a density is transported without computing determinants.
 -- @module torus.models.nhf
 local Module = require "torus.nn.module"
 local MLP = require "torus.nn.mlp"
@@ -157,7 +156,7 @@ local TRANSPORT = {
   fused = { type = "boolean" },
 }
 
---- Moves states from the prior to the data, by the flows in order.
+--- Transports states from the prior to the data by the flows in order.
 -- @tparam tensor q (batch, d)
 -- @tparam tensor p (batch, d)
 -- @tparam[opt] table opts
@@ -193,8 +192,8 @@ function NHF:transport(q, p, opts)
   return q, p, { q = engine.cat(qs, 1), p = engine.cat(ps, 1) }
 end
 
---- ln p(q, p): the prior's density at the state that the flows move to (q, p).
--- Exact, as leapfrog preserves volume.
+--- Returns ln p(q, p): the prior's log-density at the state that the flows transport to
+-- (q, p). It is exact, as leapfrog preserves volume.
 -- @tparam tensor q (batch, d)
 -- @tparam tensor p (batch, d)
 -- @treturn tensor (batch), nats
@@ -206,8 +205,8 @@ function NHF:log_joint(q, p)
   return self.prior:log_density(self:transport(q, p, { inverse = true }))
 end
 
---- Where f_psi(p | q) is and how wide, in the words of torus.models.nhf.posterior:
--- mean and standard deviation of a diagonal one.
+--- Returns the location and width of f_psi(p | q), m and ln s of
+-- torus.models.nhf.posterior: mean and log standard deviation of a diagonal posterior.
 -- @tparam tensor q (batch, d)
 -- @treturn tensor mean (batch, d)
 -- @treturn tensor logarithm of the standard deviation (batch, d)
@@ -222,7 +221,7 @@ end
 
 local NOISE = { epsilon = {}, generator = {} }
 
---- The two parts of the bound at samples of f_psi: ELBO = ln pi - ln f.
+--- Returns the two terms of the bound at samples of f_psi: ELBO = ln pi - ln f.
 -- @tparam tensor q (batch, d), data
 -- @tparam[opt] table opts
 -- @tparam[opt] generator opts.generator source of random numbers
@@ -243,7 +242,7 @@ function NHF:terms(q, opts)
   return self:log_joint(q, p), log_f
 end
 
---- The evidence lower bound of eq. (6) on ln p(q), from one sample of f_psi for
+--- Returns the evidence lower bound of eq. (6) on ln p(q), from one sample of f_psi for
 -- each row.
 -- @tparam tensor q (batch, d), data
 -- @tparam[opt] table opts as in terms
@@ -264,8 +263,8 @@ local IMPORTANCE = {
   generator = {},
 }
 
---- A tighter bound: the logarithm of the mean of `samples` importance weights
--- pi / f (Burda et al. 2016). It tends to ln p(q) with their number.
+--- Returns a tighter bound: the logarithm of the mean of `samples` importance weights
+-- pi / f (Burda et al. 2016). It converges to ln p(q) with their number.
 -- @tparam tensor q (batch, d)
 -- @tparam[opt] table opts
 -- @tparam[opt=64] integer opts.samples
@@ -286,9 +285,9 @@ function NHF:importance_bound(q, opts)
   end)
 end
 
---- What is known of ln p(q) at given points from samples of f(p | q), in any
--- dimension. `elbo` is below it in the mean; `importance` too, and near it where its
--- error is small.
+--- Estimates ln p(q) at given points from samples of f(p | q), in any dimension. The
+-- expectations of `elbo` and `importance` are below ln p(q); `importance` is close to it if
+-- its error is small.
 -- @tparam tensor q (batch, d)
 -- @tparam[opt] table opts as in importance_bound
 -- @treturn {[string]=tensor} elbo, the mean bound of eq. (6), importance, the
@@ -314,7 +313,7 @@ end
 
 local SAMPLE = { generator = {}, path = TRANSPORT.path }
 
---- Samples of the learned density.
+--- Draws samples of the learned density.
 -- @tparam integer count
 -- @tparam[opt] table opts
 -- @tparam[opt] generator opts.generator source of random numbers
@@ -337,12 +336,12 @@ end
 
 local EVIDENCE = { generator = {}, q = {}, p = {} }
 
---- The logarithms of the weights of the model's own samples for another density g,
--- known up to a factor: ln g(q) + ln f(p | q) - ln p(q, p).
+--- Returns the logarithms of the importance weights of the model's samples for another
+-- density g, known up to a factor: ln g(q) + ln f(p | q) - ln p(q, p).
 --
--- Their mean is below ln Z, Z the integral of g, by the reverse divergence of the
--- flow from g: to maximise it is to learn a posterior from its unnormalised density.
--- The mean of the weights themselves is Z, whatever the flow has learned.
+-- With Z the integral of g, ln Z minus their mean is the reverse KL divergence of the flow
+-- from g, so that maximising the mean learns a posterior from its unnormalised density. The
+-- mean of the weights themselves is Z for any flow.
 -- @tparam function log_density of q (count, d), returns (count), differentiable
 -- @tparam integer count of samples
 -- @tparam[opt] table opts
@@ -375,8 +374,7 @@ end
 
 -- --- density by quadrature ----------------------------------------------------------
 
--- The corners of a box are lists of d numbers; where one is given, so must the
--- other be.
+-- The corners of a box are lists of d numbers; either both or neither must be given.
 local function check_corners(d, o)
   for _, name in ipairs { "low", "high" } do
     local corner, fits = o[name] or {}, true
@@ -388,7 +386,7 @@ local function check_corners(d, o)
   end
 end
 
--- Where the momenta of the model's own states lie, with a margin.
+-- A box that contains the momenta of the model's own states, with a margin.
 local function momentum_box(self, margin)
   local _, p = self:sample(4096, { generator = engine.generator(0) })
   local low, high = p:min(1):totable(), p:max(1):totable()
@@ -420,8 +418,8 @@ local DENSITY = {
   chunk = { default = 20000, type = "integer", min = 1 },
 }
 
---- ln p(q) = ln of the integral of p(q, p) over p, by the trapezoidal rule on
--- a grid of momenta; for one or two dimensions.
+--- Returns ln p(q), the logarithm of the integral of p(q, p) over p, by the trapezoidal rule
+-- on a grid of momenta; for one or two dimensions.
 -- @tparam tensor q (batch, d)
 -- @tparam[opt] table opts
 -- @tparam[opt=61] integer opts.points of the grid along each axis

@@ -1,21 +1,21 @@
---- The conditional densities f(p | q) of a Neural Hamiltonian Flow: what the
--- bound of eq. (6) draws momenta from.
+--- The conditional densities f(p | q) of a Neural Hamiltonian Flow, from which the
+-- bound of eq. (6) draws momenta.
 --
--- Every one moves standard normal noise e to p, for given q:
+-- Each of them maps standard normal noise e to p, for given q:
 --
 --     diagonal   p = m + s e, with m(q) and s(q) = exp(log_std(q)) per number
 --     full       p = m + L e, L(q) lower triangular with s on its diagonal
---     flow       p = m + s u, where u are the numbers e moved by couplings
+--     flow       p = m + s u, where u is e transformed by couplings
 --
--- A coupling (Dinh et al. 2017) keeps one half of the numbers and moves each
--- number x of the other one by a strictly increasing function
+-- A coupling (Dinh et al. 2017) keeps one half of the numbers and transforms each
+-- number x of the other half by a strictly increasing function
 --
 --     y = exp(l) (x + sum_k a_k tanh(b_k x + c_k)) + t
 --
--- whose parameters are a network's of the kept half and q. All a_k b_k are
--- above -0.95 / K, so its slope is above 0.05 exp(l); with several terms it
--- makes one peak skewed, flat or several, also for a single number, where
--- an affine coupling would leave it normal.
+-- whose parameters are computed by a network from the kept half and q. All a_k b_k are
+-- above -0.95 / K, so its slope is above 0.05 exp(l). With several terms it can make a
+-- normal density skewed, flat or multimodal, even for a single number, for which an affine
+-- coupling would leave it normal.
 -- @module torus.models.nhf.posterior
 local MLP = require "torus.nn.mlp"
 local size = require "torus.models.parts.size"
@@ -24,13 +24,13 @@ local linalg = require "torus.linalg"
 
 local M = {}
 
---- The names that a configuration may give.
+--- The names that a configuration accepts.
 M.names = { "diagonal", "full", "flow" }
 
 local LOG_2PI = math.log(2 * math.pi)
 
--- Terms of a coupling's function, and the share of its slope that they may
--- take away.
+-- Number of terms of a coupling's function, and the maximum fraction by which they reduce
+-- its slope.
 local TERMS, SHARE = 4, 0.95
 -- Parameters for each number that a coupling moves.
 local PARAMETERS = 2 + 3 * TERMS
@@ -62,8 +62,8 @@ end
 local Full = {}
 Full.__index = Full
 
--- Where the entries of a (d, d) matrix are among those below the diagonal,
--- row by row, and the zero behind them.
+-- For each entry of a (d, d) matrix, its index among the entries below the diagonal, row by
+-- row, or that of the zero that follows them.
 local function places(d)
   local count, list = d * (d - 1) // 2, {}
   for i = 1, d do
@@ -110,8 +110,8 @@ local function indices(list)
   return engine.tensor(list, { dtype = "int64" })
 end
 
--- The numbers that coupling i keeps and those that it moves: halves in turn,
--- of neighbours and of odd and even ones. A single number is always moved.
+-- The numbers that coupling i keeps and those that it transforms: alternating halves, of
+-- neighbours or of odd and even ones. A single number is always transformed.
 local function split(d, i)
   local kept, moved, back = {}, {}, {}
   for k = 1, d do
@@ -139,14 +139,14 @@ local function parameters_of(numbers, count)
     w = terms(0):elu() * (SHARE / TERMS), b = b, c = terms(2) }
 end
 
--- x moved, without exp(l) and t, and the slope there.
+-- The function of x, without exp(l) and t, and its slope there.
 local function bend(x, w, b, c)
   local tanh = (x:unsqueeze(3) * b + c):tanh()
   return x + (tanh * (w / b)):sum(3), ((1 - tanh:square()) * w):sum(3) + 1
 end
 
--- The x that bend moves to y. Bisection between bounds that hold it, then a
--- step of Newton's, which also carries the gradients.
+-- The inverse of bend at y, by bisection between bounds, then a Newton step, which also
+-- carries the gradients.
 local BISECTIONS = 30
 local function unbend(y, w, b, c)
   local x = engine.no_grad(function()
@@ -205,8 +205,8 @@ function Flow:log_density(q, p)
   return log_normal(u) - log_det
 end
 
--- Values of the last layer by which a coupling is at first almost nothing: the
--- weights small, a_k and l and t zero, b_k one, c_k spread.
+-- Initialises the last layer so that a coupling is nearly the identity: the weights small,
+-- a_k, l and t zero, b_k one, c_k spread.
 local function start(net, count)
   local last, bias = net[#net.sizes - 1], {}
   for _ = 1, count do
@@ -234,7 +234,7 @@ local function network(c, inputs, outputs, generator)
     generator = generator }
 end
 
---- The density that a configuration names, with its networks registered in the
+--- Makes the density that a configuration names, with its networks registered in the
 -- model: mean, log_std, and lower or coupling1, coupling2, ...
 -- @tparam Module model
 -- @tparam table c posterior, couplings, dimension, width, depth, dtype
@@ -273,7 +273,7 @@ function M.new(model, c, generator)
   return setmetatable({ model = model }, Diagonal)
 end
 
---- How many parameters a density has, about.
+--- Returns the approximate number of parameters of a density.
 -- @tparam table c as in new
 -- @treturn number
 -- @usage

@@ -3,9 +3,9 @@
 --
 -- The soft-uniform density of the paper's section 4,
 -- pi(s) ~ f(beta (s + sigma/2)) f(-beta (s - sigma/2)) with the sigmoid f, is
--- the difference of two sigmoids: that of a uniform number in
--- [-sigma/2, sigma/2] plus a logistic one of scale 1/beta. So it has a closed
--- normalisation, sigma / (1 - exp(-beta sigma)), and exact samples.
+-- the difference of two sigmoids: the density of a uniform number in [-sigma/2, sigma/2]
+-- plus a logistic one of scale 1/beta. So its normalisation has a closed form,
+-- sigma / (1 - exp(-beta sigma)), and exact samples can be drawn.
 -- @module torus.models.nhf.prior
 local engine = require "torus.engine"
 
@@ -16,7 +16,7 @@ Prior.__index = Prior
 
 local LOG_2PI = math.log(2 * math.pi)
 
---- The density that a configuration of torus.models.nhf names.
+--- Makes the density that a configuration of torus.models.nhf names.
 -- @tparam table c prior, prior_width, prior_sharpness, dimension, dtype
 -- @treturn Prior
 -- @usage
@@ -41,7 +41,7 @@ local function log_part(self, x)
   return -outside:sum(2) - constant * x:size(2)
 end
 
---- The log-density ln pi(q, p).
+--- Returns the log-density ln pi(q, p).
 -- @tparam tensor q (batch, d)
 -- @tparam tensor p (batch, d)
 -- @treturn tensor (batch), nats
@@ -63,7 +63,7 @@ local function draw(self, count, generator)
   return inside + (u:log() - (1 - u):log()) / self.sharpness
 end
 
---- Samples.
+--- Draws samples.
 -- @tparam integer count
 -- @tparam[opt] generator generator source of random numbers
 -- @treturn tensor q (count, d)
@@ -76,8 +76,8 @@ function Prior:sample(count, generator)
   return draw(self, count, generator), draw(self, count, generator)
 end
 
---- The entropy of the state (q, p) in nats: in closed form for the normal
--- density, by quadrature of one coordinate for the soft-uniform one.
+--- Returns the entropy of the state (q, p) in nats: in closed form for the normal
+-- density, by quadrature over one coordinate for the soft-uniform one.
 -- @treturn number
 -- @usage
 -- priors = require "torus.models.nhf.prior"

@@ -1,15 +1,14 @@
---- Networks over many images, a few at a time.
+--- Applying networks to many images in chunks.
 -- @module torus.models.parts.chunks
 local engine = require "torus.engine"
 
 local M = {}
 
---- Images per call of a decoder where no gradient is recorded. The activations
--- of so many stay in cache: 336 images took a fifth of the time that they took
--- at once.
+--- Images per call of a decoder if no gradient is recorded. The activations of this many
+-- stay in the cache: 336 images took a fifth of the time they took in a single call.
 M.SIZE = 16
 
---- A function of a batch, applied to consecutive parts of it.
+--- Applies a function of a batch to consecutive parts of it.
 -- @tparam function f of (batch, ...) to (batch, ...)
 -- @tparam tensor x (batch, ...)
 -- @tparam[opt] integer size of a part; all at once by default

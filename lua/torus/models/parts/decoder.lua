@@ -15,8 +15,8 @@ M.SLOPE = 0.2
 local Block = Module.class("Block")
 
 -- Doubles the resolution; residual unless the model has no skips. The skip's
--- 1x1 convolution comes before the upsampling, where it has the same result
--- from a quarter of the pixels.
+-- 1x1 convolution precedes the upsampling: the result is the same, from a quarter of the
+-- pixels.
 local function block(inputs, opts)
   local self = Module.instance(Block, { skips = opts.skip,
     closing = activation.get(
@@ -39,8 +39,8 @@ function Block:forward(x)
   return self.closing(h)
 end
 
--- The inverse of the sigmoid. Black and white, which it never reaches, are
--- moved by 0.01: an infinite bias would never change again.
+-- The inverse of the sigmoid. Black and white, which the sigmoid never reaches, are moved
+-- by 0.01, as an infinite bias would never change again.
 local function logits(colours)
   local list = {}
   for i, colour in ipairs(colours) do
@@ -52,13 +52,13 @@ end
 
 local Decoder = Module.class("Decoder")
 
---- Blocks that double the resolution, one convolution to colours, a sigmoid.
+--- Makes a decoder: blocks that double the resolution, a convolution to colours, a sigmoid.
 -- @tparam integer inputs channels of q
 -- @tparam table opts
--- @tparam integer opts.blocks each doubles height and width
+-- @tparam integer opts.blocks number of blocks, each of which doubles height and width
 -- @tparam integer opts.width channels of the hidden layers
 -- @tparam integer opts.channels of the frames
--- @tparam boolean opts.skip whether blocks are residual
+-- @tparam boolean opts.skip true for residual blocks
 -- @tparam string opts.closing activation after a block, or "none"
 -- @tparam[opt] table opts.layer options of every Conv2d
 -- @tparam[opt] {number,...} opts.background colour that the untrained output

@@ -1,7 +1,7 @@
---- Derivatives of dense networks by their parameters, sample by sample, which a
--- least-squares method needs: reverse-mode differentiation sums over samples.
+--- Per-sample derivatives of dense networks with respect to their parameters, which
+-- least-squares methods need: reverse-mode differentiation sums over samples.
 --
--- A network here is its layers y = W x + b with one activation between them, in
+-- Here a network is a list of layers y = W x + b with one activation between them, in
 -- float64. Its parameters are numbered in the order of `Module:parameters`, each
 -- row by row.
 -- @module torus.models.parts.dense_derivatives
@@ -9,9 +9,9 @@ local engine = require "torus.engine"
 
 local M = {}
 
---- The layers of a network.
+--- Returns the layers of a network.
 -- @tparam Module net an MLP, or an energy of torus.models.parts.energy.dense
--- @treturn table layers (each weight and bias, float64), activation, size: the
+-- @treturn table layers (weight and bias of each, float64), activation, and size, the
 -- number of parameters
 -- @usage
 -- local dense_derivatives = require "torus.models.parts.dense_derivatives"
@@ -40,8 +40,8 @@ local function with_derivatives(f, a)
   end)
 end
 
--- What enters each layer, `h`, and the derivatives of the activation before it
--- (none before the first); and what the last one returns.
+-- The input `h` of each layer and the derivatives of the activation before it (none before
+-- the first), and the output of the last layer.
 local function forward(net, x)
   local inputs = { { h = x } }
   for i, layer in ipairs(net.layers) do
@@ -57,7 +57,7 @@ local function outer(a, b)
   return (a:unsqueeze(3) * b:unsqueeze(2)):reshape(a:size(1), -1)
 end
 
--- The columns of one layer put before those of the layers behind it.
+-- Prepends the columns of a layer to those of the following layers.
 local function put_before(columns, weight, layer, bias)
   if layer.bias then table.insert(columns, 1, bias) end
   table.insert(columns, 1, weight)
@@ -69,12 +69,12 @@ local function unit_rows(like, size, k)
   return rows
 end
 
---- Outputs and their derivatives.
--- @tparam table net as `layers` returns it
+--- Computes outputs and their derivatives.
+-- @tparam table net as returned by `layers`
 -- @tparam tensor x (batch, inputs), float64
 -- @treturn tensor (batch, outputs)
--- @treturn tensor by the inputs (batch, outputs, inputs)
--- @treturn tensor by the parameters (batch, outputs, size)
+-- @treturn tensor with respect to the inputs (batch, outputs, inputs)
+-- @treturn tensor with respect to the parameters (batch, outputs, size)
 -- @usage
 -- local dense_derivatives = require "torus.models.parts.dense_derivatives"
 -- local torus = require "torus"
@@ -98,9 +98,9 @@ function M.outputs(net, x)
   return y, engine.stack(by_input, 2), engine.stack(by_parameter, 2)
 end
 
--- One component of the gradient of a scalar network: the tangent t of direction
--- k is rolled forward with the values; the derivatives of its end, by tangents
--- (d_t) and by values (d_h), come back.
+-- One component of the gradient of a scalar network: the tangent t of direction k is
+-- propagated forward with the values; then the derivatives of the final tangent with
+-- respect to tangents (d_t) and values (d_h) are propagated backward.
 local function component(net, inputs, k)
   local tangents = { { h = unit_rows(inputs[1].h, inputs[1].h:size(2), k) } }
   local last
@@ -124,12 +124,12 @@ local function component(net, inputs, k)
   return last, d_a, engine.cat(columns, 2)
 end
 
---- The gradient of a network of one output, and its derivatives.
--- @tparam table net as `layers` returns it
+--- Computes the gradient of a network with one output, and its derivatives.
+-- @tparam table net as returned by `layers`
 -- @tparam tensor x (batch, inputs), float64
 -- @treturn tensor (batch, inputs)
--- @treturn tensor by the inputs (batch, inputs, inputs), the Hessian
--- @treturn tensor by the parameters (batch, inputs, size)
+-- @treturn tensor with respect to the inputs (batch, inputs, inputs), the Hessian
+-- @treturn tensor with respect to the parameters (batch, inputs, size)
 -- @usage
 -- local dense_derivatives = require "torus.models.parts.dense_derivatives"
 -- local torus = require "torus"

@@ -5,14 +5,14 @@ local stack = require "torus.models.parts.stack"
 
 local M = {}
 
---- Eight 3x3 convolutions with ReLUs between them; three or four of them, by
--- the resolution, have stride 2.
+--- Makes an encoder of eight 3x3 convolutions with ReLUs between them; three or four of
+-- them, depending on the resolution, have stride 2.
 -- @tparam integer inputs channels of all frames together
 -- @tparam integer outputs channels
 -- @tparam table opts
--- @tparam integer opts.resolution of the frames in pixels, of a rectangle the
--- smaller side
--- @tparam integer opts.width channels of the hidden layers; of the first, half
+-- @tparam integer opts.resolution of the frames in pixels; for rectangles, the smaller
+-- side
+-- @tparam integer opts.width channels of the hidden layers; the first has half as many
 -- @tparam[opt] table opts.layer options of every Conv2d
 -- @tparam[opt] table opts.last further options of the last Conv2d
 -- @treturn Module (batch, height, width, inputs) -> (batch, height / 2^halvings,
@@ -29,12 +29,12 @@ function M.new(inputs, outputs, opts)
       layer = opts.layer, last = opts.last })
 end
 
---- Blocks of two 3x3 convolutions with leaky ReLUs behind each, the first with
--- stride 2, as Botev et al. (2021) have it, and a last convolution.
+--- Makes an encoder as in Botev et al. (2021): blocks of two 3x3 convolutions, each
+-- followed by a leaky ReLU, the first with stride 2, and a last convolution.
 -- @tparam integer inputs channels of all frames together
 -- @tparam integer outputs channels
--- @tparam table opts as in `new`, width being that of every hidden layer; slope
--- of the leaky ReLUs
+-- @tparam table opts as in `new`, with the same width for every hidden layer; slope of the
+-- leaky ReLUs
 -- @treturn Module as in `new`
 -- @usage
 -- encoder = require "torus.models.parts.encoder"

@@ -1,6 +1,5 @@
---- Energies of states: convolutional ones of feature maps, which have their
--- channels last (eq. (10) and appendix A.1 of the paper), and dense ones of
--- vectors.
+--- Energies of states: convolutional networks for feature maps, with channels last (eq.
+-- (10) and appendix A.1 of the paper), and dense networks for vectors.
 -- @module torus.models.parts.energy
 local Conv2d = require "torus.nn.conv2d"
 local Linear = require "torus.nn.linear"
@@ -10,8 +9,7 @@ local engine = require "torus.engine"
 
 local M = {}
 
---- The activations of a dense energy: smooth ones, since the force is their
--- derivative.
+--- The activations of a dense energy: smooth ones, since forces are their derivatives.
 M.activations = { "softplus", "tanh", "swish" }
 
 --- The schemes of initial weights; see `new`.
@@ -34,20 +32,19 @@ local function start_even(self, width)
   end)
 end
 
---- Convolutions with a softplus after each, then a linear read-out to one
--- number per sample. The read-out has no bias: a constant moves nothing and
--- would never have a gradient.
+--- Makes a convolutional energy: convolutions, each followed by a softplus, then a linear
+-- readout to one number per sample. The readout has no bias: a constant has no effect on
+-- the motion and would never receive a gradient.
 --
--- With "default" initial weights the gradient is nearly the same everywhere,
--- and everything drifts in the same direction. With "oscillator" the filters
--- of the first layer come in pairs of opposite sign that the next one weights
--- alike, and the read-out is positive: an energy of even width is then an even
--- function and mostly convex, so that states swing around zero, each in its own
--- phase, from the first step of training.
+-- With "default" initial weights the gradient is nearly constant, and all states drift in
+-- the same direction. With "oscillator" the filters of the first layer come in pairs of
+-- opposite sign with equal weights in the next layer, and the readout is positive: an
+-- energy of even width is then an even function and mostly convex, so that states
+-- oscillate around zero, each with its own phase, from the first step of training.
 -- @tparam integer inputs channels
 -- @tparam table opts
 -- @tparam integer opts.width channels of the hidden layers
--- @tparam integer opts.layers how many of them
+-- @tparam integer opts.layers number of hidden layers
 -- @tparam integer|{integer,integer} opts.size height and width of the feature map
 -- @tparam[opt="default"] string opts.init or "oscillator"
 -- @tparam[opt] table opts.layer dtype and generator of every Conv2d
@@ -84,8 +81,8 @@ end
 
 local Joint = Module.class("JointEnergy")
 
---- A joint energy of q and p, which are concatenated along the channels.
--- @tparam integer inputs channels of q; p has as many
+--- Makes a joint convolutional energy of q and p, concatenated along the channels.
+-- @tparam integer inputs channels of q; p has the same number
 -- @tparam table opts as in `new`
 -- @treturn Module (q, p), each (batch, height, width, inputs), -> (batch)
 -- @usage
@@ -107,12 +104,12 @@ end
 
 local Dense = Module.class("DenseEnergy")
 
---- Dense layers with a smooth activation after each, then a linear read-out
--- without a bias to one number per sample. Initial weights as of `new`.
--- @tparam integer inputs numbers of a sample
+--- Makes a dense energy: dense layers, each followed by a smooth activation, then a linear
+-- readout without a bias to one number per sample. Initial weights are as in `new`.
+-- @tparam integer inputs size of a sample
 -- @tparam table opts
 -- @tparam integer opts.width units of the hidden layers
--- @tparam integer opts.layers how many of them
+-- @tparam integer opts.layers number of hidden layers
 -- @tparam[opt="softplus"] string opts.activation one of `activations`
 -- @tparam[opt="default"] string opts.init or "oscillator"
 -- @tparam[opt] table opts.layer dtype, init and generator of every Linear
@@ -151,8 +148,8 @@ end
 
 local JointDense = Module.class("JointDenseEnergy")
 
---- A joint dense energy of q and p, which are concatenated.
--- @tparam integer inputs numbers in q; p has as many
+--- Makes a joint dense energy of q and p, concatenated.
+-- @tparam integer inputs size of q; p has the same
 -- @tparam table opts as in `dense`
 -- @treturn Module (q, p), each (batch, inputs), -> (batch)
 -- @usage
@@ -171,7 +168,7 @@ end
 
 local Quadratic = Module.class("QuadraticEnergy")
 
---- The kinetic energy |p|^2 / 2 of unit mass, without parameters.
+--- Makes the kinetic energy |p|^2 / 2 of unit mass, without parameters.
 -- @treturn Module (batch, ...) -> (batch)
 -- @usage
 -- energy = require "torus.models.parts.energy"
@@ -188,7 +185,7 @@ end
 -- @treturn table
 function Quadratic:network() return { kind = "quadratic" } end
 
---- The flow of dp/dt = -D dK/dp = -D p, for torus.friction: exact.
+--- The exact flow of dp/dt = -D dK/dp = -D p, for torus.friction.
 -- @tparam tensor p (batch, ...)
 -- @tparam number|tensor amount D times the time
 -- @treturn tensor like p

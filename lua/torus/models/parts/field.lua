@@ -4,8 +4,8 @@ local fused = require "torus.fused"
 
 local M = {}
 
---- The gradients of H, dH/dq and dH/dp, from one sweep. While gradients are
--- recorded the result is differentiable: to first order where the engine knows
+--- Returns the gradients of H, dH/dq and dH/dp, from one backward pass. While gradients
+-- are recorded, the result is differentiable: to first order if the fused kernels support
 -- H's networks, to any order otherwise.
 -- @param H torus.separable(K, V), torus.joint(net), or a function of q and p,
 -- with one energy per sample
@@ -22,7 +22,7 @@ function M.slopes(H, q, p, opts)
   return fused.field(H, q, p, opts)
 end
 
---- Hamilton's equations (3): dq/dt = dH/dp and dp/dt = -dH/dq.
+--- Returns Hamilton's equations (3): dq/dt = dH/dp and dp/dt = -dH/dq.
 -- @param H as in slopes
 -- @tparam tensor q (batch, d)
 -- @tparam tensor p (batch, d)

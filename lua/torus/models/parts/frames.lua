@@ -6,8 +6,8 @@ local M = {}
 
 local LARGEST = 1024
 
---- The height and width of the frames of a model.
--- @tparam table config resolution and, where the width is another, frame_width
+--- Returns the height and width of the frames of a model.
+-- @tparam table config resolution and, if the width differs from it, frame_width
 -- @treturn integer height in pixels
 -- @treturn integer width
 -- @usage
@@ -18,8 +18,8 @@ function M.sides(config)
   return config.resolution, config.frame_width or config.resolution
 end
 
---- How often the encoder halves frames and the decoder doubles them: three
--- times bring 32x32 to 4x4; 64x64 needs four. The smaller side decides.
+--- Returns the number of times the encoder halves frames and the decoder doubles them:
+-- three reduce 32x32 to 4x4; 64x64 needs four. The smaller side decides.
 -- @tparam integer height of a frame in pixels
 -- @tparam[opt] integer width the height by default
 -- @treturn integer
@@ -31,8 +31,8 @@ function M.halvings(height, width)
   return math.min(height, width or height) >= 64 and 4 or 3
 end
 
---- Raises unless encoder and decoder accept frames of these sides. The upper limit
--- keeps a typing error from asking for all memory.
+--- Raises unless encoder and decoder accept frames of these sides. The upper limit prevents
+-- a typing error from exhausting the memory.
 -- @tparam string where name of the operation, for the message
 -- @tparam integer height of a frame in pixels, the option resolution
 -- @tparam[opt] integer width the option frame_width; the height by default

@@ -1,6 +1,5 @@
---- Learned friction: how fast the energy of a model is lost, D in
--- dp/dt = -dH/dq - D dH/dp. It is never negative, so that an energy can only
--- fall.
+--- Learned friction: the coefficient D in dp/dt = -dH/dq - D dH/dp. It is never negative,
+-- so that the energy can only fall.
 -- @module torus.models.parts.friction
 local MLP = require "torus.nn.mlp"
 local Module = require "torus.nn.module"
@@ -8,19 +7,18 @@ local engine = require "torus.engine"
 
 local M = {}
 
---- The values of an option `friction`: none; a learned constant; a learned
--- function of q, by a network.
+--- The values of an option `friction`: none; a learned constant; a learned function of q,
+-- given by a network.
 M.choices = { "none", "constant", "network" }
 
--- What D is at first, per unit of time: little, and far enough from 0 to move.
+-- Initial value of D, per unit of time: small, but far enough from 0 to be learned.
 local START = 0.05
 
 -- The inverse of softplus there.
 local RAW = math.log(math.exp(START) - 1)
 
--- What the constant's parameter is multiplied by. A step of Adam is as large as
--- the learning rate, and D, of the order of 0.1, would take thousands of steps to
--- double without it.
+-- Factor of the constant's parameter. A step of Adam is as large as the learning rate;
+-- without the factor, D, of the order of 0.1, would take thousands of steps to double.
 local SCALE = 10
 
 -- Units of the network's hidden layer.
@@ -30,10 +28,10 @@ local Constant = Module.class("ConstantFriction")
 
 function Constant:forward() return (self.raw * SCALE):softplus() end
 
--- That it does not depend on q: torus.friction.
+-- Indicates that it does not depend on q, see torus.friction.
 Constant.constant = Constant.forward
 
---- The derivative of the constant by its parameter.
+--- Returns the derivative of the constant with respect to its parameter.
 -- @treturn number
 function Constant:slope() return SCALE * (self.raw * SCALE):sigmoid():item() end
 
@@ -41,9 +39,9 @@ local Network = Module.class("NetworkFriction")
 
 function Network:forward(q) return (self.net(q) + RAW):softplus() end
 
---- The friction of a model, 0.05 at first.
+--- Makes the friction of a model, initially 0.05.
 -- @tparam string choice "none", "constant" or "network"
--- @tparam integer dimension numbers of q, for a network
+-- @tparam integer dimension size of q, for a network
 -- @tparam[opt] table layer dtype and generator of the network
 -- @treturn ?Module q (batch, dimension) -> D, (1) or (batch, 1), the same in every
 -- direction; nil for "none"

@@ -1,11 +1,11 @@
---- Initial states of observed windows, for training through a rollout: a window's first
--- state carries noise like all others, so a rollout that begins there can't fit the rest
--- even with the true dynamics, and what is learned is biased. Here each window gets the
--- initial state from which the rollout fits all of its states best, in the least squares
--- (the initial state optimisation of Chen et al. 2020, section 3.3).
+--- Fitted initial states of observed windows, for training through a rollout. A window's
+-- first state is noisy like all others, so a rollout from it can't fit the rest even with
+-- the true dynamics, and the learned dynamics are biased. Here each window gets the initial
+-- state whose rollout fits all of its states best, by least squares (the initial state
+-- optimisation of Chen et al. 2020, section 3.3).
 --
--- The dynamics' gradient needs no derivative of these states: at the minimum the loss
--- does not change with them to first order.
+-- The gradient of the dynamics needs no derivative of these states: at the minimum the loss
+-- is stationary with respect to them.
 -- @module torus.models.parts.initial_states
 local engine = require "torus.engine"
 local linalg = require "torus.linalg"
@@ -16,8 +16,8 @@ local M = {}
 -- Step of the central differences, in standard deviations of the states.
 local STEP = { float32 = 4e-3, float64 = 1e-5 }
 
--- The rollout from x (batch, n) and its derivatives by x: (states, batch, n) and
--- (states, batch, n, n), the last index that of x. One call rolls out all of it.
+-- The rollout from x (batch, n) and its derivatives with respect to x: (states, batch, n)
+-- and (states, batch, n, n), with the index of x last. A single call computes everything.
 local function linearised(roll, x, step)
   local batch, n = x:size(1), x:size(2)
   local shifts = engine.eye(n, { dtype = x.dtype }) * step
@@ -28,8 +28,8 @@ local function linearised(roll, x, step)
   return found:select(2, 1), (difference / (2 * step)):transpose(2, 3):transpose(3, 4)
 end
 
--- A Gauss-Newton step. The first state's own term makes the matrix at least the
--- identity, which damps the step where the dynamics are not learned yet.
+-- A Gauss-Newton step. The term of the first state adds the identity to the matrix, which
+-- damps the step while the dynamics are not learned yet.
 local function improved(roll, x, observed, step)
   local states, batch, n = table.unpack(observed.shape)
   local found, J = linearised(roll, x, step)
@@ -40,11 +40,11 @@ local function improved(roll, x, observed, step)
   return engine.where((moved * 0):eq(0), moved, x) -- a rollout may have overflowed
 end
 
---- The initial states of windows that fit them best.
--- @tparam function roll of states (batch, n); returns the rollout (states, batch, n) from
--- them, of any batch
--- @tparam tensor observed (states, batch, n), in units in which errors weigh the same
--- @tparam[opt=2] integer iterations of Gauss and Newton's method from the observed
+--- Fits the initial states of windows.
+-- @tparam function roll of states (batch, n) with any batch size; returns the rollout from
+-- them, (states, batch, n)
+-- @tparam tensor observed (states, batch, n), in units in which errors have equal weight
+-- @tparam[opt=2] integer iterations of the Gauss-Newton method, beginning at the observed
 -- first states
 -- @treturn tensor (batch, n), without gradients
 -- @usage
@@ -64,8 +64,7 @@ function M.fit(roll, observed, iterations)
   end)
 end
 
---- The initial states of observed windows for a model of states, which fit best in the
--- model's units.
+--- Fits the initial states of observed windows for a model of states, in the model's units.
 -- @tparam Module model
 -- @tparam function roll of q and p (batch, d); returns the trajectory from there, q and p
 -- (states, batch, d)

@@ -1,6 +1,6 @@
---- A mixture of normal densities, fitted to points by expectation maximisation: the
--- density of the latents that a trained encoder infers, where the prior that it was
--- trained with is not that (density estimation after training, Ghosh et al. 2020).
+--- A mixture of normal densities, fitted to points by expectation maximisation. It models
+-- the density of the latents that a trained encoder infers, which differs from the prior
+-- used in training (density estimation after training, Ghosh et al. 2020).
 --
 --     local mixture = Mixture.new { dimension = 2, components = 16 }
 --     mixture:fit(z, torus.generator(1))             -- z (count, 2)
@@ -20,31 +20,31 @@ local Mixture = Module.class("Mixture")
 local M = {}
 
 local RULES = {
-  -- Numbers of a point.
+  -- Dimension of a point.
   dimension = { required = true, type = "integer", min = 1 },
-  -- Normal densities.
+  -- Number of normal densities.
   components = { default = 16, type = "integer", min = 1, max = 1024 },
   dtype = { default = "float32", choices = { "float32", "float64" } },
 }
 
--- Rounds of the fit at most, and the gain of a point's log-density, in nats, below
--- which it ends.
+-- Maximum number of iterations of the fit, and the gain of the mean log-density, in nats,
+-- below which it ends.
 local ROUNDS, GAIN = 200, 1e-5
 -- Added to every covariance, relative to the mean variance of all points.
 local RIDGE = 1e-6
--- Points that a component needs for each of its dimensions.
+-- Number of points required per component and dimension.
 local POINTS = 4
 
 local LOG_2PI = math.log(2 * math.pi)
 
---- A mixture that is not fitted: all weights are 0.
+--- Makes a mixture that has not been fitted: all weights are 0.
 -- @tparam table opts
--- @tparam integer opts.dimension numbers of a point
--- @tparam[opt=16] integer opts.components normal densities
+-- @tparam integer opts.dimension dimension of a point
+-- @tparam[opt=16] integer opts.components number of normal densities
 -- @tparam[opt="float32"] string opts.dtype
 -- @treturn Mixture with the buffers weights (components), means (components,
--- dimension) and factors (components, dimension, dimension), the lower triangular
--- roots of the covariances
+-- dimension) and factors (components, dimension, dimension), the Cholesky factors of the
+-- covariances
 -- @usage
 -- local mixture = require "torus.models.parts.mixture"
 -- print(mixture.new({ dimension = 2 }):is_fitted())   -- false
@@ -60,7 +60,7 @@ function M.new(opts)
   return self
 end
 
---- Whether there are densities to draw from.
+--- Returns true if the mixture has been fitted.
 -- @treturn boolean
 function Mixture:is_fitted() return self.weights:sum():item() > 0 end
 
@@ -75,7 +75,7 @@ local function log_parts(x, weights, means, factors)
   return squares * -0.5 + (weights:log() - log_root - 0.5 * d * LOG_2PI):unsqueeze(2)
 end
 
--- Means, covariances and weights by what each component is responsible for.
+-- Means, covariances and weights from the responsibilities of the components.
 local function maximise(x, shares, ridge)
   local counts = shares:sum(2) + 1e-9
   local means = shares:matmul(x) / counts:unsqueeze(2)
@@ -89,11 +89,11 @@ local function check_points(self, name, x)
   options.tensor("mixture:" .. name, "x", x, { "count", self.dimension })
 end
 
---- Fits the densities to points, with as many components as there are points for:
--- four for each component and dimension.
+--- Fits the densities to points, with as many components as the number of points allows:
+-- four points per component and dimension.
 -- @tparam tensor x (count, dimension)
--- @tparam[opt] generator generator chooses the points that the means begin at
--- @treturn number the mean log-density of a point, nats
+-- @tparam[opt] generator generator chooses the points used as initial means
+-- @treturn number the mean log-density of the points, nats
 -- @raise for points of another dimension
 -- @usage
 -- local mixture = require "torus.models.parts.mixture"
@@ -132,13 +132,15 @@ function Mixture:fit(x, generator)
   return fitted
 end
 
---- Random points.
+--- Draws random points.
 -- @tparam integer count
--- @tparam[opt] generator generator torus's own by default
+-- @tparam[opt] generator generator the global generator by default
 -- @treturn tensor (count, dimension)
 -- @raise for a mixture that is not fitted
 function Mixture:sample(count, generator)
-  if not self:is_fitted() then options.raise("mixture:sample: it is not fitted") end
+  if not self:is_fitted() then
+    options.raise("mixture:sample: expected a fitted mixture; call mixture:fit first")
+  end
   local index = samples.multinomial(self.weights, count, true, { generator = generator })
   local noise = engine.randn({ count, self.dimension, 1 },
     { dtype = self.dtype, generator = generator })
@@ -146,13 +148,15 @@ function Mixture:sample(count, generator)
     + self.factors:index_select(1, index):matmul(noise):squeeze(3)
 end
 
---- The log-density of points.
+--- Returns the log-density of points.
 -- @tparam tensor x (count, dimension)
 -- @treturn tensor (count), nats
 -- @raise for a mixture that is not fitted, and for points of another dimension
 function Mixture:log_density(x)
   check_points(self, "log_density", x)
-  if not self:is_fitted() then options.raise("mixture:log_density: it is not fitted") end
+  if not self:is_fitted() then
+    options.raise("mixture:log_density: expected a fitted mixture; call mixture:fit first")
+  end
   local k = self.weights:gt(0):sum():item()
   return log_parts(x, self.weights:narrow(1, 1, k), self.means:narrow(1, 1, k),
     self.factors:narrow(1, 1, k)):logsumexp(1)

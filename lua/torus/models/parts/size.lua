@@ -1,4 +1,4 @@
---- Whether a model fits the machine, before it is built.
+--- Checks that a model fits in the memory, before it is built.
 -- @module torus.models.parts.size
 local core = require "torus.core"
 local options = require "torus.options"
@@ -6,15 +6,15 @@ local options = require "torus.options"
 local M = {}
 
 local BYTES = { float32 = 4, float64 = 8 }
--- Of a parameter in training: itself, its gradient, Adam's two moments.
+-- Per parameter in training: its value, its gradient, and Adam's two moments.
 local COPIES = 4
 
---- The parameters of a stack of dense layers, or of 3x3 convolutions.
+--- Returns the number of parameters of a stack of dense layers or convolutions.
 -- @tparam integer from units or channels of the input
--- @tparam integer width of the hidden layers
--- @tparam integer layers hidden ones
--- @tparam integer to of the output
--- @tparam[opt=1] integer taps of a filter, 9 for 3x3
+-- @tparam integer width units or channels of the hidden layers
+-- @tparam integer layers number of hidden layers
+-- @tparam integer to units or channels of the output
+-- @tparam[opt=1] integer taps size of a filter, 9 for 3x3
 -- @treturn number
 -- @usage
 -- size = require "torus.models.parts.size"
@@ -24,11 +24,11 @@ function M.stack(from, width, layers, to, taps)
   return (weights + (width + 1.0) * to) * (taps or 1)
 end
 
---- Refuses a model whose parameters can't be trained in the machine's memory.
+--- Raises if the parameters of a model can't be trained in the machine's memory.
 -- @tparam string where name of the model, for the message
 -- @tparam number count of parameters
 -- @tparam string dtype
--- @raise where they are too many
+-- @raise if there are too many
 -- @usage
 -- size = require "torus.models.parts.size"
 -- size.check("example", 1e6, "float32")

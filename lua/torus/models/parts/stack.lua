@@ -1,4 +1,4 @@
---- Stacks of 3x3 convolutions on feature maps, which have their channels last.
+--- Stacks of 3x3 convolutions on feature maps with channels last.
 -- @module torus.models.parts.stack
 local Conv2d = require "torus.nn.conv2d"
 local Linear = require "torus.nn.linear"
@@ -10,7 +10,8 @@ local M = {}
 
 local Stack = Module.class("Stack")
 
---- 3x3 convolutions with an activation between them, not after the last.
+--- Makes a stack of 3x3 convolutions with an activation between them, but not after the
+-- last.
 -- @tparam {integer,...} channels of the input, then of every layer
 -- @tparam table opts
 -- @tparam string opts.activation as torus.nn.activation accepts it
@@ -44,14 +45,14 @@ function Stack:forward(x)
   return x
 end
 
--- {height, width} of a map given as such or as one number for both.
+-- {height, width} of a map given as a list or as one number for both.
 local function sides(size)
   return type(size) == "table" and size or { size, size }
 end
 
 local Spread = Module.class("Spread")
 
---- From a vector to a map: a dense layer to every position, an activation,
+--- Makes a network from a vector to a map: a dense layer to every position, an activation,
 -- then a stack.
 -- @tparam integer inputs length of the vector
 -- @tparam integer|{integer,integer} size height and width of the map
@@ -67,7 +68,7 @@ function M.spread(inputs, size, channels, opts)
   local self = Module.instance(Spread, { size = size,
     activation = activation.get(opts.activation, "spread") })
   local layer = opts.layer and options.joined(opts.layer)
-  if layer then layer.precision = nil end -- of convolutions
+  if layer then layer.precision = nil end -- only for convolutions
   self:register("dense",
     Linear.new(inputs, size[1] * size[2] * channels[1], layer))
   self:register("stack", M.new(channels, opts))
@@ -81,7 +82,7 @@ end
 
 local Dense = Module.class("DenseMap")
 
---- From a vector to a map by a dense layer to every position.
+--- Makes a dense layer from a vector to every position of a map.
 -- @tparam integer inputs length of the vector
 -- @tparam integer|{integer,integer} size height and width of the map
 -- @tparam integer channels of the map

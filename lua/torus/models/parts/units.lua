@@ -1,16 +1,16 @@
---- The units in which a model of states sees them: q' = (q - shift) / s_q and
--- p' = (p - shift) / s_p, with one scale for all of q and one for all of p, so that
--- what is Hamiltonian or symplectic in one is so in the other. They are buffers of the
--- module, `shift` (2 d) and `scale` (s_q, s_p and what else the model has); a module
--- without them sees states as they are.
+--- The units in which a model sees states: q' = (q - shift) / s_q and p' = (p - shift) / s_p,
+-- with one scale for all of q and one for all of p, so that dynamics that are Hamiltonian or
+-- symplectic in one set of units are so in the other. They are buffers of the module,
+-- `shift` (2 d) and `scale` (s_q, s_p and any further scales of the model); a module without
+-- them sees states unchanged.
 -- @module torus.models.parts.units
 local engine = require "torus.engine"
 
 local M = {}
 
---- Gives a module units that change nothing.
+--- Registers neutral units in a module.
 -- @tparam Module module with config.dimension and config.dtype
--- @tparam integer scales how many there are: s_q, s_p, and others
+-- @tparam integer scales number of scales: s_q, s_p, and others
 -- @usage
 -- local units = require "torus.models.parts.units"
 -- local model = torus.models.sympnet { dimension = 1 }
@@ -22,7 +22,7 @@ function M.register(module, scales)
   module:register_buffer("scale", engine.ones({ scales }, { dtype = c.dtype }))
 end
 
---- The units of a module that has them.
+--- Returns the units of a module that has them.
 -- @tparam Module module
 -- @treturn tensor shift of q (d)
 -- @treturn tensor shift of p (d)
@@ -34,7 +34,7 @@ function M.of(module)
     scale:narrow(1, 2, 1)
 end
 
---- States in the module's units.
+--- Converts states to the module's units.
 -- @tparam Module module
 -- @tparam tensor q (..., d)
 -- @tparam tensor p like q
@@ -46,7 +46,7 @@ function M.scaled(module, q, p)
   return (q - mq) / sq, (p - mp) / sp
 end
 
---- The inverse of scaled.
+--- Converts states back from the module's units, the inverse of scaled.
 -- @tparam Module module
 -- @tparam tensor q (..., d) in the module's units
 -- @tparam tensor p like q
@@ -58,7 +58,7 @@ function M.given(module, q, p)
   return q * sq + mq, p * sp + mp
 end
 
---- The root of the mean square; 1 of nothing but zeros.
+--- Returns the root mean square, or 1 if all elements are zero.
 -- @tparam tensor x
 -- @treturn number
 -- @usage
@@ -69,9 +69,9 @@ function M.size(x)
   return found > 0 and found or 1
 end
 
---- Takes the units from data: the mean of every coordinate, and the standard deviation
+--- Determines the units from data: the mean of every coordinate, and the standard deviation
 -- of q and of p, each over all of their coordinates.
--- @tparam Module module that has units
+-- @tparam Module module with units
 -- @tparam tensor q (n, d)
 -- @tparam tensor p (n, d)
 -- @tparam[opt] function further of s_q and s_p; returns a third scale
@@ -85,8 +85,8 @@ function M.take(module, q, p, further)
   end)
 end
 
---- The mean squared error of the states after the first along a rollout, half the sum of
--- those of q and p, in the module's units.
+--- Returns the mean squared error of the states after the first along a rollout, half the
+-- sum of those of q and p, in the module's units.
 -- @tparam Module module
 -- @tparam table trajectory q and p (states, batch, d)
 -- @tparam tensor q (states, batch, d) observed
