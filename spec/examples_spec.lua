@@ -350,7 +350,8 @@ describe("examples", function()
     assert.truthy(said:find("order 1 and 2:\ttrue\n"))
     -- both numbers have the weight of the first element in gradcheck's sum
     local right, wrong = numbers(said, "a wrong one:%s+false%s+gradcheck: derivative of "
-      .. "order 1 by element 1 of input 1: differences are (%S+), the gradient is (%S+)\n")
+      .. "order 1 with respect to element 1 of input 1: expected (%S+) by finite differences, "
+      .. "got (%S+)\n")
     local h = 1e-5
     local slope = (kepler(0.5 + h, 0.3) - kepler(0.5 - h, 0.3)) / (2 * h)
     assert.is_near(slope, right / wrong, 1e-7)

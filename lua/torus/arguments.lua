@@ -1,4 +1,4 @@
---- Checks of the arguments of tensor functions that are written in Lua.
+--- Argument checks for the tensor functions written in Lua.
 -- @module torus.arguments
 local core = require "torus.core"
 local options = require "torus.options"
@@ -7,14 +7,14 @@ local raise, show = options.raise, options.show
 
 local M = {}
 
---- Whether a value is a tensor.
+--- Returns true if a value is a tensor.
 -- @param x anything
 -- @treturn boolean
 function M.is_tensor(x)
   return debug.getmetatable(x) == core.metatable
 end
 
---- Raises unless a value is a tensor that was not released.
+--- Raises unless a value is a tensor that has not been released.
 -- @tparam string operation for the message
 -- @param x anything
 function M.tensor(operation, x)
@@ -26,11 +26,11 @@ function M.tensor(operation, x)
   end
 end
 
---- A dimension of a tensor counted from 1.
+--- Checks a dimension of a tensor and returns it counted from 1.
 -- @tparam string operation for the message
 -- @tparam tensor x
 -- @tparam int dim from 1, or negative from the end
--- @tparam[opt=0] int extra how many more are allowed after the last
+-- @tparam[opt=0] int extra number of additional dimensions allowed after the last
 -- @treturn int
 function M.dimension(operation, x, dim, extra)
   local n = x:dim() + (extra or 0)
@@ -46,7 +46,7 @@ function M.dimension(operation, x, dim, extra)
   return d
 end
 
---- An integer, which may be given as a float.
+--- Checks an integer, which may be given as a float, and returns it.
 -- @tparam string operation for the message
 -- @tparam string name of the argument, for the message
 -- @param value what was given
@@ -64,8 +64,8 @@ local function is_named(value)
   return type(value) == "table" and type(next(value)) == "string"
 end
 
---- Parameters that may be given by position, by name in a table, or by
--- position with a table of names after them.
+--- Reads parameters given by position, by name in a table, or by position followed by a
+-- table of named ones.
 -- @tparam string operation for the message
 -- @tparam {string,...} names in order
 -- @tparam table rules by name, as those of torus.options.resolve

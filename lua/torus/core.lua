@@ -1,5 +1,4 @@
---- The engine: the C module of the same name, loaded so that OpenBLAS starts no
--- threads.
+--- The engine: the C module of the same name, loaded such that OpenBLAS starts no threads.
 -- @module torus.core
 local environment = require "torus.environment"
 

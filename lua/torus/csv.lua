@@ -1,7 +1,7 @@
---- Tables of numbers as text: CSV and its relatives.
+--- Tables of numbers as text: CSV and similar formats.
 --
--- One row per line, numbers between delimiters, a first line of names where there is
--- one. Lines that are empty or begin with # are skipped.
+-- One row per line, numbers separated by delimiters, optionally a first line of names.
+-- Lines that are empty or begin with # are skipped.
 -- @module torus.csv
 
 local core = require "torus.core"
@@ -19,7 +19,7 @@ local LOAD = {
   missing = {},
 }
 
--- The delimiter of a line: the first of these that it has.
+-- The delimiter of a line: the first of these that it contains.
 local function delimiter_of(line)
   for _, delimiter in ipairs { "\t", ";", "," } do
     if line:find(delimiter, 1, true) then return delimiter end
@@ -27,12 +27,12 @@ local function delimiter_of(line)
   return line:find("%S%s+%S") and " " or ","
 end
 
--- A cell or a line without the space around it. No pattern that tries each length
--- anew: a long run of spaces would take its square in time.
+-- Strips surrounding spaces from a cell or a line. Not by a pattern that backtracks over
+-- every length, which would take quadratic time for a long run of spaces.
 local function trimmed(text) return text:match("^%s*(.*%S)") or "" end
 
--- The cells of a line without the space around them; nil at a quote that is not
--- closed. "" within quotes is a quote.
+-- The cells of a line without surrounding spaces; nil for an unclosed quote. "" within
+-- quotes stands for a quote.
 local function quoted_cells(line, delimiter)
   local cells, at = {}, 1
   while true do
@@ -86,7 +86,7 @@ local function number_of(text)
   return value and (sign == "-" and -value or value)
 end
 
--- The integers of a dtype; nil for one of fractions.
+-- The range of an integer dtype; nil for a float dtype.
 local RANGES = { int64 = { math.mininteger, math.maxinteger },
   int32 = { -1 << 31, (1 << 31) - 1 }, uint8 = { 0, 255 }, bool = { 0, 1 } }
 
@@ -95,7 +95,7 @@ local function is_of(value, dtype)
   return not range or integer ~= nil and integer >= range[1] and integer <= range[2]
 end
 
--- Rows are kept as bytes: a table of numbers would be several times as large.
+-- Rows are stored as bytes, since a table of numbers would be several times as large.
 local function packed(values, dtype)
   local parts, code = {}, RANGES[dtype] and "j" or "d"
   for first = 1, #values, 100 do
@@ -106,7 +106,7 @@ local function packed(values, dtype)
   return table.concat(parts)
 end
 
--- The numbers of a row, or nil and what is wrong with it.
+-- The numbers of a row, or nil and a message.
 local function row_of(cells, o)
   local values = {}
   for i, cell in ipairs(cells) do
@@ -114,11 +114,11 @@ local function row_of(cells, o)
     if not value and cell == "" then value = o.missing end
     if not value then
       return nil, ("column %d: expected a number, got %s"):format(i,
-        cell == "" and "an empty cell (the option missing gives it a value)"
+        cell == "" and "an empty cell (option \"missing\" sets the value of empty cells)"
         or options.show(cell))
     end
     if not is_of(value, o.dtype) then
-      return nil, ("column %d: expected a number that %s has, got %s"):format(i, o.dtype,
+      return nil, ("column %d: expected a number that %s can represent, got %s"):format(i, o.dtype,
         options.show(cell))
     end
     values[i] = value
@@ -139,7 +139,7 @@ local function add_line(state, line, number, o)
   state.delimiter = state.delimiter or delimiter_of(line)
   if state.delimiter == " " then line = trimmed(line) end
   local cells = cells_of(line, state.delimiter)
-  if not cells then return fail("a quote is not closed") end
+  if not cells then return fail("unclosed quote") end
   if not state.columns then
     if #cells > MAX_COLUMNS then
       return fail(("expected at most %d columns"):format(MAX_COLUMNS))
@@ -162,7 +162,7 @@ end
 
 local function read_lines(bytes, o)
   local state = { rows = {}, delimiter = o.delimiter }
-  if bytes:find("\0", 1, true) then return nil, "it is not text: it has a zero byte" end
+  if bytes:find("\0", 1, true) then return nil, "it is not text: it contains a zero byte" end
   bytes = bytes:gsub("^\xef\xbb\xbf", ""):gsub("\r\n?", "\n")
   local number = 0
   for line in (bytes .. "\n"):gmatch("([^\n]*)\n") do
@@ -186,16 +186,16 @@ end
 -- @tparam string path
 -- @tparam[opt] table opts
 -- @tparam[opt] string opts.delimiter one character; default: tab, semicolon, comma or
--- space, whichever the first line has
--- @tparam[opt] boolean opts.header whether the first line holds names; default: whether
+-- space, the first of these that the first line contains
+-- @tparam[opt] boolean opts.header true if the first line contains names; default: true if
 -- none of its cells is a number
--- @tparam[opt="float32"] string opts.dtype; every number must be one that an integer
--- dtype has
--- @tparam[opt] number opts.missing the value of empty cells, which are an error otherwise
+-- @tparam[opt="float32"] string opts.dtype an integer dtype must be able to represent every
+-- number
+-- @tparam[opt] number opts.missing the value of empty cells, which are an error by default
 -- @treturn[1] tensor (rows, columns)
 -- @treturn[1] ?{string,...} the names of the columns
 -- @treturn[2] nil
--- @treturn[2] string the line and the column that are wrong
+-- @treturn[2] string message with the line and the column of the error
 -- @usage
 -- x = torus.tensor {{ 0, 1 }, { 0.1, 0.99 }}
 -- assert(torus.csv.save("swing.csv", x, { header = { "t", "q" } }))
@@ -211,7 +211,8 @@ function M.load(path, opts)
   end
   core.zeros({ 0 }, { dtype = o.dtype }) -- raises for an unknown one
   if o.missing and not is_of(o.missing, o.dtype) then
-    options.raise('csv.load: option "missing": expected a number that %s has, got %s', o.dtype,
+    options.raise('csv.load: option "missing": expected a number that %s can represent, '
+      .. 'got %s', o.dtype,
       options.show(o.missing))
   end
   local bytes, message = files.read(path)
@@ -226,7 +227,7 @@ function M.load(path, opts)
   return o.dtype == stored and x or core.ops.to(x, o.dtype), state.names
 end
 
--- As few digits as give the number back.
+-- The number with as few digits as reproduce it exactly.
 local function text_of(value, digits)
   if math.type(value) == "integer" then return tostring(value) end
   if value == true or value == false then return value and "1" or "0" end
@@ -263,7 +264,7 @@ local function header_line(names, columns, delimiter)
   return table.concat(cells, delimiter) .. "\n"
 end
 
---- Writes a tensor as text, with as many digits as give the same numbers back.
+--- Writes a tensor as text, with as many digits as are needed to read back the same numbers.
 -- @tparam string path
 -- @tparam tensor x (rows, columns), or (rows) as one column
 -- @tparam[opt] table opts
@@ -271,8 +272,8 @@ end
 -- @tparam[opt=","] string opts.delimiter
 -- @treturn[1] boolean true
 -- @treturn[2] nil
--- @treturn[2] string what failed
--- @raise when x has another number of dimensions, or the names don't fit
+-- @treturn[2] string message
+-- @raise if x has another number of dimensions, or the number of names is wrong
 -- @usage
 -- assert(torus.csv.save("table.csv", torus.rand(5, 2), { header = { "a", "b" } }))
 function M.save(path, x, opts)

@@ -1,4 +1,4 @@
---- Functions with a gradient of one's own.
+--- Functions with user-defined gradients.
 -- @module torus.custom
 local core = require "torus.core"
 local engine = require "torus.engine"
@@ -30,7 +30,7 @@ local function check_outputs(name, outputs)
   end
 end
 
--- Where each floating result is in the one tensor that the history knows.
+-- The position of each floating-point result in the single tensor that the tape records.
 local function layout_of(outputs)
   local layout, at = {}, 0
   for i = 1, outputs.n do
@@ -62,7 +62,7 @@ local function unpacked(x, layout)
   return list
 end
 
--- Whether x has the shape, or broadcasts to it: then the sweep sums the gradient.
+-- True if x has the shape or broadcasts to it; the sweep then sums the gradient.
 local function broadcasts(x, shape)
   local own = x.shape
   local more = #shape - #own
@@ -72,7 +72,7 @@ local function broadcasts(x, shape)
   return true
 end
 
--- What the script's backward returned for argument i, checked against it.
+-- Checks the gradient returned by the script's backward for argument i.
 local function checked(name, gradient, i, x)
   if not is_alive(x) then
     options.raise("%s: backward released argument %d", name, i)
@@ -86,7 +86,8 @@ local function checked(name, gradient, i, x)
   return gradient
 end
 
--- One application: its arguments, its layout of results, and what forward kept.
+-- The gradient rule of one application: its arguments, the layout of its results, and the
+-- values stored by forward.
 local function rule_of(spec, context, layout, arguments, positions)
   return function(g, result, inputs, wanted)
     local seen = { inputs = table.move(arguments, 1, arguments.n, 1, {}),
@@ -114,7 +115,7 @@ local function rule_of(spec, context, layout, arguments, positions)
   end
 end
 
--- The results with a history instead of those without.
+-- Replaces the results by ones with a history.
 local function recorded(spec, context, outputs, arguments)
   local layout, positions, inputs = layout_of(outputs), {}, {}
   local needed = false
@@ -126,7 +127,7 @@ local function recorded(spec, context, outputs, arguments)
     end
   end
   if not needed or #layout == 0 or not engine.is_recording() then return outputs end
-  -- Tensors are handed to the rule anew: a history that kept its own tensors
+  -- Tensors are passed to the rule at each call: a history that referenced its own tensors
   -- through Lua would never be collected.
   local others = { n = arguments.n }
   for i = 1, arguments.n do
@@ -145,26 +146,26 @@ local RULES = {
   name = { default = "custom", type = "string" },
 }
 
---- A function with a gradient of one's own.
+--- Makes a differentiable function with a user-defined gradient.
 --
--- forward(context, ...) computes the results, without a history. It may keep
--- values in the table `context`.
+-- forward(context, ...) computes the results, without recording. It may store values in
+-- the table `context`.
 --
--- backward(context, g, ...) receives one gradient for each result and returns one
--- for each argument of forward, in their order: a tensor like the argument, or of a shape
--- to which that broadcasts, which is summed; or nil for zero. Besides what forward kept,
--- context.inputs are the arguments, context.outputs the results, and context.wanted says
--- which arguments need a gradient. Computed from these and g by differentiable operations,
--- the gradient can be differentiated itself, to any order; what forward kept is constant
--- then.
+-- backward(context, g, ...) receives one gradient for each result and returns one for each
+-- argument of forward, in order: a tensor like the argument, or of a shape that the
+-- argument broadcasts to, in which case it is summed; or nil for zero. In addition to the
+-- values stored by forward, context.inputs contains the arguments, context.outputs the
+-- results, and context.wanted tells which arguments need a gradient. If the gradient is
+-- computed from these and g by differentiable operations, it can itself be differentiated,
+-- to any order; values stored by forward count as constants.
 -- @function torus.custom
 -- @tparam table spec
 -- @tparam function spec.forward (context, ...) -> tensor, ...
 -- @tparam function spec.backward (context, g, ...) -> gradient, ...
 -- @tparam[opt="custom"] string spec.name for messages
 -- @treturn function called like forward, without the context
--- @raise when it is called: unless forward returns tensors, floating ones of one
--- dtype; in a sweep: for gradients that are not like their arguments
+-- @raise when called: unless forward returns tensors, with floating-point ones of the same
+-- dtype; in the backward pass: for gradients that don't match their arguments
 -- @usage
 -- -- the logistic function from its own value
 -- logistic = torus.custom {

@@ -1,9 +1,9 @@
 --- Derivatives of functions of tensors: Jacobians, Hessians, their products with
 -- vectors, and a check of gradients by finite differences.
 --
--- A function is any Lua function or module; its argument is a tensor, or a list
--- of tensors where it has several. Where a list is given, a list is returned.
--- What the result does not depend on has the derivative zero.
+-- A function is any Lua function or module. The point is a tensor, or a list of tensors
+-- for a function of several arguments; for a list, a list is returned. The derivative with
+-- respect to anything the result does not depend on is zero.
 -- @module torus.derivatives
 local engine = require "torus.engine"
 local options = require "torus.options"
@@ -18,8 +18,7 @@ local function check_function(where, f)
   end
 end
 
--- The inputs as variables that nothing else depends on; whether one tensor was
--- given instead of a list.
+-- The inputs as fresh variables, and true if a tensor was given instead of a list.
 local function variables(where, x)
   local one = engine.is_tensor(x)
   local list = one and { x } or x
@@ -50,7 +49,7 @@ end
 local function scalar_of(where, f, xs)
   local y = result_of(where, f, xs)
   if y:numel() ~= 1 then
-    options.raise("%s: expected a function with one element as its result, got "
+    options.raise("%s: expected a function whose result has one element, got "
       .. "%s", where, options.show(y))
   end
   return y
@@ -88,7 +87,7 @@ local function joined(a, b)
   return table.move(b, 1, #b, #a + 1, table.move(a, 1, #a, 1, {}))
 end
 
--- The derivatives of every element of y, which has one gradient each.
+-- The derivatives of every element of y, one gradient for each.
 local function rows_of(y, xs, create_graph)
   local rows = {}
   for k = 1, #xs do rows[k] = {} end
@@ -111,16 +110,16 @@ local function jacobian_of(y, xs, create_graph)
   return list
 end
 
---- The Jacobian of a function: the derivatives of every element of its result by
--- every element of its input, one reverse sweep for each element of the result.
+--- Returns the Jacobian of a function: the derivatives of every element of its result with
+-- respect to every element of its input, by one reverse pass for each element of the result.
 -- @function torus.jacobian
 -- @tparam function f of one tensor or several, returns a tensor
--- @tparam tensor|{tensor,...} x where: float32 or float64
+-- @tparam tensor|{tensor,...} x the point: float32 or float64
 -- @tparam[opt] table opts
--- @tparam[opt=false] boolean opts.create_graph the derivatives can be
--- differentiated themselves, by x and by whatever else f depends on
--- @treturn tensor|{tensor,...} of the shape of the result followed by that of x;
--- one for each input where a list was given
+-- @tparam[opt=false] boolean opts.create_graph makes the derivatives themselves
+-- differentiable, with respect to x and anything else that f depends on
+-- @treturn tensor|{tensor,...} with the shape of the result followed by that of x; for a
+-- list, one for each input
 -- @usage
 -- f = function(x) return x * x end
 -- print(torus.jacobian(f, torus.tensor { 1, 2 }))   -- [[2, 0], [0, 4]]
@@ -136,18 +135,17 @@ function M.jacobian(f, x, opts)
   end)
 end
 
---- The Hessian of a function with one element as its result: its second
--- derivatives.
+--- Returns the Hessian of a function whose result has one element: its second derivatives.
 -- @function torus.hessian
--- @tparam function f of one tensor or several, returns a tensor of one element
--- @tparam tensor|{tensor,...} x where: float32 or float64
+-- @tparam function f of one tensor or several, returns a tensor with one element
+-- @tparam tensor|{tensor,...} x the point: float32 or float64
 -- @tparam[opt] table opts
--- @tparam[opt=false] boolean opts.create_graph the derivatives can be
--- differentiated themselves
--- @treturn tensor|{{tensor,...},...} of the shape of x twice; where a list was
--- given, H[i][j] are the derivatives by inputs i and j
--- @raise when the result has several elements, and for operations with first
--- derivatives only
+-- @tparam[opt=false] boolean opts.create_graph makes the derivatives themselves
+-- differentiable
+-- @treturn tensor|{{tensor,...},...} with the shape of x twice; for a list, H[i][j]
+-- contains the derivatives with respect to inputs i and j
+-- @raise if the result has several elements, and for operations that have only first
+-- derivatives
 -- @usage
 -- H = torus.hessian(function(x) return (x ^ 3):sum() end, torus.tensor { 1, 2 })
 -- print(H)   -- [[6, 0], [0, 12]]
@@ -163,13 +161,13 @@ function M.hessian(f, x, opts)
   end)
 end
 
---- A vector times the Jacobian of a function, by one reverse sweep.
+--- Returns a vector times the Jacobian of a function, by one reverse pass.
 -- @function torus.vjp
 -- @tparam function f of one tensor or several, returns a tensor
--- @tparam tensor|{tensor,...} x where: float32 or float64
+-- @tparam tensor|{tensor,...} x the point: float32 or float64
 -- @tparam tensor v shaped like the result
 -- @tparam[opt] table opts
--- @tparam[opt=false] boolean opts.create_graph the product can be differentiated
+-- @tparam[opt=false] boolean opts.create_graph makes the product differentiable
 -- @treturn tensor the function's result
 -- @treturn tensor|{tensor,...} v^T J, shaped like x
 -- @raise for a v of another shape or dtype
@@ -188,18 +186,18 @@ function M.vjp(f, x, v, opts)
   end)
 end
 
---- The Jacobian of a function times a vector: its derivative along a direction.
--- It is the derivative of u^T J, which is linear in u, by u: two reverse sweeps.
+--- Returns the Jacobian of a function times a vector: its derivative along a direction.
+-- It is the derivative with respect to u of u^T J, which is linear in u: two reverse passes.
 -- @function torus.jvp
 -- @tparam function f of one tensor or several, returns a tensor
--- @tparam tensor|{tensor,...} x where: float32 or float64
+-- @tparam tensor|{tensor,...} x the point: float32 or float64
 -- @tparam tensor|{tensor,...} v the direction, shaped like x
 -- @tparam[opt] table opts
--- @tparam[opt=false] boolean opts.create_graph the product can be differentiated
+-- @tparam[opt=false] boolean opts.create_graph makes the product differentiable
 -- @treturn tensor the function's result
 -- @treturn tensor J v, shaped like the result
--- @raise for a v of another shape or dtype, and for operations with first
--- derivatives only
+-- @raise for a v of another shape or dtype, and for operations that have only first
+-- derivatives
 -- @usage
 -- y, t = torus.jvp(function(x) return x * x end, torus.tensor { 1, 2 },
 --   torus.tensor { 1, 0 })
@@ -222,18 +220,18 @@ function M.jvp(f, x, v, opts)
   end)
 end
 
---- The Hessian of a function times a vector, without the Hessian: two reverse
--- sweeps.
+--- Returns the Hessian of a function times a vector, without computing the Hessian: by two
+-- reverse passes.
 -- @function torus.hvp
--- @tparam function f of one tensor or several, returns a tensor of one element
--- @tparam tensor|{tensor,...} x where: float32 or float64
+-- @tparam function f of one tensor or several, returns a tensor with one element
+-- @tparam tensor|{tensor,...} x the point: float32 or float64
 -- @tparam tensor|{tensor,...} v the direction, shaped like x
 -- @tparam[opt] table opts
--- @tparam[opt=false] boolean opts.create_graph the product can be differentiated
+-- @tparam[opt=false] boolean opts.create_graph makes the product differentiable
 -- @treturn tensor|{tensor,...} H v, shaped like x
 -- @treturn tensor the function's result
--- @raise when the result has several elements, for a v of another shape or dtype,
--- and for operations with first derivatives only
+-- @raise if the result has several elements, for a v of another shape or dtype, and for
+-- operations that have only first derivatives
 -- @usage
 -- f = function(x) return (x ^ 3):sum() end
 -- print(torus.hvp(f, torus.tensor { 1, 2 }, torus.ones(2)))   -- [6, 12]
@@ -255,13 +253,13 @@ end
 
 -- --- the check -----------------------------------------------------------------
 
--- Fixed weights, all different, so that no two errors cancel.
+-- Fixed, distinct weights, so that no two errors cancel.
 local function weights(x, k)
   local i = engine.arange(x:numel(), { dtype = x.dtype })
   return ((i * (2.3 + k) + k):sin() + 1.5):reshape(x.shape)
 end
 
--- One number made of all elements; not linear, so that the gradients of linear
+-- Combines all elements into one number; nonlinear, so that the gradients of linear
 -- functions have derivatives too.
 local function combined(list, k)
   local total
@@ -274,7 +272,7 @@ local function combined(list, k)
   return total
 end
 
--- The number whose gradients are the derivatives of an order.
+-- The number whose gradients are the derivatives of the given order.
 local function quantity(f, xs, order)
   local s = combined({ f(table.unpack(xs)) }, 0)
   if not s then
@@ -285,7 +283,7 @@ local function quantity(f, xs, order)
   return s
 end
 
--- The central difference by element i of input k, whose values are in `flat`.
+-- The central difference with respect to element i of input k, whose values are in `flat`.
 local function difference(f, xs, order, k, flat, i, step)
   local at, value = flat[i]:item(), {}
   for n, sign in ipairs { 1, -1 } do
@@ -307,8 +305,8 @@ local function check_order(f, xs, order, o)
       local expected = difference(f, xs, order, k, flat, i, o.step)
       local got = found[i]:item()
       if not (math.abs(got - expected) <= o.tolerance * math.max(1, math.abs(expected))) then
-        return false, ("gradcheck: derivative of order %d by element %d of input "
-          .. "%d: differences are %.10g, the gradient is %.10g"):format(order, i, k,
+        return false, ("gradcheck: derivative of order %d with respect to element %d of input "
+          .. "%d: expected %.10g by finite differences, got %.10g"):format(order, i, k,
           expected, got)
       end
     end
@@ -325,18 +323,17 @@ local GRADCHECK = {
 --- Compares the gradients of a function with central differences. The elements
 -- of all results are combined into one number by fixed weights.
 -- @function torus.gradcheck
--- @tparam function f of one tensor or several, returns tensors; the same values
--- whenever it is called
--- @tparam tensor|{tensor,...} x where: float64
+-- @tparam function f of one tensor or several, returns tensors; must be deterministic
+-- @tparam tensor|{tensor,...} x the point: float64
 -- @tparam[opt] table opts
--- @tparam[opt=1] integer opts.order of the derivatives, to 4; those below it are
--- checked as well
--- @tparam[opt=1e-5] number opts.step of the differences
--- @tparam[opt=1e-6] number opts.tolerance of a difference, relative to derivatives
+-- @tparam[opt=1] integer opts.order of the derivatives, at most 4; lower orders are checked
+-- too
+-- @tparam[opt=1e-5] number opts.step step of the finite differences
+-- @tparam[opt=1e-6] number opts.tolerance maximum deviation, relative for derivatives
 -- above 1
--- @treturn boolean true when all agree
--- @treturn ?string which derivative does not, and both values
--- @raise for float32 inputs, whose differences are too rough
+-- @treturn boolean true if all agree
+-- @treturn ?string a message with the derivative that differs and both values
+-- @raise for float32 inputs, for which finite differences are too inaccurate
 -- @usage
 -- x = torus.tensor({ 0.3, 0.7 }, { dtype = "float64" })
 -- assert(torus.gradcheck(function(x) return x:sin() end, x, { order = 2 }))

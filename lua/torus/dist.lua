@@ -1,16 +1,16 @@
---- Several processes with one training, by MPI: `mpirun -n 4 scripts/torus FILE`.
+--- Training in several processes by MPI: `mpirun -n 4 scripts/torus FILE`.
 --
--- Every process runs the same script. Ranks count from 0, as those of MPI do. A script
--- that was not started by mpirun or srun is the only process, rank 0 of 1, and all
--- functions are there, with nothing to do. What all processes call they call in the
--- same order: each waits for the others. No gradients are recorded.
+-- Every process runs the same script. Ranks count from 0, as in MPI. A script that was not
+-- started by mpirun or srun is the only process, rank 0 of 1, for which all functions work
+-- trivially. All processes must call the collective functions in the same order: each waits
+-- for the others. No gradients are recorded.
 --
 --     local dist = torus.dist
 --     local x = torus.full({ 2 }, dist.rank() + 1)
 --     dist.all_reduce(x)                    -- the sum of all ranks' tensors
 --     if dist.rank() == 0 then print(x) end
 --
--- Needs Open MPI when torus is built: Debian's libopenmpi-dev and openmpi-bin.
+-- torus must be built with Open MPI: Debian's libopenmpi-dev and openmpi-bin.
 -- @module torus.dist
 local core = require "torus.core"
 local dist_sum = require "torus.dist_sum"
@@ -22,20 +22,20 @@ local M = {}
 
 local SINGLE = { rank = 0, size = 1, local_rank = 0, local_size = 1 }
 
--- The processes of the job, once that is known, and whether this one works alone.
+-- The processes of the job, once known, and whether this one currently works alone.
 local world
 local alone = 0
 
 -- --- the beginning ----------------------------------------------------------
 
--- How many processes a launcher started, as far as its variables tell.
+-- The number of processes that a launcher started, according to its environment variables.
 local function declared()
   return math.tointeger(tonumber(os.getenv "OMPI_COMM_WORLD_SIZE"
     or os.getenv "PMI_SIZE" or os.getenv "SLURM_STEP_NUM_TASKS"))
 end
 
---- Whether mpirun or srun has started this process, and the environment's TORUS_MPI is not
--- "no", by which each process of a job is one for itself.
+--- Returns true if mpirun or srun has started this process, unless the environment variable
+-- TORUS_MPI is "no", which makes each process of a job independent.
 -- @treturn boolean
 -- @usage print(torus.dist.launched())   -- false
 function M.launched()
@@ -45,16 +45,16 @@ function M.launched()
     or os.getenv "PMIX_RANK" ~= nil or from_slurm
 end
 
--- Threads of a process where nobody has chosen: the processors that it may use, divided
--- by the processes that may use them, too.
+-- Chooses the number of threads of a process if the user has not: the processors that it
+-- may use, divided by the number of processes that share them.
 local function choose_threads(found)
   if not os.getenv "TORUS_THREADS" then
     engine.set_threads(math.max(1, math.floor(found.processors + 1e-6)))
   end
   if found.local_rank == 0 and found.bound < found.online
     and found.local_size < found.online and not os.getenv "SLURM_JOB_ID" then
-    io.stderr:write(("torus: the processes here are bound to %d of %d processors: "
-      .. "mpirun --bind-to none gives them all\n"):format(found.bound, found.online))
+    io.stderr:write(("torus: the processes on this machine are bound to %d of %d processors: "
+      .. "use mpirun --bind-to none to use all\n"):format(found.bound, found.online))
   end
 end
 
@@ -62,15 +62,15 @@ local function open()
   if not M.launched() then return SINGLE end
   if not package.searchpath("torus.mpi", package.cpath) then
     if (declared() or 1) == 1 then return SINGLE end
-    error(("torus was built without MPI, and %d processes were started: install "
+    error(("torus was built without MPI, but %d processes were started: install "
       .. "libopenmpi-dev and openmpi-bin (scripts/dev/setup.sh mpi) and run make again")
       :format(declared()), 0)
   end
   local mpi = require "torus.mpi"
   local found = mpi.open()
   if declared() and found.size ~= declared() then
-    error(("expected %d processes, as %s says, got %d: that program belongs to another MPI "
-      .. "than the one that torus was built with, or was started without it (srun "
+    error(("expected %d processes, according to %s, got %d: that program belongs to another "
+      .. "MPI than the one torus was built with, or was started without it (srun "
       .. "--mpi=pmix)"):format(declared(), os.getenv "OMPI_COMM_WORLD_SIZE"
       and "mpirun" or "the launcher", found.size), 0)
   end
@@ -84,7 +84,7 @@ local function the_world()
   return world
 end
 
--- Those that work together at the moment.
+-- The processes that currently work together.
 local function group()
   if alone > 0 then return SINGLE end
   return the_world()
@@ -92,29 +92,29 @@ end
 
 -- --- who is there -----------------------------------------------------------
 
---- The number of this process.
+--- Returns the rank of this process.
 -- @treturn integer from 0
 -- @usage print(torus.dist.rank())   -- 0
 function M.rank() return group().rank end
 
---- How many processes there are.
+--- Returns the number of processes.
 -- @treturn integer
 -- @usage print(torus.dist.size())   -- 1
 function M.size() return group().size end
 
---- The number of this process among those on the same machine.
+--- Returns the rank of this process among those on the same machine.
 -- @treturn integer from 0
 -- @usage print(torus.dist.local_rank())   -- 0
 function M.local_rank() return group().local_rank end
 
---- How many processes there are on the same machine. By default the threads of each are
--- the machine's processors, as far as it may use them, divided by this.
+--- Returns the number of processes on the same machine. By default, the number of threads of
+-- each is the number of processors it may use divided by this.
 -- @treturn integer
 -- @usage print(torus.dist.local_size())   -- 1
 function M.local_size() return group().local_size end
 
---- Calls a function as if there were no other process: what it trains it trains alone,
--- into a run folder of its own. This is how tables divide their trainings.
+--- Calls a function as if there were no other process: a training in it runs in this process
+-- only, with its own run folder. Tables distribute their trainings in this way.
 -- @tparam function f
 -- @param ... its arguments
 -- @return its results
@@ -129,12 +129,12 @@ end
 
 -- --- tensors ----------------------------------------------------------------
 
--- What all ranks passed must have one shape and dtype.
+-- Checks that the tensors of all ranks have the same shape and dtype.
 local function check_alike(name, processes, x)
   local texts = processes.mpi.texts(options.show(x))
   for r = 2, #texts do
     if texts[r] ~= texts[1] then
-      options.raise("%s: expected tensors of one shape and dtype, got %s on rank 0 and %s on "
+      options.raise("%s: expected tensors of equal shape and dtype, got %s on rank 0 and %s on "
         .. "rank %d", name, texts[1], texts[r], r - 1)
     end
   end
@@ -153,11 +153,11 @@ local ADD = {
 
 local REDUCE = { op = { default = "sum", choices = { "sum", "mean", "min", "max" } } }
 
---- Replaces a tensor by the sum of those of all ranks, which end with the same bits. They
--- are added in a fixed order, so these are the same bits in every run.
--- @tparam tensor x contiguous, of one shape and dtype on all ranks; overwritten
+--- Replaces a tensor by the sum of those of all ranks, with the same bits on all of them. The
+-- order of summation is fixed, so that the bits are the same in every run.
+-- @tparam tensor x contiguous, of the same shape and dtype on all ranks; overwritten
 -- @tparam[opt] table opts
--- @tparam[opt="sum"] string opts.op sum, mean, min or max, element by element
+-- @tparam[opt="sum"] string opts.op sum, mean, min or max, elementwise
 -- @treturn tensor x
 -- @raise for tensors that differ in shape or dtype, a mean of integers
 -- @usage
@@ -186,11 +186,11 @@ function M.all_reduce(x, opts)
 end
 
 --- Replaces a tensor by that of one rank.
--- @tparam tensor x contiguous, of one shape and dtype on all ranks; overwritten on all but
--- the root
+-- @tparam tensor x contiguous, of the same shape and dtype on all ranks; overwritten on all
+-- but the root
 -- @tparam[opt=0] integer root the rank it comes from
 -- @treturn tensor x
--- @raise for tensors that differ in shape or dtype, and a rank that there is not
+-- @raise for tensors that differ in shape or dtype, and for a rank that does not exist
 -- @usage
 -- x = torus.full({ 2 }, torus.dist.rank())
 -- print(torus.dist.broadcast(x))   -- zeros, of rank 0
@@ -205,7 +205,7 @@ function M.broadcast(x, root)
   return x
 end
 
---- Waits until all ranks are here.
+--- Waits until all ranks have called it.
 -- @tparam[opt] function meanwhile called about every ten seconds
 -- @usage torus.dist.barrier()
 function M.barrier(meanwhile)
@@ -219,9 +219,9 @@ end
 
 -- --- for trainings ----------------------------------------------------------
 
---- A sum over shares in a fixed order; see torus.dist_sum. Each rank pushes its own, those
--- from `first` to the one before `last`.
--- @tparam integer count shares, at least one for each rank
+--- Makes a sum over shares in a fixed order; see torus.dist_sum. Each rank pushes its own
+-- shares, from `first` to `last` - 1.
+-- @tparam integer count number of shares, at least one for each rank
 -- @treturn Sum
 -- @usage
 -- sum = torus.dist.sum(4)
@@ -229,7 +229,7 @@ end
 -- print(sum:total())   -- [6, 6], on all ranks
 function M.sum(count) return dist_sum.new(group(), count) end
 
--- The ranks whose text is another one than rank 0's, as words, or nil.
+-- The ranks whose text differs from that of rank 0, as text, or nil.
 local function strangers(texts)
   local list = {}
   for r = 2, #texts do
@@ -239,10 +239,10 @@ local function strangers(texts)
   return (#list > 1 and "ranks " or "rank ") .. table.concat(list, ", ")
 end
 
---- Whether all ranks have the same text.
+--- Compares a text between all ranks. Returns nil if they all have the same.
 -- @tparam string text
--- @treturn ?string otherwise the ranks that have another one than rank 0, as words
--- @treturn ?{string,...} and the texts
+-- @treturn ?string the ranks whose text differs from that of rank 0, as text
+-- @treturn ?{string,...} the texts
 -- @usage print(torus.dist.disagreement("a"))   -- nil
 function M.disagreement(text)
   local processes = group()
@@ -252,8 +252,8 @@ function M.disagreement(text)
   return who, who and texts
 end
 
---- Calls a function on rank 0 alone; all ranks return its first two results, which are
--- texts, booleans, numbers or nil.
+--- Calls a function on rank 0 only; all ranks return its first two results, which must be
+-- strings, booleans, numbers or nil.
 -- @tparam function f
 -- @param ... its arguments
 -- @return its first two results
@@ -269,7 +269,7 @@ function M.first(f, ...)
   return load(processes.mpi.texts(text)[1], "=dist", "t", {})()
 end
 
--- Everything in a value that makes data: numbers, texts, tensors, by the order of keys.
+-- Hashes all data in a value: numbers, strings and tensors, in the order of the keys.
 local function digest(mpi, value, h, seen)
   local kind = type(value)
   if engine.is_tensor(value) then
@@ -300,9 +300,9 @@ local function digest(mpi, value, h, seen)
   return h
 end
 
---- A hash of a value: of all numbers, texts and tensors in it.
--- @param value plain values, tensors and tables of them; anything else counts for nothing
--- @treturn string 16 hexadecimal digits; empty where there are no other ranks
+--- Returns a hash of all numbers, strings and tensors in a value.
+-- @param value plain values, tensors and tables of them; anything else is ignored
+-- @treturn string 16 hexadecimal digits; empty if there are no other ranks
 -- @usage print(torus.dist.hash({ 1, "a", torus.ones(3) }) == "")   -- true
 function M.hash(value)
   local processes = group()
@@ -310,14 +310,14 @@ function M.hash(value)
   return ("%016x"):format(digest(processes.mpi, value, 0, {}))
 end
 
---- Whether all ranks are about to end with an error, so that one of them can say so for
--- all; else the others must be ended, which happens when this process exits.
+--- Returns true if all ranks are about to end with an error, so that one of them can print it
+-- for all; otherwise the others must be stopped, which happens when this process exits.
 -- @treturn boolean
 -- @treturn integer the rank, also within `alone`
 -- @usage print(torus.dist.end_together())   -- true  0
 function M.end_together()
   if not world or not world.mpi then return true, 0 end
-  -- Who was stopped may have an update to finish.
+  -- A rank that was stopped may still have to finish an update.
   return world.mpi.leave(core.stopped() and 60 or 5), world.rank
 end
 

@@ -1,19 +1,19 @@
 --- Sums over processes in a fixed order.
 --
--- What is summed is cut into shares, numbered from 0 on, and each process has some in
--- a row. Shares are added in pairs, pairs in pairs of pairs, and so on: a tree that
--- depends on the number of shares alone, so the bits are the same for any number of
--- processes. A process adds up the branches that are its own, the nodes of its range.
+-- The sum is divided into shares, numbered from 0, and each process has a contiguous range
+-- of them. Shares are added in pairs, then pairs of pairs, and so on: a tree that depends
+-- only on the number of shares, so that the bits are the same for any number of processes.
+-- A process adds up the branches in its own range.
 -- @module torus.dist_sum
 local core = require "torus.core"
 local engine = require "torus.engine"
 
 local M = {}
 
---- The shares of a process.
--- @tparam integer count shares
+--- Returns the range of shares of a process.
+-- @tparam integer count number of shares
 -- @tparam integer rank
--- @tparam integer size processes
+-- @tparam integer size number of processes
 -- @treturn integer first share, from 0
 -- @treturn integer the one after the last
 function M.range(count, rank, size)
@@ -25,14 +25,14 @@ end
 local Tree = {}
 Tree.__index = Tree
 
---- A tree to which nodes are added from left to right.
--- @tparam function add of two values, which returns their sum and may use up both
+--- Makes a tree to which nodes are added from left to right.
+-- @tparam function add of two values; returns their sum and may overwrite both
 -- @treturn Tree
 function M.tree(add) return setmetatable({ add = add, nodes = {} }, Tree) end
 
 --- Adds a node.
 -- @tparam integer start its first share
--- @tparam integer size its shares, a power of two
+-- @tparam integer size its number of shares, a power of two
 -- @param value
 function Tree:push(start, size, value)
   local nodes = self.nodes
@@ -48,7 +48,7 @@ function Tree:push(start, size, value)
   end
 end
 
---- The sum of all nodes; those that are left without a partner, from the right.
+--- Returns the sum of all nodes; nodes without a partner are added from the right.
 -- @return value
 function Tree:total()
   local nodes = self.nodes
@@ -66,7 +66,7 @@ end
 
 -- --- over processes ---------------------------------------------------------
 
--- Up to so many bytes altogether everyone receives all, in one message less.
+-- Up to this total size in bytes every process receives everything, which saves a message.
 local SMALL = 65536
 -- Elements at a time: MPI counts bytes in 32 bits.
 local PIECE = 1 << 24
@@ -79,7 +79,7 @@ local function scaled(list, factor)
   return result
 end
 
--- The rows (nodes, columns) of all processes, each where its node stands in the tree.
+-- Adds the rows (nodes, columns) of all processes, each at its node of the tree.
 local function added(rows, nodes, add)
   local tree = M.tree(add)
   for i, node in ipairs(nodes) do tree:push(node.start, node.size, rows[i]) end
@@ -95,9 +95,8 @@ local function gather_all(world, mine, layout, add)
   return added(all, layout.all, add)
 end
 
--- Everyone sums a slice of the columns over all nodes, and then all slices are
--- gathered: each process sends and receives the columns about twice, however many
--- processes there are.
+-- Each process sums a slice of the columns over all nodes, and then all slices are
+-- gathered: each sends and receives the columns about twice, for any number of processes.
 local function sum_slices(world, mine, layout, add)
   local columns, rows = mine:size(2), mine:size(1)
   local width, parts, begins = {}, {}, {}
@@ -120,7 +119,7 @@ local function sum_slices(world, mine, layout, add)
   return sum
 end
 
--- The nodes of all processes in order, and how many each has.
+-- The nodes of all processes in order, and the number of each process.
 local function layout_of(count, size)
   local layout = { all = {}, counts = {} }
   for r = 0, size - 1 do
@@ -134,11 +133,11 @@ end
 local Sum = {}
 Sum.__index = Sum
 
---- A sum of as many tensors as there are shares.
--- @tparam table world mpi (nil of a single process), rank, size
--- @tparam integer count shares, at least one for each process
+--- Makes a sum of one tensor for each share.
+-- @tparam table world mpi (nil for a single process), rank, size
+-- @tparam integer count number of shares, at least one for each process
 -- @tparam[opt] function add by default in place
--- @treturn Sum with `first` and `last`, the shares of this process as range has them
+-- @treturn Sum with `first` and `last`, the shares of this process as returned by range
 function M.new(world, count, add)
   local first, last = M.range(count, world.rank, world.size)
   return setmetatable({ world = world, count = count, add = add or add_in_place,
@@ -146,13 +145,13 @@ function M.new(world, count, add)
 end
 
 --- Adds the next share of this process.
--- @tparam tensor value (n), which is used up
+-- @tparam tensor value (n), which may be overwritten
 function Sum:push(value)
   self.tree:push(self.next, 1, value)
   self.next = self.next + 1
 end
 
---- The sum of all shares of all processes, which all of them ask for.
+--- Returns the sum of all shares of all processes; all of them must call it.
 -- @treturn tensor (n)
 function Sum:total()
   local world = self.world

@@ -1,4 +1,4 @@
---- Sums of products by Einstein's convention, over the batched matrix product.
+--- Sums of products in Einstein notation, by batched matrix products.
 -- @module torus.einsum
 -- @public torus
 
@@ -19,8 +19,7 @@ local function refuse(equation, text, ...)
   raise("einsum: %s: " .. text, show(equation), ...)
 end
 
--- The letters of one operand or of the result, and where among them "..."
--- stands (how many letters come before it).
+-- The letters of one operand or of the result, and the number of letters before "...".
 local function parse_term(equation, term)
   local letters, dots = {}, nil
   local position = 1
@@ -63,7 +62,7 @@ local function indices_of(term, extra)
   return list
 end
 
--- Each operand as {x =, indices =}, and the most dimensions of a "...".
+-- Each operand as {x =, indices =}, and the maximum number of dimensions of a "...".
 local function operands_of(equation, terms, tensors)
   local operands, widest = {}, 0
   for i, term in ipairs(terms) do
@@ -79,7 +78,7 @@ local function operands_of(equation, terms, tensors)
   return operands, widest
 end
 
--- The result's indices: as written, or those that occur once, in order.
+-- The indices of the result: as written, or those that occur once, in order.
 local function result_indices(equation, operands, right, widest, size)
   if not right then
     local seen, letters = {}, {}
@@ -240,7 +239,7 @@ local function in_float64(operand)
   return { x = ops.to(operand.x, "float64"), indices = operand.indices }
 end
 
--- The product of two operands over the indices that are not needed later.
+-- The product of two operands, summed over the indices that are not needed later.
 local function product(equation, a, b, needed, size)
   local batch, left, right, common = {}, {}, {}, {}
   for _, index in ipairs(a.indices) do
@@ -253,7 +252,7 @@ local function product(equation, a, b, needed, size)
   end
   local indices = joined(batch, left, right)
   if #common > 0 and is_float(a.x) and is_float(b.x) then
-    if a.x.dtype ~= b.x.dtype then -- the product of matrices takes one dtype
+    if a.x.dtype ~= b.x.dtype then -- matmul needs equal dtypes
       a, b = in_float64(a), in_float64(b)
     end
     local y, shape = contracted(a, b, batch, left, right, common, size), {}
@@ -273,13 +272,13 @@ local function needed_by(list, more)
   return set
 end
 
---- Sums of products of tensors, with their dimensions named by letters.
+--- Computes sums of products of tensors whose dimensions are named by letters.
 --
 -- An index that is not in the result is summed over. Without "->" the result
 -- has the indices that occur once, in alphabetical order. An index that occurs
--- twice in one operand takes the diagonal. "..." stands for any number of
--- dimensions, which broadcast; so do sizes of 1. Products are taken from the
--- left to the right, each as one batched matrix product.
+-- twice in one operand selects the diagonal. "..." stands for any number of
+-- dimensions, which broadcast; so do sizes of 1. Products are evaluated from
+-- left to right, each as one batched matrix product.
 -- @tparam string equation "ij,jk->ik"
 -- @tparam tensor ... the operands, or one list of them
 -- @treturn tensor

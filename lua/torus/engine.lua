@@ -1,6 +1,6 @@
 --- The tensor functions that `torus` exposes, for the library's own modules:
--- what the C engine defines, its registered operations, and the functions of
--- torus.tensor and its neighbours. Modules of the library require this one, never `torus` itself.
+-- the functions of the C engine, its registered operations, and those of torus.tensor and
+-- related modules. Modules of the library require this one, never `torus` itself.
 -- @module torus.engine
 local core = require "torus.core"
 local einsum = require "torus.einsum"

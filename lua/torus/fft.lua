@@ -5,21 +5,21 @@
 --     local f = torus.fft.rfftfreq(q:size(-1), dt)  -- its frequencies
 --
 -- Complex numbers are pairs of real tensors, real and imaginary parts: both are
--- then ordinary tensors, for which every operation is defined, and a real
--- signal is just one of them. Where an imaginary part is zero it may be left
--- out. `torus.fft(re, im)` is `torus.fft.fft(re, im)`.
+-- ordinary tensors, for which every operation is defined, and a real signal is a
+-- single tensor. An imaginary part of zero may be omitted. `torus.fft(re, im)` is
+-- `torus.fft.fft(re, im)`.
 --
 -- The last argument of each function is a table of options, or the length n:
 --
--- - `n`: the length of the transform; a longer dimension is cut off, a shorter
---   one continued with zeros (of the n-dimensional ones: `sizes`, a list)
--- - `dim`: the dimension, default -1 (of the n-dimensional ones: `dims`, a
+-- - `n`: the length of the transform; a longer dimension is truncated, a shorter
+--   one padded with zeros (for several dimensions: `sizes`, a list)
+-- - `dim`: the dimension, default -1 (for several dimensions: `dims`, a
 --   list, by default the last two or all)
--- - `norm`: what is divided by the number of elements: the inverse
---   (`"backward"`, the default), the transform (`"forward"`), or both by its
+-- - `norm`: which transform is divided by the number of elements: the inverse
+--   (`"backward"`, the default), the forward one (`"forward"`), or both by its
 --   square root (`"ortho"`)
 --
--- Lengths whose prime factors are at most 47 are the fastest; all take
+-- Lengths whose prime factors are at most 47 are the fastest; all lengths take
 -- time n log n. The computation is in double precision for float32 too, and
 -- has the same bits with any number of threads.
 -- @module torus.fft
@@ -88,7 +88,7 @@ end
 -- @tparam tensor re real parts
 -- @tparam[opt] tensor im imaginary parts, like re; default: zeros
 -- @tparam[opt] int|table opts n, or a table with n, dim, norm
--- @treturn tensor real parts, like re but for the length
+-- @treturn tensor real parts, like re except for the length
 -- @treturn tensor imaginary parts
 -- @usage
 -- x = torus.linspace(0, 1, 8)
@@ -107,7 +107,7 @@ M.fft = one_dimensional "fft"
 -- re, im = torus.fft.ifft(torus.fft.fft(x))   -- x and zeros
 M.ifft = one_dimensional "ifft"
 
---- fft of real numbers: X_0 to X_(n/2); the others are X_(n-k) = conj X_k.
+--- Transforms real numbers and returns X_0 to X_(n/2); the others are X_(n-k) = conj X_k.
 -- @function torus.fft.rfft
 -- @tparam tensor x
 -- @tparam[opt] int|table opts n, or a table with n, dim, norm
@@ -119,8 +119,8 @@ M.ifft = one_dimensional "ifft"
 -- power = re:square() + im:square()   -- (5)
 M.rfft = one_dimensional("rfft", true)
 
---- The inverse of rfft. What a real signal's X_0 and, where n is even, X_(n/2)
--- cannot have, an imaginary part, is not read.
+--- The inverse of rfft. The imaginary parts of X_0 and, if n is even, X_(n/2), which are
+-- zero for a real signal, are not read.
 -- @function torus.fft.irfft
 -- @tparam tensor re
 -- @tparam[opt] tensor im
@@ -136,7 +136,7 @@ M.irfft = one_dimensional "irfft"
 
 -- --- several dimensions -------------------------------------------------------
 
--- The dimensions of a transform and its lengths by them (nil: as they are).
+-- The dimensions of a transform and its length along each (nil: unchanged).
 local function extent(name, re, o, default)
   local dims = o.dims or {}
   if not o.dims then
@@ -179,7 +179,7 @@ local function several(name, other, first, last, default)
   end
 end
 
---- fft along the last two dimensions, or those in `dims`.
+--- Transforms along the last two dimensions, or those in `dims`.
 -- @function torus.fft.fft2
 -- @tparam tensor re
 -- @tparam[opt] tensor im
@@ -199,7 +199,7 @@ M.fft2 = several("fft2", "fft", "fft", nil, 2)
 -- @usage re, im = torus.fft.ifft2(torus.randn(8, 8), torus.randn(8, 8))
 M.ifft2 = several("ifft2", "ifft", "ifft", nil, 2)
 
---- fft2 of real numbers, with half of the last dimension.
+--- Transforms real numbers like fft2, returning half of the last dimension.
 -- @function torus.fft.rfft2
 -- @tparam tensor x
 -- @tparam[opt] table opts sizes, dims, norm
@@ -217,7 +217,7 @@ M.rfft2 = several("rfft2", "fft", "rfft", nil, 2)
 -- @usage x = torus.fft.irfft2(torus.fft.rfft2(torus.randn(8, 8)))   -- (8, 8)
 M.irfft2 = several("irfft2", "ifft", nil, "irfft", 2)
 
---- fft along all dimensions, the last ones that `sizes` names, or those in
+--- Transforms along all dimensions, or as many of the last ones as `sizes` has, or those in
 -- `dims`.
 -- @function torus.fft.fftn
 -- @tparam tensor re
@@ -238,7 +238,7 @@ M.fftn = several("fftn", "fft", "fft")
 -- @usage re, im = torus.fft.ifftn(torus.fft.fftn(torus.randn(4, 4, 4)))
 M.ifftn = several("ifftn", "ifft", "ifft")
 
---- fftn of real numbers, with half of the last dimension.
+--- Transforms real numbers like fftn, returning half of the last dimension.
 -- @function torus.fft.rfftn
 -- @tparam tensor x
 -- @tparam[opt] table opts sizes, dims, norm
@@ -266,8 +266,8 @@ local function frequencies(name, from, to, count, dt, opts)
   return core.arange(from, to, 1, opts) / (count * dt)
 end
 
---- The frequencies of rfft's elements, in cycles per unit of time.
--- @tparam int n how many samples
+--- Returns the frequencies of the elements of rfft, in cycles per unit of time.
+-- @tparam int n number of samples
 -- @tparam[opt=1] number dt time between samples
 -- @tparam[opt] table opts dtype, as of arange
 -- @treturn tensor (n/2 + 1): 0, 1/(n dt), 2/(n dt), ...
@@ -277,8 +277,8 @@ function M.rfftfreq(n, dt, opts)
   return frequencies("rfftfreq", 0, n // 2, n, dt, opts)
 end
 
---- The frequencies of fft's elements: those from n/2 on are negative.
--- @tparam int n how many samples
+--- Returns the frequencies of the elements of fft; those from n/2 on are negative.
+-- @tparam int n number of samples
 -- @tparam[opt=1] number dt time between samples
 -- @tparam[opt] table opts dtype, as of arange
 -- @treturn tensor (n): 0, 1/(n dt), ..., -2/(n dt), -1/(n dt)
@@ -290,7 +290,7 @@ function M.fftfreq(n, dt, opts)
   return ops.cat({ positive, frequencies("fftfreq", -(n // 2), -1, n, dt, opts) }, 1)
 end
 
--- Element `from` of a dimension becomes the first one.
+-- Rotates a dimension so that element `from` becomes the first one.
 local function rotated(name, x, dim, from_of)
   if not options.is_live(x) then
     raise("%s: expected a tensor, got %s", name, options.show(x))
@@ -305,8 +305,7 @@ local function rotated(name, x, dim, from_of)
   return ops.cat({ x:narrow(dim, from + 1, n - from), x:narrow(dim, 1, from) }, dim)
 end
 
---- The elements of a spectrum from the most negative frequency on, zero in the
--- middle.
+--- Reorders a spectrum to begin with the most negative frequency, with zero in the middle.
 -- @tparam tensor x
 -- @tparam[opt=-1] int dim
 -- @treturn tensor like x

@@ -6,22 +6,21 @@ local lfs = require "lfs"
 
 local M = {}
 
--- The part of a system's message behind the path.
+-- The part of a system error message after the path.
 local function reason(message) return (message:gsub("^.*: ", "")) end
 
--- Creates one folder below another that exists; nil where one is there.
+-- Creates a folder in an existing one; returns nil if it exists already.
 local function create(path)
   local mode = lfs.attributes(path, "mode")
   if mode == "directory" then return nil end
   if mode then return string.format("%s exists and is a %s", path, mode) end
   local ok, message = lfs.mkdir(path)
-  -- Another process may have been faster.
+  -- Another process may have created it in the meantime.
   if ok or lfs.attributes(path, "mode") == "directory" then return nil end
   return reason(message)
 end
 
---- Creates a folder and the folders above it, and makes sure that files can be
--- written there.
+--- Creates a folder and its parents, and checks that files can be written there.
 -- @tparam string path
 -- @treturn ?boolean true
 -- @treturn ?string message
@@ -46,7 +45,7 @@ function M.make_folder(path)
   return true
 end
 
---- Whether a path names a file, a folder or anything else.
+--- Returns true if a path exists, as a file, a folder or anything else.
 -- @tparam string path
 -- @treturn boolean
 -- @usage
@@ -78,10 +77,10 @@ function M.read(path)
   return text
 end
 
---- Calls a function with a temporary folder, which is gone when it returns or raises.
+--- Calls a function with a temporary folder, which is removed when it returns or raises.
 -- @tparam string where name of the operation, for the message
 -- @tparam function f of the folder's path
--- @return what it returns; nil and a message where no such folder can be made
+-- @return its results; nil and a message if the folder cannot be created
 -- @usage
 -- files = torus.files
 -- print(files.in_temporary("notes", function(folder)
@@ -97,8 +96,8 @@ function M.in_temporary(where, f)
   return table.unpack(results, 2, results.n)
 end
 
---- Writes a file: to a temporary one next to it, which is flushed to the disk
--- and renamed. After a crash the old file or the new one is there, complete.
+--- Writes a file atomically: to a temporary file next to it, which is flushed to the disk
+-- and renamed. After a crash, either the old or the new file exists, complete.
 -- @tparam string path
 -- @tparam string|function content a text, or a function that returns its parts
 -- one after the other, strings or contiguous tensors, and nil at the end

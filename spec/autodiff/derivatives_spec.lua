@@ -113,7 +113,7 @@ describe("torus.hessian, vjp, jvp and hvp", function()
   end)
 
   it("say what does not fit", function()
-    raises("hvp: expected a function with one element as its result, got tensor "
+    raises("hvp: expected a function whose result has one element, got tensor "
       .. "(2) float64", function() torus.hvp(function(a) return a end, x, x) end)
     raises("jacobian: expected a function, got 3", function() torus.jacobian(3, x) end)
     raises("jacobian: expected a tensor or a list of tensors as the point, got 3",
@@ -131,7 +131,8 @@ describe("torus.gradcheck", function()
     local function wrong(a) return a * a:detach() end
     local ok, message = torus.gradcheck(wrong, T { 0.3, 0.7 })
     assert.is_false(ok)
-    assert.truthy(message:find("derivative of order 1 by element 1 of input 1", 1, true))
+    assert.truthy(message:find("derivative of order 1 with respect to element 1 of input 1",
+      1, true))
   end)
 
   it("finds a wrong second derivative", function()

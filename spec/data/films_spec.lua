@@ -158,7 +158,7 @@ describe("films in arrays", function()
     refused("expected numbers from 0 to 1 or from 0 to 255, got %-1", saved(film - 1.5))
     refused("got 0.0 to 300", saved(film / film:max() * 300))
     refused("expected numbers from 0 to 0.5, got", saved(film), { white = 0.5 })
-    refused("10 frames make 1 sequence of 7: expected at least 2, of at most 5 frames",
+    refused("10 frames make 1 sequence of length 7: expected at least 2, so a length of at most 5",
       saved(random(10, 9, 12)), { length = 7 })
     refused("crop: expected {top, left, height, width} within frames of 9 x 12, got "
       .. "{2, 1, 9, 4}", saved(film), { crop = { 2, 1, 9, 4 } })

@@ -59,7 +59,7 @@ describe("csv.load", function()
     refused("line 2: column 2: expected a number, got \"x\"", "1,2\n3,x\n")
     refused("line 3: expected 2 columns as in the first line, got 3", "1,2\n\n1,2,3\n")
     refused("line 1: column 2: expected a number, got an empty cell", "1,\n")
-    refused("line 1: a quote is not closed", '"a,b\n')
+    refused("line 1: unclosed quote", '"a,b\n')
   end)
 
   it("keeps every integer, and takes no other number for one", function()
@@ -69,8 +69,8 @@ describe("csv.load", function()
     assert.same({ { 255, 1 } }, assert(load("255,1.0\n", { dtype = "uint8" })):totable())
     for dtype, text in pairs { uint8 = "256", int32 = "2147483648", int64 = "1e19", bool = "2" } do
       for _, cell in ipairs { text, "1.5", "nan", "-inf" } do
-        refused(('line 1: column 2: expected a number that %s has, got "%s"'):format(dtype, cell),
-          "1," .. cell .. "\n", { dtype = dtype })
+        refused(('line 1: column 2: expected a number that %s can represent, got "%s"')
+          :format(dtype, cell), "1," .. cell .. "\n", { dtype = dtype })
       end
     end
     raises('csv.load: option "missing": expected a number that uint8 has, got -1',

@@ -102,7 +102,8 @@ describe("a mixture of normal densities", function()
   it("says that it is not fitted, and of what dimension it is", function()
     local m = mixture.new { dimension = 2 }
     assert.is_false(m:is_fitted())
-    raises("mixture:sample: it is not fitted", function() m:sample(3) end)
+    raises("mixture:sample: expected a fitted mixture; call mixture:fit first",
+      function() m:sample(3) end)
     raises("mixture:fit: expected x of shape", function() m:fit(torus.ones(4, 3)) end)
   end)
 end)

@@ -93,7 +93,7 @@ describe("a single process", function()
       .. "LUA_CPATH_5_4= LUA_CPATH= scripts/torus train hnn --out %s/run"):format(build, base))
     folders.clear()
     assert.is_false(ok)
-    assert.matches("train.lua: torus was built without MPI, and 2 processes were started: "
+    assert.matches("train.lua: torus was built without MPI, but 2 processes were started: "
       .. "install libopenmpi-dev and openmpi-bin", text, 1, true)
     assert.is_nil(text:find("traceback", 1, true))
   end)
