@@ -71,12 +71,12 @@ static torus_tensor *not_forward(torus_scope *scope, const torus_call *call) {
 }
 
 static const torus_op ops[] = {
-    /*** x & y: the bits set in both; of bools whether both are true.
+    /*** x & y: the bits set in both; for bools, true if both are true.
      * @function torus.bitwise_and
      * @tparam tensor|number x bool or integers
      * @tparam tensor|number y broadcasts against x
      * @treturn tensor of the joint dtype
-     * @raise when a tensor is floating
+     * @raise for floating-point tensors
      * @usage
      * x = torus.tensor{1, -2, 3}
      * print(x:gt(0) & x:lt(2))   -- true false false
@@ -87,13 +87,13 @@ static const torus_op ops[] = {
      .forward = pair_forward,
      .constant = true,
      .code = TORUS_BITS_AND,
-     .doc = "x & y: the bits set in both; of bools whether both are true"},
-    /*** x | y: the bits set in either; of bools whether one is true.
+     .doc = "x & y: the bits set in both; for bools, true if both are true"},
+    /*** x | y: the bits set in either; for bools, true if at least one is true.
      * @function torus.bitwise_or
      * @tparam tensor|number x bool or integers
      * @tparam tensor|number y broadcasts against x
      * @treturn tensor of the joint dtype
-     * @raise when a tensor is floating
+     * @raise for floating-point tensors
      * @usage
      * x = torus.tensor{1, -2, 3}
      * print(x:lt(0) | x:gt(2))   -- false true true
@@ -104,13 +104,14 @@ static const torus_op ops[] = {
      .forward = pair_forward,
      .constant = true,
      .code = TORUS_BITS_OR,
-     .doc = "x | y: the bits set in either; of bools whether one is true"},
-    /*** x ~ y: the bits that differ; of bools whether they differ.
+     .doc = "x | y: the bits set in either; for bools, true if at least one is "
+            "true"},
+    /*** x ~ y: the bits that differ; for bools, true if they differ.
      * @function torus.bitwise_xor
      * @tparam tensor|number x bool or integers
      * @tparam tensor|number y broadcasts against x
      * @treturn tensor of the joint dtype
-     * @raise when a tensor is floating
+     * @raise for floating-point tensors
      * @usage print(torus.tensor{true, true} ~ torus.tensor{true, false})
      */
     {.name = "bitwise_xor",
@@ -119,12 +120,12 @@ static const torus_op ops[] = {
      .forward = pair_forward,
      .constant = true,
      .code = TORUS_BITS_XOR,
-     .doc = "x ~ y: the bits that differ; of bools whether they differ"},
-    /*** ~x: every bit the other one; of bools not x.
+     .doc = "x ~ y: the bits that differ; for bools, true if they differ"},
+    /*** ~x: every bit inverted; for bools, not x.
      * @function torus.bitwise_not
      * @tparam tensor x bool or integers
      * @treturn tensor like x
-     * @raise when the tensor is floating
+     * @raise for a floating-point tensor
      * @usage print(~torus.tensor{true, false})   -- false true
      */
     {.name = "bitwise_not",
@@ -132,7 +133,7 @@ static const torus_op ops[] = {
      .operands = torus_operands_joint,
      .forward = not_forward,
      .constant = true,
-     .doc = "~x: every bit the other one; of bools not x"},
+     .doc = "~x: every bit inverted; for bools, not x"},
 };
 
 const torus_op_family torus_bitwise_ops = {ops, sizeof ops / sizeof *ops};

@@ -249,9 +249,9 @@ static const char *precision_name(int index) {
   { "factor", TORUS_PARAM_INT, true, 2 }
 
 static const torus_op ops[] = {
-    /*** Cross-correlation of images with a kernel, channels last. In float32
-     * an infinity or NaN may also reach results within 4 pixels whose window
-     * it is not in.
+    /*** Cross-correlation of images with a kernel, channels last. In float32 an
+     * infinity or NaN may also affect results within 4 pixels of it, even if it
+     * is outside their window.
      * @function torus.conv2d
      * @tparam tensor x (n, height, width, inputs)
      * @tparam tensor weight (outputs, inputs, kernel height, kernel width)
@@ -259,7 +259,7 @@ static const torus_op ops[] = {
      * @tparam[opt=1] integer stride
      * @tparam[opt=0] integer padding on all four sides
      * @tparam[opt="float32"] string precision of the products: "bfloat16"
-     * rounds both factors where the processor multiplies such numbers
+     * rounds both factors if the processor has bfloat16 multiplication
      * @treturn tensor (n, height', width', outputs), each size' = (size + 2
      * padding - kernel) // stride + 1
      * @raise when the channels differ, or the kernel is larger than the padded
@@ -277,10 +277,11 @@ static const torus_op ops[] = {
                 .params = {GEOMETRY, PRECISION},
                 .choice = precision_name,
                 .code = CONV2D,
-                .doc = "cross-correlation of images (n,h,w,in) with weights "
-                       "(out,in,kh,kw), plus an optional bias (out); in "
-                       "float32 an infinity or NaN may also reach results "
-                       "within 4 pixels whose window it is not in"},
+                .doc =
+                    "cross-correlation of images (n,h,w,in) with weights "
+                    "(out,in,kh,kw), plus an optional bias (out); in float32 "
+                    "an infinity or NaN may also affect results within 4 "
+                    "pixels of it, even if it is outside their window"},
     /*** The gradient of conv2d with respect to its images: its adjoint in x.
      * @function torus.conv2d_input_grad
      * @tparam tensor g of the result, (n, height', width', outputs)
@@ -289,9 +290,9 @@ static const torus_op ops[] = {
      * @tparam[opt=0] integer padding on all four sides
      * @tparam integer height of the images
      * @tparam integer width of the images
-     * @tparam[opt="float32"] string precision as conv2d's
+     * @tparam[opt="float32"] string precision as in conv2d
      * @treturn tensor (n, height, width, inputs)
-     * @raise when the sizes do not belong together
+     * @raise when the sizes are inconsistent
      * @usage
      * g, w = torus.ones(2, 8, 8, 4), torus.randn(4, 3, 3, 3)
      * x = torus.conv2d_input_grad(g, w, 1, 1, 8, 8)   -- (2, 8, 8, 3)
@@ -315,9 +316,9 @@ static const torus_op ops[] = {
      * @tparam[opt=0] integer padding on all four sides
      * @tparam integer height of the kernel
      * @tparam integer width of the kernel
-     * @tparam[opt="float32"] string precision as conv2d's
+     * @tparam[opt="float32"] string precision as in conv2d
      * @treturn tensor (outputs, inputs, height, width)
-     * @raise when the sizes do not belong together
+     * @raise when the sizes are inconsistent
      * @usage
      * x, g = torus.rand(2, 8, 8, 3), torus.ones(2, 8, 8, 4)
      * w = torus.conv2d_weight_grad(x, g, 1, 1, 3, 3)   -- (4, 3, 3, 3)

@@ -184,9 +184,9 @@ static bool decoder_gradients(torus_scope *scope, const torus_call *call,
                               torus_tensor *g, const bool *wanted,
                               torus_tensor **out) {
   if (wanted[TARGETS]) {
-    return torus_status_fail(&scope->status, TORUS_EINVAL,
-                             "grad: %s has no gradient of its targets",
-                             call->op->name);
+    return torus_status_fail(
+        &scope->status, TORUS_EINVAL,
+        "grad: %s has no gradient with respect to its targets", call->op->name);
   }
   double factor = *(double *)torus_tensor_data(g) / kept_weight(call);
   int64_t first = 0;
@@ -211,25 +211,25 @@ static const char *precision_name(int index) {
 }
 
 static const torus_op ops[] = {
-    /*** Decodes states with HGN's decoder and compares the images with
-     * targets, a few at a time: value and gradients are computed together, in
-     * the memory of a few images. The gradients are of the first order, of
-     * states and parameters.
+    /*** Decodes states with HGN's decoder and compares the images with targets,
+     * a few at a time: value and gradients are computed together, in the memory
+     * of a few images. There are first-order gradients with respect to states
+     * and parameters.
      * @function torus.decoder_error
      * @tparam tensor states (n, h, w, c)
      * @tparam tensor targets (n, 2^blocks h, 2^blocks w, channels)
      * @tparam {tensor,...} parameters weights and biases, block by block: both
-     * convolutions, then the skip's where its channels change; then the
+     * convolutions, then the skip's if its channels change; finally the
      * output's
-     * @tparam integer blocks each of which doubles height and width
-     * @tparam integer width filters
-     * @tparam[opt=true] boolean skip whether each block adds its upsampled
-     * input
+     * @tparam integer blocks number of blocks, each of which doubles height and
+     * width
+     * @tparam integer width number of filters
+     * @tparam[opt=true] boolean skip true: each block adds its upsampled input
      * @tparam[opt=0.01] number slope of the leaky ReLUs below zero
-     * @tparam[opt=1] number weight the factor that the error has in the loss: a
-     * gradient that arrives with it needs no scaling
+     * @tparam[opt=1] number weight factor of the error in the loss: an incoming
+     * gradient equal to it needs no scaling
      * @tparam[opt="float32"] string precision of the products of a float32
-     * decoder: "bfloat16" where the processor has these, see engine/README.md
+     * decoder: "bfloat16" if the processor supports it, see engine/README.md
      * @treturn tensor sum of squared errors, a float64 scalar
      * @raise when the shapes don't fit
      * @usage
@@ -254,8 +254,8 @@ static const torus_op ops[] = {
                 {"weight", TORUS_PARAM_FLOAT, true, 1},
                 {"precision", TORUS_PARAM_CHOICE, true, 0}},
      .choice = precision_name,
-     .doc = "sum of squared errors, a float64 scalar, of images that HGN's "
-            "decoder makes of states, against targets"},
+     .doc = "sum of squared errors, a float64 scalar, between images that "
+            "HGN's decoder computes from states and targets"},
 };
 
 const torus_op_family torus_decoder_ops = {ops, 1};

@@ -21,11 +21,11 @@ static bool check_integers(torus_scope *scope, const torus_call *call,
   for (int i = 0; i < TORUS_ATTR_FLOATS; i++) {
     double number = call->attrs->f[i];
     if (isinf(number) || torus_dtype_holds(dtype, number)) continue;
-    return torus_status_fail(
-        &scope->status, TORUS_EINVAL,
-        "%s: expected numbers that %s holds, got %g; convert the tensor with "
-        "x:to(\"float32\")",
-        call->op->name, torus_dtype_name(dtype), number);
+    return torus_status_fail(&scope->status, TORUS_EINVAL,
+                             "%s: expected numbers that %s can represent, got "
+                             "%g; convert the tensor with "
+                             "x:to(\"float32\")",
+                             call->op->name, torus_dtype_name(dtype), number);
   }
   bool divides = call->op->code == TORUS_EW_floor_divide ||
                  call->op->code == TORUS_EW_remainder ||
@@ -39,8 +39,8 @@ static bool check_integers(torus_scope *scope, const torus_call *call,
     if (torus_tensor_integer(divisor, offset) != 0) continue;
     return torus_status_fail(
         &scope->status, TORUS_EINVAL,
-        "%s: integers have no quotient by 0, got a divisor with 0 at element "
-        "%lld; floats have: x:to(\"float32\")",
+        "%s: integers can't be divided by 0, got a divisor with 0 at element "
+        "%lld; floats can: x:to(\"float32\")",
         call->op->name, (long long)i + 1);
   }
   return true;

@@ -234,11 +234,11 @@ static bool half_gradients(torus_scope *scope, const torus_call *call,
 
 static const torus_op ops[COUNT] = {
     /*** X_k = scale sum_j x_j exp(-2 pi i j k / n) along a dimension. The
-     * function of torus.fft with this name has options by name.
+     * function of this name in torus.fft has named options.
      * @function tensor:fft
      * @tparam[opt] tensor im imaginary parts, like the tensor
-     * @tparam[opt] integer n length; a longer dimension is cut off, a shorter
-     * one continued with zeros
+     * @tparam[opt] integer n length; a longer dimension is truncated, a shorter
+     * one padded with zeros
      * @tparam[opt=-1] integer dim from 1, or negative from the end
      * @tparam[opt=1] number scale
      * @treturn tensor real parts
@@ -256,16 +256,16 @@ static const torus_op ops[COUNT] = {
              .code = TORUS_FFT_COMPLEX,
              PARAMS,
              .doc = "real and imaginary parts of X_k = scale sum_j x_j "
-                    "exp(-2 pi i j k / n) along a dimension, of real and, "
-                    "optionally, imaginary parts, cut off or continued with "
+                    "exp(-2 pi i j k / n) along a dimension, from real and, "
+                    "optionally, imaginary parts, truncated or padded with "
                     "zeros to length n; scale: 1 by default"},
     /*** The inverse of fft: x_j = scale sum_k X_k exp(2 pi i j k / n). The
-     * function of torus.fft with this name has options by name.
+     * function of this name in torus.fft has named options.
      * @function torus.ifft
      * @tparam tensor re
      * @tparam[opt] tensor im imaginary parts, like re
-     * @tparam[opt] integer n length; a longer dimension is cut off, a shorter
-     * one continued with zeros
+     * @tparam[opt] integer n length; a longer dimension is truncated, a shorter
+     * one padded with zeros
      * @tparam[opt=-1] integer dim from 1, or negative from the end
      * @tparam[opt=1/n] number scale
      * @treturn tensor real parts
@@ -284,13 +284,13 @@ static const torus_op ops[COUNT] = {
               PARAMS,
               .doc = "the inverse of fft, with exp(2 pi i j k / n); scale: "
                      "1/n by default"},
-    /*** fft of real numbers: the first n/2 + 1 elements (rounded down), which
-     * determine the others. The function of torus.fft with this name has
-     * options by name.
+    /*** fft of real numbers: returns the first n/2 + 1 elements (rounded down),
+     * which determine the others. The function of this name in torus.fft has
+     * named options.
      * @function torus.rfft
      * @tparam tensor x
-     * @tparam[opt] integer n length; a longer dimension is cut off, a shorter
-     * one continued with zeros
+     * @tparam[opt] integer n length; a longer dimension is truncated, a shorter
+     * one padded with zeros
      * @tparam[opt=-1] integer dim from 1, or negative from the end
      * @tparam[opt=1] number scale
      * @treturn tensor real parts
@@ -308,13 +308,13 @@ static const torus_op ops[COUNT] = {
               PARAMS,
               .doc = "fft of real numbers: the first n/2 + 1 elements "
                      "(rounded down), which determine the others"},
-    /*** The inverse of rfft. The function of torus.fft with this name has
-     * options by name.
+    /*** The inverse of rfft. The function of this name in torus.fft has named
+     * options.
      * @function torus.irfft
      * @tparam tensor re n/2 + 1 real parts
      * @tparam[opt] tensor im imaginary parts, like re
-     * @tparam[opt] integer n length of the result; default: the even one that
-     * fits, 2 (size - 1)
+     * @tparam[opt] integer n length of the result; default: the even length 2
+     * (size - 1)
      * @tparam[opt=-1] integer dim from 1, or negative from the end
      * @tparam[opt=1/n] number scale
      * @treturn tensor n real numbers
@@ -329,8 +329,8 @@ static const torus_op ops[COUNT] = {
                .code = TORUS_FFT_HALF,
                PARAMS,
                .doc = "the inverse of rfft: n real numbers from n/2 + 1 "
-                      "complex ones; n: by default the even length that fits, "
-                      "2 (size - 1); scale: 1/n by default"},
+                      "complex ones; n: by default the even length 2 (size - "
+                      "1); scale: 1/n by default"},
 };
 
 const torus_op_family torus_fft_ops = {ops, COUNT};

@@ -100,10 +100,10 @@ static torus_tensor *index_forward(torus_scope *scope, const torus_call *call) {
     return NULL;
   }
   if (adjoint && x->dtype == TORUS_BOOL) {
-    return torus_scope_fail(scope, TORUS_EINVAL,
-                            "%s: expected numbers to add, got bools; convert "
-                            "them with x:to(\"int64\")",
-                            call->op->name);
+    return torus_scope_fail(
+        scope, TORUS_EINVAL,
+        "%s: expected numbers, got bools; convert them with x:to(\"int64\")",
+        call->op->name);
   }
   torus_shape out_shape = long_shape;
   if (!adjoint) out_shape.size[dim] = rows;
@@ -175,14 +175,14 @@ static const torus_op ops[] = {
      .params = {DIM},
      .code = 0,
      .doc = "out[..., i, ...] = x[..., index[..., i, ...], ...]"},
-    /*** Adds elements at the indices that gather reads them from: its adjoint.
+    /*** Adds elements at indices; the adjoint of gather.
      * @function torus.scatter_add
      * @tparam tensor x
      * @tparam tensor index int64, like x
      * @tparam integer dim from 1, or negative from the end
      * @tparam integer size of that dimension in the result
-     * @treturn tensor like x but for the size
-     * @raise when an index lies outside of 1..size
+     * @treturn tensor like x, with that size along dim
+     * @raise when an index is outside 1..size
      * @usage
      * i = torus.tensor({1, 3, 1}, { dtype = "int64" })
      * y = torus.scatter_add(torus.tensor{1, 2, 3}, i, 1, 4)   -- 4 0 2 0
@@ -195,7 +195,7 @@ static const torus_op ops[] = {
      .any_dtype = true,
      .params = {DIM, SIZE},
      .code = ADJOINT,
-     .doc = "adds elements at the indices that gather reads them from"},
+     .doc = "adds elements at indices; the adjoint of gather"},
     {.name = "index_select",
      .inputs = 2,
      .forward = index_forward,
@@ -204,16 +204,15 @@ static const torus_op ops[] = {
      .any_dtype = true,
      .params = {DIM},
      .code = SHARED,
-     .doc = "the rows of a dimension at a list of indices"},
-    /*** Adds rows at the indices that index_select reads them from: its
-     * adjoint.
+     .doc = "the slices of a dimension at a list of indices"},
+    /*** Adds rows at indices; the adjoint of index_select.
      * @function torus.index_add
      * @tparam tensor x
      * @tparam tensor index (n) int64, n the size of `dim`
      * @tparam integer dim from 1, or negative from the end
      * @tparam integer size of that dimension in the result
-     * @treturn tensor like x but for the size
-     * @raise when an index lies outside of 1..size
+     * @treturn tensor like x, with that size along dim
+     * @raise when an index is outside 1..size
      * @usage
      * i = torus.tensor({2, 2}, { dtype = "int64" })
      * y = torus.index_add(torus.ones(2, 3), i, 1, 4)   -- (4, 3), row 2 is twos
@@ -226,9 +225,9 @@ static const torus_op ops[] = {
      .any_dtype = true,
      .params = {DIM, SIZE},
      .code = SHARED | ADJOINT,
-     .doc = "adds rows at the indices that index_select reads them from"},
-    /*** The coordinates of the elements that are not 0 or, of a bool tensor,
-     * true.
+     .doc = "adds rows at indices; the adjoint of index_select"},
+    /*** Returns the coordinates of the nonzero elements or, for a bool tensor,
+     * the true ones.
      * @function torus.nonzero
      * @tparam tensor x of any dtype
      * @treturn tensor (elements found, dimensions of x) int64, in row-major
@@ -242,7 +241,7 @@ static const torus_op ops[] = {
      .forward = nonzero_forward,
      .constant = true,
      .any_dtype = true,
-     .doc = "coordinates (int64, from 1) of the elements that are not 0"},
+     .doc = "coordinates (int64, from 1) of the nonzero elements"},
 };
 
 const torus_op_family torus_index_ops = {ops, sizeof ops / sizeof *ops};

@@ -17,8 +17,8 @@ static torus_tensor *cat_forward(torus_scope *scope, const torus_call *call) {
         call->in[i]->dtype != call->in[0]->dtype) {
       return torus_scope_fail(
           scope, TORUS_EINVAL,
-          "cat: tensor %d, %s %s, does not fit to %s %s along dimension %d",
-          i + 1, torus_dtype_name(call->in[i]->dtype),
+          "cat: tensor %d, %s %s, does not fit %s %s along dimension %d", i + 1,
+          torus_dtype_name(call->in[i]->dtype),
           torus_shape_format(&call->in[i]->shape, a),
           torus_dtype_name(call->in[0]->dtype),
           torus_shape_format(&call->in[0]->shape, b), dim + 1);
@@ -56,9 +56,9 @@ static bool cat_gradients(torus_scope *scope, const torus_call *call,
 }
 
 static const torus_op ops[] = {
-    /*** Tensors joined along a dimension.
+    /*** Joins tensors along a dimension.
      * @function torus.cat
-     * @tparam {tensor,...} list alike in dtype and in all other sizes
+     * @tparam {tensor,...} list of the same dtype and with the same other sizes
      * @tparam[opt=1] integer dim from 1, or negative from the end
      * @treturn tensor
      * @raise when the dtypes or other sizes differ

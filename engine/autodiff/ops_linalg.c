@@ -243,10 +243,10 @@ static const torus_op ops[COUNT] = {
                .forward = solve_forward,
                .gradient = solve_gradient,
                .reads = TORUS_READS_X | TORUS_READS_OUT,
-               .doc = "X with A X = B for square matrices A (..., n, n) and B "
-                      "(..., n, k); B is vectors when it has one dimension or "
-                      "the shape of A without its last one; leading "
-                      "dimensions are a batch and broadcast"},
+               .doc = "the solution X of A X = B for square matrices A (..., "
+                      "n, n) and B (..., n, k); B contains vectors if it has "
+                      "one dimension or the shape of A without its last one; "
+                      "leading dimensions are a batch and broadcast"},
     [TRIANGULAR] = {.name = "solve_triangular",
                     .inputs = 2,
                     .forward = solve_forward,
@@ -261,9 +261,8 @@ static const torus_op ops[COUNT] = {
                  .gradient = inverse_gradient,
                  .reads = TORUS_READS_OUT,
                  .code = TORUS_LAPACK_INVERSE,
-                 .doc = "inverse of square matrices (..., n, n); where it is "
-                        "multiplied with something, solve is faster and more "
-                        "precise"},
+                 .doc = "inverse of square matrices (..., n, n); for products "
+                        "with an inverse, solve is faster and more accurate"},
     [DET] = {.name = "det",
              .inputs = 1,
              .forward = square_forward,
@@ -271,9 +270,9 @@ static const torus_op ops[COUNT] = {
              .reads = TORUS_READS_X,
              .code = TORUS_LAPACK_DET,
              .doc = "determinant of square matrices (..., n, n); second "
-                    "derivatives exist for regular ones"},
-    /*** Matrices of cofactors, det(A) A^-T, also of singular ones: the
-     * gradient of det.
+                    "derivatives exist for nonsingular ones"},
+    /*** Returns the matrices of cofactors, det(A) A^-T, also of singular
+     * matrices: the gradient of det.
      * @function torus.cofactor
      * @tparam tensor A (..., n, n)
      * @treturn tensor (..., n, n)
@@ -297,17 +296,18 @@ static const torus_op ops[COUNT] = {
                   .code = TORUS_LAPACK_CHOLESKY,
                   .doc = "lower triangular L with L L^T = (A + A^T)/2, "
                          "symmetric and positive definite (..., n, n)"},
-    [LSTSQ] = {.name = "lstsq",
-               .inputs = 2,
-               .forward = lstsq_forward,
-               .gradient = lstsq_gradient,
-               .reads = TORUS_READS_X | TORUS_READS_Y | TORUS_READS_OUT,
-               .params = {{"rcond", TORUS_PARAM_FLOAT, true, (double)NAN}},
-               .doc = "X of least norm among those that minimise |A X - B|, "
-                      "for A (..., m, n) and B as in solve; singular values "
-                      "below rcond (default: epsilon max(m, n)) times the "
-                      "largest one count as zero; gradients where A has full "
-                      "rank"},
+    [LSTSQ] =
+        {.name = "lstsq",
+         .inputs = 2,
+         .forward = lstsq_forward,
+         .gradient = lstsq_gradient,
+         .reads = TORUS_READS_X | TORUS_READS_Y | TORUS_READS_OUT,
+         .params = {{"rcond", TORUS_PARAM_FLOAT, true, (double)NAN}},
+         .doc =
+             "the X of minimum norm among those that minimise |A X - B|, for A "
+             "(..., m, n) and B as in solve; singular values "
+             "below rcond (default: epsilon max(m, n)) times the "
+             "largest one count as zero; gradients exist if A has full rank"},
 };
 
 const torus_op_family torus_linalg_ops = {ops, COUNT};

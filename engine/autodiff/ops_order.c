@@ -226,9 +226,9 @@ static torus_tensor *bincount_of(torus_scope *s, const torus_call *call) {
   int64_t n = torus_tensor_count(x), bins = call->attrs->i[0];
   for (int64_t i = 0; i < n; i++) {
     if (value[i] < 1) {
-      return torus_scope_fail(s, TORUS_EINVAL,
-                              "%s: expected integers from 1 on, got %" PRId64,
-                              call->op->name, value[i]);
+      return torus_scope_fail(
+          s, TORUS_EINVAL, "%s: expected integers of at least 1, got %" PRId64,
+          call->op->name, value[i]);
     }
     if (value[i] > bins) bins = value[i];
   }
@@ -258,13 +258,14 @@ static torus_tensor *bincount_forward(torus_scope *scope,
   if (torus_dtype_is_float(x->dtype) || x->shape.ndim != 1) {
     return torus_scope_fail(
         scope, TORUS_EINVAL,
-        "%s: expected one dimension of integers from 1 on, got %s",
+        "%s: expected one dimension of integers of at least 1, got %s",
         call->op->name, torus_tensor_format(x, text));
   }
   if (call->attrs->i[0] < 0) {
-    return torus_scope_fail(scope, TORUS_EINVAL,
-                            "%s: expected minlength from 0 on, got %" PRId64,
-                            call->op->name, call->attrs->i[0]);
+    return torus_scope_fail(
+        scope, TORUS_EINVAL,
+        "%s: expected a nonnegative minlength, got %" PRId64, call->op->name,
+        call->attrs->i[0]);
   }
   return within(scope, call, bincount_of);
 }
@@ -273,8 +274,8 @@ static torus_tensor *bincount_forward(torus_scope *scope,
   { "dim", TORUS_PARAM_DIM, true, -1 }
 
 static const torus_op ops[] = {
-    /*** The indices that sort a dimension, which `x:gather(dim, indices)`
-     * reads. Equal elements keep their order, NaN counts as the largest.
+    /*** Returns the indices that sort a dimension, for `x:gather(dim,
+     * indices)`. The sort is stable; NaN counts as the largest.
      * @function torus.argsort
      * @tparam tensor x of any dtype
      * @tparam[opt=-1] integer dim from 1, or negative from the end
@@ -290,14 +291,14 @@ static const torus_op ops[] = {
      .params = {DIM, {"descending", TORUS_PARAM_BOOL, true, 0}},
      .doc = "indices (int64, from 1) that sort dim; stable, NaN is the "
             "largest"},
-    /*** The indices of the k largest elements along a dimension, the largest
-     * first; of equal ones the first. NaN counts as the largest.
+    /*** Returns the indices of the k largest elements along a dimension, the
+     * largest first; the first of equal ones. NaN counts as the largest.
      * @function torus.argtopk
      * @tparam tensor x of any dtype
      * @tparam integer k from 0 to the size
      * @tparam[opt=-1] integer dim from 1, or negative from the end
      * @tparam[opt=true] boolean largest false: the smallest, ascending
-     * @treturn tensor int64, like x but for the size k
+     * @treturn tensor int64, like x, with size k along dim
      * @raise when there are fewer than k
      * @usage i = torus.argtopk(torus.tensor{5, 9, 7, 1}, 2)   -- 2 3
      */
@@ -311,13 +312,13 @@ static const torus_op ops[] = {
                 {"largest", TORUS_PARAM_BOOL, true, 1}},
      .doc = "indices (int64, from 1) of the k largest elements along dim, in "
             "order"},
-    /*** The index of the median along a dimension: of an even number of
-     * elements the lower of the two in the middle, and where there is NaN the
-     * first NaN.
+    /*** Returns the index of the median along a dimension: the lower of the two
+     * in the middle for an even number of elements, and the first NaN if there
+     * is one.
      * @function torus.argmedian
      * @tparam tensor x of any dtype
      * @tparam[opt=-1] integer dim from 1, or negative from the end
-     * @treturn tensor int64, like x but for the size 1
+     * @treturn tensor int64, like x, with size 1 along dim
      * @raise when there are no elements
      * @usage i = torus.argmedian(torus.tensor{3, 1, 2})   -- 3
      */
@@ -328,14 +329,14 @@ static const torus_op ops[] = {
      .any_dtype = true,
      .params = {DIM},
      .doc = "index (int64, from 1) of the median along dim, which keeps size "
-            "1; of two the lower"},
-    /*** Groups of equal elements, in the order of their values; every NaN is a
-     * group of its own.
+            "1; the lower of two in the middle"},
+    /*** Groups equal elements, in the order of their values; every NaN is a
+     * separate group.
      * @function torus.argunique
      * @tparam tensor x of any dtype
-     * @treturn tensor int64 (m), of each group the index of its first element
-     * among all of x in row-major order
-     * @treturn tensor int64 like x, of each element the number of its group
+     * @treturn tensor int64 (m), the index of the first element of each group
+     * in row-major order
+     * @treturn tensor int64 like x, the number of each element's group
      * @treturn tensor int64 (m), the sizes of the groups
      * @usage
      * first, group, size = torus.argunique(torus.tensor{2, 1, 2})
@@ -348,10 +349,11 @@ static const torus_op ops[] = {
      .part = argunique_part,
      .constant = true,
      .any_dtype = true,
-     .doc = "of each group of equal elements the index (int64, from 1) of the "
-            "first, of each element its group, and the groups' sizes"},
-    /*** How many elements lie in each of several equal parts of a range, whose
-     * last part includes its end. Others and NaN are not counted.
+     .doc = "the index (int64, from 1) of the first element of each group of "
+            "equal elements, the group of each element, and the sizes of the "
+            "groups"},
+    /*** Counts the elements in equal bins of a range; the last bin includes its
+     * end. Elements outside and NaN are not counted.
      * @function torus.histc
      * @tparam tensor x of any dtype
      * @tparam[opt=100] integer bins
@@ -369,7 +371,7 @@ static const torus_op ops[] = {
      .params = {{"bins", TORUS_PARAM_INT, true, 100},
                 {"min", TORUS_PARAM_FLOAT, true, 0},
                 {"max", TORUS_PARAM_FLOAT, true, 0}},
-     .doc = "numbers (int64) of elements in equal parts of [min, max]; both 0: "
+     .doc = "numbers (int64) of elements in equal bins of [min, max]; both 0: "
             "the range of the elements"},
     /* torus.bincount adds weights. */
     {.name = "bincount",

@@ -108,13 +108,13 @@ static torus_tensor *pool_gradient(torus_scope *scope, const torus_call *call,
   {"height", TORUS_PARAM_INT, false, 0}, { "width", TORUS_PARAM_INT, false, 0 }
 
 static const torus_op ops[] = {
-    /*** The mean over each square window of images. Pixels of the padding count
-     * as zeros.
+    /*** Returns the mean over each square window of images. Padding pixels
+     * count as zeros.
      * @function torus.avg_pool2d
      * @tparam tensor x (n, height, width, channels)
      * @tparam integer kernel side of the windows
      * @tparam[opt] integer stride the kernel by default
-     * @tparam[opt=0] integer padding on all four sides, half the kernel at most
+     * @tparam[opt=0] integer padding on all four sides, at most half the kernel
      * @treturn tensor (n, height', width', channels), each size' = (size + 2
      * padding - kernel) // stride + 1
      * @raise when no window fits
@@ -133,11 +133,11 @@ static const torus_op ops[] = {
      * @tparam tensor g (n, height', width', channels)
      * @tparam integer kernel side of the windows
      * @tparam[opt] integer stride the kernel by default
-     * @tparam[opt=0] integer padding on all four sides, half the kernel at most
+     * @tparam[opt=0] integer padding on all four sides, at most half the kernel
      * @tparam integer height of the images
      * @tparam integer width of the images
      * @treturn tensor (n, height, width, channels)
-     * @raise when the sizes do not belong together
+     * @raise when the sizes are inconsistent
      * @usage
      * x = torus.avg_pool2d_grad(torus.ones(1, 4, 4, 3), 2, 2, 0, 8, 8)
      */
@@ -150,14 +150,14 @@ static const torus_op ops[] = {
                       .code = AVERAGE_GRAD,
                       .doc = "avg_pool2d's gradient with respect to the "
                              "images, which are height x width"},
-    /*** Where the largest pixel of each square window of images is, for every
-     * channel: the first of those that tie, or a NaN.
+    /*** Returns the position of the largest pixel of each square window of
+     * images, for every channel: the first of equal ones, or a NaN.
      * @function torus.argmax_pool2d
      * @tparam tensor x (n, height, width, channels)
      * @tparam integer kernel side of the windows
      * @tparam[opt] integer stride the kernel by default
-     * @tparam[opt=0] integer padding on all four sides, half the kernel at
-     * most; never the largest
+     * @tparam[opt=0] integer padding on all four sides, at most half the
+     * kernel; padding is never the largest
      * @treturn tensor (n, height', width', channels) int64: (row - 1) width +
      * column, as in x:flatten(2, 3)
      * @raise when no window fits
@@ -171,8 +171,8 @@ static const torus_op ops[] = {
                 .constant = true,
                 .params = {WINDOW},
                 .code = ARGMAX,
-                .doc = "where the largest pixel of each square window of "
-                       "images (n,h,w,c) is, among rows times columns"},
+                .doc = "position, counted row by row, of the largest pixel of "
+                       "each square window of images (n,h,w,c)"},
 };
 
 const torus_op_family torus_pool_ops = {ops, sizeof ops / sizeof *ops};

@@ -206,7 +206,7 @@ static torus_tensor *prod_gradient(torus_scope *s, const torus_call *call,
              {"reverse", TORUS_PARAM_BOOL, true, 0}}
 
 static const torus_op ops[] = {
-    /*** The sums of the elements up to each one along a dimension.
+    /*** Cumulative sums along a dimension.
      * @function torus.cumsum
      * @tparam tensor x integers are summed in int64
      * @tparam integer dim from 1, or negative from the end
@@ -214,18 +214,19 @@ static const torus_op ops[] = {
      * @treturn tensor like x
      * @usage y = torus.cumsum(torus.tensor{1, 2, 3}, 1)   -- 1 3 6
      */
-    [CUMSUM] = {.name = "cumsum",
-                .inputs = 1,
-                .forward = scan_forward,
-                .gradient = cumsum_gradient,
-                .reads = TORUS_READS_NOTHING,
-                .any_dtype = true,
-                ALONG,
-                .code = TORUS_SCAN_SUM,
-                .doc = "sums of the elements up to each one along dim; reverse "
-                       "begins at the last"},
-    /*** The products of the elements up to each one along a dimension.
-     * Gradients are right where elements are 0, too.
+    [CUMSUM] =
+        {.name = "cumsum",
+         .inputs = 1,
+         .forward = scan_forward,
+         .gradient = cumsum_gradient,
+         .reads = TORUS_READS_NOTHING,
+         .any_dtype = true,
+         ALONG,
+         .code = TORUS_SCAN_SUM,
+         .doc =
+             "cumulative sums along dim; reverse begins at the last element"},
+    /*** Cumulative products along a dimension. Gradients are correct for
+     * elements that are 0, too.
      * @function torus.cumprod
      * @tparam tensor x integers are multiplied in int64
      * @tparam integer dim from 1, or negative from the end
@@ -241,10 +242,10 @@ static const torus_op ops[] = {
                  .any_dtype = true,
                  ALONG,
                  .code = TORUS_SCAN_PRODUCT,
-                 .doc = "products of the elements up to each one along dim; "
-                        "reverse begins at the last"},
+                 .doc = "cumulative products along dim; reverse begins at the "
+                        "last element"},
     /*** The linear recurrence y_i = a_i y_(i-1) + b_i along a dimension, with
-     * y_1 = b_1: discounted sums and filters..
+     * y_1 = b_1: discounted sums and filters.
      * @function torus.recurrence
      * @tparam tensor a its first element along dim is not read
      * @tparam tensor b like a

@@ -414,8 +414,8 @@ static const torus_op ops[COUNT] = {
               .reads = TORUS_READS_OUT,
               .code = TORUS_LAPACK_EIGH,
               .doc = "eigenvalues w (..., n), ascending, and eigenvectors V "
-                     "(..., n, n), one a column, of (A + A^T)/2 = V diag(w) "
-                     "V^T; columns of V have gradients where their eigenvalues "
+                     "(..., n, n), one per column, of (A + A^T)/2 = V diag(w) "
+                     "V^T; columns of V have gradients if their eigenvalues "
                      "are distinct from the others"},
     [SVD] = {.name = "svd",
              .inputs = 1,
@@ -425,22 +425,24 @@ static const torus_op ops[COUNT] = {
              .gradient = svd_gradient,
              .reads = TORUS_READS_OUT,
              .code = TORUS_LAPACK_SVD,
-             .doc = "U (..., m, r), singular values s (..., r), descending, "
-                    "and V^T (..., r, n) with A = U diag(s) V^T and r = "
-                    "min(m, n); vectors have gradients where their values are "
-                    "distinct from the others and, where m and n differ, not "
-                    "zero"},
-    [QR] = {.name = "qr",
-            .inputs = 1,
-            .forward = forward,
-            .outputs = 2,
-            .part = part,
-            .gradient = qr_gradient,
-            .reads = TORUS_READS_X | TORUS_READS_OUT,
-            .code = TORUS_LAPACK_QR,
-            .doc = "Q (..., m, r) with orthonormal columns and upper "
-                   "triangular R (..., r, n) with A = Q R and r = min(m, n); "
-                   "gradients where the first r columns are independent"},
+             .doc =
+                 "U (..., m, r), singular values s (..., r), descending, "
+                 "and V^T (..., r, n) with A = U diag(s) V^T and r = "
+                 "min(m, n); vectors have gradients if their values are "
+                 "distinct from the others and, if m and n differ, not zero"},
+    [QR] =
+        {.name = "qr",
+         .inputs = 1,
+         .forward = forward,
+         .outputs = 2,
+         .part = part,
+         .gradient = qr_gradient,
+         .reads = TORUS_READS_X | TORUS_READS_OUT,
+         .code = TORUS_LAPACK_QR,
+         .doc =
+             "Q (..., m, r) with orthonormal columns and upper "
+             "triangular R (..., r, n) with A = Q R and r = min(m, n); "
+             "gradients exist if the first r columns are linearly independent"},
     [SLOGDET] = {.name = "slogdet",
                  .inputs = 1,
                  .forward = forward,
@@ -450,8 +452,8 @@ static const torus_op ops[COUNT] = {
                  .reads = TORUS_READS_X | TORUS_READS_OUT,
                  .code = TORUS_LAPACK_SLOGDET,
                  .doc = "sign and logarithm of the absolute value of the "
-                        "determinant, which itself may overflow; 0 and "
-                        "-infinity of a singular matrix"},
+                        "determinant, which itself might overflow; 0 and "
+                        "-infinity for a singular matrix"},
 };
 
 const torus_op_family torus_spectral_ops = {ops, COUNT};

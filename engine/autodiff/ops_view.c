@@ -312,7 +312,7 @@ enum { ALIAS, CONTIGUOUS, RESHAPE, PERMUTE, EXPAND, SLICE, EMBED, TO };
   { name, TORUS_PARAM_LIST, false, 0 }
 
 static const torus_op ops[] = {
-    /*** The same values as a new tensor of the graph; a view.
+    /*** Returns the same values as a new node of the graph; a view.
      * @function torus.alias
      * @usage y = torus.alias(torus.ones(2))
      */
@@ -322,7 +322,7 @@ static const torus_op ops[] = {
                .gradient = same_gradient,
                .reads = TORUS_READS_NOTHING,
                .any_dtype = true,
-               .doc = "the same values as a new tensor of the graph"},
+               .doc = "the same values as a new node of the graph"},
     /*** A contiguous copy, which shares no memory with x.
      * @function torus.copy
      * @usage
@@ -337,12 +337,12 @@ static const torus_op ops[] = {
                     .reads = TORUS_READS_NOTHING,
                     .any_dtype = true,
                     .doc = "a contiguous copy"},
-    /*** The elements in row-major order under another shape; a view where
+    /*** Returns the elements in row-major order with another shape; a view if
      * possible. `x:view` is the same.
      * @function torus.reshape
      * @tparam tensor x
      * @tparam {integer,...} shape a list, or the sizes as arguments; one of
-     * them may be -1, which is what is left
+     * them may be -1 and is then inferred
      * @treturn tensor
      * @raise when the numbers of elements differ
      * @usage x = torus.arange(6):reshape(2, -1)   -- (2, 3)
@@ -354,9 +354,9 @@ static const torus_op ops[] = {
                  .reads = TORUS_READS_NOTHING,
                  .any_dtype = true,
                  .params = {LIST("shape")},
-                 .doc = "the elements in row-major order under another shape; "
-                        "one size may be -1; a view where possible"},
-    /*** The dimensions in another order; a view.
+                 .doc = "the elements in row-major order with another shape; "
+                        "one size may be -1; a view if possible"},
+    /*** Reorders the dimensions; a view.
      * @function torus.permute
      * @tparam tensor x
      * @tparam {integer,...} dims a list, or arguments: every dimension once
@@ -371,8 +371,8 @@ static const torus_op ops[] = {
                  .reads = TORUS_READS_NOTHING,
                  .any_dtype = true,
                  .params = {{"dims", TORUS_PARAM_DIMS, false, 0}},
-                 .doc = "dimensions in another order, a view"},
-    /*** Repeated along dimensions of size 1 without a copy; a view.
+                 .doc = "the dimensions in another order, a view"},
+    /*** Repeats a tensor along dimensions of size 1 without copying; a view.
      * @function torus.expand
      * @tparam tensor x
      * @tparam {integer,...} shape a list, or the sizes as arguments; -1 keeps
@@ -390,15 +390,16 @@ static const torus_op ops[] = {
                 .params = {LIST("shape")},
                 .doc = "repeated along dimensions of size 1, a view; -1 keeps "
                        "a size"},
-    /*** In each dimension `size` elements from `start` on, every `step`-th; a
-     * view. `x[{ {first, last, step}, ... }]` is the same with ends.
+    /*** Returns every `step`-th element from `start` on, `size` of them, in
+     * each dimension; a view. `x[{ {first, last, step}, ... }]` does the same,
+     * given the ends.
      * @function torus.slice
      * @tparam tensor x
      * @tparam {integer,...} start from 1
-     * @tparam {integer,...} size how many
+     * @tparam {integer,...} size number of elements
      * @tparam {integer,...} step
      * @treturn tensor
-     * @raise when elements lie outside of x
+     * @raise when elements are outside x
      * @usage y = torus.slice(torus.arange(6), {2}, {3}, {2})   -- 2 4 6
      */
     [SLICE] = {.name = "slice",
@@ -410,15 +411,15 @@ static const torus_op ops[] = {
                .params = {LIST("start"), LIST("size"), LIST("step")},
                .doc = "every step-th element from start, size of them, in each "
                       "dimension, a view"},
-    /*** Zeros of a shape with the elements of x at start, start + step, ...:
-     * the adjoint of slice.
+    /*** Returns zeros of a shape with the elements of x at start, start + step,
+     * ...: the adjoint of slice.
      * @function torus.embed
      * @tparam tensor x
      * @tparam {integer,...} start from 1
      * @tparam {integer,...} shape of the result
      * @tparam {integer,...} step
      * @treturn tensor
-     * @raise when elements would lie outside of the result
+     * @raise when elements would be outside the result
      * @usage y = torus.embed(torus.ones(3), {2}, {6}, {2})   -- 0 1 0 1 0 1
      */
     [EMBED] = {.name = "embed",
@@ -430,8 +431,8 @@ static const torus_op ops[] = {
                .params = {LIST("start"), LIST("shape"), LIST("step")},
                .doc = "zeros of a shape with the elements at start, start + "
                       "step, ...: the adjoint of slice"},
-    /*** Converted to another dtype; x itself where it has it. Gradients flow
-     * between float32 and float64.
+    /*** Converts to another dtype; returns x itself if it has that dtype.
+     * Gradients flow between float32 and float64.
      * @function torus.to
      * @raise for an unknown dtype
      * @usage y = torus.tensor{1.7}:to("int64")   -- 1

@@ -155,7 +155,7 @@ static int shaped(lua_State *L, creation *c) {
   return push_created(L, c);
 }
 
-/*** A tensor of zeros.
+/*** Makes a tensor of zeros.
  * @function torus.zeros
  * @tparam {integer,...} shape a list, or the sizes as arguments: `zeros({2,
  * 3})`, `zeros(2, 3)`; without sizes a scalar
@@ -171,7 +171,7 @@ static int zeros(lua_State *L) {
   return shaped(L, &(creation){.operation = "zeros", .kind = FULL});
 }
 
-/*** A tensor of ones.
+/*** Makes a tensor of ones.
  * @function torus.ones
  * @tparam {integer,...} shape a list, or the sizes as arguments: `zeros({2,
  * 3})`, `zeros(2, 3)`; without sizes a scalar
@@ -185,15 +185,15 @@ static int ones(lua_State *L) {
   return shaped(L, &(creation){.operation = "ones", .kind = FULL, .a = 1});
 }
 
-/*** Uniform random numbers in [0, 1).
+/*** Draws uniform random numbers in [0, 1).
  *
- * The numbers depend on the generator's seed and position alone, not on the
+ * The numbers depend only on the generator's seed and position, not on the
  * number of threads.
  * @function torus.rand
  * @tparam {integer,...} shape a list, or the sizes as arguments: `zeros({2,
  * 3})`, `zeros(2, 3)`; without sizes a scalar
  * @tparam[opt] table opts dtype="float32" or "float64"; requires_grad=false;
- * generator (default: the one that manual_seed starts)
+ * generator (default: the global one, see manual_seed)
  * @treturn tensor
  * @raise when a size is negative, an option unknown, or requires_grad is set
  * for integers
@@ -205,12 +205,12 @@ static int rand_(lua_State *L) {
   return shaped(L, &(creation){.operation = "rand", .kind = RAND});
 }
 
-/*** Normal random numbers with mean 0 and variance 1.
+/*** Draws normal random numbers with mean 0 and variance 1.
  * @function torus.randn
  * @tparam {integer,...} shape a list, or the sizes as arguments: `zeros({2,
  * 3})`, `zeros(2, 3)`; without sizes a scalar
  * @tparam[opt] table opts dtype="float32" or "float64"; requires_grad=false;
- * generator (default: the one that manual_seed starts)
+ * generator (default: the global one, see manual_seed)
  * @treturn tensor
  * @raise when a size is negative, an option unknown, or requires_grad is set
  * for integers
@@ -220,13 +220,13 @@ static int randn(lua_State *L) {
   return shaped(L, &(creation){.operation = "randn", .kind = RANDN});
 }
 
-/*** A tensor filled with one number.
+/*** Makes a tensor filled with a number.
  * @function torus.full
  * @tparam {integer,...} shape
- * @tparam number|boolean value true and false make a bool tensor
+ * @tparam number|boolean value true or false makes a bool tensor
  * @tparam[opt] table opts dtype="float32" or another one; requires_grad=false
  * @treturn tensor
- * @raise when the dtype cannot hold the value
+ * @raise when the dtype cannot represent the value
  * @usage x = torus.full({2, 2}, 0.5)
  */
 static int full(lua_State *L) {
@@ -268,15 +268,15 @@ static void check_range(lua_State *L, const creation *c, double first,
                    c->operation, torus_dtype_name(c->dtype), first, last);
 }
 
-/*** Equally spaced numbers; both ends are included.
+/*** Makes equally spaced numbers; both ends are included.
  * @function torus.arange
  * @tparam[opt=1] number first
  * @tparam number last
  * @tparam[opt=1] number step
  * @tparam[opt] table opts dtype="float32" or another one; requires_grad=false
  * @treturn tensor one dimension
- * @raise when the step is 0 or not finite, or a number is outside of the dtype
- * or not an integer where the dtype holds integers
+ * @raise when the step is 0 or not finite, or when the dtype cannot represent a
+ * number
  * @usage
  * print(torus.arange(4))          -- 1 2 3 4
  * print(torus.arange(0, 1, 0.25)) -- 0 0.25 0.5 0.75 1
@@ -315,15 +315,15 @@ static int arange(lua_State *L) {
   return push_created(L, &c);
 }
 
-/*** `count` numbers from `first` to `last`, both exact.
+/*** Makes `count` equally spaced numbers from `first` to `last`, both exact.
  * @function torus.linspace
  * @tparam number first
  * @tparam number last
  * @tparam integer count
  * @tparam[opt] table opts dtype="float32" or another one; requires_grad=false
  * @treturn tensor (count)
- * @raise when the count is negative, or a number is outside of the dtype or not
- * an integer where that is one
+ * @raise when the count is negative, or when the dtype cannot represent a
+ * number
  * @usage print(torus.linspace(0, 1, 5))   -- 0 0.25 0.5 0.75 1
  */
 static int linspace(lua_State *L) {
@@ -340,7 +340,7 @@ static int linspace(lua_State *L) {
   return push_created(L, &c);
 }
 
-/*** The identity matrix.
+/*** Makes an identity matrix.
  * @function torus.eye
  * @tparam integer n
  * @tparam[opt] table opts dtype="float32" or another one; requires_grad=false
@@ -357,7 +357,7 @@ static int eye(lua_State *L) {
   return push_created(L, &c);
 }
 
-/*** The integers 1 to n in random order.
+/*** Returns the integers 1 to n in random order.
  * @function torus.randperm
  * @tparam integer n
  * @tparam[opt] table opts generator
@@ -381,8 +381,8 @@ static int randperm(lua_State *L) {
   return push_created(L, &c);
 }
 
-/*** A tensor from raw little-endian bytes in row-major order; the inverse of
- * to_bytes.
+/*** Makes a tensor from raw little-endian bytes in row-major order; the inverse
+ * of to_bytes.
  * @function torus.from_bytes
  * @tparam string bytes
  * @tparam string dtype
@@ -426,7 +426,7 @@ static int from_bytes(lua_State *L) {
   return push_created(L, &c);
 }
 
-/*** The elements in row-major order as raw little-endian bytes.
+/*** Returns the elements in row-major order as raw little-endian bytes.
  * @function torus.to_bytes
  * @tparam tensor x
  * @treturn string
@@ -523,14 +523,15 @@ static int64_t store_nested(lua_State *L, torus_tensor *out, int dim,
   return at;
 }
 
-/*** A tensor from a number or a nested table of numbers, or of booleans.
+/*** Makes a tensor from a number, or from a nested table of numbers or
+ * booleans.
  * @function torus.tensor
  * @tparam number|boolean|table data nested as deep as the tensor has dimensions
  * @tparam[opt] table opts dtype: "float32" by default, "bool" for booleans, or
  * "float64", "int64", "int32", "uint8"; requires_grad=false
  * @treturn tensor
- * @raise when the table is not regular, holds something else than numbers, or
- * numbers that the dtype cannot hold
+ * @raise when the table is not regular, contains anything but numbers or
+ * booleans, or contains numbers that the dtype cannot represent
  * @usage
  * x = torus.tensor{{1, 2}, {3, 4}}
  * n = torus.tensor({1, 2}, { dtype = "int64" })

@@ -21,10 +21,11 @@ static void push_element(lua_State *L, const torus_tensor *x, int64_t offset) {
   }
 }
 
-/*** The only element as a number, of a bool tensor as true or false.
+/*** Returns the only element as a number, or as true or false for a bool
+ * tensor.
  * @function tensor:item
  * @treturn number|boolean an integer for integer dtypes
- * @raise when the tensor has not exactly one element
+ * @raise when the tensor does not have exactly one element
  * @usage print(torus.tensor{3}:sum():item())   -- 3.0
  */
 static int item(lua_State *L) {
@@ -68,8 +69,8 @@ static void check_empty_tables(lua_State *L, const torus_tensor *x) {
   }
 }
 
-/*** The elements as nested tables, those of bool tensors as true and false; of
- * a scalar the element itself.
+/*** Returns the elements as nested tables, with true and false for bool
+ * tensors; for a scalar, the element itself.
  * @function tensor:totable
  * @treturn table|number|boolean
  * @raise when the tensor has no elements but more than 2^24 rows

@@ -97,18 +97,18 @@ static void fill_list(lua_State *L, const request *r, int list) {
   }
 }
 
-/*** Gradients of y with respect to tensors, of any order.
+/*** Returns gradients of y with respect to tensors, of any order.
  * @function torus.grad
- * @tparam tensor y one element, or grad_output is given
- * @tparam tensor|{tensor,...} x what to differentiate by: tensors that require
- * a gradient, leaves or not
+ * @tparam tensor y with one element, unless grad_output is given
+ * @tparam tensor|{tensor,...} x tensors to differentiate with respect to,
+ * leaves or not, which require a gradient
  * @tparam[opt] table opts grad_output, like y, weighs its elements;
  * create_graph=false, true makes the gradients differentiable themselves;
  * retain_graph (default: create_graph) keeps y's history for another call;
- * allow_unused=false, true returns nil for what y does not depend on;
- * partial=false, true counts each x as independent of the others, whatever it
- * was made from
- * @treturn tensor|{tensor,...} a gradient for each x, of its shape
+ * allow_unused=false, true returns nil for each x that y does not depend on;
+ * partial=false, true treats each x as independent of the others, regardless of
+ * how it was computed
+ * @treturn tensor|{tensor,...} a gradient for each x, of the same shape
  * @raise when y has several elements and there is no grad_output, an x does
  * not require a gradient or y does not depend on it, or an operation in
  * between has no derivative
@@ -131,8 +131,8 @@ static int grad(lua_State *L) {
     lua_replace(L, 2);
   } else if (lua_type(L, 2) != LUA_TTABLE) {
     return torus_raise_text(L,
-                            "grad: expected a tensor or a list of tensors "
-                            "to differentiate by, got %s",
+                            "grad: expected a tensor or a list of tensors to "
+                            "differentiate with respect to, got %s",
                             torus_describe(L, 2));
   }
   r.count = one ? 1 : torus_own_list(L, 2, "grad");
@@ -162,9 +162,9 @@ static int grad(lua_State *L) {
 /*** Adds the gradient of this tensor to `.grad` of every leaf that requires
  * one.
  * @function tensor:backward
- * @tparam[opt] table opts grad_output, retain_graph as of torus.grad
+ * @tparam[opt] table opts grad_output, retain_graph as in torus.grad
  * @raise when the tensor has several elements and there is no grad_output, or
- * create_graph is asked for
+ * create_graph is set
  * @usage
  * x = torus.tensor({2}, { requires_grad = true })
  * loss = (x * x):sum()
@@ -237,7 +237,8 @@ static torus_tensor *detached(torus_scope *scope, void *arg) {
   return torus_scope_own(scope, view);
 }
 
-/*** The same memory as a tensor outside of any graph; a view.
+/*** Returns a tensor that shares the memory of x but is not part of any graph;
+ * a view.
  * @function torus.detach
  * @tparam tensor x
  * @treturn tensor
@@ -260,9 +261,9 @@ static torus_tensor *variable_of(torus_scope *scope, void *arg) {
   return leaf;
 }
 
-/*** The value of x as a tensor to differentiate by. A derivative with respect
- * to it holds everything else fixed, also what x was computed from: a partial
- * derivative. Gradients still flow through it back to x.
+/*** Returns the value of x as an independent variable. A derivative with
+ * respect to it is partial: everything else is held fixed, including the inputs
+ * x was computed from. Gradients still flow through it back to x.
  * @function torus.variable
  * @tparam tensor x float32 or float64
  * @treturn tensor like x
@@ -284,13 +285,13 @@ static int variable(lua_State *L) {
   return torus_push_result(L, variable_of, x);
 }
 
-/*** Turns anomaly mode on or off for all that follows, in this thread: then the
- * first NaN that an operation or a gradient makes is an error that names the
- * operation, and for gradients the line that called it. Everything is slower.
- * What optimisers and methods like add_ write in place is not checked.
+/*** Turns anomaly detection on or off, in this thread: the first NaN produced
+ * by an operation or a gradient then raises an error that names the operation
+ * and, for gradients, the line that called it. Everything is slower. In-place
+ * writes by optimisers and methods such as add_ are not checked.
  * @function torus.set_detect_anomaly
  * @tparam boolean on
- * @treturn boolean whether it was on before
+ * @treturn boolean true if it was on before
  * @usage
  * torus.set_detect_anomaly(true)
  * print(pcall(torus.log, torus.tensor { 1, -1 }))   -- false, log makes ...
@@ -324,13 +325,13 @@ static int with(lua_State *L, const char *name, bool (*set)(bool), bool value) {
   return status == LUA_OK ? lua_gettop(L) : lua_error(L);
 }
 
-/*** Calls a function without recording what it computes: no gradient flows
- * through it, parameters may be written in place.
+/*** Calls a function without recording its operations: no gradient flows
+ * through it, and parameters may be modified in place.
  * @function torus.no_grad
  * @tparam function f
  * @tparam[opt] any ... arguments of f
  * @treturn ... the results of f
- * @raise what f raises
+ * @raise the errors of f
  * @usage
  * w = torus.ones(2, { requires_grad = true })
  * torus.no_grad(function() w:mul_(0.5) end)
@@ -339,12 +340,12 @@ static int no_grad(lua_State *L) {
   return with(L, "no_grad", torus_set_recording, false);
 }
 
-/*** Calls a function and records what it computes, also inside no_grad.
+/*** Calls a function and records its operations, even inside no_grad.
  * @function torus.enable_grad
  * @tparam function f
  * @tparam[opt] any ... arguments of f
  * @treturn ... the results of f
- * @raise what f raises
+ * @raise the errors of f
  * @usage
  * x = torus.ones(1, { requires_grad = true })
  * torus.no_grad(function()
@@ -356,14 +357,14 @@ static int enable_grad(lua_State *L) {
   return with(L, "enable_grad", torus_set_recording, true);
 }
 
-/*** Calls a function in anomaly mode: the first NaN that an operation or a
- * gradient makes is an error that names the operation, and for gradients the
- * line that called it. See torus.set_detect_anomaly.
+/*** Calls a function with anomaly detection: the first NaN produced by an
+ * operation or a gradient raises an error that names the operation and, for
+ * gradients, the line that called it. See torus.set_detect_anomaly.
  * @function torus.detect_anomaly
  * @tparam function f
  * @tparam[opt] any ... arguments of f
  * @treturn ... the results of f
- * @raise what f raises, and at the first NaN
+ * @raise the errors of f, and at the first NaN
  * @usage
  * x = torus.zeros(1, { requires_grad = true })
  * print(pcall(torus.detect_anomaly, function()
@@ -374,7 +375,7 @@ static int detect_anomaly(lua_State *L) {
   return with(L, "detect_anomaly", torus_anomaly_set, true);
 }
 
-/*** Whether operations are recorded for gradients.
+/*** Returns true if operations are recorded for gradients.
  * @function torus.is_recording
  * @treturn boolean false inside no_grad
  * @usage print(torus.is_recording())   -- true

@@ -12,8 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-/*** The number of threads that kernels use. By default one for each processor,
- * or the environment's TORUS_THREADS.
+/*** Returns the number of threads that kernels use. By default one for each
+ * processor, or the environment variable TORUS_THREADS.
  * @function torus.threads
  * @treturn integer
  * @usage print(torus.threads())
@@ -63,11 +63,11 @@ static size_t machine_bytes(void) {
   return pages > 0 && bytes > 0 ? (size_t)pages * (size_t)bytes : 0;
 }
 
-/*** What the engine and the process have allocated.
+/*** Returns the memory that the engine and the process have allocated.
  * @function torus.memory
  * @treturn table integers: live_bytes and live_blocks in use, their
  * peak_bytes, cached_bytes for reuse, tensors alive, resident_bytes and
- * peak_resident_bytes of the process, machine_bytes of memory altogether
+ * peak_resident_bytes of the process, machine_bytes, the total memory
  * @usage print(torus.memory().live_bytes)
  */
 static int memory(lua_State *L) {
@@ -142,7 +142,7 @@ static int isa(lua_State *L) {
   return 1;
 }
 
-/*** Seconds of a clock that only goes forward, for durations.
+/*** Returns the seconds of a monotonic clock, for measuring durations.
  * @function torus.clock
  * @treturn number
  * @usage

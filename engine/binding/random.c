@@ -45,7 +45,7 @@ torus_rng *torus_option_generator(lua_State *L, int index,
  * @type generator
  */
 
-/*** A stream of random numbers of its own.
+/*** Makes a separate stream of random numbers.
  * @function torus.generator
  * @tparam integer seed
  * @treturn generator
@@ -60,7 +60,7 @@ static int generator(lua_State *L) {
   return 1;
 }
 
-/*** Starts the default stream of random numbers anew.
+/*** Restarts the default stream of random numbers with a seed.
  * @function torus.manual_seed
  * @tparam integer seed
  * @raise when the seed is not an integer
@@ -92,7 +92,7 @@ static int read_state(lua_State *L, int index, const char *operation,
   return 0;
 }
 
-/*** Where the stream is.
+/*** Returns the seed and position of the stream.
  * @function generator:state
  * @treturn integer seed
  * @treturn integer position
@@ -102,7 +102,7 @@ static int state(lua_State *L) {
   return push_state(L, check_generator(L, 1, "state"));
 }
 
-/*** Moves the stream.
+/*** Sets the seed and position of the stream.
  * @function generator:set_state
  * @tparam integer seed
  * @tparam integer position
@@ -118,7 +118,7 @@ static int set_state(lua_State *L) {
   return read_state(L, 2, "set_state", rng);
 }
 
-/*** Where the default stream of random numbers is.
+/*** Returns the seed and position of the default stream of random numbers.
  * @function torus.random_state
  * @treturn integer seed
  * @treturn integer position
@@ -128,7 +128,7 @@ static int random_state(lua_State *L) {
   return push_state(L, default_generator(L));
 }
 
-/*** Moves the default stream of random numbers.
+/*** Sets the seed and position of the default stream of random numbers.
  * @function torus.set_random_state
  * @tparam integer seed
  * @tparam integer position

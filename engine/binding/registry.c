@@ -87,14 +87,14 @@ static void push_op(lua_State *L, const torus_op *op) {
   lua_setfield(L, -2, "params");
 }
 
-/*** The registered operations, from which this reference and the generated
- * specs follow.
+/*** Returns the registered operations, from which this reference and the specs
+ * are generated.
  * @function torus.registry
- * @treturn {table,...} name, doc, inputs, optional_inputs, more_inputs (that
- * parameters bring), outputs, params ({name, kind, optional, default,
- * choices}), elementwise, constant (no gradient), first_order (what to do for
- * gradients of higher order, where there are none), reads (which of x, y, z,
- * more and out the gradient is computed from)
+ * @treturn {table,...} name, doc, inputs, optional_inputs, more_inputs (passed
+ * as parameters), outputs, params ({name, kind, optional, default, choices}),
+ * elementwise, constant (no gradient), first_order (if there are no gradients
+ * of higher order: what to use instead), reads (those of x, y, z, more and out
+ * from which the gradient is computed)
  * @usage
  * for _, op in ipairs(torus.registry()) do print(op.name, op.doc) end
  */

@@ -39,8 +39,8 @@ static int push_property(lua_State *L, torus_tensor *x, const char *key) {
   return 1;
 }
 
-/*** The sizes of all dimensions, or of one. The field `shape` is the same
- * list.
+/*** Returns the sizes of all dimensions, or of one. The field `shape` is the
+ * same list.
  * @function tensor:size
  * @tparam[opt] integer dim from 1, or negative from the end
  * @treturn {integer,...}|integer
@@ -57,7 +57,7 @@ static int size(lua_State *L) {
   return 1;
 }
 
-/*** The number of dimensions.
+/*** Returns the number of dimensions.
  * @function tensor:dim
  * @treturn integer
  * @usage print(torus.zeros(2, 3):dim())   -- 2
@@ -67,7 +67,7 @@ static int dim(lua_State *L) {
   return 1;
 }
 
-/*** The number of elements.
+/*** Returns the number of elements.
  * @function tensor:numel
  * @treturn integer
  * @usage print(torus.zeros(2, 3):numel())   -- 6
@@ -77,7 +77,7 @@ static int numel(lua_State *L) {
   return 1;
 }
 
-/*** Whether the elements lie in memory in row-major order.
+/*** Returns true if the elements are contiguous in memory in row-major order.
  * @function tensor:is_contiguous
  * @treturn boolean
  * @usage print(torus.zeros(2, 3):transpose():is_contiguous())   -- false
@@ -338,7 +338,8 @@ static int update_in_place(lua_State *L, update *u) {
  * @tparam number|tensor value broadcast to the tensor
  * @treturn tensor itself
  * @raise when the tensor is part of a graph (write inside torus.no_grad), the
- * value does not broadcast to it, or its dtype does not fit into the tensor's
+ * value does not broadcast to it, or its dtype can't be converted to the
+ * tensor's
  * @usage
  * x = torus.zeros(2, 3)
  * x:copy_(torus.tensor{1, 2, 3})   -- in every row
@@ -354,7 +355,8 @@ static int copy_(lua_State *L) {
  * @tparam number|tensor value
  * @treturn tensor itself
  * @raise when the tensor is part of a graph (write inside torus.no_grad), the
- * value does not broadcast to it, or its dtype does not fit into the tensor's
+ * value does not broadcast to it, or its dtype can't be converted to the
+ * tensor's
  * @usage
  * x = torus.zeros(2)
  * x:fill_(3)
@@ -369,7 +371,8 @@ static int fill_(lua_State *L) {
  * @function tensor:zero_
  * @treturn tensor itself
  * @raise when the tensor is part of a graph (write inside torus.no_grad), the
- * value does not broadcast to it, or its dtype does not fit into the tensor's
+ * value does not broadcast to it, or its dtype can't be converted to the
+ * tensor's
  * @usage
  * x = torus.ones(2)
  * x:zero_()
@@ -387,7 +390,8 @@ static int zero_(lua_State *L) {
  * @tparam[opt=1] number alpha
  * @treturn tensor itself
  * @raise when the tensor is part of a graph (write inside torus.no_grad), the
- * value does not broadcast to it, or its dtype does not fit into the tensor's
+ * value does not broadcast to it, or its dtype can't be converted to the
+ * tensor's
  * @usage
  * x = torus.zeros(2)
  * x:add_(torus.ones(2), 0.1)
@@ -402,7 +406,8 @@ static int add_(lua_State *L) {
  * @tparam number|tensor value broadcast to the tensor
  * @treturn tensor itself
  * @raise when the tensor is part of a graph (write inside torus.no_grad), the
- * value does not broadcast to it, or its dtype does not fit into the tensor's
+ * value does not broadcast to it, or its dtype can't be converted to the
+ * tensor's
  * @usage
  * x = torus.ones(2)
  * x:mul_(0.5)
@@ -496,8 +501,8 @@ static int empty(lua_State *L, bool collected) {
   return 0;
 }
 
-/*** Gives the memory back at once, without waiting for the collector; the
- * tensor cannot be used after it. `local x <close> = ...` does the same at the
+/*** Releases the memory immediately, without waiting for the collector; the
+ * tensor can't be used afterwards. `local x <close> = ...` does the same at the
  * end of the block.
  * @function tensor:release
  * @usage

@@ -405,16 +405,16 @@ static bool rollout_gradients(torus_scope *scope, const torus_call *call,
   { "networks", TORUS_PARAM_NETWORKS, false, 0 }
 
 static const torus_op ops[] = {
-    /*** dH/dq, dH/dp and the energy of a Hamiltonian made of networks, with
-     * first-order gradients. torus.field calls it where it can.
+    /*** Returns dH/dq, dH/dp and the energy of a Hamiltonian made of networks,
+     * with first-order gradients. torus.field uses it if possible.
      * @function torus.network_field
-     * @tparam tensor q (batch, n), or (batch, h, w, c) of convolutions
+     * @tparam tensor q (batch, n), or (batch, h, w, c) for convolutions
      * @tparam tensor p like q
      * @tparam {table,...} networks K and V of a separable Hamiltonian, or the
      * joint one, each {kind = "dense" or "conv", activation = "softplus",
-     * "tanh" or "swish", layers = hidden ones, readout_bias = boolean,
-     * parameters = {weight, bias, ..., weight of the read-out[, its bias]}}, or
-     * {kind = "quadratic"} of K or V for |x|^2 / 2
+     * "tanh" or "swish", layers = number of hidden ones, readout_bias =
+     * boolean, parameters = {weight, bias, ..., weight of the readout[, its
+     * bias]}}, or, for K or V, {kind = "quadratic"}, |x|^2 / 2
      * @treturn tensor dH/dq, like q
      * @treturn tensor dH/dp, like q
      * @treturn tensor energy (batch)
@@ -438,26 +438,25 @@ static const torus_op ops[] = {
                .code = FIELD,
                .doc = "dH/dq, dH/dp (like q) and the energy (batch) of a "
                       "Hamiltonian made of networks"},
-    /*** A whole integration of a Hamiltonian made of networks, with first-order
-     * gradients. torus.integrate calls it where it can.
+    /*** Integrates a Hamiltonian made of networks, with first-order gradients.
+     * torus.integrate uses it if possible.
      * @function torus.network_rollout
-     * @tparam tensor q (batch, n), or (batch, h, w, c) of convolutions
+     * @tparam tensor q (batch, n), or (batch, h, w, c) for convolutions
      * @tparam tensor p like q
-     * @tparam {table,...} networks as network_field's
-     * @tparam[opt=0.125] number|tensor dt the step, of either sign; a tensor
-     * has one element
+     * @tparam {table,...} networks as in network_field
+     * @tparam[opt=0.125] number|tensor dt the step size, positive or negative;
+     * a tensor must have one element
      * @tparam[opt=30] integer steps
      * @tparam[opt="leapfrog"] string method one of torus.integrate.methods
-     * @tparam[opt=false] boolean energies whether to evaluate H at every state
-     * @tparam[opt=false] boolean last_only whether to return the last state
-     * alone
-     * @tparam[opt=false] boolean reversible whether the gradient integrates
-     * backward instead of keeping a tape; for splitting schemes
+     * @tparam[opt=false] boolean energies true evaluates H at every state
+     * @tparam[opt=false] boolean last_only true returns only the last state
+     * @tparam[opt=false] boolean reversible true: the gradient integrates
+     * backward instead of recording a tape; for splitting schemes
      * @tparam[opt=0] number|tensor friction D of dp/dt = -dH/dq - D dH/dp; a
-     * tensor broadcasts against one sample of p. Of splitting schemes up to
-     * second order with a quadratic K, and of Runge-Kutta ones
+     * tensor must broadcast against one sample of p. For splitting schemes up
+     * to second order with a quadratic K, and for Runge-Kutta schemes
      * @treturn tensor q (steps + 1, batch, ...)
-     * @treturn tensor p like it
+     * @treturn tensor p like q
      * @treturn tensor energy (steps + 1, batch), or (0, batch) without energies
      * @raise as network_field, and when the scheme can't integrate these
      * networks

@@ -197,7 +197,7 @@ describe("conversions", function()
     raises("matmul: dtypes differ", function()
       torus.ones(2, 2):matmul(torus.ones({ 2, 2 }, { dtype = "float64" }))
     end)
-    raises("cat: tensor 2, float64 (2), does not fit to float32 (2) along dimension 1", function()
+    raises("cat: tensor 2, float64 (2), does not fit float32 (2) along dimension 1", function()
       torus.cat { torus.ones(2), torus.ones({ 2 }, { dtype = "float64" }) }
     end)
     raises("matmul: expected a float32 or float64 tensor, got int64; convert it with "

@@ -170,7 +170,7 @@ describe("joining", function()
 
   it("is refused where sizes differ", function()
     local a = torus.ones(1, 2)
-    raises("cat: tensor 2, float32 (1,3), does not fit to float32 (1,2) along dimension 1",
+    raises("cat: tensor 2, float32 (1,3), does not fit float32 (1,2) along dimension 1",
       function() torus.cat { a, torus.ones(1, 3) } end)
     raises("cat: tensor 2, float32 (2), does not fit",
       function() torus.cat { a, torus.ones(2) } end)

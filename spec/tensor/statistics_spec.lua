@@ -323,7 +323,7 @@ describe("counts and tests", function()
     assert.same({ 1, 2, 1 }, I { 1, 2, 2, 3 }:bincount():totable())
     assert.same({ 0, 1, 0 }, I { 2 }:bincount { minlength = 3 }:totable())
     assert.same({ 0.5, 3 }, I { 2, 1, 2 }:bincount { weights = T { 1, 0.5, 2 } }:totable())
-    raises("bincount: expected integers from 1 on, got 0", function() I { 0 }:bincount() end)
+    raises("bincount: expected integers of at least 1, got 0", function() I { 0 }:bincount() end)
     raises("bincount: expected one dimension of integers", function() T { 1 }:bincount() end)
   end)
 
