@@ -1,7 +1,7 @@
---- How tensors print: whole up to a thousand numbers, the corners of larger ones,
--- values aligned in columns, then dtype and shape; all on one line where there is
--- only one. Of more than three dimensions that would make a long text, the first
--- and the last matrices, each under its index.
+--- Printing of tensors: in full up to a thousand numbers, the corners of larger ones,
+-- with values aligned in columns, then dtype and shape; on a single line if there is only
+-- one. For more than three dimensions, if the text would be long, the first and the last
+-- matrices, each under its index.
 -- @module torus.format
 
 local core = require "torus.core"
@@ -12,7 +12,7 @@ local M = {}
 local EDGE = 3 -- elements shown at either end of a long dimension
 local LONG = 8 -- a dimension longer than this is cut
 local LINES = 60 -- a text longer than this shows single matrices
-local DIGITS = 15 -- that every float64 holds
+local DIGITS = 15 -- significant decimal digits of every float64
 
 local RULES = {
   precision = { default = "default" },
@@ -21,14 +21,14 @@ local RULES = {
 }
 local current = options.resolve("print_options", nil, RULES)
 
---- Sets how tensors print, from now on.
+--- Sets how tensors are printed.
 -- @function torus.print_options
--- @tparam[opt] table opts what is not named stays as it is
--- @tparam[opt="default"] integer|string opts.precision decimals, from 0 to 17; by default
--- 4 of float32, and of float64 as many as it has, up to 15 digits
--- @tparam[opt=1000] integer opts.threshold tensors of more numbers show their corners
--- @tparam[opt=80] integer opts.width where rows are broken into lines
--- @treturn table the options before, which restore them
+-- @tparam[opt] table opts options that are not given keep their values
+-- @tparam[opt="default"] integer|string opts.precision decimals, from 0 to 17; by default 4
+-- for float32, and as many as needed, up to 15 digits, for float64
+-- @tparam[opt=1000] integer opts.threshold larger tensors show only their corners
+-- @tparam[opt=80] integer opts.width column at which rows are broken
+-- @treturn table the previous options, which can be passed to restore them
 -- @raise for an unknown option or a precision out of range
 -- @usage
 -- before = torus.print_options { precision = 2, width = 60 }
@@ -63,8 +63,8 @@ local function shown_indices(size, long)
   return list
 end
 
--- The greatest number of digits behind the point that a format with `most` leaves when
--- zeros at the end are dropped, at least 1.
+-- The maximum number of digits after the point, without trailing zeros, in a format with
+-- `most` digits; at least 1.
 local function needed(values, most, letter)
   local form, count = "%." .. most .. letter, 1
   for _, v in ipairs(values) do
@@ -76,7 +76,7 @@ local function needed(values, most, letter)
   return count
 end
 
--- What style() needs to know of a list of numbers.
+-- The properties of a list of numbers that style() needs.
 local function extent(values)
   local smallest, largest, integers = math.huge, 0, true
   for _, v in ipairs(values) do
@@ -89,8 +89,8 @@ local function extent(values)
   return smallest, largest, integers
 end
 
--- The format of numbers that are shown together: integers, decimals or, where these
--- would hide the small ones or crowd out the large ones, powers.
+-- The common format of numbers that are shown together: integers, decimals or, if these
+-- would lose small numbers or be too wide for large ones, exponents.
 local function style(values, dtype)
   local smallest, largest, integers = extent(values)
   local exact = dtype == "float64"
@@ -112,7 +112,7 @@ local function number(v, form)
   return form:format(v == 0 and 0 or v) -- without the sign of -0
 end
 
--- Texts of the shown elements of tensors, row by row, and their greatest
+-- The texts of the shown elements of tensors, row by row, and their maximum
 -- width. Rows hold the positions of texts until all of them are known.
 local function cells(tensors, whole)
   local values, width, gap = {}, 0, false
@@ -150,8 +150,8 @@ local function cells(tensors, whole)
   return write(nested), gap and math.max(width, 3) or width
 end
 
--- One row, broken where it would be too wide; what follows is indented as its brackets
--- are.
+-- Adds one row, broken if it would be too wide; continuation lines are indented to its
+-- brackets.
 local function add_row(texts, width, depth, lines, prefix, suffix)
   local line = prefix .. "["
   for i, text in ipairs(texts) do
@@ -182,7 +182,7 @@ local function render(node, width, depth, lines, prefix, suffix)
   end
 end
 
--- How many lines the nested form of a shape has.
+-- The number of lines of the nested form of a shape.
 local function line_count(shape)
   local lines = 1
   for d = #shape - 1, 1, -1 do
@@ -236,7 +236,7 @@ local function tail(x)
   return text
 end
 
---- A tensor as text.
+--- Converts a tensor to text.
 -- @tparam tensor x
 -- @treturn string
 function M.tensor(x)

@@ -2,8 +2,8 @@
 --
 --     help(torus.integrate)      help "nn.Linear"      help "tensor:sum"
 --
--- The texts are the comments of the sources, the same as in the HTML reference
--- that `make docs` builds.
+-- The texts are the comments in the source code, as in the HTML reference built by
+-- `make docs`.
 -- @module torus.help
 local core = require "torus.core"
 local entries = require "torus.help.entries"
@@ -40,7 +40,7 @@ local NEAREST = 5
 
 local function last_part(name) return name:match("([%w_]+)$") end
 
--- Whether a program reaches an entry by its name, and not only the library.
+-- True if a program can reach an entry by its name, not only the library.
 local function is_public(entry)
   local class = entry.name:match("^([%w_]+)[:.]") or entry.name
   if class ~= "torus" then
@@ -58,7 +58,7 @@ local function is_public(entry)
   return value ~= nil
 end
 
---- The known names that are most like a wrong one, nearest first.
+--- Returns the known names that are most similar to a wrong one, most similar first.
 -- @tparam string name
 -- @treturn {string,...} at most five, perhaps none
 function M.nearest(name)
@@ -71,7 +71,7 @@ function M.nearest(name)
     if part:lower():find(wanted:lower(), 1, true) and #wanted > 2 then
       d = math.min(d, limit + 0.25)
     end
-    -- Of equals the one with the right owner.
+    -- Among equals, the one with the right owner.
     if owner and entry.name:lower():find(owner:lower(), 1, true) then d = d - 0.5 end
     if d <= limit + 0.25 and not found[entry.name] and is_public(entry) then
       found[#found + 1] = { name = entry.name, distance = d }
@@ -89,7 +89,7 @@ function M.nearest(name)
   return names
 end
 
--- x:view is another name of torus.reshape.
+-- x:view is an alias of torus.reshape.
 local function entry_of_method(f)
   for name, method in pairs(core.methods) do
     if method == f then
@@ -132,7 +132,7 @@ end
 
 -- --- by value ---------------------------------------------------------------------
 
--- What a full name stands for, without loading a part that nobody used yet.
+-- The value of a full name, without loading modules that have not been used yet.
 local function loaded_value(name)
   local value = package.loaded.torus
   for part in name:gmatch("[%w_]+") do
@@ -156,7 +156,7 @@ local function entry_of_definition(f)
   end
 end
 
--- An object by its class: "torus.optim.adam" and "Linear" lead to adam, Linear.
+-- The entry of an object, by its class: "torus.optim.adam" and "Linear" map to adam, Linear.
 local function entry_of_class(value)
   local meta = debug.getmetatable(value)
   local name = type(meta) == "table" and meta.__name
@@ -185,16 +185,16 @@ local function entry_of(value)
     or entry_of_class(value)
 end
 
---- What is documented of a value: its entry, or nil.
+--- Returns the documentation entry of a value, or nil.
 -- @param value a function, module or object of the library
--- @treturn ?table as torus.help.entries has it
+-- @treturn ?table as in torus.help.entries
 function M.entry(value)
   return entries.all() and entry_of(value) or nil
 end
 
 -- --- text -------------------------------------------------------------------------
 
--- What stands in a module, or the methods of a class.
+-- The members of a module, or the methods of a class.
 local function members_of(entry)
   local mark = entry.kind == "class" and ":" or "."
   local prefix = entry.name .. mark
@@ -234,12 +234,12 @@ local function by_name(name)
   return ("help: no entry is called %q%s"):format(name, hint)
 end
 
---- The text on a name or a value; without an argument, where to start.
+--- Returns the documentation of a name or a value; without an argument, an introduction.
 -- @function torus.help
 -- @param[opt] subject a name ("integrate", "nn.Linear", "tensor:sum",
 -- "Adam:step"), or a function, module or object of the library
--- @treturn string text; for an unknown name one that offers the nearest ones.
--- At the prompt `help` prints it instead.
+-- @treturn string text; for an unknown name, the most similar ones.
+-- At the prompt, `help` prints it instead.
 -- @usage print(torus.help(torus.integrate))
 -- print(torus.help "tensor:sum")
 function M.help(...)

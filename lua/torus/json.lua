@@ -1,11 +1,11 @@
---- JSON that others may have written, strictly as RFC 8259 has it: no comments, no
--- missing or trailing commas, no text behind the value, no key twice.
+--- A strict JSON reader for files from any source, according to RFC 8259: no comments, no
+-- missing or trailing commas, no text after the value, no duplicate keys.
 -- @module torus.json
 local options = require "torus.options"
 
 local M = {}
 
--- Deeper than any file of ours, and far from the end of Lua's stack.
+-- Deeper than any file written by torus, and far from the limit of Lua's stack.
 local DEEPEST = 200
 
 local OBJECT, ARRAY = { __jsontype = "object" }, { __jsontype = "array" }
@@ -17,13 +17,13 @@ local WORDS = { ["true"] = true, ["false"] = false }
 
 local value_at
 
--- Where the next character is that is not white space.
+-- The position of the next character that is not whitespace.
 local function skip(text, at) return (text:find("[^ \t\r\n]", at)) or #text + 1 end
 
 local function place(text, at)
   local before = text:sub(1, at - 1)
   local _, breaks = before:gsub("\n", "")
-  -- Not by a pattern that ends in $, which would take the square of a line's length.
+  -- Not by a pattern that ends in $, which would take quadratic time in a line's length.
   local column = before:reverse():find("\n", 1, true) or at
   return string.format("line %d, column %d", breaks + 1, column)
 end
@@ -35,8 +35,7 @@ local function fail(text, at, expected)
     got)
 end
 
--- The character of \uXXXX at `at`, or of two that are halves of one, and where it
--- ends.
+-- The character of \uXXXX at `at`, or of a surrogate pair, and its end.
 local function unicode(text, at)
   local code = text:match("^\\u(%x%x%x%x)", at)
   if not code then return nil end
@@ -48,8 +47,8 @@ local function unicode(text, at)
   return utf8.char(0x10000 + (code - 0xd800) * 0x400 + low - 0xdc00), at + 12
 end
 
--- The string whose quote is at `at`; like all of these the value and where it
--- ends, or nil and a message.
+-- The string whose opening quote is at `at`. Like all of these functions, it returns the
+-- value and its end, or nil and a message.
 local function string_at(text, at)
   local parts, from = {}, at + 1
   while true do
@@ -87,7 +86,7 @@ local function number_at(text, at)
   return number, stop + 1
 end
 
--- What follows an item: the place of the next one, or nil and where the list ends.
+-- Reads past an item: returns the position of the next one, or nil and the end of the list.
 local function after_item(text, at, closing)
   at = skip(text, at)
   local c = text:sub(at, at)
@@ -120,7 +119,7 @@ local function object_at(text, at, depth)
     local key, stop = string_at(text, at)
     if not key then return nil, stop end
     if seen[key] then
-      return nil, string.format("%s: the key %s is there twice", place(text, at),
+      return nil, string.format("%s: duplicate key %s", place(text, at),
         options.show(key))
     end
     seen[key] = true
@@ -141,7 +140,7 @@ function value_at(text, at, depth)
   if c == '"' then return string_at(text, at) end
   if c == "{" or c == "[" then
     if depth == DEEPEST then
-      return nil, string.format("it is nested too deep: more than %d levels",
+      return nil, string.format("it is nested too deeply: more than %d levels",
         DEEPEST)
     end
     return (c == "{" and object_at or array_at)(text, at, depth + 1)
@@ -152,8 +151,8 @@ function value_at(text, at, depth)
   return number_at(text, at)
 end
 
---- Reads a text: whatever it holds, an error is a message. Objects and arrays
--- know what they were by the key `__jsontype` of their metatable; null is nil.
+--- Decodes a text; any error in it is returned as a message. Objects and arrays are
+-- distinguished by the key `__jsontype` of their metatable; null becomes nil.
 -- @tparam string text
 -- @return[1] the value
 -- @treturn[2] nil
@@ -166,7 +165,7 @@ function M.decode(text)
   local value, stop = value_at(text, skip(text, 1), 0)
   if type(stop) == "string" then return nil, stop end
   stop = skip(text, stop)
-  if stop <= #text then return fail(text, stop, "nothing behind the value") end
+  if stop <= #text then return fail(text, stop, "nothing after the value") end
   if value == nil then return nil, "it is null" end
   return value
 end

@@ -1,7 +1,7 @@
---- Folders that only one process at a time may work in.
+--- Locks on folders, in which only one process at a time may work.
 --
--- The operating system releases a lock when its process ends, killed or not. Who
--- takes one removes what the writes of a killed process have left.
+-- The operating system releases a lock when its process ends, even if killed. A process
+-- that acquires a lock removes the remains of a killed process's writes.
 -- @module torus.lock
 local core = require "torus.core"
 local lfs = require "lfs"
@@ -16,18 +16,18 @@ local held = {}
 local Lock = {}
 Lock.__index = Lock
 
--- The messages of fcntl for a file that another process has locked; any other one
--- means that the file system has no locks.
+-- The messages of fcntl for a file that another process has locked; any other message
+-- means that the file system does not support locks.
 local function is_busy(message)
   return message:find("temporarily unavailable", 1, true)
     or message:find("ermission denied", 1, true)
 end
 
 --- Locks a folder for this process, which may do so several times.
--- @tparam string path of a folder that exists
--- @treturn ?Lock to be released as often
+-- @tparam string path of an existing folder
+-- @treturn ?Lock to be released the same number of times
 -- @treturn ?string message
--- @treturn ?boolean true where another process has locked it
+-- @treturn ?boolean true if another process has locked it
 function M.take(path)
   options.argument("lock.take", "path", path, { type = "path" })
   local lock = held[path]
@@ -61,10 +61,10 @@ function Lock:release()
 end
 
 --- Calls a function while a folder is locked.
--- @tparam string path of a folder that exists
+-- @tparam string path of an existing folder
 -- @tparam function f
 -- @param ... its arguments
--- @return its first two results, or what take returns without a lock
+-- @return its first two results, or those of take without a lock
 function M.hold(path, f, ...)
   local mine, message, busy = M.take(path)
   if not mine then return nil, message, busy end

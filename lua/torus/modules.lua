@@ -1,5 +1,5 @@
---- The modules of a folder, found by looking into it: what has a file there
--- needs no entry in a list.
+--- The modules in a folder, found by listing its files, so that a module needs no entry in
+-- a list.
 -- @module torus.modules
 local lfs = require "lfs"
 
@@ -18,9 +18,8 @@ local function add_names(found, folder, ending)
   end
 end
 
---- The names of the modules directly below another one, wherever on
--- package.path they are.
--- @tparam string parent as `require` has it
+--- Returns the names of the modules directly below another one, anywhere on package.path.
+-- @tparam string parent as in `require`
 -- @tparam[opt=false] boolean only_folders leaves out modules NAME.lua and keeps
 -- NAME/init.lua
 -- @treturn {string,...} sorted, without the parent's name
@@ -40,10 +39,10 @@ function M.names(parent, only_folders)
   return names
 end
 
---- Whether there is such a module directly below another one.
+--- Returns true if a module exists directly below another one.
 -- @tparam string parent
 -- @param name without the parent's
--- @treturn boolean false too for what can't be a module's name
+-- @treturn boolean false also for anything that can't be a module's name
 -- @usage
 -- modules = require "torus.modules"
 -- print(modules.exists("torus.models", "hgn"))   -- true

@@ -1,8 +1,8 @@
 --- Arrays in NumPy's .npy format, versions 1 and 2.
 --
--- Numbers of every width and either order of bytes are read; those that torus
--- has no dtype for become the next wider one: float16 float32, int8, int16 and
--- uint16 int32, uint32 and uint64 int64.
+-- Numbers of every width and either byte order can be read. Types without a torus dtype
+-- are converted to a wider one: float16 to float32; int8, int16 and uint16 to int32; uint32
+-- and uint64 to int64.
 -- @module torus.npy
 
 local core = require "torus.core"
@@ -24,7 +24,7 @@ local dtypes = {
 local MAGIC = "\x93NUMPY"
 local MAX_HEADER = 1024 * 1024
 
--- What a description says, or nil: the order of bytes matters to wide numbers alone.
+-- The encoding of a descr, or nil; the byte order only matters for wide numbers.
 local function encoding_of(descr)
   local order, code = descr:match("^([<>|]?)([a-z]%d)$")
   if not code or not dtypes[code] or order == "|" and code:sub(2) ~= "1" then return nil end
@@ -32,7 +32,7 @@ local function encoding_of(descr)
     bytes = tonumber(code:sub(2)) }
 end
 
---- What a file of version 1 begins with, in front of its data.
+--- Returns the header of a version 1 file, which precedes its data.
 -- @tparam string dtype
 -- @tparam {integer,...} shape
 -- @treturn string
@@ -50,7 +50,7 @@ function M.header(dtype, shape)
   return MAGIC .. "\1\0" .. ("<I2"):pack(#text) .. text
 end
 
---- Writes a tensor to a file, which a crash leaves as it was before.
+--- Writes a tensor to a file atomically: a crash leaves the previous file intact.
 -- @tparam string path
 -- @tparam tensor x
 -- @treturn[1] boolean true
@@ -105,7 +105,7 @@ local function boolean_at(text, at)
   return nil
 end
 
--- An integer, with the L that Python 2 put behind it.
+-- An integer, possibly with the trailing L of Python 2.
 local function size_at(text, at)
   local digits = text:match("^%d+", at)
   if not digits or digits:find("^0.") then return nil end
@@ -113,7 +113,7 @@ local function size_at(text, at)
   return digits, text:sub(stop, stop) == "L" and stop + 1 or stop
 end
 
--- A tuple; one item alone is none without a comma.
+-- A tuple; a single item needs a trailing comma.
 local function shape_at(text, at)
   if text:sub(at, at) ~= "(" then return nil end
   local sizes = {}
@@ -184,8 +184,8 @@ local function parse_header(text)
            bytes = count * encoding.bytes }
 end
 
--- In Fortran order the first index runs fastest: read with the sizes reversed,
--- then turn the dimensions round.
+-- In Fortran order the first index varies fastest: read with reversed sizes, then reverse
+-- the dimensions.
 local function from_data(data, header)
   local shape, encoding = header.shape, header.encoding
   local sizes, dims = shape, {}
@@ -200,11 +200,11 @@ local function from_data(data, header)
   return core.ops.copy(core.ops.permute(x, dims))
 end
 
---- The array that the bytes of a file hold.
+--- Decodes the array in the bytes of a file.
 -- @tparam string bytes
 -- @treturn[1] tensor
 -- @treturn[2] nil
--- @treturn[2] string what is wrong with them
+-- @treturn[2] string message
 -- @usage
 -- bytes = torus.npy.header("uint8", { 3 }) .. "\1\2\3"
 -- print(assert(torus.npy.decode(bytes)))   -- [1, 2, 3]
@@ -230,10 +230,10 @@ end
 
 --- Reads the header of a file, without its data.
 -- @tparam string path
--- @treturn[1] table `{dtype=, shape=, count=, fortran=, offset=, bytes=}`; offset: the
--- bytes in front of the data, which has `bytes`
+-- @treturn[1] table `{dtype=, shape=, count=, fortran=, offset=, bytes=}`; offset is the
+-- position of the data, bytes its size
 -- @treturn[2] nil
--- @treturn[2] string what is wrong with the file
+-- @treturn[2] string message
 -- @usage
 -- assert(torus.npy.save("b.npy", torus.zeros(2, 3)))
 -- info = assert(torus.npy.info("b.npy"))
@@ -280,7 +280,7 @@ function M.load(path)
     return nil, ("npy.load: %s can't be read"):format(path)
   end
   local x, problem = from_data(data, header)
-  if not x then return nil, ("npy.load: %s is not sound: %s"):format(path, problem) end
+  if not x then return nil, ("npy.load: %s is damaged: %s"):format(path, problem) end
   return x
 end
 

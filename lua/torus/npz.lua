@@ -1,7 +1,7 @@
 --- Named arrays in NumPy's .npz format: a zip archive of .npy files.
 --
--- Archives of `numpy.savez` and of `numpy.savez_compressed` are read, also those
--- beyond 4 GiB; written are archives up to that size.
+-- Archives of `numpy.savez` and `numpy.savez_compressed` of any size can be read; archives
+-- up to 4 GiB can be written.
 -- @module torus.npz
 
 local core = require "torus.core"
@@ -15,12 +15,12 @@ local LOCAL, CENTRAL, END = "PK\3\4", "PK\1\2", "PK\5\6"
 local END64, LOCATOR64 = "PK\6\6", "PK\6\7"
 local STORED, DEFLATED = 0, 8
 local MAX32 = 0xffffffff
--- Of 1980, since a file shall depend on its content alone.
+-- A fixed date in 1980, so that a file depends only on its contents.
 local TIME, DATE = 0, 0x21
 
 -- --- reading ----------------------------------------------------------------
 
--- The position of the record that ends an archive, which a comment may follow.
+-- The position of the end record of an archive, which may be followed by a comment.
 local function find_end(bytes)
   for at = #bytes - 21, math.max(1, #bytes - 21 - 65535), -1 do
     if bytes:sub(at, at + 3) == END
@@ -30,10 +30,10 @@ local function find_end(bytes)
   end
 end
 
--- Where the list of members begins, how long it is and how many there are.
+-- The position and size of the list of members, and their number.
 local function read_end(bytes)
   local at = find_end(bytes)
-  if not at then return nil, "it does not end as a zip archive does" end
+  if not at then return nil, "it has no end record of a zip archive" end
   local disk, first_disk, here, count, size, offset = ("<I2I2I2I2I4I4"):unpack(bytes, at + 4)
   if at > 20 and bytes:sub(at - 20, at - 17) == LOCATOR64 then
     local record = ("<I8"):unpack(bytes, at - 20 + 8) + 1
@@ -47,12 +47,12 @@ local function read_end(bytes)
   end
   if offset < 0 or size < 0 or offset > #bytes or size > #bytes - offset
     or count < 0 or count > size // 46 then
-    return nil, "its list of members lies outside of it"
+    return nil, "its list of members is outside the file"
   end
   return offset + 1, size, count
 end
 
--- The 64-bit fields that stand for those that 32 bits can't hold.
+-- The 64-bit fields that replace those that don't fit in 32 bits.
 local function widen(entry, extra)
   local at = 1
   while at + 3 <= #extra do
@@ -73,7 +73,7 @@ local function widen(entry, extra)
   return entry
 end
 
--- The member whose description begins at a byte, and where the next one does.
+-- The member whose description begins at a byte, and the position of the next one.
 local function read_member(bytes, at, stop)
   if at + 45 > stop or bytes:sub(at, at + 3) ~= CENTRAL then
     return nil, "its list of members is damaged"
@@ -103,7 +103,7 @@ local function members(bytes)
   return list
 end
 
--- The bytes of a member as they were before they were packed.
+-- The uncompressed bytes of a member.
 local function content(bytes, entry)
   local at = entry.offset + 1
   if entry.offset < 0 or entry.packed < 0 or entry.size < 0 or at + 29 > #bytes
@@ -136,14 +136,14 @@ local function read_arrays(bytes)
   if not list then return nil, problem end
   local arrays, packed = {}, 0
   for _, entry in ipairs(list) do
-    -- Members that share their bytes could become any number of arrays.
+    -- Members that share their bytes could expand to any number of arrays.
     packed = packed + math.max(entry.packed, 1)
     if packed > #bytes then return nil, "its members overlap" end
     local name = entry.name:match("^(.+)%.npy$")
     if not name then
       return nil, ("expected .npy members, got %s"):format(options.show(entry.name))
     end
-    if arrays[name] then return nil, ("it has two arrays %s"):format(options.show(name)) end
+    if arrays[name] then return nil, ("it has two arrays named %s"):format(options.show(name)) end
     local data, x
     data, problem = content(bytes, entry)
     if data then x, problem = npy.decode(data) end
@@ -175,7 +175,7 @@ end
 
 -- --- writing ----------------------------------------------------------------
 
--- What is stored of an array: its parts, their length and the checksum.
+-- The stored form of an array: its parts, their length and the checksum.
 local function pack(x, compress)
   x = x:detach():contiguous()
   local header = npy.header(x.dtype, x.shape)
@@ -215,7 +215,7 @@ local function check_arrays(arrays)
   return names
 end
 
---- Writes an archive, which a crash leaves as it was before.
+--- Writes an archive atomically: a crash leaves the previous file intact.
 -- @tparam string path
 -- @tparam {[string]=tensor,...} arrays by name
 -- @tparam[opt] table opts

@@ -1,24 +1,23 @@
---- Option tables: one declaration of what is allowed provides the defaults,
--- the checks and the messages.
+--- Option tables: one declaration provides the defaults, the checks and the messages.
 -- @module torus.options
 local core = require "torus.core"
 
--- Errors are raised at the script's line: the first one outside of this folder.
+-- Errors are raised at the script's line: the first one outside this folder.
 core.set_library((debug.getinfo(1, "S").source:gsub("options%.lua$", "")))
 
 local M = {}
 
---- Raises an error at the line that called into the library, however many of
--- the library's own functions lie between.
+--- Raises an error at the line that called into the library, regardless of how many of
+-- the library's own functions are in between.
 -- @tparam string message a format when more arguments follow
 function M.raise(message, ...)
   if select("#", ...) > 0 then message = string.format(message, ...) end
   core.raise(message)
 end
 
---- Calls a function whose arguments come from the outside world, such as a file or
--- a command line: misuse becomes a message, without the line that it was raised
--- at. Any other error passes.
+--- Calls a function whose arguments come from the outside world, such as a file or a
+-- command line: misuse is returned as a message, without the line at which it was raised.
+-- Any other error is propagated.
 -- @tparam function f
 -- @param ... its arguments
 -- @return[1] the function's first result
@@ -32,7 +31,7 @@ function M.attempt(f, ...)
   return nil, text
 end
 
---- Whether a value is a tensor that was not released.
+--- Returns true if a value is a tensor that has not been released.
 -- @param value anything
 -- @treturn boolean
 -- @usage
@@ -44,9 +43,9 @@ function M.is_live(value)
   return debug.getmetatable(value) == core.metatable and not core.is_released(value)
 end
 
---- A shape as messages show it.
+--- Formats a shape for messages.
 -- @param x a tensor, or a shape
--- @treturn string "(2,3)"; anything else as show has it
+-- @treturn string "(2,3)"; anything else as in show
 function M.shape_text(x)
   local shape = M.is_live(x) and x.shape or x
   if type(shape) ~= "table" then return M.show(x) end
@@ -57,7 +56,7 @@ function M.shape_text(x)
   return "(" .. table.concat(shape, ",") .. ")"
 end
 
---- The keys of a table as text, sorted.
+--- Returns the keys of a table as text, sorted.
 -- @tparam table t
 -- @treturn {string,...}
 -- @usage
@@ -70,8 +69,8 @@ function M.sorted_keys(t)
   return keys
 end
 
---- A value as messages show it, on one line: `3`, `"abc"`, `nil`,
--- `tensor (3,4) float32`, `{1, 2}`, `a function`; of an object its type's name.
+--- Formats a value for messages, on one line: `3`, `"abc"`, `nil`,
+-- `tensor (3,4) float32`, `{1, 2}`, `a function`; for an object, the name of its type.
 -- @function show
 -- @param value anything
 -- @treturn string
@@ -79,7 +78,7 @@ M.show = core.describe
 
 local show = M.show
 
---- Whether a value can be called.
+--- Returns true if a value can be called.
 -- @param value anything
 -- @treturn boolean
 function M.is_callable(value)
@@ -87,16 +86,16 @@ function M.is_callable(value)
   return type(value) == "function" or meta ~= nil and meta.__call ~= nil
 end
 
---- The number of letters to insert, delete, replace or exchange with a neighbour to
--- turn one word into another (Levenshtein's distance with transpositions), whatever
--- their case; 1000 for words of more than 64 letters.
+--- Returns the number of letters to insert, delete, replace or swap with a neighbour to
+-- turn one word into another (Levenshtein distance with transpositions), ignoring case;
+-- 1000 for words of more than 64 letters.
 -- @function distance
 -- @tparam string a
 -- @tparam string b
 -- @treturn integer
 M.distance = core.word_distance
 
---- The known name that is most like a wrong one: at most a third of its letters
+--- Returns the known name most similar to a wrong one: at most a third of its letters
 -- differ, or it contains the wrong one.
 -- @function nearest
 -- @tparam string name
@@ -104,16 +103,16 @@ M.distance = core.word_distance
 -- @treturn ?string
 M.nearest = core.nearest
 
---- The part of a message that offers the known name most like a wrong one.
+--- Returns the part of a message that suggests the most similar known name.
 -- @param name what was given
 -- @tparam {string,...} known
--- @treturn string `, did you mean "dt"?`, or nothing where none is alike
+-- @treturn string `, did you mean "dt"?`, or an empty string if none is similar
 function M.did_you_mean(name, known)
   local near = type(name) == "string" and M.nearest(name, known)
   return near and string.format(", did you mean %q?", near) or ""
 end
 
--- Of many names the first ones: a message is one line.
+-- Only the first of many names, so that a message is one line.
 local LISTED = 400
 
 local function listed(known)
@@ -127,7 +126,7 @@ local function listed(known)
   return table.concat(known, ", ")
 end
 
---- The message about a name that is not known.
+--- Returns the message about an unknown name.
 -- @tparam string noun what it names: "option", "preset"
 -- @param name what was given
 -- @tparam {string,...} known
@@ -137,7 +136,7 @@ function M.unknown(noun, name, known)
     M.did_you_mean(name, known), listed(known))
 end
 
--- The system reads a path up to its first zero byte, which may be another one.
+-- The operating system reads a path up to its first zero byte, which may name another file.
 local function is_path(value)
   return type(value) == "string" and not value:find("\0", 1, true)
 end
@@ -158,8 +157,8 @@ local function choices_text(choices)
   return table.concat(shown, ", ")
 end
 
---- A type as messages name it.
--- @tparam string name as a rule has it
+--- Returns the name of a type for messages.
+-- @tparam string name as in a rule
 -- @treturn string
 -- @usage
 -- options = require "torus.options"
@@ -169,10 +168,10 @@ function M.type_text(name)
   return (name == "integer" and "an " or "a ") .. name
 end
 
---- Whether a value is of a type.
+--- Returns true if a value is of a type.
 -- @function matches
 -- @param value anything
--- @tparam string name as a rule has it
+-- @tparam string name as in a rule
 -- @treturn boolean
 -- @usage
 -- options = require "torus.options"
@@ -180,13 +179,13 @@ end
 -- -- true  false
 M.matches = matches
 
---- What is wrong with a value, or nil.
--- An integer given as a float (3.0) passes as an integer.
+--- Returns what is wrong with a value, or nil.
+-- An integer given as a float (3.0) is accepted as an integer.
 -- @param value what was given
 -- @tparam table rule fields type, choices, min, max, above (exclusive lower
 -- limit), words (strings that stand for values of the type), all optional
 -- @treturn ?string "expected ..., got ..."
--- @return the value, an integer where one is asked for
+-- @return the value, converted to an integer if the rule requires one
 function M.check(value, rule)
   if rule.type == "integer" and math.type(value) == "float"
     and math.tointeger(value) then
@@ -221,12 +220,12 @@ function M.check(value, rule)
   return nil, value
 end
 
---- Checks one argument against a rule; raises where it does not fit.
+--- Checks one argument against a rule and raises if it is violated.
 -- @tparam string where name of the operation, for messages
 -- @tparam string name of the argument
 -- @param value what was given
--- @tparam table rule as check's
--- @return the value, as check returns it
+-- @tparam table rule as in check
+-- @return the value, as returned by check
 function M.argument(where, name, value, rule)
   local problem, checked = M.check(value, rule)
   if problem then M.raise("%s: %s: %s", where, name, problem) end
@@ -262,7 +261,7 @@ end
 
 --- Checks an option table against its declaration and fills in the defaults.
 -- @tparam string where name of the operation, for messages
--- @tparam ?table given what the caller passed
+-- @tparam ?table given the table passed by the caller
 -- @tparam table rules by key: {default=, required=, type=, choices=, min=,
 -- max=, above=}
 -- @treturn table a new table
@@ -295,8 +294,8 @@ function M.resolve(where, given, rules)
   return resolved
 end
 
---- Several tables of options as one new one.
--- @tparam table ... later ones win
+--- Merges tables of options into a new one.
+-- @tparam table ... later ones take precedence
 -- @treturn table
 function M.joined(...)
   local all = {}

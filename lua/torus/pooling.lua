@@ -1,4 +1,4 @@
---- Pooling over the largest pixels, as one gather.
+--- Max pooling, as one gather.
 -- @module torus.pooling
 -- @public torus
 local core = require "torus.core"
@@ -6,13 +6,13 @@ local options = require "torus.options"
 
 local M = {}
 
---- The largest pixel of each square window of images, for every channel. Its gradient
--- goes to the first of those that tie; NaN counts as larger than all.
+--- Returns the largest pixel of each square window of images, for every channel. The
+-- gradient flows to the first of equal ones; NaN counts as the largest.
 -- @tparam tensor x (n, height, width, channels)
 -- @tparam integer kernel side of the windows
 -- @tparam[opt] integer stride the kernel by default
--- @tparam[opt=0] integer padding on all four sides, half the kernel at most; never the
--- largest
+-- @tparam[opt=0] integer padding on all four sides, at most half the kernel; padding is
+-- never the largest
 -- @treturn tensor (n, height', width', channels), each size' = (size + 2 padding -
 -- kernel) // stride + 1
 -- @raise when no window fits

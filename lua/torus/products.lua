@@ -13,7 +13,8 @@ local check = arguments.tensor
 
 local M = {}
 
---- The products of every element of one vector with every one of another.
+--- Returns the outer product: the products of every element of one vector with every
+-- element of another.
 -- @tparam tensor a (m)
 -- @tparam tensor b (n)
 -- @treturn tensor (m, n)
@@ -27,13 +28,13 @@ function M.outer(a, b)
   return ops.mul(ops.reshape(a, -1, 1), ops.reshape(b, 1, -1))
 end
 
---- The vector product of vectors with three components along a dimension; the
+--- Returns the cross product of vectors with three components along a dimension; the
 -- other dimensions broadcast.
 -- @tparam tensor a
 -- @tparam tensor b
 -- @tparam[opt=-1] int dim counted in the tensor with more dimensions
 -- @treturn tensor
--- @raise when either does not have size 3 there
+-- @raise if either does not have size 3 along it
 -- @usage print(torus.tensor{1, 0, 0}:cross(torus.tensor{0, 1, 0}))   -- 0 0 1
 function M.cross(a, b, dim)
   check("cross", a)

@@ -1,5 +1,5 @@
---- A progress line on standard error: share done, rate, time left, loss.
--- Silent where standard error is not a terminal.
+--- A progress line on standard error: fraction done, rate, time left, loss.
+-- Silent if standard error is not a terminal.
 -- @module torus.progress
 local core = require "torus.core"
 local options = require "torus.options"
@@ -25,10 +25,10 @@ local function duration(seconds)
     seconds % 60)
 end
 
---- A progress line.
+--- Makes a progress line.
 -- @function torus.runs.progress
--- @tparam integer total steps
--- @tparam[opt=0] integer done steps done before this run
+-- @tparam integer total number of steps
+-- @tparam[opt=0] integer done number of steps done before this run
 -- @tparam[opt] table opts
 -- @tparam[opt] file opts.out standard error by default
 -- @tparam[opt] boolean opts.active by default whether that is a terminal
@@ -48,15 +48,15 @@ function M.new(total, done, opts)
     now = now, length = 0 }, Progress)
 end
 
---- A progress line for a loop of one's own, which ends with the loop, also by break or an
--- error. In a generic `for` it counts, and shows the numbers that `note` was given last.
+--- Makes a progress line for a user's own loop. It ends with the loop, even by break or an
+-- error. In a generic `for` it counts, and shows the numbers last passed to `note`.
 -- @function torus.progress
--- @tparam integer total steps
+-- @tparam integer total number of steps
 -- @tparam[opt] table opts
 -- @tparam[opt] file opts.out standard error by default
 -- @tparam[opt] boolean opts.active by default whether that is a terminal
 -- @tparam[opt] function opts.now a clock, in seconds
--- @treturn Progress which a `for` calls for 1, 2, ..., total and itself
+-- @treturn Progress an iterator over 1, 2, ..., total, each with the line itself
 -- @usage
 -- for step, line in torus.progress(100) do
 --   line:note { loss = 1 / step, accuracy = 0.5 }
@@ -70,7 +70,7 @@ function M.progress(total, opts)
   return line, nil, nil, line
 end
 
---- Keeps numbers for the next time that the line is shown.
+--- Sets the numbers to be shown with the line.
 -- @tparam number|table values a loss, or numbers and texts by name
 -- @usage
 -- for step, line in torus.progress(10) do line:note { loss = 1 / step } end
@@ -93,7 +93,7 @@ local function value_text(value)
   return type(value) == "number" and string.format("%.6g", value) or tostring(value)
 end
 
--- "  loss 0.5", or all of several by name.
+-- "  loss 0.5", or several numbers by name.
 local function values_text(values)
   if values == nil then return "" end
   if type(values) ~= "table" then return "  loss " .. value_text(values) end
@@ -106,7 +106,7 @@ local function values_text(values)
   return table.concat(parts)
 end
 
---- The line, without control characters.
+--- Returns the line, without control characters.
 -- @tparam integer step
 -- @tparam ?number|table loss or numbers and texts by name
 -- @treturn string

@@ -1,8 +1,8 @@
---- Random numbers by purpose: every seed, split and use of randomness has a
--- stream of its own, and row i of a stream is the same however many rows are
--- asked for and wherever they start. The name of a system is not part of it: two
--- systems with one seed start from the same numbers, which makes them easy to
--- compare. Where their data must be independent, give them different seeds.
+--- Random numbers by purpose: every combination of seed, split and purpose has a separate
+-- stream, and row i of a stream does not depend on how many rows are requested or where
+-- they start. The name of a system is not part of the key: two systems with the same seed
+-- start from the same numbers, which makes them easy to compare. If their data must be
+-- independent, use different seeds.
 -- @module torus.random
 local engine = require "torus.engine"
 
@@ -16,9 +16,9 @@ local function mix(x)
   return x ~ (x >> 31)
 end
 
---- The seed of the stream that a seed and words name.
+--- Returns the seed of the stream for a seed and words.
 -- @tparam integer seed
--- @tparam string ... words, what the numbers are for
+-- @tparam string ... words describing the purpose of the numbers
 -- @treturn integer at least 0
 -- @usage
 -- random = require "torus.random"
@@ -33,7 +33,7 @@ function M.key(seed, ...)
   return h & math.maxinteger
 end
 
---- Rows of a stream.
+--- Draws rows of a stream.
 -- @tparam function draw torus.rand or torus.randn
 -- @tparam integer key of the stream
 -- @tparam integer first row, from 1
@@ -53,7 +53,7 @@ function M.rows(draw, key, first, rows, columns)
   return draw({ rows, columns }, { dtype = "float64", generator = generator })
 end
 
---- A random order of 1 to count.
+--- Returns the numbers 1 to count in random order.
 -- @tparam integer count
 -- @tparam integer key of the stream
 -- @treturn tensor (count) int64

@@ -1,8 +1,8 @@
 --- The prompt: `scripts/torus` without a script.
 --
--- Values print by themselves unless a semicolon ends the line, input may take
--- several lines, Tab completes, errors end nothing, and what is made with `local`
--- stays for the next line. Ctrl-C stops what runs, a second one leaves.
+-- Values are printed unless a semicolon ends the line, input may span several lines, Tab
+-- completes, errors don't end the session, and local variables remain visible in the next
+-- line. Ctrl-C stops the running code; a second one quits.
 -- @module torus.repl
 local core = require "torus.core"
 local help = require "torus.help"
@@ -14,7 +14,7 @@ local M = {}
 
 local PROMPT, MORE = "> ", ">> "
 local LIBRARY = debug.getinfo(1, "S").source:gsub("repl%.lua$", "")
--- Calls that an error message goes back at most.
+-- Maximum number of calls shown with an error message.
 local MAX_CALLS = 40
 
 local function describe(message)
@@ -24,8 +24,8 @@ local function describe(message)
   return "error value: " .. show.show(message)
 end
 
--- The message and the calls that led from the prompt to it. The library's own
--- stay out, unless the error is one of its own.
+-- The message and the calls that led from the prompt to it, without the library's own
+-- unless the error is a bug in the library.
 local function trace(message)
   message = describe(message)
   local lines = {}
@@ -49,7 +49,7 @@ end
 local Session = {}
 Session.__index = Session
 
--- The global `help` of the prompt: called it writes, by itself it prints.
+-- The global `help` of the prompt: prints when called, or when shown as a value.
 local function helper(write)
   return setmetatable({}, {
     __call = function(_, ...) write(help.help(...) .. "\n") end,
@@ -58,9 +58,9 @@ local function helper(write)
   })
 end
 
--- A local of the name of a global that was there before, such as `string` or
--- `type`, must not take it from the modules, which share the globals: it goes to a
--- layer over them. Everything else goes to the globals, where scripts find it.
+-- A local with the name of an existing global, such as `string` or `type`, must not hide it
+-- from the modules, which share the globals: it is stored in a layer over them. Everything
+-- else is stored in the globals, where scripts find it.
 local function layer_over(environment, shadowed)
   return setmetatable({}, {
     __index = environment,
@@ -70,12 +70,12 @@ local function layer_over(environment, shadowed)
   })
 end
 
---- A conversation.
+--- Makes a session.
 -- @tparam table io_functions
--- `read(prompt)` gives a line, or nil at the end; its second result is true
--- when the user gave the input up. `write(text)` and `complain(text)` take
--- values and errors; `interrupts(on)`, optional, is told when code runs;
--- `clock()`, optional, tells the time in seconds.
+-- `read(prompt)` returns a line, or nil at the end; its second result is true
+-- if the user cancelled the input. `write(text)` and `complain(text)` receive
+-- values and errors; `interrupts(on)`, optional, is called when code starts and stops
+-- running; `clock()`, optional, returns the time in seconds.
 -- @tparam[opt=_G] table environment
 -- @treturn Session
 function M.session(io_functions, environment)
@@ -88,9 +88,9 @@ function M.session(io_functions, environment)
   return setmetatable({
     io = io_functions,
     environment = layer_over(environment, shadowed),
-    known = known, -- globals that were there before
-    shadowed = shadowed, -- those of them of which a local took the name
-    pending = "", -- earlier lines of the input that is being read
+    known = known, -- globals that existed before
+    shadowed = shadowed, -- those whose name is used by a local
+    pending = "", -- earlier lines of the current input
     failures = 0,
   }, Session)
 end
@@ -100,8 +100,8 @@ function Session:fail(message)
   self.io.complain(message .. "\n")
 end
 
--- The rest of a line that begins with a command, and whether it is `:time`; nil,
--- after a message, where there is no such command.
+-- The rest of a line that begins with a command, and true for `:time`; nil, after a
+-- message, if there is no such command.
 function Session:take_command(line)
   local name, rest = compile.command(line)
   if not name then return line, false end
@@ -110,7 +110,7 @@ function Session:take_command(line)
     or ("prompt: unknown command :%s (known: :time)"):format(name))
 end
 
--- Reads until a chunk is complete. Returns it and what is known about it; false if
+-- Reads until a chunk is complete. Returns it and information about it; false if
 -- there is nothing to run; nil at the end of the input.
 function Session:next_chunk()
   local text, timed
@@ -155,7 +155,7 @@ local function duration(seconds)
   return ("%.3g s"):format(seconds)
 end
 
--- Printing is part of what an interrupt stops.
+-- An interrupt stops printing, too.
 function Session:execute(chunk, about)
   local interrupts = self.io.interrupts or function() end
   local clock = self.io.clock or core.clock
@@ -178,7 +178,7 @@ function Session:execute(chunk, about)
 end
 
 --- Reads, runs and prints until the input ends.
--- @treturn integer how many inputs failed
+-- @treturn integer number of inputs that failed
 function Session:run()
   while true do
     local chunk, about = self:next_chunk()
@@ -207,9 +207,9 @@ local function read_plainly(prompt, visible)
   return io.read("l")
 end
 
---- The program: `torus` becomes a global, and a prompt opens where standard
--- input is a terminal. From a pipe it runs quietly, and the exit status says
--- whether every chunk succeeded.
+--- Runs the program: `torus` becomes a global, and a prompt opens if standard input is a
+-- terminal. From a pipe it runs silently, and the exit status tells whether every chunk
+-- succeeded.
 -- @tparam table torus the module itself
 -- @treturn integer exit status
 function M.main(torus)

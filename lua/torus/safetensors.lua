@@ -4,8 +4,8 @@
 -- and byte range of every tensor, then the raw data. A file is written
 -- under a temporary name and renamed: a crash leaves the old one.
 --
--- Numbers that torus has no dtype for become the next wider one: BF16 and F16
--- float32, I8, I16 and U16 int32, U32 and U64 int64.
+-- Types without a torus dtype are converted to a wider one: BF16 and F16 to float32; I8,
+-- I16 and U16 to int32; U32 and U64 to int64.
 -- @module torus.safetensors
 
 local core = require "torus.core"
@@ -15,7 +15,7 @@ local read_json = require "torus.json"
 
 local M = {}
 
--- What is written of each dtype; what it and others are read as, and how.
+-- The names written for each dtype, and how these and others are read.
 local names = { float32 = "F32", float64 = "F64", int64 = "I64", int32 = "I32", uint8 = "U8",
   bool = "BOOL" }
 local dtypes = { F32 = "float32", F64 = "float64", F16 = "float32", BF16 = "float32",
@@ -26,7 +26,7 @@ local encodings = { F32 = "f4", F64 = "f8", F16 = "f2", BF16 = "h2", I64 = "i8",
 local bytes_of = {}
 for name, code in pairs(encodings) do bytes_of[name] = tonumber(code:sub(2)) end
 
--- The format's own bound on the header.
+-- The limit of the format on the size of the header.
 local MAX_HEADER = 100 * 1024 * 1024
 
 local function sorted_keys(t)
@@ -58,8 +58,8 @@ local function check_metadata(metadata)
   end
 end
 
--- The order of all keys in the header, each named once: the position of one
--- that is left out would change from run to run.
+-- The order of all keys in the header: the position of any key not listed would vary from
+-- run to run.
 local function key_order(names_of_tensors, metadata)
   local order, seen = {}, {}
   for _, keys in ipairs {
@@ -88,7 +88,7 @@ local function is_module(value)
   return meta and meta.is_module == true
 end
 
--- Tensors by name, of a module or of a table of tensors and modules.
+-- Tensors by name, from a module or from a table of tensors and modules.
 local function tensors_of(contents)
   if is_module(contents) then return contents:named() end
   local all = {}
@@ -105,9 +105,9 @@ end
 --- Writes tensors to a file.
 -- @function torus.save
 -- @tparam string path
--- @tparam Module|{[string]=tensor|Module,...} tensors a module: its parameters and
--- buffers, by their dotted names; or tensors by name, and modules, whose names come before
--- those of their tensors
+-- @tparam Module|{[string]=tensor|Module,...} tensors a module, whose parameters and
+-- buffers are saved by their dotted names; or tensors and modules by name, a module's name
+-- being the prefix of those of its tensors
 -- @tparam[opt] {[string]=string,...} metadata
 -- @treturn[1] boolean true
 -- @treturn[2] nil
@@ -132,7 +132,7 @@ function M.save(path, tensors, metadata)
         :format(name, core.describe(x)))
     end
     if name == "__metadata__" then
-      core.raise("save: the format keeps the name __metadata__ for itself")
+      core.raise("save: the name __metadata__ is reserved by the format")
     end
     x = x:detach():contiguous()
     local length = x:numel() * bytes_of[names[x.dtype]]
@@ -151,7 +151,7 @@ function M.save(path, tensors, metadata)
   return core.write_file(path, parts)
 end
 
--- Reads n bytes; fewer are an error.
+-- Reads n bytes; returns nil if there are fewer.
 local function read(file, n)
   if n == 0 then return "" end
   local text = file:read(n)
@@ -169,7 +169,7 @@ local function read_header(file, size)
   if not prefix then return nil, "expected at least 8 bytes, got " .. size end
   local length = ("<I8"):unpack(prefix)
   if length < 2 or length > MAX_HEADER or length > size - 8 then
-    return nil, ("its header has a length of %s, and %d bytes follow"):format(
+    return nil, ("its header has length %s, but %d bytes follow"):format(
       ("%u"):format(length < 0 and 0 or length), size - 8)
   end
   local text = read(file, length)
@@ -217,7 +217,7 @@ local function check_entry(name, entry, available)
            encoding = encodings[entry.dtype], shape = setmetatable(entry.shape, nil) }
 end
 
--- The entries in the order of their data: each byte belongs to exactly one.
+-- The entries in the order of their data, checked so that each byte belongs to exactly one.
 local function check_entries(header, available)
   local list = {}
   for name in pairs(header) do -- dkjson accepts {1: ...} and {"x"}, too
@@ -279,8 +279,8 @@ local function read_tensors(file, size)
   return tensors, metadata
 end
 
--- Copies what was read into a module, or into those of a table; what else is in the file
--- must be nothing. Returns true, or nil and a message.
+-- Copies the tensors into a module, or into the modules of a table; the file must not
+-- contain anything else. Returns true, or nil and a message.
 local function load_into(tensors, into)
   if is_module(into) then return into:load_parameters(tensors) end
   local known = {}
@@ -293,7 +293,7 @@ local function load_into(tensors, into)
     end
   end
   for key in pairs(tensors) do
-    if not known[key] then return nil, "no module begins the name " .. key end
+    if not known[key] then return nil, "no module matches the name " .. key end
   end
   return true
 end
@@ -311,9 +311,9 @@ end
 --- Reads a file of named tensors.
 -- @function torus.load
 -- @tparam string path
--- @tparam[opt] Module|{[string]=Module,...} into what torus.save wrote: the tensors are
--- copied into it. Where the file does not fit, its message says why; of several modules
--- the first ones may have been written then
+-- @tparam[opt] Module|{[string]=Module,...} into a module, or modules by name, as passed to
+-- torus.save: the tensors are copied into it. If the file does not match, nil and a message
+-- are returned; some of several modules may already have been changed
 -- @treturn[1] {[string]=tensor,...} the tensors, or `into`
 -- @treturn[1] {[string]=string,...} the metadata
 -- @treturn[2] nil

@@ -1,13 +1,13 @@
---- Public functions that check their arguments: one line says what each accepts,
--- in the words of its documentation.
+--- Argument checks of public functions: one line declares the types that each accepts, in
+-- the terms of its documentation.
 --
 --     signature.functions("statistics", M, { median = "list: {number,...}" })
 --     signature.methods("Order", Order, { set_state = "state: table" })
 --
--- Parameters are separated by commas, "?" behind a name allows nil. A type is
--- one of those below or the name of a class, `{T,...}` a list, `{[string]=T}` a
--- table by names, `{T,U}` a list of exactly these; "|" lies between types of which
--- one is enough. Misuse raises at the caller's line.
+-- Parameters are separated by commas; "?" after a name allows nil. A type is
+-- one of those below or the name of a class; `{T,...}` is a list, `{[string]=T}` a
+-- table with string keys, `{T,U}` a list of exactly these; "|" separates alternatives.
+-- Misuse raises at the caller's line.
 -- @module torus.signature
 local options = require "torus.options"
 
@@ -15,7 +15,7 @@ local M = {}
 
 local show = options.show
 
--- Each: whether a value is of the type, and how messages call such a value.
+-- For each type: a test, and its name in messages.
 local types = {
   any = { function() return true end, "anything" },
   tensor = { options.is_live, "a tensor" },
@@ -35,8 +35,8 @@ end
 
 -- --- types from their names --------------------------------------------------
 --
--- A compiled type is {problem =, text =}: problem(value) is nil for a value of
--- the type, else what came, as messages show it.
+-- A compiled type is {problem =, text =}: problem(value) returns nil for a value of
+-- the type, else a description of the value for messages.
 
 -- Splits at a character outside of braces.
 local function split(text, separator)
@@ -133,7 +133,7 @@ local function any_of(names)
       for _, item in ipairs(list) do
         local problem = item.problem(value)
         if not problem then return nil end
-        -- That of an entry says more than that it is a table.
+        -- The problem of an entry is more informative than "a table".
         last = last and type(value) ~= "table" and last or problem
       end
       return last
@@ -203,12 +203,12 @@ local function checked(where, text, f, further)
   return g
 end
 
---- Makes functions of a module check their arguments.
+--- Adds argument checks to functions of a module.
 -- @tparam string where the module's name in messages
 -- @tparam table module
 -- @tparam {[string]=string} signatures by the functions' names
 -- @tparam ?function further called with the function's name for messages and its
--- arguments, once these are of their types: raises for what else does not fit
+-- arguments, after their types have been checked; raises for any other misuse
 -- @treturn table module
 -- @usage
 -- local signature = require "torus.signature"
@@ -222,7 +222,7 @@ function M.functions(where, module, signatures, further)
   return module
 end
 
--- The classes whose instances are of a type: {[class] = true} by name.
+-- The classes of each type: {[class] = true} by name.
 local classes = {}
 
 local function is_instance(known)
@@ -236,7 +236,7 @@ local function is_instance(known)
   end
 end
 
---- Makes instances of a class a type, with those that already are of that type.
+--- Adds a class to the type of a name.
 -- @tparam string name of the type
 -- @tparam table class the metatable of its instances
 -- @usage
@@ -251,13 +251,13 @@ function M.class(name, class)
   types[name] = { is_instance(known), simple(name).text }
 end
 
---- Makes every method of a class check what stands in front of its colon, and those
--- that are named their other arguments, too. From then on the class is a type.
+--- Adds a check of self to every method of a class, and checks of the other arguments to
+-- those listed. The class also becomes a type.
 -- @tparam string name of the class
 -- @tparam table class the metatable of its instances
 -- @tparam {[string]=string} signatures by the methods' names, without self
 -- @tparam ?{[string]=string} functions of the class that are not methods; "" for
--- one that checks its arguments itself
+-- a function that checks its arguments itself
 -- @treturn table class
 -- @usage
 -- local signature = require "torus.signature"
@@ -287,7 +287,7 @@ end
 --- Raises unless the fields of a table are of their types.
 -- @tparam string where name of the operation, for messages
 -- @tparam table value
--- @tparam string text as of `functions`: "step: integer, config?: string"
+-- @tparam string text as in `functions`: "step: integer, config?: string"
 -- @usage
 -- local signature = require "torus.signature"
 -- signature.fields("example", { step = 1 }, "step: integer, config?: string")
@@ -300,9 +300,9 @@ function M.fields(where, value, text)
   end
 end
 
---- What a function checks.
+--- Returns the checks of a function.
 -- @tparam function f
--- @treturn function the one behind the checks, or f itself
+-- @treturn function the function without the checks, or f itself
 -- @treturn ?{table,...} its parameters: {name =, type_name =, optional =}
 -- @usage
 -- local signature = require "torus.signature"

@@ -1,5 +1,5 @@
---- Runs a program that comes with torus, for the launcher: a control-C while its
--- modules are loaded ends it without a traceback.
+--- Runs one of torus's programs, for the launcher: a Control-C while its modules are being
+-- loaded ends it without a traceback.
 -- @module torus.start
 local path = table.remove(arg, 1)
 rawset(arg, 0, path)

@@ -97,7 +97,7 @@ describe("an .npz archive", function()
   it("that is damaged is refused with the reason", function()
     local packed = require("torus.core").deflate(body)
     for text, bytes in pairs {
-      ["does not end as a zip archive does"] = "",
+      ["it has no end record of a zip archive"] = "",
       ["its checksum is wrong"] = archive { data = body, crc = 1 },
       ["its sizes differ"] = archive { data = body, size = #body + 1 },
       ["expected it stored or deflated, got method 12"] = archive { data = body, method = 12 },
@@ -117,9 +117,9 @@ describe("an .npz archive", function()
     end
     -- Members that share one place: the bytes of a bomb.
     write(archive { data = body, members = 2 })
-    refused('it has two arrays "x"')
+    refused('it has two arrays named "x"')
     write(archive { data = body, members = 5000 })
-    refused('it has two arrays "x"')
+    refused('it has two arrays named "x"')
   end)
 
   it("is refused wherever it is cut, and never crashes whatever byte changes", function()

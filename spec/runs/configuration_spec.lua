@@ -95,7 +95,7 @@ describe("torus.runs.configuration", function()
     assert.matches("unknown option \"height\"", message)
     c, message = config.decode(("["):rep(300000))
     assert.is_nil(c)
-    assert.matches("damaged text: it is nested too deep", message)
+    assert.matches("damaged text: it is nested too deeply", message)
   end)
 
   it("and runs of nothing are errors at the caller's line", function()
