@@ -73,7 +73,7 @@ describe("csv.load", function()
           :format(dtype, cell), "1," .. cell .. "\n", { dtype = dtype })
       end
     end
-    raises('csv.load: option "missing": expected a number that uint8 has, got -1',
+    raises('csv.load: option "missing": expected a number that uint8 can represent, got -1',
       function() csv.load(path, { dtype = "uint8", missing = -1 }) end)
   end)
 

@@ -137,7 +137,7 @@ describe("measures.period", function()
     assert.is_near((0.1 + 0.1 + 0.2) / 3, found.error, 1e-12)
     assert.are.equal(1, found.missing)
     assert.is_nil(period.against_energy({ 1 }, { nan }, { 1 }).error)
-    raises("against_energy: expected lists of one length, got 1 energies, 2 "
+    raises("against_energy: expected lists of equal length, got 1 energies, 2 "
       .. "learned and 1 true periods", function()
       period.against_energy({ 1 }, { 1, 2 }, { 1 })
     end)

@@ -1,7 +1,7 @@
---- The models that HGN is compared with, on the tasks they were made for, each with
--- several seeds, as a table next to the papers' figures.
+--- Tables of the baseline models of HGN, on the tasks they were designed for, each with
+-- several seeds, compared with the papers' figures.
 --
--- What is trained and how it is measured is the part `baselines` of a task:
+-- The part `baselines` of a task defines what is trained and how it is measured:
 --
 --     scales             {[name] = a text above the table}
 --     default_scale      name of one of them, for scripts/baselines.lua
@@ -11,7 +11,7 @@
 --     columns            {title, key, scale, format}, or {title, text} with a
 --                         function of a row's results, or {title, reference},
 --                         the key of a figure to compare with
---     measure            as torus.experiments.cells calls it
+--     measure            see torus.experiments.cells
 --     notes              texts below the table
 --
 -- @module torus.experiments.baselines
@@ -26,7 +26,7 @@ local configuration = require "torus.runs.configuration"
 
 local M = {}
 
---- The models that have such rows.
+--- The models that have baselines.
 M.names = tasks.having "baselines"
 
 local function definition(model)
@@ -64,7 +64,7 @@ local function cell_of(model, row, seed)
   return { name = row.name .. "-" .. seed, config = config, cost = row.cost }
 end
 
---- The cells of a table.
+--- Returns the cells of a table.
 -- @tparam string model one of names
 -- @tparam[opt] table opts scale="quick", "full" or of nhf "fine"; seeds=3; only, the beginning of
 -- the names of the rows
@@ -109,10 +109,10 @@ local function of_row(row, results)
   return found
 end
 
---- Mean and standard deviation over results of one of their numbers.
+--- Returns the mean and standard deviation of one number over results.
 -- @tparam {table,...} found results
 -- @tparam string key
--- @treturn ?number mean, nil where no result has it
+-- @treturn ?number mean, nil if no result has it
 -- @treturn ?number spread
 function M.summary(found, key)
   local list = {}
@@ -137,7 +137,7 @@ local function field(column, row, found)
   return text .. " ± " .. markdown.number(format, spread * scale)
 end
 
---- The table in Markdown.
+--- Returns the table in Markdown.
 -- @tparam table plan
 -- @tparam table results by the cells' names
 -- @treturn string
@@ -161,7 +161,7 @@ function M.markdown(plan, results)
   return table.concat(parts, "\n")
 end
 
---- The table's numbers, and their spread over seeds, with commas.
+--- Returns the table's numbers and their spread over seeds as CSV.
 -- @tparam table plan
 -- @tparam table results by the cells' names
 -- @treturn string
@@ -194,11 +194,11 @@ local RUN = {
   say = { default = print, type = "callable" },
 }
 
---- Trains and measures the cells without a result. With every result table.md and
--- table.csv in the folder are rewritten and the rows that change are reported.
+--- Trains and measures the cells without a result. After every result, table.md and
+-- table.csv in the folder are rewritten and the changed rows are reported.
 -- @tparam string model one of names
--- @tparam table opts out, the folder; scale="quick", seeds=3, only, as plan's;
--- say, a function that reports lines (print)
+-- @tparam table opts out, the folder; scale="quick", seeds=3, only, as in plan;
+-- say, a function that prints a line (print)
 -- @treturn ?string the table in Markdown
 -- @treturn ?string message why it ended early
 function M.run(model, opts)

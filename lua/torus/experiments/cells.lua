@@ -1,11 +1,10 @@
---- Experiments made of many trainings: the cells of a table.
+--- Experiments consisting of many trainings: the cells of a table.
 --
--- A cell is a run folder in the experiment's own, with its configuration and, once
--- it is trained and measured, a `result.json`. Cells are run in order and those
--- with a result are kept, so an experiment that was stopped continues from the
--- last checkpoint of the cell it was in. Several processes may work in one
--- folder: they divide the cells. Those of one machine find out by locks who works on
--- which; those that mpirun started have theirs from the beginning, by rank.
+-- A cell is a run folder within the folder of the experiment, with its configuration and,
+-- once it is trained and measured, a `result.json`. Cells are run in order and existing
+-- results are kept, so that a stopped experiment continues from the last checkpoint of its
+-- current cell. Several processes may work in one folder and divide the cells: on the same
+-- machine by locks, under mpirun by rank, from the beginning.
 -- @module torus.experiments.cells
 local dist = require "torus.dist"
 local files = require "torus.files"
@@ -32,9 +31,9 @@ local function duration(seconds)
   return string.format("%d:%02d h", minutes // 60, minutes % 60)
 end
 
---- The run folder of a cell; one that an older table left has its former name.
+--- Returns the run folder of a cell; a folder left by an older table has its former name.
 -- @tparam string out folder of the experiment
--- @tparam table cell name and, where it was another one, former
+-- @tparam table cell name and, if it had another one, former
 -- @treturn string
 function M.path(out, cell)
   local former = cell.former and out .. "/" .. cell.former
@@ -42,8 +41,8 @@ function M.path(out, cell)
   return out .. "/" .. cell.name
 end
 
--- Seconds of all the processes that trained a run: the log's clock starts
--- again with each of them.
+-- Total seconds of the processes that trained a run: the log's clock restarts with each
+-- of them.
 local function seconds_of(path)
   local log = Log.read(path .. "/log.csv")
   local total, last = 0, 0
@@ -55,7 +54,7 @@ local function seconds_of(path)
   return total + last
 end
 
--- Numbers that JSON does not have, as texts: a training may end with them.
+-- Numbers that JSON can't represent are stored as text, as a training may end with them.
 local function text_of(x)
   if x ~= x then return "nan" end
   if x == math.huge then return "inf" end
@@ -89,12 +88,11 @@ local function decode(text)
   return replaced(result, "string", function(word) return NUMBERS[word] end)
 end
 
---- The result of a cell.
+--- Reads the result of a cell.
 -- @tparam string out folder of the experiment
 -- @tparam table cell
--- @treturn ?table what measure returned, with seconds and step; nil where there is
--- none yet
--- @treturn ?string message where it cannot be read, or is another run's
+-- @treturn ?table the result of measure, with seconds and step; nil if there is none yet
+-- @treturn ?string message if it cannot be read or belongs to another run
 function M.result(out, cell)
   local path = M.path(out, cell) .. "/result.json"
   if not files.exists(path) then return nil end
@@ -111,7 +109,7 @@ function M.result(out, cell)
   return result
 end
 
---- The existing results, by the cells' names.
+--- Reads the existing results, by the cells' names.
 -- @tparam string out folder of the experiment
 -- @tparam {table,...} cells
 -- @treturn ?table
@@ -142,12 +140,12 @@ local function work(cell, o)
   result.step, result.seconds = trained.step, seconds_of(path)
   ok, message = files.write(path .. "/result.json", encode(result))
   if not ok then return nil, message end
-  -- As a later process reads it: the text may have fewer digits.
+  -- As read back from the file, in which numbers may have fewer digits.
   return M.result(o.out, cell)
 end
 
--- Runs a cell; where another process works on it there is no result and a third
--- value, true.
+-- Runs a cell; if another process works on it, returns no result and true as a third
+-- value.
 local function work_alone(cell, o)
   local path = M.path(o.out, cell)
   local ok, message = files.make_folder(path)
@@ -164,9 +162,9 @@ local function left(cells, results, pace)
   return cost * pace
 end
 
---- Which rank runs which cell: the longest first, each by whoever has least to do.
+--- Distributes cells over ranks: the longest first, each to the rank with the least work.
 -- @tparam {table,...} cells those without a result
--- @tparam integer size ranks
+-- @tparam integer size number of ranks
 -- @treturn {[string]=integer} rank by the cell's name
 function M.divide(cells, size)
   local order, loads, owners = table.move(cells, 1, #cells, 1, {}), {}, {}
@@ -188,7 +186,7 @@ end
 -- The cells of this process among those without a result.
 local function own_cells(cells, results, o)
   if dist.size() == 1 then return cells end
-  -- As rank 0 sees the folder: the others may see it later.
+  -- As seen by rank 0: the others may see changes of the folder later.
   local names = dist.first(function()
     local list = {}
     for _, cell in ipairs(cells) do
@@ -235,8 +233,8 @@ end
 -- @tparam string opts.out the folder
 -- @tparam function opts.measure of model, data and cell, returns a table of plain
 -- values
--- @tparam[opt] function opts.changed of the results, called when one is new
--- @tparam[opt=print] function opts.say reports a line
+-- @tparam[opt] function opts.changed called with the results when there is a new one
+-- @tparam[opt=print] function opts.say prints a line
 -- @treturn ?table results by the cells' names
 -- @treturn ?string message why it ended early
 function M.run(cells, opts)
@@ -250,7 +248,7 @@ function M.run(cells, opts)
   local all = cells
   cells = own_cells(cells, results, o)
   for i, cell in ipairs(cells) do
-    -- Another process may have run it by now.
+    -- Another process may have run it in the meantime.
     results[cell.name] = results[cell.name] or M.result(o.out, cell)
     if not results[cell.name] then
       local pace = spent > 0 and spent / estimated or 1

@@ -1,6 +1,6 @@
---- How many degrees of freedom does a video have? HGNs with vector phase spaces
--- of 1, 2, 3, ... dimensions are trained briefly, and the smallest one whose
--- rollouts hold as long as those of any larger one is picked.
+--- Estimates the number of degrees of freedom of a video. HGNs with vector phase spaces
+-- of 1, 2, 3, ... dimensions are trained briefly, and the smallest dimension whose
+-- rollouts stay valid as long as those of any larger one is picked.
 -- @module torus.experiments.dimension
 local cells = require "torus.experiments.cells"
 local dist = require "torus.dist"
@@ -18,13 +18,12 @@ local M = {}
 
 -- --- the choice ---------------------------------------------------------------
 
---- How many times longer the rollouts of more degrees of freedom have to hold,
--- to count: with another seed a brief training differs by some tens of per cent,
--- while a phase space that lacks a degree of freedom loses the motion several
--- times earlier.
+--- The factor by which rollouts with more degrees of freedom must stay valid longer to
+-- count: brief trainings with different seeds differ by some tens of per cent, while a
+-- phase space that lacks a degree of freedom loses the motion several times earlier.
 M.factor = 1.5
 
--- Whether the valid steps b are clearly more than a, both {mean, spread, count}.
+-- True if the valid steps b are clearly more than a, both {mean, spread, count}.
 local function clearly_more(b, a)
   local error = math.sqrt(a.spread ^ 2 / a.count + b.spread ^ 2 / b.count)
   local difference = b.mean - a.mean
@@ -32,22 +31,21 @@ local function clearly_more(b, a)
     and b.mean > M.factor * a.mean
 end
 
---- The smallest number of degrees of freedom whose valid steps are not clearly
--- beaten by those of a larger number. One number of steps clearly beats another
--- when its mean is larger by a factor of 1.5, by at least one step and by more
--- than two standard errors of the difference.
+--- Picks the smallest number of degrees of freedom whose valid steps are not clearly
+-- exceeded by those of a larger number: by a mean that is larger by a factor of 1.5, by at
+-- least one step and by more than two standard errors of the difference.
 --
--- A phase space with too few degrees of freedom can't hold the motion: its
--- rollouts fail inside the frames of training or soon after them. One with
--- surplus dimensions can, but a rollout has directions to leave in that training
--- never showed, so that it holds as long or shorter. Valid time therefore rises
--- up to the true number and no further, and the number is where it stops rising.
--- The error inside the window does not measure this: it goes on falling.
+-- A phase space with too few degrees of freedom can't represent the motion: its
+-- rollouts fail inside the training window or soon after it. One with surplus
+-- dimensions can, but rollouts may leave in directions that never occurred in training,
+-- so that they stay valid at most as long. The valid time therefore increases up to the
+-- true number and no further. The error inside the window is not a suitable measure: it
+-- keeps decreasing.
 -- @tparam {table,...} rows each with n, degrees of freedom, and valid: mean,
 -- spread (standard deviation) and count of the valid steps of sequences
 -- @treturn integer n
--- @treturn boolean whether it is the largest that was tried, so that a larger
--- one might hold longer
+-- @treturn boolean true if it is the largest that was tried, so that a larger one might be
+-- better
 -- @raise for no rows
 -- @usage
 -- local dimension = require "torus.experiments.dimension"
@@ -87,12 +85,12 @@ local RULES = {
   say = { default = print, type = "callable" },
 }
 
--- Of a training step, for the estimate of the time that is left.
+-- Seconds of a training step, for estimating the remaining time.
 local SECONDS_PER_STEP = 0.07
 
--- What a configuration needs to know of given frames. Training sees the first
--- half of every sequence where not said otherwise: how far rollouts hold can
--- only be told by frames that it has not seen.
+-- The properties of given frames for the configuration. By default, training sees the first
+-- half of every sequence, as the valid time of rollouts can only be measured on unseen
+-- frames.
 local function of_film(path, o)
   local set, message = datasets.frames(path, sequences.film_options(o.changes))
   if not set then return nil, message end
@@ -100,7 +98,7 @@ local function of_film(path, o)
   local frames = o.frames or math.max(2, length // 2)
   if frames >= length then
     return nil, string.format("%s: expected sequences of more than %d frames, "
-      .. "so that some are left to compare rollouts with, got %d", path, frames,
+      .. "so that some remain to compare rollouts with, got %d", path, frames,
       length)
   end
   return { data = path, frames = frames, held_back = length - frames,
@@ -108,7 +106,7 @@ local function of_film(path, o)
     channels = channels ~= 3 and channels or nil }, length - 1
 end
 
--- Of a folder of trajectories, or of a system.
+-- The same for a folder of trajectories, or a system.
 local function of_states(o)
   local changes = { system = o.system, data = o.data, frames = o.frames }
   if not o.data then
@@ -122,7 +120,7 @@ local function of_states(o)
   return changes, o.rollout
 end
 
--- The cells of all n, and how many steps a rollout has.
+-- The cells of all n, and the number of steps of a rollout.
 local function plan(o)
   local changes, last
   if o.data and video.is_film(o.data) then
@@ -131,7 +129,7 @@ local function plan(o)
     changes, last = of_states(o)
   end
   if not changes then return nil, last end
-  -- Motion is drawn out over the first third of the training, as of the preset.
+  -- The horizon grows over the first third of the training, as in the preset.
   changes = options.joined(changes, { model = "hgn", phase = "vector",
     seed = o.seed, steps = o.steps, fit_steps = 0, teach_steps = 0, chart = 0,
     horizon_steps = math.min(600, o.steps // 3),
@@ -147,7 +145,7 @@ local function plan(o)
   return list, math.min(o.rollout, last)
 end
 
--- What is kept of a training.
+-- The stored result of a training.
 local function measured(model, data, config, o)
   local task = tasks.get "hgn"
   local numbers, message = extrapolation.measure(model, data, options.joined(
@@ -160,7 +158,7 @@ local function measured(model, data, config, o)
     refine = o.refine }
 end
 
--- Results of an earlier call count only where they were measured alike.
+-- Results of an earlier call count only if they were measured with the same options.
 local function mismatch(row, o)
   for key, now in pairs { rollout = o.rollout, asked = o.count,
     refine = o.refine } do
@@ -172,26 +170,25 @@ local function mismatch(row, o)
   end
 end
 
---- Trains, measures and picks. Every n is a run in a folder of its own, `n1`,
--- `n2`, ... below `out`; what an earlier call has finished is not done again,
--- and dimension.png is drawn anew.
+--- Trains, measures and picks. Every n has a run folder, `n1`, `n2`, ..., in `out`; runs
+-- finished by an earlier call are reused, and dimension.png is redrawn.
 -- @tparam table opts
 -- @tparam string opts.out folder
 -- @tparam[opt] string opts.system name of a system to simulate, without noise
 -- @tparam[opt] string opts.data a film (torus.data.frames), or a folder of
 -- trajectories, instead
--- @tparam[opt] integer opts.frames that training sees of every sequence; of a
--- film by default the first half, else 31
--- @tparam[opt=4] integer opts.max degrees of freedom
--- @tparam[opt=2000] integer opts.steps of each training
+-- @tparam[opt] integer opts.frames number of frames of every sequence that training sees; by
+-- default the first half for a film, else 31
+-- @tparam[opt=4] integer opts.max maximum number of degrees of freedom
+-- @tparam[opt=2000] integer opts.steps number of steps of each training
 -- @tparam[opt=0] integer opts.seed
--- @tparam[opt] table opts.changes of the configuration
--- @tparam[opt=300] integer opts.rollout steps of the rollouts that are measured;
--- of a film at most as many as its sequences have
--- @tparam[opt=64] integer opts.count test sequences
--- @tparam[opt=12] integer opts.refine rounds of refinement of the initial states
--- @tparam[opt=print] function opts.say reports a line
--- @treturn ?table dimension, the n picked; largest, whether none larger was tried;
+-- @tparam[opt] table opts.changes changes of the configuration
+-- @tparam[opt=300] integer opts.rollout number of steps of the measured rollouts; for a film
+-- at most the length of its sequences
+-- @tparam[opt=64] integer opts.count number of test sequences
+-- @tparam[opt=12] integer opts.refine refinement iterations of the initial states
+-- @tparam[opt=print] function opts.say prints a line
+-- @treturn ?table dimension, the n picked; largest, true if no larger one was tried;
 -- rows, one for each n: n, window (frames of training), mse (inside of it), valid
 -- (mean, spread, median, count of the valid steps), prediction_time, energy_drift
 -- (mean, spread, median), seconds, step; picture, its path, nil without gnuplot
@@ -203,7 +200,7 @@ function M.run(opts)
   end
   if o.changes.dimension or o.changes.phase then
     options.raise("dimension: changes: expected neither phase nor dimension, "
-      .. "which are what is compared, got %s",
+      .. "which this experiment sets, got %s",
       options.show(o.changes.dimension or o.changes.phase))
   end
   local list, rollout = plan(o)
@@ -237,8 +234,8 @@ end
 
 local function scientific(x) return string.format("%.2fe-4", x * 1e4) end
 
---- The table of what run found, in Markdown.
--- @tparam table found as run returns it
+--- Returns the results of run as a Markdown table.
+-- @tparam table found as returned by run
 -- @treturn string
 function M.markdown(found)
   local body = {}
@@ -255,8 +252,8 @@ function M.markdown(found)
     found.rows[1].rollout), "median", "energy drift, median", "seconds" }, body)
 end
 
---- The number picked, and why, in a sentence or two.
--- @tparam table found as run returns it
+--- Returns the picked number and the reason, in a sentence or two.
+-- @tparam table found as returned by run
 -- @treturn string
 function M.verdict(found)
   local n, row = found.dimension, nil

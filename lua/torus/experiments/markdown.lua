@@ -6,7 +6,7 @@ local function line(cells)
   return "| " .. table.concat(cells, " | ") .. " |"
 end
 
---- A number in a table.
+--- Formats a number for a table.
 -- @tparam string format of string.format
 -- @tparam ?number x
 -- @treturn string "–" for nil; "nan" whatever its sign
@@ -18,7 +18,7 @@ end
 
 --- @tparam {string,...} head
 -- @tparam {{string,...},...} rows
--- @treturn string lines, the last one ends too
+-- @treturn string lines, including a final line break
 function M.table(head, rows)
   local lines, rule = { line(head) }, {}
   for i = 1, #head do rule[i] = "---" end

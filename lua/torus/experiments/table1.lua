@@ -1,5 +1,4 @@
---- The paper's Table 1: which models on which systems, at which scale, and
--- what the paper measured.
+--- The paper's Table 1: models, systems and scales, and the paper's results.
 -- @module torus.experiments.table1
 local hgn = require "torus.tasks.hgn"
 local measure = require "torus.tasks.frames"
@@ -12,7 +11,7 @@ local M = {}
 --- The systems, in the paper's order.
 M.systems = { "mass_spring", "pendulum", "two_body", "three_body" }
 
---- A system's name for readers.
+--- Returns the display name of a system.
 -- @tparam string system
 -- @treturn string
 function M.title(system) return (system:gsub("_", " ")) end
@@ -127,7 +126,7 @@ local function configure(row, system, scale)
   return assert(config, message), part.seconds * config.steps
 end
 
--- Whether one of the filters, each a row, a system or both, matches a cell.
+-- True if one of the filters, each a row, a system or both, matches a cell.
 local function matches(only, row, system)
   if #only == 0 then return true end
   for _, filter in ipairs(only) do
@@ -139,7 +138,7 @@ local function matches(only, row, system)
   return false
 end
 
--- The row with a name, or with a name that older folders have.
+-- The row of a name, which may be the former one used in older folders.
 local function row_named(name)
   for _, row in ipairs(M.rows()) do
     if row.name == name or row.former == name then return row end
@@ -179,7 +178,7 @@ function M.parse_filter(text)
   return filter
 end
 
---- The rows: name, former (in older folders, or nil), title, model, changes of the
+--- Returns the rows: name, former (in older folders, or nil), title, model, changes of the
 -- configuration, more (not one of the paper's), noisy (trained on the stated
 -- noise), paper (the paper's figures by system, or nil).
 -- @treturn {table,...} the paper's in its order, then the others
@@ -213,13 +212,13 @@ local function in_working_order(rows)
   return list
 end
 
---- The cells of a table, in the order in which they are trained: system by system
--- of a row, the paper's full model first.
+--- Returns the cells of a table in the order in which they are trained: row by row, each
+-- system by system, the paper's full model first.
 -- @tparam string scale a name of M.scales
 -- @tparam[opt] table opts more=false (the rows beyond the paper's as well);
--- only, a list of filters as parse_filter returns them: by default all cells
--- @treturn {table,...} as torus.experiments.cells accepts them, with row and
--- system; cells beyond the paper's are among them where a filter names the row
+-- only, a list of filters as returned by parse_filter: by default all cells
+-- @treturn {table,...} for torus.experiments.cells, with row and system; includes cells
+-- beyond the paper's if a filter names their row
 function M.cells(scale, opts)
   opts = opts or {}
   local only, cells, named = opts.only or {}, {}, {}
@@ -238,11 +237,11 @@ function M.cells(scale, opts)
   return cells
 end
 
---- The result of a trained cell.
+--- Measures a trained cell.
 -- @tparam Module model
 -- @tparam Dataset data
 -- @tparam string scale
--- @treturn table train and test, as torus.tasks.frames.measure returns them
+-- @treturn table train and test, as returned by torus.tasks.frames.measure
 function M.measure(model, data, scale)
   return engine.no_grad(function()
     local count = M.scales[scale].count

@@ -6,7 +6,7 @@
 --     local rhat = torus.measures.convergence.rhat(run.draws)   -- (d)
 --
 -- Draws are (draws, chains, d), or (draws, chains) for a single number. Every
--- chain is split into halves first, so that a drift of one chain shows too.
+-- chain is first split into halves, so that drift within a chain is detected too.
 -- @module torus.measures.convergence
 local engine = require "torus.engine"
 local fft = require "torus.fft"
@@ -16,7 +16,7 @@ local signature = require "torus.signature"
 local M = {}
 
 -- (d, halves, n) float64 from draws (draws, chains, d): each chain's first and
--- last half; of an odd number the draw in the middle is left out.
+-- last half; for an odd number, the draw in the middle is omitted.
 local function halves(where, draws)
   local many = draws:dim() == 3 or draws:dim() == 2
   if not many or draws:size(1) < 4 or draws:size(2) < 1 then
@@ -29,8 +29,8 @@ local function halves(where, draws)
     :contiguous()
 end
 
--- z with Phi(z) = u, for 0 < u < 1: Abramowitz and Stegun's 26.2.23, good to
--- 4.5e-4, and three steps of Newton's.
+-- z with Phi(z) = u, for 0 < u < 1: Abramowitz and Stegun 26.2.23, accurate to
+-- 4.5e-4, then three Newton steps.
 local function normal_quantile(u)
   local tail = engine.minimum(u, 1 - u)
   local t = (tail:log() * -2):sqrt()
@@ -43,7 +43,7 @@ local function normal_quantile(u)
   return engine.where(u:lt(0.5), -z, z)
 end
 
--- Ranks of one number's draws, equal ones sharing their mean rank.
+-- Ranks of the draws of one number; equal draws get their mean rank.
 local function ranks(x)
   local _, position, counts = x:unique()
   counts = counts:to("float64")
@@ -61,7 +61,7 @@ local function normal_scores(x)
   return engine.stack(list, 1)
 end
 
--- Variance within the chains and the estimate of the whole one: (d) each.
+-- Variance within the chains and the estimate of the total variance: (d) each.
 local function variances(x)
   local n, means = x:size(3), x:mean(3)
   local within = x:var(3, { correction = 1 }):mean(2)
@@ -73,9 +73,9 @@ local function plain_rhat(x)
   return (whole / within):sqrt()
 end
 
---- R-hat: the larger of the rank-normalised split R-hat and that of the folded
--- draws, |x - median|, which sees chains of different widths. One, but for
--- noise, where the chains agree; below 1.01 is the usual demand.
+--- Computes R-hat: the larger of the rank-normalised split R-hat and that of the folded
+-- draws, |x - median|, which detects chains of different widths. It is one up to noise if
+-- the chains agree; the usual requirement is a value below 1.01.
 -- @tparam tensor draws (draws, chains, d) or (draws, chains)
 -- @treturn tensor (d) float64; NaN for a number that never changed
 -- @usage
@@ -102,8 +102,8 @@ local function autocovariances(x)
 end
 
 -- The integrated autocorrelation time from correlations by lag (list from lag
--- 0): Geyer's sums of neighbouring lags, as long as they are positive, made
--- never to increase. The last lags of all are too noisy to be part of it.
+-- 0): Geyer's sums of neighbouring lags, while they are positive, made monotonically
+-- decreasing. The very last lags are too noisy to be included.
 local function correlation_time(rho, n)
   local sum, before, k = 0, math.huge, 0
   while 2 * k + 4 < n do
@@ -112,7 +112,7 @@ local function correlation_time(rho, n)
     before = math.min(before, pair)
     sum, k = sum + before, k + 1
   end
-  -- The first lag behind these pairs adds to them where it is positive.
+  -- The first lag after these pairs is added if it is positive.
   return 2 * sum - 1 + math.max(rho[2 * k + 1] or 0, 0)
 end
 
@@ -126,7 +126,7 @@ local function sizes_of(x)
   for i = 1, x:size(1) do
     local list = rho[i]:totable()
     list[1] = 1
-    -- Antithetic chains may have more than their draws, but not without end.
+    -- Antithetic chains may exceed their number of draws, but only up to a limit.
     local time = math.max(correlation_time(list, n), 1 / math.log(m * n, 10))
     sizes[i] = whole[i]:item() > 0 and m * n / time or 0 / 0
   end
@@ -136,12 +136,13 @@ end
 local KIND = { kind = { default = "bulk",
   choices = { "bulk", "tail", "mean" } } }
 
---- The effective sample size: how many independent draws know as much.
+--- Computes the effective sample size: the number of independent draws with the same
+-- information.
 -- @tparam tensor draws (draws, chains, d) or (draws, chains)
 -- @tparam[opt] table opts
 -- @tparam[opt="bulk"] string opts.kind "bulk", of the rank-normalised draws;
--- "tail", the smaller one of the 5% and the 95% quantile's; "mean", of the draws
--- as they are, for the error of their mean
+-- "tail", the smaller of those of the 5% and 95% quantiles; "mean", of the unchanged
+-- draws, for the error of their mean
 -- @treturn tensor (d) float64; NaN for a number that never changed
 -- @usage
 -- draws = torus.randn({ 500, 4, 2 }, { generator = torus.generator(1) })

@@ -1,14 +1,13 @@
---- How well rollouts keep their energy.
+--- Energy conservation of rollouts.
 -- @module torus.measures.energy
 local engine = require "torus.engine"
 local options = require "torus.options"
 
 local M = {}
 
---- The spread of the energy along each rollout, relative to the spread of
--- energy between sequences: the unit and the zero of a learned energy are
--- free, and so drop out. 0 where energy is kept, 1 where it strays as far as
--- sequences differ.
+--- Computes the spread of the energy along each rollout relative to the spread of energy
+-- between sequences, as the unit and the zero of a learned energy are arbitrary. It is 0 if
+-- the energy is conserved, and 1 if it varies as much as between sequences.
 -- @tparam tensor energies (steps + 1, sequences), of at least two sequences
 -- @treturn {number,...} standard deviation along each rollout, divided by that
 -- of the rollouts' mean energies

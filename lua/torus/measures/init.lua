@@ -1,5 +1,5 @@
---- Measures of learned dynamics: pure functions of tensors, which know no
--- model and no file.
+--- Measures of learned dynamics: pure functions of tensors, independent of models and
+-- files.
 --
 --     local errors, norms = torus.measures.validity.frame_errors(seen, truth)
 --     local steps = torus.measures.validity.valid_steps(errors, norms)
@@ -7,7 +7,7 @@
 -- @module torus.measures
 local M = {}
 
--- Parts that load when they are first used.
+-- Modules that load on first use.
 local parts = {
   statistics = "torus.measures.statistics",
   validity = "torus.measures.validity",

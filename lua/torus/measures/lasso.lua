@@ -18,8 +18,8 @@ local SOLVE = {
   after = { type = "callable" },
 }
 
--- One pass over all coordinates; returns the largest variance, relative to its
--- output's, of what a change of a coefficient did to the fit.
+-- One pass over all coordinates; returns the largest variance of a change in the fit by a
+-- single coefficient, relative to that of its output.
 -- rest: c - G w (sets, features, outputs), kept up to date.
 local function sweep(s)
   local before = engine.stack(s.w, 2)
@@ -50,8 +50,8 @@ local function prepare(gram, cross, variance)
   return s
 end
 
---- Solves for given Gram matrices, one penalty after the other, each from
--- where the one before ended.
+--- Solves for given Gram matrices, one penalty after the other, each starting from the
+-- previous solution.
 -- @tparam tensor gram X^T X / n of centred features, (sets, features,
 -- features) float64
 -- @tparam tensor cross X^T y / n, (sets, features, outputs) float64
@@ -59,10 +59,9 @@ end
 -- @tparam {number,...} alphas penalties; the fastest order is from the
 -- largest to the smallest
 -- @tparam[opt] table opts max_iterations=1000 passes for each penalty;
--- tolerance=1e-7, the largest variance of what one coefficient changes in the
+-- tolerance=1e-7, the largest variance of the change by one coefficient in the
 -- last pass, relative to the output's (as in the paper's program, glmnet);
--- after, called with a penalty's index and coefficients, ends the list where
--- it returns true
+-- after, called with a penalty's index and coefficients, stops if it returns true
 -- @treturn {tensor,...} coefficients for each penalty (sets, features,
 -- outputs)
 -- @usage
@@ -92,8 +91,8 @@ function M.solve(gram, cross, variance, alphas, opts)
   end)
 end
 
--- X^T X / n and X^T y / n of centred x and y, the variance of y (1 where it
--- has none), and the means.
+-- X^T X / n and X^T y / n of centred x and y, the variance of y (1 if it is constant),
+-- and the means.
 local function moments(x, y)
   local n, mx, my = x:size(1), x:mean(1, true), y:mean(1, true)
   local fx, fy = x - mx, y - my
@@ -107,7 +106,7 @@ end
 -- @tparam tensor x (rows, features) float64
 -- @tparam tensor y (rows, outputs) float64
 -- @tparam number alpha
--- @tparam[opt] table opts as solve's
+-- @tparam[opt] table opts as in solve
 -- @treturn tensor coefficients (features, outputs)
 -- @treturn tensor intercept (1, outputs)
 -- @usage
@@ -123,8 +122,8 @@ function M.fit(x, y, alpha, opts)
   return w, my - mx:matmul(w)
 end
 
---- The share of each output's variance that predictions explain, a constant
--- offset forgiven.
+--- The fraction of each output's variance explained by predictions, ignoring a constant
+-- offset.
 local function explained(predicted, y)
   local residual = (y - predicted):var(1)
   return 1 - residual / y:var(1)
@@ -182,19 +181,18 @@ local function parts_of(n, count)
   return folds
 end
 
--- Penalties in a row that score less than the best before the rest, which are
--- smaller and take the longest, are left out.
+-- Number of consecutive penalties that score less than the best after which the rest,
+-- which are smaller and take the longest, are skipped.
 local PATIENCE = 3
 
---- The penalty that explains the most of what is held out: cross-validation
--- over consecutive parts of the rows, as scikit-learn's `GridSearchCV` with
--- `scoring = "explained_variance"`, from the largest penalty down until three
--- in a row score less than the best.
+--- Chooses the penalty that explains the held-out rows best, by cross-validation over
+-- consecutive parts of the rows, like scikit-learn's `GridSearchCV` with
+-- `scoring = "explained_variance"`, from the largest penalty down until three consecutive
+-- ones score less than the best.
 -- @tparam tensor x (rows, features) float64
 -- @tparam tensor y (rows, outputs) float64
--- @tparam table opts alphas, a list; folds=2; max_iterations and tolerance as
--- solve's
--- @treturn number the best penalty, of equals the smallest
+-- @tparam table opts alphas, a list; folds=2; max_iterations and tolerance as in solve
+-- @treturn number the best penalty, the smallest of equally good ones
 -- @treturn {[number]=number} the scores by penalty
 -- @usage
 -- x = torus.randn({50, 3}, { dtype = "float64" })

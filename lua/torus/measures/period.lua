@@ -1,9 +1,9 @@
 --- The period of an oscillation from its samples, and the period against the
 -- energy for systems with one degree of freedom.
 --
--- The period as a function of the energy does not depend on the coordinates in
--- which a model describes the motion: what is learned can be put next to what
--- is true without a map between the two.
+-- The period as a function of the energy does not depend on the coordinates in which a
+-- model describes the motion, so that the learned and the true function can be compared
+-- without a map between the coordinates.
 -- @module torus.measures.period
 local engine = require "torus.engine"
 local options = require "torus.options"
@@ -30,8 +30,8 @@ local function zero_of_cubic(a, b, c, d)
   return (low + high) / 2
 end
 
---- When a signal rises through a level, by cubic interpolation between four
--- samples (linear at either end of the signal): the error falls as dt^4.
+--- Returns the times at which a signal rises through a level, by cubic interpolation
+-- between four samples (linear at the ends of the signal): the error decreases as dt^4.
 -- @tparam {number,...} signal samples dt apart
 -- @tparam number dt above 0
 -- @tparam[opt=0] number level
@@ -58,12 +58,12 @@ function M.crossings(signal, dt, level)
   return times
 end
 
---- The period of a signal that rises through the middle of its range once in
--- each period.
+--- Returns the period of a signal that rises through the middle of its range once per
+-- period.
 -- @tparam {number,...} signal samples dt apart, of more than a period
--- @tparam number dt of either sign
--- @treturn number the mean period; NaN where the signal rises through the
--- middle less than twice
+-- @tparam number dt positive or negative
+-- @treturn number the mean period; NaN if the signal rises through the middle less than
+-- twice
 -- @usage
 -- signal = torus.linspace(0, 20, 401):sin():totable()   -- 0.05 apart
 -- print(torus.measures.period.period(signal, 0.05))   -- 2 pi
@@ -81,11 +81,10 @@ function M.period(signal, dt)
   return (times[#times] - times[1]) / (#times - 1)
 end
 
---- The periods of trajectories, each from the coordinate that varies most
--- along it.
+--- Returns the periods of trajectories, each from the coordinate that varies most along it.
 -- @tparam tensor q (steps + 1, batch, ...), as torus.integrate returns it
 -- @tparam number dt between states
--- @treturn {number,...} one for each sequence, NaN where it has none
+-- @treturn {number,...} one for each sequence, NaN if it has none
 -- @usage
 -- spring = torus.systems.mass_spring
 -- q, p = spring:sample{ count = 3 }
@@ -105,21 +104,19 @@ function M.periods(q, dt)
   end)
 end
 
---- The period against the energy: of a model next to the truth.
+--- Compares the period as a function of the energy between a model and the truth.
 -- @tparam {number,...} energies true energies of sequences
--- @tparam {number,...} learned periods of the model's rollouts, as `periods`
--- returns them
+-- @tparam {number,...} learned periods of the model's rollouts, as returned by `periods`
 -- @tparam {number,...} truth true periods of the same sequences
--- @treturn table points, a list of {energy=, learned=, truth=} by rising
--- energy, of the sequences that have both periods; error, the mean of
--- |learned - truth| / truth, nil where there is no point; missing, how many
--- sequences have no period
+-- @treturn table points, a list of {energy=, learned=, truth=} sorted by energy, for the
+-- sequences that have both periods; error, the mean of |learned - truth| / truth, nil
+-- without points; missing, the number of sequences without a period
 -- @usage
 -- found = torus.measures.period.against_energy({1, 2}, {3.1, 3.3}, {3.1, 3.2})
 -- print(found.error)
 function M.against_energy(energies, learned, truth)
   if #energies ~= #learned or #energies ~= #truth then
-    options.raise("against_energy: expected lists of one length, got %d "
+    options.raise("against_energy: expected lists of equal length, got %d "
       .. "energies, %d learned and %d true periods", #energies, #learned,
       #truth)
   end

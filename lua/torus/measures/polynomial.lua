@@ -21,8 +21,8 @@ local function check_size(operation, variables, order)
   end
 end
 
---- The exponents of all monomials of degree 1 to `order`, by degree, and
--- within a degree in lexical order: x, y, x^2, x y, y^2, ...
+--- Returns the exponents of all monomials of degree 1 to `order`, by degree, and
+-- within a degree in lexicographic order: x, y, x^2, x y, y^2, ...
 -- @tparam integer variables
 -- @tparam integer order
 -- @treturn {{integer,...},...} one list of `variables` exponents for each
@@ -36,8 +36,8 @@ function M.exponents(variables, order)
   for v = 1, variables do last[1].powers[v] = 0 end
   for _ = 1, order do
     local degree = {}
-    -- Each monomial of this degree is one of the degree below times a variable
-    -- that does not stand before its last one.
+    -- Each monomial of this degree is one of the previous degree times a variable that
+    -- does not precede its last one.
     for _, parent in ipairs(last) do
       for v = parent.first, variables do
         local powers = table.move(parent.powers, 1, variables, 1, {})
@@ -51,7 +51,7 @@ function M.exponents(variables, order)
   return list
 end
 
---- How many monomials of degree 1 to `order` there are: C(v + order, order) - 1.
+--- Returns the number of monomials of degree 1 to `order`: C(v + order, order) - 1.
 -- @tparam integer variables
 -- @tparam integer order
 -- @treturn integer
@@ -98,9 +98,9 @@ local function columns_of(x)
   return columns
 end
 
---- The monomials at points.
+--- Evaluates monomials at points.
 -- @tparam tensor x (points, variables)
--- @tparam {{integer,...},...} exponents as `exponents` returns them
+-- @tparam {{integer,...},...} exponents as returned by `exponents`
 -- @treturn tensor (points, monomials)
 -- @usage
 -- polynomial = torus.measures.polynomial
@@ -132,7 +132,7 @@ local function derivatives(x, exponents, v)
   return engine.cat(parts, 2)
 end
 
---- The Jacobian of polynomials at points.
+--- Returns the Jacobian of polynomials at points.
 -- @tparam tensor x (points, variables)
 -- @tparam {{integer,...},...} exponents
 -- @tparam tensor coefficients (monomials, outputs)

@@ -5,7 +5,8 @@ local signature = require "torus.signature"
 
 local M = {}
 
---- The lower median: an element of the list, so that a count stays a count.
+--- Returns the lower median, an element of the list, so that the median of counts is a
+-- count.
 -- @tparam {number,...} list at least one
 -- @treturn number
 -- @usage print(torus.measures.statistics.median{3, 1, 2})   -- 2
@@ -13,7 +14,7 @@ function M.median(list)
   if #list == 0 then
     options.raise("median: expected at least one number, got none")
   end
-  -- Nothing sorts a NaN.
+  -- NaN can't be sorted.
   for _, x in ipairs(list) do
     if x ~= x then return x end
   end
@@ -22,10 +23,10 @@ function M.median(list)
   return sorted[(#sorted + 1) // 2]
 end
 
---- Mean, spread and median.
+--- Returns mean, spread and median.
 -- @tparam {number,...} list at least one
--- @treturn table mean, spread (sample standard deviation; 0 of a single
--- number), median and count
+-- @treturn table mean, spread (sample standard deviation; 0 for a single number), median
+-- and count
 -- @usage print(torus.measures.statistics.summary{1, 2, 3}.spread)   -- 1.0
 function M.summary(list)
   local n, sum, squares = #list, 0, 0

@@ -31,10 +31,10 @@ local EXPLAIN = {
   max_iterations = { default = 1000, type = "integer", min = 1 },
 }
 
---- Each column with mean 0 and variance 1; one that does not vary with 0.
+--- Standardises each column to mean 0 and variance 1; a constant column becomes 0.
 -- @tparam tensor x (rows, columns)
 -- @treturn tensor the same in float64
--- @treturn tensor what the columns were divided by (1, columns)
+-- @treturn tensor the divisors of the columns (1, columns)
 -- @usage x, scale = torus.measures.symetric.standardise(torus.randn(100, 2))
 function M.standardise(x)
   options.tensor("symetric.standardise", "x", x, { "rows", "columns" })
@@ -44,11 +44,11 @@ function M.standardise(x)
   return (x - x:mean(1, true)) / scale, scale
 end
 
---- The pairs (q_i, p_i) that say something of the frames: one of the two has
--- a posterior variance below a threshold. All of them where none has.
+--- Returns the informative pairs (q_i, p_i): those of which q_i or p_i has a posterior
+-- variance below a threshold, or all pairs if there is none.
 -- @tparam tensor variances of the posterior over (q, p), (sequences, 2 n)
 -- @tparam[opt=0.5] number threshold
--- @treturn {integer,...} the pairs' numbers i
+-- @treturn {integer,...} the indices i of these pairs
 -- @usage
 -- variances = torus.tensor{{0.1, 1, 0.2, 1}, {0.1, 1, 0.2, 1}}
 -- print(table.unpack(torus.measures.symetric.informative(variances)))   -- 1
@@ -82,16 +82,15 @@ local function orders(variables, o)
   return order
 end
 
---- How much of one set of coordinates polynomials of another explain: of the
--- lowest order that reaches the threshold, or the highest. R^2 from the latent
--- to the true state. The penalty is found by cross-validation; R^2 is that of
--- the points of the fit, the mean over outputs.
--- @tparam tensor x (points, variables), as standardise returns it
+--- Measures how well polynomials of one set of coordinates explain another, for the lowest
+-- order that reaches the threshold, or else the highest: R^2 from the latent to the true
+-- state. The penalty is found by cross-validation; R^2 is computed on the points of the fit
+-- and averaged over outputs.
+-- @tparam tensor x (points, variables), as returned by standardise
 -- @tparam tensor y (points, outputs), likewise
--- @tparam[opt] table opts max_order=5; max_variables=32, with more of which
--- the polynomial is linear; max_monomials=200, above which an order is not
--- tried; threshold=0.9 of R^2; alphas, by default ten from 1e-4 to 0.316;
--- folds=2; max_iterations=1000
+-- @tparam[opt] table opts max_order=5; max_variables=32, above which the polynomial is
+-- linear; max_monomials=200, above which an order is not tried; threshold=0.9 of R^2;
+-- alphas, by default ten from 1e-4 to 0.316; folds=2; max_iterations=1000
 -- @treturn table r2, r2_by_output (a list), order, alpha, exponents and
 -- coefficients (monomials, outputs)
 -- @usage
@@ -128,9 +127,9 @@ local function times_symplectic(jacobian)
     jacobian:narrow(-1, 1, n) * -1 }, -1)
 end
 
---- How far a map is from symplectic: the mean of (A A* / c - I)^2 over points
--- and entries, with c the mean over points of the largest |A A*|. A uniform
--- factor drops out. 0 for a symplectic map, up to such a factor.
+--- Measures the deviation of a map from a symplectic one: the mean of (A A* / c - I)^2 over
+-- points and entries, with c the mean over points of the largest |A A*|. It is 0 for a
+-- symplectic map, also times a uniform factor, which cancels.
 -- @tparam tensor jacobians (points, 2 d, 2 n): of d true and n latent degrees
 -- of freedom
 -- @treturn number
@@ -185,8 +184,7 @@ local function draw_points(steps, o)
     :narrow(1, 1, math.min(o.points, steps))
 end
 
--- Sym, trajectory by trajectory, in standardised coordinates and in those that
--- were given.
+-- Sym, trajectory by trajectory, in standardised coordinates and in the given ones.
 local function score(x, fit, scale_x, scale_y, trajectories, o)
   local steps = x:size(1) // trajectories
   local w = fit.coefficients
@@ -204,7 +202,7 @@ local function score(x, fit, scale_x, scale_y, trajectories, o)
     math.min(o.max_sym, statistics.summary(given).mean)
 end
 
--- A rollout that diverged stays a number, as in the authors' code.
+-- Replaces the values of a diverged rollout by finite numbers, as in the authors' code.
 local LARGEST = 999999
 
 local function finite(x)
@@ -216,12 +214,11 @@ end
 local EXPLAIN_KEYS = { "max_order", "max_variables", "max_monomials",
   "threshold", "alphas", "folds", "max_iterations" }
 
---- SyMetric of one batch of trajectories.
+--- Computes SyMetric of one batch of trajectories.
 --
--- The authors standardise every coordinate by itself and compute Sym there.
--- That is not a symplectic map where pairs differ in their scales: it hides a
--- coordinate that is scaled alone and blames scales that match. sym_given is
--- Sym in the coordinates as they were given.
+-- The authors standardise every coordinate separately and compute Sym in these. That is not
+-- a symplectic map if pairs differ in scale: it hides the scaling of a single coordinate,
+-- and penalises matching scales. sym_given is Sym in the given coordinates.
 -- @tparam tensor latent (trajectories, steps, 2 n); 5 trajectories of 60 steps
 -- in the authors' code
 -- @tparam tensor truth (trajectories, steps, 2 d)
@@ -232,7 +229,7 @@ local EXPLAIN_KEYS = { "max_order", "max_variables", "max_monomials",
 -- trajectory; weight_tolerance=1e-3, up to which a coefficient counts as 0 in
 -- the Jacobian; generator, which draws the points; further explain's
 -- @treturn table symetric, 1 or 0; sym, sym_given, r2, order, alpha, and
--- variables, how many latent coordinates were kept
+-- variables, the number of latent coordinates that were kept
 -- @usage
 -- spring = torus.systems.mass_spring
 -- q, p = spring:sample{ count = 5 }

@@ -1,10 +1,10 @@
---- How long predicted frames stay valid, and how large their errors are.
+--- Validity and errors of predicted frames.
 --
 -- A frame is valid while its squared error is at most 0.025 of the true
 -- frame's squared norm (Botev et al. 2021, "Which priors matter?", and their
 -- code). All functions accept errors and norms (sequences, frames), as
--- `frame_errors` returns them, in the order of the prediction: of one that
--- runs backward in time, the latest frame first.
+-- returned by `frame_errors`, in the order of the prediction: for one that
+-- runs backward in time, the latest frame comes first.
 -- @module torus.measures.validity
 local engine = require "torus.engine"
 local options = require "torus.options"
@@ -25,8 +25,8 @@ local function check_pair(operation, errors, norms)
   options.tensor(operation, "norms", norms, errors.shape)
 end
 
---- Squared errors and squared norms of frames, each divided by the number of
--- a frame's values.
+--- Returns the squared errors and squared norms of frames, each divided by the number of
+-- values of a frame.
 -- @tparam tensor predicted (sequences, frames, ...)
 -- @tparam tensor truth the same shape
 -- @treturn tensor errors (sequences, frames)
@@ -47,7 +47,7 @@ function M.frame_errors(predicted, truth)
   end)
 end
 
--- How many frames from `first` on are valid; NaN is not.
+-- The number of valid frames from `first` on; a frame with NaN is invalid.
 local function valid_frames(errors, norms, threshold, first, last)
   local frame = first
   while frame <= last and errors[frame] <= threshold * norms[frame] do
@@ -56,8 +56,8 @@ local function valid_frames(errors, norms, threshold, first, last)
   return frame - first
 end
 
---- Steps from the first frame up to the last one before which, and at which,
--- every frame is valid. 0 where the second frame is not valid, or the first.
+--- Returns the number of steps from the first frame to the last one of the initial run of
+-- valid frames; 0 if the first or the second frame is invalid.
 -- @tparam tensor errors (sequences, frames)
 -- @tparam tensor norms (sequences, frames)
 -- @tparam[opt=0.025] number threshold part of the squared norm
@@ -85,15 +85,15 @@ local TIMES = {
   limit = { default = M.longest, type = "integer", min = 1 },
 }
 
---- The valid prediction time of the authors' code (deepmind-research,
+--- Returns the valid prediction time of the authors' code (deepmind-research,
 -- physics_inspired_models, `_eval_batch_vpt`): the number of frames after the
 -- training window before the first one that is not valid. Frames inside the
 -- window don't count, valid or not. A frame with NaN is not valid (in their
 -- code it is).
 -- @tparam tensor errors (sequences, frames), those of the window first
 -- @tparam tensor norms (sequences, frames)
--- @tparam table opts window, the number of frames that training showed;
--- threshold=0.025; limit=192, the longest time
+-- @tparam table opts window, the number of frames of a training sequence;
+-- threshold=0.025; limit=192, the maximum time
 -- @treturn {integer,...} one for each sequence, at most min(limit, frames -
 -- window)
 -- @usage
@@ -122,13 +122,13 @@ local PARTS = {
   times = { default = 10, type = "number", min = 1 },
 }
 
---- Mean squared errors inside the training window, in the frames that follow
--- it, and step by step.
+--- Returns mean squared errors inside the training window, in the following frames, and
+-- step by step.
 -- @tparam tensor errors (sequences, frames)
--- @tparam table opts window, in frames; next=60 frames after it; times=10,
--- how many windows by_step covers, math.huge for all frames
--- @treturn table window; next and next_frames, how many frames it covers, nil
--- where there are none; by_step, a list from step 0 on
+-- @tparam table opts window, in frames; next=60 frames after it; times=10, the number of
+-- windows that by_step covers, math.huge for all frames
+-- @treturn table window; next and next_frames, the number of frames it covers, nil if there
+-- are none; by_step, a list beginning with step 0
 -- @usage
 -- validity = torus.measures.validity
 -- truth = torus.rand(2, 60, 8, 8, 3)

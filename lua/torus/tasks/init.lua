@@ -1,63 +1,61 @@
---- The tasks: what is particular to training and measuring each model. What
--- trains a run, and the scripts, know models only through this registry.
+--- The tasks: the model-specific parts of training and evaluation. Runs and scripts know
+-- models only through this registry.
 --
 -- A task is a module torus.tasks.NAME, NAME the model's, with
 --
---     rules             of every key of a configuration, as torus.options has
---                       them; `model`, `steps` and `batch` are among them
---     presets           {[name] = changes of the defaults}, `full` among them
---     model_rules       the rules of the keys that the model is built from; a
---                       run keeps their values for good
+--     rules             for every key of a configuration, in the form of
+--                       torus.options, including `model`, `steps` and `batch`
+--     presets           {[name] = changes of the defaults}, including `full`
+--     model_rules       the rules of the keys that determine the model; their
+--                       values are fixed for a run
 --     data_keys         names of the keys that determine the data, likewise
 --     complete(config, given)
---                       fills in what follows from other values, `given` without
---                       the defaults; returns a message where they contradict
---                       each other
+--                       fills in derived values, `given` being the values without
+--                       the defaults; returns a message if they are contradictory
 --     open_data(config) -> data, or nil and a message
 --     model(config, generator)
 --                       -> an untrained model
---     new(config, data) -> a training, as torus.runs.trainer wants it. One that
---                       several processes are to divide has, next to step
---                       (torus.tasks.training.step does),
+--     new(config, data) -> a training task for torus.runs.trainer. One that can be
+--                       divided between processes has, in addition to step
+--                       (torus.tasks.training.step provides them),
 --                           draw(task, n)   -> {size = samples, ...}, what step n
 --                                           draws at random for its whole batch
 --                           share(task, batch, first, count)
---                                           -> what step returns, as means over
+--                                           -> the results of step, as means over
 --                                           these samples of the batch
 --     learning_rate(config)
 --                       -> a function of the step
 --     report(model, data, config, opts)
 --                       -> {rows = {{name, text}, ...}, numbers = {[key] =
 --                       number}, files = {path, ...}, note = text or nil}, or
---                       nil and a message. opts: count, how many samples of the
---                       data; split and pictures (a folder), where
---                       report_options has them
---     report_options    {[name] = true}, which of `split`, `pictures`, `refine`
---                       (rounds of refinement of the initial states) and
---                       `motion` (how many sampled films are compared with the
---                       true motion) its report knows
+--                       nil and a message. opts: count, the number of samples of
+--                       the data; split and pictures (a folder), if in
+--                       report_options
+--     report_options    {[name] = true}, those of `split`, `pictures`, `refine`
+--                       (number of refinement iterations of the initial states)
+--                       and `motion` (number of sampled films to compare with the
+--                       true motion) that its report supports
 --
--- and, where the model has it,
+-- and, if the model supports it,
 --
 --     adapt_preset(values, changes)
---                       -> the values of a preset that hold next to changes
+--                       -> the values of a preset, adapted to the changes
 --     film_strips(model, data, config, opts)
---                       -> {path, ...}, or nil and a message; pictures of what
---                       the model predicts. opts: out (a folder), sequences,
+--                       -> {path, ...}, or nil and a message; pictures of the
+--                       model's predictions. opts: out (a folder), sequences,
 --                       samples, seed, refine
 --     extrapolation(model, data, config, opts)
---                       -> {window =, ...}, what torus.tasks.extrapolation
---                       needs to know of a model of frames
+--                       -> {window =, ...}, the information about a model of
+--                       frames that torus.tasks.extrapolation needs
 --     portrait(model, data, config, opts)
 --                       -> {path, ...}, or nil and a message; pictures of its
---                       orbits in phase space, none where it has no such
+--                       orbits in phase space, empty if it has no phase
 --                       space. opts: out (a folder), split, steps, refine
 --     arrays(model, data, config, opts)
---                       -> {[name] = tensor}, what the model predicts, for other
+--                       -> {[name] = tensor}, the model's predictions, for other
 --                       programs. opts: count, steps, seed; points, a tensor
---                       (n, d), where the task has the part `points`, true
---     baselines         the rows of its table, as torus.experiments.baselines
---                       has them
+--                       (n, d), if the task has `points` = true
+--     baselines         the rows of its table, see torus.experiments.baselines
 --
 -- @module torus.tasks
 local modules = require "torus.modules"
@@ -66,12 +64,11 @@ local signature = require "torus.signature"
 
 local M = {}
 
---- The names of the models that have a task, sorted: the folders next to this
--- file.
+--- The sorted names of the models that have a task: the folders next to this file.
 M.names = modules.names("torus.tasks", true)
 
---- A task.
--- @tparam string name of its model
+--- Returns the task of a model.
+-- @tparam string name of the model
 -- @treturn ?table
 -- @treturn ?string message
 -- @usage
@@ -84,7 +81,7 @@ function M.get(name)
   return nil, options.unknown("model", name, M.names)
 end
 
---- The names of the models whose task has an optional part.
+--- Returns the names of the models whose task has an optional part.
 -- @tparam string name of the part: film_strips, extrapolation, portrait,
 -- arrays, baselines, or an option of the report
 -- @treturn {string,...}
@@ -98,8 +95,8 @@ function M.having(name)
   return found
 end
 
---- What a run learns from: its file or folder of data, else its target density
--- or its system.
+--- Returns what a run learns from: its data file or folder, its target density or its
+-- system.
 -- @tparam table config
 -- @treturn string
 -- @usage print(torus.tasks.subject{ system = "pendulum" })   -- pendulum

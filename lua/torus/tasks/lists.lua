@@ -4,10 +4,10 @@ local statistics = require "torus.measures.statistics"
 
 local M = {}
 
---- Consecutive integers.
+--- Returns consecutive integers.
 -- @tparam integer first
 -- @tparam integer last
--- @treturn {integer,...} empty where last is less than first
+-- @treturn {integer,...} empty if last is less than first
 function M.range(first, last)
   local list = {}
   for i = first, last do list[#list + 1] = i end
@@ -21,10 +21,10 @@ function M.extend(list, values)
   table.move(values, 1, #values, #list + 1, list)
 end
 
---- Mean and standard deviation of a list.
+--- Returns the mean and standard deviation of a list.
 -- @tparam {number,...} list
 -- @treturn number mean
--- @treturn number spread, 0 of a single number
+-- @treturn number spread, 0 for a single number
 function M.mean_and_spread(list)
   local sum, squares = 0, 0
   for _, value in ipairs(list) do sum = sum + value end
@@ -33,7 +33,7 @@ function M.mean_and_spread(list)
   return mean, math.sqrt(squares / math.max(1, #list - 1))
 end
 
---- A mean and its spread as text.
+--- Formats a mean and its spread.
 -- @tparam number value
 -- @tparam number spread
 -- @treturn string

@@ -1,12 +1,12 @@
---- The shapes that an HGN's methods accept. Each function raises, naming the
--- method, unless its argument fits.
+--- Shape checks for the methods of an HGN. Each function raises, naming the method, unless
+-- its argument fits.
 -- @module torus.models.hgn.checks
 local options = require "torus.options"
 local sides = require("torus.models.parts.frames").sides
 
 local M = {}
 
---- The shape of one sample's q, and of its p.
+--- Returns the shape of q, and of p, of one sample.
 -- @tparam Module model an HGN
 -- @treturn {integer,...}
 function M.state_shape(model)
@@ -15,7 +15,7 @@ function M.state_shape(model)
   return { model.size[1], model.size[2], model.config.state }
 end
 
---- A batch of sequences of frames.
+--- Checks a batch of sequences of frames.
 -- @tparam Module model an HGN
 -- @tparam string method its name
 -- @param frames expected as a tensor (batch, count, height, width, channels)
@@ -26,7 +26,7 @@ function M.frames(model, method, frames, count)
     { "batch", count, height, width, model.config.channels })
 end
 
---- A batch of sequences that the encoder sees a part of.
+--- Checks a batch of sequences of which the encoder sees a part.
 -- @tparam Module model an HGN
 -- @tparam string method its name
 -- @param frames expected as a tensor (batch, frames, height, width, channels)
@@ -41,7 +41,7 @@ function M.context(model, method, frames, first)
   end
 end
 
---- Positions or momenta.
+--- Checks positions or momenta.
 -- @tparam Module model an HGN
 -- @tparam string method its name
 -- @tparam string name of the argument
@@ -54,7 +54,7 @@ function M.states(model, method, name, x, leading)
     table.move(shape, 1, #shape, #leading + 1, leading))
 end
 
---- A trajectory.
+--- Checks a trajectory.
 -- @tparam Module model an HGN
 -- @tparam string method its name
 -- @param trajectory expected as a table of q and p with time first

@@ -1,5 +1,4 @@
---- What an HGN is configured by. The defaults are the sizes of the paper's
--- appendix A.1.
+--- The configuration of an HGN. The defaults are the sizes of the paper's appendix A.1.
 -- @module torus.models.hgn.config
 local initialise = require "torus.nn.initialise"
 local integrate = require "torus.integrate"
@@ -22,29 +21,29 @@ M.rules = {
   -- Frames: height and width in pixels, a multiple of 8 below 64 and of 16
   -- from there.
   resolution = { default = 32, type = "integer", min = 8 },
-  -- Their width, where it is not the height: both are multiples of 8, of 16 where
-  -- the smaller one is 64 or more.
+  -- Their width, if it differs from the height: both are multiples of 8, or of 16 if the
+  -- smaller one is 64 or more.
   frame_width = { type = "integer", min = 8 },
   -- Colour channels of a frame.
   channels = { default = 3, type = "integer", min = 1, max = 64 },
   -- Frames of a training sequence.
   frames = { default = 31, type = "integer", min = 2, max = 10000 },
-  -- Consecutive frames that the encoder sees; all of them by default. With
-  -- fewer, training lets them begin at a random frame of the sequence, whose
-  -- state is rolled forward and backward over the rest.
+  -- Number of consecutive frames that the encoder sees; all of them by default. With
+  -- fewer, training begins them at a random frame of the sequence and integrates its state
+  -- forward and backward over the rest.
   context = { type = "integer", min = 2, max = 10000 },
   -- Where these begin in a training step: at a random frame, or at one of both
   -- "ends", so that half of the steps are nearly all forward in time and half
   -- backward.
   context_start = { default = "random", choices = { "random", "ends" } },
-  -- Which of these frames, from 1, the state of the posterior belongs to.
+  -- Index, from 1, of the frame among these that the state of the posterior belongs to.
   anchor = { default = 1, type = "integer", min = 1, max = 10000 },
   -- Where more frames are given than the encoder sees: from how many windows of
   -- `context` frames, at equal distances, the state of a vector phase space is
   -- inferred, as that whose trajectory passes nearest to the states of all of
   -- them (torus.models.hgn.windows); 1 for the first window alone.
   windows = { default = 1, type = "integer", min = 1, max = 10000 },
-  -- Time between two frames, of either sign.
+  -- Time between two frames, positive or negative.
   dt = { default = 0.125, type = "number" },
   -- One number in [0, 1] per channel: the encoder sees a frame's difference
   -- from this colour, and the untrained decoder's output starts near it.
@@ -52,64 +51,62 @@ M.rules = {
   -- Factor of that difference: a moving disc is a small part of a frame.
   input_gain = { default = 1, type = "number", above = 0 },
 
-  -- The encoder: eight convolutions, as in the paper; or blocks of two with leaky
-  -- ReLUs behind all of them, the first of a block halving the frame, before the
-  -- last layer.
+  -- The encoder: eight convolutions, as in the paper; or blocks of two convolutions, each
+  -- followed by a leaky ReLU, the first of a block halving the frame, then a last layer.
   encoder = { default = "paper", choices = { "paper", "blocks" } },
   -- Channels of the hidden convolutions; the paper's encoder's first has half.
   width = { default = 64, type = "integer", min = 2, max = 4096 },
   -- Initial weights of all networks but the Hamiltonian: torus.nn.initialise.
   init = { default = "default", choices = initialise.schemes },
-  -- Of the parameters and of all that is computed.
+  -- The dtype of the parameters and of all results.
   dtype = { default = "float32", choices = { "float32", "float64" } },
-  -- What the convolutions of encoder, f_psi and decoder multiply, forward and
-  -- backward; "bfloat16" of dtype float32 only. States, energies, losses,
-  -- parameters and sums stay float32. It is for processors with matrix units:
-  -- see engine/README.md. One without products of bfloat16 computes float32.
+  -- Precision of the products in the convolutions of encoder, f_psi and decoder, forward
+  -- and backward; "bfloat16" only with dtype float32. States, energies, losses,
+  -- parameters and sums stay float32. It is meant for processors with matrix units, see
+  -- engine/README.md; a processor without bfloat16 products computes in float32.
   precision = { default = "float32", choices = { "float32", "bfloat16" } },
 
   -- Phase space: q and p are feature maps, as in the paper, or vectors of
   -- `dimension` numbers, the system's degrees of freedom. In a phase space of
-  -- the system's own dimension a learned orbit can't leave its level set of
-  -- the energy for directions that training never showed.
+  -- the system's own dimension, a learned orbit can't leave its energy level set in
+  -- directions that never occurred in training.
   phase = { default = "map", choices = { "map", "vector" } },
   dimension = { type = "integer", min = 1, max = 256 },
 
   -- Latent: a "map" has z channels at every position of the state, as in the
-  -- paper; a "vector" is z numbers altogether, which the encoder's last
-  -- convolution reduces the map to and f_psi's dense layer expands again. A
-  -- vector phase space has a vector.
+  -- paper; a "vector" has z numbers in total, to which the encoder's last convolution
+  -- reduces the map and which f_psi's dense layer expands again. A vector phase space
+  -- requires a vector.
   latent = { default = "map", choices = { "map", "vector" } },
   -- Channels or numbers of z: 48; of a vector phase space twice its dimension
   -- and at least 4; without f_psi the size of the state.
   z = { type = "integer", min = 1, max = 65536 },
-  -- Initial logarithm of the posterior's variance. Noise as large as the
-  -- prior's (0) drowns the signal of an untrained encoder.
+  -- Initial logarithm of the posterior's variance. With as much noise as in the prior (0),
+  -- the signal of an untrained encoder would be lost.
   posterior_logvar = { default = 0, type = "number" },
-  -- What sampled sequences begin with: z ~ N(0, I), the prior of the training, as in
-  -- the paper; or a mixture of normal densities fitted to the posteriors of training
-  -- sequences at the end of the training, which a vector can have. Where the
-  -- posteriors leave gaps in the prior, its samples look like nothing that was seen.
+  -- The distribution of z for sampling: z ~ N(0, I), the prior used in training, as in the
+  -- paper; or, for a vector, a mixture of normal densities fitted to the posteriors of
+  -- training sequences at the end of the training. If the posteriors leave gaps in the
+  -- prior, samples from these gaps resemble no training sequence.
   prior = { default = "normal", choices = { "normal", "mixture" } },
 
-  -- State: channels of q, and as many of p; of a vector phase space, channels
-  -- of the map that the decoder begins with.
+  -- State: channels of q, and of p; for a vector phase space, channels of the map that the
+  -- decoder begins with.
   state = { default = 16, type = "integer", min = 1, max = 4096 },
 
   -- Hamiltonian: K(p) + V(q), or one network H(q, p).
   hamiltonian = { default = "separable", choices = { "separable", "joint" } },
   -- Kinetic energy of a vector phase space: a network, or |p|^2 / 2. The
-  -- second fixes the units of p and with them q up to a rotation and a shift
-  -- where the mass is constant.
+  -- second fixes the units of p and, if the mass is constant, thereby q up to a rotation
+  -- and a shift.
   kinetic = { default = "network", choices = { "network", "quadratic" } },
-  -- Units of the two hidden layers of the chart, a map from the Hamiltonian's q
-  -- to the coordinates that the decoder of a vector phase space understands; 0
-  -- for none, where both are the same. A decoder finds coordinates in which it
-  -- can draw, and these are only nearly the ones in which the motion has a
-  -- separable Hamiltonian.
+  -- Units of the two hidden layers of the chart, a map from the Hamiltonian's q to the
+  -- coordinates of the decoder of a vector phase space; 0 for no chart, so that both are
+  -- the same. A decoder learns coordinates suited to drawing, and these are only
+  -- approximately the ones in which the motion has a separable Hamiltonian.
   chart = { default = 0, type = "integer", min = 0, max = 4096 },
-  -- Hidden layers of an energy, before its read-out: 6 convolutions, or 2 dense
-  -- layers of a vector phase space.
+  -- Number of hidden layers of an energy, before its readout: 6 convolutions, or 2 dense
+  -- layers for a vector phase space.
   energy_layers = { type = "integer", min = 1, max = 64 },
   -- Units of these dense layers: 64. No default here: a run's configuration has
   -- every key that has one, and a map has no dense layers.
@@ -120,27 +117,27 @@ M.rules = {
   energy_init = { default = "default", choices = energy.inits },
   -- Factor of an energy's initial weights.
   energy_gain = { default = 1, type = "number", above = 0 },
-  -- Friction of the learned motion, dp/dt = -dH/dq - D dH/dp: none; D a learned
-  -- constant of at least 0; or D >= 0 a learned function of q, by a network of
-  -- a vector phase space (torus.friction). The energy then falls along every
-  -- rollout forward in time, and rises backward.
+  -- Friction of the learned motion, dp/dt = -dH/dq - D dH/dp: none; a learned constant
+  -- D >= 0; or, for a vector phase space, a learned function D(q) >= 0 given by a network
+  -- (torus.friction). The energy then falls along every rollout forward in time, and rises
+  -- backward.
   friction = { default = "none", choices = friction.choices },
   -- Integration scheme; the variant decides when it is not given.
   method = { choices = integrate.methods },
 
-  -- From a vector phase space to the decoder's map: a dense layer with two
-  -- convolutions behind it, or the dense layer alone.
+  -- From a vector phase space to the decoder's map: a dense layer followed by two
+  -- convolutions, or only the dense layer.
   projection = { default = "stack", choices = { "stack", "dense" } },
   -- Learned channels of the decoder's map that are the same for every state.
   constant_channels = { default = 0, type = "integer", min = 0, max = 4096 },
   -- Decoder: the activation that closes a block; the paper's is a sigmoid.
   closing = { default = "none",
     choices = { "none", "sigmoid", "leaky_relu", "tanh" } },
-  -- Whether its blocks are residual.
+  -- True for residual blocks.
   skip = { default = true, type = "boolean" },
 }
 
--- What goes together with the form of the phase space.
+-- Checks and completes the options that depend on the form of the phase space.
 local function complete_phase(c, given)
   local vector = c.phase == "vector"
   c.energy_layers = c.energy_layers or (vector and 2 or 6)
@@ -165,7 +162,7 @@ local function complete_phase(c, given)
   local dense_only = { "dimension", "energy_width" }
   for _, key in ipairs(dense_only) do
     if given[key] ~= nil then
-      options.raise("hgn: %s: this is of phase = \"vector\", and phase is "
+      options.raise("hgn: %s: this option needs phase = \"vector\", but phase is "
         .. "\"map\"", key)
     end
   end
@@ -228,11 +225,10 @@ local function complete_method(c)
   end
 end
 
---- A full configuration: checked, with defaults for all that is left out.
+--- Returns a full configuration: checked, with defaults for missing options.
 -- @tparam[opt] table config options of `rules`
 -- @treturn table a new one
--- @raise for unknown options, for values outside of their rule, and for
--- combinations that contradict each other
+-- @raise for unknown options, for invalid values, and for contradictory combinations
 -- @usage
 -- config = require "torus.models.hgn.config"
 -- print(config.resolve({ variant = "no_fpsi" }).z)   -- 32

@@ -1,8 +1,8 @@
---- The motion fitted to coordinates instead of images. A trained decoder draws
--- a frame from a few coordinates; inverted, it says where every frame of a
--- sequence lies. Near there the squared error of a frame is a quadratic form of
--- the coordinates, so that energies and states are fitted to it without another
--- image, a thousand times faster. Functions on an HGN with a vector phase space.
+--- Fitting the motion to coordinates instead of images. A trained decoder renders a frame
+-- from a few coordinates; inverting it determines the coordinates of every frame of a
+-- sequence. Near these, the squared error of a frame is a quadratic form of the
+-- coordinates, so that energies and states can be fitted to it without rendering, a
+-- thousand times faster. The functions apply to an HGN with a vector phase space.
 -- @module torus.models.hgn.coordinates
 local checks = require "torus.models.hgn.checks"
 local chunks = require "torus.models.parts.chunks"
@@ -21,16 +21,16 @@ local function check_vector(model, method)
   end
 end
 
--- Rounds of the inversion, and of the fit of states to coordinates.
+-- Iterations of the inversion, and of the fit of states to coordinates.
 local INVERSION, FIT = 5, 8
--- A mean squared error of a pixel from which on an error counts less, about
--- that of a disc that is moved by a pixel: a frame whose inversion has left so
--- much must not pull, and one that the motion misses by more pulls with its
--- distance, no longer with the square of that.
+-- The mean squared error of a pixel above which an error is downweighted, about that of a
+-- disc shifted by a pixel: a frame whose inversion has left this much error must not
+-- contribute, and one that the motion misses by more contributes in proportion to its
+-- distance instead of the square.
 local ROBUST = 5e-4
 
--- The coordinates (m, n) whose images are nearest to given ones (m, height,
--- width, channels), near a guess; their metric (m, n, n); the squared error.
+-- The coordinates (m, n) whose images are closest to given ones (m, height, width,
+-- channels), near a guess; their metric (m, n, n); the squared error.
 local function invert(model, guess, images)
   local function decode(x)
     return chunks.apply(
@@ -44,8 +44,8 @@ local function invert(model, guess, images)
   return best.x, metric, best.error
 end
 
--- A guess for every frame that can be the encoder's anchor, (count, batch, n):
--- the encoder's own word, without any motion.
+-- A guess for every frame that can be the encoder's anchor, (count, batch, n), from the
+-- encoder alone, without the motion.
 local function encoded(model, frames, count, charted)
   local rows = {}
   for first = 1, count do
@@ -57,20 +57,19 @@ end
 
 local LOCATE = { charted = { default = true, type = "boolean" } }
 
---- A method of HGN: the coordinates that frames show, found by inverting the
--- decoder. The result does not depend on the Hamiltonian. No gradient is
--- recorded.
+--- A method of HGN: finds the coordinates of frames by inverting the decoder. The result
+-- does not depend on the Hamiltonian. No gradient is recorded.
 -- @function HGN:locate
 -- @tparam tensor frames (batch, frames, height, width, channels), at least as
 -- many as the encoder sees
 -- @tparam[opt] table opts
--- @tparam[opt=true] boolean opts.charted false: the encoder's states, near which
--- the method looks, are in the decoder's coordinates, as they are until a chart
--- is fitted; the result does not depend on the chart then
+-- @tparam[opt=true] boolean opts.charted false: the encoder's states, near which the search
+-- begins, are in the decoder's coordinates, as they are until a chart is fitted; the result
+-- then does not depend on the chart
 -- @treturn tensor coordinates (frames, batch, dimension)
 -- @treturn tensor metric (frames, batch, dimension, dimension): G in the squared
 -- error d' G d of a frame whose coordinates are off by d
--- @treturn tensor mean squared error of a pixel that is left (frames, batch)
+-- @treturn tensor remaining mean squared error of a pixel (frames, batch)
 -- @usage
 -- local torus = require "torus"
 -- local model = torus.models.hgn { phase = "vector", width = 8, frames = 4 }
@@ -96,8 +95,8 @@ function M.locate(model, frames, opts)
     for i = 1, count do
       found[anchor + i - 1] = { x = x[i], metric = G[i], error = left[i] }
     end
-    -- No other frame is an anchor: each is looked for where the two next to it
-    -- point to.
+    -- The other frames can't be anchors: each is sought at the extrapolation of its two
+    -- neighbours.
     local function continue(from, to, step)
       for t = from, to, step do
         local near = found[t - step].x
@@ -140,7 +139,7 @@ local function frame_errors(model, states, coordinates, metric, first)
   return quadratic_form(model, difference, metric)
 end
 
--- w = 1 / (1 + (left / r)^2), less for what the inversion has missed.
+-- w = 1 / (1 + (left / r)^2), smaller for frames with a large error of the inversion.
 local function trust(left)
   return left and 1 / ((left / ROBUST):square() + 1) or 1
 end
@@ -162,15 +161,15 @@ function M.weights(model, states, coordinates, metric, left)
   return trust(left) / (e * (2 / ROBUST) + 1):sqrt() * pixel_weight(model)
 end
 
---- A method of HGN: the error of the motion from given states in coordinates:
--- the mean over frames of w r (sqrt(1 + 2 e / r) - 1), where e is to second order
--- the mean squared error of a pixel, r = 5e-4, and w = 1 / (1 + (left / r)^2).
--- Differentiable to first order.
+--- A method of HGN: returns the error, in coordinates, of the motion from given states: the
+-- mean over frames of w r (sqrt(1 + 2 e / r) - 1), where e is the mean squared error of a
+-- pixel to second order, r = 5e-4, and w = 1 / (1 + (left / r)^2). Differentiable to first
+-- order.
 -- @function HGN:coordinate_loss
 -- @tparam tensor states (batch, 2 dimension), q and p at the first frame
--- @tparam tensor coordinates (frames, batch, dimension), as locate's
--- @tparam tensor metric (frames, batch, dimension, dimension), as locate's
--- @tparam[opt=0] tensor left (frames, batch), the error that locate left
+-- @tparam tensor coordinates (frames, batch, dimension), as returned by locate
+-- @tparam tensor metric (frames, batch, dimension, dimension), as returned by locate
+-- @tparam[opt=0] tensor left (frames, batch), the remaining error returned by locate
 -- @treturn tensor a scalar
 -- @usage
 -- local torus = require "torus"
@@ -194,7 +193,7 @@ function M.loss(model, states, coordinates, metric, left)
   return M.frame_losses(model, states, coordinates, metric, left):mean()
 end
 
---- States fitted to coordinates, near given ones and never worse than those; no
+--- Fits states to coordinates, starting from given ones and never worse than those; no
 -- gradient is recorded.
 -- @tparam Module model an HGN with a vector phase space
 -- @tparam tensor states (batch, 2 dimension) at the first frame

@@ -9,10 +9,9 @@
 --
 -- Frames are (batch, frames, height, width, channels) in [0, 1]. A trajectory
 -- is a table of q and p with time first, (steps + 1, batch, size, size, state),
--- as torus.integrate returns it; size is 4 for frames of 32x32 and 64x64; frames
--- of 32x48 have (batch, 4, 6, state). With
--- phase = "vector" a state is a vector instead: (batch, dimension) wherever it
--- says (batch, size, size, state) below.
+-- as returned by torus.integrate; size is 4 for frames of 32x32 and 64x64; for frames
+-- of 32x48 a state is (batch, 4, 6, state). With phase = "vector", a state is a vector:
+-- (batch, dimension) instead of (batch, size, size, state) in the following.
 --
 -- The networks are in torus.models.hgn.networks, the options in
 -- torus.models.hgn.config, the training objective in
@@ -45,14 +44,13 @@ local COUNT = { type = "integer", min = 1 }
 --- The options of a configuration; torus.models.hgn.config explains each.
 M.rules = configuration.rules
 
---- A new model with random weights. `torus.models.hgn(config, generator)` is
--- the same.
+--- Makes a model with random weights. `torus.models.hgn(config, generator)` does the same.
 -- @tparam[opt] table config options of torus.models.hgn.config; the defaults
 -- are the paper's
--- @tparam[opt] generator generator source of the initial weights; torus's own by
+-- @tparam[opt] generator generator source of the initial weights; the global generator by
 -- default
 -- @treturn Module an HGN, whose `config` is the full configuration
--- @raise for unknown options and for values that don't fit each other
+-- @raise for unknown options and for inconsistent values
 -- @usage
 -- model = torus.models.hgn.new({ width = 8, frames = 5 },
 --   torus.generator(1))
@@ -94,14 +92,14 @@ end
 
 -- --- from frames to a state -------------------------------------------------
 
---- The posterior q(z | x_a..x_b), a diagonal normal density. With z comes the
+--- Returns the posterior q(z | x_a..x_b), a diagonal normal density. z determines the
 -- state at frame `anchor` of these, by default the first.
 -- @tparam tensor frames (batch, context, height, width, channels); the context
 -- is all frames of a sequence by default
--- @treturn tensor mean (batch, size, size, z); of a latent vector
+-- @treturn tensor mean (batch, size, size, z); for a latent vector
 -- (batch, 1, 1, z)
 -- @treturn tensor logarithm of the variance, the same shape
--- @raise for frames of another shape than the configuration's
+-- @raise for frames whose shape differs from the configuration
 -- @usage
 -- model = torus.models.hgn { width = 8, frames = 4, z = 6 }
 -- mean, logvar = model:encode(torus.rand(2, 4, 32, 32, 3))
@@ -117,7 +115,7 @@ function HGN:encode(frames)
   return out:narrow(-1, 1, c.z), out:narrow(-1, c.z + 1, c.z)
 end
 
---- The initial state s_0 = f_psi(z), split into position and momentum.
+--- Returns the initial state s_0 = f_psi(z), split into position and momentum.
 -- @tparam tensor z like the mean that encode returns
 -- @treturn tensor q (batch, size, size, state)
 -- @treturn tensor p, the same shape
@@ -133,9 +131,9 @@ function HGN:state_of(z)
   return s:narrow(-1, 1, n), s:narrow(-1, n + 1, n)
 end
 
---- The shape of the latents z of sequences.
--- @tparam integer count sequences
--- @treturn {integer,...} count, size, size, z; of a latent vector count, 1, 1, z
+--- Returns the shape of the latents z of sequences.
+-- @tparam integer count number of sequences
+-- @treturn {integer,...} count, size, size, z; for a latent vector count, 1, 1, z
 -- @usage
 -- model = torus.models.hgn { width = 8, frames = 4, z = 6 }
 -- print(table.concat(model:latent_shape(2), " "))   -- 2 4 4 6
@@ -165,9 +163,9 @@ function HGN:infer(frames, first)
   return self:to_first(self:infer_anchor(frames, first))
 end
 
---- The state at frame `anchor` of those that the encoder sees, from the mean of
+--- Infers the state at frame `anchor` of those that the encoder sees, from the mean of
 -- the posterior. It does not depend on the Hamiltonian.
--- @tparam tensor frames as infer's
+-- @tparam tensor frames as in infer
 -- @tparam[opt=1] integer first index of the first frame that the encoder sees
 -- @treturn tensor q (batch, size, size, state)
 -- @treturn tensor p, the same shape
@@ -182,8 +180,8 @@ function HGN:infer_anchor(frames, first)
     frames:narrow(2, first, self.config.context))))
 end
 
---- From the state at frame `anchor` of those that the encoder saw to the state at
--- the first of them, backward in time.
+--- Integrates the state at frame `anchor` of those that the encoder saw backward in time to
+-- the first of them.
 -- @tparam tensor q (batch, size, size, state)
 -- @tparam tensor p the same shape
 -- @treturn tensor q
@@ -203,14 +201,14 @@ end
 -- torus.integrate checks the values.
 local ROLLOUT = { steps = {}, dt = {}, method = {}, fused = {} }
 
---- The learned motion from a state.
+--- Integrates the learned motion from a state.
 -- @tparam tensor q (batch, size, size, state)
 -- @tparam tensor p the same shape
 -- @tparam[opt] table opts
 -- @tparam[opt] integer opts.steps frames - 1 by default
--- @tparam[opt] number opts.dt of either sign; the configuration's by default
+-- @tparam[opt] number opts.dt positive or negative; the configuration's by default
 -- @tparam[opt] string opts.method scheme; the configuration's by default
--- @tparam[opt] boolean opts.fused as torus.integrate's
+-- @tparam[opt] boolean opts.fused as in torus.integrate
 -- @treturn table trajectory: q and p (steps + 1, batch, size, size, state)
 -- @usage
 -- model = torus.models.hgn { width = 8, frames = 4 }
@@ -227,10 +225,10 @@ function HGN:rollout(q, p, opts)
     friction = self.friction }
 end
 
---- The motion on from the last state of a trajectory.
+--- Continues the motion from the last state of a trajectory.
 -- @tparam table trajectory as returned by rollout
--- @tparam[opt] table opts as rollout's
--- @treturn table a trajectory whose first state is the given one's last
+-- @tparam[opt] table opts as in rollout
+-- @treturn table a trajectory whose first state is the last state of the given one
 -- @usage
 -- model = torus.models.hgn { width = 8, frames = 4 }
 -- q, p = torus.randn(2, 4, 4, 16), torus.randn(2, 4, 4, 16)
@@ -242,7 +240,7 @@ function HGN:continue(trajectory, opts)
   return self:rollout(trajectory.q[-1], trajectory.p[-1], opts)
 end
 
---- The learned energy H(q, p).
+--- Returns the learned energy H(q, p).
 -- @tparam tensor q (batch, size, size, state)
 -- @tparam tensor p the same shape
 -- @treturn tensor one number per sample (batch)
@@ -253,7 +251,7 @@ function HGN:energy(q, p)
   return self.hamiltonian(q, p)
 end
 
---- The energy along a trajectory.
+--- Returns the energy along a trajectory.
 -- @tparam table trajectory as returned by rollout
 -- @treturn tensor (steps + 1, batch)
 -- @usage
@@ -270,11 +268,11 @@ end
 
 -- --- from states to frames --------------------------------------------------
 
---- The map that the decoder begins with.
+--- Returns the map that the decoder begins with.
 -- @tparam tensor q (images, size, size, state)
--- @treturn tensor q itself; of a vector phase space, (images, dimension), the
--- projection of its coordinates (images, size, size, state); with constant
--- channels behind
+-- @treturn tensor q itself; for a vector phase space, (images, dimension), the
+-- projection of its coordinates (images, size, size, state); followed by constant
+-- channels, if there are any
 -- @usage
 -- model = torus.models.hgn { width = 8, frames = 4, phase = "vector" }
 -- print(table.unpack(model:project(torus.randn(5, 1)).shape))   -- 5 4 4 16
@@ -282,8 +280,8 @@ function HGN:project(q)
   return self:decoder_map(self.projection and self:coordinates(q) or q)
 end
 
---- The map that the decoder begins with, from its own coordinates.
--- @tparam tensor x (images, size, size, state), of a vector phase space (images,
+--- Returns the map that the decoder begins with, from the decoder's own coordinates.
+-- @tparam tensor x (images, size, size, state); for a vector phase space (images,
 -- dimension)
 -- @treturn tensor (images, size, size, state + constant_channels)
 -- @usage
@@ -296,7 +294,7 @@ function HGN:decoder_map(x)
   return engine.cat({ x, self.constants:expand(x:size(1), -1, -1, -1) }, -1)
 end
 
---- The decoder's coordinates of positions of a vector phase space.
+--- Converts positions of a vector phase space to the decoder's coordinates.
 -- @tparam tensor q (..., dimension)
 -- @treturn tensor (..., dimension); q itself in a model without a chart
 -- @usage
@@ -308,7 +306,7 @@ function HGN:coordinates(q)
   return self.chart and self.chart(q) or q
 end
 
---- Images of positions, eq. (11).
+--- Decodes images from positions, eq. (11).
 -- @tparam tensor q (..., size, size, state)
 -- @tparam[opt] integer chunk images per call of the network, which bounds the
 -- memory while no gradient is recorded; all at once by default
@@ -328,7 +326,7 @@ function HGN:decode(q, chunk)
   return images:reshape(table.move(images.shape, 2, 4, n + 1, leading))
 end
 
---- The images along a trajectory; no gradient is recorded.
+--- Decodes the images along a trajectory; no gradient is recorded.
 -- @tparam table trajectory as returned by rollout
 -- @tparam[opt=16] integer chunk images per call of the decoder
 -- @treturn tensor (batch, steps + 1, height, width, channels)
@@ -360,11 +358,11 @@ end
 -- @tparam tensor frames (batch, frames, height, width, channels), at least as
 -- many as the encoder sees
 -- @tparam[opt] table opts
--- @tparam[opt] integer opts.steps as rollout's
--- @tparam[opt] number opts.dt as rollout's
+-- @tparam[opt] integer opts.steps as in rollout
+-- @tparam[opt] number opts.dt as in rollout
 -- @tparam[opt=16] integer opts.chunk images per call of the decoder
--- @tparam[opt=0] integer opts.refine rounds of refinement of the initial state
--- on all of the frames, see refine
+-- @tparam[opt=0] integer opts.refine number of refinement iterations of the initial state
+-- on all frames, see refine
 -- @treturn tensor (batch, steps + 1, height, width, channels)
 -- @treturn table trajectory
 -- @usage
@@ -383,9 +381,9 @@ function HGN:reconstruct(frames, opts)
   end)
 end
 
---- Fits the mixture that `sample` draws from, of a model with prior = "mixture", to
--- the posteriors of sequences. Training does this at its end.
--- @tparam tensor mean (count, 1, 1, z), as encode returns it
+--- Fits the mixture that `sample` draws from, in a model with prior = "mixture", to the
+-- posteriors of sequences. Training does this at its end.
+-- @tparam tensor mean (count, 1, 1, z), as returned by encode
 -- @tparam tensor logvar the same shape
 -- @tparam[opt] generator generator torus's own by default
 -- @raise for a model without a mixture
@@ -406,7 +404,7 @@ function HGN:fit_prior(mean, logvar, generator)
   end)
 end
 
--- z of new sequences.
+-- Draws z of new sequences.
 local function draw_latents(self, count, opts)
   local prior = opts.prior or self.config.prior
   if prior == "mixture" and self.prior and self.prior:is_fitted() then
@@ -416,14 +414,14 @@ local function draw_latents(self, count, opts)
     { dtype = self.config.dtype, generator = opts.generator })
 end
 
---- New sequences: z from the prior, f_psi, rollout, decode.
--- @tparam integer count of sequences
+--- Samples new sequences: z from the prior, f_psi, rollout, decode.
+-- @tparam integer count number of sequences
 -- @tparam[opt] table opts
 -- @tparam[opt] generator opts.generator draws z; torus's own by default
 -- @tparam[opt] string opts.prior "normal" for z ~ N(0, I); the configuration's by
 -- default, whose mixture is N(0, I) as long as it is not fitted
--- @tparam[opt] integer opts.steps as rollout's
--- @tparam[opt] number opts.dt as rollout's
+-- @tparam[opt] integer opts.steps as in rollout
+-- @tparam[opt] number opts.dt as in rollout
 -- @tparam[opt=16] integer opts.chunk images per call of the decoder
 -- @treturn tensor (count, steps + 1, height, width, channels)
 -- @treturn table trajectory

@@ -18,14 +18,14 @@ local function divergence(mean, logvar)
   return each:sum() * (0.5 / mean:size(1))
 end
 
---- A sample of the posterior; of variant "determ" its mean.
+--- Draws a sample of the posterior, or returns its mean for variant "determ".
 -- @tparam Module model an HGN
 -- @tparam string method that is called, for messages
 -- @tparam tensor frames (batch, context, height, width, channels)
 -- @tparam table opts epsilon, standard normal noise like z, or generator
 -- @treturn tensor z
 -- @treturn ?tensor KL(q(z|x) || N(0, I)), nats, the mean over the batch; nil
--- of "determ"
+-- for "determ"
 function M.draw(model, method, frames, opts)
   local mean, logvar = model:encode(frames)
   if model.config.variant == "determ" then return mean, nil end
@@ -38,8 +38,8 @@ function M.draw(model, method, frames, opts)
   return mean + epsilon * (logvar * 0.5):exp(), divergence(mean, logvar)
 end
 
---- The divergence on the scale of a mean over the numbers of a frame: with a
--- multiplier of 1/2 the loss is eq. (4) divided by that many.
+--- Returns the factor of the divergence on the scale of a mean over the values of a frame:
+-- with a multiplier of 1/2 the loss is eq. (4) divided by the number of values.
 -- @tparam Module model an HGN
 -- @tparam number kl_weight
 -- @treturn number
@@ -58,9 +58,9 @@ local LOSS = {
   fused = { type = "boolean" },
 }
 
---- The loss as one tensor, for gradients of any order:
--- multiplier * mean squared error + kl_weight * KL / (numbers in a frame). The
--- encoder sees the first `context` frames, and the rollout goes over all.
+--- Returns the loss as one tensor, for gradients of any order:
+-- multiplier * mean squared error + kl_weight * KL / (values of a frame). The
+-- encoder sees the first `context` frames, and the rollout covers all.
 -- @function HGN:loss
 -- @tparam tensor frames (batch, frames, height, width, channels)
 -- @tparam[opt] table opts
@@ -68,9 +68,9 @@ local LOSS = {
 -- @tparam[opt] generator opts.generator draws it otherwise
 -- @tparam[opt=1] number opts.multiplier GECO's multiplier of the error
 -- @tparam[opt=1] number opts.kl_weight
--- @tparam[opt] boolean opts.fused as torus.integrate's
+-- @tparam[opt] boolean opts.fused as in torus.integrate
 -- @treturn tensor loss, a scalar
--- @treturn table mse and kl (nil of variant "determ"), scalar tensors, and q
+-- @treturn table mse and kl (nil for variant "determ"), scalar tensors, and q
 -- and p of the trajectory
 -- @raise for frames of another shape than the configuration's
 -- @usage
@@ -94,7 +94,7 @@ end
 
 -- --- the decoder, a few images at a time ------------------------------------
 
--- One operation, of decoders whose blocks nothing closes.
+-- One operation, for decoders whose blocks have no closing activation.
 local function fused_decoder(model, states, targets, weight)
   local c, parameters = model.config, model.decoder:parameters()
   return engine.enable_grad(function()
@@ -109,7 +109,7 @@ local function fused_decoder(model, states, targets, weight)
   end)
 end
 
--- Any decoder, by operations of tensors.
+-- Any decoder, by tensor operations.
 local function general_decoder(model, states, targets, weight, chunk)
   local parameters = model.decoder:parameters()
   local sums, state_grads = {}, engine.zeros_like(states)
@@ -136,7 +136,7 @@ local CHUNK = { default = 4, type = "integer", min = 1 }
 local DECODER = { fused = LOSS.fused, chunk = CHUNK }
 
 --- Decodes states and compares them with images: forward pass, error and
--- backward pass of a few images at a time, so that memory does not grow with
+-- backward pass for a few images at a time, so that the memory does not grow with
 -- their number.
 -- @function HGN:decoder_gradients
 -- @tparam tensor states (images, size, size, state), without a history
@@ -144,10 +144,10 @@ local DECODER = { fused = LOSS.fused, chunk = CHUNK }
 -- @tparam number weight of the sum of squared errors in the loss
 -- @tparam[opt] table opts
 -- @tparam[opt=4] integer opts.chunk images at a time of the general path
--- @tparam[opt] boolean opts.fused false forces the general path, which also
--- serves decoders that have no fused kernel
+-- @tparam[opt] boolean opts.fused false forces the general path, which is also
+-- used for decoders without a fused kernel
 -- @treturn number sum of squared errors
--- @treturn tensor gradient of the states
+-- @treturn tensor gradient with respect to the states
 -- @treturn {tensor,...} gradients in the order of decoder:parameters()
 -- @usage
 -- model = torus.models.hgn { width = 8, frames = 4 }
@@ -174,8 +174,8 @@ local function draw_times(count, steps, batch, generator)
   return times
 end
 
--- The frames at times that were drawn: their indices among the states, which have
--- time first, and among the frames, which have the batch first.
+-- The indices of the drawn frames among the states, which have time first, and among the
+-- frames, which have the batch first.
 local function indices_of(times, frames)
   local batch, length = frames:size(1), frames:size(2)
   local of_states, of_frames = {}, {}
@@ -192,7 +192,7 @@ local function flattened(x)
   return x:reshape(-1, table.unpack(x.shape, 3))
 end
 
--- States and the frames that they are to explain, (images, ...) both.
+-- States and the corresponding frames, both (images, ...).
 local function pairs_of_images(states, frames, times)
   if not times then
     return flattened(states),
@@ -213,8 +213,8 @@ local GRADIENTS = options.joined(LOSS, DRAWS, {
   mark = { default = function() end, type = "callable" },
 })
 
--- The gradients of `scalar` by the names of all parameters outside of the
--- decoder, and the decoder's.
+-- The gradients of `scalar` by name, for all parameters outside the decoder, and those of
+-- the decoder.
 local function gradients_by_name(model, scalar, decoder_grads)
   local by_name, names, others = {}, {}, {}
   for i, entry in ipairs(model.decoder:named_parameters()) do
@@ -231,7 +231,7 @@ local function gradients_by_name(model, scalar, decoder_grads)
   return by_name
 end
 
--- Where the frames that the encoder sees begin.
+-- Draws the first of the frames that the encoder sees.
 local function draw_first(model, o)
   local spare = model.config.frames - model.config.context
   if spare == 0 then return 1 end
@@ -248,9 +248,9 @@ local function reach(model, first, horizon)
   return math.min(horizon, model.config.frames - first), math.min(horizon, first - 1)
 end
 
--- What `gradients` draws for a batch, in this order: `first`, the first frame that the
--- encoder sees; epsilon, the noise of the posterior sample; `times`, a list for each
--- sequence of the frames that are decoded.
+-- The random numbers of `gradients` for a batch, in this order: `first`, the first frame
+-- that the encoder sees; epsilon, the noise of the posterior sample; `times`, for each
+-- sequence a list of the frames that are decoded.
 local function draws_of(model, batch, o)
   local c = model.config
   local first, epsilon, times = draw_first(model, o), o.epsilon, nil
@@ -265,12 +265,11 @@ local function draws_of(model, batch, o)
   return { first = first, epsilon = epsilon, times = times }
 end
 
---- What gradients draws at random for a batch, drawn beforehand: so parts of a batch get
--- the numbers that the batch has.
+--- Draws the random numbers of `gradients` for a batch in advance, so that parts of a batch
+-- use the same numbers as the whole batch.
 -- @function HGN:draws
--- @tparam integer batch sequences
--- @tparam[opt] table opts generator, epsilon, decode_frames and horizon, as gradients has
--- them
+-- @tparam integer batch number of sequences
+-- @tparam[opt] table opts generator, epsilon, decode_frames and horizon, as in gradients
 -- @treturn table for the option `draws` of gradients; opaque
 -- @usage
 -- model = torus.models.hgn { width = 8, frames = 4 }
@@ -282,9 +281,9 @@ function M.draws(model, batch, opts)
   return draws_of(model, batch, options.resolve("hgn:draws", opts, DRAWS))
 end
 
---- The part of draws that concerns some sequences of the batch in a row.
+--- Returns the part of draws for consecutive sequences of the batch.
 -- @function HGN:draws_part
--- @tparam table draws of draws
+-- @tparam table draws as returned by draws
 -- @tparam integer first sequence, from 1
 -- @tparam integer count
 -- @treturn table
@@ -298,34 +297,33 @@ function M.draws_part(_, draws, first, count)
     times = draws.times and table.move(draws.times, first, first + count - 1, 1, {}) }
 end
 
--- The positions, (states, batch, ...) in order of time, around frame `first`,
--- to which q and p belong, and the frames that they are to explain.
+-- The positions, (states, batch, ...) in temporal order, around frame `first`, to which q
+-- and p belong, and the corresponding frames.
 local function roll_both_ways(model, q, p, frames, first, o)
   local forward, backward = reach(model, first, o.horizon)
   local states = motion.around(model, q, p, backward, forward, o.fused)
   return states, frames:narrow(2, first - backward, forward + backward + 1)
 end
 
---- The gradients of the loss in bounded memory: the decoder runs over a few
--- images at a time, then one sweep goes back through rollout and encoder. Where
--- the encoder sees fewer frames than there are, they begin at a random one (with
--- context_start = "ends" at the first or the last that fits), the same of all
--- sequences, and the rollout goes forward and backward from there.
+--- Computes the gradients of the loss in bounded memory: the decoder processes a few images
+-- at a time, followed by one backward pass through rollout and encoder. If the encoder sees
+-- fewer frames than a sequence has, these begin at a random frame (with context_start =
+-- "ends", at the first or the last possible one), the same for all sequences, and the
+-- rollout runs forward and backward from there.
 -- @function HGN:gradients
 -- @tparam tensor frames (batch, frames, height, width, channels)
--- @tparam[opt] table opts as loss's, and
+-- @tparam[opt] table opts as in loss, and
 -- @tparam[opt=4] integer opts.chunk images at a time of the decoder's general
 -- path
--- @tparam[opt] integer opts.decode_frames frames of each sequence, drawn at
--- random, that the error is over, which is then an unbiased estimate; all by
--- default
--- @tparam[opt] integer opts.horizon steps of the rollout, in either direction:
--- only so many frames are to be explained; all by default
--- @tparam[opt] table opts.draws of HGN:draws, instead of what is drawn here
--- @tparam[opt] function opts.mark called with the name of each part of the
--- work when it is done
+-- @tparam[opt] integer opts.decode_frames number of randomly drawn frames of each sequence
+-- on which the error is computed, which is then an unbiased estimate; all by default
+-- @tparam[opt] integer opts.horizon maximum number of steps of the rollout in either
+-- direction, which limits the frames compared; all by default
+-- @tparam[opt] table opts.draws random numbers from HGN:draws, instead of drawing them
+-- @tparam[opt] function opts.mark called with the name of each phase of the computation
+-- when it is done
 -- @treturn {tensor,...} in the order of parameters()
--- @treturn table numbers: loss, mse, kl (0 of variant "determ")
+-- @treturn table numbers: loss, mse, kl (0 for variant "determ")
 -- @usage
 -- model = torus.models.hgn { width = 8, frames = 4 }
 -- optimiser = torus.optim.adam(model:parameters(), { lr = 1.5e-4 })
@@ -353,8 +351,8 @@ function M.gradients(model, frames, opts)
   local mse = squares / count
   o.mark("decoder, forward and backward")
 
-  -- Its gradients are those of the loss: the decoder's part is linear in the
-  -- states here, with the gradient that was just found.
+  -- Its gradients are those of the loss: here the decoder's term is linear in the states,
+  -- with the gradient just computed.
   local surrogate = (states * state_grads):sum()
   local loss, kl_value = o.multiplier * mse, 0
   if kl then

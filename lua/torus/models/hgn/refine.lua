@@ -1,9 +1,9 @@
---- Refinement of a state on the frames that it is to explain. The encoder's
--- state is the start of a nonlinear least-squares problem with 2 dimension
--- unknowns for each sequence.
+--- Refinement of states on the frames of their sequences. The encoder's state is the
+-- starting point of a nonlinear least-squares problem with 2 dimension unknowns for each
+-- sequence.
 --
--- The error of a rollout grows from that of its initial state, which an encoder
--- only learns to guess; the frames determine it far better.
+-- The error of a rollout grows from that of its initial state, which an encoder only
+-- approximates; the frames determine it far more precisely.
 -- @module torus.models.hgn.refine
 local chunks = require "torus.models.parts.chunks"
 local checks = require "torus.models.hgn.checks"
@@ -63,18 +63,18 @@ local function check(model, q, p, frames, o)
   end
 end
 
---- A method of HGN: the states from which the model explains given frames
--- best, near the given ones and never worse than those. No gradient is
--- recorded. For models with phase = "vector".
+--- A method of HGN: finds the states whose rollouts fit given frames best, starting from
+-- given ones and never worse than those. No gradient is recorded. For models with
+-- phase = "vector".
 -- @function HGN:refine
 -- @tparam tensor q (batch, dimension) at frame `first`
 -- @tparam tensor p like q
 -- @tparam tensor frames (batch, frames, height, width, channels), any number of
 -- frames
 -- @tparam[opt] table opts
--- @tparam[opt=1] integer opts.first index of the frame that the states are at;
--- frames before it are reached by integrating backward
--- @tparam[opt=12] integer opts.rounds of the method
+-- @tparam[opt=1] integer opts.first index of the frame that the states belong to; earlier
+-- frames are reached by integrating backward
+-- @tparam[opt=12] integer opts.rounds number of iterations
 -- @tparam[opt=16] integer opts.chunk images per call of the decoder
 -- @treturn tensor q (batch, dimension)
 -- @treturn tensor p like q

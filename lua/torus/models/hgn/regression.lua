@@ -8,10 +8,10 @@ local M = {}
 
 local LR, BATCH = 3e-3, 1024
 
---- Minimises a loss over batches of points that are drawn at random, with a
--- learning rate that decays by a cosine.
+--- Minimises a loss over randomly drawn batches of points, with cosine decay of the
+-- learning rate.
 -- @tparam {tensor,...} parameters
--- @tparam integer count of the points
+-- @tparam integer count number of points
 -- @tparam table o
 -- @tparam integer o.steps
 -- @tparam generator o.generator
