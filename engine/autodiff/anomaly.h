@@ -1,9 +1,9 @@
-/* Anomaly mode: the first NaN that an operation or a gradient rule makes is an
+/* Anomaly mode: the first NaN produced by an operation or a gradient rule is an
  * error that names it.
  *
- * The mode belongs to a thread. While it is off everywhere, an operation pays
- * one load. While it is on, every result is read once more, and histories keep
- * where a script made each call. */
+ * The mode belongs to a thread. While it is off in all threads, it costs an
+ * operation one load. While it is on, every result is read once more, and
+ * histories store where a script made each call. */
 #ifndef TORUS_AUTODIFF_ANOMALY_H
 #define TORUS_AUTODIFF_ANOMALY_H
 
@@ -24,8 +24,8 @@ static inline bool torus_anomaly(void) {
 /* In this thread; returns what it was before. */
 bool torus_anomaly_set(bool on);
 
-/* Writes where the running script is, as file:line; false: unknown. One
- * function serves all threads. */
+/* Writes the current position of the script, as file:line; false if unknown.
+ * The function is shared by all threads. */
 #define TORUS_ORIGIN_TEXT 128
 typedef bool torus_locate_fn(char text[TORUS_ORIGIN_TEXT]);
 void torus_anomaly_locate_by(torus_locate_fn *locate);
@@ -34,12 +34,12 @@ void torus_anomaly_locate_by(torus_locate_fn *locate);
  * unknown, or no memory. */
 char *torus_anomaly_origin(void);
 
-/* Fails when the result of a call has a NaN. Within a gradient rule nothing is
- * checked: rules may mask a NaN. */
+/* Fails when the result of a call has a NaN. Nothing is checked within a
+ * gradient rule, as rules may mask a NaN. */
 bool torus_anomaly_check_result(torus_scope *scope, const torus_call *call);
 
-/* Around a gradient rule, of the call that `node` recorded. What the rule
- * records has that call's place. */
+/* Called around the gradient rule of the call that `node` recorded. Anything
+ * the rule records is attributed to the position of that call. */
 typedef struct torus_anomaly_rule {
   bool active;
   const char *origin;
@@ -47,7 +47,7 @@ typedef struct torus_anomaly_rule {
 torus_anomaly_rule torus_anomaly_enter(const torus_node *node);
 void torus_anomaly_leave(torus_anomaly_rule before);
 
-/* Fails when gradient number i of a call, which g led to, has a NaN. */
+/* Fails when gradient number i of a call, computed from g, has a NaN. */
 bool torus_anomaly_check_gradient(torus_scope *scope, const torus_call *call,
                                   int i, const torus_tensor *g,
                                   const torus_tensor *gradient);

@@ -64,11 +64,11 @@ torus_tensor *torus_widen(torus_scope *scope, torus_tensor *x, int dim,
                           int64_t start, int64_t size);
 torus_tensor *torus_to(torus_scope *scope, torus_tensor *x, torus_dtype dtype);
 torus_tensor *torus_copy(torus_scope *scope, torus_tensor *x);
-/* The same values as a new tensor of the graph. */
+/* The same values as a new node of the graph. */
 torus_tensor *torus_alias(torus_scope *scope, torus_tensor *x);
 /* x itself when it is contiguous, else a copy. */
 torus_tensor *torus_contiguous(torus_scope *scope, torus_tensor *x);
-/* The last two dimensions exchanged. */
+/* Swaps the last two dimensions. */
 torus_tensor *torus_swap(torus_scope *scope, torus_tensor *x);
 torus_tensor *torus_matmul(torus_scope *scope, torus_tensor *a,
                            torus_tensor *b);

@@ -1,5 +1,5 @@
-/* What the families of linear algebra share: running a LAPACK routine over a
- * batch of matrices, and pieces of their gradient rules. */
+/* Shared code of the linear algebra families: running a LAPACK routine over a
+ * batch of matrices, and parts of their gradient rules. */
 #ifndef TORUS_AUTODIFF_LINALG_H
 #define TORUS_AUTODIFF_LINALG_H
 
@@ -9,7 +9,7 @@
 typedef struct torus_linalg {
   torus_lapack_job job; /* its sizes are filled by the checks below */
   torus_shape batch;
-  torus_tensor *a, *b; /* batches that broadcast; b: NULL where there is none */
+  torus_tensor *a, *b; /* batches that broadcast; b may be NULL */
   bool vector;         /* b has one right-hand side, without a dimension */
   torus_tensor *rank;  /* int64, (batch), filled by LSTSQ; else NULL */
 } torus_linalg;
@@ -19,8 +19,8 @@ bool torus_linalg_matrices(torus_scope *scope, const torus_call *call,
                            torus_linalg *l);
 bool torus_linalg_square(torus_scope *scope, const torus_call *call,
                          torus_linalg *l);
-/* Likewise right-hand sides in[1], with as many rows. They are vectors where
- * in[1] has one dimension or the shape of in[0] without its last one. */
+/* Likewise right-hand sides in[1], with as many rows. They are vectors if in[1]
+ * has one dimension or the shape of in[0] without its last one. */
 bool torus_linalg_right_side(torus_scope *scope, const torus_call *call,
                              torus_linalg *l);
 
@@ -29,13 +29,13 @@ bool torus_linalg_right_side(torus_scope *scope, const torus_call *call,
 torus_tensor *torus_linalg_run(torus_scope *scope, const torus_call *call,
                                const torus_linalg *l, const torus_shape *rest);
 
-/* Writes how a message names a matrix of a batch and returns text. */
+/* Writes the name of a matrix of a batch for messages and returns text. */
 #define TORUS_MATRIX_TEXT (TORUS_SHAPE_TEXT + 32)
 const char *torus_linalg_name(const torus_shape *batch, int64_t index,
                               char text[TORUS_MATRIX_TEXT]);
 
 /* Elements [start, start + count) of the last dimension in another shape:
- * rows and columns, or one dimension where columns is negative. A view. */
+ * rows and columns, or one dimension if columns is negative. A view. */
 torus_tensor *torus_linalg_part(torus_scope *scope, torus_tensor *packed,
                                 int64_t start, int64_t rows, int64_t columns);
 

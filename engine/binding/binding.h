@@ -1,15 +1,16 @@
 /* The Lua module torus.core: the only part of the engine that knows Lua.
  *
- * A call goes: check the arguments, create the empty userdata of the result,
- * run the engine, fill the userdata, clear the scope, and only then raise.
- * Lua's errors jump, so nothing may be owned by C when one can happen.
+ * The sequence of a call: check the arguments, create the empty userdata of the
+ * result, run the engine, fill the userdata, clear the scope, and only then
+ * raise. Lua's errors are long jumps, so C must not own anything when one can
+ * occur.
  *
- * Whatever allocates for Lua may run finalisers, which are scripts. A tensor
- * that a call has read stays alive nevertheless while its userdata is on the
- * call's stack (see torus_empty_box); one from a table of the script's, which
- * a finaliser may change, must be put there. Tables are read raw: metamethods
- * are scripts, too. Where a call itself runs a script, it keeps a reference of
- * its own (torus_push_tensor). */
+ * Any Lua allocation may run finalisers, which are scripts. A tensor that a
+ * call has read stays alive nevertheless while its userdata is on the call's
+ * stack (see torus_empty_box); one from a script's table, which a finaliser may
+ * change, must be put there. Tables are read raw: metamethods are scripts, too.
+ * A call that itself runs a script holds a separate reference
+ * (torus_push_tensor). */
 #ifndef TORUS_BINDING_H
 #define TORUS_BINDING_H
 
@@ -20,7 +21,7 @@
 
 /* --- errors --- */
 
-/* Registry: the last message that was raised on purpose, with its line. */
+/* Registry: the last message that was raised deliberately, with its line. */
 #define TORUS_RAISED_KEY "torus.raised"
 /* The same without the line. */
 #define TORUS_RAISED_TEXT_KEY "torus.raised text"
@@ -34,23 +35,23 @@ torus_raise_text(lua_State *L, const char *format, ...);
 /* For a script that the engine called back: keeps the error on top of the
  * stack, whatever its type, and pops it. Fills the status, returns false. */
 bool torus_keep_raised(lua_State *L, torus_status *status);
-/* Raises the error that was kept. */
+/* Raises the stored error. */
 int torus_raise_kept(lua_State *L);
 
-/* Pushes and returns what messages show of the value at index: `3`, `"abc"`,
- * `nil`, `tensor (3,4) float32`, `{1, 2}`, `a function`. */
+/* Pushes and returns the description of the value at index for messages: `3`,
+ * `"abc"`, `nil`, `tensor (3,4) float32`, `{1, 2}`, `a function`. */
 const char *torus_describe(lua_State *L, int index);
 
-/* After the script has been told of a Ctrl-C, or is about to be. */
+/* Called when the script has been notified of a Ctrl-C, or is about to be. */
 void torus_end_interrupt(lua_State *L);
 
 /* --- tensors as values --- */
 
-/* The tensor at index; raises when it is none or was released. operation: the
- * function, for the message. */
+/* The tensor at index; raises if it is not a tensor or was released. operation:
+ * the function, for the message. */
 torus_tensor *torus_check_tensor(lua_State *L, int index,
                                  const char *operation);
-/* NULL when the value at index is no live tensor. */
+/* NULL if the value at index is not a live tensor. */
 torus_tensor *torus_to_tensor(lua_State *L, int index);
 
 /* The userdata of a tensor, which may be empty, or NULL for anything else. */
@@ -62,8 +63,8 @@ torus_tensor **torus_push_box(lua_State *L);
 void torus_set_box_metatable(lua_State *L);
 /* Pushes a tensor (retaining it); the userdata is made first. */
 void torus_push_tensor(lua_State *L, torus_tensor *tensor);
-/* Releases what a userdata holds, if anything: at once, or, when a finaliser
- * asks for it, when the userdata itself is collected. */
+/* Releases the tensor of a userdata, if any: immediately or, if requested by a
+ * finaliser, when the userdata itself is collected. */
 void torus_empty_box(lua_State *L, torus_tensor **box, bool collected);
 
 /* Pushes x, or a copy, as a contiguous tensor without a history. */
@@ -77,51 +78,52 @@ int torus_push_result(lua_State *L, torus_compute_fn *fn, void *arg);
 /* The same without a result. */
 void torus_run(lua_State *L, torus_compute_fn *fn, void *arg);
 
-/* Whether operations note their history now. */
+/* True if operations currently record their history. */
 bool torus_recording(void);
 bool torus_set_recording(bool record);
 
-/* Tells the collector how much memory it can't see. */
+/* Tells the collector how much memory exists that it can't see. */
 void torus_feed_collector(lua_State *L);
 
-/* Raises where x can't be written to: a part of a graph, or elements that
+/* Raises if x can't be written to: it is part of a graph, or its elements
  * repeat. */
 void torus_check_writable(lua_State *L, const torus_tensor *x,
                           const char *operation);
 /* The tensor at index, whose values are written: its history would be lost. */
 torus_tensor *torus_check_written(lua_State *L, int index,
                                   const char *operation);
-/* value in x's dtype, where that comes later in the order of dtypes. */
+/* value converted to x's dtype, if that comes later in the order of dtypes. */
 torus_tensor *torus_written_as(torus_scope *scope, const torus_tensor *x,
                                torus_tensor *value, const char *operation);
 
 /* --- tensors as indices, see selection.c --- */
 
-/* Whether the value at index is a tensor or a list with one. */
+/* True if the value at index is a tensor or a list containing one. */
 bool torus_is_selection(lua_State *L, int index);
 /* Calls the formula "get" or "set" with all arguments and returns its result.
  */
 int torus_select(lua_State *L, const char *which);
-/* Whether x is indexed by ipairs, behind its last element. */
+/* True if x is being indexed by ipairs, just past its last element. */
 bool torus_ends_ipairs(lua_State *L, const torus_tensor *x);
 
 /* --- arguments --- */
 
-/* An integer, else an error that names what it is for. */
+/* An integer; otherwise raises an error that names its purpose. */
 int64_t torus_check_integer(lua_State *L, int index, const char *operation,
                             const char *name);
 double torus_check_number(lua_State *L, int index, const char *operation,
                           const char *name);
-/* The type alone; the string lives as long as the value at index. */
+/* Checks only the type; the string lives as long as the value at index. */
 const char *torus_check_string(lua_State *L, int index, const char *operation,
                                const char *name);
 void torus_check_table(lua_State *L, int index, const char *operation,
                        const char *name);
-/* A number that the dtype holds exactly, up to a float's rounding. */
+/* A number that the dtype can represent exactly, or up to rounding for floats.
+ */
 double torus_check_element(lua_State *L, int index, const char *operation,
                            torus_dtype dtype);
-/* The table at index has integer keys alone: {dim = 1} where {1} is expected
- * is a mistake. */
+/* Checks that the table at index has only integer keys: {dim = 1} where {1} is
+ * expected is a mistake. */
 void torus_check_plain(lua_State *L, int index, const char *operation,
                        const char *name);
 /* Integers in a table, or the numbers from index on; returns how many
@@ -131,8 +133,8 @@ int torus_check_list(lua_State *L, int index, const char *operation,
 /* A dimension from 1 or from the end, as an index from 0. */
 int torus_check_dim(lua_State *L, int index, const char *operation, int ndim);
 torus_dtype torus_check_dtype(lua_State *L, int index, const char *operation);
-/* The options table at index (none and nil are allowed) holds no keys but
- * these, which end with NULL. */
+/* Checks that the options table at index (which may be none or nil) has no keys
+ * but these, which end with NULL. */
 void torus_check_keys(lua_State *L, int index, const char *operation,
                       const char *const *keys);
 
@@ -144,8 +146,8 @@ double torus_option_number(lua_State *L, int index, const char *operation,
 int64_t torus_option_integer(lua_State *L, int index, const char *operation,
                              const char *name);
 
-/* The entries of the list at index, no more than an int counts: a border of a
- * table with gaps may be anything. */
+/* The number of entries of the list at index, limited to the range of int: the
+ * border of a table with gaps may be anything. */
 int torus_list_length(lua_State *L, int index, const char *operation);
 /* Replaces the list at index by a copy that no script can change, and returns
  * its length. */
@@ -155,7 +157,7 @@ int torus_own_list(lua_State *L, int index, const char *operation);
 torus_tensor *torus_check_entry(lua_State *L, const char *operation,
                                 const char *name, int position);
 
-/* The list at index as `count` numbers of a new userdata, which is pushed. */
+/* The list at index as `count` numbers in a new userdata, which is pushed. */
 double *torus_push_numbers(lua_State *L, int index, const char *operation,
                            const char *name, int64_t *count);
 /* x is contiguous, of this dtype and rank; shape: the expected one, for the

@@ -1,17 +1,17 @@
 /* Counted, pooled memory for tensor data and scratch.
  *
  * Blocks are 64-byte aligned. A freed block goes to a free list of its size
- * class and is handed out again: training repeats its sizes, and giving
- * pages back to the system costs more than the arithmetic on them. What lies
- * idle for long goes back. Safe to call from any thread. */
+ * class and is reused: training repeats its sizes, and returning pages to the
+ * system costs more than the arithmetic on them. Blocks that have been idle for
+ * long are returned. Safe to call from any thread. */
 #ifndef TORUS_CORE_ALLOC_H
 #define TORUS_CORE_ALLOC_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* NULL when memory is exhausted (or a test asked for it). The contents are
- * undefined. A size of zero gives a valid block. */
+/* NULL when memory is exhausted (or a test requested it). The contents are
+ * undefined. A size of zero returns a valid block. */
 void *torus_alloc(size_t bytes);
 /* NULL is allowed. */
 void torus_free(void *block);
@@ -24,14 +24,14 @@ typedef struct torus_alloc_stats {
 } torus_alloc_stats;
 
 torus_alloc_stats torus_alloc_get_stats(void);
-/* Their live_bytes alone, at little cost. */
+/* Only live_bytes, at little cost. */
 size_t torus_alloc_live_bytes(void);
 
-/* Gives every cached block back to the system. */
+/* Returns every cached block to the system. */
 void torus_alloc_trim(void);
 
-/* For tests: the nth allocation from now fails (1 is the next one), alone or
- * with all that follow; zero switches this off. */
+/* For tests: the nth allocation from now fails (1 is the next one), only that
+ * one or all following ones too; zero switches this off. */
 void torus_alloc_fail_nth(int64_t n);
 void torus_alloc_fail_from(int64_t n);
 

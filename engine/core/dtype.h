@@ -44,10 +44,10 @@ static inline bool torus_dtype_is_float(torus_dtype dtype) {
 }
 
 const char *torus_dtype_name(torus_dtype dtype);
-/* The dtype that values of both are converted to when they meet: the later of
+/* The common dtype of two dtypes: the later of
  * bool, uint8, int32, int64, float32, float64. */
 torus_dtype torus_dtype_joint(torus_dtype a, torus_dtype b);
-/* Whether an integer dtype or bool has this value. */
+/* True if an integer dtype or bool can represent this value. */
 bool torus_dtype_holds(torus_dtype dtype, double value);
 /* All names in one text: "float32", "float64", ... */
 const char *torus_dtype_names(void);

@@ -1,9 +1,9 @@
-/* A request to abandon the engine call that runs, as a Ctrl-C makes it.
+/* A request to abandon the running engine call, as made by Ctrl-C.
  *
- * A signal handler requests, long calls poll, and whoever made the request
- * possible clears it before the next call. Until then the request stands: a
- * call that saw it and one that did not both end with TORUS_EINTERRUPTED, so
- * that results left half computed never reach anybody. */
+ * A signal handler makes the request, long calls poll, and the caller that
+ * enabled requests clears it before the next call. Until then the request
+ * remains set: calls end with TORUS_EINTERRUPTED whether or not they noticed
+ * it, so that incomplete results are never returned. */
 #ifndef TORUS_CORE_INTERRUPT_H
 #define TORUS_CORE_INTERRUPT_H
 
@@ -29,7 +29,7 @@ static inline bool torus_interrupted(void) {
   return atomic_load_explicit(&torus_interrupt_requested, memory_order_relaxed);
 }
 
-/* True to go on; false after a request, with the status filled. */
+/* True to continue; false after a request, with the status filled. */
 static inline bool torus_interrupt_check(torus_status *status) {
   return !torus_interrupted() ||
          torus_status_fail(status, TORUS_EINTERRUPTED, "interrupted");

@@ -1,8 +1,8 @@
 /* Counter-based random numbers: Philox4x32-10 (Salmon et al. 2011,
  * "Parallel random numbers: as easy as 1, 2, 3").
  *
- * Sample number n of a stream depends on the seed and n alone: fills can be
- * cut into pieces, and a generator's whole state is two integers. */
+ * Sample n of a stream depends only on the seed and n: fills can be divided
+ * into pieces, and the entire state of a generator is two integers. */
 #ifndef TORUS_CORE_RNG_H
 #define TORUS_CORE_RNG_H
 
@@ -15,8 +15,8 @@ typedef struct torus_rng {
 
 /* 128 random bits for one position of a stream. */
 void torus_philox(uint64_t seed, uint64_t position, uint32_t out[4]);
-/* Further ones for the same position, where a sample needs more of them; those
- * of attempt 0 are torus_philox's. */
+/* Further bits for the same position, if a sample needs more; those of attempt
+ * 0 are those of torus_philox. */
 void torus_philox_again(uint64_t seed, uint64_t position, uint64_t attempt,
                         uint32_t out[4]);
 /* 53 bits of two of these words as a number in [0, 1). */

@@ -1,9 +1,9 @@
 /* A scope owns the temporaries of a computation and its error.
  *
- * Operations take a scope, give their result to it and return it borrowed,
- * or return NULL after an error. They also accept NULL inputs and pass them
- * on, so that an expression of operations needs one check at its end. What
- * shall outlive the scope is retained before the scope is cleared. */
+ * Operations take a scope, transfer their result to it and return it borrowed,
+ * or return NULL after an error. They also accept and propagate NULL inputs, so
+ * that an expression of operations needs only one check at its end. Anything
+ * that must outlive the scope is retained before the scope is cleared. */
 #ifndef TORUS_CORE_SCOPE_H
 #define TORUS_CORE_SCOPE_H
 
@@ -11,7 +11,7 @@
 
 typedef struct torus_scope {
   torus_status status;
-  bool record; /* whether operations note their history */
+  bool record; /* operations record their history */
   int64_t count, capacity;
   torus_tensor **owned;
   torus_tensor *small[16]; /* most scopes need no more */
@@ -21,7 +21,8 @@ void torus_scope_init(torus_scope *scope, bool record);
 /* Releases everything the scope owns; the status stays readable. */
 void torus_scope_clear(torus_scope *scope);
 
-/* Hands a tensor over to the scope and returns it; NULL passes through. */
+/* Transfers a tensor to the scope and returns it; NULL is returned unchanged.
+ */
 torus_tensor *torus_scope_own(torus_scope *scope, torus_tensor *tensor);
 
 /* Records an error and returns NULL. */

@@ -18,8 +18,8 @@ typedef struct torus_shape {
 /* No tensor has more elements: sizes in bytes stay far from overflow. */
 #define TORUS_MAX_COUNT ((int64_t)1 << 56)
 
-/* Whether a tensor can have this shape: no negative size, and so few elements
- * that neither their number nor a stride overflows, even next to a size 0. */
+/* True if a tensor can have this shape: no negative size, and neither the
+ * number of elements nor a stride overflows, even if another size is 0. */
 bool torus_shape_is_valid(const torus_shape *shape);
 /* The number of elements; 1 for a scalar (no dimensions). */
 int64_t torus_shape_count(const torus_shape *shape);
@@ -35,8 +35,8 @@ static inline bool torus_shape_equal(const torus_shape *a,
 /* Row-major strides in elements. */
 void torus_shape_strides(const torus_shape *shape, int64_t *strides);
 
-/* The broadcast of two shapes, aligned at the last dimension; false when
- * they don't fit. */
+/* The broadcast of two shapes, aligned at the last dimension; false if they are
+ * incompatible. */
 bool torus_shape_broadcast(const torus_shape *a, const torus_shape *b,
                            torus_shape *out);
 

@@ -14,7 +14,8 @@ typedef enum torus_code {
   TORUS_OK = 0,
   TORUS_EINVAL,  /* the caller's mistake: shapes, dtypes, indices, options */
   TORUS_ENOMEM,  /* an allocation failed; a retry after freeing may succeed */
-  TORUS_ESPENT,  /* likewise, but half-way: what a retry would need is gone */
+  TORUS_ESPENT,  /* likewise, but a retry is impossible, as its inputs are gone
+                  */
   TORUS_ESCRIPT, /* a script that was called back raised an error, which names
                     its line */
   TORUS_EIO,     /* the outside world failed: files, formats */
@@ -26,7 +27,7 @@ typedef struct torus_status {
   char message[TORUS_MESSAGE_MAX];
 } torus_status;
 
-/* Records an error, unless there is one already: the first one names the
+/* Records an error unless there already is one, as the first error is the
  * cause. Always returns false, so that callers can `return` it. */
 __attribute__((format(printf, 3, 4))) bool
 torus_status_fail(torus_status *status, torus_code code, const char *format,

@@ -14,8 +14,8 @@
 
 typedef struct torus_storage {
   int64_t references;
-  /* Counts in-place writes, so that a gradient that needs overwritten values
-   * is refused instead of wrong. */
+  /* Counts in-place writes, so that a gradient that needs overwritten values is
+   * an error instead of wrong. */
   int64_t version;
   size_t bytes;
   void *data;
@@ -45,8 +45,9 @@ typedef struct torus_node {
   torus_attrs attrs;
   bool freed;          /* a backward sweep has used and dropped the inputs */
   int64_t out_version; /* of the result's storage when recorded */
-  torus_tensor *saved; /* owned; what the operation kept, or NULL */
-  /* What else lives as long as the inputs, and how it is released; or NULL. */
+  torus_tensor *saved; /* owned; saved by the operation, or NULL */
+  /* Anything else with the lifetime of the inputs, and its release function; or
+   * NULL. */
   void *kept;
   void (*release_kept)(void *kept);
   char *origin; /* owned: where the call was made, in anomaly mode; or NULL */
@@ -56,7 +57,7 @@ typedef struct torus_node {
 
 struct torus_tensor {
   int64_t references;
-  uint64_t id;  /* counts up: what a tensor is made from has a smaller one */
+  uint64_t id;  /* increasing: the inputs of a tensor have smaller ones */
   int64_t mark; /* the index in the order of a sweep, else negative */
   torus_storage *storage;
   int64_t offset; /* of the first element in the storage, in elements */
@@ -78,8 +79,8 @@ torus_tensor *torus_tensor_view(torus_tensor *base, const torus_shape *shape,
                                 const int64_t *strides, int64_t offset,
                                 torus_status *status);
 
-/* A float tensor of one element in the caller's memory, which nobody may
- * retain. */
+/* A float tensor with one element in the caller's memory, which must not be
+ * retained. */
 typedef struct torus_lone_element {
   torus_tensor tensor;
   torus_storage storage;
@@ -113,7 +114,8 @@ torus_layout torus_tensor_layout(const torus_tensor *tensor);
 torus_layout torus_tensor_broadcast_layout(const torus_tensor *tensor,
                                            const torus_shape *shape);
 
-/* What messages show of a tensor: `tensor (3,4) float32`. Returns text. */
+/* The description of a tensor for messages: `tensor (3,4) float32`. Returns
+ * text. */
 #define TORUS_TENSOR_TEXT (TORUS_SHAPE_TEXT + 16)
 const char *torus_tensor_format(const torus_tensor *tensor,
                                 char text[TORUS_TENSOR_TEXT]);

@@ -12,19 +12,19 @@
 typedef struct torus_network {
   torus_net_kind kind;
   torus_activation activation;
-  int layers; /* hidden ones, from 1; 0 of the quadratic energy */
+  int layers; /* hidden ones, from 1; 0 for the quadratic energy */
   bool readout_bias;
 } torus_network;
 
-/* Reads a description. operation, number: which network of what, for the
- * message. An unknown kind or activation is refused, naming the known ones. Of
- * the quadratic energy only the kind is read. */
+/* Reads a description. operation, number: for the message. An unknown kind or
+ * activation is an error that names the known ones. For the quadratic energy
+ * only the kind is read. */
 bool torus_network_read(torus_network *network, const char *operation,
                         int number, const char *kind, const char *activation,
                         int64_t layers, bool readout_bias,
                         torus_status *status);
 
-/* Weights and biases: of every hidden layer, then of the read-out. */
+/* Weights and biases: of every hidden layer, then of the readout. */
 int torus_network_parameters(const torus_network *network);
 
 /* As a list of an operation's attributes, and its inverse. */
@@ -32,8 +32,8 @@ torus_shape torus_network_pack(const torus_network *network);
 torus_network torus_network_unpack(const torus_shape *packed);
 
 /* Fills in the sizes of `net` from the shapes of the parameters, which must
- * fit together and with images of height x width (of conv alone). numbers: in a
- * sample (of quadratic alone). */
+ * fit together and with images of height x width (conv only). numbers: size of
+ * a sample (quadratic only). */
 bool torus_network_check(const torus_network *network, const char *operation,
                          int number, torus_tensor *const *parameters,
                          int64_t numbers, int64_t height, int64_t width,

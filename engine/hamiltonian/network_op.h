@@ -4,7 +4,7 @@
  * small operations, has higher ones.
  *
  * Inputs: q and p (batch, ...), then the networks' parameters, see network.h;
- * of the rollout a dt that is a tensor follows. */
+ * for the rollout, followed by dt if it is a tensor. */
 #ifndef TORUS_HAMILTONIAN_NETWORK_OP_H
 #define TORUS_HAMILTONIAN_NETWORK_OP_H
 

@@ -2,9 +2,9 @@
  * problems dy/dt = f(t, y), every trajectory with its own step size.
  *
  * Trajectories advance side by side in lanes: arrays are (size, lanes), so
- * that the compiler turns each operation into vector code. What happens in
- * one lane never depends on its neighbours, so a trajectory has the same
- * bits whatever its position in a batch and for any number of threads.
+ * that the compiler turns each operation into vector code. The result in one
+ * lane never depends on its neighbours, so that the bits of a trajectory are
+ * independent of its position in a batch and of the number of threads.
  *
  * Owns nothing; the scratch memory of a call is released before it returns.
  * Functions that can fail fill the status and return false. */
@@ -16,15 +16,16 @@
 
 #include "core/status.h"
 
-/* Lanes that a field is called with, unless it takes the whole batch. */
+/* Number of lanes that a field is called with, unless it accepts the whole
+ * batch. */
 #define TORUS_RK45_LANES 16
 
 typedef struct torus_field torus_field;
 
 /* dy = f(t, y). t: (lanes), y and dy: (size, lanes); constants:
  * (constant_count, lanes), those of each lane's trajectory. Called from
- * several threads at once, unless whole_batch. Only a field that calls out of
- * the engine fails; the solution then stops with its status. */
+ * several threads at once, unless whole_batch. Only a field that calls a script
+ * can fail; the solution then stops with its status. */
 typedef bool torus_field_fn(const torus_field *field, int64_t lanes,
                             const double *constants, const double *t,
                             const double *y, double *dy, torus_status *status);
@@ -37,7 +38,7 @@ struct torus_field {
   const double *constants;
   int64_t constant_count;
   bool constants_vary;
-  double friction;  /* added to what fn returns: dp/dt -= friction dq/dt */
+  double friction;  /* added to the result of fn: dp/dt -= friction dq/dt */
   bool whole_batch; /* lanes = the batch, on the caller's thread */
   void *context;
 };
@@ -52,8 +53,8 @@ struct torus_field {
 typedef struct torus_rk45_record {
   int64_t steps, capacity;
   double *data;
-  const char *failure; /* why the trajectory ends early, or NULL */
-  double end;          /* and when */
+  const char *failure; /* reason why the trajectory ends early, or NULL */
+  double end;          /* and the time */
 } torus_rk45_record;
 
 void torus_rk45_record_clear(torus_rk45_record *record);
@@ -62,11 +63,11 @@ typedef struct torus_rk45_options {
   double rtol;       /* allowed error per step: atol + rtol |y|, in the */
   double atol;       /* root mean square over the state's numbers */
   double first_step; /* 0: chosen from f and its change */
-  double max_step;   /* 0: no bound */
+  double max_step;   /* 0: no limit */
   int64_t max_steps; /* of one trajectory, rejected ones included */
   bool every_sample; /* steps end at each sample time: none is interpolated */
-  /* One for each trajectory, or NULL. A trajectory that fails is then no error
-   * but said in its record, and its later samples are NaN. */
+  /* One for each trajectory, or NULL. A failed trajectory is then not an error
+   * but noted in its record, and its later samples are NaN. */
   torus_rk45_record *records;
 } torus_rk45_options;
 
@@ -78,10 +79,10 @@ typedef struct torus_rk45_stats {
 torus_rk45_options torus_rk45_defaults(void);
 
 /* Solves from y0 (count, size), the states at times[0], and writes the states
- * at each of times (samples), which do not fall or do not rise, to
- * out (count, samples, size). Between steps a fourth-order interpolant gives
- * the states. When a trajectory fails, the status names the first one, from
- * 1; `out` is then undefined. stats may be NULL. */
+ * at each of times (samples), which are monotonic, to out (count, samples,
+ * size). States between steps are computed by a fourth-order interpolant. When
+ * a trajectory fails, the status names the first one, from 1; `out` is then
+ * undefined. stats may be NULL. */
 bool torus_rk45_solve(const torus_field *field, int64_t count, const double *y0,
                       int64_t samples, const double *times, double *out,
                       const torus_rk45_options *options,

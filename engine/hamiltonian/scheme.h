@@ -2,24 +2,23 @@
  * table in scheme.c, and everything that integrates reads its coefficients
  * from there.
  *
- * Splitting schemes advance a separable H = K(p) + V(q) by kicks and drifts
- * in turn, `stages` drifts between stages + 1 kicks:
+ * Splitting schemes advance a separable H = K(p) + V(q) by alternating kicks
+ * and drifts, `stages` drifts between stages + 1 kicks:
  *
  *   p -= kick[i] dt dV/dq,   q += drift[i] dt dK/dp.
  *
- * Kicks and drifts with a coefficient of zero are left out. Every one can be
+ * Kicks and drifts with a coefficient of zero are skipped. Every one can be
  * undone exactly; a symmetric one is undone by a step of -dt.
  *
  * Runge-Kutta schemes (any H) evaluate the field f at `stages` points
- * x_i = x + dt sum_j a[i][j] f(x_j) and end at x + dt sum_i b[i] f(x_i). Of an
+ * x_i = x + dt sum_j a[i][j] f(x_j) and end at x + dt sum_i b[i] f(x_i). For an
  * explicit one j < i, and row 0 of a is zero; an `implicit` one solves for the
  * points.
  *
- * Extended schemes (any H; Tao 2016) integrate two copies of the phase space
- * that are bound to each other, `stages` symmetric steps of second order of
- * the lengths drift[i] dt.
+ * Extended schemes (any H; Tao 2016) integrate two coupled copies of the phase
+ * space, by `stages` symmetric second-order steps of the lengths drift[i] dt.
  *
- * The fused kernels know splitting schemes and explicit Runge-Kutta ones,
+ * The fused kernels support splitting schemes and explicit Runge-Kutta schemes,
  * whose rows come first.
  *
  * Owns nothing; can't fail. */
@@ -47,11 +46,11 @@ typedef struct torus_scheme {
 int torus_scheme_count(void);
 /* index in [0, torus_scheme_count()) */
 const torus_scheme *torus_scheme_at(int index);
-/* Whether the fused kernels know it. */
+/* True if the fused kernels support it. */
 bool torus_scheme_is_fused(const torus_scheme *scheme);
 /* The name of a scheme of the fused kernels; NULL after the last one. */
 const char *torus_scheme_fused_name(int index);
-/* By name or alias; NULL when there is none of this name. */
+/* By name or alias; NULL for an unknown name. */
 const torus_scheme *torus_scheme_find(const char *name);
 
 #endif

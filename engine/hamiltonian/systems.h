@@ -1,5 +1,5 @@
 /* Vector fields (q, p) -> (dH/dp, -dH/dq) of systems whose Hamiltonian is
- * known, for torus_rk45_solve. A state holds all of q and then all of p; the
+ * known, for torus_rk45_solve. A state contains all of q and then all of p; the
  * bodies of n_body are (x1, y1, x2, y2, ...).
  *
  *   mass_spring      k q^2/2 + p^2/(2m)                     k, m
@@ -10,7 +10,7 @@
  *                    the vertical                           l_1, l_2
  *   henon_heiles     |p|^2/2 + |q|^2/2 + c (x^2 y - y^3/3)  c
  *   kepler           |p|^2/(2m) - g m/|q|                   g, m
- *   lennard_jones    n bodies in a plane, see there         epsilon, sigma,
+ *   lennard_jones    n bodies in a plane, see systems.c         epsilon, sigma,
  *                                                           m, radius, wall
  *   spring_chain     n masses between fixed ends; springs   alpha, beta
  *                    r^2/2 + alpha r^3/3 + beta r^4/4
@@ -27,7 +27,7 @@
 
 #include "hamiltonian/rk45.h"
 
-/* Most bodies of an n_body field. */
+/* Maximum number of bodies of an n_body field. */
 #define TORUS_SYSTEM_MAX_BODIES 64
 
 /* The field of the named system over states of `size` numbers. `constants`

@@ -8,13 +8,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The stream holds exactly `bytes` bytes, which go to out. */
+/* The stream must contain exactly `bytes` bytes, which are written to out. */
 bool torus_inflate(const void *data, size_t length, void *out, size_t bytes,
                    torus_status *status);
 
-/* The most bytes that so many can become. */
+/* The maximum compressed size of so many bytes. */
 size_t torus_deflate_bound(size_t bytes);
-/* out has room for torus_deflate_bound(bytes); *length: how many it got. */
+/* out has a capacity of torus_deflate_bound(bytes); *length: the number
+ * written. */
 bool torus_deflate(const void *data, size_t bytes, void *out, size_t *length,
                    torus_status *status);
 

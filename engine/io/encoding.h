@@ -1,5 +1,5 @@
-/* Numbers as files hold them: of any width, in either order of bytes. Errors:
- * TORUS_EIO for a number that the tensor's dtype does not have. */
+/* Numbers as stored in files: of any width, in either byte order. Errors:
+ * TORUS_EIO for a number that the tensor's dtype can't represent. */
 #ifndef TORUS_IO_ENCODING_H
 #define TORUS_IO_ENCODING_H
 
@@ -20,8 +20,9 @@ typedef struct torus_encoding {
   bool big_endian;
 } torus_encoding;
 
-/* Whether elements of this encoding can become elements of the dtype: floats of
- * 8 bytes float64, others float32; integers those that are as wide or wider. */
+/* True if elements of this encoding can be converted to the dtype: 8-byte
+ * floats to float64, other floats to float32, integers to those at least as
+ * wide. */
 bool torus_encoding_fits(const torus_encoding *encoding, torus_dtype dtype);
 
 /* out: count elements of the dtype. */

@@ -1,4 +1,5 @@
-/* Files that are either the old one or the new one, never half of it.
+/* Atomic file writes: afterwards, either the complete old or the complete new
+ * file exists.
  *
  * A buffer owns its memory; everything else is borrowed. Errors: TORUS_EIO
  * with the path and the system's reason, TORUS_ENOMEM. */
@@ -26,21 +27,21 @@ typedef bool torus_file_next(void *arg, torus_file_part *part,
 bool torus_file_write_stream(const char *path, torus_file_next *next, void *arg,
                              torus_status *status);
 
-/* The same with parts that are all there. */
+/* The same with all parts given at once. */
 bool torus_file_write_atomic(const char *path, const torus_file_part *parts,
                              size_t count, torus_status *status);
 
-/* Makes what was renamed in a folder last. */
+/* Flushes the renames in a folder to the disk. */
 void torus_file_flush_folder(const char *folder);
 
-/* Bytes that grow; start with {0}. */
+/* A growing byte buffer; initialise with {0}. */
 typedef struct torus_file_buffer {
   unsigned char *data;
   size_t bytes;
   size_t capacity;
 } torus_file_buffer;
 
-/* False when memory is exhausted; what was there stays. */
+/* False when memory is exhausted; the contents are then unchanged. */
 bool torus_file_buffer_add(torus_file_buffer *buffer, const void *data,
                            size_t bytes);
 void torus_file_buffer_clear(torus_file_buffer *buffer);

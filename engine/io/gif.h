@@ -9,7 +9,7 @@
 
 /* pixels: (frames, height, width, 3), dense. One palette serves the whole
  * file: exact up to 256 colours, chosen for the least squared error beyond.
- * The animation repeats for ever; delay_ms, between 10 and 655350, is kept in
+ * The animation loops forever; delay_ms, between 10 and 655350, is stored in
  * hundredths of a second. The file is written under a temporary name and
  * renamed. */
 bool torus_gif_write(const char *path, const uint8_t *pixels, int64_t frames,

@@ -1,6 +1,6 @@
 /* A palette of at most 256 colours for many RGB pixels.
  *
- * The memory between init and clear is the palette's own. Errors:
+ * The memory between init and clear is owned by the palette. Errors:
  * TORUS_ENOMEM. */
 #ifndef TORUS_IO_PALETTE_H
 #define TORUS_IO_PALETTE_H
@@ -16,7 +16,7 @@ typedef struct torus_palette {
   int count;
   /* Private: the distinct colours met, as an open hash table. */
   struct torus_palette_cell *cells;
-  int shift; /* low bits of each channel that are not told apart */
+  int shift; /* low bits of each channel that are ignored */
 } torus_palette;
 
 /* pixels: (count, 3). Exact when they have at most 256 colours. */

@@ -1,12 +1,12 @@
-/* Reading pictures that come from anywhere. Every result is a new tensor that
- * the caller owns. Errors: TORUS_EIO with what is wrong with the bytes ("it is
+/* Reading images from untrusted sources. Every result is a new tensor owned by
+ * the caller. Errors: TORUS_EIO with the problem of the bytes ("it is
  * truncated"), TORUS_ENOMEM. */
 #ifndef TORUS_IO_PICTURE_H
 #define TORUS_IO_PICTURE_H
 
 #include "core/tensor.h"
 
-/* Bytes that a picture may take in memory: a small file can claim any size. */
+/* Maximum size of an image in memory, as a small file can claim any size. */
 #define TORUS_PICTURE_MAX ((int64_t)1 << 30)
 
 /* A PNG of any kind as (height, width, channels): 1 grey, 2 grey and alpha, 3

@@ -1,6 +1,6 @@
-/* Pictures in the bytes that terminals with sixel graphics show.
+/* Encoding images for terminals with sixel graphics.
  *
- * The buffer's memory is the caller's to clear. Errors: TORUS_EINVAL for sizes,
+ * The caller must clear the buffer. Errors: TORUS_EINVAL for sizes,
  * TORUS_ENOMEM. */
 #ifndef TORUS_IO_SIXEL_H
 #define TORUS_IO_SIXEL_H
@@ -9,8 +9,8 @@
 
 #include <stdint.h>
 
-/* pixels: (height, width, 3), dense; at most 256 colours are told apart. Adds
- * to the buffer. */
+/* pixels: (height, width, 3), dense; at most 256 colours are distinguished.
+ * Appends to the buffer. */
 bool torus_sixel_encode(const uint8_t *pixels, int64_t height, int64_t width,
                         torus_file_buffer *buffer, torus_status *status);
 

@@ -1,15 +1,15 @@
-/* What the kernels share of OpenBLAS. */
+/* OpenBLAS settings shared by the kernels. */
 #ifndef TORUS_KERNELS_BLAS_H
 #define TORUS_KERNELS_BLAS_H
 
 #include <stdbool.h>
 
-/* OpenBLAS's own threads change the order of sums: it gets one. Before any call
- * of it; may be called at any time. */
+/* Limits OpenBLAS to one thread, as its own threads change the order of sums.
+ * To be called before any use of it; may be called repeatedly. */
 void torus_blas_prepare(void);
 
-/* Makes sure of the buffers of so many callers at a time; false without the
- * address space. OpenBLAS itself would look for it for ever. */
+/* Ensures buffers for so many simultaneous callers; false if there is not
+ * enough address space, for which OpenBLAS itself would search forever. */
 bool torus_blas_reserve(int callers);
 
 #endif

@@ -12,19 +12,19 @@
  * allocates: scratch comes from the caller, at least as long as the pass's
  * scratch function says for the number of threads that will run and as many
  * images or more, 64-byte aligned, any contents. That number is
- * torus_threads(), or 1 inside a piece of torus_parallel. The work is cut and
- * summed independently of the number of threads: same bits with any.
+ * torus_threads(), or 1 inside a piece of torus_parallel. The work is divided
+ * and summed independently of the number of threads, so the bits are the same.
  *
- * float32 3x3 convolutions of stride 1 go by Winograd's F(4,3) where it is
- * faster, with vector instructions chosen at run time; the environment
- * variable TORUS_ISA=avx512|avx2|portable asks for a smaller set. Error
- * against float64, relative l2: at most 1.5e-6 (general path 1e-6). It works
- * on patches of 4x4 pixels and what surrounds them: an infinity or NaN spoils
- * all of a patch, beyond the pixels that its window reaches, and a value far
- * larger than its neighbours costs them digits likewise.
+ * float32 3x3 convolutions of stride 1 use Winograd's F(4,3) if it is faster,
+ * with vector instructions chosen at run time; the environment variable
+ * TORUS_ISA=avx512|avx2|portable selects a smaller set. Error against float64,
+ * relative l2: at most 1.5e-6 (general path 1e-6). It works on patches of 4x4
+ * pixels and their surroundings: an infinity or NaN spoils an entire patch,
+ * beyond the pixels whose window contains it, and a value far larger than its
+ * neighbours reduces their precision in the same way.
  *
- * With `bfloat16`, which torus_conv_init leaves false, arguments are rounded
- * to it where the machine multiplies such numbers (kernels/conv_bf16.h). */
+ * With `bfloat16`, which torus_conv_init leaves false, arguments are rounded to
+ * it if the machine can multiply such numbers (kernels/conv_bf16.h). */
 #ifndef TORUS_KERNELS_CONV_H
 #define TORUS_KERNELS_CONV_H
 

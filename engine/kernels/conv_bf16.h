@@ -6,9 +6,9 @@
 
 #include "kernels/conv.h"
 
-/* Whether the machine has such products and they serve: kernels of up to 25
- * taps, and at least a quarter of the positions of a map (bf16_maps.h) are
- * pixels of the result. */
+/* True if the machine has such products and they are worthwhile: kernels of up
+ * to 25 taps, with at least a quarter of the positions of a map (bf16_maps.h)
+ * being pixels of the result. */
 bool conv_bf16_serves(const torus_conv *conv);
 
 size_t conv_bf16_forward_scratch(const torus_conv *conv, int threads);

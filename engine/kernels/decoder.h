@@ -1,11 +1,11 @@
-/* Decode states and compare with images: HGN's decoder, forward, squared
- * error and backward, a few images at a time.
+/* Decodes states and compares them with images: HGN's decoder forward, squared
+ * error, and backward, a few images at a time.
  *
- * The loss separates over images. Each piece of work takes its images through
- * the network, forward and backward, while their activations lie in the cache,
- * and sums the weights' gradients in double precision of its own; the pieces
- * are added in order. Memory is that of a few images, whatever their number.
- * Nothing here fails or allocates: scratch comes from the caller.
+ * The loss separates over images. Each piece of work runs its images through
+ * the network, forward and backward, while their activations are in the cache,
+ * and sums the weights' gradients separately in double precision; the pieces
+ * are added in order. The memory is that of a few images, for any number of
+ * them. Nothing here fails or allocates: scratch comes from the caller.
  *
  * The network, per block: nearest upsampling by 2, two 3x3 convolutions with
  * leaky ReLU, plus the upsampled input (through a 1x1 convolution where the
@@ -35,7 +35,7 @@ typedef struct torus_decoder {
   bool bfloat16;
 } torus_decoder;
 
-/* How many parameters there are, and the elements of each. The order: block
+/* The number of parameters, and the elements of each. The order: block
  * by block conv1 weight (width, in, 3, 3), conv1 bias, conv2 weight, conv2
  * bias, then skip weight (width, in, 1, 1) and bias where the channels
  * differ; output weight (channels, width, 3, 3), output bias. */

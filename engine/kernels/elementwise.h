@@ -27,16 +27,15 @@ typedef enum torus_elementwise {
   TORUS_EW_COUNT
 } torus_elementwise;
 
-/* Whether the row's result is a bool, and whether it has values of its own for
- * a dtype: every row has for the floating ones, see integer.def. */
+/* True if the row's result is a bool, and if it is defined for a dtype: every
+ * row is for the floating dtypes, see integer.def for the others. */
 bool torus_elementwise_tests(torus_elementwise op);
 bool torus_elementwise_has(torus_elementwise op, torus_dtype dtype);
 
 /* out, contiguous, = op(in[0], in[1], in[2]), of a dtype that the row has
  * values for. Every input has that dtype (the first one of a TERNARY row is a
  * bool) and a layout of the result's shape (broadcast dimensions with stride
- * 0). A contiguous input may lie where the result goes. No divisor of integers
- * may be 0.
+ * 0). A contiguous input may be the output. Integer divisors must not be 0.
  * numbers: the row's a and b. */
 void torus_elementwise_run(torus_elementwise op, torus_dtype dtype, int inputs,
                            const void *const *in, const torus_layout *layouts,

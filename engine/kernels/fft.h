@@ -1,9 +1,9 @@
 /* Discrete Fourier transforms of any length, complex and real.
  *
- * Debian 12 has no C library for this that fits: FFTW's licence (GPL) would
- * extend to the whole engine, and kissfft's package has single precision
- * alone. Hence this one: Stockham's self-sorting transform with radices 2 to
- * 5 and small primes, and Bluestein's convolution for lengths with a larger
+ * Debian 12 has no suitable C library for this: FFTW's licence (GPL) would
+ * extend to the whole engine, and kissfft's package has only single precision.
+ * Hence this implementation: Stockham's self-sorting transform with radices 2
+ * to 5 and small primes, and Bluestein's convolution for lengths with a larger
  * prime. It computes in double precision for either dtype, on blocks of lines
  * side by side, which the compiler vectorises. Each block is one thread's, so
  * results have the same bits with any number of threads. */
@@ -14,7 +14,7 @@
 
 #include "core/dtype.h"
 
-/* The longest transform. */
+/* Maximum length of a transform. */
 #define TORUS_FFT_MAX ((int64_t)1 << 30)
 
 typedef enum torus_fft_type {
@@ -25,8 +25,8 @@ typedef enum torus_fft_type {
 } torus_fft_type;
 
 /* Arrays are contiguous, (outer, length, inner), with the transform along the
- * middle dimension. A shorter input counts as followed by zeros, and of a
- * longer one the end is not read. */
+ * middle dimension. A shorter input is padded with zeros, and the end of a
+ * longer one is not read. */
 typedef struct torus_fft_job {
   torus_fft_type type;
   torus_dtype dtype;
@@ -38,7 +38,7 @@ typedef struct torus_fft_job {
                           * HALF */
 } torus_fft_job;
 
-/* How long a result is. */
+/* The length of the result. */
 int64_t torus_fft_out_length(torus_fft_type type, int64_t n);
 
 /* Bytes of scratch, 64-byte aligned, for torus_threads() threads. */

@@ -1,4 +1,4 @@
-/* Linear algebra on one matrix at a time, by the LAPACK that OpenBLAS brings.
+/* Linear algebra on one matrix at a time, by OpenBLAS's LAPACK.
  *
  * Matrices are contiguous and row-major. One call is one matrix on one thread
  * with workspace from the caller, so results have the same bits with any
@@ -23,7 +23,7 @@ typedef enum torus_lapack_routine {
   TORUS_LAPACK_EIGH,       /* of (a + a^T)/2: values (m), vectors (m,m) */
   TORUS_LAPACK_SVD,        /* a = u diag(s) v: u (m,r), s (r), v (r,n) */
   TORUS_LAPACK_QR,         /* a = q r: q (m,r), r (r,n) */
-  TORUS_LAPACK_LSTSQ       /* the least-squares x (n,k) of least norm */
+  TORUS_LAPACK_LSTSQ       /* the least-squares x (n,k) of minimum norm */
 } torus_lapack_routine;
 
 typedef enum torus_lapack_outcome {

@@ -24,8 +24,8 @@ void torus_move_copy(size_t element, const void *src,
                      const torus_layout *dst_layout);
 
 /* out, contiguous, = src converted, both contiguous. Floating values are
- * rounded toward zero and cut to the range of an integer type; NaN gives 0. A
- * bool is whether the value differs from 0. */
+ * rounded toward zero and clamped to the range of an integer type; NaN becomes
+ * 0. A bool is true if the value differs from 0. */
 void torus_move_convert(torus_dtype from, const void *src, torus_dtype to,
                         void *out, int64_t count);
 

@@ -1,8 +1,8 @@
 /* Order along one dimension: the indices that sort, select or group elements.
  *
- * NaN counts as the largest number, -0 and 0 are equal, and equal elements
- * keep their order, also in descending sorts. Own nothing and can't fail;
- * float32, float64 and int64. Indices count from zero. */
+ * NaN counts as the largest number, -0 and 0 are equal, and sorts are stable,
+ * descending ones too. Own nothing and can't fail; float32, float64 and int64.
+ * Indices count from zero. */
 #ifndef TORUS_KERNELS_ORDER_H
 #define TORUS_KERNELS_ORDER_H
 
@@ -15,7 +15,7 @@
 typedef struct torus_order_job {
   torus_dtype dtype;
   int64_t outer, count, inner;
-  int64_t keep; /* how many indices of each row are wanted */
+  int64_t keep; /* number of indices wanted for each row */
   bool descending;
   const void *x;
   int64_t *out;
@@ -30,7 +30,7 @@ void torus_order_sort(const torus_order_job *job);
  * of the first NaN where there is one. */
 void torus_order_median(const torus_order_job *job);
 
-/* Groups of equal elements, of which a NaN is one of its own, in sorted order.
+/* Groups of equal elements in sorted order; every NaN is a separate group.
  * order: what sorts the n elements of x. first, counts: (n), of which one entry
  * for each group is written, the first index and the size; inverse: (n), the
  * group of each element. Returns the number of groups. */

@@ -23,9 +23,9 @@ void torus_pool_average_grad_f32(const torus_pool *p, const float *gy,
 void torus_pool_average_grad_f64(const torus_pool *p, const double *gy,
                                  double *gx);
 
-/* Where the largest pixel of each window is, from 0: row w + column. The first
- * of those that tie; NaN counts as larger than all.
- * x: (n, h, w, c), index: (n, oh, ow, c) */
+/* The position of the largest pixel of each window, from 0: row w + column. The
+ * first of equal ones; NaN counts as the largest. x: (n, h, w, c), index: (n,
+ * oh, ow, c) */
 void torus_pool_argmax_f32(const torus_pool *p, const float *x, int64_t *index);
 void torus_pool_argmax_f64(const torus_pool *p, const double *x,
                            int64_t *index);

@@ -3,13 +3,11 @@
  * The canvas is the square [-half_width, half_width]^2 of the world, y up;
  * pixel centres divide its side from 0 to 1, both included, and row 0 is at
  * the top. At a distance d from its centre a disc of radius R, both in units
- * of the side, covers the share sigmoid(sharpness (R - d)) of what is there,
- * or nothing where that is below 2^-25. Later discs are drawn over earlier
- * ones.
+ * of the side, covers the fraction sigmoid(sharpness (R - d)) of the pixel, or
+ * nothing if that is below 2^-25. Later discs are drawn over earlier ones.
  *
- * An image depends on its own positions, colours and radii alone: the same
- * ones give the same bits anywhere in a batch and for any number of threads.
- * Owns nothing. */
+ * An image depends only on its own positions, colours and radii: its bits are
+ * the same anywhere in a batch and for any number of threads. Owns nothing. */
 #ifndef TORUS_KERNELS_RASTER_H
 #define TORUS_KERNELS_RASTER_H
 

@@ -1,6 +1,6 @@
-/* Samples of distributions. Sample number n of a stream depends on the seed and
- * n alone, also where it takes several attempts: those have random bits of
- * their own (torus_philox_again). */
+/* Samples of distributions. Sample n of a stream depends only on the seed and
+ * n, even if it takes several attempts, each of which has its own random bits
+ * (torus_philox_again). */
 #ifndef TORUS_KERNELS_SAMPLE_H
 #define TORUS_KERNELS_SAMPLE_H
 
@@ -10,7 +10,7 @@
 
 /* Fill count samples and advance the generator. */
 
-/* low + 0 .. low + range - 1, each equally often. range >= 1. */
+/* Uniform in low + 0 .. low + range - 1. range >= 1. */
 void torus_sample_integers(torus_rng *rng, int64_t *out, int64_t count,
                            int64_t low, uint64_t range);
 /* With mean 1. */
@@ -33,7 +33,7 @@ typedef struct torus_sample_race {
   int64_t index;
 } torus_sample_race;
 
-/* Without replacement, in the order of being drawn: count is at most the number
+/* Without replacement, in the order drawn: count is at most the number
  * of weights above 0. race: scratch of n. */
 void torus_sample_distinct(torus_rng *rng, const double *weights, int64_t rows,
                            int64_t n, int64_t *out, int64_t count,

@@ -1,6 +1,7 @@
 /* Running results along one dimension: sums, products and linear recurrences;
- * and products of rows. Floats are accumulated in double. Work is cut by the
- * job alone, so that the bits don't depend on the number of threads.
+ * and products of rows. Floats are accumulated in double. Work is divided
+ * depending only on the job, so that the bits don't depend on the number of
+ * threads.
  *
  * Own nothing and can't fail. float32, float64 and int64, which wraps around.
  */

@@ -1,4 +1,4 @@
-/* Where elements differ from 0, and rows written by index. The functions own
+/* Finding nonzero elements, and writing rows by index. The functions own
  * nothing and can't fail; indices are checked by the caller. */
 #ifndef TORUS_KERNELS_SELECT_H
 #define TORUS_KERNELS_SELECT_H
@@ -6,7 +6,7 @@
 #include "core/dtype.h"
 #include "core/shape.h"
 
-/* How many of count bools are true. */
+/* The number of true values among count bools. */
 int64_t torus_select_count(const uint8_t *mask, int64_t count);
 
 /* out: (true elements, dimensions), the coordinates, from 1, of the true

@@ -1,5 +1,5 @@
 /* Points of Sobol's sequence, which fill the unit cube more evenly than random
- * ones: point i depends on i, and on the seed where they are scrambled. */
+ * ones: point i depends on i and, if they are scrambled, on the seed. */
 #ifndef TORUS_KERNELS_SOBOL_H
 #define TORUS_KERNELS_SOBOL_H
 

@@ -3,8 +3,8 @@
  *
  * In float32 each of the four phases of the output (rows and columns with
  * remainders modulo 2) is a 2x2 convolution of the small image, done by
- * Winograd's F(4,2): 5.8 times fewer products than direct. Elsewhere, and
- * where that does not pay, the image is enlarged a few at a time.
+ * Winograd's F(4,2): 5.8 times fewer products than direct. Otherwise, and where
+ * that is not worthwhile, the images are enlarged, a few at a time.
  *
  * The torus_conv is made by torus_upsample_conv_init; arguments, scratch,
  * threads and errors as in conv.h. Error against float64, relative l2: at

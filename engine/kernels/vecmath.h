@@ -1,10 +1,10 @@
 /* Transcendental functions over arrays, as vector code.
  *
- * Own polynomials, compiled for every instruction set (see simd/isa.h). Every
- * function is accurate to a few units in the last place (exp and log 2, the
- * others 4) over the whole range, subnormal results included; infinities and
- * NaN are treated as in libm. Results do not depend on an element's position
- * in the array.
+ * Custom polynomials, compiled for every instruction set (see simd/isa.h).
+ * Every function is accurate to a few units in the last place (exp and log 2,
+ * the others 4) over the whole range, subnormal results included; infinities
+ * and NaN are treated as in libm. Results do not depend on an element's
+ * position in the array.
  *
  * Owns nothing, can't fail. An output may be the input itself, but must not
  * overlap it otherwise. */

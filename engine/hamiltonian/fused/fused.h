@@ -7,9 +7,9 @@
  *   dense: a_l = s(W_l a_{l-1} + b_l),     E = w . a_L + c
  *   conv:  a_l = s(W_l * a_{l-1} + b_l),   E = <w, a_L> + c
  *
- * where * is a 3x3 convolution with zero padding of one pixel. Besides there is
- * the energy |x|^2 / 2, `quadratic`, without parameters. Arrays are contiguous,
- * of the Hamiltonian's dtype (float32 or float64), images NHWC:
+ * where * is a 3x3 convolution with zero padding of one pixel. In addition,
+ * there is the energy |x|^2 / 2, `quadratic`, without parameters. Arrays are
+ * contiguous, of the Hamiltonian's dtype (float32 or float64), images NHWC:
  *
  *            input        W_l (l < layers)   b_l    w              c
  *   dense    (n, in)      (out, in)          (out)  (1, out)       (1)
@@ -69,7 +69,8 @@ typedef struct torus_net {
   const void *biases[TORUS_NET_LAYERS + 1];
 } torus_net;
 
-/* Outputs for gradients, overwritten; NULL where none is wanted. */
+/* Outputs for gradients, overwritten; NULL for gradients that are not wanted.
+ */
 typedef struct torus_net_grad {
   void *weights[TORUS_NET_LAYERS + 1];
   void *biases[TORUS_NET_LAYERS + 1];
@@ -82,7 +83,7 @@ typedef struct torus_hamiltonian {
   torus_net nets[2];
 } torus_hamiltonian;
 
-/* Whether sizes, kinds and dtype fit together, as every function below
+/* True if sizes, kinds and dtype are consistent, which every function below
  * assumes. */
 bool torus_hamiltonian_check(const torus_hamiltonian *h, torus_status *status);
 /* Numbers in q, or in p, of one sample. */
@@ -93,16 +94,17 @@ int64_t torus_hamiltonian_size(const torus_hamiltonian *h);
 /* Bytes of the tape that the forward pass writes for the backward pass. */
 size_t torus_hamiltonian_tape_size(const torus_hamiltonian *h, int64_t batch);
 
-/* dq = dH/dq, dp = dH/dp: (batch, size); energy: (batch) or NULL. With dq and
- * dp NULL, the energy alone. tape: NULL when no backward pass will follow. */
+/* dq = dH/dq, dp = dH/dp: (batch, size); energy: (batch) or NULL. If dq and dp
+ * are NULL, only the energy is computed. tape: NULL when no backward pass will
+ * follow. */
 bool torus_hamiltonian_forward(const torus_hamiltonian *h, int64_t batch,
                                const void *q, const void *p, void *dq, void *dp,
                                void *energy, void *tape, torus_status *status);
 
 /* The vector-Jacobian product of all of these, upstream gradients u_dq, u_dp
  * (batch, size; both or neither) and u_energy (batch); NULL is zero.
- * gq, gp: (batch, size), NULL where not wanted; grads: one for each net, or
- * NULL. */
+ * gq, gp: (batch, size), NULL if not wanted; grads: one for each net, or NULL.
+ */
 bool torus_hamiltonian_backward(const torus_hamiltonian *h, int64_t batch,
                                 const void *tape, const void *u_dq,
                                 const void *u_dp, const void *u_energy,
@@ -113,12 +115,12 @@ bool torus_hamiltonian_backward(const torus_hamiltonian *h, int64_t batch,
 
 /* How the backward pass gets the intermediate states:
  * none: there is no backward pass;
- * stored: from the tape. It keeps the activations of every evaluation where
- *   that takes at most TORUS_TAPE_LIMIT bytes, otherwise the evaluations'
- *   arguments alone, from which activations are recomputed. The gradient has
- *   the same bits either way;
- * reversible: by integrating backwards from the last state. No tape; memory
- *   does not grow with the number of steps. Splitting schemes only. */
+ * stored: from the tape. It keeps the activations of every evaluation if these
+ * take at most TORUS_TAPE_LIMIT bytes, otherwise only the arguments of the
+ * evaluations, from which activations are recomputed. The gradient has the same
+ * bits either way; reversible: by integrating backwards from the last state. No
+ * tape; memory does not grow with the number of steps. Splitting schemes only.
+ */
 typedef enum torus_backprop {
   TORUS_BACKPROP_NONE,
   TORUS_BACKPROP_STORED,
@@ -131,9 +133,9 @@ typedef struct torus_rollout {
   const torus_hamiltonian *hamiltonian;
   const torus_scheme *scheme;
   int64_t batch, steps; /* from 0 */
-  double dt;            /* of either sign */
-  bool energies;        /* whether to return them */
-  bool last_only;       /* of the trajectory, return the last state alone */
+  double dt;            /* positive or negative */
+  bool energies;        /* also returned */
+  bool last_only;       /* returns only the last state */
   torus_backprop backprop;
   /* D of dp/dt = -dH/dq - D dH/dp for each number of p in a sample, or
    * NULL. A splitting scheme, of second order at most and with a quadratic K,
@@ -145,13 +147,13 @@ typedef struct torus_rollout {
 /* Checks the Hamiltonian, and that the scheme and the options fit it. */
 bool torus_rollout_check(const torus_rollout *r, torus_status *status);
 
-/* How many states are returned: steps + 1, or 1. */
+/* The number of returned states: steps + 1, or 1. */
 int64_t torus_rollout_states(const torus_rollout *r);
 size_t torus_rollout_tape_size(const torus_rollout *r);
 
 /* q0, p0: (batch, size); q, p: (states, batch, size); energy: H(q, p),
  * (states, batch), if wanted. tape: torus_rollout_tape_size bytes, 64-byte
- * aligned, to be handed to the backward pass. */
+ * aligned, for the backward pass. */
 bool torus_rollout_forward(const torus_rollout *r, const void *q0,
                            const void *p0, void *q, void *p, void *energy,
                            void *tape, torus_status *status);

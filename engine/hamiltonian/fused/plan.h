@@ -1,4 +1,4 @@
-/* Internal to the fused Hamiltonian code: what does not depend on the dtype.
+/* Internal to the fused Hamiltonian code: the parts independent of the dtype.
  *
  * A rollout by a splitting scheme is a list of programs: one before the
  * steps, one for each step and one after them, each a short list of
@@ -17,7 +17,7 @@ enum { FUSED_K, FUSED_V };
 
 typedef enum fused_op_kind {
   FUSED_GRADIENT, /* of `net` at its current argument, and its energy */
-  FUSED_ENERGY,   /* the energy alone */
+  FUSED_ENERGY,   /* only the energy */
   FUSED_DAMP,     /* p *= exp(-c dt D); the tape keeps the result */
   FUSED_KICK,     /* p -= c dt dV/dq, of the last gradient of V */
   FUSED_DRIFT,    /* q += c dt dK/dp */
@@ -59,8 +59,8 @@ int64_t fused_plan_last(const fused_plan *plan, int64_t index, int op, int net);
 /* TORUS_TAPE_LIMIT; specs set another. */
 extern size_t fused_tape_limit;
 
-/* How a batch is cut: into tiles of `rows` samples, and consecutive tiles into
- * pieces, the units of parallel work. Depends on the job alone, not on the
+/* How a batch is divided: into tiles of `rows` samples, and consecutive tiles
+ * into pieces, the units of parallel work. Depends only on the job, not on the
  * number of threads. */
 typedef struct fused_tiling {
   int64_t batch, rows;
@@ -75,8 +75,8 @@ const torus_net *fused_state_net(const torus_hamiltonian *h);
 fused_tiling fused_tiling_of(const torus_hamiltonian *h, int64_t batch,
                              size_t sums);
 
-/* Whether tiles have so few samples that it takes longer to load a dense
- * network's weights than to multiply by them. */
+/* True if tiles have so few samples that loading a dense network's weights
+ * takes longer than multiplying by them. */
 bool fused_has_few(const torus_hamiltonian *h, int64_t batch);
 
 /* The functions of fused.h for each dtype; arguments have been checked. */

@@ -1,6 +1,6 @@
-/* The instruction set that the kernels use: the best that the machine has, or
- * the one that the environment variable TORUS_ISA names. Every kernel has a
- * variant for each set and asks here which one to run. */
+/* The instruction set that the kernels use: the best one of the machine, or the
+ * one named by the environment variable TORUS_ISA. Every kernel has a variant
+ * for each set and asks here which one to run. */
 #ifndef TORUS_KERNELS_SIMD_ISA_H
 #define TORUS_KERNELS_SIMD_ISA_H
 
@@ -29,16 +29,16 @@ typedef enum torus_isa {
 const char *torus_isa_name(torus_isa isa);
 bool torus_isa_available(torus_isa isa);
 
-/* Fails when TORUS_ISA names no set, or one that this machine lacks. To be
- * asked once, before the first kernel runs: the kernels themselves then use
- * the best set there is. */
+/* Fails if TORUS_ISA names an unknown set, or one that this machine lacks. To
+ * be called once, before the first kernel runs: the kernels themselves would
+ * use the best available set. */
 bool torus_isa_check(torus_status *status);
 
 /* Uses another set from now on; false, with nothing changed, when the machine
  * lacks it. Not while kernels run. */
 bool torus_isa_choose(torus_isa isa);
 
-/* Internal: the set in use, or -1 before the first question. */
+/* Internal: the set in use, or -1 before the first query. */
 extern atomic_int torus_isa_in_use;
 torus_isa torus_isa_first(void);
 
