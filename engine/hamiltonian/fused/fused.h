@@ -116,11 +116,11 @@ bool torus_hamiltonian_backward(const torus_hamiltonian *h, int64_t batch,
 /* How the backward pass gets the intermediate states:
  * none: there is no backward pass;
  * stored: from the tape. It keeps the activations of every evaluation if these
- * take at most TORUS_TAPE_LIMIT bytes, otherwise only the arguments of the
- * evaluations, from which activations are recomputed. The gradient has the same
- * bits either way; reversible: by integrating backwards from the last state. No
- * tape; memory does not grow with the number of steps. Splitting schemes only.
- */
+ *   take at most TORUS_TAPE_LIMIT bytes, otherwise only the arguments of the
+ *   evaluations, from which activations are recomputed. The gradient has the
+ *   same bits either way;
+ * reversible: by integrating backwards from the last state. No tape; memory
+ *   does not grow with the number of steps. Splitting schemes only. */
 typedef enum torus_backprop {
   TORUS_BACKPROP_NONE,
   TORUS_BACKPROP_STORED,
