@@ -173,8 +173,8 @@ static int zeros(lua_State *L) {
 
 /*** Makes a tensor of ones.
  * @function torus.ones
- * @tparam {integer,...} shape a list, or the sizes as arguments: `zeros({2,
- * 3})`, `zeros(2, 3)`; without sizes a scalar
+ * @tparam {integer,...} shape a list, or the sizes as arguments: `ones({2,
+ * 3})`, `ones(2, 3)`; without sizes a scalar
  * @tparam[opt] table opts dtype="float32" or another one; requires_grad=false
  * @treturn tensor
  * @raise when a size is negative, an option unknown, or requires_grad is set
@@ -190,13 +190,12 @@ static int ones(lua_State *L) {
  * The numbers depend only on the generator's seed and position, not on the
  * number of threads.
  * @function torus.rand
- * @tparam {integer,...} shape a list, or the sizes as arguments: `zeros({2,
- * 3})`, `zeros(2, 3)`; without sizes a scalar
+ * @tparam {integer,...} shape a list, or the sizes as arguments: `rand({2,
+ * 3})`, `rand(2, 3)`; without sizes a scalar
  * @tparam[opt] table opts dtype="float32" or "float64"; requires_grad=false;
  * generator (default: the global one, see manual_seed)
  * @treturn tensor
- * @raise when a size is negative, an option unknown, or requires_grad is set
- * for integers
+ * @raise when a size is negative or an option unknown
  * @usage
  * x = torus.rand(2, 3)
  * y = torus.rand(2, 3, { generator = torus.generator(7) })
@@ -207,13 +206,12 @@ static int rand_(lua_State *L) {
 
 /*** Draws normal random numbers with mean 0 and variance 1.
  * @function torus.randn
- * @tparam {integer,...} shape a list, or the sizes as arguments: `zeros({2,
- * 3})`, `zeros(2, 3)`; without sizes a scalar
+ * @tparam {integer,...} shape a list, or the sizes as arguments: `randn({2,
+ * 3})`, `randn(2, 3)`; without sizes a scalar
  * @tparam[opt] table opts dtype="float32" or "float64"; requires_grad=false;
  * generator (default: the global one, see manual_seed)
  * @treturn tensor
- * @raise when a size is negative, an option unknown, or requires_grad is set
- * for integers
+ * @raise when a size is negative or an option unknown
  * @usage x = torus.randn({2, 3}, { dtype = "float64" })
  */
 static int randn(lua_State *L) {

@@ -177,9 +177,10 @@ end
 -- colours. The environment variable TORUS_GRAPHICS overrides the detection.
 -- @tparam tensor x (height, width, 3), (height, width, 1) or (height, width); or a
 -- film (frames, height, width, 3), of which at most 16 frames are shown side by side
--- @tparam ?table opts width in columns of text (default: a small image keeps its size, a
--- large one is as wide as the terminal), or scale, an integer enlargement factor;
--- protocol = "kitty", "iterm2", "sixel" or "blocks" (default: detected)
+-- @tparam ?table opts width in columns of text, or scale, an integer enlargement factor
+-- (default: a small image is enlarged to about 256 pixels, but unscaled in half blocks; a
+-- large one is shrunk to fit the terminal); protocol = "kitty", "iterm2", "sixel" or
+-- "blocks" (default: detected)
 -- @treturn ?boolean true
 -- @treturn ?string message, if standard output is not a terminal and no protocol was
 -- requested
