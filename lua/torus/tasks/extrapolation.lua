@@ -1,13 +1,13 @@
---- Trained models of frames far beyond the frames that training showed.
+--- Extrapolation of trained models of frames far beyond the frames of their training.
 --
--- What is asked of a model:
+-- A model must provide:
 --
 --     infer(frames)              -> q, p at the first frame
---     continue(trajectory, opts) -> the trajectory from the end of another;
+--     continue(trajectory, opts) -> the continuation of a trajectory;
 --                                opts: steps, dt
 --     images(trajectory)         -> frames along it
 --     energies(trajectory)       -> (steps + 1, batch)
---     frame_time                 the dt that takes it from frame to frame
+--     frame_time                 the dt from one frame to the next
 --
 -- The measures themselves are in torus.measures.
 -- @module torus.tasks.extrapolation
@@ -36,7 +36,7 @@ local RULES = {
 
 -- --- rollouts -----------------------------------------------------------------
 
--- States (batch, ...) as a trajectory of one.
+-- States (batch, ...) as a trajectory with a single state.
 local function trajectory_at(q, p)
   return { q = q:unsqueeze(1), p = p:unsqueeze(1) }
 end
@@ -71,7 +71,7 @@ local function latent_states(trajectory, times)
     :to("float64")
 end
 
--- The same of the true motion, states (batch, frames, 2, d).
+-- The same for the true motion, states (batch, frames, 2, d).
 local function true_states(system, states, times)
   local batch, d = states:size(1), states:size(4)
   local some = states:narrow(2, 1, times):to("float64")
@@ -152,12 +152,12 @@ local function prediction_time(found, o)
     limit = math.min(validity.longest, o.steps + 1 - o.window) }
 end
 
--- The authors score 20 batches of 5 trajectories. The polynomials of more than
--- four latent numbers take long: four batches then. A map of channels has
--- hundreds of numbers, of which only linear functions could be fitted.
+-- The authors score 20 batches of 5 trajectories. Polynomials of more than four latent
+-- coordinates take long, so only four batches are used then. A map of channels has
+-- hundreds of coordinates, for which only linear functions could be fitted.
 local TRAJECTORIES, BATCHES, WIDE_BATCHES, NARROW, WIDEST = 5, 20, 4, 4, 32
 
--- SyMetric, or nil and why there is none.
+-- SyMetric, or nil and the reason why it is missing.
 local function symetric_of(found)
   if not found.latent then return nil, "the true state is not known" end
   local count, times, variables = table.unpack(found.latent.shape)
@@ -199,28 +199,26 @@ local function period_of(found, part, dt)
     period.periods(q:transpose(1, 2), dt))
 end
 
---- Measures a model on the first sequences of a part of a data set, rolled out
--- from the state inferred on their first frames. Sequences that are shorter
--- are simulated on.
+--- Measures a model on the first sequences of a part of a data set, by rollouts from the
+-- state inferred on their first frames. Shorter sequences are extended by simulation.
 -- @tparam Module model
 -- @tparam Dataset set
--- @tparam table opts steps; window, how many frames training showed; count=64
+-- @tparam table opts steps; window, the number of frames of a training sequence; count=64
 -- sequences; batch=16 at a time; split="test"; infer, a function of frames
 -- (batch, window, height, width, channels) that returns q and p at the first
--- of them, by default the model's; variances, a function of the same frames,
--- of the posterior over the state (q, p), where there is one; show, steps that
--- `shown` has of the first sequence; symetric=true, or leave SyMetric out, whose
--- fits of polynomials take longest
+-- of them, by default the model's; variances, a function of the same frames that returns
+-- the variances of the posterior over the state (q, p), if there is one; show, the steps of
+-- the first sequence in `shown`; symetric=true, false omits SyMetric, whose polynomial fits
+-- take longest
 -- @treturn ?table numbers: count, steps, window; valid (valid steps: mean,
 -- spread, median); prediction_time (median forward and backward, their mean,
--- limit), nil where there are no frames after the window; mse (window, next,
--- next_frames, by_step), against clean frames where these are known;
+-- limit), nil if there are no frames after the window; mse (window, next,
+-- next_frames, by_step), against noise-free frames if these are known;
 -- energy_drift (mean, spread, median); symetric (means of symetric, sym,
--- sym_given, r2 and order over batches), else symetric_missing, why there is
--- none; period (see torus.measures.period.against_energy) of one degree of
--- freedom
--- @treturn ?table shown: seen and truth (steps, height, width, channels); or
--- the message that goes with nil
+-- sym_given, r2 and order over batches), else symetric_missing, the reason; period (see
+-- torus.measures.period.against_energy) for one degree of freedom
+-- @treturn ?table shown: seen and truth (steps, height, width, channels); or the message
+-- after nil
 function M.measure(model, set, opts)
   local o = options.resolve("extrapolation", opts, RULES)
   o.count = math.min(o.count, set[o.split].size)
@@ -265,7 +263,7 @@ local function prediction_text(t)
     t.forward, t.backward)
 end
 
--- Errors at steps that are easy to read.
+-- Errors at round numbers of steps.
 local function step_rows(numbers)
   local rows = {}
   local by_step = numbers.mse.by_step
@@ -303,9 +301,9 @@ local function period_rows(numbers)
       p.error * 100, #p.points, missing) or "no sequence has a period" } }
 end
 
---- What measure found, in words.
+--- Returns the results of measure as text.
 -- @tparam table numbers
--- @treturn {{string,string},...} what and how much
+-- @treturn {{string,string},...} names and values
 function M.rows(numbers)
   local n = numbers
   local rows = {

@@ -1,8 +1,7 @@
---- Pictures of rollouts far beyond the frames that training showed, of one run
--- or of several next to each other.
+--- Figures of rollouts far beyond the training window, for one or several runs.
 --
--- Each run is {label =, numbers =, shown =}, the last two as
--- torus.tasks.extrapolation.measure returns them.
+-- Each run is {label =, numbers =, shown =}, the last two as returned by
+-- torus.tasks.extrapolation.measure.
 -- @module torus.tasks.extrapolation_pictures
 local engine = require "torus.engine"
 local image = require "torus.image"
@@ -11,10 +10,10 @@ local plot = require "torus.plot"
 
 local M = {}
 
---- The steps of a film strip, up to a last one.
+--- Returns the steps of a film strip, up to a last one.
 -- @tparam integer last
--- @treturn {integer,...} of 0, 50, 100, 200, 300 and then every 100, those up
--- to last; of a short rollout six in equal steps
+-- @treturn {integer,...} 0, 50, 100, 200, 300 and then every 100, up to last; for a short
+-- rollout, six equally spaced steps
 function M.strip_steps(last)
   local steps = {}
   if last < 100 then
@@ -28,8 +27,8 @@ function M.strip_steps(last)
   return steps
 end
 
---- The squared error of a pixel against the step, with the end of each
--- training window.
+--- Draws the squared error of a pixel against the step, with the end of each training
+-- window.
 -- @tparam string path of a .png
 -- @tparam {table,...} runs
 -- @treturn ?boolean true
@@ -77,7 +76,7 @@ local function heading(steps, like)
   return tiles
 end
 
---- What the runs predict of the first sequence at some steps, below the truth.
+--- Draws the predictions of the runs for the first sequence at some steps, below the truth.
 -- @tparam string path of a .png
 -- @tparam {table,...} runs with frames of one size; the truth is shown again
 -- where it changes
@@ -99,7 +98,7 @@ function M.strip(path, runs, steps)
   return image.write(path, image.strip { rows = rows, every = 1 })
 end
 
---- The period against the energy, learned next to true.
+--- Draws the learned and the true period against the energy.
 -- @tparam string path of a .png
 -- @tparam {table,...} runs, all of them with `period`
 -- @treturn ?boolean true
@@ -124,9 +123,9 @@ function M.periods(path, runs)
     ylabel = "period", legend = "outside" }
 end
 
---- All of them: long-errors.png and long-frames.png, and long-periods.png where
--- all runs have periods, in a folder.
--- @tparam string folder that exists
+--- Draws all figures in a folder: long-errors.png, long-frames.png and, if all runs have
+-- periods, long-periods.png.
+-- @tparam string folder an existing folder
 -- @tparam {table,...} runs
 -- @tparam {integer,...} steps those that were shown
 -- @treturn ?{string,...} the files

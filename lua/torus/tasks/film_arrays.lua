@@ -1,11 +1,11 @@
---- What a model of frames predicts, as arrays for other programs.
+--- Predictions of models of frames, as arrays for other programs.
 -- @module torus.tasks.film_arrays
 local engine = require "torus.engine"
 local lists = require "torus.tasks.lists"
 
 local M = {}
 
---- Rollouts of test sequences and, of a model that has a prior, samples from it.
+--- Returns rollouts of test sequences and, for a model with a prior, samples from it.
 -- @tparam Module model an HGN or a PixelHNN
 -- @tparam table data
 -- @tparam table config

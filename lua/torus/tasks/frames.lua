@@ -1,10 +1,10 @@
 --- Evaluation of models of frames on held-out sequences.
 --
--- An HGN and a PixelHNN are measured alike. A model has
+-- HGN and PixelHNN are measured in the same way. A model must provide
 --
 --     reconstruct(frames, opts)  -> predicted frames and the rollout that they
 --                                are decoded from; opts: steps, dt, and refine
---                                where measure is given it
+--                                if it is passed to measure
 --     images(trajectory)         -> frames along a rollout
 --     energies(trajectory)       -> (steps + 1, batch)
 --     continue(trajectory, opts) -> the rollout from the end of another
@@ -30,7 +30,7 @@ local RULES = {
 
 local extend, range = lists.extend, lists.range
 
---- Mean squares of a pixel's colours, frame by frame.
+--- Returns the mean squares of a pixel's colours, frame by frame.
 -- @tparam tensor x (batch, frames, height, width, channels)
 -- @treturn tensor (batch, frames)
 function M.squares(x)
@@ -40,7 +40,7 @@ end
 -- Means over the frames of every sequence, as a list.
 local function by_sequence(squares) return squares:mean(2):totable() end
 
---- Steps for which every frame so far is valid; see torus.measures.validity.
+--- The number of steps of the initial run of valid frames; see torus.measures.validity.
 M.valid_steps = validity.valid_steps
 
 -- The relative error of the initial state after a rollout forward and backward.
@@ -55,7 +55,7 @@ local function reversal(forward, backward)
   return math.sqrt(error_ / math.max(size, 1e-300))
 end
 
--- A reversible rollout's frames backward are those forward in reverse order.
+-- For a reversible rollout, the frames backward are those forward in reverse order.
 local function measure_reversal(model, predicted, forward, sums)
   local backward = model:continue(forward,
     { steps = forward.q:size(1) - 1, dt = -model.frame_time })
@@ -103,11 +103,11 @@ local AVERAGED = { "mse_clean", "mse_given", "mse_noise", "mse_still", "valid",
 --- Measures a model on the first sequences of a split.
 -- @tparam table model an HGN or a PixelHNN
 -- @tparam table data size, length, batch(indices), the observed frames, and
--- clean(indices), those without noise; with clean_unknown, of a user's own
--- frames, the observed ones are used in their place, and mse_clean and mse_noise
+-- clean(indices), those without noise; with clean_unknown, for the user's own
+-- frames, the observed ones are used instead, and mse_clean and mse_noise
 -- are nil
 -- @tparam[opt] table opts count=256 sequences, batch=16 at a time; steps, by
--- default as long as the sequences are; threshold=0.025 of `valid`;
+-- default the length of the sequences; threshold=0.025 of `valid`;
 -- each(predicted, trajectory, observed, clean), called for every batch
 -- @treturn table means over sequences, each with ..._spread between them:
 --
@@ -162,7 +162,7 @@ end
 
 -- --- samples ----------------------------------------------------------------
 
--- One row for every `stride`-th frame of sequences (count, frames, ...).
+-- A row for every `stride`-th frame of sequences (count, frames, ...).
 local function frame_rows(frames, stride)
   local kept = {}
   for t = 1, frames:size(2), stride do kept[#kept + 1] = t end
@@ -170,10 +170,10 @@ local function frame_rows(frames, stride)
     :reshape(frames:size(1) * #kept, -1)
 end
 
--- Images at a time that are compared with all others: a few megabytes.
+-- Number of images compared with all others at a time: a few megabytes.
 local ROWS = 64
 
---- The mean squared error of each image against the nearest of others.
+--- Returns the mean squared error of each image against the nearest of others.
 -- @tparam tensor images (count, numbers)
 -- @tparam tensor others (others, numbers)
 -- @treturn {number,...} one for each image
@@ -198,14 +198,14 @@ local SAMPLES = {
   generator = {},
 }
 
---- How near sampled frames are to frames of the data: their squared errors
--- against the nearest one. For real frames that is about zero, for a mean image
--- the variance of the data.
+--- Measures the distance of sampled frames from the data: their squared errors against the
+-- nearest frame. It is about zero for real frames, and the variance of the data for a mean
+-- image.
 -- @tparam table model an HGN
 -- @tparam table data of the training, as in measure
--- @tparam[opt] table opts count=48 sequences sampled, of which every stride=6th
--- frame; sequences=256 of the data to compare with; generator
--- @treturn table sample_distance, its mean, with ..._spread between frames and
+-- @tparam[opt] table opts count=48 sampled sequences, of which every stride=6th
+-- frame is used; sequences=256 of the data to compare with; generator
+-- @treturn table sample_distance, the mean, with ..._spread between frames and
 -- sample_distance_median
 -- @usage
 -- set = torus.data.simulate("mass_spring", { train = 4, test = 2, steps = 3,
@@ -238,13 +238,13 @@ local function scientific(result, key)
     result[key .. "_spread"] * 1e4)
 end
 
--- What rows shows of any model; what is unknown of a user's frames may lack.
+-- The keys that rows shows for any model; those unknown for a user's frames may be missing.
 local NUMBERS = "count: integer, steps: integer, ratio: number, valid: number, "
   .. "valid_spread: number, valid_median: integer, energy_mean: number, "
   .. "energy_spread: number, energy_variance: number, reversal: number, "
   .. "reversal_mse: number, reversal_mse_spread: number"
 
---- The numbers of measure and samples as text.
+--- Returns the numbers of measure and samples as text.
 -- @tparam table result
 -- @treturn {{string,string},...} names and values
 -- @usage

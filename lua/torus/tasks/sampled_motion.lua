@@ -1,7 +1,6 @@
---- Whether the films that a model samples move as the system does: the error of
--- each against the nearest film of the true system, frame by frame. Frames that
--- look right one by one are not enough: their order must follow from one initial
--- state.
+--- Motion of sampled films compared with the true system: the error of each film against
+-- the nearest film of the true system, frame by frame. It is not enough that single frames
+-- look right: their sequence must follow from one initial state.
 -- @module torus.tasks.sampled_motion
 local engine = require "torus.engine"
 local frames = require "torus.tasks.frames"
@@ -22,11 +21,11 @@ local RULES = {
 
 -- Frames of a film that the search in the pool compares.
 local COMPARED = 6
--- Films of the pool that are drawn at a time.
+-- Number of films of the pool rendered at a time.
 local DRAWN = 256
 
--- Motion and pictures at given times from states (count, 2 d), q and p next to
--- each other: a function that returns films (count, times, height, width, 3).
+-- Returns a function from states (count, 2 d), q and p concatenated, to films of their
+-- motion at given times, (count, times, height, width, 3).
 local function filming(system, resolution, own, times)
   local d = system.dimension
   return function(states)
@@ -54,8 +53,7 @@ end
 local function flattened(films) return films:reshape(films:size(1), -1) end
 
 -- The `starts` films of the pool that are nearest to each given one: states
--- (films * starts, 2 d), their constants, if the system's vary, and how many there
--- are of each.
+-- (films * starts, 2 d), their constants, if these vary, and their number for each film.
 local function nearest(system, films, times, compared, o)
   local q, p, own = system:sample { count = o.pool, seed = o.seed,
     split = "sampled motion" }
@@ -79,38 +77,37 @@ local function nearest(system, films, times, compared, o)
     own and own:index_select(1, indices), starts
 end
 
--- Rows of a tensor, each `times` times.
+-- Repeats each row of a tensor `times` times.
 local function repeated(x, times)
   local shape = x.shape
   table.insert(shape, 2, times)
   return x:unsqueeze(2):expand(shape):reshape(-1, table.unpack(shape, 3))
 end
 
--- Of every `starts` problems the one with the smallest error: their indices.
+-- The indices of the problems with the smallest error among every `starts`.
 local function winners(errors, starts)
   local best = errors:reshape(-1, starts):argmin(2)
   return best + engine.arange(0, best:size(1) - 1, { dtype = "int64" }) * starts
 end
 
---- The motion of the true system nearest to films: the nearest of a pool of
--- simulated ones, then the initial state fitted to all frames by least squares.
--- A film moves as the system does when its squared error against that motion is
--- at most a share of the film's own variance around its mean image.
+--- Finds the motion of the true system that is nearest to films: the nearest of a pool of
+-- simulated ones, whose initial state is then fitted to all frames by least squares. A film
+-- moves like the system if its squared error against that motion is at most a fraction of
+-- the film's own variance around its mean image.
 -- @tparam System system
 -- @tparam tensor films (count, frames, resolution, resolution, 3) in [0, 1]
 -- @tparam[opt] table opts
 -- @tparam[opt=2048] integer opts.pool simulated trajectories to begin from, drawn
 -- with opts.seed=0
--- @tparam[opt=3] integer opts.starts how many of them, the nearest, the fit tries
--- for each film
--- @tparam[opt=12] integer opts.rounds of the fit
--- @tparam[opt=0.1] number opts.threshold share of the variance
+-- @tparam[opt=3] integer opts.starts number of nearest ones from which each film is fitted
+-- @tparam[opt=12] integer opts.rounds number of iterations of the fit
+-- @tparam[opt=0.1] number opts.threshold fraction of the variance
 -- @tparam[opt] number opts.dt time between frames; the system's by default
--- @treturn table moves, the share of the `count` films that move as the system
--- does; motion_distance, the mean squared error of a pixel against the nearest true
--- film, its mean, with ..._spread between films and ..._median; films, the
--- nearest true ones, like the given ones; relative, each film's error as
--- a share of its variance
+-- @treturn table moves, the fraction of the `count` films that move like the system;
+-- motion_distance, the mean over films of the mean squared error of a pixel against the
+-- nearest true film, with ..._spread between films and ..._median; films, the
+-- nearest true ones, shaped like the given ones; relative, each film's error as
+-- a fraction of its variance
 -- @usage
 -- local torus = require "torus"
 -- local motion = require "torus.tasks.sampled_motion"
@@ -139,7 +136,7 @@ function M.measure(system, films, opts)
   end)
 end
 
---- The result of measure as text.
+--- Returns the result of measure as text.
 -- @tparam table result
 -- @treturn {{string,string},...} names and values
 -- @usage

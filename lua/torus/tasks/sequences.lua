@@ -1,6 +1,5 @@
---- Data of models of frames: sequences of a system that is simulated, of a
--- folder of trajectories (`data`), or films of the user's own (`data`, what
--- torus.data.frames reads).
+--- Data for models of frames: sequences of a simulated system, of a folder of trajectories
+-- (`data`), or the user's own films (`data`, any that torus.data.frames reads).
 -- @module torus.tasks.sequences
 local datasets = require "torus.data"
 local options = require "torus.options"
@@ -11,27 +10,26 @@ local video = require "torus.data.video"
 
 local M = {}
 
---- Keys of simulated data: what presets and defaults set of them does not apply
--- to other data.
+--- Keys of simulated data: their presets and defaults don't apply to other data.
 M.simulated_only = { noise = true, train_size = true, test_size = true }
 
 --- Keys of films, next to those of every data; see torus.data.frames.
 M.rules = {
-  -- keep the first frame and each so many after it; dt is the time between those
+  -- keep only every such frame, beginning with the first; dt is the time between these
   data_every = { type = "integer", min = 1 },
   -- frames from the start of a sequence to that of the next, where a film, or sequences
   -- of an array, are cut into overlapping ones
   data_stride = { type = "integer", min = 1 },
   -- top, left, height and width in pixels; top and left count from 1
   data_crop = { type = "table" },
-  -- means over squares of so many pixels' side become the pixels
+  -- downscaling factor: squares of so many pixels a side are averaged
   data_shrink = { type = "integer", min = 1 },
-  -- colours become their luminance
+  -- convert colours to their luminance
   data_grey = { type = "boolean" },
   -- sides become multiples of 8, or of 16 where both are 64 or more: the middle is
   -- cut out, or the outermost pixels are repeated
   data_fit = { choices = { "none", "crop", "pad" } },
-  -- the number that white has in arrays, where it is neither 1 nor 255
+  -- the value of white in arrays, if it is neither 1 nor 255
   data_white = { type = "number", above = 0 },
   -- the model's, as colours; or "median": that of a camera which does not move, at
   -- every pixel the median of the training part, is taken away, and frames are
@@ -43,7 +41,7 @@ M.rules = {
 M.keys = { "data_every", "data_stride", "data_crop", "data_shrink", "data_grey", "data_fit",
   "data_white" }
 
---- The part of a configuration that a model is built from. Frames without their
+--- Returns the part of a configuration that a model is built from. Frames without their
 -- background are 1/2 where nothing moves.
 -- @tparam table config
 -- @tparam table rules of the model

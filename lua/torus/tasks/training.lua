@@ -1,4 +1,4 @@
---- What the trainings of all models share: rules, schedule, gradients, state.
+--- Functions shared by the trainings of all models: rules, schedule, gradients, state.
 -- @module torus.tasks.training
 local engine = require "torus.engine"
 local options = require "torus.options"
@@ -7,7 +7,7 @@ local systems = require "torus.systems"
 
 local M = {}
 
--- Rules that every run has, next to its model's and its data's.
+-- Rules of every run, in addition to those of its model and its data.
 local RULES = {
   seed = { default = 1, type = "integer", min = 0 },
   -- parts of a batch whose gradients are found one by one, which processes can divide;
@@ -17,7 +17,7 @@ local RULES = {
   -- of a user's own system, as text; the run's, once it is there
   system_constants = { type = "string" },
   lr_decay = { default = "none", choices = { "none", "cosine" } },
-  -- steps of a linear start of the learning rate
+  -- number of warm-up steps, over which the learning rate rises linearly
   warmup = { default = 0, type = "integer", min = 0 },
   -- norm to which larger gradients are scaled down
   max_gradient = { type = "number", above = 0 },
@@ -26,10 +26,10 @@ local RULES = {
   evaluate_every = { default = 500, type = "integer", min = 1 },
 }
 
--- Of every integer but a seed that has no bound of its own.
+-- Limit for every integer without its own limit, except seeds.
 local MOST = 1000000000
 
---- The rules of a task: those of every run, the model's, and more.
+--- Returns the rules of a task: those of every run, the model's, and more.
 -- @tparam table model_rules
 -- @tparam table more
 -- @treturn table
@@ -52,9 +52,8 @@ local function constants_of(system)
   return table.concat(texts, ", ")
 end
 
---- Writes the constants of a user's own system into a configuration, or compares
--- them with those that are there: the system itself is not part of a run, and its
--- file may have changed.
+--- Writes the constants of a user-defined system to a configuration, or compares them with
+-- the existing ones: the system itself is not part of a run, and its file may have changed.
 -- @tparam table config
 -- @treturn ?string what is wrong
 function M.pin_system(config)
@@ -68,7 +67,7 @@ function M.pin_system(config)
   config.system_constants = constants
 end
 
--- A configuration as torus.runs.configuration makes it: what has a default is there.
+-- Checks that a configuration is complete, as made by torus.runs.configuration.
 local function check_configuration(where, config, rules)
   for _, key in ipairs(options.sorted_keys(rules)) do
     local rule, value = rules[key], config[key]
@@ -81,11 +80,11 @@ local function check_configuration(where, config, rules)
   end
 end
 
---- Makes the functions of a task that scripts may call check their arguments.
+--- Adds argument checks to the functions of a task that scripts may call.
 -- @tparam string name of the model
 -- @tparam table Task
--- @tparam string data the fields of what `new` learns from, as torus.signature
--- names them
+-- @tparam string data the fields of the data passed to `new`, in the notation of
+-- torus.signature
 -- @treturn table Task
 function M.checked(name, Task, data)
   local function further(where, config, given)
@@ -96,7 +95,7 @@ function M.checked(name, Task, data)
     learning_rate = "config: table", new = "config: table, data: table" }, further)
 end
 
---- The part of a configuration that has a rule.
+--- Returns the part of a configuration that has a rule.
 -- @tparam table config
 -- @tparam table rules
 -- @treturn table
@@ -106,8 +105,8 @@ function M.part(config, rules)
   return part
 end
 
---- The learning rate by step: a linear start, then constant or a cosine down
--- to a hundredth.
+--- Returns the learning rate as a function of the step: a linear warm-up, then constant or
+-- a cosine down to a hundredth.
 -- @tparam table config lr, lr_decay, warmup, steps
 -- @treturn function of the step
 -- @usage
@@ -129,7 +128,7 @@ function M.learning_rate(config)
   end
 end
 
---- Gradients of a loss; nil for parameters that it does not depend on.
+--- Returns the gradients of a loss; nil for parameters that it does not depend on.
 -- @tparam tensor loss scalar
 -- @tparam {tensor,...} parameters
 -- @treturn {tensor,...}
@@ -137,8 +136,8 @@ function M.gradients(loss, parameters)
   return engine.grad(loss, parameters, { allow_unused = true })
 end
 
---- A step of a task that draws a batch and then finds the gradients of shares of it, here
--- of all in one.
+--- Makes a step of a task that draws a batch and computes the gradients of shares of it, here
+-- as a single share.
 -- @tparam table task with draw and share, see torus.tasks
 -- @tparam integer step of the training, from 1
 -- @treturn {tensor,...} gradients
@@ -148,8 +147,8 @@ function M.step(task, step)
   return task:share(batch, 1, batch.size)
 end
 
---- The state of a task as numbers, for a checkpoint: its generator, and where it has
--- them the order of its data and GECO.
+--- Returns the state of a task as numbers, for a checkpoint: its generator and, if present,
+-- the order of its data and GECO.
 -- @tparam table task generator, order, geco
 -- @treturn {[string]=number}
 function M.numbers(task)
@@ -165,7 +164,7 @@ function M.numbers(task)
   return numbers
 end
 
---- Puts the state of a task back; the inverse of numbers.
+--- Restores the state of a task; the inverse of numbers.
 -- @tparam table task
 -- @tparam {[string]=number} numbers
 function M.load_numbers(task, numbers)
@@ -179,7 +178,7 @@ function M.load_numbers(task, numbers)
   end
 end
 
---- The first tensor that holds a NaN or an infinity.
+--- Finds the first tensor that contains a NaN or an infinity.
 -- @tparam {{string,tensor},...} named
 -- @treturn ?string its name
 function M.first_bad(named)

@@ -1,5 +1,5 @@
---- Evaluation of a trained PixelHNN beyond torus.tasks.frames: whether its
--- latent orbits close, how much moves, pictures.
+--- Evaluation of a trained PixelHNN in addition to torus.tasks.frames: closure of its
+-- latent orbits, amount of motion, figures.
 -- @module torus.tasks.pixel_hnn.report
 local lists = require "torus.tasks.lists"
 local image = require "torus.image"
@@ -12,15 +12,15 @@ local M = {}
 
 local extend, range = lists.extend, lists.range
 
--- The gap of each latent orbit: how near it comes to its start again after it was
--- farthest from it, in units of that farthest distance, 0 for a closed one; and
--- its size, that distance. trajectory: q and p (frames, batch, d).
+-- The gap of each latent orbit: the smallest distance from its start after the farthest
+-- point, in units of the largest distance, 0 for a closed orbit; and its size, the largest
+-- distance. trajectory: q and p (frames, batch, d).
 local function gaps_and_sizes(trajectory)
   local z = engine.cat({ trajectory.q, trajectory.p }, 3):to("float64")
   local distance = (z - z:narrow(1, 1, 1)):square():sum(3):sqrt()
   local gaps, sizes = {}, {}
   for i, row in ipairs(distance:transpose(1, 2):contiguous():totable()) do
-    -- The farthest point of the first turn: up to it the distance grows.
+    -- The farthest point of the first turn, up to which the distance grows.
     local far = 1
     while row[far + 1] and row[far + 1] >= row[far] do far = far + 1 end
     local nearest = math.huge
@@ -31,7 +31,7 @@ local function gaps_and_sizes(trajectory)
   return gaps, sizes
 end
 
--- Variance over time, summed over a sequence's numbers: (batch) list.
+-- Variance over time, summed over the values of a sequence: a list (batch).
 local function motion(frames)
   local centre = frames:mean(2, true)
   local n = frames:size(1)
@@ -42,10 +42,9 @@ end
 -- @tparam Module model a PixelHNN
 -- @tparam table split of a data set
 -- @tparam[opt] table opts as in torus.tasks.frames; count=64
--- @treturn table as torus.tasks.frames's, and, also with ..._spread:
--- autoencoder (the error of the first pair), gap of latent orbits (0 where they
--- close) and their size, motion (variance over time in units of the data's: 0 is
--- a static image)
+-- @treturn table as in torus.tasks.frames, and, also with ..._spread:
+-- autoencoder (the error of the first pair), gap of latent orbits (0 if they are closed)
+-- and their size, motion (variance over time in units of the data's: 0 for a static image)
 function M.measure(model, split, opts)
   local o = options.joined({ count = 64 }, opts or {})
   local sums = { gap = {}, size = {}, motion = {}, autoencoder = {} }
@@ -171,7 +170,7 @@ function M.report(model, data, config, opts)
   return report
 end
 
---- What torus.tasks.extrapolation needs to know.
+--- Returns the information that torus.tasks.extrapolation needs.
 -- @tparam Module _ model
 -- @tparam Dataset data
 -- @treturn table window
