@@ -64,7 +64,7 @@ end
 local function left(finish) return finish and finish - torus.clock() or math.huge end
 
 local function measure_peer(args, entry, finish)
-  -- Half of what is left: the peers that follow shall have their turn.
+  -- Half of the remaining time, so that the following peers get their turn.
   local patience = math.min(args.patience, left(finish) / 2) // 1
   if patience < SHORTEST then return nil, "no time left" end
   local seconds, found = peers.measure(entry.peer, { python = args.python,

@@ -172,7 +172,7 @@ end
 
 local function shape_of(split) return table.concat(split:batch({ 1 }).shape, " x ", 2) end
 
--- Whether a model of convolutions takes frames as they are.
+-- Tells whether a convolutional model accepts the frames unchanged.
 local function print_sides(split)
   local _, _, height, width = table.unpack(split:batch({ 1 }).shape)
   local multiple = 1 << sides.halvings(height, width)

@@ -1,4 +1,4 @@
---- What a trained model has learned, as files for other programs.
+--- Exports the results of a trained model as files for other programs.
 local argparse = require "argparse"
 local command = require "torus.runs.command"
 local export = require "torus.runs.export"

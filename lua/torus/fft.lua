@@ -269,7 +269,7 @@ end
 --- Returns the frequencies of the elements of rfft, in cycles per unit of time.
 -- @tparam int n number of samples
 -- @tparam[opt=1] number dt time between samples
--- @tparam[opt] table opts dtype, as of arange
+-- @tparam[opt] table opts dtype, as in arange
 -- @treturn tensor (n/2 + 1): 0, 1/(n dt), 2/(n dt), ...
 -- @usage torus.fft.rfftfreq(4, 0.5) -- {0, 0.5, 1}
 function M.rfftfreq(n, dt, opts)
@@ -280,7 +280,7 @@ end
 --- Returns the frequencies of the elements of fft; those from n/2 on are negative.
 -- @tparam int n number of samples
 -- @tparam[opt=1] number dt time between samples
--- @tparam[opt] table opts dtype, as of arange
+-- @tparam[opt] table opts dtype, as in arange
 -- @treturn tensor (n): 0, 1/(n dt), ..., -2/(n dt), -1/(n dt)
 -- @usage print(torus.fft.fftfreq(4, 0.5))   -- 0 0.5 -1 -0.5
 function M.fftfreq(n, dt, opts)

@@ -89,7 +89,7 @@ end
 -- @param D number or tensor
 -- @tparam tensor p (batch, ...)
 -- @tparam number|tensor time of either sign
--- @tparam boolean recording whether the result shall be differentiable
+-- @tparam boolean recording true makes the result differentiable
 -- @treturn tensor like p
 -- @usage
 -- friction = require "torus.friction"

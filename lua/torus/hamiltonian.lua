@@ -100,7 +100,7 @@ function M.separable(K, V)
   return setmetatable({ K = K, V = V }, Separable)
 end
 
---- Whether a Hamiltonian was made by separable.
+--- Returns true if a Hamiltonian was made by separable.
 -- @param H anything
 -- @treturn boolean
 function M.is_separable(H) return getmetatable(H) == Separable end
@@ -193,7 +193,7 @@ end
 -- @tparam string name of the part, for messages
 -- @tparam function|Module part of x, returns (batch)
 -- @tparam tensor x (batch, ...)
--- @tparam boolean recording whether the result shall be differentiable
+-- @tparam boolean recording true makes the result differentiable
 -- @treturn tensor like x
 function M.slope(name, part, x, recording)
   return core.enable_grad(gradient_of, name, part, x, recording)
@@ -216,7 +216,7 @@ end
 -- @param H a separable pair, or a joint function or module of q and p
 -- @tparam tensor q (batch, ...)
 -- @tparam tensor p like q
--- @tparam boolean recording whether the results shall be differentiable
+-- @tparam boolean recording true makes the result differentiable
 -- @treturn tensor dH/dq
 -- @treturn tensor dH/dp
 function M.slopes(H, q, p, recording)

@@ -68,7 +68,7 @@ local function trajectory_at(o, index, times)
 end
 
 --- Makes the function of time that torus.rk45 returns as `at`.
--- @tparam table o records, as of torus.core's rk45; start (batch, 2 d), first and
+-- @tparam table o records, as in torus.core's rk45; start (batch, 2 d), first and
 -- last time; shape of q
 -- @treturn function of a time, which returns q and p (batch, ...), or of a list or
 -- tensor of n times, which returns both (n, batch, ...)

@@ -116,7 +116,7 @@ local function count_until(times, last, direction)
 end
 
 --- Finds the events of all trajectories.
--- @tparam {table,...} events as check returns them
+-- @tparam {table,...} events as returned by check
 -- @tparam {table,...} records of the trajectories
 -- @tparam {integer,...} tail the shape of q without its batch
 -- @tparam number direction of time, 1 or -1

@@ -38,7 +38,7 @@ local function report(job, k)
 end
 
 --- Passes a kept state to on_state, and reports progress.
--- @tparam table job time, dt, steps, on_state and progress as of run
+-- @tparam table job time, dt, steps, on_state and progress as in run
 -- @tparam integer k the state's step
 -- @tparam tensor q (batch, ...)
 -- @tparam tensor p like q

@@ -158,7 +158,7 @@ local function read(file, n)
   return text and #text == n and text or nil
 end
 
--- Whether a value came from a JSON "object" or "array".
+-- True if a value came from a JSON "object" or "array".
 local function is_json(value, kind)
   local meta = type(value) == "table" and getmetatable(value)
   return meta and meta.__jsontype == kind

@@ -75,7 +75,7 @@ end
 -- @tparam tensor q (batch, ...)
 -- @tparam tensor p like q
 -- @tparam ?number|tensor t for the force
--- @tparam boolean recording whether the results shall be differentiable
+-- @tparam boolean recording true makes the result differentiable
 -- @treturn tensor dq/dt
 -- @treturn tensor dp/dt
 -- @usage

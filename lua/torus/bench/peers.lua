@@ -23,7 +23,7 @@ local function output_of(line)
   return text, ok, status
 end
 
---- What a Python has.
+--- Returns the libraries of a Python installation.
 -- @tparam string python path of the interpreter
 -- @tparam string folder of the peers' programs
 -- @treturn ?table versions by name: python, numpy, torch, jax; false where one is
@@ -39,9 +39,9 @@ function M.versions(python, folder)
     text:match("([^\n]*)\n*$"))
 end
 
---- Why a peer can't run.
+--- Returns the reason why a peer can't run.
 -- @tparam table peer of torus.bench.rows
--- @tparam table versions as `versions` returns them
+-- @tparam table versions as returned by `versions`
 -- @treturn ?string nil where it can
 function M.missing(peer, versions)
   if not versions[peer.library] then

@@ -300,7 +300,7 @@ end
 --- Draws valid steps (with two standard errors), the error inside the frames of
 -- training and the energy drift against the number of degrees of freedom.
 -- @tparam string path of a .png
--- @tparam table found as run returns it
+-- @tparam table found as returned by run
 -- @treturn ?boolean true
 -- @treturn ?string message
 function M.draw(path, found)

@@ -92,7 +92,7 @@ end
 
 --- The errors as a table in Markdown.
 -- @tparam string title of its first column
--- @tparam table found as measure returns it
+-- @tparam table found as returned by measure
 -- @treturn string
 function M.markdown(title, found)
   local head, rows = { title }, {}

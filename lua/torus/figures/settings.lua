@@ -7,7 +7,7 @@ local M = {}
 --- Checks settings and fills in the defaults. What reads as a number is one.
 -- @tparam string where name of the figure, for messages
 -- @tparam table settings texts by key
--- @tparam table rules as of torus.options.resolve
+-- @tparam table rules as in torus.options.resolve
 -- @treturn ?table
 -- @treturn ?string message
 function M.resolve(where, settings, rules)

@@ -81,7 +81,7 @@ function M.signature(entry)
   return ("%s(%s%s)"):format(entry.name, text, closing)
 end
 
---- Whether a function of `torus` is a method of tensors too.
+--- Returns true if a function of `torus` is also a method of tensors.
 -- @tparam table entry
 -- @treturn ?string the method's name
 function M.method_of(entry)

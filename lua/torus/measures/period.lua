@@ -82,7 +82,7 @@ function M.period(signal, dt)
 end
 
 --- Returns the periods of trajectories, each from the coordinate that varies most along it.
--- @tparam tensor q (steps + 1, batch, ...), as torus.integrate returns it
+-- @tparam tensor q (steps + 1, batch, ...), as returned by torus.integrate
 -- @tparam number dt between states
 -- @treturn {number,...} one for each sequence, NaN if it has none
 -- @usage

@@ -64,7 +64,7 @@ function M.count(variables, order)
   return count - 1
 end
 
--- One power for each column of x, none of which makes the product endless.
+-- Checks that there is one power for each column of x, and that none is too large.
 local function check_exponents(operation, x, exponents)
   options.tensor(operation, "x", x, { "points", "variables" })
   for i, powers in ipairs(exponents) do

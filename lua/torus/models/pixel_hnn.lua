@@ -247,7 +247,7 @@ end
 -- local torus = require "torus"
 -- local model = torus.models.pixel_hnn { latent = 4 }
 -- local q, p = model:infer(torus.rand(3, 31, 32, 32, 3))
--- print(table.unpack(q.shape))   -- 3 2, as of p
+-- print(table.unpack(q.shape))   -- 3 2, like p
 function PixelHNN:infer(frames)
   check_frames(self, "infer", "frames", frames, "frames")
   return self:split(self:encode(frames:narrow(2, 1, 2)))

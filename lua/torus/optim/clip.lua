@@ -28,7 +28,7 @@ end
 --- Scales gradients in place so that their joint norm is at most a limit
 -- (Pascanu et al. 2013).
 -- @function torus.optim.clip_norm
--- @tparam {tensor,...} tensors gradients as torus.grad returns them, or parameters,
+-- @tparam {tensor,...} tensors gradients as returned by torus.grad, or parameters,
 -- whose .grad is clipped; parameters without one are skipped
 -- @tparam number limit
 -- @treturn number the norm before clipping; if it is NaN or infinite, no gradient is
@@ -52,7 +52,7 @@ end
 
 --- Clamps every element of gradients to [-limit, limit], in place.
 -- @function torus.optim.clip_value
--- @tparam {tensor,...} tensors gradients as torus.grad returns them, or parameters,
+-- @tparam {tensor,...} tensors gradients as returned by torus.grad, or parameters,
 -- whose .grad is clipped; parameters without one are skipped
 -- @tparam number limit
 -- @usage

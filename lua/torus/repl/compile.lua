@@ -1,4 +1,4 @@
---- What is typed at the prompt, made into a chunk of Lua.
+--- Compiles the input of the prompt to a chunk of Lua.
 -- @module torus.repl.compile
 local M = {}
 

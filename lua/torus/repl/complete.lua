@@ -231,7 +231,7 @@ local function name_candidates(before, word, environment)
   return names
 end
 
---- What the text before the cursor may go on with.
+--- Returns the possible continuations of the text before the cursor.
 -- @tparam string before
 -- @tparam[opt=_G] table environment where the first name is looked up
 -- @treturn {string,...} names, sorted
@@ -274,7 +274,7 @@ function M.columns(names)
   return table.concat(lines, "\n")
 end
 
---- What the Tab key does.
+--- Handles the Tab key.
 -- @tparam string before the text before the cursor; earlier lines of the same
 -- input come first
 -- @tparam[opt=_G] table environment

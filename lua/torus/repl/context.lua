@@ -1,4 +1,4 @@
---- Where in a Lua text the cursor is: in a string, in the arguments of a call, at
+--- The context of the cursor in a Lua text: in a string, in the arguments of a call, at
 -- the keys of a table.
 -- @module torus.repl.context
 local M = {}

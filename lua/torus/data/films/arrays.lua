@@ -91,7 +91,7 @@ end
 --- A tensor.
 -- @tparam tensor frames
 -- @tparam ?number white
--- @treturn ?table as of `npy`
+-- @treturn ?table as in `npy`
 -- @treturn ?string message
 -- @usage
 -- arrays = require "torus.data.films.arrays"
@@ -126,7 +126,7 @@ end
 --- A .npz archive with one array, or one named frames.
 -- @tparam string path
 -- @tparam ?number white
--- @treturn ?table as of `npy`
+-- @treturn ?table as in `npy`
 -- @treturn ?string message
 -- @usage
 -- arrays = require "torus.data.films.arrays"

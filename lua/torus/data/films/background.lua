@@ -21,7 +21,7 @@ local function as_floats(x)
 end
 
 --- The median over time of every pixel, of at most 120 frames of 40 sequences.
--- @tparam table source of frames, as torus.data.video returns it
+-- @tparam table source of frames, as returned by torus.data.video
 -- @tparam integer first sequence that is looked at
 -- @tparam integer count of sequences
 -- @tparam integer length frames of each, from its first on

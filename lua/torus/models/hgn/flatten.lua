@@ -66,7 +66,7 @@ end
 --- Fits an HGN's chart so that the metric of the frames is nearly the same
 -- everywhere in the coordinates of its Hamiltonian.
 -- @tparam Module model an HGN with a chart, which is changed
--- @tparam tensor coordinates (frames, batch, n), as HGN:locate returns them
+-- @tparam tensor coordinates (frames, batch, n), as returned by HGN:locate
 -- @tparam tensor metric (frames, batch, n, n), likewise
 -- @tparam table o steps and generator; see torus.models.hgn.regression
 -- @treturn tensor (frames, batch, n), the flat coordinates of the frames
@@ -140,7 +140,7 @@ end
 -- p = dq/dt.
 -- @tparam Module model an HGN with f_psi, a chart and K = |p|^2 / 2
 -- @tparam tensor z (points, z) latents to learn from
--- @tparam tensor known positions, as of `inverse`
+-- @tparam tensor known positions, as in `inverse`
 -- @tparam table o steps and generator; see torus.models.hgn.regression
 function M.state(model, z, known, o)
   local target = engine.no_grad(function()

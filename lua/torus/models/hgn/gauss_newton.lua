@@ -32,7 +32,7 @@ M.DAMPING = 1
 
 local DOUBLE = { dtype = "float64" }
 
---- Whether the motion of a configuration is of the form that the method knows.
+--- Returns true if the method supports the motion of a configuration.
 -- @tparam table config of an HGN
 -- @treturn boolean
 -- @usage
@@ -155,7 +155,7 @@ local function image(nets, at)
 end
 
 --- Residuals of the motion from given states, and their derivatives.
--- @tparam table nets as `networks` returns them
+-- @tparam table nets as returned by `networks`
 -- @tparam number dt
 -- @tparam tensor states (batch, 2 n), float64
 -- @tparam tensor targets coordinates (frames, batch, n), float64

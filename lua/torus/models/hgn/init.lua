@@ -103,7 +103,7 @@ end
 -- @usage
 -- model = torus.models.hgn { width = 8, frames = 4, z = 6 }
 -- mean, logvar = model:encode(torus.rand(2, 4, 32, 32, 3))
--- print(table.unpack(mean.shape))   -- 2 4 4 6, as of logvar
+-- print(table.unpack(mean.shape))   -- 2 4 4 6, like logvar
 function HGN:encode(frames)
   checks.frames(self, "encode", frames, self.config.context)
   local c = self.config
@@ -122,7 +122,7 @@ end
 -- @usage
 -- model = torus.models.hgn { width = 8, frames = 4, z = 6 }
 -- q, p = model:state_of(torus.randn(2, 4, 4, 6))
--- print(table.unpack(q.shape))   -- 2 4 4 16, as of p
+-- print(table.unpack(q.shape))   -- 2 4 4 16, like p
 function HGN:state_of(z)
   local vector = self.config.phase == "vector"
   if vector then z = z:reshape(z:size(1), -1) end
@@ -155,7 +155,7 @@ end
 -- @usage
 -- model = torus.models.hgn { width = 8, frames = 4 }
 -- q, p = model:infer(torus.rand(2, 4, 32, 32, 3))
--- print(table.unpack(q.shape))   -- 2 4 4 16, as of p
+-- print(table.unpack(q.shape))   -- 2 4 4 16, like p
 function HGN:infer(frames, first)
   if not first and self.config.windows > 1 then
     return windows.infer(self, frames)
@@ -172,7 +172,7 @@ end
 -- @usage
 -- model = torus.models.hgn { width = 8, frames = 4, anchor = 2 }
 -- q, p = model:infer_anchor(torus.rand(2, 4, 32, 32, 3))
--- print(table.unpack(q.shape))   -- 2 4 4 16, as of p
+-- print(table.unpack(q.shape))   -- 2 4 4 16, like p
 function HGN:infer_anchor(frames, first)
   first = options.argument("hgn:infer", "first", first or 1, COUNT)
   checks.context(self, "infer", frames, first)

@@ -1,4 +1,4 @@
---- Where numbers of an HGN's forward pass stop being finite.
+--- Finds the first non-finite numbers in an HGN's forward pass.
 -- @module torus.models.hgn.inspect
 local checks = require "torus.models.hgn.checks"
 local engine = require "torus.engine"

@@ -24,7 +24,7 @@ end
 -- @tparam tensor p the same shape
 -- @tparam integer backward frames before the state's
 -- @tparam integer forward frames after it
--- @tparam[opt] boolean fused as torus.integrate's
+-- @tparam[opt] boolean fused as in torus.integrate
 -- @treturn tensor (backward + 1 + forward, batch, ...)
 function M.around(model, q, p, backward, forward, fused)
   local after, before = both(model, q, p, backward, forward, fused)

@@ -162,7 +162,7 @@ local TRANSPORT = {
 -- @tparam[opt] table opts
 -- @tparam[opt=false] boolean opts.inverse from the data to the prior
 -- @tparam[opt=false] boolean opts.path returns all states in between too
--- @tparam[opt] boolean opts.fused as torus.integrate's
+-- @tparam[opt] boolean opts.fused as in torus.integrate
 -- @treturn tensor q (batch, d)
 -- @treturn tensor p (batch, d)
 -- @treturn ?table with path the trajectory: q and p (1 + flows * leaps, batch, d)
@@ -317,7 +317,7 @@ local SAMPLE = { generator = {}, path = TRANSPORT.path }
 -- @tparam integer count
 -- @tparam[opt] table opts
 -- @tparam[opt] generator opts.generator source of random numbers
--- @tparam[opt=false] boolean opts.path as transport's
+-- @tparam[opt=false] boolean opts.path as in transport
 -- @treturn tensor q (count, d)
 -- @treturn tensor p (count, d)
 -- @treturn ?table with path the trajectory: q and p (1 + flows * leaps, count, d)

@@ -113,7 +113,7 @@ local function try_out(self)
 end
 
 --- Makes a system from its definition, without adding it to torus.systems.
--- @tparam table definition as of torus.systems.define
+-- @tparam table definition as in torus.systems.define
 -- @treturn System
 -- @raise for missing or inconsistent entries
 -- @usage
@@ -232,7 +232,7 @@ end
 --- Returns the energy H(q, p).
 -- @tparam tensor q (batch, d)
 -- @tparam tensor p (batch, d)
--- @tparam[opt] tensor own each trajectory's constants, as sample returns them;
+-- @tparam[opt] tensor own each trajectory's constants, as returned by sample;
 -- by default the values in `constants`
 -- @treturn tensor (batch), differentiable
 -- @usage

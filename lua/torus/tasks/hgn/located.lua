@@ -32,7 +32,7 @@ end
 -- @tparam Dataset data
 -- @tparam integer n dimension
 -- @treturn Located coordinates (frames, sequences, n), metrics (frames,
--- sequences, n, n), left (frames, sequences), as HGN:locate returns them
+-- sequences, n, n), left (frames, sequences), as returned by HGN:locate
 function Located.new(config, data, n)
   local wanted = config.fit_size
   if config.teach_from == "coordinates" then

@@ -120,7 +120,7 @@ end
 --- The energy along the rollouts of some sequences.
 -- @tparam Module model an HGN
 -- @tparam tensor frames
--- @tparam[opt] table opts steps, dt as rollout's
+-- @tparam[opt] table opts steps, dt as in rollout
 -- @treturn tensor (steps + 1, batch)
 -- @usage
 -- set = torus.data.simulate("mass_spring", { train = 4, test = 2, steps = 3,

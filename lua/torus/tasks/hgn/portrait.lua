@@ -169,7 +169,7 @@ end
 -- @tparam string path of a .png
 -- @tparam Module model an HGN with phase = "vector"
 -- @tparam Dataset set
--- @tparam[opt] table opts as of orbits
+-- @tparam[opt] table opts as in orbits
 -- @treturn ?boolean true
 -- @treturn ?string message
 function M.draw(path, model, set, opts)

@@ -81,7 +81,7 @@ local function variances(model)
   end
 end
 
---- What torus.tasks.extrapolation needs to know.
+--- Returns the information that torus.tasks.extrapolation needs.
 -- @tparam Module model
 -- @tparam Dataset data
 -- @tparam table config

@@ -1,4 +1,4 @@
---- What an HNN predicts, as arrays for other programs.
+--- Predictions of an HNN, as arrays for other programs.
 -- @module torus.tasks.hnn.arrays
 local engine = require "torus.engine"
 

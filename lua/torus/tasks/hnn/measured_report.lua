@@ -178,7 +178,7 @@ end
 -- @tparam string path of a .png
 -- @tparam Module model
 -- @tparam table data
--- @tparam[opt] table opts as measure's
+-- @tparam[opt] table opts as in measure
 -- @treturn ?{string,...} files, none where the data are no trajectories
 -- @treturn ?string message
 function M.draw(path, model, data, opts)
@@ -212,7 +212,7 @@ local ROWS = {
 -- @tparam Module model
 -- @tparam table data
 -- @tparam table config
--- @tparam table opts count=256; pictures, a folder, or nil; roll as measure's
+-- @tparam table opts count=256; pictures, a folder, or nil; roll as in measure
 -- @treturn ?table rows {{name, text}, ...}, numbers, files
 -- @treturn ?string message
 function M.report(model, data, config, opts)

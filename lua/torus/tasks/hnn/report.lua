@@ -75,7 +75,7 @@ end
 -- @tparam string path of a .png
 -- @tparam Module model
 -- @tparam table data
--- @tparam[opt] table opts as measure's; times is by default such that rollouts
+-- @tparam[opt] table opts as in measure; times is by default such that rollouts
 -- last about 20 units of time
 -- @treturn ?{string,...} files
 -- @treturn ?string message

@@ -1,4 +1,4 @@
---- What a flow has learned, as arrays for other programs.
+--- Results of a flow, as arrays for other programs.
 -- @module torus.tasks.nhf.arrays
 local engine = require "torus.engine"
 

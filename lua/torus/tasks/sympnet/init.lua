@@ -148,7 +148,7 @@ end
 -- @tparam table data
 -- @tparam table config
 -- @tparam table opts count=16, steps
--- @treturn {[string]=tensor} time, q and p as of torus.tasks.hnn
+-- @treturn {[string]=tensor} time, q and p as in torus.tasks.hnn
 function Task.arrays(model, data, config, opts)
   return arrays.arrays(model, data, config, options.joined(opts, rolling(model)))
 end
