@@ -16,7 +16,7 @@ static torus_tensor *prepared(torus_scope *s, torus_tensor *x) {
   return torus_contiguous(s, torus_to(s, x, dtype));
 }
 
-/* What a computation in a scope of its own returns, for the caller to own. */
+/* Runs a computation in a separate scope; its result is owned by the caller. */
 static torus_tensor *within(torus_scope *scope, const torus_call *call,
                             torus_tensor *(*of)(torus_scope *,
                                                 const torus_call *)) {

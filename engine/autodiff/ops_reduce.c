@@ -178,7 +178,7 @@ static torus_tensor *extreme_gradient(torus_scope *scope,
   return torus_where(scope, chosen, share, torus_scalar(scope, x->dtype, 0));
 }
 
-/* What a computation in a scope of its own returns, for the caller to own. */
+/* Runs a computation in a separate scope; its result is owned by the caller. */
 typedef torus_tensor *compute_fn(torus_scope *scope, const torus_call *call);
 
 static torus_tensor *within(torus_scope *scope, const torus_call *call,

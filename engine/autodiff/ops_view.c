@@ -70,8 +70,8 @@ static bool infer_shape(const torus_call *call, torus_shape *shape) {
   return torus_shape_is_valid(shape) && torus_shape_count(shape) == count;
 }
 
-/* The strides under which x can be seen in another shape without a copy:
- * runs of dimensions that lie evenly in memory are cut up anew. */
+/* The strides of a view of x in another shape without a copy: runs of
+ * dimensions that are evenly spaced in memory are divided differently. */
 static bool view_strides(const torus_tensor *x, const torus_shape *shape,
                          int64_t *strides) {
   torus_layout old = torus_tensor_layout(x);

@@ -1,8 +1,8 @@
 /* torus.edit: line editing for the REPL, by libedit.
  *
- * A module of its own, so that the library runs where libedit is missing. It
- * uses libedit's native interface: lua5.4 itself brings readline, whose names
- * the other interface shares.
+ * A separate module, so that the library runs without libedit. It uses
+ * libedit's native interface: lua5.4 itself links readline, which shares its
+ * names with libedit's other interface.
  *
  *   local editor = edit.open{ history = path, complete = function(before)
  *     return insert, listing end }

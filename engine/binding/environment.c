@@ -1,5 +1,5 @@
-/* torus.environment: a module of its own, which is loaded before the engine and
- * the libraries that it is linked to. */
+/* torus.environment: a separate module, loaded before the engine and the
+ * libraries that the engine is linked to. */
 #define _POSIX_C_SOURCE 200809L
 #include <lauxlib.h>
 #include <lua.h>
@@ -33,9 +33,9 @@ static int first(lua_State *L) {
   return status;
 }
 
-/* without_blas_threads(f): what f returns; OpenBLAS, if f loads it, starts no
- * threads of its own. The engine gives it one at most, and where there is no
- * address space for their buffers they would look for it for ever. */
+/* without_blas_threads(f) calls f and returns its results; OpenBLAS, if loaded
+ * by f, starts no threads. The engine uses at most one of them, and without
+ * enough address space for their buffers they would search for it forever. */
 static int without_blas_threads(lua_State *L) {
   luaL_checktype(L, 1, LUA_TFUNCTION);
   pthread_mutex_lock(&opening);

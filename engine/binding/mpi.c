@@ -1,11 +1,10 @@
-/* The optional Lua module torus.mpi: MPI on raw memory. It is a module of its
- * own, so that torus.core never links MPI, and uses nothing of the engine:
+/* The optional Lua module torus.mpi: MPI on raw memory. It is a separate
+ * module, so that torus.core never links MPI, and uses nothing of the engine:
  * torus.dist passes it the addresses of tensors (core.address).
  *
- * Only the thread that opened the module calls MPI. An error of MPI ends the
- * job, as MPI has it. So does a process that ends with an error while the
- * others go on; the handler that sees to it runs when the process exits, by
- * whatever way a script does. */
+ * Only the thread that opened the module calls MPI. An MPI error ends the job,
+ * which is MPI's default. So does a process that ends with an error while the
+ * others continue; the handler for this runs whenever the process exits. */
 #define _GNU_SOURCE
 #include <lauxlib.h>
 #include <limits.h>

@@ -47,7 +47,7 @@ static void set_count(lua_State *L, const char *name, size_t value) {
   lua_setfield(L, -2, name);
 }
 
-/* Resident memory now, from the kernel's table; 0 where there is none. */
+/* Current resident memory, from the kernel's table; 0 if it is unavailable. */
 static size_t resident_bytes(void) {
   FILE *file = fopen("/proc/self/statm", "r");
   unsigned long total = 0, resident = 0;

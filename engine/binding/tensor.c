@@ -455,9 +455,9 @@ static int set_property(lua_State *L, torus_tensor *x, const char *key) {
     }
     /* A cycle of references would never be released. */
     if (g && (g == x || g->node || g->grad)) {
-      return torus_raise_text(L, "grad: expected a tensor without a history "
-                                 "and a .grad of its own, other than this "
-                                 "one; assign g:detach()");
+      return torus_raise_text(
+          L, "grad: expected a tensor that has neither a history nor a .grad "
+             "and is not this one; assign g:detach()");
     }
     torus_tensor *old = x->grad;
     x->grad = torus_tensor_retain(g);

@@ -51,7 +51,7 @@ static bool put_header(GifFileType *gif, int height, int width,
   EGifSetGifVersion(gif, true);
   int ok = EGifPutScreenDesc(gif, width, height, 8, 0, map);
   GifFreeMapObject(map);
-  /* Application block: repeat without end (0 times means for ever). */
+  /* Application block: loop forever (0 repetitions). */
   static const GifByteType forever[] = {1, 0, 0};
   return ok == GIF_OK &&
          EGifPutExtensionLeader(gif, APPLICATION_EXT_FUNC_CODE) == GIF_OK &&

@@ -58,7 +58,7 @@ static void read_format(png_structp png, png_infop info, reader *r) {
   r->channels = png_get_channels(png, info);
 }
 
-/* The memory for the pixels; false, with the status, where there is none. */
+/* Allocates the memory for the pixels; false, with the status, on failure. */
 static bool make_room(reader *r) {
   int64_t samples = r->height * r->width * r->channels;
   if (samples > TORUS_PICTURE_MAX / (r->wide ? 4 : 1)) {

@@ -1,8 +1,7 @@
 /* A sixel is a column of six pixels: a character from '?' on, whose six bits
- * say which of them have the present colour. Each band of six rows is gone over
- * once for every colour in it; "#n" chooses a colour, "!n" repeats what
- * follows,
- * "$" returns to the start of the band, "-" begins the next one. */
+ * select those with the current colour. Each band of six rows is written once
+ * for every colour in it; "#n" selects a colour, "!n" repeats the next
+ * character, "$" returns to the start of the band, "-" begins the next one. */
 #include "io/sixel.h"
 
 #include "core/alloc.h"
