@@ -43,18 +43,38 @@ torus_anomaly_rule torus_anomaly_enter(const torus_node *node) {
 
 void torus_anomaly_leave(torus_anomaly_rule before) { rule = before; }
 
-/* The index (from 0) of the first NaN in row-major order, or -1. */
+/* The row-major index in `shape` of the index-th element of `layout`, whose
+ * dimensions are those of the shape or of size one. */
+static int64_t index_in(const torus_shape *shape, const torus_layout *layout,
+                        int64_t index) {
+  int64_t found = 0, run = 1;
+  for (int i = layout->ndim - 1; i >= 0; i--) {
+    found += index % layout->size[i] * run;
+    index /= layout->size[i];
+    run *= shape->size[i];
+  }
+  return found;
+}
+
+/* The index (from 0) of the first NaN in row-major order, or -1. Dimensions that
+ * repeat the same elements are looked at once: a view of one number can have
+ * more elements than anybody can wait for. */
 static int64_t first_nan(const torus_tensor *x) {
   if (!torus_dtype_is_float(x->dtype)) return -1;
   int64_t count = torus_tensor_count(x);
   torus_layout layout = torus_tensor_layout(x);
+  for (int i = 0; i < layout.ndim; i++) {
+    if (layout.stride[i] != 0 || layout.size[i] < 2) continue;
+    count /= layout.size[i];
+    layout.size[i] = 1;
+  }
   const void *data = torus_tensor_data(x);
   bool single = x->dtype == TORUS_FLOAT32;
   for (int64_t i = 0; i < count; i++) {
     int64_t at = torus_layout_offset(&layout, i);
     if (single ? ((const float *)data)[at] != ((const float *)data)[at]
                : ((const double *)data)[at] != ((const double *)data)[at]) {
-      return i;
+      return index_in(&x->shape, &layout, i);
     }
   }
   return -1;

@@ -60,7 +60,8 @@ function M.npy(bytes)
   write(bytes)
   local x = read(torus.npy.load, path)
   local info = read(torus.npy.info, path)
-  assert((x == nil) == (info == nil), "load and info differ")
+  -- info reads the header alone: numbers that have no dtype here are found later.
+  assert(info or not x, "load reads what info does not")
   if not x then return end
   assert(torus.npy.save(path, x))
   local again = assert(torus.npy.load(path))

@@ -212,6 +212,14 @@ describe("anomaly mode", function()
       .. "the first NaN, as element 2", 1, true))
   end)
 
+  it("looks once at elements that a view repeats", function()
+    local view = T { { 1 }, { 0 / 0 } }:expand(2, 3)
+    local message = failure(function() return view * 1 end)
+    assert.truthy(message:find("brings in the first NaN, as element 4", 1, true), message)
+    local long = torus.detect_anomaly(function() return T { 2 }:expand(1 << 40) end)
+    assert.equal(1 << 40, long:numel())
+  end)
+
   it("names the call whose gradient makes one, with its line", function()
     local x, called = torus.variable(T { 0, 4 }), nil
     local message = failure(function()
