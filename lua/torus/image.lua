@@ -122,17 +122,17 @@ end
 -- @tparam string text shown in capitals; letters, digits and .,-+=()/:%_*?!'<>^#[]|
 -- @tparam ?integer scale 1 by default; a letter is 5 by 7 pixels at that scale
 -- @treturn tensor (7 scale, width, 1) float32
--- @raise when text is not a string
+-- @raise when text is not a string, or scale not an integer above 0
 -- @usage
 -- label = torus.image.text("HGN", 2)
 -- print(table.unpack(label.shape))   -- 14  34  1
 function M.text(text, scale)
   options.argument("image.text", "text", text, { type = "string" })
+  scale = options.argument("image.text", "scale", scale or 1, { type = "integer", min = 1 })
   local rows = font.pixels(text)
   local width = #rows[1]
-  if width == 0 then return engine.zeros(font.height * (scale or 1), 0, 1) end
-  return M.upscale(engine.tensor(rows):reshape(font.height, width, 1),
-    scale or 1)
+  if width == 0 then return engine.zeros(font.height * scale, 0, 1) end
+  return M.upscale(engine.tensor(rows):reshape(font.height, width, 1), scale)
 end
 
 -- --- terminals ----------------------------------------------------------------

@@ -148,6 +148,8 @@ describe("torus.image", function()
       function() image.write(nil, film[1]) end)
     raises("image.gif: path: expected a path (a string without zero bytes), got 5",
       function() image.gif(5, film) end)
+    raises("image.text: scale: expected an integer",
+      function() image.text("", torus.nn.Linear(1, 1)) end)
     raises("image.text: text: expected a string, got 5",
       function() image.text(5) end)
     raises("image.strip: row 1: expected {label =, frames =}, got 5",
