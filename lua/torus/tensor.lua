@@ -225,7 +225,8 @@ function M.stack(list, dim)
   if type(list) ~= "table" or #list == 0 then
     raise("stack: expected a list of tensors, got " .. show(list))
   end
-  for i, x in ipairs(list) do
+  for i = 1, #list do
+    local x = list[i]
     if not options.is_live(x) then
       raise(("stack: expected a tensor as input %d, got %s"):format(i, show(x)))
     end

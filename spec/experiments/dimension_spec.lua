@@ -107,7 +107,7 @@ describe("trainings of several degrees of freedom", function()
       changes = options.joined(TINY, { test_size = 3, data_fit = "pad" }) }))
     local none, message = go("short", { data = path, frames = 8 })
     assert.is_nil(none)
-    assert.matches("expected sequences of more than 8 frames, so that some are "
-      .. "left to compare rollouts with, got 8", message)
+    assert.matches("expected sequences of more than 8 frames, so that some "
+      .. "remain to compare rollouts with, got 8", message)
   end)
 end)

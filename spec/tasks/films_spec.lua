@@ -176,7 +176,7 @@ describe("films by the scripts", function()
     assert.are.equal(0, status, text)
     assert.matches("film.mp4: 1 film, 48 frames kept", text)
     assert.matches("10 train and 2 test sequences, .* frames of 4 x 20 x 28 x 3", text)
-    assert.matches("multiples of 8: %-%-fit crop, %-%-fit pad or %-%-crop", text)
+    assert.matches("multiples of 8: use %-%-fit crop, %-%-fit pad or %-%-crop", text)
     local function trains(out, more)
       return script("train.lua hgn --data %s --out %s/%s %s%s", path, base, out, SMALL, more)
     end
