@@ -94,7 +94,8 @@ describe("a control-C", function()
           os.execute(("(sleep %.3f; kill -INT %d) &"):format(
             seconds[i] * (round - 0.5) / 4, pid))
           local ok, message = pcall(function()
-            local last = torus.clock() + 0.5 + 3 * seconds[i]
+            -- The signal comes; on a busy machine it comes late.
+            local last = torus.clock() + 60
             while torus.clock() < last do job() end
           end)
           core.interrupts(false)
