@@ -1,4 +1,5 @@
 local lfs = require "lfs"
+local raises = require "spec.support.raises"
 local torus = require "torus"
 
 describe("a data set that replaces another", function()
@@ -53,6 +54,12 @@ describe("a data set that replaces another", function()
       assert.are.equal("test.safetensors train.safetensors", names())
       assert.are.equal(5, assert(torus.data.load(base)).train.size)
     end
+  end)
+
+  it("has a system that is one, or its name", function()
+    assert(set_of(1):save(base))
+    raises("data.load: system: expected a system, its name or the path of its Lua file, "
+      .. "got true", function() torus.data.load(base, { system = true }) end)
   end)
 
   -- The number of a process that has ended.

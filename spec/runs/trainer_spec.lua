@@ -1,4 +1,5 @@
 local folders = require "spec.support.folders"
+local raises = require "spec.support.raises"
 local torus = require "torus"
 local hgn = require "torus.tasks.hgn"
 local runs = torus.runs
@@ -183,6 +184,12 @@ describe("torus.runs", function()
   end)
 
   describe("refuses", function()
+    it("a task that is none", function()
+      raises("train: task: parameters: expected a table, got nil", function()
+        runs.loop { folder = folders.new(), task = { 1 }, steps = 1, config = "{}" }
+      end)
+    end)
+
     it("a folder that holds a run, unless it resumes it", function()
       local _, message = run(whole)
       assert.matches("already holds a run: resume it", message)

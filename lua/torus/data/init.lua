@@ -118,6 +118,9 @@ local function system_of(found, given)
   if type(given) == "string" then
     system, message = systems.given(given)
     if not system then return nil, message end
+  elseif given ~= nil and type(given) ~= "table" then
+    options.raise("data.load: system: expected a system, its name or the path of its Lua "
+      .. "file, got %s", options.show(given))
   else
     system = given or systems.find(found.system)
   end

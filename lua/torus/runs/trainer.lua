@@ -35,6 +35,7 @@ local Log = require "torus.runs.log"
 local options = require "torus.options"
 local progress = require "torus.progress"
 local shares = require "torus.runs.shares"
+local signature = require "torus.signature"
 local engine = require "torus.engine"
 
 local M = {}
@@ -359,6 +360,8 @@ end
 -- print(result.step)   -- 2
 function M.run(opts)
   local run = options.resolve("train", opts, RULES)
+  signature.fields("train: task", run.task, "parameters: table, columns: table, "
+    .. "numbers: function, load_numbers: function")
   run.checkpoint_path = run.folder .. "/checkpoint.safetensors"
   run.step, run.numbers = 0, run.task:numbers()
   run.columns = { "step" }
