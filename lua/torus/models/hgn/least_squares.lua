@@ -31,6 +31,34 @@ function M.positions(model, states, first, frames)
   return motion.around(model, q, p, first - 1, frames - first)
 end
 
+--- The derivative of a function of the states by these: finite differences, with one
+-- call for 2 n + 1 copies of the batch.
+-- @tparam tensor states (batch, 2 n)
+-- @tparam {number,...} spread of the states
+-- @tparam function f of states (copies, 2 n) -> (frames, copies, m)
+-- @treturn tensor (frames, batch, m, 2 n)
+-- @usage
+-- local torus = require "torus"
+-- local least_squares = require "torus.models.hgn.least_squares"
+-- local J = least_squares.along_jacobian(torus.randn(5, 2), { 1, 1 },
+--   function(x) return (x * 3):unsqueeze(1) end)
+-- print(table.unpack(J.shape))   -- 1 5 2 2
+function M.along_jacobian(states, spread, f)
+  local batch, unknowns = table.unpack(states.shape)
+  local copies = { states }
+  for j = 1, unknowns do
+    copies[j + 1] = states
+      + least_squares.shift(states, j, MOTION_STEP * spread[j])
+  end
+  local all = f(engine.cat(copies, 1))
+  local base, columns = all:narrow(2, 1, batch), {}
+  for j = 1, unknowns do
+    columns[j] = (all:narrow(2, j * batch + 1, batch) - base)
+      / (MOTION_STEP * spread[j])
+  end
+  return engine.stack(columns, -1)
+end
+
 --- The derivative of a function of the positions at all frames by the states:
 -- one rollout of 2 n + 1 copies of the batch.
 -- @tparam Module model an HGN
@@ -48,20 +76,10 @@ end
 -- local J = least_squares.motion_jacobian(model, states, { 1, 1 }, 1, 4)
 -- print(table.unpack(J.shape))   -- 4 5 1 2
 function M.motion_jacobian(model, states, spread, first, frames, map)
-  local batch, unknowns = table.unpack(states.shape)
-  local copies = { states }
-  for j = 1, unknowns do
-    copies[j + 1] = states
-      + least_squares.shift(states, j, MOTION_STEP * spread[j])
-  end
-  local q = M.positions(model, engine.cat(copies, 1), first, frames)
-  if map then q = map(q) end
-  local base, columns = q:narrow(2, 1, batch), {}
-  for j = 1, unknowns do
-    columns[j] = (q:narrow(2, j * batch + 1, batch) - base)
-      / (MOTION_STEP * spread[j])
-  end
-  return engine.stack(columns, -1)
+  return M.along_jacobian(states, spread, function(copies)
+    local q = M.positions(model, copies, first, frames)
+    return map and map(q) or q
+  end)
 end
 
 --- The normal equations in the states, from those in the positions of every

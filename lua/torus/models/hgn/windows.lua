@@ -10,6 +10,7 @@
 -- @module torus.models.hgn.windows
 local checks = require "torus.models.hgn.checks"
 local engine = require "torus.engine"
+local equations_of = require "torus.models.hgn.least_squares"
 local least_squares = require "torus.optim.least_squares"
 local motion = require "torus.models.hgn.motion"
 local options = require "torus.options"
@@ -19,9 +20,6 @@ local M = {}
 -- Rounds of the least-squares fit, which is nearly linear; and how often a fit
 -- and the noise that its residuals tell take turns.
 local ROUNDS, TURNS = 8, 4
--- Step of the finite differences of the motion, relative to the spread of the
--- states.
-local STEP = 1e-3
 -- The largest correlation of errors one frame apart. At 1 their mean would count
 -- for nothing.
 local CORRELATED = 0.98
@@ -101,22 +99,6 @@ local function whitener(at, noise, dtype)
   end
 end
 
--- The derivative (#at, batch, 2 n, 2 n) of a trajectory by its state.
-local function jacobian(model, states, spread, at, from)
-  local batch, unknowns = table.unpack(states.shape)
-  local copies = { states }
-  for j = 1, unknowns do
-    copies[j + 1] = states + least_squares.shift(states, j, STEP * spread[j])
-  end
-  local all = along(model, engine.cat(copies, 1), at, from)
-  local base, columns = all:narrow(2, 1, batch), {}
-  for j = 1, unknowns do
-    columns[j] = (all:narrow(2, j * batch + 1, batch) - base)
-      / (STEP * spread[j])
-  end
-  return engine.stack(columns, -1)
-end
-
 --- The states whose trajectories pass nearest to given ones: generalised least
 -- squares with the covariance scale_i scale_j correlation^|t - s| of the errors of
 -- number i = j at frames t and s, and none between different numbers. No gradient
@@ -150,7 +132,9 @@ function M.fit(model, states, at, noise)
           error = white:square():sum(3):mean(1) }
       end,
       equations = function(now)
-        local J = whiten(jacobian(model, now.x, spread, at, from)):to("float64")
+        local J = whiten(equations_of.along_jacobian(now.x, spread, function(x)
+          return along(model, x, at, from)
+        end)):to("float64")
         local r = now.white:to("float64"):unsqueeze(-1)
         local transposed = J:transpose(-2, -1)
         return transposed:matmul(J):sum(1), transposed:matmul(r):sum(1) * -1
