@@ -166,7 +166,21 @@ static int clear_temporary(lua_State *L) {
   return 1;
 }
 
-/* flush_folder(path): what was renamed there lasts */
+/* flush_file(file of io): whether all that was written to it has reached the
+ * disk, or why not */
+static int flush_file(lua_State *L) {
+  luaL_Stream *file = luaL_testudata(L, 1, LUA_FILEHANDLE);
+  if (!file || !file->closef) {
+    torus_raise_text(L, "flush_file: expected an open file, got %s",
+                     torus_describe(L, 1));
+  }
+  torus_status status = {TORUS_OK, ""};
+  bool ok = fflush(file->f) == 0 && torus_file_flush(fileno(file->f));
+  if (!ok) torus_status_fail(&status, TORUS_EIO, "%s", strerror(errno));
+  return report(L, ok, &status);
+}
+
+/* flush_folder(path): what was renamed or created there lasts */
 static int flush_folder(lua_State *L) {
   torus_file_flush_folder(check_path(L, 1, "flush_folder"));
   return 0;
@@ -207,6 +221,7 @@ void torus_open_files(lua_State *L) {
                                        {"remove_temporary", remove_temporary},
                                        {"clear_temporary", clear_temporary},
                                        {"is_writable", is_writable},
+                                       {"flush_file", flush_file},
                                        {"flush_folder", flush_folder},
                                        {"flush_output", flush_output},
                                        {"discard_output", discard_output},

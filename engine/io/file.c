@@ -63,12 +63,20 @@ static int create_beside(const char *path, char *temporary, size_t size) {
   return -1;
 }
 
+bool torus_file_flush(int fd) {
+  int result;
+  do {
+    result = fsync(fd);
+  } while (result != 0 && errno == EINTR);
+  return result == 0 || errno == EINVAL;
+}
+
 /* The data is safe by then, and some file systems cannot flush a directory: a
  * failure here is not reported. */
 void torus_file_flush_folder(const char *folder) {
   int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return;
-  fsync(fd);
+  torus_file_flush(fd);
   close(fd);
 }
 
@@ -118,7 +126,7 @@ static bool write_and_rename(const stream *s, char *temporary, size_t size,
   /* A file that stood there keeps its permissions. */
   if (mode && fchmod(fd, mode) != 0) fail(status, path, "cannot set its mode");
   write_all(fd, s, status);
-  if (status->code == TORUS_OK && fsync(fd) != 0) {
+  if (status->code == TORUS_OK && !torus_file_flush(fd)) {
     fail(status, path, "cannot flush");
   }
   if (close(fd) != 0) fail(status, path, "cannot close");

@@ -31,7 +31,11 @@ bool torus_file_write_stream(const char *path, torus_file_next *next, void *arg,
 bool torus_file_write_atomic(const char *path, const torus_file_part *parts,
                              size_t count, torus_status *status);
 
-/* Flushes the renames in a folder to the disk. */
+/* Flushes a file to the disk; false, and errno, if that fails. Devices and
+ * pipes, which have no disk, cannot fail. */
+bool torus_file_flush(int fd);
+
+/* Flushes the renames in a folder, and what was created there, to the disk. */
 void torus_file_flush_folder(const char *folder);
 
 /* A growing byte buffer; initialise with {0}. */

@@ -9,12 +9,14 @@ local M = {}
 -- The part of a system error message after the path.
 local function reason(message) return (message:gsub("^.*: ", "")) end
 
--- Creates a folder in an existing one; returns nil if it exists already.
-local function create(path)
+-- Creates a folder in an existing one, `parent`, so that it outlasts a loss of power; returns
+-- nil if it exists already.
+local function create(path, parent)
   local mode = lfs.attributes(path, "mode")
   if mode == "directory" then return nil end
   if mode then return string.format("%s exists and is a %s", path, mode) end
   local ok, message = lfs.mkdir(path)
+  if ok then core.flush_folder(parent) end
   -- Another process may have created it in the meantime.
   if ok or lfs.attributes(path, "mode") == "directory" then return nil end
   return reason(message)
@@ -31,8 +33,9 @@ function M.make_folder(path)
   if path == "" then return nil, "cannot create a folder: its name is empty" end
   local so_far = path:sub(1, 1) == "/" and "/" or ""
   for name in path:gmatch("[^/]+") do
+    local parent = so_far == "" and "." or so_far
     so_far = so_far .. name
-    local problem = create(so_far)
+    local problem = create(so_far, parent)
     if problem then
       return nil, string.format("cannot create folder %s: %s", path, problem)
     end

@@ -1,5 +1,6 @@
 --- A run's log.csv: one row per logged step.
 -- @module torus.runs.log
+local core = require "torus.core"
 local files = require "torus.files"
 local options = require "torus.options"
 local signature = require "torus.signature"
@@ -90,6 +91,20 @@ function Log:row(values)
   if not ok then
     return nil, string.format("cannot write %s: %s", self.path, message)
   end
+  return true
+end
+
+--- Waits until all rows are on the disk, where a loss of power leaves them.
+-- @treturn ?boolean true
+-- @treturn ?string message
+-- @usage
+-- log = assert(torus.runs.log.open("log.csv", { "step", "loss" }, 0))
+-- log:row{ step = 1, loss = 0.5 }
+-- assert(log:flush())
+function Log:flush()
+  if not self.file then options.raise("Log:flush: the log of %s is closed", self.path) end
+  local ok, message = core.flush_file(self.file)
+  if not ok then return nil, string.format("cannot write %s: %s", self.path, message) end
   return true
 end
 

@@ -78,13 +78,16 @@ local function clip(gradients, norm, limit)
   for i in pairs(gradients) do gradients[i]:mul_(limit / norm) end
 end
 
--- Only on rank 0: the others have the same state.
+-- Only on rank 0: the others have the same state. The log comes first: a run that continues
+-- from the checkpoint does not write its rows again.
 local function save(run)
   if run.rank > 0 then
     run.saved_step = run.step
     return true
   end
-  local ok, message = checkpoint.save(run.checkpoint_path, {
+  local ok, message = run.log:flush()
+  if not ok then return nil, message end
+  ok, message = checkpoint.save(run.checkpoint_path, {
     parameters = run.task.parameters, buffers = run.task.buffers,
     optimiser = run.task.optimiser, step = run.step, config = run.config,
     numbers = run.numbers,
@@ -309,7 +312,6 @@ local function train_on(run)
     end, run)
   end
   run.progress:finish()
-  if run.log then run.log:close() end
   if not called then
     if is_interrupt(ok) then return finish_interrupted(run) end
     error(ok, 0)
@@ -323,7 +325,10 @@ end
 local function train(run)
   local ok, message = prepare(run)
   if not ok then return nil, message end
-  return core.stoppable(train_on, run)
+  local called, result, problem = pcall(core.stoppable, train_on, run)
+  if run.log then run.log:close() end
+  if not called then error(result, 0) end
+  return result, problem
 end
 
 --- Runs the training loop.
