@@ -97,7 +97,7 @@ for _, method in ipairs { "rk4", "implicit_midpoint", "gauss4" } do
   errors[#errors + 1] = { x = times, y = values, label = method }
 end
 for i, found in ipairs(sections) do
-  points[i] = { x = found.q:select(2, 2), y = found.p:select(2, 2), style = "dots" }
+  points[i] = { x = found.q:select(2, 2), y = found.p:select(2, 2), style = "points", sizes = 0.4 }
 end
 local ok, message = torus.plot.figure {
   path = "runs/examples/14_long_times.png", columns = 2, width = 1200,

@@ -36,6 +36,7 @@ describe("the cells of Table 1", function()
     for _, cell in ipairs(table1.cells("quick", { more = true })) do
       local c = cell.config
       local name = cell.row.name:gsub("_noisy$", ""):gsub("_generative$", "")
+        :gsub("_vector$", "")
       if name:match("^hgn_") then
         assert.equal(name, "hgn_" .. c.variant)
       else
@@ -46,9 +47,20 @@ describe("the cells of Table 1", function()
 
   it("on noisy frames keep the system's own noise", function()
     local list = table1.cells("quick", { more = true })
-    assert.equal(40, #list)
+    assert.equal(44, #list)
     local noisy = count(list, function(c) return c.config.noise ~= 0 end)
     assert.equal(12, noisy)
+  end)
+
+  it("have a phase space of the system's own dimension in one row", function()
+    local dimensions = {}
+    for _, scale in ipairs(table1.scale_names) do
+      for _, cell in ipairs(table1.cells(scale, { only = { filter "hgn_leapfrog_vector" } })) do
+        assert.equal("vector", cell.config.phase)
+        dimensions[cell.system] = cell.config.dimension
+      end
+    end
+    assert.same({ mass_spring = 1, pendulum = 1, two_body = 2, three_body = 4 }, dimensions)
   end)
 
   it("are chosen by row, by system, or by both", function()
@@ -151,7 +163,7 @@ describe("the report of Table 1", function()
     for line in report.csv(made_up()):gmatch("[^\n]+") do
       lines[#lines + 1] = line
     end
-    assert.equal(1 + 40 * 2, #lines)
+    assert.equal(1 + 44 * 2, #lines)
     local known = {}
     for name in lines[1]:gmatch("[^,]+") do
       assert.is_nil(known[name])

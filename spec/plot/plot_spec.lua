@@ -239,6 +239,9 @@ describe("torus.plot", function()
       assert.truthy(text:find("\n1 1 0.5 7\n2 2 3 8\n", 1, true))
       assert.truthy(text:find("using 1:2:3:4 with points pt 7 ps variable lc palette", 1, true))
       assert.truthy(text:find("using 1:2:3:4 with vectors", 1, true))
+      text = script_of(plot.scatter, { path = path,
+        series = { { y = { 1, 2 }, sizes = 0.5 } } })
+      assert.truthy(text:find("\n1 1 0.5\n2 2 0.5\n", 1, true))
       for message, series in pairs {
         ["sizes: expected 2 numbers, as in y, got 1"] =
           { y = { 1, 2 }, sizes = { 1 }, style = "points" },

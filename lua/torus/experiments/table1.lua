@@ -34,14 +34,21 @@ local ROWS = {
 }
 
 -- Rows beyond the paper's: three models trained on frames with the systems'
--- stated noise too, and HGN with a latent to sample from.
+-- stated noise too, HGN with a latent to sample from, and HGN with a phase space of
+-- the system's own dimension.
 local MORE = {
   { of = "pixel_hnn", suffix = "_noisy", title = ", noisy", noisy = true },
   { of = "pixel_hnn_conv", suffix = "_noisy", title = ", noisy", noisy = true },
   { of = "hgn_leapfrog", suffix = "_noisy", title = ", noisy", noisy = true },
   { of = "hgn_leapfrog", suffix = "_generative", title = ", generative",
     changes = hgn.generative },
+  { of = "hgn_leapfrog", suffix = "_vector", title = ", vector phase space",
+    changes = { phase = "vector" } },
 }
+
+-- Degrees of freedom of what the frames show; of two bodies their relative motion, as the
+-- centre of mass rests.
+local DEGREES = { mass_spring = 1, pendulum = 1, two_body = 2, three_body = 4 }
 
 -- The paper's Table 1: mean and spread of the pixel MSE x 1e4 on the train
 -- and on the test set, by row and system.
@@ -72,6 +79,9 @@ local PAPER = {
     three_body = { 7.88, 3.55, 9.8, 3.72 } },
 }
 
+-- What the HGNs with vector phase spaces are trained with at every scale.
+local VECTOR = { preset = "small", seconds = 0.13, changes = {} }
+
 -- A scale for two cores: HGNs and convolutions of half the width, for `halves`
 -- times 600 steps of HGN.
 local function reduced(train_size, halves)
@@ -90,7 +100,8 @@ end
 
 --- The scales: sizes of the data, presets and changes by model, with an estimate of
 -- a step's seconds on two cores; `count` sequences of each split are measured.
--- The table is about reconstructions, so its HGNs have the preset `sharp`.
+-- The table is about reconstructions, so its HGNs have the preset `sharp`; vector phase
+-- spaces have one preset of their own at every scale.
 M.scales = {
   quick = reduced(4000, 2),
   evening = reduced(6000, 3),
@@ -118,11 +129,15 @@ M.scale_names = { "quick", "evening", "standard", "paper" }
 
 -- The configuration of one cell, and an estimate of its seconds.
 local function configure(row, system, scale)
-  local part = scale[row.changes.kind or row.model]
   local changes = { model = row.model, system = system,
     noise = not row.noisy and 0 or nil }
+  local part, data = scale[row.changes.kind or row.model], scale.data
+  if row.changes.phase == "vector" then
+    part, data = VECTOR, { test_size = scale.data.test_size }
+    changes.dimension = DEGREES[system]
+  end
   local config, message = configuration.make(part.preset,
-    options.joined(changes, scale.data, part.changes, row.changes))
+    options.joined(changes, data, part.changes, row.changes))
   return assert(config, message), part.seconds * config.steps
 end
 

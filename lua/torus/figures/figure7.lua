@@ -9,10 +9,11 @@ local engine = require "torus.engine"
 local M = {}
 
 M.what = "a training and a test sequence forward, backward, faster, slower, and "
-  .. "from PixelHNN (--set table=DIR, system=three_body, sequence=1, frames=8)"
+  .. "from PixelHNN (--set table=DIR, row=ROW, system=three_body, sequence=1, frames=8)"
 
 local RULES = {
   table = table_runs.rule,
+  row = { default = "hgn_leapfrog", choices = table_runs.hgn_rows },
   system = { default = "three_body", choices = table_runs.systems },
   sequence = { default = 1, type = "integer", min = 1 },
   frames = { default = 8, type = "integer", min = 1 },
@@ -64,14 +65,14 @@ end
 
 --- For scripts/figures.lua.
 -- @tparam table given out; settings: table (a folder that scripts/table1.lua
--- made), system, sequence, frames
+-- made), row (of its HGNs), system, sequence, frames
 -- @treturn ?{string,...} files
 -- @treturn ?string message, or with files which models are missing
 function M.make(given)
   local o, message = settings.resolve("figure7", given.settings, RULES)
   if not o then return nil, message end
   local hgn
-  hgn, message = table_runs.open(o.table, "hgn_leapfrog", o.system, o.sequence)
+  hgn, message = table_runs.open(o.table, o.row, o.system, o.sequence)
   if not hgn then return nil, "figure7: " .. message end
   local others, without = open_others(o)
   if not others then return nil, "figure7: " .. without end

@@ -7,12 +7,12 @@ local engine = require "torus.engine"
 
 local M = {}
 
-M.what = "rollouts of HGN from z ~ N(0, 1) on four systems "
+M.what = "films sampled by HGN of four systems "
   .. "(--set table=DIR, row=ROW, samples=3, frames=8)"
 
 local RULES = {
   table = table_runs.rule,
-  row = { default = "hgn_leapfrog_generative", type = "string" },
+  row = { default = "hgn_leapfrog_generative", choices = table_runs.hgn_rows },
   samples = { default = 3, type = "integer", min = 1 },
   frames = { default = 8, type = "integer", min = 1 },
 }

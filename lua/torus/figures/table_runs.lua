@@ -9,11 +9,13 @@ local table1 = require "torus.experiments.table1"
 
 local M = {}
 
---- The names of the paper's rows, and what they are called in pictures.
-M.rows, M.labels = {}, {}
+--- The names of the paper's rows, what they are called in pictures, and the names of all
+-- rows with an HGN.
+M.rows, M.labels, M.hgn_rows = {}, {}, {}
 local former = {}
 for _, row in ipairs(table1.rows()) do
   former[row.name] = row.former
+  if row.model == "hgn" then M.hgn_rows[#M.hgn_rows + 1] = row.name end
   if not row.more then
     M.rows[#M.rows + 1], M.labels[row.name] = row.name, row.title
   end

@@ -30,12 +30,20 @@ local HAS_WIDTH = { lines = true, linespoints = true, dashes = true, arrows = tr
 -- After the colour, as a colour after "border" would apply to the border only.
 local FILL = { filled = " fs transparent solid 0.35 border" }
 
+local function repeated(value, count)
+  local list = {}
+  for i = 1, count do list[i] = value end
+  return list
+end
+
 -- The lists that accompany y, with one number for each of its elements.
 local function columns_of(where, s)
   local y = list_of(where .. ": y", s.y)
   local all = { y = y }
   for _, name in ipairs { "x", "low", "high", "values", "sizes", "dx", "dy" } do
-    local list = s[name] and list_of(where .. ": " .. name, s[name])
+    local given = s[name]
+    if name == "sizes" and type(given) == "number" then given = repeated(given, #y) end
+    local list = given and list_of(where .. ": " .. name, given)
     all[name] = list
     if list and #list ~= #y and (name == "x" or name == "sizes") then
       options.raise("%s: %s: expected %d numbers, as in y, got %d", where,
