@@ -39,7 +39,7 @@ parser:option("--system", table.concat(systems.names(), ", ")
 parser:option("--data", "Train on this instead of simulated data. hgn, pixel_hnn: a folder "
   .. "of trajectories (with --system, if its system is defined in a Lua file) or a film "
   .. "(see dataset.lua --help). hnn, sympnet: a .csv, .npy or .npz file of states (with "
-  .. "--system, if their system is known). nhf: a .npy file of samples.")
+  .. "--system, if their system is known). nhf: a .npy, .npz or .csv file of samples.")
   :argname("PATH")
 parser:option("--target", "nhf: the density to learn."):argname("NAME")
 parser:option("--prior", "nhf: normal or soft_uniform; hgn: normal or mixture.")

@@ -226,8 +226,22 @@ static torus_tensor *take_slice(torus_scope *scope, void *arg) {
   return part ? torus_reshape(scope, part, &s->kept) : NULL;
 }
 
+/* The end of the message about a name that other libraries use, or NULL: the
+   metatable's __elsewhere(name) knows. */
+static const char *hint_elsewhere(lua_State *L) {
+  if (luaL_getmetafield(L, 1, "__elsewhere") == LUA_TNIL) return NULL;
+  lua_pushvalue(L, 2);
+  lua_call(L, 1, 1);
+  return lua_tostring(L, -1);
+}
+
 /* Properties and methods (upvalue 1) are known; the key is at index 2. */
 static int raise_unknown(lua_State *L, const char *key) {
+  const char *elsewhere = hint_elsewhere(L);
+  if (elsewhere) {
+    return torus_raise_text(L, "a tensor has no property or method %s%s",
+                            torus_describe(L, 2), elsewhere);
+  }
   static const char *const properties[] = {"shape", "dtype", "requires_grad",
                                            "is_leaf", "grad"};
   char hint[TORUS_WORD_TEXT];

@@ -1,7 +1,8 @@
 --- Tables of numbers as text: CSV and similar formats.
 --
 -- One row per line, numbers separated by delimiters, optionally a first line of names.
--- Lines that are empty or begin with # are skipped.
+-- Lines that are empty or begin with # are skipped, except that names may stand in the last
+-- such line before the first row, as NumPy writes them: `# t,q,p`.
 -- @module torus.csv
 
 local core = require "torus.core"
@@ -133,7 +134,13 @@ local function is_header(cells)
   return true
 end
 
--- state: delimiter, columns, names and the rows so far.
+-- The names in a comment above the first row, if it has one for each column.
+local function names_in(comment, delimiter, columns)
+  local cells = cells_of(trimmed(comment:gsub("^#+", "")), delimiter)
+  return cells and #cells == columns and is_header(cells) and cells or nil
+end
+
+-- state: delimiter, columns, names, the last comment and the rows so far.
 local function add_line(state, line, number, o)
   local function fail(problem) return nil, ("line %d: %s"):format(number, problem) end
   state.delimiter = state.delimiter or delimiter_of(line)
@@ -148,6 +155,9 @@ local function add_line(state, line, number, o)
     if o.header or o.header == nil and is_header(cells) then
       state.names = cells
       return true
+    end
+    if state.comment and o.header == nil and #cells > 1 then
+      state.names = names_in(state.comment, state.delimiter, #cells)
     end
   end
   if #cells ~= state.columns then
@@ -167,7 +177,9 @@ local function read_lines(bytes, o)
   local number = 0
   for line in (bytes .. "\n"):gmatch("([^\n]*)\n") do
     number = number + 1
-    if line:find("%S") and line:sub(1, 1) ~= "#" then
+    if line:sub(1, 1) == "#" then
+      state.comment = line
+    elseif line:find("%S") then
       local ok, problem = add_line(state, line, number, o)
       if not ok then return nil, problem end
     end
@@ -188,7 +200,8 @@ end
 -- @tparam[opt] string opts.delimiter one character; default: tab, semicolon, comma or
 -- space, the first of these that the first line contains
 -- @tparam[opt] boolean opts.header true if the first line contains names; default: true if
--- none of its cells is a number
+-- none of its cells is a number, else names are taken from a comment above it that has one
+-- for each column
 -- @tparam[opt="float32"] string opts.dtype an integer dtype must be able to represent every
 -- number
 -- @tparam[opt] number opts.missing the value of empty cells, which are an error by default

@@ -6,6 +6,7 @@ local core = require "torus.core"
 local einsum = require "torus.einsum"
 local pooling = require "torus.pooling"
 local products = require "torus.products"
+local sampled = require "torus.sampled"
 local samples = require "torus.samples"
 local selection = require "torus.selection"
 local statistics = require "torus.statistics"
@@ -32,6 +33,7 @@ for name, f in pairs(samples) do M[name] = f end
 for name, f in pairs(selection) do M[name] = f end
 for name, f in pairs(statistics) do M[name] = f end
 for name, f in pairs(products) do M[name] = f end
+for name, f in pairs(sampled) do M[name] = f end
 M.einsum = einsum.einsum
 for name, f in pairs(pooling) do M[name] = f end
 

@@ -6,6 +6,7 @@
 -- `make docs`.
 -- @module torus.help
 local core = require "torus.core"
+local elsewhere = require "torus.elsewhere"
 local entries = require "torus.help.entries"
 local options = require "torus.options"
 local signature = require "torus.signature"
@@ -221,15 +222,38 @@ local function described(entry)
   return out
 end
 
+-- The entry of a function that the sources describe under another name: torus.rk45 is
+-- also torus.rk45.solve.
+local function entry_of_path(name)
+  local value = package.loaded.torus
+  for part in name:gsub("^torus%.", ""):gmatch("[%w_]+") do
+    if type(value) ~= "table" then return nil end
+    local ok, found = pcall(function() return value[part] end)
+    if not ok then return nil end
+    value = found
+  end
+  return type(value) == "function" and entry_of(value) or nil
+end
+
+-- What another library calls otherwise.
+local function name_elsewhere(name)
+  local owner, last = name:match("([%w_]+)[.:]([%w_]+)$")
+  local hint = owner and elsewhere.hint(owner == "x" and "tensor" or owner, last)
+    or elsewhere.hint("torus", last or name) or elsewhere.hint("nn", last or name)
+    or elsewhere.hint("optim", last or name)
+  return hint
+end
+
 local function by_name(name)
   local found = matching(name)
+  if #found == 0 and name:find("^[%w_.]+$") then found = { entry_of_path(name) } end
   if #found == 1 then return described(found[1]) end
   if #found > 1 then
     return ("%d entries are called %s:\n\n%s"):format(#found, name,
       text.table_of(found))
   end
-  local near = M.nearest(name)
-  local hint = #near > 0 and "; the nearest: " .. table.concat(near, ", ")
+  local near, other = M.nearest(name), name_elsewhere(name)
+  local hint = other or #near > 0 and "; the nearest: " .. table.concat(near, ", ")
     or "; help() shows where to start"
   return ("help: no entry is called %q%s"):format(name, hint)
 end

@@ -17,6 +17,7 @@ if core._VERSION ~= M._VERSION then
     core._VERSION or "an older version"), 0)
 end
 
+local elsewhere = require "torus.elsewhere"
 local options = require "torus.options"
 
 for name, value in pairs(require "torus.engine") do M[name] = value end
@@ -59,7 +60,8 @@ local function unknown(noun, known)
     local names = {}
     for name in pairs(t) do names[#names + 1] = tostring(name) end
     for name in pairs(known or {}) do names[#names + 1] = name end
-    options.raise("%s has no %s%s", noun, options.show(key), options.did_you_mean(key, names))
+    options.raise("%s has no %s%s", noun, options.show(key),
+      elsewhere.hint(noun:match("%w+$"), key) or options.did_you_mean(key, names))
   end
 end
 

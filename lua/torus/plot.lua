@@ -164,13 +164,14 @@ local function single(kind)
   end
 end
 
---- Plots lines, points, and bands around lines.
+--- Plots lines, points, error bars, and bands around lines.
 -- @function torus.plot.lines
 -- @tparam table opts path; series = {{y =, x = 1.., label =, style = "lines",
 -- "points", "linespoints", "dots", "dashes", "filled" (a polygon) or "arrows" (from
 -- each point, by dx and dy), colour = "#rrggbb" or a name, width=1.5, low =, high =
--- (a band), sizes = (size of each point, or of all, 1 being normal), values = (a number
--- for each point, shown as its colour)}, ...}; colour_label and colour_range =
+-- (a band), errors = (bars of this length up and down), sizes = (size of each point, or of
+-- all, 1 being normal), values = (a number for each point, shown as its colour)}, ...};
+-- colour_label and colour_range =
 -- {low, high} of the colour bar; labels =
 -- {{x =, y =, text =, align = "left", "center" or "right", colour =}, ...};
 -- title, xlabel, ylabel; log = "x", "y" or "xy"; xrange, yrange = {low, high};

@@ -103,12 +103,15 @@ end
 -- The rest of a line that begins with a command, and true for `:time`; nil, after a
 -- message, if there is no such command.
 function Session:take_command(line)
+  line = line:gsub("^%s*=", "return ", 1) -- as at Lua's own prompt
   local name, rest = compile.command(line)
   if not name then return line, false end
   if name == "time" and rest ~= "" then return rest, true end
   self:fail(name == "time" and "prompt: :time: expected Lua after it, got nothing"
     or ("prompt: unknown command :%s (known: :time)"):format(name))
 end
+
+local LEAVES = { exit = true, quit = true }
 
 -- Reads until a chunk is complete. Returns it and information about it; false if
 -- there is nothing to run; nil at the end of the input.
@@ -125,7 +128,7 @@ function Session:next_chunk()
       return nil
     end
     if not text and line:match("^%s*$") then return false end
-    if not text and (line == "exit" or line == "quit") then return nil end
+    if not text and LEAVES[line:match("^%s*(%a+)%s*%(?%s*%)?[%s;]*$")] then return nil end
     if not text then
       line, timed = self:take_command(line)
       if not line then return false end

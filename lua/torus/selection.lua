@@ -442,6 +442,37 @@ local function repeated(x, dim, times)
   return ops.reshape(y, shape)
 end
 
+--- Repeats the elements along a dimension, each one next to its copies.
+-- @tparam tensor x
+-- @tparam int|{int,...} times number for every element, or one for each
+-- @tparam[opt=1] int dim
+-- @treturn tensor
+-- @usage
+-- print(torus.tensor{1, 2}:repeat_interleave(2))          -- 1 1 2 2
+-- print(torus.tensor{1, 2}:repeat_interleave{ 1, 3 })    -- 1 2 2 2
+function M.repeat_interleave(x, times, dim)
+  check("repeat_interleave", x)
+  dim = dimension("repeat_interleave", x, dim or 1)
+  if arguments.is_tensor(times) then
+    check("repeat_interleave", times)
+    if times:dim() == 1 then times = times:totable() end
+  end
+  local n, index = x:size(dim), {}
+  if type(times) == "table" and #times ~= n then
+    raise(("repeat_interleave: expected %d numbers, one for each element of dimension %d, got %d")
+      :format(n, dim, #times))
+  end
+  for i = 1, n do
+    local count = integer("repeat_interleave", "a number of times",
+      type(times) == "table" and times[i] or times)
+    if count < 0 then
+      raise(("repeat_interleave: expected numbers from 0, got %d"):format(count))
+    end
+    for _ = 1, count do index[#index + 1] = i end
+  end
+  return ops.index_select(x, core.tensor(index, { dtype = "int64" }), dim)
+end
+
 --- Repeats a tensor along its dimensions.
 -- @tparam tensor x
 -- @tparam int|{int,...} times number for each dimension, as a list or as arguments; fewer

@@ -8,6 +8,7 @@
 local arguments = require "torus.arguments"
 local core = require "torus.core"
 local options = require "torus.options"
+local selection = require "torus.selection"
 local tensor = require "torus.tensor"
 
 local ops, methods = core.ops, core.methods
@@ -302,6 +303,42 @@ end
 -- print(x:std(), x:std{ correction = 1 })   -- 1.118   1.291
 function M.std(x, dim, keepdim, opts)
   return root(variance("std", x, dim, keepdim, opts))
+end
+
+--- Returns the covariances of the rows of a matrix, of which each column is one
+-- observation, as in NumPy and PyTorch: of observations in rows, `x:transpose():cov()`.
+-- @tparam tensor x (d, n), or (n) for one variable
+-- @tparam[opt] table opts correction=1: divides by n - correction
+-- @treturn tensor (d, d), or a scalar
+-- @usage print(torus.tensor{{1, 2, 3}, {6, 5, 1}}:cov())   -- {1, -2.5}, {-2.5, 7}
+function M.cov(x, opts)
+  check("cov", x)
+  local correction = options.resolve("cov", opts,
+    { correction = { type = "number", default = 1 } }).correction
+  if x:dim() < 1 or x:dim() > 2 then
+    raise(("cov: expected variables by observations (d,n), got %s"):format(show(x)))
+  end
+  if not is_float(x) then x = ops.to(x, "float32") end
+  local rows = x:dim() == 1 and ops.reshape(x, 1, x:size(1)) or x
+  local deviations = rows - ops.mean(rows, 2, true)
+  local products = ops.matmul(deviations, tensor.transpose(deviations))
+  local y = ops.div(products, math.max(rows:size(2) - correction, 0))
+  return x:dim() == 1 and ops.reshape(y, {}) or y
+end
+
+--- Returns the correlation coefficients of the rows of a matrix, of which each column is
+-- one observation. They are NaN for a row of equal elements.
+-- @tparam tensor x (d, n)
+-- @treturn tensor (d, d)
+-- @usage print(torus.tensor{{1, 2, 3}, {6, 4, 2}}:corrcoef())   -- {1, -1}, {-1, 1}
+function M.corrcoef(x)
+  check("corrcoef", x)
+  if x:dim() ~= 2 then
+    raise(("corrcoef: expected variables by observations (d,n), got %s"):format(show(x)))
+  end
+  local c = M.cov(x, { correction = 0 })
+  local deviation = ops.sqrt(selection.diag(c))
+  return c / ops.reshape(deviation, -1, 1) / ops.reshape(deviation, 1, -1)
 end
 
 local NORM = { p = { type = "number", default = 2 }, dim = {}, keepdim = FLAG }

@@ -7,6 +7,7 @@
 
 local arguments = require "torus.arguments"
 local core = require "torus.core"
+local elsewhere = require "torus.elsewhere"
 local format = require "torus.format"
 local options = require "torus.options"
 
@@ -368,6 +369,41 @@ end
 -- @treturn tensor
 -- @usage print(torus.ones_like(torus.zeros(2, 3)))
 
+--- A tensor of one number, with the shape and dtype of another tensor.
+-- @tparam tensor x
+-- @tparam number value
+-- @tparam[opt] table opts dtype (x's by default), requires_grad=false
+-- @treturn tensor
+-- @usage print(torus.full_like(torus.zeros(2, 3), 7))
+function M.full_like(x, value, opts)
+  check("full_like", x)
+  if type(opts or {}) ~= "table" then
+    raise(("full_like: expected a table of options, got %s"):format(show(opts)))
+  end
+  local with = { dtype = x.dtype }
+  for key, given in pairs(opts or {}) do with[key] = given end
+  return core.full(x.shape, value, with)
+end
+
+--- Numbers at equal ratios: base ^ first to base ^ last.
+-- @tparam number first exponent
+-- @tparam number last exponent
+-- @tparam integer count
+-- @tparam[opt] table opts base=10, dtype="float32", requires_grad=false
+-- @treturn tensor (count)
+-- @usage
+-- print(torus.logspace(0, 3, 4))                    -- 1 10 100 1000
+-- print(torus.logspace(0, 3, 4, { base = 2 }))      -- 1 2 4 8
+function M.logspace(first, last, count, opts)
+  local o = options.resolve("logspace", opts, { base = { default = 10, type = "number", above = 0 },
+    dtype = { default = "float32", type = "string" }, requires_grad = { type = "boolean" } })
+  local exponents = core.linspace(first, last, count, { dtype = "float64" })
+  local base = core.tensor(o.base, { dtype = "float64" })
+  local x = ops.to(ops.pow(base, exponents), o.dtype)
+  if o.requires_grad then x.requires_grad = true end
+  return x
+end
+
 --- Uniform random numbers in [0, 1), with the shape and dtype of another tensor.
 -- @function torus.rand_like
 -- @tparam tensor x
@@ -400,7 +436,7 @@ methods.view = ops.reshape
 methods.backward = core.backward
 methods.detach = core.detach
 M.detach = core.detach
-M.stack, methods.stack, methods.is_tensor = M.stack, nil, nil
+M.stack, methods.stack, methods.is_tensor, methods.logspace = M.stack, nil, nil, nil
 
 meta.__add, meta.__sub, meta.__mul, meta.__div = ops.add, ops.sub, ops.mul, ops.div
 meta.__pow, meta.__unm = ops.pow, function(x) return ops.neg(x) end
@@ -416,6 +452,7 @@ for name, sign in pairs { lt = "<", le = "<=" } do
   end
 end
 meta.__tostring = format.tensor
+meta.__elsewhere = function(name) return elsewhere.hint("tensor", name) end
 meta.__name = "tensor"
 
 return M

@@ -6,7 +6,8 @@ local samples = require "spec.support.function_samples"
 
 describe("the function", function()
   it("of every name has a sample", function()
-    for _, part in ipairs { "selection", "statistics", "products", "einsum" } do
+    for _, part in ipairs { "selection", "statistics", "products", "sampled",
+      "einsum" } do
       for name in pairs(require("torus." .. part)) do
         assert.is_table(samples[name], name)
       end

@@ -37,6 +37,20 @@ describe("csv.load", function()
     end
   end)
 
+  it("reads the names that NumPy writes as a comment", function()
+    for _, case in ipairs {
+      { "# t,q\n1,2\n", { "t", "q" } }, { "# made on Monday\n#t, q\n\n1,2\n", { "t", "q" } },
+      { "# t q\n1 2\n", { "t", "q" } }, { "# t,q\na,b\n1,2\n", { "a", "b" } },
+      { "# t,q,p\n1,2\n" }, { "# 0,1\n1,2\n" }, { "1,2\n# t,q\n" }, { "# t\n1\n" },
+      { "# \"t,q\n1,2\n" },
+    } do
+      local x, names = load(case[1])
+      assert.same({ { 1, 2 } }, x:size(2) == 2 and x:totable() or { { 1, 2 } })
+      assert.same(case[2], names)
+    end
+    assert.is_nil(select(2, load("# t,q\n1,2\n", { header = false })))
+  end)
+
   it("understands numbers in all their forms", function()
     local x = assert(load("-1.5,+2e3,.5,1.,nan,-inf,Infinity,1E-2\n", { dtype = "float64" }))
     local v = x[1]:totable()

@@ -384,6 +384,21 @@ describe("targets", function()
     end
     os.remove(path)
     assert.is_nil((targets.samples(path)))
+    -- The same samples from the other formats.
+    for _, case in ipairs { { "csv", torus.csv.save, rows },
+      { "npz", torus.npz.save, { x = rows } }, { "npz", torus.npz.save, { samples = rows,
+        more = rows } } } do
+      local other = path:gsub("npy$", case[1])
+      assert(case[2](other, case[3]))
+      assert.is_true(largest(assert(targets.samples(other))
+        :sample(20, torus.generator(1)) - x) < 1e-6)
+      os.remove(other)
+    end
+    local two = path:gsub("npy$", "npz")
+    assert(torus.npz.save(two, { a = rows, b = rows }))
+    assert.matches("expected one array, or one named samples, got a, b",
+      select(2, targets.samples(two)), 1, true)
+    os.remove(two)
     local _, message = targets.samples(torus.zeros(2, 2, 2))
     assert.matches("expected samples of shape", message)
     _, message = targets.samples(torus.zeros(100, 0))

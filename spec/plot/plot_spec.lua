@@ -155,6 +155,34 @@ describe("torus.plot", function()
       return text
     end
 
+    it("draws what belongs to one series in one colour", function()
+      local script = script_of(plot.lines, { path = path, series = {
+        { y = { 1, 2 }, low = { 0, 1 }, high = { 2, 3 } },
+        { y = { 3, 4 }, errors = { 0.1, 0.2 }, style = "points" },
+        { y = { 5, 6 } }, { y = { 5, 6 }, errors = { 1, 1 }, colour = "red" } } })
+      local colours = {}
+      for colour in script:gmatch(" lc (%d+)") do colours[#colours + 1] = colour end
+      assert.are.same({ "1", "1", "2", "2", "3" }, colours)
+      assert.matches("with yerrorbars pt %-1 ps 0 lc rgb ['\"]red['\"]", script)
+      assert.matches("1 3 0.1\n2 4 0.2", script)
+      -- Without parts gnuplot counts, as ever.
+      assert.is_nil(script_of(plot.lines, { path = path,
+        series = { { y = { 1, 2 } } } }):find(" lc %d"))
+      assert(plot.scatter { path = path, series = { { y = { 1, 2 }, errors = { 1, 1 },
+        values = { 0, 1 } } } })
+    end)
+
+    it("shows a single sample in a histogram with a logarithmic axis", function()
+      local samples = torus.tensor { 0, 0, 0, 0, 0, 3 }
+      local script = script_of(plot.histogram, { path = path, log = "y", bins = 2,
+        series = { { y = samples } } })
+      assert.matches("set yrange %[0%.5:%*%]", script)
+      script = script_of(plot.histogram, { path = path, log = "y", bins = 2, density = true,
+        series = { { y = samples } } })
+      assert.is_near(1 / 6 / 1.5 / 2, tonumber(script:match("set yrange %[([%d.e-]+):%*%]")), 1e-9)
+      assert(plot.histogram { path = path, log = "y", series = { { y = samples } } })
+    end)
+
     it("says of a series that nothing of it can be drawn", function()
       local text = script_of(plot.lines, { path = path, log = "y", series = {
         { y = { 1, 2 }, label = "fine" }, { y = { 0 / 0, 1 / 0 }, label = "lost" },
@@ -399,6 +427,10 @@ describe("torus.plot", function()
     for pattern, opts in pairs {
       ['unknown option "colour"'] = { colour = "red" },
       ["plot: series: expected at least one"] = { series = {} },
+      ["series 1: errors: expected 2 numbers, as in y, got 1"] =
+        { series = { { errors = { 1 }, y = { 1, 2 } } } },
+      ['series 1: errors: expected a style with lines or points, got "filled"'] =
+        { series = { { errors = { 1 }, y = { 1 }, style = "filled" } } },
       ["series 1: x: expected 2 numbers, as in y, got 1"] =
         { series = { { x = { 1 }, y = { 1, 2 } } } },
       ['series 1: y: expected numbers, got "a" at 1'] = { series = { { y = { "a" } } } },

@@ -21,6 +21,16 @@ describe("help", function()
     assert.matches("^torus%.zeros%(", head "torus.zeros(2, 3)")
   end)
 
+  it("finds a function by each of its names", function()
+    assert.matches("^torus%.rk45%(opts%)$", head "rk45.solve")
+  end)
+
+  it("says what another library's name is called here", function()
+    assert.matches('^help: no entry is called "clone"; here it is x:copy%(%)$', head "clone")
+    assert.matches("here it is torus%.nn%.mse%(x, y%)$", head "nn.MSELoss")
+    assert.matches("here it is x:totable%(%)$", head "x:tolist")
+  end)
+
   it("finds methods of tensors", function()
     assert.matches("^torus%.sum%(.*also a method: x:sum", head "tensor:sum")
     assert.matches("^torus%.sum%(", head "x:sum")

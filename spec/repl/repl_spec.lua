@@ -169,6 +169,13 @@ prompt:1: deep
   it("leaves at exit and quit", function()
     assert.equal("1\n", converse({ "1", "exit", "2" }).out)
     assert.equal("1\n", converse({ "1", "quit", "2" }).out)
+    assert.equal("1\n", converse({ "1", "exit()", "2" }).out)
+    assert.equal("1\n", converse({ "1", " quit ();", "2" }).out)
+    assert.equal("3\n2\n", converse({ "exits = 3", "exits", "2" }).out)
+  end)
+
+  it("prints what follows =, as Lua's prompt does", function()
+    assert.equal("3\n4\n", converse({ "= 1 + 2", "=4" }).out)
   end)
 end)
 

@@ -60,6 +60,39 @@ M.cross = cases {
   { { { 3 }, { 3 } } }, { { { 2, 3 }, { 3 } } }, { { { 3, 2 }, { 3, 1 } }, 1 },
   { { { 3 }, { 2, 3, 2 } }, call = function(f, a, b) return f(a:reshape(3, 1), b, 2) end },
 }
+M.dot = cases { { { { 3 }, { 3 } } }, { { { 0 }, { 0 } } } }
+M.trace = cases { { { { 3, 3 } } }, { { { 2, 2, 3 } } }, { { { 3, 2 } } }, { { { 0, 2 } } } }
+M.kron = cases {
+  { { { 2, 2 }, { 1, 3 } } }, { { { 2 }, { 3, 2 } } }, { { {}, { 2 } } }, { { { 0 }, { 2 } } },
+}
+M.cov = cases { { { { 3, 4 } } }, { { { 5 } } }, { { { 2, 3 } }, { correction = 0 } } }
+M.corrcoef = cases { { { { 2, 5 } } }, { { { 3, 4 } } } }
+
+-- --- functions given by samples -----------------------------------------------
+
+local AXIS = torus.tensor({ -1.1, -0.3, 0.4, 1.3 }, { dtype = "float64" })
+M.diff = cases {
+  { { { 5 } } }, { { { 3, 4 } }, 2 }, { { { 4, 2 } }, 1, 1 }, { { { 2 } }, 3 }, { { { 3 } }, 0 },
+}
+local integrals = {
+  { { { 5 } } }, { { { 3, 4 } }, 0.25, 1 }, { { { 4, 2 }, { 4 } }, 1 }, { { { 2, 3 }, { 2, 3 } } },
+  { { { 1 } } },
+}
+M.trapezoid = cases { table.unpack(integrals) }
+M.cumulative_trapezoid = cases { table.unpack(integrals) }
+-- The positions to interpolate at are the first input; none of them is a kink.
+local function between(opts)
+  return function(f, x, fp) return f(x:tanh() * 1.4, AXIS, fp, opts) end
+end
+M.interp = cases {
+  { { { 5 }, { 4 } }, call = between() }, { { { 2, 3 }, { 4, 2 } }, call = between() },
+  { { { 6 }, { 4 } }, call = between { outside = "linear" } },
+  { { { 3 }, { 4 } }, call = function(f, xp, fp)
+    return f(torus.tensor({ 0.4, 1.2, 2.1 }, { dtype = "float64" }), xp:exp():cumsum(1), fp)
+  end, low = -0.5, high = 0.2 },
+}
+M.interp[4][1][1] = { 4 }
+
 -- --- selecting ------------------------------------------------------------------
 
 local function mask(values) return torus.tensor(values, { dtype = "bool" }) end
@@ -117,6 +150,9 @@ M.unbind = cases {
   { { { 3 } }, call = in_parts() }, { { { 2, 3, 2 } }, call = in_parts(2) },
   { { { 3, 0 } }, call = in_parts(1) },
 }
+M.repeat_interleave = cases {
+  { { { 3 } }, 2 }, { { { 2, 3 } }, { 1, 0, 2 }, 2 }, { { { 2, 2 } }, 0, -1 },
+}
 M.tile = cases {
   { { { 3 } }, 2 }, { { { 2, 3 } }, 2, 3 }, { { { 2, 1, 3 } }, { 2, 2 } }, { { { 2 } }, { 3, 2 } },
   { { { 0, 3 } }, 2, 2 }, { { { 2, 2 } }, { 0, 1 } }, { { {} }, 3 },
@@ -139,6 +175,7 @@ end
 table.sort(M.einsum, function(a, b) return a.equation < b.equation end)
 
 local constant = {
+  searchsorted = { { { { 4 }, { 3 } } } },
   any = { { { { 3, 4 } } }, { { { 2, 0 } }, 2 } },
   all = { { { { 3, 4 } }, 1, true }, { { { 0 } } } },
   allclose = { { { { 3, 4 }, { 4 } } } },

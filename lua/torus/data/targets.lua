@@ -7,7 +7,9 @@
 --
 -- All built-in targets lie within about [-4, 4] in each coordinate.
 -- @module torus.data.targets
+local csv = require "torus.csv"
 local npy = require "torus.npy"
+local npz = require "torus.npz"
 local options = require "torus.options"
 local signature = require "torus.signature"
 local engine = require "torus.engine"
@@ -281,9 +283,29 @@ local function rows_of(x, where)
   return x
 end
 
---- Makes a target from samples in a .npy file or a tensor (samples, d), which are drawn
--- with replacement. A fraction of them, chosen by the seed, is held out and never drawn; it
--- is a separate Target, the field `held_out` of the result.
+-- The only array of an archive, or the one named `samples`.
+local function from_archive(path)
+  local arrays, message = npz.load(path)
+  if not arrays then return nil, message end
+  local name, second = next(arrays), nil
+  if name then second = next(arrays, name) end
+  if arrays.samples then return arrays.samples end
+  if name and not second then return arrays[name] end
+  return nil, path .. ": expected one array, or one named samples, got "
+    .. table.concat(options.sorted_keys(arrays), ", ")
+end
+
+local READERS = { npy = npy.load, npz = from_archive,
+  csv = function(path) return csv.load(path, { dtype = "float64" }) end }
+
+local function read(path)
+  local reader = READERS[path:lower():match("%.(%w+)$")]
+  return (reader or npy.load)(path)
+end
+
+--- Makes a target from samples in a .npy, .npz or .csv file or a tensor (samples, d), which
+-- are drawn with replacement. A fraction of them, chosen by the seed, is held out and never
+-- drawn; it is a separate Target, the field `held_out` of the result.
 -- @tparam string|tensor source
 -- @tparam[opt] table opts
 -- @tparam[opt=0.2] number opts.test_share above 0, at most 0.9
@@ -298,10 +320,10 @@ function M.samples(source, opts)
   local given = engine.is_tensor(source)
   if not given and type(source) ~= "string" then
     options.raise("targets.samples: source: expected a tensor or the path of a "
-      .. ".npy file, got %s", options.show(source))
+      .. ".npy, .npz or .csv file, got %s", options.show(source))
   end
   local x, message = source, nil
-  if not given then x, message = npy.load(source) end
+  if not given then x, message = read(source) end
   if not x then return nil, message end
   x, message = rows_of(x, given and "samples" or source)
   if not x then return nil, message end

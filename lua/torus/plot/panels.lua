@@ -130,10 +130,11 @@ local function add_empty_ranges(script, panel)
 end
 
 local function all_series(script, panel, where, flat)
-  local commands, drawn = {}, 0
+  local commands, drawn, parts = {}, 0, false
+  for _, given in ipairs(panel.series) do parts = parts or series.has_parts(given) end
   for i, given in ipairs(panel.series) do
     local own, fault = series.commands(script, where .. ": series " .. i, given, flat,
-      panel.log or "")
+      panel.log or "", parts and i or nil)
     if not fault then drawn = drawn + 1 end
     table.move(own, 1, #own, #commands + 1, commands)
   end
@@ -359,10 +360,13 @@ local function add_histogram(script, panel, where)
   if not (panel.yrange or panel.log and panel.log:find("y")) then
     add(script, "set yrange [0:*]")
   end
-  local commands = {}
+  local commands, least = {}, math.huge
   for i, s in ipairs(each) do
     local lines = {}
     local heights = heights_of(s.values, low, width, bins, panel.density)
+    for _, height in ipairs(heights) do
+      if height > 0 then least = math.min(least, height) end
+    end
     for k = 1, bins do
       lines[k] = number(low + (k - 0.5) * width) .. " " .. number(heights[k])
     end
@@ -370,6 +374,10 @@ local function add_histogram(script, panel, where)
       add_block(script, lines), number(width),
       s.colour and " lc rgb " .. quoted(s.colour) or "",
       s.label and "title " .. quoted(s.label) or "notitle")
+  end
+  -- On a logarithmic axis that began at 1, a bin of one sample would have no height.
+  if not panel.yrange and panel.log and panel.log:find("y") and least < math.huge then
+    add(script, "set yrange [%s:*]", number(least / 2))
   end
   add(script, "plot " .. table.concat(commands, ", \\\n  "))
 end

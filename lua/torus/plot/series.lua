@@ -10,7 +10,7 @@ local M = {}
 
 --- The options of a series.
 M.rules = {
-  x = {}, y = { required = true }, low = {}, high = {}, values = {},
+  x = {}, y = { required = true }, low = {}, high = {}, errors = {}, values = {},
   sizes = {}, dx = {}, dy = {},
   label = { type = "string" },
   style = { default = "lines",
@@ -40,12 +40,12 @@ end
 local function columns_of(where, s)
   local y = list_of(where .. ": y", s.y)
   local all = { y = y }
-  for _, name in ipairs { "x", "low", "high", "values", "sizes", "dx", "dy" } do
+  for _, name in ipairs { "x", "low", "high", "errors", "values", "sizes", "dx", "dy" } do
     local given = s[name]
     if name == "sizes" and type(given) == "number" then given = repeated(given, #y) end
     local list = given and list_of(where .. ": " .. name, given)
     all[name] = list
-    if list and #list ~= #y and (name == "x" or name == "sizes") then
+    if list and #list ~= #y and (name == "x" or name == "sizes" or name == "errors") then
       options.raise("%s: %s: expected %d numbers, as in y, got %d", where,
         name, #y, #list)
     end
@@ -67,6 +67,9 @@ local function check_columns(where, s, c)
   if (s.style == "arrows") ~= (c.dx ~= nil) then
     options.raise("%s: expected dx and dy with style = \"arrows\", and only with it",
       where)
+  end
+  if c.errors and (s.style == "filled" or s.style == "arrows") then
+    options.raise("%s: errors: expected a style with lines or points, got %q", where, s.style)
   end
   if c.values and (c.low or c.dx or s.colour or #c.values ~= #c.y) then
     options.raise("%s: values: expected %d numbers, as in y, and "
@@ -104,6 +107,10 @@ local function band_command(block, colour)
     .. colour .. " notitle"
 end
 
+local function bars_command(block, colour)
+  return block .. " using 1:2:3 with yerrorbars pt -1 ps 0" .. colour .. " notitle"
+end
+
 -- The columns of a point in the order in which the style reads them.
 local function line_of(c, i)
   local fields = { number(c.x and c.x[i] or i), number(c.y[i]) }
@@ -137,27 +144,41 @@ local function using(c, flat)
   return table.concat(columns, ":")
 end
 
+--- Returns true if a series is drawn as several parts, which gnuplot would give one colour
+-- each.
+-- @param given the series
+-- @treturn boolean
+function M.has_parts(given)
+  return type(given) == "table" and (given.low ~= nil or given.errors ~= nil)
+end
+
 --- Returns the parts of a plot command that draw a series, beginning with its band from
--- low to high.
+-- low to high and its error bars. What belongs to one series has one colour.
 -- @tparam table script
 -- @tparam string where for messages
 -- @tparam table given the series
 -- @tparam boolean flat true on a map
 -- @tparam string log the axes that are logarithmic
+-- @tparam ?integer palette number of gnuplot's colour for a series without one; nil: gnuplot counts
 -- @treturn {string,...} commands
 -- @treturn ?string the reason why nothing of it can be drawn
-function M.commands(script, where, given, flat, log)
+function M.commands(script, where, given, flat, log, palette)
   local s = options.resolve(where, given, M.rules)
   local c = columns_of(where, s)
   check_columns(where, s, c)
   local colour = s.colour and " lc rgb " .. quoted(s.colour)
-    or c.values and " lc palette" or ""
+    or c.values and " lc palette" or palette and " lc " .. palette or ""
   local commands = {}
   if c.low then
     commands[1] = band_command(add_block(script, lines_of(c, function(_, i)
       return number(c.x and c.x[i] or i) .. " " .. number(c.low[i]) .. " "
         .. number(c.high[i])
     end)), colour)
+  end
+  if c.errors then
+    commands[#commands + 1] = bars_command(add_block(script, lines_of(c, function(_, i)
+      return number(c.x and c.x[i] or i) .. " " .. number(c.y[i]) .. " " .. number(c.errors[i])
+    end)), c.values and " lc rgb 'grey50'" or colour)
   end
   local fault = fault_of(c, log)
   if fault then

@@ -513,8 +513,8 @@ function System:__tostring()
     constants[#constants + 1] = string.format("%s=%.14g", key, value)
   end
   table.sort(constants)
-  return string.format("system %s (d=%d, %s)", self.name, self.dimension,
-    table.concat(constants, " "))
+  return string.format("system %s (d=%d%s)", self.name, self.dimension,
+    #constants > 0 and ", " .. table.concat(constants, " ") or "")
 end
 
 signature.methods("System", System, {

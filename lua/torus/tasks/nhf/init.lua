@@ -24,7 +24,7 @@ local MORE = {
   -- exp(-V / temperature); there are no samples, so the objective is "reverse"
   system = { type = "path" },
   temperature = { default = 1, type = "number", above = 0 },
-  -- a .npy file of samples, instead of target
+  -- a .npy, .npz or .csv file of samples, instead of target
   data = { type = "path" },
   -- share of these samples that is held out, drawn with a seed; by default 0.2
   -- and 0

@@ -1,0 +1,137 @@
+--- What PyTorch, NumPy and Torch7 call otherwise: the expressions here for their names,
+-- with which the message about an unknown name answers.
+-- @module torus.elsewhere
+
+local M = {}
+
+--- Methods and properties of tensors, by their name elsewhere.
+M.tensor = {
+  T = "x:transpose()", t = "x:transpose()", mT = "x:transpose()",
+  swapaxes = "x:transpose(a, b)", movedim = "x:permute(...)", moveaxis = "x:permute(...)",
+  clone = "x:copy()", numpy = "torus.npy.save(path, x)", tolist = "x:totable()",
+  astype = "x:to(dtype)", type = "x:to(dtype) or x.dtype", long = 'x:to("int64")',
+  int = 'x:to("int32")', byte = 'x:to("uint8")', bool = 'x:to("bool")',
+  ndim = "x:dim()", ndimension = "x:dim()", nelement = "x:numel()", nElement = "x:numel()",
+  isTensor = "torus.is_tensor(x)", requires_grad_ = "x.requires_grad = true",
+  zero_grad = "optimiser:zero_grad()", detach_ = "x:detach()", data = "x:detach()",
+  cpu = "x itself: tensors are in main memory", cuda = "x itself: torus runs on CPUs",
+  ravel = "x:flatten()", view_as = "x:reshape(y.shape)", reshape_as = "x:reshape(y.shape)",
+  unflatten = "x:reshape(...)", resize = "x:reshape(...)", expand_as = "x:expand(y.shape)",
+  repeatTensor = "x:tile(...)", ["repeat"] = "x:tile(...)",
+  amax = "x:max(dim)", amin = "x:min(dim)", ptp = "x:max() - x:min()",
+  aminmax = "x:min() and x:max()", mm = "x:matmul(y)", bmm = "x:matmul(y)", mv = "x:matmul(y)",
+  addmm = "x + a:matmul(b)", inner = "x:dot(y)", vdot = "x:dot(y)", ger = "x:outer(y)",
+  inv = "x:inverse()", rsqrt = "x:sqrt():reciprocal()",
+  sgn = "x:sign()", clip = "x:clamp(low, high)", fix = "x:trunc()", frac = "x - x:trunc()",
+  cbrt = "x:sign() * x:abs() ^ (1 / 3)", sub_ = "x:add_(y, -1)",
+  div_ = "x:mul_(1 / c)", fill = "x:fill_(value)", zero = "x:zero_()",
+  equal = "x:eq(y):all():item()", cmul = "x * y", cdiv = "x / y", csub = "x - y",
+  count_nonzero = "x:ne(0):sum()", nansum = "x:nan_to_num():sum()",
+  nanmean = "x[~x:isnan()]:mean()", argwhere = "x:nonzero()", take = "x:take_along_dim(index)",
+  put = "x[index] = y", index_fill = "x:masked_fill(mask, value)", scatter = "x:scatter_add(...)",
+  logaddexp = "torus.stack({ x, y }):logsumexp(1)", percentile = "x:quantile(q / 100)",
+  kthvalue = "x:sort()", histogram = "x:histc(bins, low, high)", rot90 = "x:transpose():flip(1)",
+  fliplr = "x:flip(2)", flipud = "x:flip(1)", eig = "x:eigh() of a symmetric x",
+  eigvalsh = "x:eigh()", symeig = "x:eigh()",
+  is_cuda = "false: torus runs on CPUs", grad_fn = "x.is_leaf", trapz = "x:trapezoid()",
+   unfold = "x:narrow(dim, first, count)",
+}
+
+--- Names of the module, by their name elsewhere.
+M.torus = {
+  array = "torus.tensor", asarray = "torus.tensor", Tensor = "torus.tensor or torus.zeros",
+  DoubleTensor = 'torus.zeros(n, { dtype = "float64" })', FloatTensor = "torus.zeros(n)",
+  from_numpy = "torus.npy.load(path)", as_tensor = "torus.tensor", Variable = "torus.variable(x)",
+  concat = "torus.cat({ x, y }, dim)", concatenate = "torus.cat({ x, y }, dim)",
+  hstack = "torus.cat({ x, y }, -1)", vstack = "torus.cat({ x, y }, 1)",
+  column_stack = "torus.stack({ x, y }, 2)", empty = "torus.zeros(...)", range = "torus.arange(n)",
+  empty_like = "torus.zeros_like(x)", geomspace = "torus.logspace(first, last, count)",
+  random = "torus.rand, torus.randn, torus.randint and others", seed = "torus.manual_seed(n)",
+  set_default_dtype = 'the option dtype = "float64" of each tensor',
+  set_printoptions = "torus.print_options { ... }", device = "nothing: torus runs on CPUs",
+  cuda = "nothing: torus runs on CPUs", set_num_threads = "torus.set_threads(n)",
+  pi = "math.pi", e = "math.exp(1)", inf = "math.huge", nan = "0 / 0", newaxis = "x:unsqueeze(dim)",
+  float64 = 'the dtype "float64"', float32 = 'the dtype "float32"', int64 = 'the dtype "int64"',
+  uint8 = 'the dtype "uint8"', int32 = 'the dtype "int32"', bool = 'the dtype "bool"',
+  allequal = "x:eq(y):all():item()", array_equal = "x:eq(y):all():item()",
+  isclose = "torus.allclose(x, y)", isreal = "nothing: complex numbers are pairs of tensors",
+  deg2rad = "x * (math.pi / 180)", rad2deg = "x * (180 / math.pi)", arctan2 = "torus.atan2(y, x)",
+  arcsin = "torus.asin(x)", arccos = "torus.acos(x)", arctan = "torus.atan(x)",
+  arcsinh = "torus.asinh(x)", arccosh = "torus.acosh(x)", arctanh = "torus.atanh(x)",
+  fabs = "torus.abs(x)", absolute = "torus.abs(x)", power = "x ^ y", mod = "x % y",
+  subtract = "x - y", multiply = "x * y", divide = "x / y", negative = "-x",
+  logical_and = "x & y", logical_or = "x | y", logical_not = "~x", logical_xor = "x ~ y",
+  greater = "x:gt(y)", less = "x:lt(y)", greater_equal = "x:ge(y)", less_equal = "x:le(y)",
+  not_equal = "x:ne(y)", fmax = "torus.maximum(x, y)", fmin = "torus.minimum(x, y)",
+  trapz = "torus.trapezoid(y, x)", cumtrapz = "torus.cumulative_trapezoid(y, x)",
+  digitize = "torus.searchsorted(edges, x)", bucketize = "torus.searchsorted(edges, x)",
+  interp1d = "torus.interp(x, xp, fp)", tensordot = "torus.einsum(equation, x, y)",
+  convolve = "torus.conv2d(x, weight)", poly1d = "torus.linalg.lstsq(columns, y)",
+  polyfit = "torus.linalg.lstsq of the columns x ^ 0, x ^ 1, ...",
+  curve_fit = "torus.optim.lbfgs(parameters)", minimize = "torus.optim.lbfgs(parameters)",
+  odeint = "torus.rk45 or torus.integrate", solve_ivp = "torus.rk45",
+  quad = "torus.trapezoid(y, x)",
+  loadtxt = "torus.csv.load(path)", genfromtxt = "torus.csv.load(path)",
+  read_csv = "torus.csv.load(path)", savetxt = "torus.csv.save(path, x)",
+  savez = "torus.npz.save(path, { x = x })", autograd = "torus.grad(y, x)",
+  func = "torus.jacobian, torus.hessian, torus.vjp, torus.jvp", vmap = "operations on batches",
+  compile = "nothing: kernels are compiled already", jit = "nothing: kernels are compiled already",
+  utils = "torus.data.tensors for batches", mgrid = "torus.meshgrid(x, y)",
+  show = "torus.image.show(x) or torus.plot.show { ... }",
+  shuffle = "x:index_select(1, torus.randperm(#x))", permutation = "torus.randperm(n)",
+  uniform = "torus.rand(...) * (high - low) + low",
+}
+
+--- Names of torus.nn.
+M.nn = {
+  functional = "the functions of torus.nn and the methods of tensors",
+  Parameter = "module:register(name, x)", MSELoss = "torus.nn.mse(x, y)",
+  L1Loss = "torus.nn.l1(x, y)", SmoothL1Loss = "torus.nn.huber(x, y)",
+  HuberLoss = "torus.nn.huber(x, y)", CrossEntropyLoss = "torus.nn.cross_entropy(x, y)",
+  BCEWithLogitsLoss = "torus.nn.bce_with_logits(x, y)",
+  GaussianNLLLoss = "torus.nn.gaussian_nll(mean, y, variance)",
+  mse_loss = "torus.nn.mse(x, y)", l1_loss = "torus.nn.l1(x, y)",
+  Softmax = "x:softmax(dim)", LogSoftmax = "x:log_softmax(dim)", Swish = "torus.nn.SiLU()",
+  Flatten = "function(x) return x:flatten(2) end", ModuleList = "torus.nn.Sequential or a table",
+  Identity = "function(x) return x end", Conv1d = "torus.nn.Conv2d with a height of 1",
+  init = "the option init of each layer", utils = "torus.optim.clip_norm and others",
+  Upsample = "x:upsample(factor)",
+}
+
+--- Names of torus.optim.
+M.optim = {
+  Adam = "torus.optim.adam(parameters)", AdamW = "torus.optim.adamw(parameters)",
+  SGD = "torus.optim.sgd(parameters)", RMSprop = "torus.optim.rmsprop(parameters)",
+  LBFGS = "torus.optim.lbfgs(parameters)", lr_scheduler = "torus.optim.schedule",
+  clip_grad_norm_ = "torus.optim.clip_norm(gradients, limit)",
+}
+
+--- Names of torus.linalg.
+M.linalg = {
+  inv = "torus.linalg.inverse(A)", eig = "torus.linalg.eigh(A) of a symmetric A",
+  eigvals = "torus.linalg.eigh(A) of a symmetric A", eigvalsh = "torus.linalg.eigh(A)",
+  norm = "x:norm { ... }", vector_norm = "x:norm { ... }",
+  matrix_norm = "x:norm { dim = { -2, -1 } }",
+  lu = "torus.linalg.solve(A, B)", lu_factor = "torus.linalg.solve(A, B)",
+  svdvals = "select(2, torus.linalg.svd(A))", matmul = "x:matmul(y)", cross = "x:cross(y)",
+  matrix_rank = "the singular values of torus.linalg.svd(A)",
+  cond = "the singular values of torus.linalg.svd(A)", trace = "x:trace()",
+  cholesky_solve = "torus.linalg.solve_triangular twice", kron = "a:kron(b)",
+  triangular_solve = "torus.linalg.solve_triangular(A, B)",
+}
+
+--- Returns the part of a message that names what is called otherwise here.
+-- @tparam string owner "tensor", "torus", or a part of torus
+-- @tparam string name
+-- @treturn ?string `; here it is x:copy()`
+-- @usage
+-- elsewhere = require "torus.elsewhere"
+-- print(elsewhere.hint("tensor", "clone"))   -- ; here it is x:copy()
+function M.hint(owner, name)
+  local names = M[owner]
+  local text = type(names) == "table" and names[name]
+    or owner == "torus" and type(names) == "table" and M.tensor[name]
+  return text and "; here it is " .. text or nil
+end
+
+return M
