@@ -21,6 +21,7 @@ local function known_keys()
       model, table.concat(keys, " "),
       table.concat(configuration.preset_names(model), ", "))
   end
+  lines[#lines + 1] = "What they mean: torus train MODEL --keys, or --keys TEXT for some of them."
   return table.concat(lines, "\n\n")
 end
 
@@ -48,6 +49,9 @@ parser:option("--preset", "Preset of configuration values (default: full).")
   :argname("NAME")
 parser:option("--set", "Set a value of the configuration; repeatable.")
   :argname("KEY=VALUE"):count("*")
+parser:option("--keys", "Explain the keys of --set for the model: those whose name or "
+  .. "explanation contains TEXT, by default all.")
+  :argname("TEXT"):args "?"
 parser:option("--steps", "Total number of training steps."):argname("N")
   :convert(command.count)
 parser:option("--seed", "Seed for weights, noise and data order."):argname("N")
@@ -111,7 +115,15 @@ local function say_shares(config, resume)
   end
 end
 
+-- `--keys hnn` names the model, too.
+local function explain(args)
+  local text, model = args.keys[1], args.model
+  if not model and tasks.get(text or "") then text, model = nil, text end
+  print((command.check(configuration.explain(model or "hgn", text))))
+end
+
 local function main(args)
+  if args.keys then return explain(args) end
   args.system = command.system(args.system)
   local path = args.out or default_path(args)
   local resume = args.resume

@@ -244,6 +244,14 @@ local function name_elsewhere(name)
   return hint
 end
 
+-- A key of a model's configuration, such as hgn.width.
+local function key_of_model(name)
+  local model, key = name:match("^([%w_]+)%.([%w_]+)$")
+  local configuration = model and package.loaded.torus.runs.configuration
+  local rules = model and configuration.rules_of(model)
+  return rules and rules[key] and configuration.explain(model, key) or nil
+end
+
 local function by_name(name)
   local found = matching(name)
   if #found == 0 and name:find("^[%w_.]+$") then found = { entry_of_path(name) } end
@@ -252,6 +260,8 @@ local function by_name(name)
     return ("%d entries are called %s:\n\n%s"):format(#found, name,
       text.table_of(found))
   end
+  local key = #found == 0 and key_of_model((name:gsub("^torus%.", ""):gsub("^models%.", "")))
+  if key then return key end
   local near, other = M.nearest(name), name_elsewhere(name)
   local hint = other or #near > 0 and "; the nearest: " .. table.concat(near, ", ")
     or "; help() shows where to start"

@@ -263,7 +263,7 @@ end
 -- @tparam string where name of the operation, for messages
 -- @tparam ?table given the table passed by the caller
 -- @tparam table rules by key: {default=, required=, type=, choices=, min=,
--- max=, above=}
+-- max=, above=}, and doc, a sentence about it
 -- @treturn table a new table
 function M.resolve(where, given, rules)
   if given ~= nil and type(given) ~= "table" then

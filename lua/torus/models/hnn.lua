@@ -30,27 +30,27 @@ local M = {}
 
 --- The options of a configuration, in the form that torus.options reads.
 M.rules = {
-  -- "hnn" learns an energy; "mlp", the plain network, learns the time derivatives.
-  kind = { default = "hnn", choices = { "hnn", "mlp" } },
-  -- Number of coordinates of q, and of p.
-  dimension = { default = 1, type = "integer", min = 1, max = 4096 },
-  -- Units of a hidden layer.
-  width = { default = 200, type = "integer", min = 1, max = 16384 },
-  -- Hidden layers.
-  depth = { default = 2, type = "integer", min = 1, max = 64 },
-  -- Activation of the hidden layers, a name that torus.nn.activation accepts.
-  activation = { default = "tanh", type = "string" },
-  -- "joint", one network of q and p; "separable", K(p) + V(q) of two networks, which
-  -- splitting schemes such as leapfrog integrate.
-  hamiltonian = { default = "joint", choices = { "joint", "separable" } },
-  -- True: the networks see states and time in units that `normalise` determines from
-  -- data; the units are buffers, and so part of a checkpoint.
-  normalise = { default = false, type = "boolean" },
-  -- Friction, dp/dt = -dH/dq - D dH/dp: none, a learned constant D >= 0, or a learned
-  -- function D(q) >= 0 (torus.friction).
-  friction = { default = "none", choices = friction.choices },
-  -- The dtype of the parameters and of all results.
-  dtype = { default = "float32", choices = { "float32", "float64" } },
+  kind = { default = "hnn", choices = { "hnn", "mlp" },
+    doc = "\"hnn\" learns an energy; \"mlp\", the plain network, learns the time derivatives." },
+  dimension = { default = 1, type = "integer", min = 1, max = 4096,
+    doc = "Number of coordinates of q, and of p." },
+  width = { default = 200, type = "integer", min = 1, max = 16384,
+    doc = "Units of a hidden layer." },
+  depth = { default = 2, type = "integer", min = 1, max = 64,
+    doc = "Number of hidden layers." },
+  activation = { default = "tanh", type = "string",
+    doc = "Activation of the hidden layers, a name that torus.nn.activation accepts." },
+  hamiltonian = { default = "joint", choices = { "joint", "separable" },
+    doc = "\"joint\", one network of q and p; \"separable\", K(p) + V(q) of two networks, "
+      .. "which splitting schemes such as leapfrog integrate." },
+  normalise = { default = false, type = "boolean",
+    doc = "True: the networks see states and time in units that `normalise` determines from "
+      .. "data; the units are buffers, and so part of a checkpoint." },
+  friction = { default = "none", choices = friction.choices,
+    doc = "Friction, dp/dt = -dH/dq - D dH/dp: none, a learned constant D >= 0, or a learned "
+      .. "function D(q) >= 0 (torus.friction)." },
+  dtype = { default = "float32", choices = { "float32", "float64" },
+    doc = "The dtype of the parameters and of all results." },
 }
 
 -- --- units --------------------------------------------------------------------

@@ -34,37 +34,38 @@ local M = {}
 -- In the paper's form (set_centre never called, init "default", input_gain 1), the
 -- dense auto-encoder gets stuck at a constant image.
 M.rules = {
-  -- Encoder and decoder: "mlp", dense ones of four layers, or "conv", those of
-  -- HGN with a linear layer on either side of the latent vector.
-  kind = { default = "mlp", choices = { "mlp", "conv" } },
-  -- Total number of coordinates of q and p, even.
-  latent = { default = 2, type = "integer", min = 2, max = 4096 },
-  -- Height and width of a frame in pixels; "conv" needs a multiple of 8 below
-  -- 64 and of 16 from there.
-  resolution = { default = 32, type = "integer", min = 8 },
-  -- Their width, if it differs from the height.
-  frame_width = { type = "integer", min = 8 },
-  -- Colour channels of a frame.
-  channels = { default = 3, type = "integer", min = 1, max = 64 },
-  -- Units of the dense hidden layers, including those of the energy.
-  width = { default = 200, type = "integer", min = 1, max = 16384 },
-  -- Channels of the hidden convolutions.
-  conv_width = { default = 64, type = "integer", min = 2, max = 4096 },
-  -- Weights of L_HNN, eq. (12), and L_CC, eq. (13), in eq. (15).
-  hnn_weight = { default = 0.1, type = "number", min = 0 },
-  cc_weight = { default = 1, type = "number", min = 0 },
-  -- The latent motion that L_HNN compares: "euler", finite differences as in the
-  -- original, or one step of "rk4".
-  step = { default = "euler", choices = { "euler", "rk4" } },
-  -- One number in [0, 1] per channel: the colour that the untrained convolutional
-  -- decoder's output starts near.
-  background = { type = "table" },
-  -- Factor of a frame's difference from the centre.
-  input_gain = { default = 4, type = "number", above = 0 },
-  -- Initial weights of encoder and decoder: torus.nn.initialise.
-  init = { default = "kaiming", choices = initialise.schemes },
-  -- The dtype of the parameters and of all results.
-  dtype = { default = "float32", choices = { "float32", "float64" } },
+  kind = { default = "mlp", choices = { "mlp", "conv" },
+    doc = "Encoder and decoder: \"mlp\", dense ones of four layers, or \"conv\", those of "
+      .. "HGN with a linear layer on either side of the latent vector." },
+  latent = { default = 2, type = "integer", min = 2, max = 4096,
+    doc = "Total number of coordinates of q and p, even." },
+  resolution = { default = 32, type = "integer", min = 8,
+    doc = "Height and width of a frame in pixels; \"conv\" needs a multiple of 8 below 64 "
+      .. "and of 16 from there." },
+  frame_width = { type = "integer", min = 8,
+    doc = "Width of a frame, if it differs from the height." },
+  channels = { default = 3, type = "integer", min = 1, max = 64,
+    doc = "Colour channels of a frame." },
+  width = { default = 200, type = "integer", min = 1, max = 16384,
+    doc = "Units of the dense hidden layers, including those of the energy." },
+  conv_width = { default = 64, type = "integer", min = 2, max = 4096,
+    doc = "Channels of the hidden convolutions." },
+  hnn_weight = { default = 0.1, type = "number", min = 0,
+    doc = "Weight of L_HNN, eq. (12), in eq. (15)." },
+  cc_weight = { default = 1, type = "number", min = 0,
+    doc = "Weight of L_CC, eq. (13), in eq. (15)." },
+  step = { default = "euler", choices = { "euler", "rk4" },
+    doc = "The latent motion that L_HNN compares: \"euler\", finite differences as in the "
+      .. "original, or one step of \"rk4\"." },
+  background = { type = "table",
+    doc = "One number in [0, 1] per channel: the colour that the untrained convolutional "
+      .. "decoder's output starts near." },
+  input_gain = { default = 4, type = "number", above = 0,
+    doc = "Factor of a frame's difference from the centre." },
+  init = { default = "kaiming", choices = initialise.schemes,
+    doc = "Initial weights of encoder and decoder (torus.nn.initialise)." },
+  dtype = { default = "float32", choices = { "float32", "float64" },
+    doc = "The dtype of the parameters and of all results." },
 }
 
 --- A PixelHNN; torus.models.pixel_hnn makes it.

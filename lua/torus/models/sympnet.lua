@@ -29,25 +29,25 @@ local M = {}
 
 --- The options of a configuration, in the form that torus.options reads.
 M.rules = {
-  -- "g", gradient modules, or "la", linear and activation modules.
-  kind = { default = "g", choices = { "g", "la" } },
-  -- Number of coordinates of q, and of p.
-  dimension = { default = 1, type = "integer", min = 1, max = 4096 },
-  -- Number of gradient modules, or of activation modules, which alternate with linear ones,
-  -- beginning and ending with a linear one.
-  layers = { default = 8, type = "integer", min = 1, max = 256 },
-  -- Rows of K of a gradient module.
-  width = { default = 32, type = "integer", min = 1, max = 16384 },
-  -- Shears of a linear module.
-  shears = { default = 4, type = "integer", min = 1, max = 64 },
-  -- s, a name that torus.nn.activation accepts.
-  activation = { default = "tanh", type = "string" },
-  -- True: the shears see states in units that `normalise` determines from data.
-  normalise = { default = false, type = "boolean" },
-  -- Factor of the initial weights: the map begins near the identity.
-  gain = { default = 0.1, type = "number", above = 0 },
-  -- The dtype of the parameters and of all results.
-  dtype = { default = "float32", choices = { "float32", "float64" } },
+  kind = { default = "g", choices = { "g", "la" },
+    doc = "\"g\", gradient modules, or \"la\", linear and activation modules." },
+  dimension = { default = 1, type = "integer", min = 1, max = 4096,
+    doc = "Number of coordinates of q, and of p." },
+  layers = { default = 8, type = "integer", min = 1, max = 256,
+    doc = "Number of gradient modules, or of activation modules, which alternate with linear "
+      .. "ones, beginning and ending with a linear one." },
+  width = { default = 32, type = "integer", min = 1, max = 16384,
+    doc = "Rows of K of a gradient module." },
+  shears = { default = 4, type = "integer", min = 1, max = 64,
+    doc = "Number of shears of a linear module." },
+  activation = { default = "tanh", type = "string",
+    doc = "The activation of the shears, a name that torus.nn.activation accepts." },
+  normalise = { default = false, type = "boolean",
+    doc = "True: the shears see states in units that `normalise` determines from data." },
+  gain = { default = 0.1, type = "number", above = 0,
+    doc = "Factor of the initial weights: the map begins near the identity." },
+  dtype = { default = "float32", choices = { "float32", "float64" },
+    doc = "The dtype of the parameters and of all results." },
 }
 
 -- --- shears: functions of x (batch, d), gradients of a potential ------------------------

@@ -7,6 +7,7 @@ local json = require "dkjson"
 local options = require "torus.options"
 local signature = require "torus.signature"
 local read_json = require "torus.json"
+local explanation = require "torus.runs.explanation"
 local tasks = require "torus.tasks"
 
 local M = {}
@@ -26,6 +27,16 @@ function M.rules_of(model)
   if not task then return nil, message end
   return task.rules
 end
+
+--- Explains the keys of a model's configuration: default, permitted values, meaning, and the
+-- values of presets that differ.
+-- @tparam[opt="hgn"] string model
+-- @tparam[opt] string name of a key, or a part of names or explanations; all keys by default
+-- @treturn ?string
+-- @treturn ?string message for an unknown model or key
+-- @usage
+-- print(torus.runs.configuration.explain("hnn", "width"))
+function M.explain(model, name) return explanation.of(model or "hgn", name) end
 
 --- Returns the names of a model's presets, sorted.
 -- @tparam[opt="hgn"] string model
@@ -235,7 +246,8 @@ function M.decode(text)
 end
 
 signature.functions("configuration", M, {
-  rules_of = "model?: string", preset_names = "model?: string",
+  rules_of = "model?: string", explain = "model?: string, name?: string",
+  preset_names = "model?: string",
   parse_override = "text: string, model?: string",
   make = "preset?: string, changes?: any",
   encode = "config: {[string]=any}", decode = "text: string",

@@ -4,7 +4,8 @@
 -- A task is a module torus.tasks.NAME, NAME the model's, with
 --
 --     rules             for every key of a configuration, in the form of
---                       torus.options, including `model`, `steps` and `batch`
+--                       torus.options, including `model`, `steps` and `batch`;
+--                       `doc` of a rule is a sentence about its key
 --     presets           {[name] = changes of the defaults}, including `full`
 --     model_rules       the rules of the keys that determine the model; their
 --                       values are fixed for a run

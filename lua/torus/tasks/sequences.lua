@@ -15,26 +15,29 @@ M.simulated_only = { noise = true, train_size = true, test_size = true }
 
 --- Keys of films, next to those of every data; see torus.data.frames.
 M.rules = {
-  -- keep only every such frame, beginning with the first; dt is the time between these
-  data_every = { type = "integer", min = 1 },
-  -- frames from the start of a sequence to that of the next, where a film, or sequences
-  -- of an array, are cut into overlapping ones
-  data_stride = { type = "integer", min = 1 },
-  -- top, left, height and width in pixels; top and left count from 1
-  data_crop = { type = "table" },
-  -- downscaling factor: squares of so many pixels a side are averaged
-  data_shrink = { type = "integer", min = 1 },
-  -- convert colours to their luminance
-  data_grey = { type = "boolean" },
-  -- sides become multiples of 8, or of 16 where both are 64 or more: the middle is
-  -- cut out, or the outermost pixels are repeated
-  data_fit = { choices = { "none", "crop", "pad" } },
-  -- the value of white in arrays, if it is neither 1 nor 255
-  data_white = { type = "number", above = 0 },
-  -- the model's, as colours; or "median": that of a camera which does not move, at
-  -- every pixel the median of the training part, is taken away, and frames are
-  -- 1/2 + (frame - background) / 2
-  background = { type = "table", words = { "median" } },
+  data_every = { type = "integer", min = 1,
+    doc = "Keeps only every n-th frame of a film, beginning with the first; dt is then the "
+      .. "time between kept frames." },
+  data_stride = { type = "integer", min = 1,
+    doc = "Number of frames from the start of a sequence to that of the next, if a film, or "
+      .. "sequences of an array, are cut into overlapping ones." },
+  data_crop = { type = "table",
+    doc = "Rectangle of a film that is kept: top, left, height and width in pixels; top and "
+      .. "left count from 1." },
+  data_shrink = { type = "integer", min = 1,
+    doc = "Downscaling factor: squares of so many pixels a side are averaged." },
+  data_grey = { type = "boolean",
+    doc = "True converts colours to their luminance." },
+  data_fit = { choices = { "none", "crop", "pad" },
+    doc = "Makes the sides of frames multiples of 8, or of 16 if both are 64 or more: the "
+      .. "middle is cut out, or the outermost pixels are repeated." },
+  data_white = { type = "number", above = 0,
+    doc = "The value of white in arrays, if it is neither 1 nor 255." },
+  background = { type = "table", words = { "median" },
+    doc = "The colour of the background, one number in [0, 1] per channel, from which the "
+      .. "encoder sees differences and near which the decoder begins; or \"median\": that of "
+      .. "a static camera, the median of each pixel over the training part, is removed, and "
+      .. "frames are 1/2 + (frame - background) / 2." },
 }
 
 --- The names of these keys, which determine the data.

@@ -9,21 +9,27 @@ local M = {}
 
 -- Rules of every run, in addition to those of its model and its data.
 local RULES = {
-  seed = { default = 1, type = "integer", min = 0 },
-  -- parts of a batch whose gradients are found one by one, which processes can divide;
-  -- by default as many as there are processes. Other numbers round otherwise: with 4
-  -- the bits are the same on 1, 2 and 4 processes
-  shares = { type = "integer", min = 1, max = 4096 },
-  -- of a user's own system, as text; the run's, once it is there
-  system_constants = { type = "string" },
-  lr_decay = { default = "none", choices = { "none", "cosine" } },
-  -- number of warm-up steps, over which the learning rate rises linearly
-  warmup = { default = 0, type = "integer", min = 0 },
-  -- norm to which larger gradients are scaled down
-  max_gradient = { type = "number", above = 0 },
-  save_every = { default = 500, type = "integer", min = 1 },
-  log_every = { default = 10, type = "integer", min = 1 },
-  evaluate_every = { default = 500, type = "integer", min = 1 },
+  seed = { default = 1, type = "integer", min = 0,
+    doc = "Seed of the initial weights, the noise and the order of the data." },
+  shares = { type = "integer", min = 1, max = 4096,
+    doc = "Number of parts of a batch whose gradients are computed one by one, which "
+      .. "processes can divide; by default as many as there are processes. Other numbers "
+      .. "round differently: with 4, results have the same bits on 1, 2 and 4 processes." },
+  system_constants = { type = "string",
+    doc = "The constants of a user-defined system, as text; the run records them itself." },
+  lr_decay = { default = "none", choices = { "none", "cosine" },
+    doc = "Learning rate over time: constant, or falling along a cosine to a hundredth of "
+      .. "itself." },
+  warmup = { default = 0, type = "integer", min = 0,
+    doc = "Number of steps over which the learning rate first rises linearly." },
+  max_gradient = { type = "number", above = 0,
+    doc = "Norm to which larger gradients are scaled down; by default they are not." },
+  save_every = { default = 500, type = "integer", min = 1,
+    doc = "Number of steps between checkpoints." },
+  log_every = { default = 10, type = "integer", min = 1,
+    doc = "Number of steps between the rows of log.csv." },
+  evaluate_every = { default = 500, type = "integer", min = 1,
+    doc = "Number of steps between evaluations on held-out data, for log.csv." },
 }
 
 -- Limit for every integer without its own limit, except seeds.

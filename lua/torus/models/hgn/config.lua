@@ -13,128 +13,130 @@ local M = {}
 
 --- The options of torus.models.hgn, as torus.options reads them.
 M.rules = {
-  -- Which row of the paper's Table 1: the full model; Euler integration; z at
-  -- the mean of its posterior, without a divergence; no f_psi, z being s_0.
-  variant = { default = "leapfrog",
-    choices = { "leapfrog", "euler", "determ", "no_fpsi" } },
+  variant = { default = "leapfrog", choices = { "leapfrog", "euler", "determ", "no_fpsi" },
+    doc = "Row of the paper's Table 1: the full model; Euler integration; z at the mean of "
+      .. "its posterior, without a divergence; no f_psi, z being s_0." },
 
-  -- Frames: height and width in pixels, a multiple of 8 below 64 and of 16
-  -- from there.
-  resolution = { default = 32, type = "integer", min = 8 },
-  -- Their width, if it differs from the height: both are multiples of 8, or of 16 if the
-  -- smaller one is 64 or more.
-  frame_width = { type = "integer", min = 8 },
-  -- Colour channels of a frame.
-  channels = { default = 3, type = "integer", min = 1, max = 64 },
-  -- Frames of a training sequence.
-  frames = { default = 31, type = "integer", min = 2, max = 10000 },
-  -- Number of consecutive frames that the encoder sees; all of them by default. With
-  -- fewer, training begins them at a random frame of the sequence and integrates its state
-  -- forward and backward over the rest.
-  context = { type = "integer", min = 2, max = 10000 },
-  -- Where these begin in a training step: at a random frame, or at one of both
-  -- "ends", so that half of the steps are nearly all forward in time and half
-  -- backward.
-  context_start = { default = "random", choices = { "random", "ends" } },
-  -- Index, from 1, of the frame among these that the state of the posterior belongs to.
-  anchor = { default = 1, type = "integer", min = 1, max = 10000 },
-  -- Where more frames are given than the encoder sees: from how many windows of
-  -- `context` frames, at equal distances, the state of a vector phase space is
-  -- inferred, as that whose trajectory passes nearest to the states of all of
-  -- them (torus.models.hgn.windows); 1 for the first window alone.
-  windows = { default = 1, type = "integer", min = 1, max = 10000 },
-  -- Time between two frames, positive or negative.
-  dt = { default = 0.125, type = "number" },
-  -- One number in [0, 1] per channel: the encoder sees a frame's difference
-  -- from this colour, and the untrained decoder's output starts near it.
-  background = { type = "table" },
-  -- Factor of that difference: a moving disc is a small part of a frame.
-  input_gain = { default = 1, type = "number", above = 0 },
+  resolution = { default = 32, type = "integer", min = 8,
+    doc = "Height and width of a frame in pixels, a multiple of 8 below 64 and of 16 from "
+      .. "there." },
+  frame_width = { type = "integer", min = 8,
+    doc = "Width of a frame, if it differs from the height: both are multiples of 8, or of "
+      .. "16 if the smaller one is 64 or more." },
+  channels = { default = 3, type = "integer", min = 1, max = 64,
+    doc = "Colour channels of a frame." },
+  frames = { default = 31, type = "integer", min = 2, max = 10000,
+    doc = "Number of frames of a training sequence." },
+  context = { type = "integer", min = 2, max = 10000,
+    doc = "Number of consecutive frames that the encoder sees; all of them by default. With "
+      .. "fewer, training begins them at a random frame of the sequence and integrates its "
+      .. "state forward and backward over the rest." },
+  context_start = { default = "random", choices = { "random", "ends" },
+    doc = "Where the frames that the encoder sees begin in a training step: at a random "
+      .. "frame, or at one of both \"ends\", so that half of the steps are nearly all "
+      .. "forward in time and half backward." },
+  anchor = { default = 1, type = "integer", min = 1, max = 10000,
+    doc = "Index, from 1, of that one of the frames that the encoder sees to which the state "
+      .. "of the posterior belongs." },
+  windows = { default = 1, type = "integer", min = 1, max = 10000,
+    doc = "Number of windows of `context` frames, at equal distances, from which the state "
+      .. "of a vector phase space is inferred where more frames are given than the encoder "
+      .. "sees: the state whose trajectory passes nearest to the states of all windows "
+      .. "(torus.models.hgn.windows). 1 is the first window alone." },
+  dt = { default = 0.125, type = "number",
+    doc = "Time between two frames, positive or negative." },
+  background = { type = "table",
+    doc = "One number in [0, 1] per channel: the encoder sees a frame's difference from this "
+      .. "colour, and the untrained decoder's output starts near it." },
+  input_gain = { default = 1, type = "number", above = 0,
+    doc = "Factor of a frame's difference from the background as the encoder sees it: a "
+      .. "moving disc is a small part of a frame." },
 
-  -- The encoder: eight convolutions, as in the paper; or blocks of two convolutions, each
-  -- followed by a leaky ReLU, the first of a block halving the frame, then a last layer.
-  encoder = { default = "paper", choices = { "paper", "blocks" } },
-  -- Channels of the hidden convolutions; the paper's encoder's first has half.
-  width = { default = 64, type = "integer", min = 2, max = 4096 },
-  -- Initial weights of all networks but the Hamiltonian: torus.nn.initialise.
-  init = { default = "default", choices = initialise.schemes },
-  -- The dtype of the parameters and of all results.
-  dtype = { default = "float32", choices = { "float32", "float64" } },
-  -- Precision of the products in the convolutions of encoder, f_psi and decoder, forward
-  -- and backward; "bfloat16" only with dtype float32. States, energies, losses,
-  -- parameters and sums stay float32. It is meant for processors with matrix units, see
-  -- engine/README.md; a processor without bfloat16 products computes in float32.
-  precision = { default = "float32", choices = { "float32", "bfloat16" } },
+  encoder = { default = "paper", choices = { "paper", "blocks" },
+    doc = "The encoder: eight convolutions, as in the paper; or blocks of two convolutions, "
+      .. "each followed by a leaky ReLU, the first of a block halving the frame, then a last "
+      .. "layer." },
+  width = { default = 64, type = "integer", min = 2, max = 4096,
+    doc = "Channels of the hidden convolutions; the paper's encoder's first has half." },
+  init = { default = "default", choices = initialise.schemes,
+    doc = "Initial weights of all networks but the Hamiltonian (torus.nn.initialise)." },
+  dtype = { default = "float32", choices = { "float32", "float64" },
+    doc = "The dtype of the parameters and of all results." },
+  precision = { default = "float32", choices = { "float32", "bfloat16" },
+    doc = "Precision of the products in the convolutions of encoder, f_psi and decoder, "
+      .. "forward and backward; \"bfloat16\" only with dtype float32. States, energies, "
+      .. "losses, parameters and sums stay float32. It is meant for processors with matrix "
+      .. "units, see engine/README.md; a processor without bfloat16 products computes in "
+      .. "float32." },
 
-  -- Phase space: q and p are feature maps, as in the paper, or vectors of
-  -- `dimension` numbers, the system's degrees of freedom. In a phase space of
-  -- the system's own dimension, a learned orbit can't leave its energy level set in
-  -- directions that never occurred in training.
-  phase = { default = "map", choices = { "map", "vector" } },
-  dimension = { type = "integer", min = 1, max = 256 },
+  phase = { default = "map", choices = { "map", "vector" },
+    doc = "Phase space: q and p are feature maps, as in the paper, or vectors of `dimension` "
+      .. "numbers, the system's degrees of freedom. In a phase space of the system's own "
+      .. "dimension, a learned orbit can't leave its energy level set in directions that "
+      .. "never occurred in training." },
+  dimension = { type = "integer", min = 1, max = 256,
+    doc = "Dimension of q, and of p, of a vector phase space; by default the system's." },
 
-  -- Latent: a "map" has z channels at every position of the state, as in the
-  -- paper; a "vector" has z numbers in total, to which the encoder's last convolution
-  -- reduces the map and which f_psi's dense layer expands again. A vector phase space
-  -- requires a vector.
-  latent = { default = "map", choices = { "map", "vector" } },
-  -- Channels or numbers of z: 48; of a vector phase space twice its dimension
-  -- and at least 4; without f_psi the size of the state.
-  z = { type = "integer", min = 1, max = 65536 },
-  -- Initial logarithm of the posterior's variance. With as much noise as in the prior (0),
-  -- the signal of an untrained encoder would be lost.
-  posterior_logvar = { default = 0, type = "number" },
-  -- The distribution of z for sampling: z ~ N(0, I), the prior used in training, as in the
-  -- paper; or, for a vector, a mixture of normal densities fitted to the posteriors of
-  -- training sequences at the end of the training. If the posteriors leave gaps in the
-  -- prior, samples from these gaps resemble no training sequence.
-  prior = { default = "normal", choices = { "normal", "mixture" } },
+  latent = { default = "map", choices = { "map", "vector" },
+    doc = "The latent z: a \"map\" has z channels at every position of the state, as in the "
+      .. "paper; a \"vector\" has z numbers in total, to which the encoder's last "
+      .. "convolution reduces the map and which f_psi's dense layer expands again. A vector "
+      .. "phase space requires a vector." },
+  z = { type = "integer", min = 1, max = 65536,
+    doc = "Channels or numbers of the latent: 48; of a vector phase space twice its "
+      .. "dimension and at least 4; without f_psi the size of the state." },
+  posterior_logvar = { default = 0, type = "number",
+    doc = "Initial logarithm of the posterior's variance. With as much noise as in the prior "
+      .. "(0), the signal of an untrained encoder would be lost." },
+  prior = { default = "normal", choices = { "normal", "mixture" },
+    doc = "The distribution of z for sampling: z ~ N(0, I), the prior used in training, as "
+      .. "in the paper; or, for a vector, a mixture of normal densities fitted to the "
+      .. "posteriors of training sequences at the end of the training. If the posteriors "
+      .. "leave gaps in the prior, samples from these gaps resemble no training sequence." },
 
-  -- State: channels of q, and of p; for a vector phase space, channels of the map that the
-  -- decoder begins with.
-  state = { default = 16, type = "integer", min = 1, max = 4096 },
+  state = { default = 16, type = "integer", min = 1, max = 4096,
+    doc = "Channels of q, and of p; for a vector phase space, channels of the map that the "
+      .. "decoder begins with." },
 
-  -- Hamiltonian: K(p) + V(q), or one network H(q, p).
-  hamiltonian = { default = "separable", choices = { "separable", "joint" } },
-  -- Kinetic energy of a vector phase space: a network, or |p|^2 / 2. The
-  -- second fixes the units of p and, if the mass is constant, thereby q up to a rotation
-  -- and a shift.
-  kinetic = { default = "network", choices = { "network", "quadratic" } },
-  -- Units of the two hidden layers of the chart, a map from the Hamiltonian's q to the
-  -- coordinates of the decoder of a vector phase space; 0 for no chart, so that both are
-  -- the same. A decoder learns coordinates suited to drawing, and these are only
-  -- approximately the ones in which the motion has a separable Hamiltonian.
-  chart = { default = 0, type = "integer", min = 0, max = 4096 },
-  -- Number of hidden layers of an energy, before its readout: 6 convolutions, or 2 dense
-  -- layers for a vector phase space.
-  energy_layers = { type = "integer", min = 1, max = 64 },
-  -- Units of these dense layers: 64. No default here: a run's configuration has
-  -- every key that has one, and a map has no dense layers.
-  energy_width = { type = "integer", min = 2, max = 8192 },
-  -- Their activation; convolutions have softplus.
-  energy_activation = { default = "softplus", choices = energy.activations },
-  -- Initial weights of an energy: torus.models.parts.energy.
-  energy_init = { default = "default", choices = energy.inits },
-  -- Factor of an energy's initial weights.
-  energy_gain = { default = 1, type = "number", above = 0 },
-  -- Friction of the learned motion, dp/dt = -dH/dq - D dH/dp: none; a learned constant
-  -- D >= 0; or, for a vector phase space, a learned function D(q) >= 0 given by a network
-  -- (torus.friction). The energy then falls along every rollout forward in time, and rises
-  -- backward.
-  friction = { default = "none", choices = friction.choices },
-  -- Integration scheme; the variant decides when it is not given.
-  method = { choices = integrate.methods },
+  hamiltonian = { default = "separable", choices = { "separable", "joint" },
+    doc = "Hamiltonian: K(p) + V(q), or one network H(q, p)." },
+  kinetic = { default = "network", choices = { "network", "quadratic" },
+    doc = "Kinetic energy of a vector phase space: a network, or |p|^2 / 2. The second fixes "
+      .. "the units of p and, if the mass is constant, thereby q up to a rotation and a "
+      .. "shift." },
+  chart = { default = 0, type = "integer", min = 0, max = 4096,
+    doc = "Units of the two hidden layers of the chart, a map from the Hamiltonian's q to "
+      .. "the coordinates of the decoder of a vector phase space; 0 for no chart, so that "
+      .. "both are the same. A decoder learns coordinates suited to drawing, and these are "
+      .. "only approximately the ones in which the motion has a separable Hamiltonian." },
+  energy_layers = { type = "integer", min = 1, max = 64,
+    doc = "Number of hidden layers of an energy, before its readout: 6 convolutions, or 2 "
+      .. "dense layers for a vector phase space." },
+  energy_width = { type = "integer", min = 2, max = 8192,
+    doc = "Units of a hidden dense layer of an energy: 64 by default; a map has none." },
+  energy_activation = { default = "softplus", choices = energy.activations,
+    doc = "Activation of the dense layers of an energy; convolutions have softplus." },
+  energy_init = { default = "default", choices = energy.inits,
+    doc = "Initial weights of an energy (torus.models.parts.energy)." },
+  energy_gain = { default = 1, type = "number", above = 0,
+    doc = "Factor of an energy's initial weights." },
+  friction = { default = "none", choices = friction.choices,
+    doc = "Friction of the learned motion, dp/dt = -dH/dq - D dH/dp: none; a learned "
+      .. "constant D >= 0; or, for a vector phase space, a learned function D(q) >= 0 given "
+      .. "by a network (torus.friction). The energy then falls along every rollout forward "
+      .. "in time, and rises backward." },
+  method = { choices = integrate.methods,
+    doc = "Integration scheme; the variant decides when it is not given." },
 
-  -- From a vector phase space to the decoder's map: a dense layer followed by two
-  -- convolutions, or only the dense layer.
-  projection = { default = "stack", choices = { "stack", "dense" } },
-  -- Learned channels of the decoder's map that are the same for every state.
-  constant_channels = { default = 0, type = "integer", min = 0, max = 4096 },
-  -- Decoder: the activation that closes a block; the paper's is a sigmoid.
-  closing = { default = "none",
-    choices = { "none", "sigmoid", "leaky_relu", "tanh" } },
-  -- True for residual blocks.
-  skip = { default = true, type = "boolean" },
+  projection = { default = "stack", choices = { "stack", "dense" },
+    doc = "From a vector phase space to the decoder's map: a dense layer followed by two "
+      .. "convolutions, or only the dense layer." },
+  constant_channels = { default = 0, type = "integer", min = 0, max = 4096,
+    doc = "Learned channels of the decoder's map that are the same for every state." },
+  closing = { default = "none", choices = { "none", "sigmoid", "leaky_relu", "tanh" },
+    doc = "Decoder: the activation that closes a block; the paper's is a sigmoid." },
+  skip = { default = true, type = "boolean",
+    doc = "True for residual blocks in the decoder." },
 }
 
 -- Checks and completes the options that depend on the form of the phase space.

@@ -41,7 +41,7 @@ local HGN = Module.class("HGN")
 
 local COUNT = { type = "integer", min = 1 }
 
---- The options of a configuration; torus.models.hgn.config explains each.
+--- The options of a configuration, in the form that torus.options reads; `doc` explains each.
 M.rules = configuration.rules
 
 --- Makes a model with random weights. `torus.models.hgn(config, generator)` does the same.

@@ -26,33 +26,36 @@ local M = {}
 
 --- The options of a configuration, in the form that torus.options reads.
 M.rules = {
-  -- Numbers of q, and of p.
-  dimension = { default = 2, type = "integer", min = 1, max = 4096 },
-  -- Flows, each with a Hamiltonian of its own.
-  flows = { default = 5, type = "integer", min = 0, max = 256 },
-  -- Leapfrog steps of a flow.
-  leaps = { default = 2, type = "integer", min = 1, max = 1024 },
-  -- Time of a leapfrog step.
-  dt = { default = 0.25, type = "number", above = 0 },
-  -- Units of a hidden layer, of all networks.
-  width = { default = 128, type = "integer", min = 1, max = 8192 },
-  -- Hidden layers of all networks.
-  depth = { default = 2, type = "integer", min = 1, max = 64 },
-  -- Density of s_0: torus.models.nhf.prior.
-  prior = { default = "normal", choices = { "normal", "soft_uniform" } },
-  -- sigma and beta of the soft-uniform density.
-  prior_width = { default = 4, type = "number", above = 0 },
-  prior_sharpness = { default = 4, type = "number", above = 0 },
-  -- f(p | q): torus.models.nhf.posterior. "flow" has so many couplings.
-  posterior = { default = "diagonal", choices = posteriors.names },
-  couplings = { default = 4, type = "integer", min = 1, max = 64 },
-  -- Factor of the Hamiltonians' initial weights.
-  energy_gain = { default = 1, type = "number", above = 0 },
-  -- Whether each flow ends with that of s . q p over a unit of time, for learned s (d):
-  -- q e^s and p e^-s.
-  squeeze = { default = false, type = "boolean" },
-  -- Of the parameters and of all that is computed.
-  dtype = { default = "float32", choices = { "float32", "float64" } },
+  dimension = { default = 2, type = "integer", min = 1, max = 4096,
+    doc = "Numbers of q, and of p." },
+  flows = { default = 5, type = "integer", min = 0, max = 256,
+    doc = "Number of flows, each with a Hamiltonian of its own." },
+  leaps = { default = 2, type = "integer", min = 1, max = 1024,
+    doc = "Number of leapfrog steps of a flow." },
+  dt = { default = 0.25, type = "number", above = 0,
+    doc = "Time of a leapfrog step." },
+  width = { default = 128, type = "integer", min = 1, max = 8192,
+    doc = "Units of a hidden layer of all networks." },
+  depth = { default = 2, type = "integer", min = 1, max = 64,
+    doc = "Number of hidden layers of all networks." },
+  prior = { default = "normal", choices = { "normal", "soft_uniform" },
+    doc = "Density of s_0 (torus.models.nhf.prior)." },
+  prior_width = { default = 4, type = "number", above = 0,
+    doc = "Width sigma of the soft-uniform density." },
+  prior_sharpness = { default = 4, type = "number", above = 0,
+    doc = "Sharpness beta of the soft-uniform density." },
+  posterior = { default = "diagonal", choices = posteriors.names,
+    doc = "Form of f(p | q): normal with a diagonal or full covariance, or a flow of "
+      .. "couplings (torus.models.nhf.posterior)." },
+  couplings = { default = 4, type = "integer", min = 1, max = 64,
+    doc = "Number of couplings of posterior \"flow\"." },
+  energy_gain = { default = 1, type = "number", above = 0,
+    doc = "Factor of the Hamiltonians' initial weights." },
+  squeeze = { default = false, type = "boolean",
+    doc = "True: each flow ends with that of s . q p over a unit of time, q e^s and p e^-s "
+      .. "for a learned s (d)." },
+  dtype = { default = "float32", choices = { "float32", "float64" },
+    doc = "The dtype of the parameters and of all results." },
 }
 
 -- --- one flow -------------------------------------------------------------------

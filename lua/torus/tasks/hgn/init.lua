@@ -26,48 +26,59 @@ Task.__index = Task
 
 -- Of the training; the model's are in torus.models.hgn.
 local MORE = {
-  model = { default = "hgn", choices = { "hgn" } },
-  -- what is simulated, or the Lua file of the system of `data`
-  system = { type = "path" },
-  -- a folder of trajectories, or films (torus.data.frames), instead of a simulation
-  data = { type = "path" },
-  -- frames at the end of every sequence of a film that training does not see;
-  -- rollouts are compared with them
-  held_back = { type = "integer", min = 1 },
-  -- of the states, by default the system's; data bring their own
-  noise = { type = "number", min = 0 },
-  -- sequences, by default those of torus.data
-  train_size = { type = "integer", min = 1 },
-  test_size = { type = "integer", min = 1 },
-  data_seed = { type = "integer", min = 0 },
-  -- frames of a sequence of the data, where that is longer than the model's
-  -- `frames`: every step sees a random window of each sequence
-  data_frames = { type = "integer", min = 2 },
-  -- time between frames of the data, where the model counts another (its dt); by default
-  -- that of a film which says it
-  data_dt = { type = "number" },
-  batch = { default = 16, type = "integer", min = 1 },
-  steps = { default = 10000, type = "integer", min = 0 },
-  lr = { default = 1.5e-4, type = "number", min = 0 },
-  -- of the divergence, reached after so many steps
-  kl_weight = { default = 1, type = "number", min = 0 },
-  kl_warmup = { default = 0, type = "integer", min = 0 },
-  -- of the reconstruction error: the first value where GECO adapts it
-  multiplier = { default = 1, type = "number", above = 0 },
-  -- error beyond the frames' noise floor that GECO is content with; without it
-  -- the multiplier is constant
-  tolerance = { type = "number", min = 0 },
-  -- of torus.optim.geco: step size, bound of a step, decay of the moving average
-  geco_rate = { default = 1, type = "number", min = 0 },
-  geco_bound = { default = 0.02, type = "number", min = 0 },
-  geco_decay = { default = 0.99, type = "number", min = 0, max = 1 },
-  multiplier_max = { default = 1e6, type = "number", above = 0 },
-  -- images per pass of a decoder without a fused kernel
-  chunk = { default = 4, type = "integer", min = 1 },
-  -- frames of a sequence that a step decodes, drawn at random; by default all
-  decode_frames = { type = "integer", min = 1 },
-  -- held-out sequences for test_mse in the log
-  evaluate_count = { default = 64, type = "integer", min = 1 },
+  model = { default = "hgn", choices = { "hgn" },
+    doc = "The model; the command line names it." },
+  system = { type = "path",
+    doc = "The simulated system, or the Lua file of the system of `data`." },
+  data = { type = "path",
+    doc = "A folder of trajectories, or films (torus.data.frames), instead of a simulation." },
+  held_back = { type = "integer", min = 1,
+    doc = "Number of frames at the end of every sequence of a film that training does not "
+      .. "see; rollouts are compared with them." },
+  noise = { type = "number", min = 0,
+    doc = "Standard deviation of the noise of the simulated states; by default the system's." },
+  train_size = { type = "integer", min = 1,
+    doc = "Number of simulated training sequences; by default torus.data's." },
+  test_size = { type = "integer", min = 1,
+    doc = "Number of simulated test sequences; by default torus.data's." },
+  data_seed = { type = "integer", min = 0,
+    doc = "Seed of the data; by default the run's seed." },
+  data_frames = { type = "integer", min = 2,
+    doc = "Number of frames of a sequence of the data, if it is longer than the model's "
+      .. "`frames`: every step sees a random window of each sequence." },
+  data_dt = { type = "number",
+    doc = "Time between frames of the data, if it differs from the model's dt; by default "
+      .. "that of a film which states it." },
+  batch = { default = 16, type = "integer", min = 1,
+    doc = "Number of sequences per training step." },
+  steps = { default = 10000, type = "integer", min = 0,
+    doc = "Total number of training steps." },
+  lr = { default = 1.5e-4, type = "number", min = 0,
+    doc = "Learning rate of Adam." },
+  kl_weight = { default = 1, type = "number", min = 0,
+    doc = "Weight of the divergence of the posterior from the prior." },
+  kl_warmup = { default = 0, type = "integer", min = 0,
+    doc = "Number of steps over which kl_weight is reached." },
+  multiplier = { default = 1, type = "number", above = 0,
+    doc = "Weight of the reconstruction error; its first value if GECO adapts it." },
+  tolerance = { type = "number", min = 0,
+    doc = "Error beyond the frames' noise floor that GECO aims at; without it, the "
+      .. "multiplier is constant." },
+  geco_rate = { default = 1, type = "number", min = 0,
+    doc = "Step size of GECO (torus.optim.geco)." },
+  geco_bound = { default = 0.02, type = "number", min = 0,
+    doc = "Largest change of the multiplier's logarithm in a step of GECO." },
+  geco_decay = { default = 0.99, type = "number", min = 0, max = 1,
+    doc = "Decay of GECO's moving average of the error." },
+  multiplier_max = { default = 1e6, type = "number", above = 0,
+    doc = "Largest multiplier that GECO may reach." },
+  chunk = { default = 4, type = "integer", min = 1,
+    doc = "Number of images per pass of a decoder without a fused kernel." },
+  decode_frames = { type = "integer", min = 1,
+    doc = "Number of frames of a sequence that a step decodes, drawn at random; by default "
+      .. "all." },
+  evaluate_count = { default = 64, type = "integer", min = 1,
+    doc = "Number of held-out sequences for test_mse in log.csv." },
 }
 
 Task.rules = training.rules(hgn.rules, options.joined(MORE, sequences.rules, stages.rules))

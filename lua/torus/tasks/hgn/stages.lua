@@ -12,30 +12,41 @@ local M = {}
 
 --- The rules of the keys of a configuration that concern stages.
 M.rules = {
-  -- Steps of the rollout that the first training steps look at, and the number
-  -- of training steps over which that grows to all.
-  horizon_start = { default = 2, type = "integer", min = 0 },
-  horizon_steps = { default = 0, type = "integer", min = 0 },
-  -- The second stage: its steps, the number of training sequences whose
-  -- coordinates are found, how many of them a step takes, the learning rate.
-  fit_steps = { default = 0, type = "integer", min = 0 },
-  fit_size = { default = 1024, type = "integer", min = 1 },
-  fit_batch = { default = 256, type = "integer", min = 1 },
-  fit_lr = { default = 1e-3, type = "number", min = 0 },
-  -- Its method: Adam on batches, or Gauss and Newton's on all sequences at once
-  -- (torus.models.hgn.gauss_newton), of few and costly steps.
-  fit_method = { default = "adam", choices = { "adam", "gauss_newton" } },
-  -- Steps of each of the short fits that give it flat coordinates to begin with
-  -- (torus.models.hgn.flatten), where kinetic = "quadratic" and there is a
-  -- chart; 0 for none.
-  flatten_steps = { default = 0, type = "integer", min = 0 },
-  -- The third stage: its steps, its learning rate, and what it learns from: images
-  -- of all training sequences, or the coordinates of so many, so many in a step.
-  teach_steps = { default = 0, type = "integer", min = 0 },
-  teach_lr = { default = 5e-4, type = "number", min = 0 },
-  teach_from = { default = "images", choices = { "images", "coordinates" } },
-  teach_size = { default = 1024, type = "integer", min = 1 },
-  teach_batch = { default = 64, type = "integer", min = 1 },
+  horizon_start = { default = 2, type = "integer", min = 0,
+    doc = "Number of rollout steps that the first training steps look at." },
+  horizon_steps = { default = 0, type = "integer", min = 0,
+    doc = "Number of training steps over which horizon_start grows to all rollout steps; 0 "
+      .. "begins with all." },
+  fit_steps = { default = 0, type = "integer", min = 0,
+    doc = "Number of steps of the second stage of a vector phase space, which fits the "
+      .. "Hamiltonian and the chart to the coordinates that the trained decoder finds in the "
+      .. "frames; 0 for none." },
+  fit_size = { default = 1024, type = "integer", min = 1,
+    doc = "Number of training sequences whose coordinates the second stage finds and fits." },
+  fit_batch = { default = 256, type = "integer", min = 1,
+    doc = "Number of these sequences per step, with fit_method adam." },
+  fit_lr = { default = 1e-3, type = "number", min = 0,
+    doc = "Learning rate of the second stage, with fit_method adam." },
+  fit_method = { default = "adam", choices = { "adam", "gauss_newton" },
+    doc = "Method of the second stage: Adam on batches, or that of Gauss and Newton on all "
+      .. "sequences at once (torus.models.hgn.gauss_newton), which takes few and costly "
+      .. "steps." },
+  flatten_steps = { default = 0, type = "integer", min = 0,
+    doc = "Number of steps of each of the short fits that give the second stage flat "
+      .. "coordinates to begin with (torus.models.hgn.flatten), with kinetic = \"quadratic\" "
+      .. "and a chart; 0 for none." },
+  teach_steps = { default = 0, type = "integer", min = 0,
+    doc = "Number of steps of the third stage, which teaches the encoder the states that "
+      .. "belong to the fitted Hamiltonian; 0 for none." },
+  teach_lr = { default = 5e-4, type = "number", min = 0,
+    doc = "Learning rate of the third stage." },
+  teach_from = { default = "images", choices = { "images", "coordinates" },
+    doc = "What the third stage learns from: images of all training sequences, or the "
+      .. "coordinates of some of them." },
+  teach_size = { default = 1024, type = "integer", min = 1,
+    doc = "Number of training sequences whose coordinates the third stage learns from." },
+  teach_batch = { default = 64, type = "integer", min = 1,
+    doc = "Number of sequences per step of the third stage." },
 }
 
 -- Whether a parameter is trained in a stage.

@@ -20,23 +20,28 @@ Task.__index = Task
 
 -- Of the training; the model's are in torus.models.hnn.
 local MORE = options.joined(settings.rules, {
-  model = { default = "hnn", choices = { "hnn" } },
-  -- dq/dt and dp/dt: of the system or the file, or differences of a state and the next
-  -- one, or of the neighbours on both sides (the default for files without them)
-  derivatives = { default = "true", choices = { "true", "difference", "central" } },
-  -- what training compares: these derivatives, or states along rollouts of so many
-  -- steps (Chen et al. 2020), by a scheme of torus.integrate with so many steps between
-  -- states; by default leapfrog for a separable Hamiltonian, else rk4. Over more than a
-  -- fraction of a period such a loss has local minima
-  loss = { default = "derivatives", choices = { "derivatives", "rollout" } },
-  horizon = { default = 5, type = "integer", min = 1, max = 10000 },
-  integrator = { choices = schemes.names() },
-  substeps = { default = 1, type = "integer", min = 1, max = 1000 },
-  -- rollouts begin in a window's first state, or where they fit all of its states best,
-  -- which is better where states are noisy
-  initial = { default = "observed", choices = { "observed", "fitted" } },
-  -- states from the start of a window to that of the next; windows overlap
-  stride = { default = 1, type = "integer", min = 1 },
+  model = { default = "hnn", choices = { "hnn" },
+    doc = "The model; the command line names it." },
+  derivatives = { default = "true", choices = { "true", "difference", "central" },
+    doc = "Where dq/dt and dp/dt come from: from the system or the file (true), or from the "
+      .. "difference between a state and the next one, or between its neighbours on both "
+      .. "sides (central, the default for files without derivatives)." },
+  loss = { default = "derivatives", choices = { "derivatives", "rollout" },
+    doc = "What training compares: time derivatives, or states along rollouts of `horizon` "
+      .. "steps (Chen et al. 2020). Over more than a fraction of a period such a loss has "
+      .. "local minima." },
+  horizon = { default = 5, type = "integer", min = 1, max = 10000,
+    doc = "Number of steps of a rollout that training compares." },
+  integrator = { choices = schemes.names(),
+    doc = "Scheme of torus.integrate for these rollouts: leapfrog for a separable "
+      .. "Hamiltonian, else rk4." },
+  substeps = { default = 1, type = "integer", min = 1, max = 1000,
+    doc = "Number of integration steps between two states." },
+  initial = { default = "observed", choices = { "observed", "fitted" },
+    doc = "Where a rollout begins: in a window's first state, or in the state that fits all "
+      .. "of the window's states best, which is better if states are noisy." },
+  stride = { default = 1, type = "integer", min = 1,
+    doc = "Number of states from the start of a window to that of the next; windows overlap." },
 })
 
 Task.rules = training.rules(hnn.rules, MORE)

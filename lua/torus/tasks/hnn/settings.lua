@@ -13,31 +13,41 @@ local M = {}
 --- The rules of the keys of a model of states: its data and its training. Defaults that
 -- are missing here follow from the system: torus.data.hnn_data.recipe.
 M.rules = {
-  -- without data by default mass_spring
-  system = { type = "path" },
-  -- a file of states of one's own, instead of the system's: torus.data.measured;
-  -- with a system, whose they are, the report compares with its motion
-  data = { type = "path" },
-  -- time between these states, unless the file has it
-  dt = { type = "number", above = 0 },
-  -- by default the run's seed
-  data_seed = { type = "integer", min = 0 },
-  -- with so many points each, over a time span
-  trajectories = { type = "integer", min = 2 },
-  points = { type = "integer", min = 2 },
-  span = { type = "number", above = 0 },
-  noise = { type = "number", min = 0 },
-  -- share of the trajectories that is held out
-  test_share = { type = "number", above = 0 },
-  -- initial states: the system's sampler, or the original's square
-  start = { default = "system", choices = { "system", "square" } },
-  -- the system's
-  dimension = { type = "integer", min = 1 },
-  -- points, or windows of rollouts, per step; 0 is all of them
-  batch = { type = "integer", min = 0 },
-  steps = { type = "integer", min = 0 },
-  lr = { default = 1e-3, type = "number", min = 0 },
-  weight_decay = { type = "number", min = 0 },
+  system = { type = "path",
+    doc = "The simulated system, mass_spring by default; with `data`, the system of these "
+      .. "states, with whose motion the report then compares." },
+  data = { type = "path",
+    doc = "A file of measured states instead of a simulation (torus.data.measured)." },
+  dt = { type = "number", above = 0,
+    doc = "Time between the states of `data`, unless the file states it." },
+  data_seed = { type = "integer", min = 0,
+    doc = "Seed of the data; by default the run's seed." },
+  trajectories = { type = "integer", min = 2,
+    doc = "Number of simulated trajectories; by default that of the system's recipe." },
+  points = { type = "integer", min = 2,
+    doc = "Number of states per simulated trajectory; by default that of the system's recipe." },
+  span = { type = "number", above = 0,
+    doc = "Time that a simulated trajectory lasts; by default that of the system's recipe." },
+  noise = { type = "number", min = 0,
+    doc = "Standard deviation of the noise of the simulated states; by default that of the "
+      .. "system's recipe." },
+  test_share = { type = "number", above = 0,
+    doc = "Share of the trajectories that is held out for testing: 0.2 of those in a file, "
+      .. "else that of the system's recipe." },
+  start = { default = "system", choices = { "system", "square" },
+    doc = "Initial states: the system's sampler, or the square of the original code of "
+      .. "Greydanus et al." },
+  dimension = { type = "integer", min = 1,
+    doc = "Number of coordinates of q, and of p: the system's, or that of the data." },
+  batch = { type = "integer", min = 0,
+    doc = "Number of points, or of windows of rollouts, per step; 0 is all of them." },
+  steps = { type = "integer", min = 0,
+    doc = "Total number of training steps; by default that of the system's recipe." },
+  lr = { default = 1e-3, type = "number", min = 0,
+    doc = "Learning rate of Adam." },
+  weight_decay = { type = "number", min = 0,
+    doc = "Factor of the weights that is added to their gradients; by default that of the "
+      .. "system's recipe." },
 }
 
 --- Names of the keys that determine the data.

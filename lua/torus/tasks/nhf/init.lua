@@ -18,41 +18,53 @@ Task.__index = Task
 
 -- Of the training; the model's are in torus.models.nhf.
 local MORE = {
-  model = { default = "nhf", choices = { "nhf" } },
-  target = { default = "mixture", choices = { "system", table.unpack(targets.names) } },
-  -- instead of it the positions of a system in a bath, whose density is
-  -- exp(-V / temperature); there are no samples, so the objective is "reverse"
-  system = { type = "path" },
-  temperature = { default = 1, type = "number", above = 0 },
-  -- a .npy, .npz or .csv file of samples, instead of target
-  data = { type = "path" },
-  -- share of these samples that is held out, drawn with a seed; by default 0.2
-  -- and 0
-  test_share = { type = "number", above = 0, max = 0.9 },
-  data_seed = { type = "integer", min = 0 },
-  -- of the mixture: number of modes, their distance from the origin, their width
-  modes = { default = 4, type = "integer", min = 1 },
-  radius = { type = "number", min = 0 },
-  std = { default = 0.4, type = "number", above = 0 },
-  -- "elbo" maximises eq. (6). "geco" minimises E[ln f], the negative entropy of
-  -- the momenta, subject to E[-ln pi(s_0)] <= tolerance. "reverse" learns from the
-  -- target's density instead of its samples
-  objective = { default = "elbo", choices = { "elbo", "geco", "reverse" } },
-  -- of "reverse": the share of the steps in which the logarithm of the density is
-  -- multiplied by a factor that grows from 0.1 to 1, so that all modes are found
-  anneal = { default = 0, type = "number", min = 0, max = 1 },
-  -- by default the prior's own entropy, which a perfect flow attains
-  tolerance = { type = "number" },
-  -- of torus.optim.geco; with the step size of HGN's the multiplier oscillates
-  -- by factors of a hundred
-  geco_rate = { default = 0.02, type = "number", min = 0 },
-  geco_bound = { default = 0.005, type = "number", min = 0 },
-  geco_decay = { default = 0.9, type = "number", min = 0, max = 1 },
-  batch = { default = 512, type = "integer", min = 1 },
-  steps = { default = 10000, type = "integer", min = 0 },
-  lr = { default = 3e-4, type = "number", min = 0 },
-  -- samples for test_elbo in the log
-  evaluate_count = { default = 2048, type = "integer", min = 1 },
+  model = { default = "nhf", choices = { "nhf" },
+    doc = "The model; the command line names it." },
+  target = { default = "mixture", choices = { "system", table.unpack(targets.names) },
+    doc = "The density to learn." },
+  system = { type = "path",
+    doc = "A system in a heat bath instead: the density of its positions is exp(-V / "
+      .. "temperature). There are no samples, so the objective is \"reverse\"." },
+  temperature = { default = 1, type = "number", above = 0,
+    doc = "Temperature of the heat bath." },
+  data = { type = "path",
+    doc = "A .npy, .npz or .csv file of samples, instead of target." },
+  test_share = { type = "number", above = 0, max = 0.9,
+    doc = "Share of the samples of `data` that is held out; 0.2 by default." },
+  data_seed = { type = "integer", min = 0,
+    doc = "Seed with which held-out samples are drawn; 0 by default." },
+  modes = { default = 4, type = "integer", min = 1,
+    doc = "Number of modes of target mixture." },
+  radius = { type = "number", min = 0,
+    doc = "Distance of the modes of target mixture from the origin." },
+  std = { default = 0.4, type = "number", above = 0,
+    doc = "Standard deviation of a mode of target mixture." },
+  objective = { default = "elbo", choices = { "elbo", "geco", "reverse" },
+    doc = "\"elbo\" maximises eq. (6). \"geco\" minimises E[ln f], the negative entropy of "
+      .. "the momenta, subject to E[-ln pi(s_0)] <= tolerance. \"reverse\" learns from the "
+      .. "target's density instead of its samples." },
+  anneal = { default = 0, type = "number", min = 0, max = 1,
+    doc = "With objective \"reverse\", the share of the steps in which the logarithm of the "
+      .. "density is multiplied by a factor that grows from 0.1 to 1, so that all modes are "
+      .. "found." },
+  tolerance = { type = "number",
+    doc = "Bound of E[-ln pi(s_0)] with objective geco; by default the prior's own entropy, "
+      .. "which a perfect flow attains." },
+  geco_rate = { default = 0.02, type = "number", min = 0,
+    doc = "Step size of GECO (torus.optim.geco). With that of an HGN the multiplier "
+      .. "oscillates by factors of a hundred." },
+  geco_bound = { default = 0.005, type = "number", min = 0,
+    doc = "Largest change of the multiplier's logarithm in a step of GECO." },
+  geco_decay = { default = 0.9, type = "number", min = 0, max = 1,
+    doc = "Decay of GECO's moving average." },
+  batch = { default = 512, type = "integer", min = 1,
+    doc = "Number of samples per training step." },
+  steps = { default = 10000, type = "integer", min = 0,
+    doc = "Total number of training steps." },
+  lr = { default = 3e-4, type = "number", min = 0,
+    doc = "Learning rate of Adam." },
+  evaluate_count = { default = 2048, type = "integer", min = 1,
+    doc = "Number of samples for test_elbo in log.csv." },
 }
 
 Task.rules = training.rules(nhf.rules, MORE)

@@ -21,30 +21,40 @@ Task.__index = Task
 -- Of the training; the model's are in torus.models.pixel_hnn. A step uses
 -- `batch` sequences, and of each three consecutive frames from a random one on.
 local MORE = {
-  model = { default = "pixel_hnn", choices = { "pixel_hnn" } },
-  -- what is simulated, by default restricted_pendulum, or the Lua file of the
-  -- system of `data`
-  system = { type = "path" },
-  -- a folder of trajectories, or films (torus.data.frames), instead of a simulation
-  data = { type = "path" },
-  -- by default the dimension of the system's phase space
-  latent = { type = "integer", min = 2 },
-  -- whether frames are relative to their mean image
-  centre = { default = true, type = "boolean" },
-  -- of the states, by default the system's, like dt and frames
-  noise = { type = "number", min = 0 },
-  dt = { type = "number" },
-  frames = { type = "integer", min = 3 },
-  -- sequences, by default 2000 and 200
-  train_size = { type = "integer", min = 1 },
-  test_size = { type = "integer", min = 1 },
-  data_seed = { type = "integer", min = 0 },
-  batch = { default = 64, type = "integer", min = 1 },
-  steps = { default = 15000, type = "integer", min = 0 },
-  lr = { type = "number", min = 0 },
-  weight_decay = { default = 1e-5, type = "number", min = 0 },
-  -- held-out sequences for test_mse in the log
-  evaluate_count = { default = 32, type = "integer", min = 1 },
+  model = { default = "pixel_hnn", choices = { "pixel_hnn" },
+    doc = "The model; the command line names it." },
+  system = { type = "path",
+    doc = "The simulated system, restricted_pendulum by default, or the Lua file of the "
+      .. "system of `data`." },
+  data = { type = "path",
+    doc = "A folder of trajectories, or films (torus.data.frames), instead of a simulation." },
+  latent = { type = "integer", min = 2,
+    doc = "Total number of coordinates of q and p, even; by default the dimension of the "
+      .. "system's phase space." },
+  centre = { default = true, type = "boolean",
+    doc = "True: frames are relative to their mean image." },
+  noise = { type = "number", min = 0,
+    doc = "Standard deviation of the noise of the simulated states; by default the system's." },
+  dt = { type = "number",
+    doc = "Time between two frames; by default the system's." },
+  frames = { type = "integer", min = 3,
+    doc = "Number of frames of a sequence; by default the system's." },
+  train_size = { type = "integer", min = 1,
+    doc = "Number of simulated training sequences, 2000 by default." },
+  test_size = { type = "integer", min = 1,
+    doc = "Number of simulated test sequences, 200 by default." },
+  data_seed = { type = "integer", min = 0,
+    doc = "Seed of the data; by default the run's seed." },
+  batch = { default = 64, type = "integer", min = 1,
+    doc = "Number of pairs of frames per training step." },
+  steps = { default = 15000, type = "integer", min = 0,
+    doc = "Total number of training steps." },
+  lr = { type = "number", min = 0,
+    doc = "Learning rate of Adam." },
+  weight_decay = { default = 1e-5, type = "number", min = 0,
+    doc = "Factor of the weights that is added to their gradients." },
+  evaluate_count = { default = 32, type = "integer", min = 1,
+    doc = "Number of held-out sequences for test_mse in log.csv." },
 }
 
 Task.rules = training.rules(pixel_hnn.rules, options.joined(MORE, sequences.rules))

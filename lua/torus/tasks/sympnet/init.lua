@@ -16,14 +16,17 @@ local Task = {}
 Task.__index = Task
 
 local MORE = options.joined(settings.rules, {
-  model = { default = "sympnet", choices = { "sympnet" } },
-  points = { type = "integer", min = 3 },
-  -- steps of the map that a loss compares; more than one averages noise
-  horizon = { default = 1, type = "integer", min = 1, max = 10000 },
-  -- where these begin: in a window's first state, or where they fit all of its states best
-  initial = { default = "observed", choices = { "observed", "fitted" } },
-  -- states from the start of a window to that of the next; windows overlap
-  stride = { default = 1, type = "integer", min = 1 },
+  model = { default = "sympnet", choices = { "sympnet" },
+    doc = "The model; the command line names it." },
+  points = { type = "integer", min = 3,
+    doc = "Number of states per simulated trajectory; by default that of the system's recipe." },
+  horizon = { default = 1, type = "integer", min = 1, max = 10000,
+    doc = "Number of steps of the map that the loss compares; more than one averages noise." },
+  initial = { default = "observed", choices = { "observed", "fitted" },
+    doc = "Where these steps begin: in a window's first state, or in the state that fits all "
+      .. "of the window's states best." },
+  stride = { default = 1, type = "integer", min = 1,
+    doc = "Number of states from the start of a window to that of the next; windows overlap." },
 })
 
 Task.rules = training.rules(sympnet.rules, MORE)

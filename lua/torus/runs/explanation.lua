@@ -1,0 +1,119 @@
+--- What the keys of a model's configuration mean, as text.
+-- @module torus.runs.explanation
+local options = require "torus.options"
+local tasks = require "torus.tasks"
+
+local M = {}
+
+local WIDTH, INDENT = 80, "    "
+
+-- Words in lines of at most WIDTH characters.
+local function wrapped(text)
+  local lines, line = {}, INDENT
+  for word in text:gmatch("%S+") do
+    if #line + #word > WIDTH and line ~= INDENT then
+      lines[#lines + 1], line = line:gsub("%s+$", ""), INDENT
+    end
+    line = line .. word .. " "
+  end
+  lines[#lines + 1] = line:gsub("%s+$", "")
+  return table.concat(lines, "\n")
+end
+
+local function shown(value)
+  if type(value) == "table" then
+    local items = {}
+    for i, item in ipairs(value) do items[i] = shown(item) end
+    return table.concat(items, ",")
+  end
+  return type(value) == "number" and ("%.6g"):format(value) or tostring(value)
+end
+
+-- "integer from 1 to 64", "leapfrog, euler, determ or no_fpsi"
+local function kind_of(rule)
+  if rule.choices then
+    local list = {}
+    for i, choice in ipairs(rule.choices) do list[i] = tostring(choice) end
+    local last = table.remove(list)
+    return #list > 0 and table.concat(list, ", ") .. " or " .. last or last
+  end
+  local text = rule.type == "table" and "numbers separated by commas"
+    or rule.type == "string" and "text" or rule.type or "value"
+  if rule.words then text = text .. ", or " .. table.concat(rule.words, ", ") end
+  if rule.type == "boolean" then return "true or false" end
+  if rule.above then text = text .. (" above %s"):format(shown(rule.above)) end
+  if rule.min then text = text .. (" from %s"):format(shown(rule.min)) end
+  -- The limit of every integer says nothing about this one.
+  if rule.max and rule.max < 1000000000 then
+    text = text .. (" to %s"):format(shown(rule.max))
+  end
+  return text
+end
+
+-- The values of presets that differ from the default, by value.
+local function presets_of(task, key, rule)
+  local by_value, order = {}, {}
+  for _, name in ipairs(options.sorted_keys(task.presets)) do
+    local value = task.presets[name][key]
+    if value ~= nil and shown(value) ~= shown(rule.default) then
+      local text = shown(value)
+      if not by_value[text] then
+        by_value[text] = {}
+        order[#order + 1] = text
+      end
+      table.insert(by_value[text], name)
+    end
+  end
+  local parts = {}
+  for i, text in ipairs(order) do
+    parts[i] = ("%s in %s"):format(text, table.concat(by_value[text], ", "))
+  end
+  return #parts > 0 and "Presets: " .. table.concat(parts, "; ") .. "." or nil
+end
+
+local function entry(task, key)
+  local rule = task.rules[key]
+  local head = rule.default ~= nil and ("%s = %s"):format(key, shown(rule.default)) or key
+  local kind = "(" .. kind_of(rule) .. ")"
+  local lines = { #head + #kind + 2 <= WIDTH and head .. "  " .. kind
+    or head .. "\n" .. wrapped(kind) }
+  if rule.doc then lines[#lines + 1] = wrapped(rule.doc) end
+  local presets = presets_of(task, key, rule)
+  if presets then lines[#lines + 1] = wrapped(presets) end
+  return table.concat(lines, "\n")
+end
+
+-- The key of this name; else those that contain it, or whose explanation does.
+local function matching(rules, name)
+  if rules[name] then return { name } end
+  local wanted, found = name:lower(), {}
+  for _, key in ipairs(options.sorted_keys(rules)) do
+    local text = key .. " " .. (rules[key].doc or "")
+    if text:lower():find(wanted, 1, true) then found[#found + 1] = key end
+  end
+  return found
+end
+
+--- Explains the keys of a model's configuration: default, permitted values, meaning, and the
+-- values of presets that differ.
+-- @tparam string model
+-- @tparam[opt] string name of a key, or a part of names or explanations; all keys by default
+-- @treturn ?string
+-- @treturn ?string message for an unknown model or key
+-- @usage
+-- explanation = require "torus.runs.explanation"
+-- print(explanation.of("hnn", "width"))
+function M.of(model, name)
+  local task, message = tasks.get(model)
+  if not task then return nil, message end
+  local keys = name and matching(task.rules, name) or options.sorted_keys(task.rules)
+  if #keys == 0 then
+    return nil, ("no key of %s is or mentions %s%s"):format(model, options.show(name),
+      options.did_you_mean(name, options.sorted_keys(task.rules)))
+  end
+  local entries = {}
+  for i, key in ipairs(keys) do entries[i] = entry(task, key) end
+  return table.concat(entries, "\n\n")
+end
+
+return M
