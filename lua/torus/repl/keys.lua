@@ -7,7 +7,7 @@ local help = require "torus.help"
 local M = {}
 
 local RULE_KEYS = { default = true, required = true, type = true, choices = true,
-  min = true, max = true, above = true, items = true }
+  min = true, max = true, above = true, items = true, words = true, doc = true }
 -- Calls between a public function and the one that checks its options, at most.
 local MAX_DEPTH = 3
 local LIBRARY = debug.getinfo(1, "S").source:gsub("repl/keys%.lua$", "")
