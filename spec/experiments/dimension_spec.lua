@@ -44,6 +44,31 @@ describe("the number of degrees of freedom", function()
   end)
 end)
 
+describe("the verdict on degrees of freedom", function()
+  local function found(by_frames, estimates)
+    local list = rows { 20, 60, 61 }
+    for _, row in ipairs(list) do row.window = 31 end
+    return { rows = list, dimension = by_frames or 2, by_rollouts = 2, largest = false,
+      frames = estimates and { dimension = by_frames, frames = 4000, estimates = estimates },
+      no_frames = not estimates and "7 frames are too few" or nil }
+  end
+
+  it("is that of the frames, and says whether rollouts agree", function()
+    local text = dimension.verdict(found(2, { 2.01, 2, 1.98 }))
+    assert.matches("^2 degrees of freedom: by the nearest 10, 20, 40 of 4000 frames, these "
+      .. "vary in 2.01, 2.00, 1.98 directions. Rollouts agree: no larger", text)
+    assert.matches("brief trainings suggest 2: ", dimension.verdict(found(1, { 1, 1, 1 })))
+  end)
+
+  it("is that of the rollouts where frames tell nothing", function()
+    assert.matches("^2 degrees of freedom: no larger number than 2 holds clearly longer than "
+      .. "60.0 steps. The frames tell nothing: 7 frames are too few",
+      dimension.verdict(found()))
+    assert.matches("vary in 12.00, 6.70, 3.30 directions, as noisy frames do",
+      dimension.verdict(found(nil, { 12, 6.7, 3.3 })))
+  end)
+end)
+
 describe("trainings of several degrees of freedom", function()
   local base
   local TINY = { width = 4, state = 2, energy_layers = 1, energy_width = 4,
@@ -79,6 +104,8 @@ describe("trainings of several degrees of freedom", function()
         config.noise, config.fit_steps, config.chart })
     end
     assert.are.equal(found.dimension, (dimension.pick(found.rows)))
+    assert.are.equal(found.dimension, found.by_rollouts)
+    assert.matches("6 sequences are too few", found.no_frames)
     local said = {}
     opts.say = function(line) said[#said + 1] = line end
     assert.are.same(found, assert(go("a", opts)))

@@ -1,12 +1,14 @@
---- Estimates the number of degrees of freedom of a video. HGNs with vector phase spaces
--- of 1, 2, 3, ... dimensions are trained briefly, and the smallest dimension whose
--- rollouts stay valid as long as those of any larger one is picked.
+--- Estimates the number of degrees of freedom of a video, in two ways: in how many
+-- directions its frames vary, without a model; and with HGNs with vector phase spaces of
+-- 1, 2, 3, ... dimensions, trained briefly, as the smallest dimension whose rollouts stay
+-- valid as long as those of any larger one.
 -- @module torus.experiments.dimension
 local cells = require "torus.experiments.cells"
 local dist = require "torus.dist"
 local configuration = require "torus.runs.configuration"
 local datasets = require "torus.data"
 local extrapolation = require "torus.tasks.extrapolation"
+local frame_dimension = require "torus.experiments.frame_dimension"
 local markdown = require "torus.experiments.markdown"
 local options = require "torus.options"
 local plot = require "torus.plot"
@@ -75,7 +77,7 @@ local RULES = {
   system = { type = "path" },
   data = { type = "path" },
   frames = { type = "integer", min = 2 },
-  max = { default = 4, type = "integer", min = 1 },
+  max = { type = "integer", min = 1 },
   steps = { default = 2000, type = "integer", min = 1 },
   seed = { default = 0, type = "integer", min = 0 },
   changes = { default = {}, type = "table" },
@@ -85,6 +87,9 @@ local RULES = {
   say = { default = print, type = "callable" },
 }
 
+-- The largest number that is trained where frames tell nothing; where they do, it is the
+-- next after theirs.
+local MAX = 4
 -- Seconds of a training step, for estimating the remaining time.
 local SECONDS_PER_STEP = 0.07
 
@@ -120,8 +125,16 @@ local function of_states(o)
   return changes, o.rollout
 end
 
--- The cells of all n, and the number of steps of a rollout.
-local function plan(o)
+-- What the frames of training tell, or nil and why they don't.
+local function look_at_frames(config)
+  local data, message = tasks.get("hgn").open_data(config)
+  if not data then return nil, message end
+  if (data.noise or 0) > 0 then return nil, "positions with noise vary in all directions" end
+  return frame_dimension.measure(data.train)
+end
+
+-- The configuration of n degrees of freedom, the number of steps of a rollout.
+local function configure(o, n)
   local changes, last
   if o.data and video.is_film(o.data) then
     changes, last = of_film(o.data, o)
@@ -130,19 +143,24 @@ local function plan(o)
   end
   if not changes then return nil, last end
   -- The horizon grows over the first third of the training, as in the preset.
-  changes = options.joined(changes, { model = "hgn", phase = "vector",
-    seed = o.seed, steps = o.steps, fit_steps = 0, teach_steps = 0, chart = 0,
-    horizon_steps = math.min(600, o.steps // 3),
-    kl_warmup = math.min(1000, o.steps // 2) }, o.changes)
+  local config, message = configuration.make("small", options.joined(changes, {
+    model = "hgn", phase = "vector", dimension = n, seed = o.seed, steps = o.steps,
+    fit_steps = 0, teach_steps = 0, chart = 0, horizon_steps = math.min(600, o.steps // 3),
+    kl_warmup = math.min(1000, o.steps // 2) }, o.changes))
+  if not config then return nil, message end
+  return config, math.min(o.rollout, last)
+end
+
+-- The cells of all n up to o.max or to one more than the frames suggest.
+local function plan(o, suggested)
   local list = {}
-  for n = 1, o.max do
-    local config, message = configuration.make("small",
-      options.joined(changes, { dimension = n }))
+  for n = 1, o.max or (suggested and suggested + 1 or MAX) do
+    local config, message = configure(o, n)
     if not config then return nil, message end
     list[n] = { name = "n" .. n, config = config,
       cost = config.steps * SECONDS_PER_STEP }
   end
-  return list, math.min(o.rollout, last)
+  return list
 end
 
 -- The stored result of a training.
@@ -179,7 +197,8 @@ end
 -- trajectories, instead
 -- @tparam[opt] integer opts.frames number of frames of every sequence that training sees; by
 -- default the first half for a film, else 31
--- @tparam[opt=4] integer opts.max maximum number of degrees of freedom
+-- @tparam[opt] integer opts.max maximum number of degrees of freedom that is trained; by
+-- default one more than the frames suggest, or 4 if they suggest none
 -- @tparam[opt=2000] integer opts.steps number of steps of each training
 -- @tparam[opt=0] integer opts.seed
 -- @tparam[opt] table opts.changes changes of the configuration
@@ -188,8 +207,11 @@ end
 -- @tparam[opt=64] integer opts.count number of test sequences
 -- @tparam[opt=12] integer opts.refine refinement iterations of the initial states
 -- @tparam[opt=print] function opts.say prints a line
--- @treturn ?table dimension, the n picked; largest, true if no larger one was tried;
--- rows, one for each n: n, window (frames of training), mse (inside of it), valid
+-- @treturn ?table dimension, the answer: that of the frames or, where these tell nothing, of
+-- the rollouts; frames, as returned by torus.experiments.frame_dimension, or no_frames, why
+-- there are none; by_rollouts, the n picked by valid steps; largest, true if that is the
+-- largest n that was tried; rows, one for each n: n, window (frames of training), mse
+-- (inside of it), valid
 -- (mean, spread, median, count of the valid steps), prediction_time, energy_drift
 -- (mean, spread, median), seconds, step; picture, its path, nil without gnuplot
 -- @treturn ?string message
@@ -203,10 +225,14 @@ function M.run(opts)
       .. "which this experiment sets, got %s",
       options.show(o.changes.dimension or o.changes.phase))
   end
-  local list, rollout = plan(o)
-  if not list then return nil, rollout end
+  local first, rollout = configure(o, 1)
+  if not first then return nil, rollout end
   o.rollout = rollout
-  local results, message = cells.run(list, { out = o.out, say = o.say,
+  local frames, why = look_at_frames(first)
+  local list, message = plan(o, frames and frames.dimension)
+  if not list then return nil, message end
+  local results
+  results, message = cells.run(list, { out = o.out, say = o.say,
     measure = function(model, data, cell)
       return measured(model, data, cell.config, o)
     end })
@@ -221,8 +247,9 @@ function M.run(opts)
     message = mismatch(rows[n], o)
     if message then return nil, message end
   end
-  local found = { rows = rows }
-  found.dimension, found.largest = M.pick(rows)
+  local found = { rows = rows, frames = frames, no_frames = why }
+  found.by_rollouts, found.largest = M.pick(rows)
+  found.dimension = frames and frames.dimension or found.by_rollouts
   if dist.rank() > 0 then return found end
   local path = o.out .. "/dimension.png"
   local drawn, problem = M.draw(path, found)
@@ -252,23 +279,49 @@ function M.markdown(found)
     found.rows[1].rollout), "median", "energy drift, median", "seconds" }, body)
 end
 
---- Returns the picked number and the reason, in a sentence or two.
--- @tparam table found as returned by run
--- @treturn string
-function M.verdict(found)
-  local n, row = found.dimension, nil
-  for _, one in ipairs(found.rows) do row = one.n == n and one or row end
-  local text = string.format("%d degree%s of freedom: no larger number holds "
-    .. "clearly longer than %.1f steps", n, n == 1 and "" or "s",
-    row.valid.mean)
+local function degrees(n)
+  return string.format("%d degree%s of freedom", n, n == 1 and "" or "s")
+end
+
+-- What the frames tell, in a sentence.
+local function about_frames(found)
+  local frames = found.frames
+  if not frames then return found.no_frames end
+  local numbers, neighbours = {}, frame_dimension.neighbours
+  for i, estimate in ipairs(frames.estimates) do numbers[i] = string.format("%.2f", estimate) end
+  local text = string.format("by the nearest %s of %d frames, these vary in %s directions",
+    table.concat(neighbours, ", "), frames.frames, table.concat(numbers, ", "))
+  if frames.dimension then return text end
+  return text .. ", as noisy frames do, or too few"
+end
+
+-- What the rollouts tell, in a sentence or two.
+local function about_rollouts(found)
+  local row = found.rows[found.by_rollouts]
+  local text = string.format("no larger number than %d holds clearly longer than %.1f steps",
+    row.n, row.valid.mean)
   if row.valid.mean < row.window - 1 then
     text = text .. string.format(". Rollouts end inside the %d frames of "
-      .. "training, so train longer (--steps) before relying on it", row.window)
+      .. "training, so train longer (--steps) before relying on them", row.window)
   end
   if found.largest and #found.rows > 1 then
     text = text .. ". None larger was tried: a larger --max may hold longer"
   end
   return text
+end
+
+--- Returns the answer and the reasons, in a few sentences.
+-- @tparam table found as returned by run
+-- @treturn string
+function M.verdict(found)
+  local n = found.dimension
+  local text = degrees(n) .. ": "
+  if not (found.frames and found.frames.dimension) then
+    return text .. about_rollouts(found) .. ". The frames tell nothing: " .. about_frames(found)
+  end
+  local agree = found.by_rollouts == n and "Rollouts agree: "
+    or "Rollouts after these brief trainings suggest " .. found.by_rollouts .. ": "
+  return text .. about_frames(found) .. ". " .. agree .. about_rollouts(found)
 end
 
 local PANELS = {
@@ -281,20 +334,19 @@ local PANELS = {
 }
 
 local function panel_of(found, title, ylabel, value, log)
-  local x, y, low, high, picked_y = {}, {}, {}, {}, 0
+  local x, y, low, high, picked, picked_y = {}, {}, {}, {}, {}, {}
   for i, row in ipairs(found.rows) do
     local error = row.valid.spread / math.sqrt(row.valid.count)
     x[i], y[i] = row.n, value(row) or 0 / 0
     low[i], high[i] = y[i] - 2 * error, y[i] + 2 * error
-    if row.n == found.dimension then picked_y = y[i] end
+    if row.n == found.dimension then picked[1], picked_y[1] = row.n, y[i] end
   end
   local line = { x = x, y = y, style = "linespoints", colour = "#1b6ca8" }
   if not log then line.low, line.high = low, high end
   return { title = title, xlabel = "degrees of freedom",
     ylabel = ylabel, log = log,
-    xrange = { 0.5, #found.rows + 0.5 }, xtics = 1, series = { line,
-      { x = { found.dimension }, y = { picked_y }, style = "points",
-        colour = "#d95f02" } } }
+    xrange = { 0.5, #found.rows + 0.5 }, xtics = 1, series = { line, #picked > 0
+      and { x = picked, y = picked_y, style = "points", colour = "#d95f02" } or nil } }
 end
 
 --- Draws valid steps (with two standard errors), the error inside the frames of
@@ -316,7 +368,8 @@ function M.draw(path, found)
     align = "right", text = string.format("%d frames of training", window) } }
   panels[1].yrange = { 0, top * 1.05 }
   return plot.figure { path = path, panels = panels, columns = 3, width = 1320,
-    height = 420, title = string.format("picked (orange): %d", found.dimension) }
+    height = 420, title = degrees(found.dimension)
+      .. (found.rows[found.dimension] and " (orange)" or "") }
 end
 
 return M

@@ -17,6 +17,7 @@ local parts = {
   lasso = "torus.measures.lasso",
   symetric = "torus.measures.symetric",
   convergence = "torus.measures.convergence",
+  dimension = "torus.measures.dimension",
 }
 
 return setmetatable(M, {
