@@ -21,7 +21,7 @@ options, in a string files.
 
   x = torus.tensor{{1, 2}, {3, 4}}       tensors; torus.grad(y, {x}) of any order
   torus.systems                          physical systems, and define your own
-  torus.integrate, torus.rk45            motion
+  torus.integrate, torus.rk45, torus.ode motion
   torus.data, torus.models, torus.runs   data sets, HGN and others, training
   torus.image, torus.plot                pictures; torus.image.show(x) and
                                          torus.plot.show{...} in the terminal

@@ -32,7 +32,7 @@ local parts = {
   npy = "torus.npy", npz = "torus.npz", csv = "torus.csv",
   integrate = "torus.integrate", separable = "torus.hamiltonian",
   joint = "torus.hamiltonian", field = "torus.fused",
-  rk45 = "torus.rk45", hmc = "torus.hmc",
+  rk45 = "torus.rk45", ode = "torus.ode", hmc = "torus.hmc",
   save = "torus.safetensors", load = "torus.safetensors",
   help = "torus.help",
   linalg = "torus.linalg", fft = "torus.fft",

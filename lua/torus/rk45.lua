@@ -18,12 +18,9 @@ local engine = require "torus.engine"
 local events = require "torus.rk45_events"
 local forces = require "torus.forces"
 local replay = require "torus.rk45_replay"
+local samples = require "torus.rk45_samples"
 
 local M = {}
-
--- Limit on the states after the first: beyond it, the list of their times alone would
--- exhaust the memory.
-local MAX_SAMPLES = 10000000
 
 local RULES = {
   H = {},
@@ -38,38 +35,13 @@ local RULES = {
   dense = { default = false, type = "boolean" },
   events = {},
   dt = { type = "number" },
-  steps = { type = "integer", min = 0, max = MAX_SAMPLES },
+  steps = { type = "integer", min = 0, max = samples.MAX },
   rtol = { default = 1e-10, type = "number", min = 0 },
   atol = { default = 1e-12, type = "number", min = 0 },
   first_step = { default = 0, type = "number", min = 0 },
   max_step = { default = 0, type = "number", min = 0 },
   max_steps = { default = 1000000, type = "integer", min = 1 },
 }
-
--- The sample times as a list of numbers, beginning with the time of the initial state.
-local function sample_times(o)
-  if not o.times then
-    local dt, times = o.dt or 0.125, {}
-    if dt == 0 then options.raise("rk45: expected a nonzero dt, got 0") end
-    for i = 0, o.steps or 30 do times[i + 1] = (o.time or 0) + i * dt end
-    return times
-  end
-  if o.dt or o.steps or o.time then
-    options.raise("rk45: expected either times or dt and steps, got both")
-  end
-  local times = engine.is_tensor(o.times) and o.times:totable() or o.times
-  if type(times) ~= "table" or #times == 0 then
-    options.raise("rk45: expected times as a list of numbers, got %s",
-      options.show(o.times))
-  end
-  for i, t in ipairs(times) do
-    if type(t) ~= "number" then
-      options.raise("rk45: expected times as a list of numbers, got %s at %d",
-        options.show(t), i)
-    end
-  end
-  return times
-end
 
 -- The vector field of H at states (batch, 2 d) and times (batch), as (batch, 2 d): dH/dp
 -- and -dH/dq - friction dH/dp + force. tail: the sizes of q without the batch.
@@ -176,28 +148,6 @@ local function check(o)
   if o.force then forces.check("rk45", o.force) end
 end
 
--- Raises for the first trajectory that failed before it was stopped.
-local function check_records(records, stops, direction)
-  for b, record in ipairs(records) do
-    if record.failure and not (stops[b] and (stops[b] - record.finish) * direction <= 0)
-    then
-      options.raise("rk45: trajectory %d failed at t = %g after %d steps: %s", b,
-        record.finish, record.steps:size(1), record.failure)
-    end
-  end
-end
-
--- NaN in the samples that come after the end of a stopped trajectory.
-local function cut(out, times, stops, direction)
-  for b, stop in pairs(stops) do
-    local kept = 0
-    for i, t in ipairs(times) do
-      if (t - stop) * direction <= 0 then kept = i end
-    end
-    if kept < #times then out[{ b, { kept + 1, #times } }] = 0 / 0 end
-  end
-end
-
 local function states_of(x, d)
   return engine.cat({ x.q:detach():reshape(-1, d), x.p:detach():reshape(-1, d) }, 2)
     :to("float64")
@@ -250,7 +200,7 @@ function M.solve(opts)
   local o = options.resolve("rk45", opts, RULES)
   unwrap(o)
   check(o)
-  local times, shape = sample_times(o), o.q.shape
+  local times, shape = samples.times("rk45", o), o.q.shape
   local found_events = o.events ~= nil and events.check(o.events)
   local batch, tail = shape[1], { table.unpack(shape, 2) }
   local d = batch > 0 and o.q:numel() // batch or 0
@@ -267,11 +217,12 @@ function M.solve(opts)
     result.steps, result.rejected = counts.steps, counts.rejected
     records = counts.records
     if found_events and records then
-      result.events, stops = events.find(found_events, records, tail, direction)
+      result.events, stops = events.find(found_events, records,
+        { names = { "q", "p" }, tail = tail, where = "rk45" }, direction)
       result.stopped = stops
-      cut(out, times, stops, direction)
+      samples.cut(out, times, stops, direction)
     end
-    if records then check_records(records, stops, direction) end
+    if records then samples.check("rk45", records, stops, direction) end
     if o.dense and records then
       result.at = dense.of { records = records, start = start, shape = shape,
         first = times[1], last = times[#times] }

@@ -67,6 +67,19 @@ local function trajectory_at(o, index, times)
     engine.tensor(x, { dtype = "float64" }):reshape(#times, 1))
 end
 
+--- Returns the states of all trajectories at a time or at times.
+-- @tparam table o as in of
+-- @tparam number|{number,...}|tensor t
+-- @treturn tensor (n, batch, size)
+-- @treturn {integer,...} shape of a part of the states like q: without n for one time
+function M.states(o, t)
+  local one = type(t) == "number"
+  local times = check_times(o, one and { t } or t)
+  local states = {}
+  for i = 1, #o.records do states[i] = trajectory_at(o, i, times) end
+  return engine.stack(states, 2), one and o.shape or { #times, table.unpack(o.shape) }
+end
+
 --- Makes the function of time that torus.rk45 returns as `at`.
 -- @tparam table o records, as in torus.core's rk45; start (batch, 2 d), first and
 -- last time; shape of q
@@ -79,12 +92,7 @@ end
 function M.of(o)
   local d = o.start:size(2) // 2
   return function(t)
-    local one = type(t) == "number"
-    local times = check_times(o, one and { t } or t)
-    local states = {}
-    for i = 1, #o.records do states[i] = trajectory_at(o, i, times) end
-    local all = engine.stack(states, 2)
-    local shape = one and o.shape or { #times, table.unpack(o.shape) }
+    local all, shape = M.states(o, t)
     return all:narrow(3, 1, d):contiguous():reshape(shape),
       all:narrow(3, d + 1, d):contiguous():reshape(shape)
   end

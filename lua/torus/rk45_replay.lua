@@ -1,4 +1,4 @@
---- Gradients of torus.rk45: repeats the accepted steps as tensor operations. The
+--- Gradients of torus.rk45 and torus.ode: repeats the accepted steps as tensor operations. The
 -- gradient is that of these steps with their sizes held fixed: the dependence of a step
 -- size on the state changes the solution only within the tolerances.
 -- @module torus.rk45_replay
@@ -28,19 +28,27 @@ local function advance(x, h, weights, found)
 end
 
 -- H may compute in another dtype than the float64 of the states.
-local function motion(problem, q, p, t, recording)
-  local dq, dp = steppers.motion(problem, q:to(problem.dtype), p:to(problem.dtype), t,
-    recording)
-  return dq:to("float64"), dp:to("float64")
+local function hamiltonian_motion(problem)
+  return function(t, recording, q, p)
+    local dq, dp = steppers.motion(problem, q:to(problem.dtype), p:to(problem.dtype), t,
+      recording)
+    return dq:to("float64"), dp:to("float64")
+  end
 end
 
-local function dormand_prince(problem, state, t, h, recording)
-  local q, p, dq, dp = state[1], state[2], {}, {}
+-- One step of the first `count` tensors of a state, whose slopes `motion` returns; the
+-- others stay.
+local function dormand_prince(motion, count, state, t, h, recording)
+  local found, after = {}, { table.unpack(state) }
+  for k = 1, count do found[k] = {} end
   for i, row in ipairs(A) do
-    dq[i], dp[i] = motion(problem, advance(q, h, row, dq), advance(p, h, row, dp),
-      t + h * C[i], recording)
+    local stage = {}
+    for k = 1, count do stage[k] = advance(state[k], h, row, found[k]) end
+    local slopes = { motion(t + h * C[i], recording, table.unpack(stage)) }
+    for k = 1, count do found[k][i] = slopes[k] end
   end
-  return { advance(q, h, B, dq), advance(p, h, B, dp) }
+  for k = 1, count do after[k] = advance(state[k], h, B, found[k]) end
+  return after
 end
 
 -- The steps between two samples: a list of times and step sizes (batch, 1, ...). A
@@ -67,7 +75,8 @@ local function interval(rows, next_row, finish, direction, shape)
 end
 
 --- Returns the states at the samples, with their history.
--- @tparam table problem H, the dtype it computes in, friction and force or nil
+-- @tparam table problem H, the dtype it computes in, friction and force or nil; or motion, a
+-- function of time, whether to record, and q, that returns dq/dt: p then stays
 -- @tparam tensor q (batch, ...)
 -- @tparam tensor p like q
 -- @tparam {number,...} times of the samples
@@ -86,9 +95,10 @@ function M.run(problem, q, p, times, records, backprop)
   for s = 1, #times - 1 do
     intervals[s] = interval(rows, next_row, times[s + 1], direction, shape)
   end
+  local motion, count = problem.motion or hamiltonian_motion(problem), problem.motion and 1 or 2
   local function step(state, _, _, recording, k)
     for _, one in ipairs(intervals[k + 1]) do
-      state = dormand_prince(problem, state, one.t, one.h, recording)
+      state = dormand_prince(motion, count, state, one.t, one.h, recording)
     end
     return state
   end

@@ -18,7 +18,7 @@ local M = {}
 local REPORT = 256
 
 local function time_of(job, k, dt)
-  if not job.problem.force then return nil end
+  if not (job.problem.force or job.timed) then return nil end
   return dt * k + job.time
 end
 
@@ -247,7 +247,7 @@ end
 --- Runs a rollout and returns the kept states.
 -- @tparam table job q, p, dt, steps, every, time, backprop, on_state and progress as
 -- in torus.integrate, and either problem, as in torus.steppers, or a stepper, which also
--- receives the index of the step, from 0
+-- receives the index of the step, from 0, and with timed = true the time
 -- @treturn tensor q (steps / every + 1, batch, ...)
 -- @treturn tensor p like q
 -- @usage
