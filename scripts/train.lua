@@ -140,6 +140,7 @@ local function main(args)
     print(string.format("%s is already at step %d", path, result.step))
   else
     print(string.format("done: step %d, checkpoint in %s", result.step, path))
+    if result.note then print(result.note) end
   end
 end
 

@@ -29,11 +29,11 @@ local function contents(folder)
 end
 
 describe("The stages of an HGN's training", function()
-  local whole
+  local whole, result
 
   setup(function()
     whole = folders.new()
-    assert(runs.train(whole, assert(configuration())))
+    result = assert(runs.train(whole, assert(configuration())))
   end)
 
   teardown(folders.clear)
@@ -48,6 +48,13 @@ describe("The stages of an HGN's training", function()
     assert.are.equal(config.lr, rate(1))
     assert.are.equal(config.fit_lr, rate(4))
     assert.are.equal(config.teach_lr, rate(7))
+  end)
+
+  it("end with a word about coordinates that a poor decoder left uncertain", function()
+    assert.matches("^The decoder rendered %d+%% of the frames with an error above 0.0005, ",
+      result.note)
+    assert.is_nil(assert(runs.train(folders.new(), assert(configuration { fit_steps = 0,
+      teach_steps = 0, chart = 0, teach_from = "images" }))).note)
   end)
 
   it("leave what is not theirs as it is", function()

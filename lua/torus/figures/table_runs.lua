@@ -38,7 +38,7 @@ end
 -- @tparam string system or a word for any
 -- @treturn string
 function M.command(table_, row, system)
-  return string.format("scripts/torus scripts/table1.lua --out %s --only %s,%s",
+  return string.format("scripts/torus table1 --out %s --only %s,%s",
     table_, row, system)
 end
 

@@ -18,7 +18,8 @@
 --     first_bad(task)           -> name of the first tensor that is not finite
 --     evaluate(task)            -> {[column]=number}, optional
 --     finish(task)              called after the last step, before its checkpoint, by
---                               every process, optional
+--                               every process, optional; may return a sentence for the
+--                               user, which becomes `note` of the result
 --
 -- A run that was stopped by a signal or a crash and then resumed ends with the same bits
 -- as an uninterrupted one.
@@ -254,7 +255,7 @@ local function advance(run)
     core.note_stop(stop)
     run.stop = true
   end
-  if run.step == run.steps and task.finish then task:finish() end
+  if run.step == run.steps and task.finish then run.note = task:finish() end
   if not is_due(run, run.save_every) then return true end
   message = disagreement(run)
   if message then return nil, message end
@@ -318,7 +319,7 @@ local function train_on(run)
   end
   if not ok then return nil, message end
   if stopped(run) then return finish_interrupted(run) end
-  return { step = run.step, started_at = first }
+  return { step = run.step, started_at = first, note = run.note }
 end
 
 -- M.run, after the folder has been locked.

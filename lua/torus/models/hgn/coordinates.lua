@@ -28,6 +28,7 @@ local INVERSION, FIT = 5, 8
 -- contribute, and one that the motion misses by more contributes in proportion to its
 -- distance instead of the square.
 local ROBUST = 5e-4
+M.ROBUST = ROBUST
 
 -- The coordinates (m, n) whose images are closest to given ones (m, height, width,
 -- channels), near a guess; their metric (m, n, n); the squared error.

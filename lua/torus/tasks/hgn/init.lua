@@ -4,6 +4,7 @@ local film_arrays = require "torus.tasks.film_arrays"
 local engine = require "torus.engine"
 local Order = require "torus.data.order"
 local adam = require "torus.optim.adam"
+local coordinates = require "torus.models.hgn.coordinates"
 local Fit = require "torus.tasks.hgn.fit"
 local Located = require "torus.tasks.hgn.located"
 local lists = require "torus.tasks.lists"
@@ -428,12 +429,27 @@ local function calibrate(self)
     fitted and self.states:detach():narrow(1, 1, count) or nil)
 end
 
+-- From which share of uncertain coordinates the user is told.
+local UNCERTAIN = 0.05
+
+-- A sentence about the coordinates that the Hamiltonian was fitted to, if many are bad.
+local function note(self)
+  local share = self.config.fit_steps > 0 and self.located:uncertain() or 0
+  if share < UNCERTAIN then return end
+  return string.format("The decoder rendered %.0f%% of the frames with an error above %g, so "
+    .. "the Hamiltonian was fitted to uncertain coordinates. Train for more steps (--steps) "
+    .. "or, to leave out this stage, with --set fit_steps=0 --set teach_steps=0.",
+    share * 100, coordinates.ROBUST)
+end
+
 --- After the last step: what the model needs besides the weights.
+-- @treturn ?string a sentence for the user
 function Task:finish()
   engine.no_grad(function()
     if self.model.prior then fit_prior(self) end
     if self.config.windows > 1 then calibrate(self) end
   end)
+  return note(self)
 end
 
 --- All state other than weights and moments.

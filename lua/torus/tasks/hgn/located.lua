@@ -1,6 +1,7 @@
 --- The coordinates of the first training sequences, which the second stage of an
 -- HGN's training is fitted to and the third can learn from.
 -- @module torus.tasks.hgn.located
+local coordinates = require "torus.models.hgn.coordinates"
 local engine = require "torus.engine"
 local lists = require "torus.tasks.lists"
 local windows = require "torus.data.windows"
@@ -51,6 +52,13 @@ end
 function Located:buffers()
   return { { "task.coordinates", self.coordinates }, { "task.metrics", self.metrics },
     { "task.left", self.left } }
+end
+
+--- The share of frames whose coordinates are uncertain: for the closest that the decoder
+-- can render, the squared error of a pixel is above coordinates.ROBUST.
+-- @treturn number 0 until coordinates are found
+function Located:uncertain()
+  return self.left:gt(coordinates.ROBUST):to("float64"):mean():item()
 end
 
 --- Finds the coordinates by a model of the first stage, unless they are there.
