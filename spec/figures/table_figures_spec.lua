@@ -247,7 +247,7 @@ describe("the figures of Table 1's runs", function()
       local files, message = make(number, { table = none,
         system = number == 7 and "two_body" or nil })
       assert.is_nil(files)
-      assert.matches("^figure" .. number .. ": .*scripts/table1.lua %-%-out "
+      assert.matches("^figure" .. number .. ": .*scripts/torus table1 %-%-out "
         .. none:gsub("%p", "%%%0") .. " " .. command, message)
     end
     local files, message = make(7, { sequence = "5" })
