@@ -4,7 +4,8 @@
 #
 #   test.sh [--asan|--tsan|--valgrind] [REGEX]
 #
-# REGEX picks spec files by path. SLOW=1 includes specs marked #slow.
+# REGEX picks spec files by path, $CASES, another, tests of the C specs by name.
+# SLOW=1 includes specs marked #slow.
 set -u
 cd "$(dirname "$0")/../.."
 
@@ -60,6 +61,7 @@ for source in $(find spec/engine -name '*_test.c' 2>/dev/null | sort |
   program=$build/${source%.c}
   case $mode in
   valgrind) run="env TORUS_THREADS=1 timeout 600 $memcheck" ;;
+  tsan) run="timeout 1800" ;;
   *) run="timeout 300" ;;
   esac
   $run "$program" >"$log" 2>"$log.err"

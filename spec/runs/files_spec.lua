@@ -3,6 +3,7 @@ local checkpoint = require "torus.runs.checkpoint"
 local files = require "torus.files"
 local Log = require "torus.runs.log"
 local Progress = require "torus.progress"
+local raises = require "spec.support.raises"
 local adam = require "torus.optim.adam"
 
 local function temporary()
@@ -74,6 +75,15 @@ describe("a checkpoint", function()
     assert.are.same({ "w" }, { (next(checkpoint.weights(c))) })
     assert.are.same(optimiser.second[1]:totable(),
       c.tensors["adam.second.w"]:totable())
+  end)
+
+  it("checks the entries of its lists", function()
+    local path = temporary()
+    for _, key in ipairs { "parameters", "buffers" } do
+      local state = { parameters = {}, step = 1, config = "{}" }
+      state[key] = { 1.5 }
+      raises(key .. ": expected a list of lists", function() checkpoint.save(path, state) end)
+    end
   end)
 
   it("keeps the steps of parameters that had fewer gradients", function()

@@ -3,13 +3,16 @@
  *   TEST(adds_up) { CHECK(1 + 1 == 2, "got %d", 1 + 1); }
  *   int main(void) { RUN(adds_up); return check_report(); }
  *
- * A program prints its failures and ends with "N passed, N failed". */
+ * A program prints its failures and ends with "N passed, N failed". $CASES, a
+ * regular expression, picks tests by their names. */
 #ifndef TORUS_SPEC_CHECK_H
 #define TORUS_SPEC_CHECK_H
 
 #include <math.h>
+#include <regex.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 static int check_passed, check_failed;
 static bool check_ok;
@@ -26,8 +29,20 @@ static bool check_ok;
     }                                                                          \
   } while (0)
 
+static inline bool check_picks(const char *name) {
+  const char *cases = getenv("CASES");
+  regex_t pattern;
+  if (!cases || regcomp(&pattern, cases, REG_EXTENDED | REG_NOSUB) != 0) {
+    return true;
+  }
+  bool picked = regexec(&pattern, name, 0, NULL, 0) == 0;
+  regfree(&pattern);
+  return picked;
+}
+
 #define RUN(name)                                                              \
   do {                                                                         \
+    if (!check_picks(#name)) break;                                            \
     check_ok = true;                                                           \
     test_##name();                                                             \
     if (check_ok) {                                                            \

@@ -103,7 +103,8 @@ end
 --   config = "{}", numbers = { multiplier = 1.5 } }))
 function M.save(path, state)
   signature.fields("checkpoint.save", state, "parameters: {{string,tensor},...}, "
-    .. "optimiser?: Optimiser, step: integer, config: string, numbers?: {[string]=number}")
+    .. "buffers?: {{string,tensor},...}, optimiser?: Optimiser, step: integer, "
+    .. "config: string, numbers?: {[string]=number}")
   if state.optimiser and #state.optimiser.params ~= #state.parameters then
     options.raise("checkpoint.save: optimiser: expected an optimiser of the %d parameters, "
       .. "got one of %d", #state.parameters, #state.optimiser.params)
