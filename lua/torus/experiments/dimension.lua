@@ -304,9 +304,6 @@ local function about_rollouts(found)
     text = text .. string.format(". Rollouts end inside the %d frames of "
       .. "training, so train longer (--steps) before relying on them", row.window)
   end
-  if found.largest and #found.rows > 1 then
-    text = text .. ". None larger was tried: a larger --max may hold longer"
-  end
   return text
 end
 
@@ -317,7 +314,11 @@ function M.verdict(found)
   local n = found.dimension
   local text = degrees(n) .. ": "
   if not (found.frames and found.frames.dimension) then
-    return text .. about_rollouts(found) .. ". The frames tell nothing: " .. about_frames(found)
+    text = text .. about_rollouts(found)
+    if found.largest and #found.rows > 1 then
+      text = text .. ". None larger was tried: a larger --max may hold longer"
+    end
+    return text .. ". The frames tell nothing: " .. about_frames(found)
   end
   local agree = found.by_rollouts == n and "Rollouts agree: "
     or "Rollouts after these brief trainings suggest " .. found.by_rollouts .. ": "
