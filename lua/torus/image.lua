@@ -59,16 +59,23 @@ local function to_floats(x)
   return x:to("float32")
 end
 
+-- (height, width) as (height, width, 1).
+local function grey_as_image(x)
+  if options.is_live(x) and x:dim() == 2 then return x:reshape(x:size(1), x:size(2), 1) end
+  return x
+end
+
 --- Writes a PNG.
 -- @tparam string path
--- @tparam tensor x (height, width, 3) or (height, width, 1)
+-- @tparam tensor x (height, width, 3), or in grey (height, width, 1) or (height, width)
 -- @treturn ?boolean true
 -- @treturn ?string message
 -- @raise when x is not an image
 -- @usage assert(torus.image.write("noise.png", torus.rand(32, 32, 3)))
 function M.write(path, x)
   options.argument("image.write", "path", path, { type = "path" })
-  check_pixels("image.write", x, 3, "an image (height, width, 3)")
+  x = grey_as_image(x)
+  check_pixels("image.write", x, 3, "an image (height, width, 3) or (height, width)")
   return core.write_png(path, to_bytes(x))
 end
 
@@ -148,7 +155,7 @@ local VISIBLE = 256
 
 -- The argument of show as one image of three channels, float32 from 0 to 1.
 local function one_image(x)
-  if engine.is_tensor(x) and x:dim() == 2 then x = x:reshape(x:size(1), x:size(2), 1) end
+  x = grey_as_image(x)
   if engine.is_tensor(x) and x:dim() == 4 then
     check_pixels("image.show", x, 4, "an image (height, width, 3) or a film of images")
     return M.strip { rows = { { frames = x } }, scale = 1 }

@@ -22,6 +22,11 @@ describe("torus.image", function()
   it("writes floats and bytes as the same PNG", function()
     local bytes = torus.arange(0, 4 * 5 * 3 - 1):reshape(4, 5, 3)
     assert(image.write(path, bytes / 255))
+    local grey = torus.tensor({ { 0, 51, 255 }, { 102, 0, 1 } }, { dtype = "uint8" })
+    assert(image.write(path, grey))
+    assert.same({ { 0, 51, 255 }, { 102, 0, 1 } },
+      image.read(path, { dtype = "uint8" }):reshape(2, 3):totable())
+    assert(image.write(path, bytes / 255))
     local png = read(path)
     assert.are.equal("\x89PNG\r\n\x1a\n", png:sub(1, 8))
     assert.are.same({ 5, 4, 9 }, { (">I4I4"):unpack(png:sub(17, 24)) })
@@ -124,7 +129,7 @@ describe("torus.image", function()
   it("says what it expected", function()
     local film = torus.zeros(2, 4, 4, 3)
     for pattern, f in pairs {
-      ["image.write: expected an image %(height, width, 3%), got tensor %(2,4,4,3%) float32"] =
+      ["image.write: expected an image %(height, width, 3%) or %(height, width%), got tensor %(2,4,4,3%) float32"] =
         function() image.write(path, film) end,
       ["image.write: expected an image .* got 7"] = function() image.write(path, 7) end,
       ["expected floats from 0 to 1, uint8 or bool, got tensor %(4,4,3%) int64"] =

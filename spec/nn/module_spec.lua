@@ -110,6 +110,41 @@ describe("torus.nn modules", function()
     assert.are.same(from[1].bias:totable(), to[1].bias:totable())
   end)
 
+  it("loads what torus.load returns, and hands on why it could not", function()
+    local path = os.tmpname()
+    local from, to = nn.Linear(2, 3), nn.Linear(2, 3)
+    assert(torus.save(path, from, { made = "today" }))
+    assert(to:load_parameters(torus.load(path)))
+    assert.is_true(to.weight:eq(from.weight):all():item())
+    os.remove(path)
+    local none, message = to:load_parameters(torus.load(path))
+    assert.is_nil(none)
+    assert.matches("^load: .*: No such file", message)
+  end)
+
+  it("refuses parameters that were assigned instead of registered", function()
+    local Net = nn.Module.class("Net")
+    local net = nn.Module.instance(Net)
+    net.inner = nn.Linear(2, 2)
+    local text = "Net: the field inner is a module that is not registered, so its parameters "
+      .. "would not be found; expected self:register(\"inner\", ...)"
+    raises(text, function() net:parameters() end)
+    raises(text, function() net:named() end)
+    raises(text, function() nn.Sequential({ net }):count() end)
+    net:register("inner", net.inner)
+    assert.are.equal(2, #net:parameters())
+    net.gain = torus.ones({ 1 }, { requires_grad = true })
+    raises("Net: the field gain is a parameter that is not registered", function()
+      net:named_parameters()
+    end)
+    net:register("gain", net.gain)
+    -- A second name, a result with a history, a plain tensor, and what a table keeps are no
+    -- parameters.
+    net.alias, net.last, net.mean = net.inner, net.gain * 2, torus.zeros(2)
+    net.others = { nn.Linear(1, 1) }
+    assert.are.equal(3, #net:parameters())
+  end)
+
   it("convert to float64 with the same values", function()
     local m = net()
     local before = m[1].weight:totable()

@@ -84,6 +84,10 @@ function Tensors:__len()
   return order.drop_last and self.size // order.batch or (self.size - 1) // order.batch + 1
 end
 
+function Tensors.__call()
+  options.raise("data.tensors: expected its batches in a loop: for x, y in set:batches() do")
+end
+
 function Tensors:__tostring()
   return string.format("data.tensors(%d tensors, %d samples, %d batches)", #self.tensors,
     self.size, #self)

@@ -109,8 +109,31 @@ function Module:register_buffer(name, value)
   return value
 end
 
+-- Fields that hold parameters which nobody would find, because they were assigned instead of
+-- registered, are a mistake. A module may keep others' modules in a table.
+local function check_registered(self)
+  local registered
+  for key, value in next, self do
+    local holds = is_module(value)
+      or engine.is_tensor(value) and options.is_live(value) and value.requires_grad
+      and value.is_leaf
+    if holds then
+      if not registered then
+        registered = {}
+        for _, member in ipairs(self.members) do registered[member[2]] = true end
+      end
+      if not registered[value] then
+        options.raise("%s: the field %s is %s that is not registered, so its parameters would "
+          .. "not be found; expected self:register(%q, ...)", getmetatable(self).__name,
+          tostring(key), is_module(value) and "a module" or "a parameter", tostring(key))
+      end
+    end
+  end
+end
+
 -- Names and tensors: parameters, or buffers, or with nil both.
 local function collect(self, prefix, found, buffers)
+  check_registered(self)
   for _, member in ipairs(self.members) do
     local name, value = prefix .. member[1], member[2]
     if is_module(value) then
@@ -193,16 +216,21 @@ end
 
 --- Copies values into the parameters and buffers. All are checked before the first
 -- is written.
--- @tparam {[string]=tensor} values by dotted name; names that don't begin with
+-- @tparam ?{[string]=tensor} values by dotted name; names that don't begin with
 -- the prefix are ignored
--- @tparam[opt=""] string prefix put before every name
+-- @tparam[opt=""] string|table prefix put before every name. What torus.load returns can be
+-- passed on as it is: its second result, a table, or a message if there are no values
 -- @treturn ?boolean true; nil if a name is missing or unknown, or if a shape does not
 -- match
 -- @treturn ?string message
 -- @usage
 -- a, b = torus.nn.Linear(2, 3), torus.nn.Linear(2, 3)
 -- assert(a:load_parameters(b:named()))
+-- assert(torus.save("linear.safetensors", a))
+-- assert(b:load_parameters(torus.load("linear.safetensors")))
 function Module:load_parameters(values, prefix)
+  if values == nil and type(prefix) == "string" then return nil, prefix end
+  if type(prefix) == "table" then prefix = nil end
   options.argument("load_parameters", "values", values, { type = "table" })
   prefix = options.argument("load_parameters", "prefix", prefix or "",
     { type = "string" })
