@@ -1,3 +1,4 @@
+local raises = require "spec.support.raises"
 local torus = require "torus"
 
 local estimate = torus.measures.dimension.estimate
@@ -37,9 +38,28 @@ describe("the dimension of a set of points", function()
   end)
 
   it("needs more points than neighbours, and a group for each", function()
-    assert.has_error(function() estimate(torus.rand(20, 2)) end,
-      "dimension.estimate: expected more points than neighbours = 20, got 20")
-    assert.has_error(function() estimate(torus.rand(30, 2), { groups = { 1 } }) end,
-      "dimension.estimate: groups: expected one number for each of the 30 points, got 1")
+    raises("dimension.estimate: expected more points than neighbours = 20, got 20",
+      function() estimate(torus.rand(20, 2)) end)
+    raises("dimension.estimate: groups: expected one number for each of the 30 points, got 1",
+      function() estimate(torus.rand(30, 2), { groups = { 1 } }) end)
+    local groups = {}
+    for i = 1, 30 do groups[i] = i <= 25 and 1 or i end
+    assert.is_number(estimate(torus.rand(30, 2), { groups = groups, neighbours = 5 }))
+    raises("dimension.estimate: groups: expected at least neighbours = 6 of the 30 points "
+      .. "outside each group, got more than 24 points in group 1", function()
+      estimate(torus.rand(30, 2), { groups = groups, neighbours = 6 })
+    end)
+  end)
+
+  it("checks its arguments", function()
+    raises("points: expected a tensor, got 5", function() estimate(5) end)
+    raises("points: expected a tensor (n, any sizes), got tensor () float64",
+      function() estimate(torus.tensor(1, { dtype = "float64" })) end)
+    raises("groups: expected a list of integers", function()
+      estimate(torus.rand(30, 2), { groups = { "a" } })
+    end)
+    raises("groups: expected a list of integers", function()
+      estimate(torus.rand(30, 2), { groups = 5 })
+    end)
   end)
 end)

@@ -3,6 +3,7 @@
 -- @module torus.measures.dimension
 local engine = require "torus.engine"
 local options = require "torus.options"
+local signature = require "torus.signature"
 
 local M = {}
 
@@ -33,6 +34,23 @@ local function mean_logarithms(set, indices, k)
   return (r:max(2, true) - r):sum(2) / (k - 1)
 end
 
+-- Without k points outside a point's group, its k-th neighbour does not exist.
+local function check_groups(groups, n, k)
+  if #groups ~= n then
+    options.raise("dimension.estimate: groups: expected one number for each of the %d "
+      .. "points, got %d", n, #groups)
+  end
+  local sizes = {}
+  for _, group in ipairs(groups) do
+    sizes[group] = (sizes[group] or 0) + 1
+    if n - sizes[group] < k then
+      options.raise("dimension.estimate: groups: expected at least neighbours = %d of the %d "
+        .. "points outside each group, got more than %d points in group %s", k, n, n - k,
+        options.show(group))
+    end
+  end
+end
+
 --- Estimates by maximum likelihood in how many directions points vary within small
 -- neighbourhoods. On a set of dimension d, the number of neighbours within a distance r
 -- grows as r^d; with r_j the distance to the j-th nearest of k neighbours, 1/d is the mean
@@ -50,7 +68,7 @@ end
 -- @tparam[opt] {integer,...} opts.groups one for each point: points of the same group, such
 -- as frames of one film, are not counted as neighbours
 -- @treturn number d
--- @raise for too few points
+-- @raise for too few points, also outside a group
 -- @usage
 -- local torus = require "torus"
 -- local angle = torus.rand(1000) * (2 * math.pi)
@@ -58,14 +76,18 @@ end
 -- print(torus.measures.dimension.estimate(circle))   -- about 1
 function M.estimate(points, opts)
   local o = options.resolve("dimension.estimate", opts, RULES)
+  if points:dim() == 0 then
+    options.raise("dimension.estimate: points: expected a tensor (n, any sizes), got %s",
+      options.show(points))
+  end
   local n, k = points:size(1), o.neighbours
   if n <= k then
     options.raise("dimension.estimate: expected more points than neighbours = %d, got %d",
       k, n)
   end
-  if o.groups and #o.groups ~= n then
-    options.raise("dimension.estimate: groups: expected one number for each of the %d "
-      .. "points, got %d", n, #o.groups)
+  if o.groups then
+    signature.fields("dimension.estimate", o, "groups: {integer,...}")
+    check_groups(o.groups, n, k)
   end
   return engine.no_grad(function()
     local flat = points:reshape(n, -1):to("float64")
@@ -82,5 +104,7 @@ function M.estimate(points, opts)
     return #chosen / total
   end)
 end
+
+signature.functions("dimension", M, { estimate = "points: tensor, opts?: table" })
 
 return M
