@@ -96,7 +96,8 @@ function M.measure(split)
     local nearest = {}
     for i, estimate in ipairs(found.estimates) do nearest[i] = math.floor(estimate + 0.5) end
     -- Infinite where all frames are the same.
-    if nearest[1] > 0 and nearest[1] < math.huge and nearest[1] == nearest[2] and nearest[1] == nearest[3] then
+    if nearest[1] > 0 and nearest[1] < math.huge and nearest[1] == nearest[2]
+      and nearest[1] == nearest[3] then
       found.dimension = nearest[1]
     end
     return found
