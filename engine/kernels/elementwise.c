@@ -67,6 +67,7 @@ typedef struct job {
   torus_elementwise op;
   torus_isa isa;
   int inputs;
+  int power; /* 3 or 4: the operation is this power of the first input */
   const void *const *in;
   const torus_layout *layouts;
   bool contiguous[TORUS_ELEMENTWISE_INPUTS];
@@ -212,6 +213,25 @@ static bool is_repeated(const torus_layout *layout) {
   return layout->ndim == 1 && layout->stride[0] == 0;
 }
 
+/* One exponent for all elements, such as that of x^2, needs no logarithm: a
+ * few products are faster and rounded better. */
+static void choose_power(job *j, torus_dtype dtype) {
+  double exponent = dtype == TORUS_FLOAT32 ? (double)*(const float *)j->in[1]
+                                           : *(const double *)j->in[1];
+  if (exponent == 1) {
+    j->op = TORUS_EW_mul; /* by this 1 */
+  } else if (exponent == 2) {
+    j->op = TORUS_EW_square;
+    j->inputs = 1;
+  } else if (exponent == 3 || exponent == 4) {
+    j->power = (int)exponent;
+    j->inputs = 1;
+  } else if (exponent == -1) {
+    j->op = TORUS_EW_reciprocal;
+    j->inputs = 1;
+  }
+}
+
 void torus_elementwise_run(torus_elementwise op, torus_dtype dtype, int inputs,
                            const void *const *in, const torus_layout *layouts,
                            void *out, int64_t count, const double numbers[2]) {
@@ -222,6 +242,7 @@ void torus_elementwise_run(torus_elementwise op, torus_dtype dtype, int inputs,
   j.op = op;
   j.isa = torus_isa_chosen();
   j.inputs = inputs;
+  j.power = 0;
   j.in = in;
   j.layouts = layouts;
   j.out = out;
@@ -242,6 +263,9 @@ void torus_elementwise_run(torus_elementwise op, torus_dtype dtype, int inputs,
     j.repeated[i] = is_repeated(&merged[i]);
   }
   if (!simple) j.layouts = merged;
+  if (op == TORUS_EW_pow && (j.repeated[1] || count == 1)) {
+    choose_power(&j, dtype);
+  }
   if (selects[op]) j.widths[0] = 1;
   j.width = tests[op] ? 1 : width;
   if (count <= BLOCK) {

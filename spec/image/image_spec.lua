@@ -129,7 +129,8 @@ describe("torus.image", function()
   it("says what it expected", function()
     local film = torus.zeros(2, 4, 4, 3)
     for pattern, f in pairs {
-      ["image.write: expected an image %(height, width, 3%) or %(height, width%), got tensor %(2,4,4,3%) float32"] =
+      ["image.write: expected an image %(height, width, 3%) or %(height, width%), got tensor "
+        .. "%(2,4,4,3%) float32"] =
         function() image.write(path, film) end,
       ["image.write: expected an image .* got 7"] = function() image.write(path, 7) end,
       ["expected floats from 0 to 1, uint8 or bool, got tensor %(4,4,3%) int64"] =

@@ -124,25 +124,25 @@ describe("torus.nn modules", function()
 
   it("refuses parameters that were assigned instead of registered", function()
     local Net = nn.Module.class("Net")
-    local net = nn.Module.instance(Net)
-    net.inner = nn.Linear(2, 2)
+    local mine = nn.Module.instance(Net)
+    mine.inner = nn.Linear(2, 2)
     local text = "Net: the field inner is a module that is not registered, so its parameters "
       .. "would not be found; expected self:register(\"inner\", ...)"
-    raises(text, function() net:parameters() end)
-    raises(text, function() net:named() end)
-    raises(text, function() nn.Sequential({ net }):count() end)
-    net:register("inner", net.inner)
-    assert.are.equal(2, #net:parameters())
-    net.gain = torus.ones({ 1 }, { requires_grad = true })
+    raises(text, function() mine:parameters() end)
+    raises(text, function() mine:named() end)
+    raises(text, function() nn.Sequential({ mine }):count() end)
+    mine:register("inner", mine.inner)
+    assert.are.equal(2, #mine:parameters())
+    mine.gain = torus.ones({ 1 }, { requires_grad = true })
     raises("Net: the field gain is a parameter that is not registered", function()
-      net:named_parameters()
+      mine:named_parameters()
     end)
-    net:register("gain", net.gain)
+    mine:register("gain", mine.gain)
     -- A second name, a result with a history, a plain tensor, and what a table keeps are no
     -- parameters.
-    net.alias, net.last, net.mean = net.inner, net.gain * 2, torus.zeros(2)
-    net.others = { nn.Linear(1, 1) }
-    assert.are.equal(3, #net:parameters())
+    mine.alias, mine.last, mine.mean = mine.inner, mine.gain * 2, torus.zeros(2)
+    mine.others = { nn.Linear(1, 1) }
+    assert.are.equal(3, #mine:parameters())
   end)
 
   it("convert to float64 with the same values", function()

@@ -357,6 +357,35 @@ def selection(c):
         c.add('tile', lambda x: x.tile(times), [shape], times)
 
 
+def sampled(c):
+    c.add('dot', torch.dot, [(4,), (4,)])
+    for shape in ((3, 3), (2, 3, 2), (2, 4)):
+        c.add('trace', lambda x: torch.diagonal(x, dim1=-2, dim2=-1).sum(-1),
+              [shape])
+    for a, b in (((2, 3), (3, 2)), ((2,), (2, 2)), ((), (3,))):
+        c.add('kron', torch.kron, [a, b])
+    c.add('cov', torch.cov, [(3, 5)])
+    c.add('cov', torch.cov, [(6,)])
+    c.add('cov', lambda x: torch.cov(x, correction=0), [(2, 4)],
+          {'correction': 0})
+    c.add('corrcoef', torch.corrcoef, [(3, 5)])
+    c.add('repeat_interleave', lambda x: x.repeat_interleave(2, 0), [(3,)], 2)
+    c.add('repeat_interleave', lambda x: x.repeat_interleave(
+        torch.tensor([1, 0, 3]), 1), [(2, 3)], [1, 0, 3], 2)
+    c.add('diff', torch.diff, [(5,)])
+    c.add('diff', lambda x: torch.diff(x, n=2, dim=0), [(4, 3)], 2, 1)
+    c.add('trapezoid', torch.trapezoid, [(2, 5)])
+    c.add('trapezoid', lambda y: torch.trapezoid(y, dx=0.25, dim=0), [(4, 3)],
+          0.25, 1)
+    c.add('trapezoid', torch.trapezoid, [(2, 5), (5,)])
+    c.add('cumulative_trapezoid', torch.cumulative_trapezoid, [(2, 5)])
+    c.add('cumulative_trapezoid', torch.cumulative_trapezoid, [(5,), (5,)])
+    edges, at = torch.tensor([0, 1, 1, 3, 7]), torch.tensor([[-1, 1, 2], [3, 7, 9]])
+    c.add('searchsorted', lambda a, b: torch.searchsorted(a, b) + 1, [edges, at])
+    c.add('searchsorted', lambda a, b: torch.searchsorted(a, b, right=True) + 1,
+          [edges, at], {'side': 'right'})
+
+
 def nchw(f):
     """A function of images with channels first, of images with channels last."""
     return lambda x, *more: f(x.permute(0, 3, 1, 2), *more).permute(0, 2, 3, 1)
@@ -497,7 +526,7 @@ def main():
     folder = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else 'data/reference')
     cases = Cases(23)
     for part in (elementwise, reductions, order, movement, products,
-                 networks, bits, integers, selection):
+                 networks, bits, integers, selection, sampled):
         part(cases)
     cases.write(folder / 'operations.safetensors')
 
