@@ -1,5 +1,7 @@
 -- The extractor behind help() and the HTML reference.
 local comments = assert(loadfile("scripts/dev/docs/comments.lua"))()
+local lfs = require "lfs"
+local folders = require "spec.support.folders"
 
 -- The entries of a text, and what was reported about it.
 local function read(text, language)
@@ -97,5 +99,66 @@ local function three() end
       local _, reports = read(MODULE .. text)
       assert.matches(pattern, reports, 1, true)
     end
+  end)
+
+  -- What check_names reports of files that are read in the given order.
+  local function duplicates(files, order)
+    local entries, reports = {}, {}
+    for _, name in ipairs(order) do
+      local found = comments[name:match("%.lua$") and "of_lua" or "of_c"](name,
+        files[name], error)
+      table.move(found, 1, #found, #entries + 1, entries)
+    end
+    comments.check_names(entries, function(entry, message, ...)
+      reports[#reports + 1] = entry.file .. ": " .. message:format(...)
+    end)
+    return reports
+  end
+
+  local C = "/*** Makes one.\n * @function torus.some */\n"
+  local FILES = { ["a.c"] = C, ["b.c"] = C, ["some.lua"] = MODULE .. "return M",
+    ["other.lua"] = MODULE .. "return M" }
+
+  it("may describe a module and the function of its name, in either order", function()
+    assert.are.same({}, duplicates(FILES, { "a.c", "some.lua" }))
+    assert.are.same({}, duplicates(FILES, { "some.lua", "a.c" }))
+  end)
+
+  it("that describe a name twice are reported, in any order", function()
+    for _, names in ipairs { { "a.c", "b.c", "some.lua" },
+      { "some.lua", "other.lua", "a.c" } } do
+      local first, second, third = table.unpack(names)
+      for _, order in ipairs { { first, second, third }, { second, first, third },
+        { third, first, second }, { first, third, second } } do
+        local reports = duplicates(FILES, order)
+        assert.equal(1, #reports)
+        assert.matches("torus.some is documented twice, first at ", reports[1], 1, true)
+      end
+    end
+  end)
+
+  it("result in the same reference whatever the order of the files", function()
+    local folder = folders.new()
+    assert(lfs.mkdir(folder))
+    local paths = {}
+    for name, text in pairs { ["a.c"] = C, ["some.lua"] = FILES["some.lua"] } do
+      paths[#paths + 1] = folder .. "/" .. name
+      local file = assert(io.open(paths[#paths], "wb"))
+      assert(file:write(text))
+      assert(file:close())
+    end
+    local output = folder .. "/reference.lua"
+    local function written(first, second)
+      assert(os.execute(("lua5.4 scripts/dev/docs/reference.lua %s %s %s"):format(output,
+        first, second)))
+      local file = assert(io.open(output, "rb"))
+      local text = file:read("a")
+      file:close()
+      return text
+    end
+    local text = written(paths[1], paths[2])
+    assert.equal(text, written(paths[2], paths[1]))
+    assert.matches("torus.some", text, 1, true)
+    folders.clear()
   end)
 end)

@@ -327,4 +327,24 @@ function M.of_c(path, text, report)
   return entries
 end
 
+--- Reports every public name that is documented more than once, whatever the order of
+-- the entries. A module that can be called is documented twice: as a module and as a
+-- function. Classes of different files may share a name.
+-- @tparam {table,...} entries of any number of files
+-- @tparam function report of an entry, a format and values
+function M.check_names(entries, report)
+  local first = { module = {}, other = {} }
+  for _, entry in ipairs(entries) do
+    if entry.name:find("^torus%.") then
+      local known = first[entry.kind] or first.other
+      local before = known[entry.name]
+      if before then
+        report(entry, "%s is documented twice, first at %s:%d", entry.name,
+          before.file, before.line)
+      end
+      known[entry.name] = before or entry
+    end
+  end
+end
+
 return M

@@ -8,11 +8,9 @@ package.path = "scripts/dev/docs/?.lua;" .. package.path
 local comments = require "comments"
 
 local faults = 0
-local function reporter(path)
-  return function(line, message, ...)
-    faults = faults + 1
-    io.stderr:write(("%s:%d: %s\n"):format(path, line, message:format(...)))
-  end
+local function report(path, line, message, ...)
+  faults = faults + 1
+  io.stderr:write(("%s:%d: %s\n"):format(path, line, message:format(...)))
 end
 
 local function read(path)
@@ -22,7 +20,7 @@ local function read(path)
   return text
 end
 
--- Tables without a name for their keys' order come out sorted.
+-- The keys are sorted, so that equal entries are written equally.
 local function write_value(value, out)
   if type(value) ~= "table" then
     out[#out + 1] = type(value) == "string" and ("%q"):format(value)
@@ -51,23 +49,17 @@ local function write_value(value, out)
 end
 
 local output = assert(arg[1], "usage: reference.lua OUTPUT FILE...")
-local entries, first = {}, {}
-for i = 2, #arg do
-  local path = arg[i]
+local paths = table.move(arg, 2, #arg, 1, {})
+table.sort(paths) -- the result does not depend on the order of the arguments
+local entries = {}
+for _, path in ipairs(paths) do
   local read_file = path:match("%.lua$") and comments.of_lua or comments.of_c
-  local report = reporter(path)
-  for _, entry in ipairs(read_file(path, read(path), report)) do
-    local before = first[entry.name]
-    -- Classes of different files may share a name; public names may not.
-    local callable = before and before.kind == "module"
-    if before and not callable and entry.name:find("^torus%.") then
-      report(entry.line, "%s is documented twice, first at %s:%d", entry.name,
-        before.file, before.line)
-    end
-    first[entry.name] = before or entry
-    entries[#entries + 1] = entry
-  end
+  local found = read_file(path, read(path), function(...) report(path, ...) end)
+  table.move(found, 1, #found, #entries + 1, entries)
 end
+comments.check_names(entries, function(entry, ...)
+  report(entry.file, entry.line, ...)
+end)
 
 local out = { "-- Made by make from the comments in the sources.\nreturn {\n" }
 for _, entry in ipairs(entries) do
