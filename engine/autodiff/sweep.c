@@ -61,6 +61,11 @@ static void sweep_init(sweep *s, torus_scope *scope,
   s->capacity = s->stack_capacity = FEW_ENTRIES;
 }
 
+/* The function that messages name. */
+static const char *called(const sweep *s) {
+  return s->leaves ? "backward" : "grad";
+}
+
 static bool reserve(sweep *s, void **array, const void *few, int64_t *capacity,
                     int64_t needed, size_t size) {
   if (needed <= *capacity) return true;
@@ -68,7 +73,7 @@ static bool reserve(sweep *s, void **array, const void *few, int64_t *capacity,
   void *moved = torus_alloc((size_t)larger * size);
   if (!moved) {
     return torus_status_fail(&s->scope->status, TORUS_ENOMEM,
-                             "grad: out of memory for the sweep");
+                             "%s: out of memory for the sweep", called(s));
   }
   memcpy(moved, *array, (size_t)*capacity * size);
   if (*array != few) torus_free(*array);
@@ -122,9 +127,9 @@ static bool append(sweep *s, torus_tensor *tensor) {
 static bool fail_freed(sweep *s, const torus_node *node) {
   return torus_status_fail(
       &s->scope->status, TORUS_EINVAL,
-      "grad: the history of this result of %s was freed by an earlier "
+      "%s: the history of this result of %s was freed by an earlier "
       "backward pass; pass retain_graph = true to that one to use it again",
-      node->op->name);
+      called(s), node->op->name);
 }
 
 /* The history of a tensor as far as it may lead to targets. */
@@ -209,9 +214,9 @@ static bool check_versions(sweep *s, const torus_tensor *tensor) {
   }
   if (!changed) return true;
   return torus_status_fail(&s->scope->status, TORUS_EINVAL,
-                           "grad: a tensor that the gradient of %s needs was "
+                           "%s: a tensor that the gradient of %s needs was "
                            "changed in place after it was used",
-                           node->op->name);
+                           called(s), node->op->name);
 }
 
 /* Gradients of the wanted inputs, one by one or together. */
@@ -349,15 +354,15 @@ static bool start(sweep *s, torus_tensor *y) {
   char a[TORUS_TENSOR_TEXT], b[TORUS_TENSOR_TEXT];
   if (g && (!torus_shape_equal(&g->shape, &y->shape) || g->dtype != y->dtype)) {
     return torus_status_fail(&s->scope->status, TORUS_EINVAL,
-                             "grad: expected grad_output like y, %s, got %s",
-                             torus_tensor_format(y, a),
+                             "%s: expected grad_output like y, %s, got %s",
+                             called(s), torus_tensor_format(y, a),
                              torus_tensor_format(g, b));
   }
   if (!g && torus_tensor_count(y) != 1) {
     return torus_status_fail(
         &s->scope->status, TORUS_EINVAL,
-        "grad: expected a y with one element, or a grad_output, got %s",
-        torus_tensor_format(y, a));
+        "%s: expected a y with one element, or a grad_output, got %s",
+        called(s), torus_tensor_format(y, a));
   }
   if (!g) g = torus_filled(s->scope, y->dtype, &y->shape, 1);
   if (!g) return false;
@@ -379,12 +384,14 @@ static void clear(sweep *s) {
   if (s->spent && status->code == TORUS_ENOMEM) status->code = TORUS_ESPENT;
 }
 
-static bool check_y(torus_scope *scope, const torus_tensor *y) {
+static bool check_y(torus_scope *scope, const torus_tensor *y,
+                    const char *name) {
   if (!y) return false; /* after an earlier error */
   if (y->requires_grad) return true;
   return torus_status_fail(&scope->status, TORUS_EINVAL,
-                           "grad: y does not depend on any tensor that "
-                           "requires a gradient");
+                           "%s: y does not depend on any tensor that "
+                           "requires a gradient",
+                           name);
 }
 
 /* A gradient to return: writing to it must change no other tensor. One that is
@@ -409,7 +416,7 @@ static bool collect(sweep *s, torus_tensor *const *targets, int count,
 bool torus_grad(torus_scope *scope, torus_tensor *y,
                 torus_tensor *const *targets, int count,
                 const torus_sweep_options *options, torus_tensor **out) {
-  if (!check_y(scope, y)) return false;
+  if (!check_y(scope, y, "grad")) return false;
   sweep s;
   sweep_init(&s, scope, options);
   s.oldest = UINT64_MAX;
@@ -481,7 +488,7 @@ static void store(sweep *s) {
 
 bool torus_backward(torus_scope *scope, torus_tensor *y,
                     const torus_sweep_options *options) {
-  if (!check_y(scope, y)) return false;
+  if (!check_y(scope, y, "backward")) return false;
   sweep s;
   sweep_init(&s, scope, options);
   s.leaves = true;

@@ -29,6 +29,10 @@
 /* Raises the message on top of the stack at the line of the script, not of
  * the library's own Lua files. */
 int torus_raise(lua_State *L);
+/* Likewise a message of misuse: it names the function that the script called,
+ * even where one that this function calls in turn has refused its arguments.
+ * See name_functions. */
+int torus_raise_misuse(lua_State *L);
 __attribute__((format(printf, 2, 3))) int
 torus_raise_text(lua_State *L, const char *format, ...);
 

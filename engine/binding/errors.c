@@ -3,6 +3,7 @@
 #include "binding/running.h"
 #include "core/words.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -41,6 +42,8 @@ bool torus_locate(char text[TORUS_ORIGIN_TEXT]) {
   return true;
 }
 
+/* --- raising --- */
+
 int torus_raise(lua_State *L) {
   lua_Debug frame;
   luaL_checkstack(L, 4, NULL);
@@ -55,6 +58,64 @@ int torus_raise(lua_State *L) {
   return lua_error(L);
 }
 
+/* In the registry: the name of every named function by the function, and true
+ * by every such name. See name_functions. */
+static const char named;
+
+/* Pushes the name of the outermost named function between the script and the
+ * error, the one that the script called, or nil. */
+static void push_called(lua_State *L) {
+  lua_Debug frame;
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &named);
+  lua_pushnil(L);
+  for (int level = 0; lua_getstack(L, level, &frame); level++) {
+    lua_getinfo(L, "S", &frame);
+    if (!is_library(L, &frame)) break;
+    lua_getinfo(L, "f", &frame);
+    bool has_name = lua_rawget(L, -3) == LUA_TSTRING;
+    if (has_name) lua_replace(L, -2);
+    if (!has_name) lua_pop(L, 1);
+  }
+  lua_remove(L, -2);
+}
+
+/* The length of the name that a message begins with, as in "hnn:rollout:
+ * expected ..."; 0 if it begins with none. */
+static size_t name_length(const char *message) {
+  size_t length = 0;
+  while (isalnum((unsigned char)message[length]) || message[length] == '_' ||
+         message[length] == '.' ||
+         (message[length] == ':' && message[length + 1] != ' ')) {
+    length++;
+  }
+  return strncmp(message + length, ": ", 2) == 0 ? length : 0;
+}
+
+int torus_raise_misuse(lua_State *L) {
+  luaL_checkstack(L, 8, NULL);
+  const char *message = lua_tostring(L, -1);
+  push_called(L);
+  if (lua_isnil(L, -1)) {
+    lua_pop(L, 1);
+    return torus_raise(L);
+  }
+  size_t length = name_length(message);
+  bool other = length == 0;
+  if (length > 0) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &named);
+    lua_pushlstring(L, message, length);
+    other = lua_rawget(L, -2) == LUA_TBOOLEAN;
+    lua_pop(L, 2);
+  }
+  if (other) {
+    lua_pushfstring(L, "%s: %s", lua_tostring(L, -1),
+                    message + (length > 0 ? length + 2 : 0));
+    lua_replace(L, -3);
+  }
+  lua_pop(L, 1);
+  return torus_raise(L);
+}
+
 int torus_raise_text(lua_State *L, const char *format, ...) {
   char message[TORUS_MESSAGE_MAX];
   va_list args;
@@ -62,7 +123,7 @@ int torus_raise_text(lua_State *L, const char *format, ...) {
   vsnprintf(message, sizeof message, format, args);
   va_end(args);
   lua_pushstring(L, message);
-  return torus_raise(L);
+  return torus_raise_misuse(L);
 }
 
 /* --- errors of scripts that the engine called back --- */
@@ -230,10 +291,33 @@ static int set_library(lua_State *L) {
   return 0;
 }
 
+/* name_functions({[name] = function, ...}): messages of misuse that are raised
+ * within one of these functions name it, not one that it calls. A function
+ * with two names keeps the first. */
+static int name_functions(lua_State *L) {
+  torus_check_table(L, 1, "name_functions", "the functions");
+  lua_settop(L, 1);
+  lua_rawgetp(L, LUA_REGISTRYINDEX, &named);
+  lua_pushnil(L);
+  while (lua_next(L, 1)) {
+    lua_pushvalue(L, -1);
+    if (lua_isfunction(L, -1) && lua_rawget(L, 2) == LUA_TNIL) {
+      lua_pushvalue(L, -2);
+      lua_pushvalue(L, -4);
+      lua_rawset(L, 2);
+      lua_pushvalue(L, -3);
+      lua_pushboolean(L, true);
+      lua_rawset(L, 2);
+    }
+    lua_settop(L, 3);
+  }
+  return 0;
+}
+
 /* raise(message): an error at the line of the script that called */
 static int raise_text(lua_State *L) {
   luaL_tolstring(L, 1, NULL);
-  return torus_raise(L);
+  return torus_raise_misuse(L);
 }
 
 /* raised() -> the last message that was raised on purpose, with its line and
@@ -245,11 +329,17 @@ static int raised(lua_State *L) {
 }
 
 void torus_open_errors(lua_State *L) {
-  static const luaL_Reg functions[] = {
-      {"set_library", set_library}, {"raise", raise_text},
-      {"raised", raised},           {"describe", describe},
-      {"is_released", is_released}, {"word_distance", word_distance},
-      {"nearest", nearest},         {NULL, NULL}};
+  static const luaL_Reg functions[] = {{"set_library", set_library},
+                                       {"raise", raise_text},
+                                       {"raised", raised},
+                                       {"describe", describe},
+                                       {"is_released", is_released},
+                                       {"word_distance", word_distance},
+                                       {"nearest", nearest},
+                                       {"name_functions", name_functions},
+                                       {NULL, NULL}};
   luaL_setfuncs(L, functions, 0);
+  lua_newtable(L);
+  lua_rawsetp(L, LUA_REGISTRYINDEX, &named);
   open_kept(L);
 }

@@ -121,7 +121,8 @@ void torus_end_interrupt(lua_State *L) {
 static void stop_script(lua_State *L, lua_Debug *ar) {
   (void)ar;
   torus_end_interrupt(L);
-  torus_raise_text(L, "interrupted");
+  lua_pushliteral(L, "interrupted");
+  torus_raise(L);
 }
 
 /* The first one stops the engine, which polls, and Lua code, which has a hook;

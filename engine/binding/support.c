@@ -124,7 +124,7 @@ static int raise_status(lua_State *L, const torus_status *status) {
   if (status->code == TORUS_EINTERRUPTED && !in_finaliser(L)) {
     torus_end_interrupt(L);
   }
-  return torus_raise(L);
+  return status->code == TORUS_EINVAL ? torus_raise_misuse(L) : torus_raise(L);
 }
 
 /* One try; the result, if any, goes to the box. Fills the status after an

@@ -10,6 +10,9 @@ local options = require "torus.options"
 
 local M = {}
 
+-- The number of dimensions that a tensor can have.
+local MAX_DIMS = 8
+
 local CREATE_GRAPH = { create_graph = { default = false, type = "boolean" } }
 
 local function check_function(where, f)
@@ -28,8 +31,9 @@ local function variables(where, x)
   end
   local xs = {}
   for i, input in ipairs(list) do
-    if not options.is_live(input) then
-      options.raise("%s: expected a tensor as input %d, got %s", where, i,
+    local dtype = options.is_live(input) and input.dtype
+    if dtype ~= "float32" and dtype ~= "float64" then
+      options.raise("%s: expected a float32 or float64 tensor as input %d, got %s", where, i,
         options.show(input))
     end
     xs[i] = engine.variable(input)
@@ -100,7 +104,13 @@ local function rows_of(y, xs, create_graph)
   return rows
 end
 
-local function jacobian_of(y, xs, create_graph)
+local function jacobian_of(where, y, xs, create_graph)
+  for _, x in ipairs(xs) do
+    if y:dim() + x:dim() > MAX_DIMS then
+      options.raise("%s: expected a result and an input with at most %d dimensions together, "
+        .. "got %s and %s", where, MAX_DIMS, options.show(y), options.show(x))
+    end
+  end
   local rows, list = rows_of(y, xs, create_graph), {}
   for k, x in ipairs(xs) do
     local shape = joined(y.shape, x.shape)
@@ -130,7 +140,7 @@ function M.jacobian(f, x, opts)
   local o = options.resolve("jacobian", opts, CREATE_GRAPH)
   return engine.enable_grad(function()
     local xs, one = variables("jacobian", x)
-    local list = jacobian_of(result_of("jacobian", f, xs), xs, o.create_graph)
+    local list = jacobian_of("jacobian", result_of("jacobian", f, xs), xs, o.create_graph)
     return one and list[1] or list
   end)
 end
@@ -156,7 +166,7 @@ function M.hessian(f, x, opts)
     local xs, one = variables("hessian", x)
     local first = gradients(scalar_of("hessian", f, xs), xs, nil, true)
     local list = {}
-    for i, g in ipairs(first) do list[i] = jacobian_of(g, xs, o.create_graph) end
+    for i, g in ipairs(first) do list[i] = jacobian_of("hessian", g, xs, o.create_graph) end
     return one and list[1][1] or list
   end)
 end

@@ -37,4 +37,19 @@ for name, f in pairs(sampled) do M[name] = f end
 M.einsum = einsum.einsum
 for name, f in pairs(pooling) do M[name] = f end
 
+-- A message of misuse names the function that was called, not an operation that it
+-- consists of. A tail call would take the function off the stack before the message is
+-- made: `return (f(x))` is none. Left out is what runs the caller's own functions, and
+-- what runs gradients, whose messages name the operation.
+local LEFT_OUT = { no_grad = true, enable_grad = true, detect_anomaly = true, grad = true,
+  backward = true }
+local named = { index = core.metatable.__index }
+for _, functions in ipairs { core.methods, M } do
+  for name, f in pairs(functions) do
+    if not LEFT_OUT[name] then named[name] = f end
+  end
+end
+named.view = nil -- x:view is x:reshape
+core.name_functions(named)
+
 return M

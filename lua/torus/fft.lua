@@ -23,6 +23,7 @@
 -- time n log n. The computation is in double precision for float32 too, and
 -- has the same bits with any number of threads.
 -- @module torus.fft
+local arguments = require "torus.arguments"
 local core = require "torus.core"
 local options = require "torus.options"
 
@@ -42,7 +43,7 @@ local SPACE = {
 }
 
 -- The tensors and the options of a call: (re, [im,] [n or options]).
-local function arguments(name, re, im, opts, rules)
+local function parameters(name, re, im, opts, rules)
   if not options.is_live(re) then
     raise("%s: expected a tensor, got %s", name, options.show(re))
   end
@@ -76,7 +77,7 @@ end
 local function one_dimensional(name, real)
   return function(re, im, opts)
     local o
-    im, o = arguments(name, re, im, opts, LINE)
+    im, o = parameters(name, re, im, opts, LINE)
     if im and real then raise("%s: expected one tensor of real numbers, got two", name) end
     return along(name, re, im, o.n, o.dim, o.norm)
   end
@@ -166,7 +167,7 @@ end
 local function several(name, other, first, last, default)
   return function(re, im, opts)
     local o
-    im, o = arguments(name, re, im, opts, SPACE)
+    im, o = parameters(name, re, im, opts, SPACE)
     if im and first == "rfft" then
       raise("%s: expected one tensor of real numbers, got two", name)
     end
@@ -274,7 +275,7 @@ end
 -- @usage torus.fft.rfftfreq(4, 0.5) -- {0, 0.5, 1}
 function M.rfftfreq(n, dt, opts)
   n = options.argument("rfftfreq", "n", n, POSITIVE)
-  return frequencies("rfftfreq", 0, n // 2, n, dt, opts)
+  return (frequencies("rfftfreq", 0, n // 2, n, dt, opts))
 end
 
 --- Returns the frequencies of the elements of fft; those from n/2 on are negative.
@@ -295,10 +296,7 @@ local function rotated(name, x, dim, from_of)
   if not options.is_live(x) then
     raise("%s: expected a tensor, got %s", name, options.show(x))
   end
-  dim = options.argument(name, "dim", dim == nil and -1 or dim, { type = "integer" })
-  if dim == 0 or math.abs(dim) > x:dim() then
-    raise("%s: dimension %d is outside of %s", name, dim, options.show(x))
-  end
+  dim = arguments.dimension(name, x, dim == nil and -1 or dim)
   local n = x:size(dim)
   local from = n > 0 and from_of(n) % n or 0
   if from == 0 then return x end
@@ -325,5 +323,7 @@ end
 function M.ifftshift(x, dim)
   return rotated("ifftshift", x, dim, function(n) return n // 2 end)
 end
+
+core.name_functions(M)
 
 return setmetatable(M, { __call = function(_, ...) return M.fft(...) end })

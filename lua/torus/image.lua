@@ -139,7 +139,7 @@ function M.text(text, scale)
   local rows = font.pixels(text)
   local width = #rows[1]
   if width == 0 then return engine.zeros(font.height * scale, 0, 1) end
-  return M.upscale(engine.tensor(rows):reshape(font.height, width, 1), scale)
+  return (M.upscale(engine.tensor(rows):reshape(font.height, width, 1), scale))
 end
 
 -- --- terminals ----------------------------------------------------------------
@@ -351,5 +351,9 @@ function M.side_by_side(films, opts)
     return engine.cat(parts, 3)
   end)
 end
+
+local named = {}
+for name, f in pairs(M) do named["image." .. name] = f end
+core.name_functions(named)
 
 return M

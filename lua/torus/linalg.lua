@@ -163,4 +163,6 @@ function M.pinv(A, rcond)
   return ops.lstsq(A, core.eye(A:size(-2), { dtype = A.dtype }), rcond)
 end
 
+core.name_functions(M)
+
 return M

@@ -341,7 +341,7 @@ function M.multinomial(weights, count, replacement, opts)
   if replacement ~= nil and type(replacement) ~= "boolean" then
     raise("multinomial: expected true or false as replacement, got %s", show(replacement))
   end
-  return picks("multinomial", weights, count, replacement or false, o.generator)
+  return (picks("multinomial", weights, count, replacement or false, o.generator))
 end
 
 -- Indices from 1 to n, int64 (count).

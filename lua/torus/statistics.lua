@@ -134,7 +134,8 @@ local function quantiles(q)
   if type(q) ~= "table" then
     raise("quantile: expected a number or a list of numbers as q, got " .. show(q))
   end
-  for _, value in ipairs(q) do
+  for i = 1, #q do
+    local value = q[i]
     if type(value) ~= "number" or not (value >= 0 and value <= 1) then
       raise("quantile: expected q from 0 to 1, got " .. show(value))
     end
@@ -282,7 +283,7 @@ end
 -- print(x:var{ correction = 1 })        -- 1.6667
 -- print(x:var(1, { correction = 1 }))   -- the same
 function M.var(x, dim, keepdim, opts)
-  return variance("var", x, dim, keepdim, opts)
+  return (variance("var", x, dim, keepdim, opts))
 end
 
 -- The square root, with gradient 0 at 0.

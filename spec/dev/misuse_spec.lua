@@ -1,6 +1,7 @@
 -- Misuse of the library's own objects and functions: one message at the caller's
 -- line, which names the function.
 local core = require "torus.core"
+local engine = require "torus.engine"
 local exposed = require "spec.support.exposed"
 local pool = require "spec.attack.pool"
 local raises = require "spec.support.raises"
@@ -56,6 +57,21 @@ local function with_released(item, k, seed)
   return args, count, k == 0 and item.name:find "^tensor:" or k > 0 and k <= position
 end
 
+-- Arguments of a tensor function: two times out of three of the documented types.
+local function drawn(item, seed)
+  local draw, args, n = pool.generator(seed * 977 + #item.name), {}, 0
+  local method = item.name:find "^tensor:"
+  if method then args[1], n = pool.value("tensor", pool.generator(seed)), 1 end
+  for i, p in ipairs(item.entry.params) do
+    local own = method and i == 1 and p.type == "tensor"
+    if not own and not p.name:find "%." then
+      n = n + 1
+      if draw(4) > 1 then args[n] = pool.value(p.type, draw) end
+    end
+  end
+  return args, n
+end
+
 -- What a message about a released tensor names instead of the function, or nil.
 local function wrong_name(item, message)
   local text = message:match "^[^ ]+:%d+: (.*the tensor was released)$"
@@ -86,6 +102,58 @@ describe("misuse of", function()
     for fault in pairs(faults) do list[#list + 1] = fault end
     assert.same({}, list)
     assert.is_true(count > 2000)
+  end)
+
+  it("tensor functions names the one that was called, not one of its operations", function()
+    local prefixes = { ["torus.fft."] = torus.fft, ["torus.linalg."] = torus.linalg,
+      ["torus."] = engine, ["tensor:"] = core.methods }
+    local faults, count = {}, 0
+    for _, item in ipairs(exposed.all()) do
+      local prefix, name = item.name:match "^(.*[.:])([%w_]+)$"
+      -- These run a function of the caller's, which may raise messages of its own.
+      local runs = name == "no_grad" or name == "enable_grad" or name == "detect_anomaly"
+      if prefixes[prefix] and prefixes[prefix][name] and not runs and name ~= "release" then
+        for seed = 1, 100 do
+          local args, n = drawn(item, seed)
+          local ok, message = pcall(item.value, table.unpack(args, 1, n))
+          message = not ok and tostring(message)
+          if message and message ~= pool.TROUBLE then
+            count = count + 1
+            if not message:match "^[^ ]+:%d+: (.*)$":find("^" .. name .. "[: ]") then
+              faults[#faults + 1] = item.name .. ": " .. message
+            end
+          end
+        end
+      end
+    end
+    assert.same({}, faults)
+    assert.is_true(count > 5000)
+  end)
+
+  it("functions made of others names the outermost that a script called", function()
+    local x = torus.ones(2, 3)
+    raises("fft2: expected a float32 or float64 tensor, got int64",
+      function() torus.fft.fft2(x:to "int64") end)
+    raises("max_pool2d: expected images (n,h,w,c) that windows fit",
+      function() torus.max_pool2d(torus.ones(1, 4, 4, 2), 7) end)
+    raises("pinv: expected a number as rcond, got \"small\"",
+      function() torus.linalg.pinv(x, "small") end)
+    raises("var: dimension 5 is outside of", function() x:var(5) end)
+    raises("select: 9 is outside 1..2", function() x:select(1, 9) end)
+    raises("index: 9 is outside 1..2", function() return x[9] end)
+    raises("randn_like: options are named by strings",
+      function() torus.randn_like(x, { 1 }) end)
+    raises("hessian: expected a float32 or float64 tensor as input 1",
+      function() torus.hessian(print, x:to "uint8") end)
+    raises("Linear: a tensor can't have the shape",
+      function() torus.nn.Linear(math.maxinteger, 1) end)
+    -- A function of the caller's raises its own messages.
+    raises("sum: dimension 5 is outside of", function()
+      torus.no_grad(torus.sum, x, 5)
+    end)
+    raises("sum: dimension 5 is outside of", function()
+      torus.jacobian(function(y) return y:sum(5) end, x)
+    end)
   end)
 
   it("systems, modules, measures and targets names what came", function()

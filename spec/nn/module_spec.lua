@@ -239,7 +239,7 @@ describe("layers", function()
       function() nn.MLP { sizes = { 2, 1 }, activation = 5 } end)
     raises("MLP: unknown activation a table (known: ",
       function() nn.MLP { sizes = { 2, 1 }, output = {} } end)
-    raises("leaky_relu: slope: expected a number, got \"a\"",
+    raises("LeakyReLU: slope: expected a number, got \"a\"",
       function() local _ = nn.LeakyReLU("a") end)
     raises("initialise: scheme: expected one of \"default\", \"kaiming\"",
       function() local _ = nn.initialise.bound("keiming", 3) end)

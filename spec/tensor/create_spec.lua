@@ -138,7 +138,7 @@ describe("filled tensors", function()
     raises("zeros_like: expected a tensor, got {2}", function() torus.zeros_like { 2 } end)
     raises("ones_like: expected a table of options, got 3",
       function() torus.ones_like(x, 3) end)
-    raises("randn: expected the dtype float32 or float64, got int64",
+    raises("randn_like: expected the dtype float32 or float64, got int64",
       function() torus.randperm(2):randn_like() end)
   end)
 end)

@@ -87,7 +87,7 @@ describe("selecting", function()
       function() return x[mask { 1, 0, 1 }] end)
     raises("index: expected a tensor with dimensions to select from, got tensor () float32",
       function() return torus.zeros()[ints { 1 }] end)
-    raises("index_select: index 3 is outside 1..2 of dimension 1",
+    raises("index: index 3 is outside 1..2 of dimension 1",
       function() return x[ints { 3 }] end)
     raises("masked_select: expected a bool tensor as the mask, got tensor (2,3) float32",
       function() x:masked_select(x) end)

@@ -101,7 +101,7 @@ describe("dimensions", function()
       function() x:squeeze(2) end)
     raises("unsqueeze: expected an integer as a dimension, got nil", function() x:unsqueeze() end)
     raises("unsqueeze: dimension 5 is outside", function() x:unsqueeze(5) end)
-    raises("reshape: shape has more than 8 entries",
+    raises("unsqueeze: shape has more than 8 entries",
       function() torus.ones(1, 1, 1, 1, 1, 1, 1, 1):unsqueeze(1) end)
   end)
 
@@ -138,7 +138,7 @@ describe("dimensions", function()
     raises("narrow: expected an integer as start, got nil", function() x:narrow(2) end)
     raises("narrow: 9223372036854775807 elements from 2 are outside",
       function() x:narrow(2, 2, math.maxinteger) end)
-    raises("index: 5 is outside 1..4 in dimension 3", function() x:select(3, 5) end)
+    raises("select: 5 is outside 1..4 in dimension 3", function() x:select(3, 5) end)
     raises("chunk: expected an integer that divides the size 3 as parts, got 2",
       function() x:chunk(2, 2) end)
     raises("slice: start (1,1), size (3,5), step (1,1) lie outside a tensor of shape (3,4)",
@@ -252,7 +252,7 @@ describe("reading by index", function()
     raises("index_select: dimension 3 is outside", function() x:index_select(3, { 1 }) end)
     raises("can't have the shape (2,-3)",
       function() torus.ones(2, 0):index_add(whole {}, 2, -3) end)
-    raises("tensor: expected an integer as an element of int64, got 1.5",
+    raises("index_select: expected an integer as an element of int64, got 1.5",
       function() x:index_select(1, { 1.5 }) end)
   end)
 end)

@@ -1,5 +1,6 @@
 --- Modules: layers with parameters, and containers of layers.
 -- @module torus.nn
+local core = require "torus.core"
 local Module = require "torus.nn.module"
 local Linear = require "torus.nn.linear"
 local Conv2d = require "torus.nn.conv2d"
@@ -79,6 +80,8 @@ function M.ELU() return activation.module("elu") end
 -- @treturn Module tensor -> tensor of the same shape
 -- @usage
 -- print(torus.nn.LeakyReLU(0.1)(torus.tensor { -1, 0, 1 }))
-function M.LeakyReLU(slope) return activation.module("leaky_relu", slope) end
+function M.LeakyReLU(slope) return (activation.module("leaky_relu", slope)) end
+
+core.name_functions(M)
 
 return M
