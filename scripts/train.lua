@@ -4,6 +4,7 @@ local command = require "torus.runs.command"
 local dist = require "torus.dist"
 local engine = require "torus.engine"
 local files = require "torus.files"
+local options = require "torus.options"
 local tasks = require "torus.tasks"
 local run = require "torus.runs.run"
 local configuration = require "torus.runs.configuration"
@@ -14,11 +15,8 @@ local systems = require "torus.systems"
 local function known_keys()
   local lines = {}
   for _, model in ipairs(tasks.names) do
-    local keys = {}
-    for key in pairs(configuration.rules_of(model)) do keys[#keys + 1] = key end
-    table.sort(keys)
     lines[#lines + 1] = string.format("Keys of --set for %s: %s. Presets: %s.",
-      model, table.concat(keys, " "),
+      model, table.concat(options.sorted_keys(configuration.rules_of(model)), " "),
       table.concat(configuration.preset_names(model), ", "))
   end
   lines[#lines + 1] = "What they mean: torus train MODEL --keys, or --keys TEXT for some of them."

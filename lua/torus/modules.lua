@@ -2,6 +2,7 @@
 -- a list.
 -- @module torus.modules
 local lfs = require "lfs"
+local options = require "torus.options"
 
 local M = {}
 
@@ -27,16 +28,14 @@ end
 -- modules = require "torus.modules"
 -- print(table.concat(modules.names("torus.models"), ", "))
 function M.names(parent, only_folders)
-  local found, names = {}, {}
+  local found = {}
   for template in package.path:gmatch("[^;]+") do
     local front, ending = template:match("^([^?]*)%?([^?]*)$")
     if front and not (only_folders and ending == ".lua") then
       add_names(found, front .. parent:gsub("%.", "/") .. "/", ending)
     end
   end
-  for name in pairs(found) do names[#names + 1] = name end
-  table.sort(names)
-  return names
+  return options.sorted_keys(found)
 end
 
 --- Returns true if a module exists directly below another one.

@@ -200,7 +200,6 @@ local function check_arrays(arrays)
   if type(arrays) ~= "table" then
     options.raise("npz.save: expected a table of tensors, got %s", options.show(arrays))
   end
-  local names = {}
   for name, x in pairs(arrays) do
     if type(name) ~= "string" or #name > 60000 or name == "" then
       options.raise("npz.save: expected strings as names, got %s", options.show(name))
@@ -209,10 +208,8 @@ local function check_arrays(arrays)
       options.raise("npz.save: expected a tensor for %s, got %s", options.show(name),
         options.show(x))
     end
-    names[#names + 1] = name
   end
-  table.sort(names)
-  return names
+  return options.sorted_keys(arrays)
 end
 
 --- Writes an archive atomically: a crash leaves the previous file intact.

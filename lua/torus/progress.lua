@@ -97,10 +97,8 @@ end
 local function values_text(values)
   if values == nil then return "" end
   if type(values) ~= "table" then return "  loss " .. value_text(values) end
-  local names, parts = {}, {}
-  for name in pairs(values) do names[#names + 1] = tostring(name) end
-  table.sort(names)
-  for i, name in ipairs(names) do
+  local parts = {}
+  for i, name in ipairs(options.sorted_keys(values)) do
     parts[i] = "  " .. name .. " " .. value_text(values[name])
   end
   return table.concat(parts)

@@ -29,16 +29,14 @@ for name, code in pairs(encodings) do bytes_of[name] = tonumber(code:sub(2)) end
 -- The limit of the format on the size of the header.
 local MAX_HEADER = 100 * 1024 * 1024
 
-local function sorted_keys(t)
-  local keys = {}
+-- The names of what is saved, sorted.
+local function names_of(t)
   for key in pairs(t) do
     if type(key) ~= "string" then
-      core.raise("save: expected strings as names, got " .. core.describe(key))
+      options.raise("save: expected strings as names, got " .. options.show(key))
     end
-    keys[#keys + 1] = key
   end
-  table.sort(keys)
-  return keys
+  return options.sorted_keys(t)
 end
 
 local function check_table(contents, value)
@@ -63,7 +61,7 @@ end
 local function key_order(names_of_tensors, metadata)
   local order, seen = {}, {}
   for _, keys in ipairs {
-    { "__metadata__" }, names_of_tensors, sorted_keys(metadata or {}),
+    { "__metadata__" }, names_of_tensors, names_of(metadata or {}),
     { "dtype", "shape", "data_offsets" },
   } do
     for _, key in ipairs(keys) do
@@ -124,7 +122,7 @@ function M.save(path, tensors, metadata)
   if metadata then check_metadata(metadata) end
   tensors = tensors_of(tensors)
   local header, parts, offset = as_object {}, { "", "" }, 0
-  local order = sorted_keys(tensors)
+  local order = names_of(tensors)
   for _, name in ipairs(order) do
     local x = tensors[name]
     if debug.getmetatable(x) ~= core.metatable then
@@ -223,7 +221,7 @@ local function check_entries(header, available)
   for name in pairs(header) do -- dkjson accepts {1: ...} and {"x"}, too
     if type(name) ~= "string" then return nil, "its header is not a JSON object" end
   end
-  for _, name in ipairs(sorted_keys(header)) do
+  for _, name in ipairs(options.sorted_keys(header)) do
     local entry, message = check_entry(name, header[name], available)
     if not entry then return nil, message end
     list[#list + 1] = entry

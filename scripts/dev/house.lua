@@ -77,21 +77,14 @@ local function part_of(module)
   return module:match("^torus%.(%w+)")
 end
 
--- Requires by module: {[name] = {{name, path, line}, ...}}.
-local graph = {}
+-- Requires by module: {[name] = {{name, path, line}, ...}}; the modules in order.
+local graph, requiring = {}, {}
 
 local function add_edge(path, number, module)
   local from = path:gsub("^lua/", ""):gsub("%.lua$", ""):gsub("/init$", "")
     :gsub("/", ".")
-  graph[from] = graph[from] or {}
+  if not graph[from] then graph[from], requiring[#requiring + 1] = {}, from end
   table.insert(graph[from], { module = module, path = path, number = number })
-end
-
-local function sorted_keys(t)
-  local keys = {}
-  for key in pairs(t) do keys[#keys + 1] = key end
-  table.sort(keys)
-  return keys
 end
 
 -- Reports each edge that closes a circle of requires.
@@ -113,7 +106,7 @@ local function check_circles()
     trail[#trail] = nil
     state[module] = "done"
   end
-  for _, module in ipairs(sorted_keys(graph)) do
+  for _, module in ipairs(requiring) do
     if not state[module] then visit(module) end
   end
 end

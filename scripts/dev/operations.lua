@@ -11,6 +11,7 @@
 local core = require "torus.core"
 local gradcheck = require "spec.support.gradcheck"
 local json = require "torus.json"
+local options = require "torus.options"
 local torus = require "torus"
 
 local DTYPES = { "float64", "float32", "int64", "int32", "uint8", "bool" }
@@ -102,10 +103,7 @@ for _, op in ipairs(torus.registry()) do
     outputs = op.outputs, order = order_of(op), parameters = parameters_of(op) })
 end
 for _, part in ipairs(PARTS) do
-  local names = {}
-  for name in pairs(require("torus." .. part)) do names[#names + 1] = name end
-  table.sort(names)
-  for _, name in ipairs(names) do
+  for _, name in ipairs(options.sorted_keys(require("torus." .. part))) do
     local cases = samples.functions[name]
     add("functions", name, { f = torus[name], inputs = "", outputs = "",
       order = cases.constant and "constant" or "any", parameters = "torus." .. part })

@@ -6,6 +6,7 @@
 -- Each training is drawn from the seed and its number: FIRST goes on with that one.
 local draw_of = require("spec.attack.pool").generator
 local lfs = require "lfs"
+local options = require "torus.options"
 local torus = require "torus"
 
 local M = {}
@@ -35,14 +36,12 @@ end
 -- @treturn string
 function M.bytes_of(path)
   local stored = assert(torus.runs.checkpoint.load(path .. "/checkpoint.safetensors"))
-  local names, parts = {}, { stored.step, stored.adam_steps }
-  for name in pairs(stored.tensors) do names[#names + 1] = name end
-  table.sort(names)
-  for _, name in ipairs(names) do
+  local parts = { stored.step, stored.adam_steps }
+  for _, name in ipairs(options.sorted_keys(stored.tensors)) do
     parts[#parts + 1] = name
     parts[#parts + 1] = torus.to_bytes(stored.tensors[name])
   end
-  names = {}
+  local names = {}
   for name, value in pairs(stored.numbers) do
     names[#names + 1] = ("%s=%s"):format(name, value)
   end

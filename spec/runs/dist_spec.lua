@@ -5,6 +5,7 @@ local core = require "torus.core"
 local dist_sum = require "torus.dist_sum"
 local folders = require "spec.support.folders"
 local mpi = require "spec.support.mpi"
+local sorted_keys = require("torus.options").sorted_keys
 local raises = require "spec.support.raises"
 local shares = require "torus.runs.shares"
 local torus = require "torus"
@@ -194,10 +195,10 @@ local TRAIN = "train hgn --system mass_spring --set train_size=16 --set test_siz
 
 local function bytes_of(path)
   local stored = assert(checkpoint.load(path .. "/checkpoint.safetensors"))
-  local names, parts = {}, { stored.step }
-  for name in pairs(stored.tensors) do names[#names + 1] = name end
-  table.sort(names)
-  for _, name in ipairs(names) do parts[#parts + 1] = torus.to_bytes(stored.tensors[name]) end
+  local parts = { stored.step }
+  for _, name in ipairs(sorted_keys(stored.tensors)) do
+    parts[#parts + 1] = torus.to_bytes(stored.tensors[name])
+  end
   return table.concat(parts, "\0")
 end
 

@@ -3,6 +3,7 @@
 -- with what its documentation lacks.
 local core = require "torus.core"
 local entries = require "torus.help.entries"
+local options = require "torus.options"
 local signature = require "torus.signature"
 local torus = require "torus"
 
@@ -29,10 +30,7 @@ local function keys_of(value)
   end
   local meta = getmetatable(value)
   for key in pairs(meta and meta.__parts or {}) do keys[key] = true end
-  local list = {}
-  for key in pairs(keys) do list[#list + 1] = key end
-  table.sort(list)
-  return list
+  return options.sorted_keys(keys)
 end
 
 -- Functions of a module and of the modules and classes in it.

@@ -2,6 +2,7 @@
 -- @module torus.experiments.table1_report
 local files = require "torus.files"
 local markdown = require "torus.experiments.markdown"
+local options = require "torus.options"
 local plot = require "torus.plot"
 local table1 = require "torus.experiments.table1"
 
@@ -132,18 +133,15 @@ end
 
 -- Every single number that was measured of any cell, by name.
 local function numbers_of(results)
-  local names, known = {}, {}
+  local names = {}
   for _, result in pairs(results) do
     for _, split in ipairs(SPLITS) do
       for name, value in pairs(result[split]) do
-        if type(value) == "number" and not known[name] then
-          known[name], names[#names + 1] = true, name
-        end
+        if type(value) == "number" then names[name] = true end
       end
     end
   end
-  table.sort(names)
-  return names
+  return options.sorted_keys(names)
 end
 
 --- One line for each cell and split.

@@ -23,12 +23,9 @@ end
 
 -- The keys are sorted, so that equal states result in equal files.
 local function encode_numbers(numbers)
-  local texts, keys = {}, {}
-  for key, value in pairs(numbers) do
-    texts[key], keys[#keys + 1] = exact(value), key
-  end
-  table.sort(keys)
-  return json.encode(texts, { keyorder = keys })
+  local texts = {}
+  for key, value in pairs(numbers) do texts[key] = exact(value) end
+  return json.encode(texts, { keyorder = options.sorted_keys(texts) })
 end
 
 local function decode_numbers(text)

@@ -5,6 +5,7 @@ local core = require "torus.core"
 local engine = require "torus.engine"
 local npy = require "torus.npy"
 local npz = require "torus.npz"
+local options = require "torus.options"
 local numbers = require "torus.data.films.numbers"
 
 local M = {}
@@ -114,9 +115,7 @@ end
 
 -- The only array of an archive, or the one named frames.
 local function array_of(arrays)
-  local names = {}
-  for name in pairs(arrays) do names[#names + 1] = name end
-  table.sort(names)
+  local names = options.sorted_keys(arrays)
   local found = arrays.frames or #names == 1 and arrays[names[1]]
   if found then return found end
   return nil, string.format("expected one array, or one named frames, got %s",

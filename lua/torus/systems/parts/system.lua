@@ -67,19 +67,18 @@ end
 -- The names of the constants that vary, sorted.
 local function resolve_varying(o, constants)
   if not o.varying then return nil end
-  local names = {}
-  for name, range in pairs(o.varying) do
+  local names = options.sorted_keys(o.varying)
+  for _, name in ipairs(names) do
+    local range = o.varying[name]
     if constants[name] == nil then
-      complain(o, "varying: there is no constant %q", tostring(name))
+      complain(o, "varying: there is no constant %q", name)
     end
     if type(range) ~= "table" or not (is_above(range[1], -math.huge)
       and is_above(range[2], range[1])) then
       complain(o, "varying: %s: expected {lowest, highest}, got %s", name,
         options.show(range))
     end
-    names[#names + 1] = name
   end
-  table.sort(names)
   return names[1] and names or nil
 end
 
