@@ -442,11 +442,15 @@ local function repeated(x, dim, times)
   return ops.reshape(y, shape)
 end
 
+-- The indices of repeat_interleave are a Lua table: 16 bytes each.
+local MAX_REPEATED = 1 << 26
+
 --- Repeats the elements along a dimension, each one next to its copies.
 -- @tparam tensor x
 -- @tparam int|{int,...} times number for every element, or one for each
 -- @tparam[opt=1] int dim
 -- @treturn tensor
+-- @raise for more than 2^26 elements along the dimension
 -- @usage
 -- print(torus.tensor{1, 2}:repeat_interleave(2))          -- 1 1 2 2
 -- print(torus.tensor{1, 2}:repeat_interleave{ 1, 3 })    -- 1 2 2 2
@@ -457,7 +461,7 @@ function M.repeat_interleave(x, times, dim)
     check("repeat_interleave", times)
     if times:dim() == 1 then times = times:totable() end
   end
-  local n, index = x:size(dim), {}
+  local n, total, index = x:size(dim), 0, {}
   if type(times) == "table" and #times ~= n then
     raise(("repeat_interleave: expected %d numbers, one for each element of dimension %d, got %d")
       :format(n, dim, #times))
@@ -467,6 +471,11 @@ function M.repeat_interleave(x, times, dim)
       type(times) == "table" and times[i] or times)
     if count < 0 then
       raise(("repeat_interleave: expected numbers from 0, got %d"):format(count))
+    end
+    total = total + count
+    if count > MAX_REPEATED or total > MAX_REPEATED then
+      raise(("repeat_interleave: expected at most %d elements along dimension %d, got more")
+        :format(MAX_REPEATED, dim))
     end
     for _ = 1, count do index[#index + 1] = i end
   end

@@ -202,6 +202,8 @@ describe("misuse of", function()
       function() set.train:windows({ 1 }, { 4 }, 2) end)
     raises("windows: starts: expected one start for each of 2 sequences, got 1",
       function() set.train:windows({ 1, 2 }, { 1 }, 2) end)
+    raises("repeat_interleave: expected at most 67108864 elements along dimension 1",
+      function() torus.ones(2):repeat_interleave(huge) end)
     raises("Dataset:longer: steps: expected at most 10000000",
       function() set:longer("test", 1, huge) end)
     raises("Dataset:longer: name: expected one of", function() set:longer("all", 1, 5) end)
