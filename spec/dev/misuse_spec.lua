@@ -161,8 +161,8 @@ describe("misuse of", function()
     local q = torus.ones({ 1, 1 }, { dtype = "float64" })
     raises("solve: opts: expected a table, got 5", function() pendulum:solve(q, q, 5) end)
     local net = torus.nn.Linear(2, 2)
-    raises("load_parameters: prefix: expected a string, got a table",
-      function() net:load_parameters(net:named(), {}) end)
+    raises("load_parameters: prefix: expected a string, got 5",
+      function() net:load_parameters(net:named(), 5) end)
     raises("measure: model: expected a table, got nil", function() torus.train.measure(nil) end)
     raises("measure: data: expected a table, got nil", function() torus.train.measure(net) end)
     local rings = torus.data.targets.get "rings"
