@@ -38,6 +38,15 @@ describe("The stages of an HGN's training", function()
 
   teardown(folders.clear)
 
+  it("are more than one up to two dimensions", function()
+    for dimension, later in pairs { true, true, false, false } do
+      local config = assert(runs.configuration.make("small", { model = "hgn",
+        system = "three_body", phase = "vector", dimension = dimension }))
+      assert.are.equal(later, config.fit_steps > 0 and config.teach_steps > 0)
+      assert.are.equal(later, config.chart > 0)
+    end
+  end)
+
   it("follow each other", function()
     local config = assert(configuration())
     local names = {}
