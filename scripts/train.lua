@@ -129,8 +129,8 @@ local function main(args)
     command.die("--resume: expected a run in %s, found none", path)
   end
   local config = configure(args, path)
-  print(string.format("%s on %s: %d steps, batch %s, into %s", config.model,
-    tasks.subject(config), config.steps,
+  print(string.format("%s on %s: %d step%s, batch %s, into %s", config.model,
+    tasks.subject(config), config.steps, config.steps == 1 and "" or "s",
     config.batch == 0 and "of all points" or config.batch, path))
   say_shares(config, resume)
   local result = command.check(run.train(path, config, { resume = resume }))

@@ -469,10 +469,13 @@ static void store(lua_State *L, torus_tensor *out, int64_t i, bool typed) {
     lua_pushinteger(L, lua_toboolean(L, -1));
     lua_replace(L, -2);
   } else if (type != LUA_TNUMBER || (out->dtype == TORUS_BOOL && !typed)) {
-    torus_raise_text(L, "tensor: expected %s, got %s",
-                     out->dtype == TORUS_BOOL && !typed ? "booleans"
-                                                        : "numbers",
-                     torus_describe(L, -1));
+    torus_raise_text(
+        L, "tensor: expected %s, got %s%s",
+        out->dtype == TORUS_BOOL && !typed ? "booleans" : "numbers",
+        torus_describe(L, -1),
+        torus_to_tensor(L, -1) ? "; torus.stack joins tensors, x:item() is the "
+                                 "number of one"
+                               : "");
   }
   void *data = torus_tensor_data(out);
   switch (out->dtype) {
@@ -539,10 +542,10 @@ static int tensor(lua_State *L) {
   creation c = {.operation = "tensor", .kind = FULL};
   if (lua_type(L, 1) != LUA_TTABLE && lua_type(L, 1) != LUA_TNUMBER &&
       lua_type(L, 1) != LUA_TBOOLEAN) {
-    return torus_raise_text(L,
-                            "tensor: expected a number or a table of numbers, "
-                            "got %s",
-                            torus_describe(L, 1));
+    return torus_raise_text(
+        L, "tensor: expected a number or a table of numbers, got %s%s",
+        torus_describe(L, 1),
+        torus_to_tensor(L, 1) ? "; x:copy() copies a tensor" : "");
   }
   read_options(L, 2, &c);
   if (lua_type(L, 1) == LUA_TTABLE) {

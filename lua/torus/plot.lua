@@ -209,7 +209,8 @@ end
 
 --- Plots values on a grid as colours with contour lines, with series on top.
 -- @function torus.plot.contour
--- @tparam table opts path; x, y and z (#y, #x); levels=12; filled=true, false draws
+-- @tparam table opts path; z (#y, #x); x and y, ascending, by default 1, 2, ...; levels=12;
+-- filled=true, false draws
 -- only the lines, in grey if the series have colours; series and the rest as in lines
 -- @treturn ?boolean true
 -- @treturn ?string message, if gnuplot is missing or fails

@@ -41,8 +41,10 @@ end
 
 local function check_table(contents, value)
   if type(value) ~= "table" then
-    core.raise(("save: expected a table of %s, got %s")
-      :format(contents, core.describe(value)))
+    local way_out = debug.getmetatable(value) == core.metatable and "; torus.save(path, { x = x }) or "
+      .. "torus.npy.save(path, x)" or ""
+    core.raise(("save: expected a table of %s, got %s%s")
+      :format(contents, core.describe(value), way_out))
   end
 end
 

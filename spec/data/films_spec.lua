@@ -269,6 +269,17 @@ describe("films of pictures", function()
       select(2, data.open(path)))
   end)
 
+  it("are not JPEGs, of which the message says what to do", function()
+    local path = folder("jpegs")
+    for _, name in ipairs { "README", "7.JPG" } do
+      assert(torus.files.write(path .. "/" .. name, "x"))
+    end
+    local none, message = torus.data.frames(path)
+    assert.is_nil(none)
+    assert.matches("expected a film's frames as PNGs, got 7.JPG; convert them, for example with "
+      .. "ffmpeg -pattern_type glob -i '*.JPG' %04d.png", message, 1, true)
+  end)
+
   it("are grey PNGs", function()
     local path = folder("grey")
     for t = 1, 6 do

@@ -186,7 +186,7 @@ describe("figures.lua", function()
       ["10 --set foo=2"] = 'figure10: unknown option "foo"',
       ["5 --set points=one"] = 'option "points": expected an integer, got "one"',
       ["5 --set seed=1.5"] = 'option "seed": expected an integer, got 1.5',
-      ["5 --seed 1.5"] = 'expected an integer of at least 0, got "1.5"',
+      ["5 --seed 1.5"] = '--seed: expected an integer of at least 0, got "1.5"',
       ["integrators --set duration=0.3"] = "duration: expected a multiple",
     } do
       local status, text = script(arguments .. " --out " .. base)

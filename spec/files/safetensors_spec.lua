@@ -321,7 +321,8 @@ describe("misuse of save and load", function()
     raises("save: path: expected a path (a string without zero bytes), got nil",
       function() torus.save(nil, {}) end)
     raises("save: expected a table of tensors, got nil", function() torus.save(path("m")) end)
-    raises("save: expected a table of tensors, got tensor (",
+    raises("save: expected a table of tensors, got tensor (2) float32; torus.save(path, { x = x }) "
+      .. "or torus.npy.save(path, x)",
       function() torus.save(path("m"), x) end)
     raises("save: expected a tensor for 'x', got",
       function() torus.save(path("m"), { x = 1 }) end)

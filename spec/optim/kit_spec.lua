@@ -140,6 +140,14 @@ describe("L-BFGS", function()
       .. "got tensor (2) float32", function()
       optim.lbfgs({ w }):step(function() return w * 2 end)
     end)
+    raises("lbfgs: expected the function to return the loss alone, whose gradient is computed "
+      .. "here; it must not call backward or grad", function()
+      optim.lbfgs({ w }):step(function()
+        local loss = (w - 1):square():sum()
+        loss:backward()
+        return loss
+      end)
+    end)
     raises("lbfgs: expected parameters of one dtype, got float32 and float64 as parameter 2",
       function() optim.lbfgs { w, torus.zeros(1, { dtype = "float64" }) } end)
   end)

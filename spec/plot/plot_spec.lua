@@ -42,6 +42,7 @@ describe("torus.plot", function()
       assert(plot.contour { path = path, x = x, y = y, z = z,
         series = { { x = { -1, 1 }, y = { 0, 2 } } } })
       assert(plot.surface { path = path, x = x, y = y, z = z })
+      assert(plot.contour { path = path, z = z })
       assert(plot.figure { path = path, columns = 2, width = 640, height = 480,
         title = "all", panels = {
           { kind = "contour", x = x, y = y, z = z, title = "a" },

@@ -175,6 +175,7 @@ describe("an exported run", function()
     assert.is_nil(next(files_, 1))
     none, message = runs.export(base .. "/nothing")
     assert.is_nil(none)
-    assert.matches("No such file", message)
+    assert.matches("/nothing: expected a run, with a checkpoint.safetensors, found none",
+      message, 1, true)
   end)
 end)

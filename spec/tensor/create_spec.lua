@@ -38,6 +38,10 @@ describe("torus.tensor", function()
       function() torus.tensor { 1, "2" } end)
     raises("tensor: expected a plain list as the elements, got one with the key \"dtype\"",
       function() torus.tensor { 1, 2, dtype = "int64" } end)
+    raises("tensor: expected a number or a table of numbers, got tensor (2) float32; x:copy() "
+      .. "copies a tensor", function() torus.tensor(torus.ones(2)) end)
+    raises("tensor: expected numbers, got tensor (2) float32; torus.stack joins tensors, x:item() "
+      .. "is the number of one", function() torus.tensor { torus.ones(2), torus.ones(2) } end)
     raises("tensor: expected a number or a table of numbers, got nil",
       function() torus.tensor(nil) end)
   end)

@@ -86,7 +86,14 @@ local function evaluate(self, closure)
     options.raise("lbfgs: expected the function to return the loss, a tensor with one "
       .. "element, got %s", options.show(loss))
   end
-  local grads = engine.grad(loss, self.params, { allow_unused = true })
+  local ok, grads = pcall(engine.grad, loss, self.params, { allow_unused = true })
+  if not ok then
+    if tostring(grads):find("freed by an earlier backward pass", 1, true) then
+      options.raise("lbfgs: expected the function to return the loss alone, whose gradient is "
+        .. "computed here; it must not call backward or grad")
+    end
+    error(grads, 0)
+  end
   for i, p in ipairs(self.params) do grads[i] = grads[i] or engine.zeros_like(p) end
   self.looks = self.looks + 1
   return loss:item(), flat(grads)

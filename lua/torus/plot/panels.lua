@@ -164,7 +164,7 @@ local function grid_of(panel, where)
       options.show(panel.z))
   end
   local function axis(name, size)
-    if panel[name] ~= nil or panel.kind ~= "heat_map" then
+    if panel[name] ~= nil then
       return list_of(where .. ": " .. name, panel[name])
     end
     return engine.arange(1, size, 1, { dtype = "float64" }):totable()

@@ -99,6 +99,20 @@ local function quiet(parser)
   function parser.error() os.exit(1) end
 end
 
+-- A converter's message begins with the option that it is about.
+local function name_options(parser)
+  for _, option in ipairs(parser._options) do
+    local convert, name = option._convert, option._aliases[1]
+    if type(convert) == "function" then
+      option:convert(function(text)
+        local value, message = convert(text)
+        if value == nil then return nil, ("%s: %s"):format(name, message) end
+        return value
+      end)
+    end
+  end
+end
+
 --- Runs a script: parses its arguments, including the options common to all scripts, and
 -- calls its main function. A user's mistake ends it with a one-line message, a bug with a
 -- traceback.
@@ -111,6 +125,7 @@ function M.main(parser, f, opts)
     :argname("N"):convert(M.count)
   local first = is_first()
   if not first then quiet(parser) end
+  name_options(parser)
   local args = parser:parse(M.arguments())
   local script = debug.getinfo(f, "S").short_src
   local ok, problem = xpcall(function()

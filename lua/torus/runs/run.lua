@@ -175,6 +175,9 @@ function M.open(path)
   local file = path
   if not path:match("%.safetensors$") then
     file = path .. "/checkpoint.safetensors"
+    if not files.exists(file) then
+      return nil, ("%s: expected a run, with a checkpoint.safetensors, found none"):format(path)
+    end
   end
   local stored, message = checkpoint.load(file)
   if not stored then return nil, message end

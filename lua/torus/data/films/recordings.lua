@@ -95,6 +95,9 @@ local function read_one(path, o)
   return engine.stack(kept, 1)
 end
 
+local OTHER_PICTURES = { jpg = true, jpeg = true, bmp = true, tif = true, tiff = true,
+  webp = true }
+
 -- The films below a folder without PNGs of its own, or the folder itself.
 local function films_in(folder)
   if reading.pictures(folder) then return { folder } end
@@ -106,6 +109,14 @@ local function films_in(folder)
   end
   table.sort(names)
   if #names > 0 then return names end
+  for name in lfs.dir(folder) do
+    local ending = name:lower():match("%.(%a+)$") or ""
+    if OTHER_PICTURES[ending] then
+      return nil, ("%s: expected a film's frames as PNGs, got %s; convert them, for example "
+        .. "with ffmpeg -pattern_type glob -i '*.%s' %%04d.png"):format(folder, name,
+        name:match("%.(%a+)$"))
+    end
+  end
   return nil, folder .. ": expected train.safetensors, a film's PNGs, or films (folders "
     .. "of PNGs, GIFs, " .. table.concat(ffmpeg.ends, ", ") .. "), got none of them"
 end
