@@ -109,6 +109,7 @@ M.optim = {
 
 --- Names of torus.linalg.
 M.linalg = {
+  expm = "torus.linalg.matrix_exp(A)",
   inv = "torus.linalg.inverse(A)", eig = "torus.linalg.eigh(A) of a symmetric A",
   eigvals = "torus.linalg.eigh(A) of a symmetric A", eigvalsh = "torus.linalg.eigh(A)",
   norm = "x:norm { ... }", vector_norm = "x:norm { ... }",

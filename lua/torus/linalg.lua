@@ -8,7 +8,7 @@
 -- differentiable to any order, within the limits given below. A matrix without a
 -- result raises an error with its index in the batch. Each matrix is processed by
 -- one thread, by OpenBLAS's LAPACK; results have the same bits with any number of
--- threads. All functions except pinv are also methods of tensors: `a:inverse()`.
+-- threads. All functions except pinv and matrix_exp are also methods of tensors: `a:inverse()`.
 -- @module torus.linalg
 local core = require "torus.core"
 local options = require "torus.options"
@@ -164,5 +164,56 @@ function M.pinv(A, rcond)
 end
 
 core.name_functions(M)
+
+-- Coefficients of the diagonal Pade approximant of degree 13, and the norm up to which its
+-- error is below the rounding of float64 (Higham 2005, table 2.3).
+local PADE = { [0] = 64764752532480000, 32382376266240000, 7771770303897600, 1187353796428800,
+  129060195264000, 10559470521600, 670442572800, 33522128640, 1323241920, 40840800, 960960,
+  16380, 182, 1 }
+local PADE_NORM = 5.371920351148152
+
+--- Returns the exponential of matrices, exp(A) = I + A + A^2 / 2 + ...: the flow of the linear
+-- equation dy/dt = A y after a unit of time.
+--
+-- By scaling, a Pade approximant and squaring (Higham 2005). Differentiable to any order.
+-- @tparam tensor A (..., n, n)
+-- @treturn tensor (..., n, n)
+-- @raise if a matrix contains an infinity or NaN
+-- @usage
+-- J = torus.tensor{{0, 1}, {-1, 0}}
+-- print(torus.linalg.matrix_exp(J * (math.pi / 2)))   -- a quarter turn: {0, 1}, {-1, 0}
+function M.matrix_exp(A)
+  if not options.is_live(A) or A:dim() < 2 or A:size(-1) ~= A:size(-2)
+    or A.dtype ~= "float32" and A.dtype ~= "float64" then
+    options.raise("matrix_exp: expected square matrices in float32 or float64, got %s",
+      options.show(A))
+  end
+  if A:numel() == 0 then return ops.mul(A, 1) end
+  -- The number of squarings of each matrix, (..., 1, 1): more than needed would cost accuracy.
+  local squarings = core.no_grad(function()
+    local norms = ops.max(A:detach():abs():sum(-2, true), -1, true)
+    if not norms:isfinite():all():item() then
+      options.raise("matrix_exp: expected finite matrices, got an infinity or a NaN")
+    end
+    return ops.maximum((norms / PADE_NORM):maximum(1):log2():ceil(), 0)
+  end)
+  A = A * squarings:neg():exp2()
+  local I = core.eye(A:size(-1), { dtype = A.dtype })
+  local A2 = A:matmul(A)
+  local A4 = A2:matmul(A2)
+  local A6 = A4:matmul(A2)
+  -- b[k] I + b[k + 2] A^2 + ... of the odd or the even coefficients
+  local function half(first)
+    local b = function(k) return PADE[first + k] end
+    return A6:matmul(A6 * b(12) + A4 * b(10) + A2 * b(8))
+      + A6 * b(6) + A4 * b(4) + A2 * b(2) + I * b(0)
+  end
+  local U, V = A:matmul(half(1)), half(0)
+  local X = ops.solve(V - U, V + U)
+  for k = 1, squarings:max():item() // 1 do
+    X = ops.where(squarings:ge(k), X:matmul(X), X)
+  end
+  return X
+end
 
 return M

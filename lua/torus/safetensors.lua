@@ -41,8 +41,8 @@ end
 
 local function check_table(contents, value)
   if type(value) ~= "table" then
-    local way_out = debug.getmetatable(value) == core.metatable and "; torus.save(path, { x = x }) or "
-      .. "torus.npy.save(path, x)" or ""
+    local way_out = debug.getmetatable(value) == core.metatable
+      and "; torus.save(path, { x = x }) or torus.npy.save(path, x)" or ""
     core.raise(("save: expected a table of %s, got %s%s")
       :format(contents, core.describe(value), way_out))
   end

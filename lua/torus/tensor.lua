@@ -451,6 +451,11 @@ for name, sign in pairs { lt = "<", le = "<=" } do
       .. "x:lt(y), le, gt or ge, numbers with x:item()"):format(sign))
   end
 end
+meta.__concat = function(a, b)
+  local x = arguments.is_tensor(a) and a or b
+  raise(("..: expected texts and numbers, got %s; x:item() is the number of one element, "
+    .. "tostring(x) the text of any"):format(show(x)))
+end
 meta.__tostring = format.tensor
 meta.__elsewhere = function(name) return elsewhere.hint("tensor", name) end
 meta.__name = "tensor"

@@ -129,4 +129,15 @@ describe("comparing tensors with < and <=", function()
     local _, message = pcall(function() return x <= x end)
     assert.truthy(message:find("compare elements with x:lt(y), le, gt or ge", 1, true))
   end)
+
+  it("joins no text, and says how", function()
+    local x = torus.ones(1)
+    for _, f in ipairs { function() return "loss " .. x end, function() return x .. 3 end } do
+      local ok, message = pcall(f)
+      assert.is_false(ok)
+      assert.matches("format_spec.lua:%d+: %.%.: expected texts and numbers, got tensor %(1%) "
+        .. "float32; "
+        .. "x:item%(%) is the number of one element, tostring%(x%) the text of any", message)
+    end
+  end)
 end)

@@ -105,6 +105,11 @@ function M.cross_entropy(x, target, opts)
   options.tensor("cross_entropy", "scores", x, { "...", "classes" })
   local shape = x.shape
   local classes = is_index(target) and table.remove(shape)
+  if not classes and options.is_live(target) and target:dim() == x:dim() - 1 then
+    options.raise("cross_entropy: expected target as probabilities of shape %s, or as classes in "
+      .. "an integer dtype, got %s; target:to(\"int64\") holds classes", options.shape_text(x),
+      options.show(target))
+  end
   options.tensor("cross_entropy", "target", target, shape)
   if classes and target:numel() > 0 then
     local numbers = target:to("float64")
