@@ -1,13 +1,12 @@
---- The motion fitted to coordinates by Levenberg and Marquardt's method, in all
--- unknowns at once: the Hamiltonian, the chart and the state of every sequence.
+--- Fits the motion to coordinates by the Levenberg-Marquardt method, in all unknowns at once:
+-- the Hamiltonian, the chart and the state of every sequence.
 --
--- What keeps a learned motion on its orbit for many times the frames that it was
--- fitted to are small errors of the force that a free initial state makes up for
--- within these frames. They are in directions of low curvature, along which a
--- gradient method creeps; a method that knows the curvature goes there at once.
--- Small networks have few enough parameters for that: the Jacobian of a rollout
--- by all of them is a recursion over its steps, and the states of a sequence,
--- which concern no other, are eliminated from the normal equations.
+-- Within the frames of the fit, a free initial state can compensate small errors of the
+-- force; these decide how far beyond those frames the motion stays on its orbit. They lie in
+-- directions of low curvature, along which a gradient method is slow, and a method that uses
+-- the curvature is not. Small networks have few enough parameters for it: the Jacobian of a
+-- rollout with respect to all of them is a recursion over its steps, and the state of each
+-- sequence, on which no other one depends, is eliminated from the normal equations.
 -- @module torus.models.hgn.gauss_newton
 local coordinates = require "torus.models.hgn.coordinates"
 local derivatives = require "torus.models.parts.dense_derivatives"
@@ -15,19 +14,19 @@ local engine = require "torus.engine"
 
 local M = {}
 
--- Sequences whose Jacobians are held at a time.
+-- Number of sequences whose Jacobians are in memory at a time.
 local BLOCK = 16
--- Factors of the damping after a step that was accepted at once, after several
--- attempts, and after an attempt that failed; attempts of a step.
+-- Factors of the damping after a step that was accepted at the first attempt, at a later one,
+-- and after a failed attempt; the maximum number of attempts.
 local LESS, RATHER_LESS, MORE, ATTEMPTS = 1 / 8, 2 / 3, 4, 9
--- Damping is relative to the diagonal of the normal equations (Marquardt) and to
--- so many times its mean (Levenberg), which prevails: relative to the diagonal
--- alone a parameter that hardly matters moves far, out of where the equations
--- hold, and every step is small. With this a pendulum's error fell from 0.26e-4
--- to 0.005e-4 in as many steps.
+-- The damping is proportional to the diagonal of the normal equations (Marquardt) plus this
+-- factor times its mean (Levenberg), which dominates. With the diagonal alone, a parameter
+-- with little influence would move far, out of the range in which the equations hold, and
+-- every step would have to be small. With this factor, a pendulum's error fell to 0.005e-4
+-- instead of 0.26e-4 in the same number of steps.
 local UNIFORM = 10
 
---- The damping to begin with.
+--- The initial damping.
 M.DAMPING = 1
 
 local DOUBLE = { dtype = "float64" }
@@ -48,11 +47,11 @@ function M.applies(config)
       or config.friction == "constant" and config.kinetic == "quadratic")
 end
 
---- The largest number of parameters: the normal equations take 8 bytes times its
--- square, and time with its cube.
+--- The maximum number of parameters n: the normal equations take 8 n^2 bytes of memory, and
+-- time proportional to n^3.
 M.MAX = 8000
 
---- The number of parameters of energies and chart.
+--- Returns the number of parameters of the energies and the chart.
 -- @tparam table config complete, of an HGN with a vector phase space
 -- @treturn integer
 -- @usage
@@ -67,8 +66,11 @@ function M.count(config)
     + (config.friction == "constant" and 1 or 0)
 end
 
--- The networks, each with the number of columns before its own.
-local function networks_of(model)
+--- Returns the networks of an HGN in the form that `residuals` reads: their layers, each with
+-- the offset of its columns in the Jacobian.
+-- @tparam Module model
+-- @treturn table
+function M.networks(model)
   local found = { size = 0, modules = {} }
   local function add(name, module)
     if not module then return end
@@ -90,7 +92,7 @@ local function networks_of(model)
   return found
 end
 
--- Adds `by`, the columns of one network, to a Jacobian's.
+-- Adds factor * by, the columns of one network, to a Jacobian.
 local function add_columns(jacobian, net, by, factor)
   jacobian:narrow(3, net.offset + 1, net.size):add_(by * factor)
 end
@@ -128,8 +130,8 @@ local function drift(nets, at, h)
   add_columns(at.by_q, nets.K, by, h)
 end
 
--- The states of a block with their derivatives by the columns of the energies
--- and then by the states themselves.
+-- The states of a block with their derivatives with respect to the parameters of the energies,
+-- then to the states themselves.
 local function start(nets, states)
   local batch, n = states:size(1), states:size(2) // 2
   local function identity(first)
@@ -141,8 +143,8 @@ local function start(nets, states)
     by_q = identity(1), by_p = identity(n + 1) }
 end
 
--- The decoder's coordinates of q, with their derivatives by all parameters and
--- by the states.
+-- The decoder's coordinates of q, with their derivatives with respect to all parameters and
+-- to the states.
 local function image(nets, at)
   local moving, states = nets.moving, at.by_q:size(3) - nets.moving
   if not nets.chart then
@@ -154,16 +156,16 @@ local function image(nets, at)
     moved:narrow(3, moving + 1, states)
 end
 
---- Residuals of the motion from given states, and their derivatives.
+--- Returns the residuals of the motion from given states, and their derivatives.
 -- @tparam table nets as returned by `networks`
 -- @tparam number dt
 -- @tparam tensor states (batch, 2 n), float64
 -- @tparam tensor targets coordinates (frames, batch, n), float64
--- @tparam tensor roots (frames, batch, n, n): R, of the residual R d where
--- coordinates are off by d
+-- @tparam tensor roots R (frames, batch, n, n): an error d of the coordinates has the
+-- residual R d
 -- @treturn tensor residuals (batch, frames n)
--- @treturn tensor by the parameters (batch, frames n, parameters)
--- @treturn tensor by the states (batch, frames n, 2 n)
+-- @treturn tensor derivatives with respect to the parameters (batch, frames n, parameters)
+-- @treturn tensor derivatives with respect to the states (batch, frames n, 2 n)
 function M.residuals(nets, dt, states, targets, roots)
   local at, r, J, S = start(nets, states), {}, {}, {}
   update_gradient(nets, at)
@@ -184,13 +186,7 @@ function M.residuals(nets, dt, states, targets, roots)
   return engine.cat(r, 2), engine.cat(J, 2), engine.cat(S, 2)
 end
 
---- The networks of an HGN as `residuals` reads them.
--- @function torus.models.hgn.gauss_newton.networks
--- @tparam Module model
--- @treturn table
-M.networks = networks_of
-
--- Square roots of the metric and of the weights: R with R'R = w G / pixels.
+-- The square roots of the weighted metric: R with R'R = w G.
 local function roots_of(metric, weights)
   local n = metric:size(-1)
   local G = metric:to("float64") * weights:to("float64"):unsqueeze(-1):unsqueeze(-1)
@@ -199,33 +195,24 @@ local function roots_of(metric, weights)
   return engine.cholesky(G + floor):transpose(-2, -1):contiguous()
 end
 
--- J'J, of whose halves off the diagonal one is the other's mirror image.
+-- J'J, a few rows at a time, from the diagonal on; the other half is their transpose.
 local function gram(J)
-  local size, rows = J:size(2), {}
-  local width = math.max(64, -(-size // 4))
+  local size = J:size(2)
+  local height = math.max(64, -(-size // 4))
   local Jt = J:transpose(1, 2):contiguous()
-  local blocks = {}
-  for i = 1, -(-size // width) do
-    local first = (i - 1) * width
-    local own = Jt:narrow(1, first + 1, math.min(width, size - first))
-    local row = {}
-    for j = 1, i - 1 do row[j] = blocks[i][j] end
-    local rest = own:matmul(J:narrow(2, first + 1, size - first))
-    row[#row + 1] = rest
-    rows[i] = engine.cat(row, 2)
-    for j = i + 1, -(-size // width) do
-      local from = (j - 1) * width - first
-      blocks[j] = blocks[j] or {}
-      blocks[j][i] = rest:narrow(2, from + 1, math.min(width, size - first - from))
-        :transpose(1, 2)
-    end
+  local product = engine.zeros({ size, size }, DOUBLE)
+  for first = 1, size, height do
+    local from_first = size - first + 1
+    local rows = math.min(height, from_first)
+    local block = Jt:narrow(1, first, rows):matmul(J:narrow(2, first, from_first))
+    product:narrow(1, first, from_first):narrow(2, first, rows):copy_(block:transpose(1, 2))
+    product:narrow(1, first, rows):narrow(2, first, from_first):copy_(block)
   end
-  return engine.cat(rows, 1)
+  return product
 end
 
--- The normal equations of all sequences, with those of the states apart: A and b
--- of the parameters; of each sequence C (2 n, 2 n) and c of its states, and B
--- (2 n, parameters) of both.
+-- The normal equations of all sequences, in blocks: A and b for the parameters; for each
+-- sequence, C (2 n, 2 n) and c for its state, and B (2 n, parameters) between the two.
 local function normal_equations(model, nets, states, targets, roots)
   local dt = model.config.dt
   local A = engine.zeros({ nets.size, nets.size }, DOUBLE)
@@ -245,8 +232,8 @@ local function normal_equations(model, nets, states, targets, roots)
     c = engine.cat(c, 1) }
 end
 
--- The damped steps of parameters (size) and states (batch, 2 n): the states are
--- eliminated by Schur's complement.
+-- The damped steps of the parameters (size) and the states (batch, 2 n). The states are
+-- eliminated by the Schur complement.
 local function solve(equations, damping)
   local function damped(A)
     local eye = engine.eye(A:size(-1), DOUBLE)
@@ -267,7 +254,7 @@ local function solve(equations, damping)
   return parameters:reshape(-1), states:squeeze(3)
 end
 
--- Adds a step to the weights; returns the weights before.
+-- Adds a step to the weights. Returns their previous values, for put_back.
 local function move(nets, by)
   local offset, before = 0, {}
   for _, module in ipairs(nets.modules) do
@@ -285,25 +272,25 @@ local function put_back(before)
   for _, entry in ipairs(before) do entry[1]:copy_(entry[2]) end
 end
 
--- The better of two states of every sequence, and the mean error of these.
-local function best_of(problem, a, b)
-  local ea, eb = problem.error(a):mean(1), problem.error(b):mean(1)
+-- The better one of two states for each sequence, and the mean error of these.
+local function best_of(errors_of, a, b)
+  local ea, eb = errors_of(a):mean(1), errors_of(b):mean(1)
   local better = eb:lt(ea)
   return engine.where(better:unsqueeze(2):expand(a.shape), b, a),
     engine.where(better, eb, ea):mean():item()
 end
 
---- One step of the method, which is never a step back: the networks are changed
+--- Performs one step of the method, which never increases the error. The networks are changed
 -- in place.
 -- @tparam Module model an HGN for which `applies`
 -- @tparam tensor states (batch, 2 n) at the first frame
 -- @tparam tensor targets coordinates (frames, batch, n)
 -- @tparam tensor metric (frames, batch, n, n)
--- @tparam tensor left (frames, batch), as HGN:locate returns all three
--- @tparam number damping what the last step returned, `DAMPING` at first
+-- @tparam tensor left (frames, batch); all three as returned by HGN:locate
+-- @tparam number damping as returned by the last step, `DAMPING` at first
 -- @treturn tensor states
 -- @treturn number damping for the next step
--- @treturn number the error, as HGN:coordinate_loss has it
+-- @treturn number the error, as defined by HGN:coordinate_loss
 -- @usage
 -- local torus = require "torus"
 -- local gauss_newton = require "torus.models.hgn.gauss_newton"
@@ -318,23 +305,22 @@ end
 -- print(loss)
 function M.step(model, states, targets, metric, left, damping)
   return engine.no_grad(function()
-    local problem = {
-      error = function(x)
-        return coordinates.frame_losses(model, x, targets, metric, left)
-      end }
+    local function errors_of(x)
+      return coordinates.frame_losses(model, x, targets, metric, left)
+    end
     local weights = coordinates.weights(model, states, targets, metric, left)
-    local loss = problem.error(states):mean():item()
-    local nets = networks_of(model)
+    local loss = errors_of(states):mean():item()
+    local nets = M.networks(model)
     local equations = normal_equations(model, nets, states:to("float64"),
       targets:to("float64"), roots_of(metric, weights))
     for attempt = 1, ATTEMPTS do
       local by, by_states = solve(equations, damping)
       local before = move(nets, by)
       local moved = (states + by_states:to(states.dtype)):contiguous()
-      -- The states where they fit the new motion best, not only to first order.
+      -- Then the states that fit the new motion best, not only to first order.
       local fitted = coordinates.fit_states(model, moved, targets,
         metric * weights:unsqueeze(-1):unsqueeze(-1))
-      local best, error_ = best_of(problem, moved, fitted)
+      local best, error_ = best_of(errors_of, moved, fitted)
       if error_ < loss then
         return best, damping * (attempt == 1 and LESS or RATHER_LESS), error_
       end
