@@ -57,8 +57,8 @@ static int64_t index_in(const torus_shape *shape, const torus_layout *layout,
 }
 
 /* The index (from 0) of the first NaN in row-major order, or -1. Dimensions
- * that repeat the same elements are looked at once: a view of one number can
- * have more elements than anybody can wait for. */
+ * that repeat the same elements are visited once: a view of a single number can
+ * have far more elements than could be searched. */
 static int64_t first_nan(const torus_tensor *x) {
   if (!torus_dtype_is_float(x->dtype)) return -1;
   int64_t count = torus_tensor_count(x);

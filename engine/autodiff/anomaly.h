@@ -11,7 +11,7 @@
 
 #include <stdatomic.h>
 
-/* Threads in which the mode is on. */
+/* Number of threads in which the mode is on. */
 extern atomic_int torus_anomaly_threads;
 bool torus_anomaly_here(void);
 
@@ -21,7 +21,7 @@ static inline bool torus_anomaly(void) {
          torus_anomaly_here();
 }
 
-/* In this thread; returns what it was before. */
+/* Sets the mode of this thread; returns the previous one. */
 bool torus_anomaly_set(bool on);
 
 /* Writes the current position of the script, as file:line; false if unknown.
@@ -34,7 +34,7 @@ void torus_anomaly_locate_by(torus_locate_fn *locate);
  * unknown, or no memory. */
 char *torus_anomaly_origin(void);
 
-/* Fails when the result of a call has a NaN. Nothing is checked within a
+/* Fails if the result of a call contains a NaN. Nothing is checked within a
  * gradient rule, as rules may mask a NaN. */
 bool torus_anomaly_check_result(torus_scope *scope, const torus_call *call);
 
@@ -47,7 +47,7 @@ typedef struct torus_anomaly_rule {
 torus_anomaly_rule torus_anomaly_enter(const torus_node *node);
 void torus_anomaly_leave(torus_anomaly_rule before);
 
-/* Fails when gradient number i of a call, computed from g, has a NaN. */
+/* Fails if gradient number i of a call, computed from g, contains a NaN. */
 bool torus_anomaly_check_gradient(torus_scope *scope, const torus_call *call,
                                   int i, const torus_tensor *g,
                                   const torus_tensor *gradient);

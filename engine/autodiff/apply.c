@@ -88,8 +88,8 @@ static void refuse_dtypes(torus_scope *scope, const torus_op *op,
   }
 }
 
-/* The inputs in the dtype that the operation computes in, as a list in
- * `operands` where one had to be converted; NULL after an error. */
+/* The inputs in the dtype that the operation computes in; if one has to be
+ * converted, as a list in `operands`. NULL after an error. */
 static torus_tensor *const *convert(torus_scope *scope, const torus_op *op,
                                     torus_tensor *const *in, int inputs,
                                     torus_tensor **operands) {

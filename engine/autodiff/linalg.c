@@ -96,7 +96,7 @@ const char *torus_linalg_name(const torus_shape *batch, int64_t index,
   return text;
 }
 
-/* Matrices of one job: where each one begins. */
+/* The offset of each matrix of a job. */
 typedef struct matrices {
   const char *data;
   size_t bytes; /* of one */
@@ -150,7 +150,7 @@ static void run_chunk(void *arg, int64_t piece, int thread) {
   }
 }
 
-/* How many matrices make a piece of work that is worth a thread. */
+/* The number of matrices in a piece of work worth a thread. */
 static int64_t chunk_of(const torus_lapack_job *job) {
   double m = job->m, n = job->n, k = job->k;
   double cost = (m * n + n * k) * (m < n ? m : n) + 100;

@@ -1,5 +1,5 @@
-/* Operations on the bits of integers, which on bools are those of logic. None
- * has a derivative. */
+/* Operations on the bits of integers; on bools, logical operations. None has a
+ * derivative. */
 #include "autodiff/build.h"
 #include "kernels/bitwise.h"
 

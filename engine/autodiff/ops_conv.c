@@ -49,7 +49,7 @@ static bool fail_shapes(torus_scope *scope, const torus_call *call) {
                            torus_shape_format(&call->in[1]->shape, t));
 }
 
-/* The geometry from the two inputs; false when they don't fit. */
+/* Determines the geometry from the two inputs; false if they don't fit. */
 static bool geometry(const torus_call *call, torus_conv *conv) {
   const torus_shape *a = &call->in[0]->shape, *b = &call->in[1]->shape;
   const int64_t *i = call->attrs->i;
@@ -140,7 +140,8 @@ static torus_tensor *conv_forward(torus_scope *scope, const torus_call *call) {
   w.a = torus_contiguous(&w.inner, x);
   w.b = torus_contiguous(&w.inner, call->in[1]);
   if (call->inputs > 2) w.bias = torus_contiguous(&w.inner, call->in[2]);
-  /* The result first: one too large fails before it makes scratch overflow. */
+  /* The result comes first: if it is too large, this fails before the size of
+   * the scratch overflows. */
   w.out = torus_tensor_new(x->dtype, &shape, &w.inner.status);
   if (w.out) {
     w.scratch = torus_scratch(&w.inner, scratch_bytes(code, &w.conv, x->dtype));

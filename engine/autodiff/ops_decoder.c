@@ -14,14 +14,14 @@ enum { BLOCKS, WIDTH, SKIP, PRECISION };
 enum { SLOPE, WEIGHT };
 enum { Q, TARGETS, PARAMETERS }; /* inputs; the last is the first parameter */
 
-/* The sum of squares times this is what the kept gradients belong to: a
- * gradient that comes with exactly this factor needs no scaling. */
+/* The saved gradients are those of the sum of squares times this factor: if the
+ * incoming gradient is exactly that, they need no scaling. */
 static double kept_weight(const torus_call *call) {
   double weight = call->attrs->f[WEIGHT];
   return weight != 0 ? weight : 1;
 }
 
-/* So that no count of a layer's weights or elements overflows. */
+/* Keeps the counts of a layer's weights and elements from overflowing. */
 #define MAX_CHANNELS (1 << 20)
 #define MAX_SIDE (1 << 16)
 
@@ -88,8 +88,8 @@ static bool check_parameters(torus_scope *scope, const torus_call *call,
   return true;
 }
 
-/* Room for the gradients of q and of every parameter, one after the other;
- * the targets have none. */
+/* The gradients of q and of every parameter, one after the other; the targets
+ * have none. */
 static torus_tensor *new_gradients(torus_scope *scope, const torus_call *call) {
   int64_t count = 0;
   for (int i = 0; i < call->inputs; i++) {
@@ -109,7 +109,7 @@ static const void *dense(torus_scope *scope, torus_tensor *x) {
   return y ? torus_tensor_data(y) : NULL;
 }
 
-/* Where everything lies; false where a dense copy fails. */
+/* Fills in all addresses; false if a dense copy fails. */
 static bool lay_out(torus_scope *scope, const torus_call *call,
                     torus_tensor *gradients, arrays *a,
                     torus_decoder_job *job) {
@@ -169,7 +169,8 @@ static torus_tensor *decoder_forward(torus_scope *scope,
   return out;
 }
 
-/* The kept gradient of an input, from an element of the kept ones on. */
+/* The saved gradient of an input, which begins at an element of the saved ones.
+ * */
 static torus_tensor *kept(torus_scope *scope, const torus_call *call, int i,
                           int64_t first) {
   const torus_shape *shape = &call->in[i]->shape;

@@ -4,8 +4,8 @@
 
 #include <math.h>
 
-/* Rows without values for bools count with them, in int64; rows without values
- * for integers compute in float32. */
+/* Rows not defined for bools treat them as int64; rows not defined for integers
+ * compute in float32. */
 static torus_dtype operands_of(const torus_op *op, torus_tensor *const *in,
                                int inputs) {
   torus_elementwise code = (torus_elementwise)op->code;
@@ -14,8 +14,8 @@ static torus_dtype operands_of(const torus_op *op, torus_tensor *const *in,
   return torus_elementwise_has(code, TORUS_INT64) ? TORUS_INT64 : TORUS_FLOAT32;
 }
 
-/* What integers of the dtype can't compute: with the fractions among the
- * numbers of the row, and with a divisor 0. */
+/* Rejects what integers of the dtype can't compute: fractions among the numbers
+ * of the row, and divisors of 0. */
 static bool check_integers(torus_scope *scope, const torus_call *call,
                            torus_dtype dtype) {
   for (int i = 0; i < TORUS_ATTR_FLOATS; i++) {
@@ -66,9 +66,9 @@ static bool broadcast(torus_scope *scope, const torus_call *call,
   return true;
 }
 
-/* How a kernel walks x read under the shape of the result: the two commonest
- * cases, a dense tensor of that shape and a single number, are one dimension at
- * once. */
+/* The layout in which a kernel reads x, broadcast to the shape of the result.
+ * The two most common cases, a dense tensor of that shape and a single number,
+ * have one dimension. */
 static void set_layout(const torus_tensor *x, const torus_shape *shape,
                        int64_t count, torus_layout *layout) {
   bool dense =
@@ -129,15 +129,15 @@ static torus_tensor *with_scalar(torus_scope *s, torus_tensor *x, double value,
   return x ? op(s, x, torus_scalar(s, x->dtype, value)) : NULL;
 }
 
-/* y where the condition is not zero, else the number. */
+/* y if the condition is not zero, else the number. */
 static torus_tensor *where_else(torus_scope *s, torus_tensor *condition,
                                 torus_tensor *y, double value) {
   torus_tensor *z = y ? torus_scalar(s, y->dtype, value) : NULL;
   return torus_where(s, condition, y, z);
 }
 
-/* The part of a gradient that the first of two competing inputs gets: all
- * where x is larger or either is NaN, half in a tie. */
+/* The part of a gradient that goes to the first of two competing inputs: all of
+ * it if x is larger or either is NaN, half in a tie. */
 static torus_tensor *share_of(torus_scope *s, torus_tensor *x, torus_tensor *y,
                               torus_tensor *g) {
   torus_tensor *half = with_scalar(s, g, 0.5, torus_mul);

@@ -1,8 +1,7 @@
-/* Reading and adding by index, and the indices of what is not 0. Index tensors
- * are int64, counted from 1.
- *
- * Two pairs of adjoints: index_select and index_add share one list of indices
- * along a dimension; gather and scatter_add have an index for every element. */
+/* Reading and adding by index, and the indices of nonzero elements. Index
+ * tensors are int64 and count from 1. There are two pairs of adjoints:
+ * index_select and index_add use one list of indices along a dimension; gather
+ * and scatter_add have an index for every element. */
 #include "autodiff/build.h"
 #include "core/alloc.h"
 #include "kernels/move.h"
@@ -36,7 +35,7 @@ static bool check_index(torus_scope *scope, const torus_call *call,
   return true;
 }
 
-/* The indices counted from zero, in scratch memory. */
+/* The indices, from zero, in scratch memory. */
 static int64_t *zero_based(torus_scope *scope, const torus_tensor *index) {
   int64_t count = torus_tensor_count(index);
   int64_t *out = torus_scratch(scope, (size_t)count * sizeof *out);
@@ -83,7 +82,7 @@ static bool check_shapes(torus_scope *scope, const torus_call *call,
       torus_shape_format(&call->in[0]->shape, b), dim + 1);
 }
 
-/* All four: `code` says which. */
+/* All four operations, distinguished by `code`. */
 enum { SHARED = 1, ADJOINT = 2 };
 
 static torus_tensor *index_forward(torus_scope *scope, const torus_call *call) {

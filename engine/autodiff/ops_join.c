@@ -1,4 +1,4 @@
-/* Tensors joined: cat. i[0] is the dimension. */
+/* Joining tensors: cat. i[0] is the dimension. */
 #include "autodiff/build.h"
 #include "kernels/move.h"
 
@@ -38,7 +38,8 @@ static torus_tensor *cat_forward(torus_scope *scope, const torus_call *call) {
   return out;
 }
 
-/* Together, or each would add up the sizes before it. */
+/* Computed together; separately, each gradient would add up all preceding
+ * sizes. */
 static bool cat_gradients(torus_scope *scope, const torus_call *call,
                           torus_tensor *g, const bool *wanted,
                           torus_tensor **out) {

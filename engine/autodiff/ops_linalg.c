@@ -77,7 +77,7 @@ static torus_tensor *solve_gradient(torus_scope *scope, const torus_call *call,
   return i == 1 ? right_side(scope, &s, h) : negated(scope, h, s.x);
 }
 
-/* The same, and of the triangle alone. */
+/* The same, restricted to the triangle. */
 static torus_tensor *triangular_gradient(torus_scope *scope,
                                          const torus_call *call, int i,
                                          torus_tensor *g) {
@@ -94,7 +94,7 @@ static torus_tensor *triangular_gradient(torus_scope *scope,
 
 /* --- inverse and determinant ---------------------------------------------- */
 
-/* Square matrices to square matrices or numbers. */
+/* Operations from square matrices to square matrices or numbers. */
 static torus_tensor *square_forward(torus_scope *scope,
                                     const torus_call *call) {
   torus_linalg l = {.job = {.routine = call->op->code}};
@@ -191,7 +191,7 @@ static torus_tensor *lstsq(torus_scope *scope, const torus_call *call,
                      call->attrs);
 }
 
-/* Where the rank can change with the matrix, so does the solution, by leaps. */
+/* If the rank can change with the matrix, the solution jumps. */
 static bool check_rank(torus_scope *scope, const torus_call *call) {
   char text[TORUS_MATRIX_TEXT];
   const torus_shape *a = &call->in[0]->shape;

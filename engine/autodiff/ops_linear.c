@@ -4,7 +4,7 @@
 #include "core/threads.h"
 #include "kernels/gemm.h"
 
-/* How a matrix (the last two dimensions) lies in memory for GEMM. */
+/* The memory layout of a matrix (the last two dimensions), for GEMM. */
 typedef struct matrix {
   const char *data;
   bool transposed;
@@ -71,8 +71,8 @@ static void product_piece(void *arg, int64_t piece, int thread) {
   one_product(arg, piece, false);
 }
 
-/* Whether BLAS, which counts in int, can do it. Only rows of a single product
- * are cut into blocks before it sees them. */
+/* Returns true if the sizes fit BLAS, which counts in int. Only the rows of a
+ * single product are divided into blocks first. */
 static bool fits_blas(const product *p, int64_t products) {
   const matrix *a = &p->a, *b = &p->b;
   int64_t largest = products > 1 ? a->rows : 0;

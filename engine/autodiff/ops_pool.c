@@ -1,5 +1,5 @@
-/* Pooling of NHWC images: means over windows with their adjoint, and where the
- * largest pixels are, by which scripts gather them. */
+/* Pooling of NHWC images: means over windows, with their adjoint, and the
+ * positions of the largest pixels, by which max_pool2d gathers them. */
 #include "autodiff/build.h"
 #include "kernels/pool.h"
 
@@ -15,7 +15,7 @@ static int64_t pooled(int64_t size, const torus_pool *p) {
   return (size + 2 * p->padding - p->kernel) / p->stride + 1;
 }
 
-/* The geometry; false where sizes and parameters don't fit. */
+/* Determines the geometry; false if sizes and parameters don't fit. */
 static bool geometry(const torus_call *call, torus_pool *p) {
   const torus_shape *shape = &call->in[0]->shape;
   const int64_t *i = call->attrs->i;

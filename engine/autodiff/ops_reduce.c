@@ -11,7 +11,7 @@
 
 #include <math.h>
 
-/* Those that others are composed of, and their positions. */
+/* Operations that others are composed of, and their positions. */
 enum { SUM, MAX = 2, SOFTMAX = 5 };
 static const torus_op ops[];
 
@@ -46,8 +46,8 @@ static void split_layout(const torus_tensor *x, const torus_shape *dims,
   }
 }
 
-/* Integers and bools, by way of int64: sums stay there, the largest and the
- * smallest element go back to their dtype. */
+/* Integers and bools are reduced in int64: sums remain int64, maxima and minima
+ * are converted back. */
 __attribute__((noinline)) static torus_tensor *
 reduce_integers(torus_scope *scope, const torus_call *call,
                 torus_reduction op) {
@@ -110,7 +110,7 @@ static int64_t reduced_count(const torus_call *call) {
   return count;
 }
 
-/* A result or its gradient, shaped to broadcast against the input. */
+/* A result or its gradient, reshaped to broadcast against the input. */
 static torus_tensor *spread(torus_scope *scope, const torus_call *call,
                             torus_tensor *x) {
   if (!x) return NULL;
@@ -164,7 +164,8 @@ static torus_tensor *extreme_forward(torus_scope *scope,
   return reduce(scope, call, (torus_reduction)call->op->code);
 }
 
-/* Elements that tie share the gradient; of a NaN, all that are NaN. */
+/* Tied elements share the gradient; if the result is NaN, all NaN elements do.
+ * */
 static torus_tensor *extreme_gradient(torus_scope *scope,
                                       const torus_call *call, int i,
                                       torus_tensor *g) {

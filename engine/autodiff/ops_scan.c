@@ -69,8 +69,8 @@ static torus_tensor *scan_forward(torus_scope *scope, const torus_call *call) {
 
 /* --- gradients --- */
 
-/* x moved along by one element: y_i = x_(i - 1), or x_(i + 1) if back; the
- * freed end is 0, or 1 where `one` is set. */
+/* x shifted by one element: y_i = x_(i - 1), or x_(i + 1) if `back`; the
+ * vacated end is 0, or 1 if `one` is set. */
 static torus_tensor *shifted(torus_scope *s, torus_tensor *x, int dim,
                              bool back, bool one) {
   if (!x) return NULL;
@@ -91,7 +91,7 @@ static torus_tensor *cumsum_gradient(torus_scope *s, const torus_call *call,
   return along(s, CUMSUM, g, NULL, a[0], !a[1]);
 }
 
-/* l in the head of this file */
+/* l, as defined at the top of this file */
 static torus_tensor *adjoint(torus_scope *s, const torus_call *call,
                              torus_tensor *factors, torus_tensor *g) {
   int dim = (int)call->attrs->i[0];
@@ -100,8 +100,8 @@ static torus_tensor *adjoint(torus_scope *s, const torus_call *call,
   return along(s, RECURRENCE, next, g, dim, !reverse);
 }
 
-/* The product of the factors before, times what the recurrence y_i = x_i
- * y_(i - 1) passes back to its i-th product. */
+/* The product of the preceding factors, times the gradient that the recurrence
+ * y_i = x_i y_(i - 1) passes back to its i-th product. */
 static torus_tensor *cumprod_gradient(torus_scope *s, const torus_call *call,
                                       int i, torus_tensor *g) {
   (void)i;
@@ -124,8 +124,8 @@ static torus_tensor *recurrence_gradient(torus_scope *s, const torus_call *call,
 
 /* --- products over dimensions --- */
 
-/* For prod: where each dimension goes so that the reduced ones are last, the
- * shape of the others and the number of elements of the reduced ones. */
+/* For prod: the permutation that puts the reduced dimensions last, the shape of
+ * the others, and the number of elements of the reduced ones. */
 typedef struct rows {
   torus_shape order, kept;
   int64_t count;
@@ -176,7 +176,7 @@ static torus_tensor *prod_forward(torus_scope *scope, const torus_call *call) {
   return out;
 }
 
-/* g times the product of the factors before and of those after. */
+/* g times the product of all other factors. */
 static torus_tensor *prod_gradient(torus_scope *s, const torus_call *call,
                                    int i, torus_tensor *g) {
   (void)i;

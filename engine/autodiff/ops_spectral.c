@@ -60,10 +60,10 @@ static torus_tensor *part(torus_scope *scope, const torus_call *call, int i) {
 
 /* --- where values coincide ------------------------------------------------ */
 
-/* Derivatives of vectors have differences of values in their denominators.
- * Where one is zero up to rounding, the term is left out if neither of its
- * vectors has a gradient, and else there is no derivative: even a function
- * that does not depend on the choice of vectors has a term 0/0 there. */
+/* Derivatives of vectors have differences of values in their denominators. If
+ * one is zero up to rounding, the term is left out if neither of its vectors
+ * has a gradient; otherwise the derivative does not exist: even a function that
+ * does not depend on the choice of vectors has a term 0/0 there. */
 
 static double epsilon_of(torus_dtype dtype) {
   return dtype == TORUS_FLOAT64 ? DBL_EPSILON : (double)FLT_EPSILON;
@@ -162,7 +162,7 @@ static int64_t matrices_of(const torus_tensor *x) {
   return torus_tensor_count(x) == 0 ? 0 : torus_shape_count(&batch);
 }
 
-/* 1 / denominator, and 0 where a term is left out. */
+/* 1 / denominator, or 0 if a term is left out. */
 static torus_tensor *guarded_reciprocal(torus_scope *scope, const guard *g) {
   guard read = *g;
   read.denominator = plain(scope, g->denominator);
@@ -338,7 +338,7 @@ static torus_tensor *columns(torus_scope *scope, torus_tensor *x, int64_t start,
   return x ? torus_narrow(scope, x, x->shape.ndim - 1, start, count) : NULL;
 }
 
-/* n columns, zero but for those of x from start on. */
+/* n columns: those of x, beginning at start, and zeros elsewhere. */
 static torus_tensor *among_columns(torus_scope *scope, torus_tensor *x,
                                    int64_t start, int64_t n) {
   return x ? torus_widen(scope, x, x->shape.ndim - 1, start, n) : NULL;

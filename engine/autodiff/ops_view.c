@@ -37,7 +37,7 @@ static torus_tensor *contiguous_forward(torus_scope *scope,
   return copy_of(scope, call->in[0]);
 }
 
-/* Where the gradient is the incoming one itself. */
+/* For operations whose gradient is the incoming one. */
 static torus_tensor *same_gradient(torus_scope *scope, const torus_call *call,
                                    int i, torus_tensor *g) {
   (void)scope, (void)call, (void)i;
@@ -70,7 +70,7 @@ static bool infer_shape(const torus_call *call, torus_shape *shape) {
   return torus_shape_is_valid(shape) && torus_shape_count(shape) == count;
 }
 
-/* The strides of a view of x in another shape without a copy: runs of
+/* The strides of a view of x in another shape, if that needs no copy: runs of
  * dimensions that are evenly spaced in memory are divided differently. */
 static bool view_strides(const torus_tensor *x, const torus_shape *shape,
                          int64_t *strides) {

@@ -1,10 +1,8 @@
-/* Reverse mode: the sweep over a history.
- *
- * The tensors that y was made from are put in an order in which inputs come
- * first, by an iterative depth-first walk. Going through it backwards, every
- * tensor's gradient is complete before its operation propagates it. Gradient
- * rules are differentiable operations themselves: with create_graph they are
- * recorded, so the sweep gives derivatives of any order. */
+/* Reverse mode: the sweep over a history. The tensors that y was computed from
+ * are ordered by an iterative depth-first walk, inputs first. In reverse order,
+ * the gradient of every tensor is complete before its operation propagates it.
+ * Gradient rules are differentiable operations themselves: with create_graph
+ * they are recorded, so that derivatives of any order are available. */
 #include "autodiff/anomaly.h"
 #include "autodiff/build.h"
 #include "autodiff/op.h"
@@ -30,7 +28,7 @@ typedef struct frame {
   int next; /* input to look at */
 } frame;
 
-/* Of a short history: no memory needs to be allocated. */
+/* For short histories, which then need no allocation. */
 #define FEW_ENTRIES 48
 
 typedef struct sweep {
@@ -38,8 +36,8 @@ typedef struct sweep {
   const torus_sweep_options *options;
   bool leaves;     /* every leaf that requires a gradient is a target */
   uint64_t first;  /* and so is every tensor made before this one */
-  bool spent;      /* some history is freed already */
-  uint64_t oldest; /* nothing made before this one leads to a target */
+  bool spent;      /* part of the history has been freed */
+  uint64_t oldest; /* no tensor older than this one leads to a target */
   entry *order;
   int64_t count, capacity;
   frame *stack;
@@ -97,7 +95,7 @@ static bool is_target(const sweep *s, const torus_tensor *tensor) {
           ((s->leaves && !tensor->node) || tensor->id < s->first));
 }
 
-/* Whether the walk has to go to a tensor. */
+/* Returns true if the walk has to visit a tensor. */
 static bool is_open(const sweep *s, const torus_tensor *tensor) {
   if (tensor->mark >= 0 || tensor->id < s->oldest) return false;
   return is_target(s, tensor) || (tensor->requires_grad && tensor->node);
@@ -107,7 +105,7 @@ static bool leads_to_target(const sweep *s, const torus_tensor *tensor) {
   return tensor->mark >= 0 && s->order[tensor->mark].needed;
 }
 
-/* All inputs of a tensor are in the order: it follows. */
+/* Appends a tensor to the order, which contains all of its inputs. */
 static bool append(sweep *s, torus_tensor *tensor) {
   if (!reserve(s, (void **)&s->order, s->few_entries, &s->capacity,
                s->count + 1, sizeof *s->order)) {
@@ -132,14 +130,14 @@ static bool fail_freed(sweep *s, const torus_node *node) {
       called(s), node->op->name);
 }
 
-/* The history of a tensor as far as it may lead to targets. */
+/* The history of a tensor, as far as it can lead to targets. */
 static torus_node *open_node(const sweep *s, const torus_tensor *tensor,
                              bool target) {
   if (tensor->id <= s->oldest || (target && s->options->partial)) return NULL;
   return tensor->node;
 }
 
-/* Walks to everything y was made from, as far as targets can be. */
+/* Visits everything that y was computed from and that can lead to a target. */
 static bool find_order(sweep *s, torus_tensor *y) {
   if (is_open(s, y) && !push(s, y)) return false;
   while (s->depth > 0) {
@@ -148,7 +146,7 @@ static bool find_order(sweep *s, torus_tensor *y) {
     torus_node *node = open_node(s, tensor, is_target(s, tensor));
     if (node && node->freed) return fail_freed(s, node);
     if (tensor->mark >= 0) {
-      s->depth--; /* reached on another path meanwhile */
+      s->depth--; /* has been reached by another path */
     } else if (node && top->next < node->inputs) {
       torus_tensor *input = node->input[top->next++].tensor;
       if (is_open(s, input) && !push(s, input)) return false;
@@ -160,7 +158,7 @@ static bool find_order(sweep *s, torus_tensor *y) {
   return true;
 }
 
-/* Whether nothing else refers to a gradient's tensor or memory. */
+/* Returns true if nothing else refers to a gradient's tensor or memory. */
 static bool is_own(const torus_tensor *g) {
   return g->references == 1 && g->storage->references == 1 &&
          torus_tensor_is_contiguous(g);
@@ -199,8 +197,8 @@ static bool accumulate(sweep *s, torus_scope *inner, entry *e,
   return replace(e, e->grad ? torus_add(inner, e->grad, g) : g);
 }
 
-/* None of the values that the gradients of an operation read has been written
- * to since. */
+/* Checks that no value which the gradients of an operation read has been
+ * overwritten. */
 static bool check_versions(sweep *s, const torus_tensor *tensor) {
   static const int flags[] = {TORUS_READS_X, TORUS_READS_Y, TORUS_READS_Z};
   const torus_node *node = tensor->node;

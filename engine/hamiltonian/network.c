@@ -72,8 +72,8 @@ torus_network torus_network_unpack(const torus_shape *packed) {
                          (int)p[2], p[3] != 0};
 }
 
-/* Whether a parameter has a shape, where a size of -1 may be anything above
- * zero. */
+/* Returns true if a parameter has the given shape, in which a size of -1 stands
+ * for any size above zero. */
 static bool has_shape(const torus_shape *shape, const torus_shape *expected) {
   bool fits = shape->ndim == expected->ndim;
   for (int d = 0; fits && d < shape->ndim; d++) {

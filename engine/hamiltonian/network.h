@@ -12,7 +12,7 @@
 typedef struct torus_network {
   torus_net_kind kind;
   torus_activation activation;
-  int layers; /* hidden ones, from 1; 0 for the quadratic energy */
+  int layers; /* hidden layers, at least 1; 0 for the quadratic energy */
   bool readout_bias;
 } torus_network;
 
@@ -27,7 +27,7 @@ bool torus_network_read(torus_network *network, const char *operation,
 /* Weights and biases: of every hidden layer, then of the readout. */
 int torus_network_parameters(const torus_network *network);
 
-/* As a list of an operation's attributes, and its inverse. */
+/* Converts to a list of an operation's attributes, and back. */
 torus_shape torus_network_pack(const torus_network *network);
 torus_network torus_network_unpack(const torus_shape *packed);
 

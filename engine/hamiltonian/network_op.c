@@ -8,7 +8,7 @@
 
 enum { FIELD, ROLLOUT };
 
-/* What a call's inputs and attributes amount to. */
+/* The problem described by a call's inputs and attributes. */
 typedef struct problem {
   torus_hamiltonian h;
   torus_rollout r;
@@ -62,7 +62,7 @@ static bool read_descriptions(torus_scope *scope, const torus_call *call,
     p->first[k] = at;
     at += torus_network_parameters(&p->networks[k]);
   }
-  /* Of dt and friction, those that are no numbers. */
+  /* dt and friction, if they are given as tensors. */
   if (call->op->code == ROLLOUT) {
     if (isnan(call->attrs->f[DT]) && call->inputs > at) p->dt_input = at++;
     if (isnan(call->attrs->f[FRICTION]) && call->inputs > at) {
@@ -76,7 +76,7 @@ static bool read_descriptions(torus_scope *scope, const torus_call *call,
                            call->op->name, at - 2, call->inputs - 2);
 }
 
-/* (1, ...): what friction broadcasts against. */
+/* The shape that friction broadcasts to, (1, ...). */
 static torus_shape state_shape(const torus_call *call) {
   torus_shape shape = call->in[0]->shape;
   shape.size[0] = 1;
@@ -129,7 +129,7 @@ static bool read_problem(torus_scope *scope, const torus_call *call,
   return true;
 }
 
-/* A dt that is an input has one element. */
+/* A dt given as a tensor has one element. */
 static bool check_dt(torus_scope *scope, const torus_call *call,
                      const problem *p) {
   char text[TORUS_TENSOR_TEXT];
@@ -141,8 +141,8 @@ static bool check_dt(torus_scope *scope, const torus_call *call,
       call->op->name, torus_tensor_format(call->in[p->dt_input], text));
 }
 
-/* Friction as one float64 number for each of p's in a sample, owned by the
- * scope, to *out; NULL for none. */
+/* Stores friction in *out: a float64 number for each element of p in a sample,
+ * owned by the scope, or NULL without friction. */
 static bool read_friction(torus_scope *scope, const torus_call *call,
                           const problem *p, const double **out) {
   double number = call->attrs->f[FRICTION];
@@ -179,7 +179,8 @@ static bool read_rollout(torus_scope *scope, const torus_call *call,
   return torus_rollout_check(&p->r, &scope->status);
 }
 
-/* A tape of so many bytes in *saved; false after an error. */
+/* Allocates a tape of the given number of bytes in *saved; false after an
+ * error. */
 static bool new_tape(torus_scope *scope, const torus_call *call, size_t bytes,
                      void **tape) {
   *tape = NULL;
@@ -195,7 +196,7 @@ static const void *tape_of(const torus_call *call) {
   return *call->saved ? torus_tensor_data(*call->saved) : NULL;
 }
 
-/* Where the parts of the flat result begin. */
+/* The offsets of the parts of the flat result. */
 static char *part(const torus_tensor *flat, int64_t element) {
   return (char *)torus_tensor_data(flat) +
          (size_t)element * torus_dtype_size(flat->dtype);
@@ -274,7 +275,8 @@ static torus_tensor *field_inside(torus_scope *scope, const torus_call *call) {
   return keep_if(out, ok);
 }
 
-/* `count` elements of the flat result from `first` on, in a shape. */
+/* `count` elements of the flat result, beginning with `first`, in a given
+ * shape. */
 static torus_tensor *shaped_part(torus_scope *scope, const torus_call *call,
                                  int64_t first, const torus_shape *shape) {
   torus_tensor *flat =

@@ -9,8 +9,8 @@
 #include "core/threads.h"
 #include "hamiltonian/rk45_step.h"
 
-/* Trajectories in a piece of parallel work: many times the lanes, so that
- * a lane whose trajectory is done takes the next one. */
+/* Trajectories in a piece of parallel work: many times the number of lanes, so
+ * that a lane whose trajectory has ended takes the next one. */
 #define PIECE 256
 
 typedef enum reason { FINE, UNDERFLOW_STEP, NOT_FINITE, TOO_MANY } reason;
@@ -35,7 +35,7 @@ typedef struct job {
   size_t scratch_bytes;
   failure *failures;       /* one per piece */
   torus_rk45_stats *stats; /* one per piece */
-  torus_status *status;    /* one per piece: of fields that call out */
+  torus_status *status;    /* one per piece, for fields that call a script */
 } job;
 
 INLINE bool field_at(const torus_field *field, const work *w, int64_t lanes,
@@ -82,16 +82,16 @@ INLINE bool try_step(const job *j, const work *w, int64_t lanes,
 
 /* --- lanes ---------------------------------------------------------------- */
 
-/* The C library's fmax and fmin are calls. */
+/* Unlike these, the C library's fmax and fmin are function calls. */
 INLINE double larger(double a, double b) { return a > b ? a : b; }
 INLINE double smaller(double a, double b) { return a < b ? a : b; }
 
-/* Times of a step from t to end that are this close are the same one. */
+/* Times this close, in a step from t to end, count as equal. */
 INLINE double rounding(double t, double end) {
   return 4 * DBL_EPSILON * larger(fabs(t), fabs(end));
 }
 
-/* A step below this is none. */
+/* A step shorter than this makes no progress. */
 INLINE double least_step(double t, double span) {
   return 16 * DBL_EPSILON * larger(fabs(t), span);
 }
@@ -100,8 +100,9 @@ INLINE double span_of(const job *j) {
   return fabs(j->times[j->samples - 1] - j->times[0]);
 }
 
-/* Decides on every lane's step: accepted, t_next, h_next, and special where a
- * sample is reached or the trajectory fails. True when any lane is special. */
+/* Decides on every lane's step: sets accepted, t_next and h_next, and special
+ * if a sample is reached or the trajectory fails. Returns true if any lane is
+ * special. */
 INLINE bool decide(const job *j, const work *w, int64_t lanes) {
   const double *restrict ts = w->t, *restrict hs = w->h, *restrict due = w->due;
   const double *restrict errors = w->error, *restrict factors = w->factor;
@@ -147,8 +148,8 @@ static void shorten_far(const job *j, const work *w, int64_t l) {
   w->h_next[l] = j->times[sample] - w->t_next[l];
 }
 
-/* Steps that pass samples end on the last of them: where there is a sample
- * per step or fewer, as is usual, none is interpolated. */
+/* Steps that pass samples end on the last of them: with at most one sample per
+ * step, as is usual, none is interpolated. */
 INLINE void shorten(const job *j, const work *w, int64_t lanes) {
   const double *restrict ts = w->t_next, *restrict due = w->due;
   const double *restrict after = w->after;
@@ -245,7 +246,7 @@ static bool record_steps(const job *j, const work *w, int64_t lanes,
   return true;
 }
 
-/* What a trajectory that failed has not reached. */
+/* Fills in the samples that a failed trajectory has not reached. */
 static void lane_give_up(const job *j, const work *w, int64_t l) {
   int64_t n = j->field->size, first = w->trajectory[l] * j->samples;
   double *to = j->out + (first + w->sample[l]) * n;
@@ -275,7 +276,8 @@ static void lane_samples(const job *j, const work *w, int64_t lanes,
   set_due(j, w, l);
 }
 
-/* What decide() can't do. False when lane l is through, for better or worse. */
+/* Handles a special lane. Returns false when the trajectory of lane l has
+ * ended, successfully or not. */
 static bool lane_special(const job *j, const work *w, int64_t lanes, int64_t l,
                          failure *failed) {
   if (w->accepted[l] > 0) lane_samples(j, w, lanes, l);
@@ -311,7 +313,7 @@ INLINE void commit(const work *w, int64_t size, int64_t lanes) {
 
 /* --- first steps ---------------------------------------------------------- */
 
-/* Root mean square of a lane's numbers over what is allowed at y. */
+/* Root mean square of a lane's numbers relative to the allowed error at y. */
 INLINE double lane_norm(const job *j, const work *w, const double *x,
                         const double *minus, int64_t lanes, int64_t l) {
   double sum = 0;
@@ -319,14 +321,15 @@ INLINE double lane_norm(const job *j, const work *w, const double *x,
     int64_t i = d * lanes + l;
     double scale = j->options->atol + j->options->rtol * fabs(w->y[i]);
     double value = (minus ? x[i] - minus[i] : x[i]) / scale;
-    /* With atol = 0 a number that is zero says nothing of the others' scale. */
+    /* With atol = 0, a number that is zero has no scale. */
     sum += scale > 0 ? value * value : 0;
   }
   return sqrt(sum / (double)j->field->size);
 }
 
-/* f at `block` trajectories from `index` on of a piece, and their first
- * steps by the rule of Hairer, Norsett and Wanner (section II.4). */
+/* Computes f for `block` trajectories of a piece, beginning with `index`, and
+ * their first steps, by the rule of Hairer, Norsett and Wanner (section II.4).
+ * */
 INLINE bool start_block(const job *j, const work *w, int64_t lanes,
                         int64_t first, int64_t index, int64_t block,
                         failure *failed, torus_status *status) {
@@ -334,7 +337,7 @@ INLINE bool start_block(const job *j, const work *w, int64_t lanes,
   int64_t n = j->field->size;
   double span = span_of(j);
   for (int64_t l = 0; l < lanes; l++) {
-    /* Lanes to spare repeat the last trajectory. */
+    /* Spare lanes repeat the last trajectory. */
     int64_t at = first + index + (l < block ? l : block - 1);
     for (int64_t d = 0; d < n; d++) w->y[d * lanes + l] = j->y0[at * n + d];
     lane_constants(j->field, w, lanes, l, at);

@@ -64,8 +64,8 @@ typedef struct torus_rk45_options {
   double atol;       /* root mean square over the state's numbers */
   double first_step; /* 0: chosen from f and its change */
   double max_step;   /* 0: no limit */
-  int64_t max_steps; /* of one trajectory, rejected ones included */
-  bool every_sample; /* steps end at each sample time: none is interpolated */
+  int64_t max_steps; /* per trajectory, including rejected ones */
+  bool every_sample; /* steps end at each sample time, without interpolation */
   /* One for each trajectory, or NULL. A failed trajectory is then not an error
    * but noted in its record, and its later samples are NaN. */
   torus_rk45_record *records;

@@ -11,8 +11,8 @@
 #include "hamiltonian/rk45.h"
 #include "kernels/simd/simd.h"
 
-/* The tableau of Dormand and Prince (1980). The last stage is the first of
- * the next step; e is the fifth-order weights less the fourth-order ones, d
+/* The tableau of Dormand and Prince (1980). The last stage is the first of the
+ * next step; e contains the fifth-order weights minus the fourth-order ones, d
  * the weights of Hairer's continuous extension. */
 static const double c2 = 1.0 / 5, c3 = 3.0 / 10, c4 = 4.0 / 5, c5 = 8.0 / 9;
 static const double a21 = 1.0 / 5;
@@ -41,9 +41,9 @@ typedef struct work {
   double *t_next, *h_next;                 /* after this step */
   double *constants;                       /* (constants, lanes) */
   double *due, *after;   /* times of the next two samples, or infinite */
-  double *steps, *taken; /* how many were tried and accepted */
-  /* Truth values, 0 and 1, in doubles: one width for vector code. A lane that
-   * is not active, without a trajectory, does not move: h = 0. */
+  double *steps, *taken; /* numbers of attempted and accepted steps */
+  /* Truth values, 0 and 1, as doubles, so that vector code has one width. An
+   * inactive lane, which has no trajectory, does not move: h = 0. */
   double *active, *accepted, *shrunk, *special;
   int64_t *trajectory, *sample;
   double *start_k; /* (piece, size): f at the initial states */
@@ -147,7 +147,7 @@ static extension extension_of(const work *w, int64_t l, int64_t i) {
   return x;
 }
 
-/* The state of lane l at a share x of its step. */
+/* The state of lane l at a fraction x of its step. */
 static void interpolate(const work *w, int64_t size, int64_t lanes, int64_t l,
                         double x, double *to) {
   for (int64_t d = 0; d < size; d++) {
@@ -158,7 +158,7 @@ static void interpolate(const work *w, int64_t size, int64_t lanes, int64_t l,
   }
 }
 
-/* The next row of a record, or NULL where memory is exhausted. */
+/* The next row of a record, or NULL if memory is exhausted. */
 static double *record_row(torus_rk45_record *r, int64_t width) {
   if (r->steps == r->capacity) {
     int64_t larger = r->capacity > 0 ? 2 * r->capacity : 64;
@@ -212,8 +212,8 @@ INLINE double inverse_tenth_root(double x) {
   return z;
 }
 
-/* error: mean square of the step's error over what is allowed; factor: by
- * which the step should change. */
+/* error: mean square of the step's error relative to the allowed one; factor:
+ * the factor by which the step should change. */
 INLINE void step_errors(const work *w, const torus_rk45_options *o,
                         int64_t size, int64_t lanes) {
   double *restrict error = w->error, *restrict factor = w->factor;
@@ -230,7 +230,8 @@ INLINE void step_errors(const work *w, const torus_rk45_options *o,
                          e6 * k6[l] + e7 * k7[l]);
       double from = fabs(y[l]), to = fabs(z[l]);
       double scale = o->atol + o->rtol * (from > to ? from : to);
-      /* No error where none is allowed, as of a number that stays zero. */
+      /* An error of zero is fine even if none is allowed, as for a number that
+       * stays zero. */
       e = e == 0 ? 0 : e / scale;
       error[l] += e * e;
     }

@@ -8,8 +8,8 @@
 #define OUTER 1.3512071919596576340
 #define INNER (1 - 2 * OUTER)
 
-/* Leapfrog steps of the lengths a, b, ... and back again from the last: a
- * symmetric composition. Neighbouring half kicks become one. */
+/* A symmetric composition: leapfrog steps of lengths a, b, ..., then the same
+ * lengths in reverse order. Adjacent half kicks are merged. */
 #define COMPOSED_OF_7(a, b, c, d)                                              \
   .splitting = true, .symmetric = true, .stages = 7,                           \
   .drift = {a, b, c, d, c, b, a},                                              \

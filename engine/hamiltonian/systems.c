@@ -8,11 +8,11 @@
 
 #include "kernels/simd/simd.h"
 
-/* Fields are called with TORUS_RK45_LANES lanes, a constant that makes every
- * loop below vector code without a remainder. */
+/* Fields are called with TORUS_RK45_LANES lanes, a constant, so that every loop
+ * below becomes vector code without a remainder. */
 #define LANES TORUS_RK45_LANES
 
-/* glibc has vector forms of these (libmvec), and this lets gcc call them. */
+/* Lets gcc call the vector forms of these in glibc (libmvec). */
 #if defined(__x86_64__) && defined(__GLIBC__) && !defined(__clang__)
 __attribute__((simd("notinbranch"))) double sin(double);
 __attribute__((simd("notinbranch"))) double cos(double);
@@ -28,7 +28,7 @@ __attribute__((simd("notinbranch"))) double exp(double);
             (field, lanes, constants, t, y, dy, status))
 
 #define UNUSED (void)field, (void)lanes, (void)t, (void)status
-/* Number i of the constants of lane l. */
+/* Constant number i of lane l. */
 #define CONSTANT(i) constants[(i)*LANES + l]
 
 FIELD(mass_spring) {
@@ -86,8 +86,8 @@ FIELD(n_body) {
  *       + (m1 + m2) g l1 (1 - cos q1) + m2 g l2 (1 - cos q2). */
 FIELD(double_pendulum) {
   UNUSED;
-  /* Loops of their own: gcc would join a sine and a cosine of one angle to
-   * a call of sincos, which has no vector form. */
+  /* Separate loops: gcc would merge the sine and the cosine of an angle into a
+   * call of sincos, which has no vector form. */
   double sine[LANES], cosine[LANES];
   for (int l = 0; l < LANES; l++) sine[l] = sin(y[l] - y[LANES + l]);
   for (int l = 0; l < LANES; l++) cosine[l] = cos(y[l] - y[LANES + l]);
@@ -262,8 +262,8 @@ FIELD(driven_pendulum) {
   return true;
 }
 
-/* Size 0: any multiple of `unit`, up to TORUS_SYSTEM_MAX_BODIES of them.
- * Constants -1: one, and one for each body. */
+/* A size of 0 means any multiple of `unit`, up to TORUS_SYSTEM_MAX_BODIES of
+ * them; -1 constants means one plus one for each body. */
 typedef struct entry {
   const char *name;
   torus_field_fn *fn;

@@ -10,7 +10,8 @@ bf16_map bf16_map_of(int64_t images, int64_t h, int64_t w, int64_t margin,
   bf16_map m = {.images = images, .h = h, .w = w, .pitch = w + margin};
   m.image = (h + margin) * m.pitch;
   m.lead = margin * m.pitch + margin;
-  /* Blocks of results and steps of sums end up to a block behind the images. */
+  /* Blocks of results and steps of sums may extend up to a block beyond the
+   * images. */
   m.positions =
       bf16_round_up(2 * m.lead + images * m.image + 2 * BF16_BLOCK, BF16_BLOCK);
   m.channels = bf16_round_up(channels, BF16_DEPTH);
@@ -70,12 +71,13 @@ void bf16_correlate(const bf16_correlation *j) {
 }
 
 int64_t bf16_line(const bf16_map *map) {
-  /* An odd number of cache lines: channels fall into different cache sets. */
+  /* An odd number of cache lines, so that channels fall into different cache
+   * sets. */
   return (map->positions / 32 | 1) * 32;
 }
 
-/* Steps that x and the pairs of a block of results stay in the first-level
- * cache for while the taps take turns. */
+/* Number of steps over which x and the pairs of a block of results stay in the
+ * first-level cache while all taps are processed. */
 #define SUM_STEPS 8
 
 void bf16_sum_weights(const bf16_weight_sums *j) {

@@ -51,16 +51,17 @@ static inline torus_bf16 *bf16_at(const bf16_map *map, torus_bf16 *x,
   return x + (map->lead + position) * map->channels;
 }
 
-/* Positions of an image whose results are computed. */
+/* Number of positions of an image whose results are computed. */
 static inline int64_t bf16_results(const bf16_map *map) {
   return bf16_round_up(map->h * map->pitch, BF16_BLOCK);
 }
 
-/* Where the results of an image go: for each of bf16_results(map) positions the
- * pixel's number in an image without margins, or -1 in the margin. */
+/* The destinations of an image's results: for each of bf16_results(map)
+ * positions, the index of the pixel in an image without margins, or -1 in the
+ * margin. */
 void bf16_pixels(const bf16_map *map, int32_t *to);
 
-/* The nearest number, ties to even. */
+/* Rounds to nearest, ties to even. */
 torus_bf16 bf16_of(float x);
 
 /* Matrices that are the second factor of products are cut into panels of

@@ -63,8 +63,8 @@ INLINE SIMD_AMX void product_of_amx(const bf16_product *p, const int rows,
   if (rows > 1 && columns > 1) _tile_stored(3, low + 64, c_row);
 }
 
-/* The intrinsics don't say that they read memory: what the caller has written
- * is there because the call goes through a pointer. */
+/* The intrinsics are not declared to read memory. Calls go through a pointer,
+ * so the compiler completes the caller's writes first. */
 SIMD_AMX static void product_amx(const bf16_product *p, int rows, int columns,
                                  const void *a, const void *b, float *c,
                                  int64_t c_row, bool add) {

@@ -12,8 +12,8 @@
  */
 #define BUFFER ((size_t)130 << 20)
 
-/* Of OpenBLAS, without a header; absent in builds that hide them. A buffer that
- * was given back is kept for the next caller. */
+/* Functions of OpenBLAS that no header declares, absent from builds that hide
+ * them. A returned buffer is kept for the next caller. */
 __attribute__((weak)) void *blas_memory_alloc(int position);
 __attribute__((weak)) void blas_memory_free(void *buffer);
 
@@ -36,7 +36,7 @@ static bool is_there(size_t bytes) {
   return true;
 }
 
-/* All at once: one after the other they would get the same buffer. */
+/* All at once: taken one after the other, they would be the same buffer. */
 static void take_and_return(int callers) {
   void *buffers[TORUS_MAX_THREADS];
   for (int i = 0; i < callers; i++) buffers[i] = blas_memory_alloc(0);

@@ -20,8 +20,8 @@ bool torus_conv_init(torus_conv *conv, int64_t n, int64_t h, int64_t w,
   return true;
 }
 
-/* Whether patches of 4 x 4 pixels with 36 products each are fewer products than
- * there are pixels times 9, by enough to pay for the transforms. */
+/* Returns true if patches of 4 x 4 pixels, with 36 products each, need enough
+ * fewer products than 9 per pixel to pay for the transforms. */
 static bool patches_pay(const torus_conv *v, const conv_kernels *kernels) {
   if (v->kh != 3 || v->kw != 3 || v->stride != 1 || v->pad != 1) return false;
   if (v->c < kernels->lanes || v->k < kernels->lanes) return false;
@@ -49,7 +49,7 @@ static conv_correlation forward_job(const torus_conv *v) {
   return job;
 }
 
-/* The same with the channels' roles exchanged and the taps rotated by 180
+/* The same with the roles of the channels exchanged and the taps rotated by 180
  * degrees. */
 static conv_correlation input_grad_job(const torus_conv *v) {
   torus_conv back = *v;

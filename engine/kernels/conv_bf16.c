@@ -12,7 +12,8 @@
 #include "kernels/conv_paths.h"
 
 #define TAPS 25
-/* Pieces of a batch, where it has as many images; bytes of a piece's maps. */
+/* Number of pieces of a batch, if it has that many images; bytes of a piece's
+ * maps. */
 #define PIECES 8
 #define PIECE_BYTES (1 << 19)
 
@@ -331,14 +332,15 @@ static size_t transposed_bytes(const plan *p) {
                     sizeof(torus_bf16));
 }
 
-/* Sizes of what this pass has besides. */
+/* Sizes of the further buffers of this pass. */
 static void plan_sums(plan *p) {
   p->sum_size = p->taps * p->in.channels * sum_columns(p);
   p->thread_bytes = p->map_bytes + transposed_bytes(p) +
                     2 * conv_align(bf16_map_bytes(&p->out));
 }
 
-/* No fewer for more images: those of 9 are in fewer pieces than those of 8. */
+/* Never smaller for more images: 9 images are divided into fewer pieces than 8.
+ * */
 static size_t sums_bytes(const plan *p) {
   int64_t partials = torus_min(p->conv->n, PIECES);
   return conv_align((size_t)(partials * p->sum_size) * sizeof(float));

@@ -12,8 +12,8 @@
 /* Bytes of gathered windows in a block: a part of the second-level cache. */
 #define BLOCK_BYTES 262144
 #define BLOCK_ROWS 512
-/* The weight gradient's sums: so many partial ones, each flushed to double
- * after so many rows. */
+/* The weight gradient's sums: the number of partial sums, and the number of
+ * rows after which each is flushed to double. */
 #define PARTIALS 16
 #define FLUSH_ROWS 1024
 
@@ -29,7 +29,7 @@ typedef struct windows {
 
 static int64_t window_size(const windows *g) { return g->kh * g->kw * g->c; }
 
-/* Windows that lie in the source as they are, one after the other. */
+/* True if the windows are contiguous in the source, one after the other. */
 static bool windows_are_source(const windows *g) {
   if (g->top != 0 || g->left != 0) return false;
   bool pixels = g->kh == 1 && g->kw == 1 && g->stride == 1;
@@ -94,9 +94,10 @@ static windows input_grad_windows(const torus_conv *v) {
   return phase_windows(v, rows, columns);
 }
 
-/* Where the result has few channels, windows are many times as wide as what
- * comes of them: then the source's pixels are multiplied by all taps first
- * and the windows summed from that, an image and a band of rows at a time. */
+/* If the result has few channels, windows are many times wider than the
+ * results. Then the source's pixels are first multiplied by all taps, and the
+ * windows are summed from the products, a band of rows of one image at a time.
+ * */
 #define BAND 16
 
 static bool is_narrow(const torus_conv *v, int64_t from, int64_t to) {

@@ -25,7 +25,7 @@
 #define PATCH 4
 #define PARTS 3
 
-/* Images inside a larger array: distances in elements. */
+/* Images within a larger array; distances are in elements. */
 typedef struct conv_view {
   int64_t h, w;
   int64_t image, row, pixel;
@@ -82,7 +82,7 @@ typedef struct conv_kernels {
   conv_transforms taps2, taps3;
 } conv_kernels;
 
-/* Those of the instruction set in use. */
+/* The inner loops for the instruction set in use. */
 const conv_kernels *conv_kernels_chosen(void);
 
 #endif

@@ -11,12 +11,12 @@
 /* Bytes of V and M of a block of patches: they share the second-level cache
  * with U. */
 #define BLOCK_BYTES 250000
-/* Blocks are distributed over at most RUNS pieces of at least RUN_BLOCKS, where
- * there are enough: a piece prefetches the pixels of its next block. */
+/* Blocks are distributed over at most RUNS pieces, of at least RUN_BLOCKS each
+ * if there are enough: a piece prefetches the pixels of its next block. */
 #define RUNS 64
 #define RUN_BLOCKS 4
-/* U up to this size is computed by every thread for itself: that costs less
- * than fetching it from the caches of others. */
+/* U up to this size is computed by every thread itself, which is faster than
+ * fetching it from the caches of others. */
 #define OWN_BYTES (4 << 20)
 
 /* Matrices of all positions: apart by an odd number of cache lines times
@@ -46,7 +46,7 @@ static int64_t columns_of(const conv_kernels *kernels, int64_t k) {
   return torus_ceil_div(k, kernels->lanes) * kernels->lanes;
 }
 
-/* What the transforms read as rows outside an image. */
+/* Zeros that the transforms read in place of rows outside an image. */
 static size_t zeros_bytes(const conv_patches *in, const conv_patches *out) {
   int64_t pixel = torus_max(in->view.pixel, out->view.pixel);
   return (size_t)(6 * pixel) * sizeof(float);
@@ -73,10 +73,10 @@ INLINE void prefetch(const conv_patches *t, int64_t first, int64_t last,
   }
 }
 
-/* How a correlation is cut. M's matrices of all positions and V's lie in slots
- * of one array. With one source V's matrix of a position is one slot behind
- * M's: M's is written over that of the position before, which has been used.
- * With more sources V begins where M ends. */
+/* How a correlation is divided. The matrices M and V of all positions are in
+ * slots of one array. With one source, the V of a position is one slot after
+ * its M, so that M overwrites the V of the previous position, which has been
+ * used. With several sources, V begins where M ends. */
 typedef struct plan {
   const conv_correlation *job;
   const conv_transforms *transforms;
@@ -99,7 +99,8 @@ typedef struct buffers {
 } buffers;
 
 static int64_t block_of(int64_t patches, int64_t max_patches) {
-  /* Enough pieces to share, not so small that U is read too often. */
+  /* Enough pieces to share among threads, but large enough that U is not read
+   * too often. */
   int64_t block = torus_ceil_div(torus_ceil_div(patches, 8), 6) * 6;
   return torus_max(8, torus_min(block, max_patches / 6 * 6));
 }
@@ -189,7 +190,7 @@ static void weights_piece(void *arg, int64_t chunk, int thread) {
   for (int64_t job = 0; job < p->job->jobs; job++) make_u(p, &b, job, chunk);
 }
 
-/* Computes a thread's own U when it first comes to a job. */
+/* Computes a thread's own U when it first works on a job. */
 static void need_u(const plan *p, const buffers *b, int64_t job, int thread) {
   uint8_t *made = p->made + thread;
   if (!(*made & 0x80)) {
@@ -201,9 +202,9 @@ static void need_u(const plan *p, const buffers *b, int64_t job, int thread) {
   *made |= (uint8_t)(0x80 | 1 << job);
 }
 
-/* One block of patches of a job. Memory is slower than this arithmetic: while
- * the products run, the pixels of the `ahead` patches after the block and of
- * its own results are brought nearer. */
+/* One block of patches of a job. Since memory is slower than this arithmetic,
+ * the pixels of the `ahead` patches after the block and of its own results are
+ * prefetched during the products. */
 static void patches_block(const plan *p, const buffers *b, int64_t job,
                           int64_t first, int64_t count, int64_t ahead) {
   const conv_correlation *j = p->job;
@@ -266,7 +267,7 @@ void conv_correlation_run(const conv_correlation *job, void *scratch) {
 /* Bytes of V and M of one part of a block of patches. */
 #define PART_BYTES 300000
 
-/* Columns in a group, where there are few patches. */
+/* Columns in a group, if there are few patches. */
 #define GROUP 32
 
 /* Columns of a product in groups: all in one, or GROUP in each and the rest
@@ -342,8 +343,9 @@ size_t conv_weight_sum_scratch(const conv_weight_sum *job, int threads) {
          (size_t)threads * p.thread_bytes;
 }
 
-/* Adds one part's products of a block of patches to u, or sets u. Meanwhile
- * pixels of the next block are asked for, of patches up to `last`. */
+/* Adds the products of one part of a block of patches to u, or sets u.
+ * Meanwhile the pixels of the next block, of patches up to `last`, are
+ * prefetched. */
 static void sum_block(const sum_plan *p, int64_t job, int64_t group, int part,
                       int64_t first, int64_t count, int64_t last, bool add,
                       float *v, float *u) {

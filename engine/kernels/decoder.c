@@ -12,7 +12,8 @@
 #include "kernels/upsample_conv.h"
 #include "kernels/vecmath.h"
 
-/* Maximum of pieces of work; each has sums of its own for all gradients. */
+/* Maximum number of pieces of work; each has separate sums for all gradients.
+ * */
 #define PIECES 16
 /* Images that go through the network together: enough to amortize the packing
  * of the weights, few enough for the caches. */
@@ -42,12 +43,12 @@ typedef struct plan {
   double *squares; /* (pieces) */
   bool in_bf16;
   decoder_bf16 bf16;
-  void *shared;  /* what the threads share in bfloat16 */
+  void *shared;  /* shared by the threads, in bfloat16 */
   char *threads; /* buffers of each thread */
   size_t thread_bytes;
 } plan;
 
-/* What a thread works with on one piece. */
+/* A thread's buffers for one piece. */
 typedef struct piece {
   const plan *plan;
   double *sums[TORUS_DECODER_PARAMETERS];
@@ -119,7 +120,7 @@ static void plan_network(plan *p, const torus_decoder *d) {
 
 static size_t larger_size(size_t a, size_t b) { return a > b ? a : b; }
 
-/* Hands out parts of a buffer, or counts them where there is none. */
+/* Hands out parts of a buffer, or, without one, adds up their sizes. */
 typedef struct arena {
   char *base;
   size_t used;

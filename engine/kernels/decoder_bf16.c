@@ -8,7 +8,7 @@
 
 #define IMAGES DECODER_BF16_IMAGES
 
-/* What a thread works with. */
+/* A thread's buffers. */
 typedef struct layer_sums {
   float *weights;
   double *bias;
@@ -17,13 +17,14 @@ typedef struct layer_sums {
 typedef struct worker {
   const decoder_bf16 *plan;
   const torus_decoder_job *job;
-  /* Inputs of the blocks and the last output, what the convolutions of a block
-   * make, and signs of that: bits by position. */
+  /* Inputs of the blocks and the last output; results of a block's
+   * convolutions, and their signs as bits by position. */
   torus_bf16 *maps[TORUS_DECODER_BLOCKS + 1], *a1[TORUS_DECODER_BLOCKS];
   uint32_t *s1[TORUS_DECODER_BLOCKS], *s2[TORUS_DECODER_BLOCKS];
   torus_bf16 *around; /* the first block's input through the skip */
-  /* Gradients of a block's output, of what its last ReLU was applied to, and
-   * of what its first was, by remainder, with the output's sums over boxes. */
+  /* Gradients of a block's output, of the argument of its last ReLU, and of the
+   * argument of its first one, by remainder, with the sums of the output's
+   * gradient over boxes. */
   torus_bf16 *g[TORUS_DECODER_BLOCKS], *g2[TORUS_DECODER_BLOCKS];
   torus_bf16 *phases[TORUS_DECODER_BLOCKS], *windows;
   float *errors; /* gradients of the logits, with a margin of one pixel */
@@ -113,7 +114,8 @@ size_t decoder_bf16_thread_bytes(const decoder_bf16 *p) {
   return lay_out(p, &unused, NULL);
 }
 
-/* From a large pixel's small one to that of a corner: the same for both. */
+/* The offset from the small pixel under a large one to that of a corner, equal
+ * for both coordinates. */
 static int64_t corner_offset(const bf16_map *low, int phase, int corner) {
   int64_t row = phase / 2 - 1 + corner / 2, column = phase % 2 - 1 + corner % 2;
   return row * low->pitch + column;
@@ -283,7 +285,8 @@ static void output_back(const worker *w, int64_t n) {
   }
 }
 
-/* From g2 to what the block's first ReLU was applied to, by remainder. */
+/* From g2 to the gradient of the argument of the block's first ReLU, by
+ * remainder. */
 static void second_back(const worker *w, int b, int64_t n) {
   const decoder_bf16 *p = w->plan;
   const decoder_bf16_block *k = &p->block[b];
@@ -303,7 +306,7 @@ static void second_back(const worker *w, int b, int64_t n) {
   }
 }
 
-/* What the skip adds to the gradient of an input: sums over boxes of g. */
+/* The skip's contribution to the gradient of an input: sums of g over boxes. */
 static decoder_bf16_boxes boxes_of(const worker *w, int b, int64_t image) {
   const decoder_bf16_block *k = &w->plan->block[b];
   decoder_bf16_boxes s = {.channels = k->high.channels};
@@ -336,7 +339,8 @@ static void first_sums(const worker *w, int b, int64_t n) {
   sum_parameters(w, &k->in, &k->skip, 0, 1, &zero, &k->low, sums, n);
 }
 
-/* To the block's input: the gradient of the states or of the block before. */
+/* The gradient of the block's input, which is that of the states or of the
+ * preceding block's output. */
 static void first_back(const worker *w, int b, int64_t first, int64_t image) {
   const decoder_bf16 *p = w->plan;
   const decoder_bf16_block *k = &p->block[b];

@@ -16,7 +16,7 @@
 /* Images that go through the network together: few enough for the caches. */
 #define DECODER_BF16_IMAGES 2
 
-/* Of a layer; offsets are into what the threads share. */
+/* One layer; offsets are into the shared memory. */
 typedef struct decoder_bf16_layer {
   int64_t taps, depth, columns; /* of the weights' gradient, with padding */
   int64_t parameter;            /* the number of its weights */
@@ -50,7 +50,7 @@ typedef struct decoder_bf16 {
   char *shared;
 } decoder_bf16;
 
-/* Whether this is how it is done; then the plan, whose sizes are set. */
+/* Returns true if the job is computed this way, and fills in the plan. */
 bool decoder_bf16_plan(decoder_bf16 *plan, const torus_decoder *decoder,
                        torus_dtype dtype);
 
@@ -65,7 +65,7 @@ double decoder_bf16_run(const decoder_bf16 *plan, const torus_decoder_job *job,
                         int64_t first, int64_t last, double *const *sums,
                         void *thread);
 
-/* Bytes of what a thread works with. */
+/* Bytes of a thread's buffers. */
 size_t decoder_bf16_thread_bytes(const decoder_bf16 *plan);
 
 static inline torus_bf16 *decoder_bf16_weights(const decoder_bf16 *p,
@@ -82,14 +82,14 @@ static inline int32_t *decoder_bf16_table(const decoder_bf16 *p, size_t at) {
   return (int32_t *)(void *)(p->shared + at);
 }
 
-/* Whether a tap of a 3 x 3 kernel falls on corner c of the 2 x 2 small pixels
- * that are under the window of a large pixel of remainder `phase`. */
+/* Returns true if a tap of a 3 x 3 kernel falls on corner c of the 2 x 2 small
+ * pixels under the window of a large pixel of remainder `phase`. */
 static inline bool decoder_bf16_sees(int phase, int corner, int tap) {
   bool down = tap / 3 > phase / 2, right = tap % 3 > phase % 2;
   return down == corner / 2 && right == corner % 2;
 }
 
-/* Hands out parts of a buffer, or counts them where there is none. */
+/* Hands out parts of a buffer, or, without one, adds up their sizes. */
 typedef struct decoder_bf16_arena {
   char *base;
   size_t used;

@@ -1,7 +1,7 @@
-/* Internal to the decoder in bfloat16: what is done with the results of its
- * products, 32 channels at a time. `to` are destinations by position of the
- * result, -1 where it is dropped; rows of maps are `channels` long, and signs
- * have a bit for each channel. */
+/* Internal to the decoder in bfloat16: the processing of the results of its
+ * products, 32 channels at a time. `to` contains destinations by position of
+ * the result, -1 for results that are dropped; rows of maps are `channels`
+ * long, and signs have a bit for each channel. */
 #ifndef TORUS_KERNELS_DECODER_BF16_EPILOGUES_H
 #define TORUS_KERNELS_DECODER_BF16_EPILOGUES_H
 

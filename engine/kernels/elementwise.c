@@ -106,8 +106,8 @@ static const bool tests[TORUS_EW_COUNT] = {
 #undef TERNARY
 };
 
-/* Elements of an input as a row: those that don't lie in one are gathered
- * into the buffer, so that the row functions are simple loops the compiler
+/* Elements of an input as a contiguous row, gathered into the buffer if
+ * necessary, so that the row functions are simple loops that the compiler
  * vectorizes. */
 static const void *row_of(const job *j, int i, int64_t first, int64_t count,
                           void *buffer) {
@@ -138,13 +138,13 @@ static const void *row_of(const job *j, int i, int64_t first, int64_t count,
 #undef FN
 #undef M
 
-/* A number of a row as an int64; without a bound it is infinite. */
+/* A number of a row as an int64; a missing bound is infinite. */
 static int64_t bound(double number) {
   if (number >= 0x1p63) return INT64_MAX;
   return number >= -0x1p63 ? (int64_t)number : INT64_MIN;
 }
 
-/* x / y rounded down; any value, but no trap, where there is none. */
+/* x / y rounded down; if it is undefined, any value but no trap. */
 static int64_t quotient(int64_t x, int64_t y) {
   if (y == 0) return 0;
   if (y == -1) return (int64_t)(0 - (uint64_t)x);

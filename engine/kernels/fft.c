@@ -6,16 +6,16 @@
 #include "core/threads.h"
 #include "kernels/fft_plan.h"
 
-/* Elements that make a piece of work that is worth a thread, about. */
+/* Approximate number of elements in a piece of work worth a thread. */
 #define PIECE 16384
 
 typedef struct run {
   const torus_fft_job *job;
   torus_fft_plan plan;
   bool paired; /* a real transform of even length by one of half of it */
-  int64_t length, out_length;      /* of the complex transform, of the result */
-  int64_t across, blocks;          /* blocks of lines per outer index, in all */
-  int64_t chunk;                   /* blocks in a piece */
+  int64_t length, out_length; /* of the complex transform, of the result */
+  int64_t across, blocks; /* blocks of lines per outer index, and in total */
+  int64_t chunk;          /* blocks in a piece */
   const double *root_re, *root_im; /* PAIRED: exp(-2 pi i k / n), k <= n/2 */
   double *scratch;
   size_t thread_size;
@@ -176,7 +176,7 @@ static void store_pairs(const run *r, const block *b, const double *re,
 /* --- blocks ------------------------------------------------------------------
  */
 
-/* What of X has no place in a real signal is not read. */
+/* The imaginary parts that are zero for a real signal are not read. */
 static void clear_ends(const run *r, int lines, double *im) {
   size_t row = (size_t)lines * sizeof *im;
   memset(im, 0, row);

@@ -33,7 +33,7 @@ typedef struct torus_fft_job {
   int64_t n;    /* 1 to TORUS_FFT_MAX */
   double scale; /* multiplies the result */
   int64_t outer, inner, in_length;
-  const void *re, *im;   /* im: NULL where it is zero */
+  const void *re, *im;   /* im: NULL if it is zero */
   void *out_re, *out_im; /* (outer, n or n/2 + 1, inner); out_im: NULL for
                           * HALF */
 } torus_fft_job;

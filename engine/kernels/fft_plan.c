@@ -266,7 +266,7 @@ void torus_fft_plan_run(const torus_fft_plan *plan, int lines, double *re,
 /* --- plans ------------------------------------------------------------------
  */
 
-/* Fills the radices of n; false where a prime is too large. */
+/* Fills in the radices of n; false if a prime is too large. */
 static bool factorise(int64_t n, int *radix, int *stages) {
   *stages = 0;
   for (int p = 4; n > 1 && p <= MAX_RADIX;) {

@@ -10,8 +10,8 @@
 
 #include "core/dtype.h"
 
-/* What is computed of a: (m,n) and b: (m,k); r = min(m,n). Results that have
- * several parts lie one after the other. */
+/* What is computed from a (m,n) and b (m,k); r = min(m,n). The parts of a
+ * result are stored one after the other. */
 typedef enum torus_lapack_routine {
   TORUS_LAPACK_SOLVE,      /* a square: a^-1 b (m,k) */
   TORUS_LAPACK_INVERSE,    /* a square: a^-1 (m,m) */
@@ -40,9 +40,9 @@ typedef enum torus_lapack_outcome {
 typedef struct torus_lapack_job {
   torus_lapack_routine routine;
   torus_dtype dtype;
-  int m, n, k;  /* k: 1 where there is no b; all below 2^31, the smaller of m
-                 * and n at most TORUS_LAPACK_MAX */
-  bool upper;   /* TRIANGULAR: the triangle that is read */
+  int m, n, k; /* k: 1 without b; all below 2^31, the smaller of m and n at most
+                  TORUS_LAPACK_MAX */
+  bool upper;  /* TRIANGULAR: the triangle that is read */
   double rcond; /* LSTSQ: singular values below rcond times the largest one
                  * count as zero */
 } torus_lapack_job;
@@ -50,7 +50,7 @@ typedef struct torus_lapack_job {
 /* Bytes of workspace, a multiple of 64. */
 size_t torus_lapack_workspace(const torus_lapack_job *job);
 
-/* b: NULL where there is none. rank: of a, from LSTSQ alone. */
+/* b: NULL if there is none. rank: of a, from LSTSQ only. */
 torus_lapack_outcome torus_lapack_run(const torus_lapack_job *job,
                                       const void *a, const void *b, void *out,
                                       int64_t *rank, void *workspace);

@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-/* Elements that are sorted by insertion before runs are merged, and elements of
- * a thread's piece, about. */
+/* Number of elements sorted by insertion before runs are merged, and
+ * approximate number of elements in a thread's piece. */
 #define RUN 8
 #define PIECE 8192
 
@@ -125,7 +125,7 @@ static int64_t *result(const torus_order_job *j, int64_t row) {
 static void sort_row(const torus_order_job *j, int64_t row, int thread) {
   item *a = load(j, row, thread);
   int64_t *out = result(j, row);
-  /* A heap is the faster one for few. */
+  /* A heap is faster for few elements. */
   if (j->keep < j->count / 4) select_first(a, j->count, j->keep);
   int64_t sorted = j->keep < j->count / 4 ? j->keep : j->count;
   a = sort(a, a + j->count, sorted);

@@ -39,7 +39,7 @@ int64_t torus_order_groups(torus_dtype dtype, const void *x, int64_t n,
                            int64_t *inverse, int64_t *counts);
 
 /* counts: (bins), set to the numbers of x's n elements in equal parts of [low,
- * high], which holds both ends; others and NaN are not counted. */
+ * high], including both ends; other elements and NaN are not counted. */
 void torus_order_histogram(torus_dtype dtype, const void *x, int64_t n,
                            double low, double high, int64_t bins,
                            int64_t *counts);

@@ -4,7 +4,7 @@
 
 #include "core/threads.h"
 
-/* Elements that one piece reads, at least. */
+/* Minimum number of elements that a piece reads. */
 #define PIECE 16384
 
 /* The part [first, last) of window number i that lies in 0..size. */

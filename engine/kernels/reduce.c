@@ -8,7 +8,7 @@
 
 /* Elements gathered at a time. */
 #define BLOCK 512
-/* Elements that one piece of work reduces, about. */
+/* Approximate number of elements reduced by a piece of work. */
 #define PIECE 32768
 
 typedef struct job {
@@ -57,7 +57,7 @@ static int64_t limit(int64_t x, int64_t low, int64_t high) {
   return x < low ? low : (x > high ? high : x);
 }
 
-/* Cuts the work; depends on the layouts alone. */
+/* Divides the work, depending only on the layouts. */
 static void plan(job *j, const torus_layout *kept,
                  const torus_layout *reduced) {
   j->kept = *kept;

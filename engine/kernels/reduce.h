@@ -26,7 +26,7 @@ void torus_reduce_run(torus_reduction op, torus_dtype dtype, const void *in,
                       void *out, void *scratch);
 
 /* out: int64, the first index (from zero) of the largest element along one
- * dimension, or of the smallest where `smallest`; NaN wins. */
+ * dimension, or of the smallest if `smallest`; NaN wins. */
 void torus_reduce_argmax(bool smallest, torus_dtype dtype, const void *in,
                          const torus_layout *kept, int64_t count,
                          int64_t stride, int64_t *out);

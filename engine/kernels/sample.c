@@ -162,9 +162,9 @@ static int earlier(const void *a, const void *b) {
   return x->index < y->index ? -1 : x->index > y->index;
 }
 
-/* The first to arrive of independent exponential times with these rates is i
- * with a probability of weight i / sum, and so are the next ones among those
- * that are left. */
+/* Of independent exponential times with these rates, the first is that of i
+ * with probability weight i / sum, and likewise for the next ones among those
+ * left. */
 void torus_sample_distinct(torus_rng *rng, const double *weights, int64_t rows,
                            int64_t n, int64_t *out, int64_t count,
                            torus_sample_race *race) {

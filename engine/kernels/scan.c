@@ -3,7 +3,8 @@
 #include "core/intmath.h"
 #include "core/threads.h"
 
-/* Columns that run side by side, and elements of a thread's piece, about. */
+/* Number of columns processed side by side, and approximate number of elements
+ * in a thread's piece. */
 #define BLOCK 256
 #define PIECE 32768
 

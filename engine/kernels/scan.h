@@ -29,7 +29,7 @@ typedef struct torus_scan_job {
 
 void torus_scan_run(const torus_scan_job *job);
 
-/* x: (rows, count), contiguous; out: (rows), 1 where count is 0. */
+/* x: (rows, count), contiguous; out: (rows), 1 if count is 0. */
 void torus_scan_row_products(torus_dtype dtype, int64_t rows, int64_t count,
                              const void *x, void *out);
 

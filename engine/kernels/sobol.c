@@ -110,7 +110,7 @@ static uint64_t mix(uint64_t x) {
 }
 
 /* Owen's scrambling (1995): whether digit k is flipped depends on the digits
- * above it. What lies below the last digit is uniform. */
+ * above it. The part below the last digit is uniform. */
 static double scrambled(uint32_t x, uint64_t key) {
   uint64_t digits = 0;
   for (int k = 0; k < BITS; k++) {

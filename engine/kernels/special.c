@@ -8,7 +8,7 @@ static const double bernoulli[] = {
     1.0 / 6,       -1.0 / 30, 1.0 / 42,      -1.0 / 30,     5.0 / 66,
     -691.0 / 2730, 7.0 / 6,   -3617.0 / 510, 43867.0 / 798, -174611.0 / 330};
 #define TERMS 10
-/* n! is a double up to here. */
+/* n! fits a double up to here. */
 #define LAST 170
 
 double torus_special_lgamma(double x) {
@@ -39,8 +39,8 @@ double torus_special_digamma(double x) {
   return result + digamma_asymptotic(x);
 }
 
-/* sum of (q + k)^-s over k from 0 on, for s > 1 and q > 0, by the formula of
- * Euler and Maclaurin from a number on where its terms fall fast. */
+/* The sum of (q + k)^-s over k >= 0, for s > 1 and q > 0, by the
+ * Euler-Maclaurin formula, applied once its terms decrease quickly. */
 static double hurwitz_zeta(double s, double q) {
   double sum = 0;
   for (; q < 10 + s; q++) sum += pow(q, -s);

@@ -4,7 +4,7 @@
 
 #include "core/threads.h"
 
-/* Elements of the larger image handled by one piece, at least. */
+/* Minimum number of elements of the larger image per piece. */
 #define PIECE 16384
 
 #define T float

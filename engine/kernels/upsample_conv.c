@@ -4,7 +4,7 @@
 #include "kernels/conv_winograd.h"
 #include "kernels/upsample.h"
 
-/* Bytes of enlarged images at a time, unless one is larger. */
+/* Bytes of images enlarged at a time, unless a single one is larger. */
 #define HELD_BYTES (16 << 20)
 
 bool torus_upsample_conv_init(torus_conv *conv, int64_t n, int64_t h, int64_t w,

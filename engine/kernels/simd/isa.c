@@ -33,8 +33,8 @@ static unsigned extended_features(unsigned leaf, int which) {
 
 static bool has_bf16(void) { return extended_features(1, 0) >> 5 & 1; }
 
-/* The tiles are 8 KB of state of every thread: Linux keeps them only for a
- * process that has asked for it, which may be refused. */
+/* The tiles are 8 KB of state per thread. Linux saves them only for a process
+ * that has asked for it, which may be refused. */
 static bool ask_for_tiles(void) {
 #if defined(__linux__) && defined(SYS_arch_prctl)
   enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };
@@ -79,8 +79,8 @@ static torus_isa best(void) {
   return isa;
 }
 
-/* The set that TORUS_ISA names; the best where it is not set or empty;
- * TORUS_ISA_COUNT where it names none. */
+/* The set that TORUS_ISA names; the best one if it is unset or empty;
+ * TORUS_ISA_COUNT if the name is unknown. */
 static torus_isa wished(const char *wish) {
   if (!wish || !*wish) return best();
   int isa = 0;
@@ -104,7 +104,7 @@ bool torus_isa_check(torus_status *status) {
                            wish, names[best()]);
 }
 
-/* Threads that come here together find the same set. */
+/* Threads that get here simultaneously determine the same set. */
 torus_isa torus_isa_first(void) {
   torus_isa isa = wished(getenv("TORUS_ISA"));
   if (!torus_isa_available(isa)) isa = best();

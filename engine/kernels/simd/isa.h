@@ -34,8 +34,8 @@ bool torus_isa_available(torus_isa isa);
  * use the best available set. */
 bool torus_isa_check(torus_status *status);
 
-/* Uses another set from now on; false, with nothing changed, when the machine
- * lacks it. Not while kernels run. */
+/* Switches to another set; false, with nothing changed, if the machine lacks
+ * it. Not to be called while kernels run. */
 bool torus_isa_choose(torus_isa isa);
 
 /* Internal: the set in use, or -1 before the first query. */
