@@ -158,13 +158,13 @@ describe("The stages of an HGN's training", function()
     local config, message = configuration { fit_method = "gauss_newton",
       friction = "network" }
     assert.is_nil(config)
-    assert.matches("fit_method: gauss_newton is for a separable Hamiltonian", message)
+    assert.matches("fit_method: gauss_newton requires a separable Hamiltonian", message)
     config, message = configuration { fit_method = "gauss_newton", chart = 128 }
     assert.is_nil(config)
-    assert.matches("fit_method: gauss_newton is for at most 8000 parameters", message)
+    assert.matches("fit_method: gauss_newton supports at most 8000 parameters", message)
     config, message = configuration { teach_from = "coordinates", fit_steps = 0 }
     assert.is_nil(config)
-    assert.matches("teach_from: expected \"images\" where fit_steps is 0", message)
+    assert.matches("teach_from: expected \"images\", as no coordinates are found", message)
     -- A preset knows.
     assert.are.equal("adam", assert(runs.configuration.make("small", { model = "hgn",
       phase = "vector", friction = "network" })).fit_method)

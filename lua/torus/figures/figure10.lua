@@ -1,5 +1,5 @@
---- Figure 10: a volume of phase space under integrators that preserve it and
--- others.
+--- Figure 10: a volume of phase space under integrators that preserve it and ones that do
+-- not.
 --
 -- The corners of a square in the phase space of a harmonic oscillator are
 -- integrated by leapfrog, euler and rk4. Each step is linear here, so the square
@@ -32,7 +32,7 @@ local RULES = {
   every = { default = 3, type = "integer", min = 1 },
 }
 
---- The area within a polygon by the shoelace formula.
+--- Returns the area of a polygon, by the shoelace formula.
 -- @tparam tensor q (..., corners), in the order of its outline
 -- @tparam tensor p like q
 -- @treturn tensor (...)
@@ -44,7 +44,7 @@ function M.area(q, p)
   return (q * next_of(p) - next_of(q) * p):sum(last):abs() / 2
 end
 
---- The square's corners and area along the trajectory.
+--- Returns the corners and the area of the square along the trajectory.
 -- @tparam string method of torus.integrate
 -- @tparam number dt
 -- @tparam integer steps
@@ -63,7 +63,7 @@ function M.follow(method, dt, steps)
   end)
 end
 
---- By how much a step multiplies areas, in closed form.
+--- Returns the factor by which a step multiplies areas, in closed form.
 -- @tparam string method one of M.methods
 -- @tparam number dt
 -- @treturn number
@@ -77,7 +77,8 @@ end
 
 -- --- pictures -----------------------------------------------------------------
 
--- The exact motion of the square's centre. Its p is sqrt(k m) times as large.
+-- The exact motion of the square's centre: an ellipse whose p axis is sqrt(k m) times its
+-- q axis.
 local function exact_orbit()
   local c = systems.mass_spring.constants
   local angle = engine.linspace(0, 2 * math.pi, 200, { dtype = "float64" })
@@ -90,7 +91,7 @@ local function farthest(trajectory)
   return math.max(trajectory.q:abs():max():item(), trajectory.p:abs():max():item())
 end
 
--- The quadrilateral after some steps, and its area next to it, farther out.
+-- The quadrilateral after some steps, labelled with its area on the outer side.
 local function add_outline(panel, trajectory, step, colour, reach)
   local q, p = trajectory.q[step + 1], trajectory.p[step + 1]
   panel.series[#panel.series + 1] = { x = engine.cat({ q, q:narrow(1, 1, 1) }, 1),
@@ -116,8 +117,8 @@ local function phase_panel(trajectory, method, o, reach)
   return panel
 end
 
--- One panel for each scheme. They share a range unless one is more than twice as
--- large as another.
+-- One panel for each scheme. They share a range unless one needs more than twice that of
+-- another.
 local function phase_row(o)
   local trajectories, high, low = {}, 0, math.huge
   for i, method in ipairs(M.methods) do
@@ -151,11 +152,10 @@ local function area_panel(dt, duration)
     ylabel = "area", log = "y", series = series, legend = "top left" }
 end
 
---- Draws the figure: the outlines at dt and at four times that, and the areas
--- over a longer time.
+--- Draws the figure: the outlines at dt and at 4 dt, and the areas over a longer time.
 -- @tparam string folder for figure10.png and figure10-areas.png
--- @tparam[opt] table opts dt=0.125; steps=24; every=3, outlines are this many
--- steps apart
+-- @tparam[opt] table opts dt=0.125; steps=24; every=3, the number of steps between
+-- outlines
 -- @treturn ?{string,...} files
 -- @treturn ?string message
 function M.draw(folder, opts)

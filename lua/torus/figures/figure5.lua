@@ -1,10 +1,10 @@
 --- Figure 5: the Hamiltonians of the paper's four systems next to sequences of
 -- their data.
 --
--- One body has a phase plane; for more bodies a plane of phase space is shown: for
--- two bodies the distance between them and its momentum, at the first sequence's
--- angular momentum; for three bodies the position of the third, the others in the
--- first sequence's initial state.
+-- For one body, the phase plane is shown; for more, a plane of phase space: for two bodies
+-- the distance between them and its momentum, at the angular momentum of the first sequence;
+-- for three bodies the position of the third, with the others in the initial state of the
+-- first sequence.
 -- @module torus.figures.figure5
 local data = require "torus.data"
 local image = require "torus.image"
@@ -35,15 +35,15 @@ local LONG = 8 -- a path is continued to this many times its length
 
 local function axis(low, high, n) return engine.linspace(low, high, n, DOUBLE) end
 
--- All pairs of two axes as columns (#y #x, 1), x running fastest.
+-- All pairs of the values of two axes, as columns (#y #x, 1); x varies fastest.
 local function pairs_of(x, y)
   local nx, ny = x:numel(), y:numel()
   return x:reshape(1, nx):expand(ny, nx):reshape(-1, 1),
     y:reshape(ny, 1):expand(ny, nx):reshape(-1, 1)
 end
 
--- A panel's heights: the energy of the states (#y #x, d), clipped to `low` and
--- `high`, so that a pole does not use up all colours.
+-- The values of a panel: the energies of states (#y #x, d), clipped to low..high so that a
+-- pole does not use up the colours.
 local function heights(system, q, p, x, y, low, high)
   local z = system:energy(q, p):reshape(y:numel(), x:numel())
   if low then z = engine.maximum(z, low) end
@@ -53,9 +53,9 @@ end
 
 -- --- planes -------------------------------------------------------------------
 
--- Functions of the system, trajectories of it on a fine grid of times, q and p
--- (times, sequences, d), and the number of points along a side. They return a
--- panel, its title under `caption`.
+-- Functions of a system, its trajectories on a fine grid of times, q and p (times,
+-- sequences, d), and the number of points along a side. They return a panel, with its title
+-- as `caption`.
 local planes = {}
 
 local function phase_plane(q_reach, p_reach)
@@ -76,8 +76,8 @@ end
 planes.mass_spring = phase_plane(1.2, 1.2)
 planes.pendulum = phase_plane(4, 3)
 
---- Two bodies around their centre of mass at rest: distance r, its momentum
--- p_r, angular momentum L.
+--- Returns the relative coordinates of two bodies whose centre of mass is at rest: their
+-- distance r, its momentum p_r, and the angular momentum L.
 -- @tparam tensor q (batch, 4)
 -- @tparam tensor p (batch, 4)
 -- @treturn tensor r (batch)
@@ -92,8 +92,8 @@ function M.relative(q, p)
   return r, (gap * momentum):sum(2) / r, spin
 end
 
---- States of two bodies, on the x axis, with given r, p_r and L: the inverse
--- of relative().
+--- Returns states of two bodies on the x axis with given r, p_r and L: the inverse of
+-- relative.
 -- @tparam tensor r (batch, 1)
 -- @tparam tensor p_r (batch, 1)
 -- @tparam number L
@@ -153,7 +153,7 @@ end
 
 -- --- the figure ---------------------------------------------------------------
 
--- Noise-free sequences, and the first one with the paper's noise.
+-- Noise-free sequences, and the first one again with the paper's noise.
 local function film_strip(set, system, o)
   local indices = engine.arange(1, o.sequences, { dtype = "int64" })
   local clean, observed = set.train:clean(indices), set.train:batch { 1 }
@@ -171,10 +171,10 @@ local function film_strip(set, system, o)
       .. "last row %g", system.name, system.dt, set.noise) }
 end
 
---- A system's Hamiltonian as a panel of torus.plot.figure.
+--- Returns the Hamiltonian of a system as a panel for torus.plot.figure.
 -- @tparam string name of one of M.systems
 -- @tparam[opt] table opts sequences=3; points=121 along a side; seed=1
--- @treturn table x, y, z (#y, #x), series with the sequences' paths
+-- @treturn table x, y, z (#y, #x), and series with the paths of the sequences
 function M.landscape(name, opts)
   local o = options.resolve("figure5", opts, RULES)
   local system = systems.get(name)

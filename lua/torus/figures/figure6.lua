@@ -1,6 +1,6 @@
---- Figure 6: squared errors of a pixel by step, of one training and one test
--- sequence and averaged over many, for every trained model of Table 1, with mean
--- and variance of the inferred energy along the one sequence.
+--- Figure 6: squared pixel errors by step, for one training and one test sequence and
+-- averaged over many, of every trained model in Table 1, with the mean and variance of the
+-- inferred energy along the single sequence.
 -- @module torus.figures.figure6
 local table_runs = require "torus.figures.table_runs"
 local lists = require "torus.tasks.lists"
@@ -27,8 +27,8 @@ local COLOURS = { pixel_hnn = "#a6761d", pixel_hnn_conv = "#f28e2b", hgn_euler =
 
 -- --- data -------------------------------------------------------------------
 
--- Errors (count, frames), those of the sequences' own mean images, and
--- energies (frames, count) of the first sequences of a split.
+-- For the first sequences of a split: the errors (count, frames), the errors of the
+-- sequences' own mean images, and the energies (frames, count).
 local function errors_of(cell, split, count)
   local errors, still, energies = {}, {}, {}
   for first = 1, count, BATCH do
@@ -44,11 +44,11 @@ local function errors_of(cell, split, count)
   return engine.cat(errors, 1), engine.cat(still, 1), engine.cat(energies, 2)
 end
 
---- A cell's curves.
--- @tparam table cell as torus.figures.table_runs opens it
+--- Returns the curves of a cell.
+-- @tparam table cell as opened by torus.figures.table_runs
 -- @tparam string split "train" or "test"
--- @tparam integer count of sequences that the average is over
--- @tparam integer sequence index of the one that is shown alone
+-- @tparam integer count number of sequences to average over
+-- @tparam integer sequence index of the sequence shown on its own
 -- @treturn table single and average, lists of errors against noise-free frames by
 -- step; still, the average error of a sequence's own mean image; energy_mean
 -- and energy_variance along the single rollout; count
@@ -66,10 +66,10 @@ function M.curves(cell, split, count, sequence)
   end)
 end
 
---- The curves of all trained cells.
+--- Returns the curves of all trained cells.
 -- @tparam table o table, count, sequence
 -- @treturn ?{table,...} for each system with a cell: system, and rows of row,
--- label, train and test, the two as curves() makes them
+-- label, train and test, both as returned by curves
 -- @return names of the missing cells, or the message
 function M.data(o)
   local found, missing = {}, {}
@@ -99,8 +99,8 @@ end
 
 local function steps_of(values) return lists.range(0, #values - 1) end
 
--- A logarithmic range for both panels of a system: all errors up to 1, however far
--- a rollout diverged, and at least two powers of ten, so that gnuplot labels them.
+-- A common logarithmic range for both panels of a system: it ends at 1, however far a
+-- rollout diverged, and spans at least two powers of ten, so that gnuplot labels them.
 local function range_of(entry)
   local low, high = math.huge, 0
   for _, row in ipairs(entry.rows) do
@@ -138,9 +138,9 @@ local function panel_of(entry, split, range)
     legend = "outside bottom center horizontal reverse Left samplen 1.5" }
 end
 
---- Draws curves: a row for each system, train on the left, test on the right.
+--- Draws the curves: one row per system, train on the left, test on the right.
 -- @tparam string path of a .png
--- @tparam {table,...} data as data() makes it
+-- @tparam {table,...} data as returned by data
 -- @treturn ?{string,...} files
 -- @treturn ?string message
 function M.draw(path, data)
@@ -161,8 +161,8 @@ function M.draw(path, data)
 end
 
 --- For scripts/figures.lua.
--- @tparam table given out; settings: table (a folder that scripts/table1.lua
--- made), count, sequence
+-- @tparam table given out; settings: table (a folder written by
+-- scripts/table1.lua), count, sequence
 -- @treturn ?{string,...} files
 -- @treturn ?string message, or which cells are missing
 function M.make(given)

@@ -1,5 +1,5 @@
---- Figure 7: a training and a test sequence, their reconstructions by HGN forward
--- and backward in time, at double and half speed, and those by the PixelHNNs.
+--- Figure 7: a training and a test sequence, their reconstructions by HGN, forward and
+-- backward in time and at double and half speed, and by the PixelHNNs.
 -- @module torus.figures.figure7
 local table_runs = require "torus.figures.table_runs"
 local settings = require "torus.figures.settings"
@@ -23,9 +23,9 @@ local function film_of(cell, split, index, speed)
   return (table_runs.reconstruct(cell, split, { index }, speed)[1])
 end
 
---- The rows of a film strip, all as long as the sequence. The backward one
--- starts from the last state of the forward one and ends where that started.
--- @tparam table hgn a cell, as torus.figures.table_runs opens it
+--- Returns the rows of a film strip, all as long as the sequence. The backward row starts
+-- from the last state of the forward one and ends where that began.
+-- @tparam table hgn a cell, as opened by torus.figures.table_runs
 -- @tparam {table,...} others cells of the PixelHNNs
 -- @tparam string split "train" or "test"
 -- @tparam integer index of the sequence
@@ -64,10 +64,10 @@ local function open_others(o)
 end
 
 --- For scripts/figures.lua.
--- @tparam table given out; settings: table (a folder that scripts/table1.lua
--- made), row (of its HGNs), system, sequence, frames
+-- @tparam table given out; settings: table (a folder written by
+-- scripts/table1.lua), row (one of its HGNs), system, sequence, frames
 -- @treturn ?{string,...} files
--- @treturn ?string message, or with files which models are missing
+-- @treturn ?string message, or, with files, which models are missing
 function M.make(given)
   local o, message = settings.resolve("figure7", given.settings, RULES)
   if not o then return nil, message end

@@ -21,7 +21,7 @@ local RULES = {
 -- @tparam Module model an HGN
 -- @tparam integer count
 -- @tparam integer seed
--- @treturn {table,...} {frames = (frames, height, width, 3)}
+-- @treturn {table,...} {frames = (frames, height, width, 3)} for each sample
 function M.rows(model, count, seed)
   local films = model:sample(count, { generator = engine.generator(seed) })
   local rows = {}
@@ -30,8 +30,8 @@ function M.rows(model, count, seed)
 end
 
 --- For scripts/figures.lua.
--- @tparam table given out, seed; settings: table (a folder that
--- scripts/table1.lua made), row (of its HGNs), samples, frames
+-- @tparam table given out, seed; settings: table (a folder written by
+-- scripts/table1.lua), row (one of its HGNs), samples, frames
 -- @treturn ?{string,...} files
 -- @treturn ?string message
 function M.make(given)

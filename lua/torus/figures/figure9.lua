@@ -1,5 +1,5 @@
---- Figure 9: densities learned by Neural Hamiltonian Flows, which are trained first;
--- see torus.plot.flow.
+--- Figure 9: densities learned by Neural Hamiltonian Flows, which are trained first if
+-- necessary; drawn by torus.plot.flow.
 -- @module torus.figures.figure9
 local flow = require "torus.plot.flow"
 local tasks = require "torus.tasks"
@@ -27,7 +27,7 @@ local SETTINGS = {
   objective = { type = "string" },
 }
 
--- A trained flow for a word, from its run folder; what is missing is trained.
+-- The trained flow for a word, from its run folder; trained first if it is missing.
 local function trained(word, o, given)
   local changes = target_of(word)
   changes.model, changes.seed, changes.steps = "nhf", given.seed, given.steps
@@ -46,7 +46,7 @@ local function trained(word, o, given)
 end
 
 --- For scripts/figures.lua.
--- @tparam table given out, steps, seed; settings: targets (words with commas),
+-- @tparam table given out, steps, seed; settings: targets (words separated by commas),
 -- prior, objective, preset
 -- @treturn ?{string,...} files
 -- @treturn ?string message

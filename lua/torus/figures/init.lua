@@ -1,9 +1,9 @@
---- The paper's figures by their numbers, and others by name. Figure N is the
--- module torus.figures.figureN, a named one torus.figures.NAME, with
+--- The paper's figures, by number, and others, by name. Figure N is the module
+-- torus.figures.figureN, a named figure torus.figures.NAME, with
 --
---     what           one line about it
---     make(options)  out (a folder), steps, seed, settings (texts by key)
---                    -> {path, ...} and, if there is more to say, a text;
+--     what           a one-line description
+--     make(options)  with out (a folder), steps, seed, settings (texts by key)
+--                    -> {path, ...} and optionally a text to print;
 --                    or nil and a message
 --
 -- @module torus.figures
@@ -13,14 +13,14 @@ local M = {}
 
 local NAMES = { "5", "6", "7", "8", "9", "10", "integrators", "systems" }
 
--- The module of a figure, or nil where there is none.
+-- The module of a figure, or nil if there is no such figure.
 local function module_of(name)
   local module = "torus.figures."
     .. (name:match("^%d+$") and "figure" .. name or name)
   return package.searchpath(module, package.path) and module
 end
 
---- A figure by its number or name.
+--- Returns a figure by its number or name.
 -- @tparam string|integer number
 -- @treturn ?table
 -- @treturn ?string message
@@ -31,7 +31,7 @@ function M.get(number)
   return nil, options.unknown("figure", tostring(number), M.numbers())
 end
 
---- The numbers and names of the figures that there are.
+--- Returns the numbers and names of all figures.
 -- @treturn {string,...}
 function M.numbers()
   local found = {}

@@ -1,5 +1,5 @@
---- The fixed-step schemes compared with rk45: rollouts of true Hamiltonians by each
--- of them, as long as the paper's sequences, for several dt.
+--- The fixed-step schemes compared with rk45: rollouts of true Hamiltonians, as long as the
+-- paper's sequences, for several dt.
 -- @module torus.figures.integrators
 local files = require "torus.files"
 local integrate = require "torus.integrate"
@@ -12,10 +12,10 @@ local engine = require "torus.engine"
 
 local M = {}
 
-M.what = "the error of every fixed-step scheme by dt, as plots and as a "
+M.what = "the error of every fixed-step scheme as a function of dt, as plots and a "
   .. "table (--set count=32, dt=0.25, halvings=5)"
 
---- The systems that are measured.
+--- The systems used.
 M.systems = { "pendulum", "three_body" }
 
 local RULES = {
@@ -38,8 +38,8 @@ end
 
 local function rms(x) return math.sqrt((x * x):mean():item()) end
 
--- Root mean square over trajectories, coordinates and the times that the
--- coarsest rollout has.
+-- Root mean square over trajectories, coordinates and the times of the coarsest
+-- rollout.
 local function error_of(system, start, truth, method, dt, stride)
   local steps = (truth.q:size(1) - 1) * stride
   local trajectory = integrate { H = system:hamiltonian(), q = start.q, p = start.p,
@@ -49,22 +49,22 @@ local function error_of(system, start, truth, method, dt, stride)
     trajectory.p:index_select(1, picked) - truth.p }, 1))
 end
 
--- Below this rounding and the truth's own error show.
+-- Below this, rounding and the error of the reference dominate.
 local FLOOR = 1e-11
 
--- From the last two errors that are large enough.
+-- The order of convergence, from the last two errors above FLOOR.
 local function order_of(errors)
   local last = #errors
   while last > 2 and errors[last] < FLOOR do last = last - 1 end
   return math.log(errors[last - 1] / errors[last], 2)
 end
 
---- Errors of rollouts against rk45, in float64.
+--- Measures the errors of rollouts against rk45, in float64.
 -- @tparam string|System system a separable one
--- @tparam[opt] table opts count=32 initial states; dt=0.25, the largest;
--- halvings=5 of it; duration=3.75, a multiple of dt; seed=1 of the states
--- @treturn table dts, a list; errors by scheme, a list like dts; order by
--- scheme, from the last two above rounding
+-- @tparam[opt] table opts count=32 initial states; dt=0.25, the largest, and halvings=5 of
+-- it; duration=3.75, a multiple of dt; seed=1 for the initial states
+-- @treturn table dts, a list; errors by scheme, lists like dts; order by scheme, from the
+-- last two errors above rounding
 function M.measure(system, opts)
   local o = options.resolve("integrators", opts, RULES)
   system = systems.of("integrators", system)
@@ -90,8 +90,8 @@ function M.measure(system, opts)
   end)
 end
 
---- The errors as a table in Markdown.
--- @tparam string title of its first column
+--- Formats the errors as a Markdown table.
+-- @tparam string title of the first column
 -- @tparam table found as returned by measure
 -- @treturn string
 function M.markdown(title, found)

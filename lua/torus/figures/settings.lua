@@ -1,10 +1,10 @@
---- Options of figures as a command line gives them, texts by key.
+--- Options of figures from the command line, as texts by key.
 -- @module torus.figures.settings
 local options = require "torus.options"
 
 local M = {}
 
---- Checks settings and fills in the defaults. What reads as a number is one.
+--- Checks settings and fills in the defaults. A text that reads as a number becomes one.
 -- @tparam string where name of the figure, for messages
 -- @tparam table settings texts by key
 -- @tparam table rules as in torus.options.resolve

@@ -1,4 +1,4 @@
---- Film strips in groups, each under its title, as one picture.
+--- Groups of film strips, each under its title, in one picture.
 -- @module torus.figures.sheet
 local image = require "torus.image"
 local engine = require "torus.engine"
@@ -7,7 +7,7 @@ local M = {}
 
 local FRAME, GAP, TEXT = 64, 2, 2 -- a frame's height, about; pixels; letters
 
---- Some frames of a film at equal distances, the first and the last included.
+--- Returns evenly spaced frames of a film, including the first and the last.
 -- @tparam tensor film (frames, height, width, 3)
 -- @tparam integer count
 -- @treturn tensor
@@ -20,14 +20,14 @@ function M.even(film, count)
   return film:index_select(1, engine.tensor(indices, { dtype = "int64" }))
 end
 
--- White paper with an image at its top left, or `down` pixels lower.
+-- A white page with an image at its top left, or `down` pixels lower.
 local function on_paper(x, height, width, down)
   local paper = engine.ones(height, width, 3)
   paper[{ { down + 1, down + x:size(1) }, { 1, x:size(2) }, {} }] = x
   return paper
 end
 
--- A group as an image with its title.
+-- The image of a group, with its title.
 local function block(group, count)
   local rows = {}
   for i, row in ipairs(group.rows) do
@@ -48,7 +48,7 @@ local function block(group, count)
   return image_
 end
 
--- Images next to each other (dimension 2) or below each other (1).
+-- Joins images side by side (dimension 2) or one below the other (1).
 local function joined(images, dimension)
   local other, largest, parts = 3 - dimension, 0, {}
   for _, one in ipairs(images) do
@@ -63,10 +63,10 @@ local function joined(images, dimension)
   return engine.cat(parts, dimension)
 end
 
---- Groups as one image, two in a line.
+--- Draws groups as one image, two in a row.
 -- @tparam {table,...} groups title, rows = {{label =, frames = (frames,
 -- height, width, 3)}, ...}
--- @tparam integer count of frames shown of each row
+-- @tparam integer count number of frames shown in each row
 -- @treturn tensor (height, width, 3)
 function M.picture(groups, count)
   return engine.no_grad(function()

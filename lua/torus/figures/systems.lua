@@ -1,5 +1,5 @@
---- What the systems beyond the paper's do, a panel each: orbits, recurrences and
--- Poincare sections.
+--- The motion of the systems that are not in the paper, one panel each: orbits, recurrences
+-- and Poincare sections.
 -- @module torus.figures.systems
 local engine = require "torus.engine"
 local integrate = require "torus.integrate"
@@ -24,14 +24,14 @@ local COLOURS = { "#1f6fd0", "#d04a1f", "#e0a010", "#2a9d5c", "#8040b0", "#60606
 
 local function colour(i) return COLOURS[(i - 1) % #COLOURS + 1] end
 
--- Exact motion from a system's own initial states, n points in the time.
+-- Exact motion from initial states drawn by the system, n points over the given time.
 local function motion(name, count, time, n, seed)
   local system = systems.get(name)
   local q, p = system:sample { count = count, seed = seed }
   return system:solve(q, p, { dt = time / n, steps = n }), system
 end
 
--- A line for each pair of columns x(i), y(i) of q.
+-- One line for each pair of coordinates x(i), y(i) of q.
 local function paths(list)
   local series = {}
   for i, path in ipairs(list) do
@@ -64,7 +64,7 @@ function panels.lennard_jones(o)
     square = true, xrange = { -1.8, 1.8 }, yrange = { -1.8, 1.8 }, series = paths(list) }
 end
 
--- The energies of the lowest modes of the chain with a large amplitude.
+-- The energies of the lowest modes of the chain, at a large amplitude.
 function panels.spring_chain()
   local n, series = 8, {}
   local modes = {}
@@ -85,7 +85,7 @@ function panels.spring_chain()
     series[k] = { x = times, colour = colour(k), label = "mode " .. k,
       y = (amount(trajectory.p) ^ 2 + amount(trajectory.q) ^ 2 * w ^ 2) * 0.5 }
   end
-  return { title = "spring_chain: energy goes to other modes and returns",
+  return { title = "spring_chain: energy flows to other modes and returns",
     xlabel = "time", ylabel = "energy of the mode", series = series, legend = "below" }
 end
 
@@ -100,7 +100,7 @@ end
 function panels.charged_particle(o)
   local trajectory, list = motion("charged_particle", 3, 20, 600, o.seed), {}
   for i = 1, 3 do list[i] = { column(trajectory, i, 1), column(trajectory, i, 2) } end
-  return { title = "charged_particle: circles that drift across the field e",
+  return { title = "charged_particle: circles drifting across the electric field",
     xlabel = "x", ylabel = "y", square = true, xrange = { -2.5, 2.5 },
     yrange = { -4.2, 0.8 }, series = paths(list) }
 end
@@ -116,7 +116,7 @@ function panels.spinning_top(o)
     series = paths(list) }
 end
 
--- The state once in each period of the drive, without the first ones.
+-- The state once per period of the drive, without the first periods.
 function panels.driven_pendulum(o)
   local system = systems.driven_pendulum
   local first, batch = 20, 50
@@ -125,13 +125,13 @@ function panels.driven_pendulum(o)
     steps = first + o.periods, rtol = 1e-8 })
   local angle = trajectory.q:narrow(1, first + 1, o.periods):reshape(-1)
   local turns = ((angle + math.pi) / (2 * math.pi)):floor()
-  return { title = "driven_pendulum: once in each period of the drive",
+  return { title = "driven_pendulum: once per period of the drive",
     xlabel = "angle", ylabel = "momentum", series = { { style = "dots",
       x = angle - turns * (2 * math.pi),
       y = trajectory.p:narrow(1, first + 1, o.periods):reshape(-1) } } }
 end
 
--- Where orbits of one energy pass x = 0 with p_x > 0.
+-- Where orbits of the same energy cross x = 0 with p_x > 0.
 function panels.henon_heiles(o)
   local system, energy = systems.henon_heiles, 1 / 8
   local generator = engine.generator(o.seed)
@@ -151,7 +151,7 @@ function panels.henon_heiles(o)
     series[i] = { x = found.q:select(2, 2), y = found.p:select(2, 2), style = "dots",
       colour = colour(i) }
   end
-  return { title = "henon_heiles: x = 0, p_x > 0 at the energy 1/8", xlabel = "y",
+  return { title = "henon_heiles: crossings of x = 0 with p_x > 0, energy 1/8", xlabel = "y",
     ylabel = "p_y", series = series }
 end
 
@@ -161,7 +161,7 @@ local ORDER = { "kepler", "lennard_jones", "spring_chain", "toda", "charged_part
 --- Draws systems.png.
 -- @tparam string folder
 -- @tparam[opt] table opts periods=120 of the driven pendulum; sections=24 orbits of
--- henon_heiles; seed=3 of the initial states
+-- henon_heiles; seed=3 for the initial states
 -- @treturn ?{string,...} files
 -- @treturn ?string message
 -- @usage

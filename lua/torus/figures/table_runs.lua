@@ -1,5 +1,5 @@
---- The runs of Table 1 that figures are drawn from: a folder of run folders,
--- ROW-SYSTEM for each cell, as scripts/table1.lua makes it.
+--- The runs of Table 1 that figures are drawn from: a folder written by scripts/table1.lua,
+-- with a run folder ROW-SYSTEM for each cell.
 -- @module torus.figures.table_runs
 local cells = require "torus.experiments.cells"
 local files = require "torus.files"
@@ -32,10 +32,10 @@ local function path_of(table_, row, system)
     former = former[row] and former[row] .. "-" .. system })
 end
 
---- The command that makes a cell.
+--- Returns the command that trains a cell.
 -- @tparam string table_ folder of the table
--- @tparam string row or a word for any
--- @tparam string system or a word for any
+-- @tparam string row or a placeholder
+-- @tparam string system or a placeholder
 -- @treturn string
 function M.command(table_, row, system)
   return string.format("scripts/torus table1 --out %s --only %s,%s",
@@ -51,8 +51,8 @@ function M.exists(table_, row, system)
     .. "/checkpoint.safetensors")
 end
 
--- The first sequences of a simulated data set do not depend on their number, so no
--- others are simulated.
+-- Only the sequences needed are simulated: the first ones of a data set do not depend on
+-- how many there are.
 local function open_data(config, count)
   local small = {}
   for key, value in pairs(config) do small[key] = value end
@@ -67,7 +67,7 @@ end
 -- @tparam string table_ folder of the table
 -- @tparam string row
 -- @tparam string system
--- @tparam integer count of sequences of its data
+-- @tparam integer count number of sequences of its data
 -- @treturn ?table row, label, system, model, config, data
 -- @treturn ?string message, with the command that makes a missing cell
 function M.open(table_, row, system, count)
@@ -84,11 +84,11 @@ function M.open(table_, row, system, count)
     config = config, data = data }
 end
 
---- The reconstruction of sequences of a cell's data by its model.
+--- Reconstructs sequences of a cell's data with its model.
 -- @tparam table cell
 -- @tparam string split "train" or "test"
 -- @tparam {integer,...} indices of the sequences
--- @tparam[opt] number speed=1 of the model's time
+-- @tparam[opt=1] number speed factor of the model's time
 -- @treturn tensor (batch, frames, height, width, 3) float32
 -- @treturn table the rollout
 function M.reconstruct(cell, split, indices, speed)

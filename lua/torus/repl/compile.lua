@@ -1,4 +1,4 @@
---- Compiles the input of the prompt to a chunk of Lua.
+--- Compiles the input of the prompt.
 -- @module torus.repl.compile
 local M = {}
 
@@ -7,14 +7,14 @@ local CHUNK = "=prompt"
 --- The source name of chunks of the prompt.
 M.CHUNK = CHUNK
 
--- The text asks for more when Lua stumbles over its very end.
+-- Input is incomplete if the error is at its very end.
 local function is_incomplete(message)
   return message:find("<eof>", -5, true) ~= nil
 end
 
--- Each input is a chunk of its own, in which a local would be lost: at the start
--- of one, `local` is left out, and its names are declared. A `<const>` has a
--- meaning only after `local`. Returns the text, as long as before, and the names.
+-- Each input is a separate chunk, whose locals would be lost afterwards. A `local` at the
+-- start is therefore blanked out, unless it has attributes such as `<const>`. Returns the
+-- text, of the same length, and the names that it declared.
 local function without_local(text)
   local before, rest = text:match("^(%s*)local(%s+[%a_].*)$")
   if not rest or rest:match("^[%s%w_,]*<") then return text end
@@ -22,21 +22,21 @@ local function without_local(text)
   local list = rest:match("^%s+function%s+([%a_][%w_]*)") or rest:match("^[%s%w_,]+")
   for name in list:gmatch("[%a_][%w_]*") do names[#names + 1] = name end
   if not rest:find("^%s+function%s") and not rest:find("^[%s%w_,]*=") then
-    -- `local x` alone: x is nil from here.
+    -- `local x` without a value sets x to nil.
     list = list:match("^(.-)%s*$")
     rest = list .. " = nil" .. rest:sub(#list + 1)
   end
   return before .. "     " .. rest, names
 end
 
--- The value of an expression. As an argument, a call is not a tail call, which
--- would take the prompt's line out of messages.
+-- Compiles an expression. It is passed as an argument, because a tail call would remove the
+-- prompt's line from messages.
 local function as_argument(text, environment)
   return load("return (function(...) return ... end)(" .. text .. "\n)", CHUNK, "t",
     environment)
 end
 
--- An expression that a semicolon ends, perhaps before a comment.
+-- Compiles an expression that ends in a semicolon, which a comment may follow.
 local function silenced(text, environment)
   local at = #text
   while at > 0 do
@@ -51,10 +51,10 @@ end
 --- Compiles an input.
 -- @tparam string text one or more lines
 -- @tparam table environment its global variables
--- @treturn ?function the chunk, or nil where the text is not Lua
--- @return a table of what else to know: `silent`, no value is to be printed;
--- `names`, what `local` declares. Without a chunk: the message
--- @treturn ?boolean without a chunk: whether the text is only incomplete
+-- @treturn ?function the chunk, or nil if the text does not compile
+-- @return a table: `silent`, true if values are not to be printed, and `names`, those
+-- declared by `local`. Without a chunk, the message
+-- @treturn ?boolean without a chunk, true if the text is merely incomplete
 function M.compile(text, environment)
   local chunk, message = load("return " .. text, CHUNK, "t", environment)
   if chunk then
@@ -72,10 +72,10 @@ function M.compile(text, environment)
   return nil, message, incomplete
 end
 
---- A command of the prompt, `:name rest`.
+--- Parses a command of the prompt, `:name rest`.
 -- @tparam string line the first line of an input
--- @treturn ?string the name, or nil where the line is Lua
--- @treturn ?string what follows it
+-- @treturn ?string the name, or nil if the line is Lua
+-- @treturn ?string the rest of the line
 function M.command(line)
   return line:match("^%s*:([%a_][%w_]*)%s*(.*)$")
 end

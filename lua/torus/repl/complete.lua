@@ -1,9 +1,8 @@
 --- Completion at the prompt: names, options, file names.
 --
--- Follows the text before the cursor, `a.b[1]:c`, through tables and the
--- `__index` of metatables, without calling anything that was typed. In the table
--- of a call it offers the keys of its options, in a string their choices or the
--- names of files.
+-- Follows the text before the cursor, such as `a.b[1]:c`, through tables and the `__index`
+-- of metatables, without calling anything. In the table of a call it offers the keys of the
+-- options; in a string, their choices or the names of files.
 -- @module torus.repl.complete
 local core = require "torus.core"
 local entries = require "torus.help.entries"
@@ -21,7 +20,7 @@ local KEYWORDS = {
 local WIDTH = 78
 -- Fields of a tensor besides its methods.
 local PROPERTIES = { "dtype", "grad", "is_leaf", "requires_grad", "shape" }
--- Longest chain of metatables that is followed.
+-- Maximum length of a chain of metatables.
 local MAX_DEPTH = 10
 
 local function is_callable(value)
@@ -34,7 +33,7 @@ local function collect(source, add)
   for key, value in next, source do add(key, value) end
 end
 
--- Every name that indexing `value` may find, as a set of name -> callable.
+-- All names by which `value` can be indexed: {[name] = true if it is callable}.
 local function names_of(value)
   local found = {}
   local function add(key, item)
@@ -47,7 +46,7 @@ local function names_of(value)
     if type(source) == "table" then collect(source, add) end
     local meta = debug.getmetatable(source)
     if type(meta) ~= "table" then return end
-    -- What a module loads when it is first used.
+    -- The parts that a module loads on first use.
     if type(meta.__parts) == "table" then collect(meta.__parts, add) end
     if type(meta.__index) == "table" then
       visit(meta.__index, depth + 1)
@@ -60,7 +59,7 @@ local function names_of(value)
   return found
 end
 
--- The keys of the chain that ends the text: `f(a.b[1]` has a, b, 1.
+-- The keys of the chain at the end of a text: a, b and 1 for `f(a.b[1]`.
 local function keys_at_end(text)
   local keys = {}
   local mark
@@ -103,8 +102,8 @@ end
 
 -- --- options ----------------------------------------------------------------
 
--- Which open bracket is the table of a call's options, and the function: `f {`,
--- `f({`, `f(x, {`.
+-- The open bracket that is the table of a call's options, and the function called: `f {`,
+-- `f({` or `f(x, {`.
 local function call_around(before, brackets, environment)
   for i = #brackets, 1, -1 do
     local bracket = brackets[i]
@@ -119,8 +118,8 @@ local function call_around(before, brackets, environment)
   end
 end
 
--- The rules of the innermost table: of the options themselves, or, within
--- `series = {{`, of the items of an option.
+-- The rules of the innermost table: those of the options or, within `series = {{`, those of
+-- the items of an option.
 local function rules_here(before, here, environment)
   local first, value = call_around(before, here.brackets, environment)
   local rules = first and keys_of(value)
@@ -140,7 +139,7 @@ local function begin_with(names, word)
   return found
 end
 
--- Keys that are not there yet.
+-- The keys that the table does not have yet.
 local function option_candidates(before, here, word, environment)
   local rules = rules_here(before, here, environment)
   if not rules then return {} end
@@ -153,7 +152,7 @@ end
 
 -- --- strings ----------------------------------------------------------------
 
--- What an option may be set to, where it is one of a few words.
+-- The choices of an option, if it has a list of them.
 local function choice_candidates(before, here, environment)
   local top = here.brackets[#here.brackets]
   local rules = top and top.key and rules_here(before, here, environment)
@@ -177,7 +176,7 @@ local function help_candidates(before, here)
   return begin_with(names, here.string)
 end
 
--- Names in a folder; folders end with a slash.
+-- The names in a folder; those of folders end with a slash.
 local function file_candidates(path)
   if path:find("[\\\n]") then return {}, path end
   local folder, word = path:match("^(.*/)([^/]*)$")
@@ -195,7 +194,7 @@ local function file_candidates(path)
   return begin_with(names, word), word
 end
 
--- Candidates in an open string, and what they begin with.
+-- Candidates within an open string, and the text that they begin with.
 local function string_candidates(before, here, environment)
   local names = choice_candidates(before, here, environment)
   if #names == 0 then names = help_candidates(before, here) end
@@ -236,7 +235,7 @@ end
 -- @tparam[opt=_G] table environment where the first name is looked up
 -- @treturn {string,...} names, sorted
 -- @treturn string the part of the text that they begin with
--- @treturn string what follows a name that is the only one
+-- @treturn string the text to append if there is only one name
 function M.candidates(before, environment)
   environment = environment or _G
   local here = context.of(before)
@@ -255,7 +254,7 @@ function M.candidates(before, environment)
 end
 
 
---- Names in columns, read downwards.
+--- Formats names in columns, to be read downwards.
 -- @tparam {string,...} names
 -- @treturn string
 function M.columns(names)
@@ -279,7 +278,7 @@ end
 -- input come first
 -- @tparam[opt=_G] table environment
 -- @treturn string text to insert, perhaps empty
--- @treturn ?string names to show, when there is a choice
+-- @treturn ?string names to show, if there are several
 function M.complete(before, environment)
   local names, word, after = M.candidates(before, environment)
   if #names == 0 then

@@ -1,11 +1,11 @@
---- The context of the cursor in a Lua text: in a string, in the arguments of a call, at
--- the keys of a table.
+--- The context of the cursor in a Lua text: within a string, the arguments of a call, or the
+-- keys of a table.
 -- @module torus.repl.context
 local M = {}
 
 local CLOSING = { [")"] = "(", ["]"] = "[", ["}"] = "{" }
 
--- The end of a string from `at`, where its quote is, or nil: it is not closed.
+-- The end of a string whose opening quote is at `at`; nil if it is not closed.
 local function end_of_string(text, at)
   local quote = text:sub(at, at)
   local i = at + 1
@@ -20,8 +20,8 @@ local function end_of_string(text, at)
   end
 end
 
--- The end of a long bracket whose first byte is at `at`, or nil; the second result
--- is where its content begins, nil where there is no long bracket.
+-- The end of a long bracket that begins at `at`, or nil, and the position of its content,
+-- nil if there is no long bracket.
 local function end_of_long(text, at)
   local _, open, equals = text:find("^%[(=*)%[", at)
   if not open then return nil end
@@ -29,7 +29,7 @@ local function end_of_long(text, at)
   return close, open + 1
 end
 
--- The end of a comment at `at`, or nil: the cursor is in it.
+-- The end of a comment at `at`; nil if the cursor is within it.
 local function end_of_comment(text, at)
   local close, content = end_of_long(text, at + 2)
   if content then return close end
@@ -50,14 +50,14 @@ function Scan:close(char)
   self.before = char
 end
 
--- A comma ends an item of a table, or an argument.
+-- A comma ends an item of a table or an argument.
 function Scan:separate(char)
   local top = self.brackets[#self.brackets]
   if top then top.key, top.argument = nil, top.argument + 1 end
   self.before = char
 end
 
--- A name, which is a key where an equals sign follows in a table.
+-- A name; in a table it is a key if an equals sign follows.
 function Scan:name(text, at, last)
   local top = self.brackets[#self.brackets]
   local word = text:sub(at, last)
@@ -75,7 +75,7 @@ function Scan:at_key()
     and (self.before == "{" or self.before == "," or self.before == ";")
 end
 
--- One token from `at`; returns where the next one is, or nil at an open string or
+-- Reads a token at `at`. Returns the position of the next one, or nil at an open string or
 -- comment.
 function Scan:token(text, at)
   local char = text:sub(at, at)
@@ -116,10 +116,10 @@ end
 
 --- Reads the text before the cursor.
 -- @tparam string text
--- @treturn table `brackets`, those that are open, outermost first, each {char =,
--- at =, keys = {name = true}, key = the one whose value is being written,
--- argument = the number of the item}; `string` and `quote`, of a string that is
--- open; `in_comment`; `at_key`, whether a key of a table can be here
+-- @treturn table `brackets`, the open ones, outermost first, each {char =, at =,
+-- keys = {name = true}, key = the one whose value is being written, argument = the number of
+-- the item}; `string` and `quote` of an open string; `in_comment`; `at_key`, true if a key of
+-- a table can follow
 function M.of(text)
   local scan = setmetatable({ brackets = {}, before = "" }, Scan)
   local at = 1

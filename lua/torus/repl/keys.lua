@@ -1,5 +1,5 @@
---- The options that a function accepts, as far as they can be found without calling
--- it: in the declarations that it checks them against, or in its documentation.
+--- The options that a function accepts, as far as they can be determined without calling it:
+-- from the declarations that it checks them against, or from its documentation.
 -- @module torus.repl.keys
 local files = require "torus.files"
 local help = require "torus.help"
@@ -8,7 +8,7 @@ local M = {}
 
 local RULE_KEYS = { default = true, required = true, type = true, choices = true,
   min = true, max = true, above = true, items = true, words = true, doc = true }
--- Calls between a public function and the one that checks its options, at most.
+-- Maximum number of calls from a public function to the one that checks its options.
 local MAX_DEPTH = 3
 local LIBRARY = debug.getinfo(1, "S").source:gsub("repl/keys%.lua$", "")
 
@@ -28,7 +28,7 @@ local function are_rules(value)
   return true
 end
 
--- The lines of a function of the library.
+-- The source code of a function of the library.
 local function source_of(f)
   local info = debug.getinfo(f, "S")
   if info.source:sub(1, #LIBRARY) ~= LIBRARY then return nil end
@@ -44,7 +44,7 @@ local function source_of(f)
   return table.concat(lines, "\n")
 end
 
--- Keys of a declaration written in the call itself: resolve("name", opts, { ... }).
+-- The keys of a declaration written within the call: resolve("name", opts, { ... }).
 local function written_rules(source)
   local list = source:match("options%.resolve%([^{}()]-,%s*(%b{})")
   if not list then return nil end
@@ -74,7 +74,7 @@ local function upvalues_of(f)
   return list, by_name
 end
 
--- The declaration that the source names: resolve("name", opts, M.rules).
+-- The declaration that a call refers to: resolve("name", opts, M.rules).
 local function named_rules(source, by_name)
   local found = {}
   for path in source:gmatch("options%.resolve%([^\n]-,%s*([%a_][%w_.]*)%)") do
@@ -87,8 +87,8 @@ local function named_rules(source, by_name)
   return joined(found)
 end
 
--- The library's functions that a function may call: what it closes over, and of a
--- module's or a class's table what its source calls, M.integrate(opts).
+-- The library functions that a function may call: its upvalues and, for a module or class
+-- among these, the functions that its source calls, as in M.integrate(opts).
 local function callees_of(source, list)
   local functions = {}
   for _, upvalue in ipairs(list) do
@@ -127,7 +127,8 @@ local function rules_of_function(f, depth)
   return rules
 end
 
--- From the text on a parameter: "dtype="float32", ...; requires_grad=false".
+-- The keys listed in the documentation of a parameter: "dtype="float32", ...;
+-- requires_grad=false".
 local function documented(value)
   local entry = help.entry(value)
   local rules = {}
@@ -142,9 +143,9 @@ local function documented(value)
   return next(rules) and rules
 end
 
---- The declaration of the options of a function or class.
--- @param value the function, or what can be called like one
--- @treturn ?table rules by key, as torus.options has them; nil: none are known
+--- Returns the declaration of the options of a function or class.
+-- @param value a function or anything callable
+-- @treturn ?table rules by key, in the form of torus.options; nil if none are known
 function M.of(value)
   local f = value
   if type(f) ~= "function" then

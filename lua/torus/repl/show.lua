@@ -1,7 +1,7 @@
---- Values as the prompt shows them.
+--- Formats values for the prompt.
 --
--- Plain tables are written as Lua would read them, sorted, on one line if it
--- fits; everything with a `__tostring` speaks for itself.
+-- Plain tables are written in Lua syntax, sorted by key, on one line if it fits; values with
+-- `__tostring` are converted by that.
 -- @module torus.repl.show
 local M = {}
 
@@ -13,7 +13,7 @@ local function is_name(key)
   return type(key) == "string" and key:match("^[%a_][%w_]*$") ~= nil
 end
 
--- Numbers first, then strings, then the rest; each in its own order.
+-- Orders keys: numbers, then strings, then all others.
 local RANKS = { number = 1, string = 2 }
 local function key_before(a, b)
   local rank_a, rank_b = RANKS[type(a)] or 3, RANKS[type(b)] or 3
@@ -26,7 +26,7 @@ local function quote(text)
   return (("%q"):format(text):gsub("\\\n", "\\n"):gsub("\\9", "\\t"))
 end
 
--- Inside a table one line is all a value gets.
+-- A value inside a table takes one line only.
 local function summary(value, text)
   if not text:find("\n") then return text end
   local ok, line = pcall(function()
@@ -37,7 +37,7 @@ end
 
 local show
 
--- What a module loads when it is first used (see torus.repl.complete).
+-- The parts that a module loads on first use (see torus.repl.complete).
 local function parts_of(value)
   local meta = debug.getmetatable(value)
   local parts = type(meta) == "table" and meta.__parts
@@ -96,7 +96,7 @@ function show(value, depth, seen)
   return depth > 0 and summary(value, text) or text
 end
 
---- Writes a value for a reader.
+--- Formats a value.
 -- @param value anything
 -- @treturn string one or more lines, without a newline at the end
 function M.show(value)

@@ -1,5 +1,5 @@
---- Films in arrays: .npy files, whose sequences are read when they are asked for,
--- .npz archives and tensors.
+--- Films as arrays: .npy files, whose sequences are read on demand, .npz archives and
+-- tensors.
 -- @module torus.data.films.arrays
 local core = require "torus.core"
 local engine = require "torus.engine"
@@ -15,7 +15,7 @@ local M = {}
 local File = {}
 File.__index = File
 
--- The numbers of a row as they are stored.
+-- The elements of a row as stored in the file.
 local function stored(self, index)
   self.handle:seek("set", self.offset + (index - 1) * self.row_bytes)
   local data = self.handle:read(self.row_bytes)
@@ -38,17 +38,17 @@ function File:rows(indices)
   return engine.cat(rows, 1)
 end
 
--- A film without sequences is read frame by frame, as sequences of one frame.
+-- A single film is read frame by frame, as sequences of one frame each.
 local function rows_of(sizes, one_film)
   if not one_film then return sizes[1], { 1, table.unpack(sizes, 2) } end
   return sizes[2], { 1, 1, table.unpack(sizes, 3) }
 end
 
---- A .npy file.
+--- Opens a .npy file.
 -- @tparam string path
 -- @tparam ?number white
--- @treturn ?table shape of five sizes, rows(indices); one_film, whether its frames
--- are one film: (frames, 1, height, width, channels) then
+-- @treturn ?table shape, five sizes; rows(indices); one_film, true if the array is a
+-- single film, whose shape is then (frames, 1, height, width, channels)
 -- @treturn ?string message
 -- @usage
 -- arrays = require "torus.data.films.arrays"
@@ -89,10 +89,10 @@ function Tensor:rows(indices)
     engine.tensor(indices, { dtype = "int64" })), self.white)
 end
 
---- A tensor.
+--- Makes a source from a tensor.
 -- @tparam tensor frames
 -- @tparam ?number white
--- @treturn ?table as in `npy`
+-- @treturn ?table as returned by `npy`
 -- @treturn ?string message
 -- @usage
 -- arrays = require "torus.data.films.arrays"
@@ -113,7 +113,7 @@ function M.tensor(frames, white)
     one_film = one_film }, Tensor)
 end
 
--- The only array of an archive, or the one named frames.
+-- The only array of an archive, or the one named `frames`.
 local function array_of(arrays)
   local names = options.sorted_keys(arrays)
   local found = arrays.frames or #names == 1 and arrays[names[1]]
@@ -122,10 +122,10 @@ local function array_of(arrays)
     #names == 0 and "none" or table.concat(names, ", "))
 end
 
---- A .npz archive with one array, or one named frames.
+--- Opens a .npz archive that contains one array, or one named `frames`.
 -- @tparam string path
 -- @tparam ?number white
--- @treturn ?table as in `npy`
+-- @treturn ?table as returned by `npy`
 -- @treturn ?string message
 -- @usage
 -- arrays = require "torus.data.films.arrays"

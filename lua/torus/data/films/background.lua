@@ -1,14 +1,14 @@
---- The background of a camera that does not move: at every pixel what is seen
--- there most of the time.
+--- The background of a film taken by a static camera: what each pixel shows most of the
+-- time.
 -- @module torus.data.films.background
 local engine = require "torus.engine"
 
 local M = {}
 
--- Frames that the median is over, and sequences of a part that they come from.
+-- Maximum numbers of frames in the median, and of sequences that they are taken from.
 local FRAMES, SEQUENCES = 120, 40
 
--- `count` of the numbers first..last, evenly spaced.
+-- Returns `count` of the integers first..last, evenly spaced.
 local function spread(count, first, last)
   local list, total = {}, last - first + 1
   count = math.min(count, total)
@@ -20,11 +20,11 @@ local function as_floats(x)
   return x.dtype == "uint8" and x:to("float32") / 255 or x
 end
 
---- The median over time of every pixel, of at most 120 frames of 40 sequences.
--- @tparam table source of frames, as returned by torus.data.video
--- @tparam integer first sequence that is looked at
--- @tparam integer count of sequences
--- @tparam integer length frames of each, from its first on
+--- Returns the median of each pixel over at most 120 frames from 40 sequences.
+-- @tparam table source frames, as returned by torus.data.video
+-- @tparam integer first index of the first sequence to use
+-- @tparam integer count number of sequences
+-- @tparam integer length number of frames of each, from its first
 -- @treturn tensor (height, width, channels) float32
 -- @usage
 -- background = require "torus.data.films.background"
@@ -48,8 +48,9 @@ function Without:rows(indices)
   return (as_floats(self.source:rows(indices)) - self.background) * 0.5 + 0.5
 end
 
---- A source without its background: 1/2 + (frame - background) / 2, which is from 0
--- to 1 and loses nothing. Squared errors are a quarter of those of the frames.
+--- Returns a source without its background: 1/2 + (frame - background) / 2, which lies
+-- between 0 and 1 and is invertible. Squared errors are a quarter of those of the original
+-- frames.
 -- @tparam table source
 -- @tparam tensor background (height, width, channels)
 -- @treturn table a source
@@ -63,7 +64,7 @@ function M.without(source, background)
     interval = source.interval }, Without)
 end
 
---- Frames as they were with their background, of those without.
+--- Adds the background to frames again: the inverse of `without`.
 -- @tparam tensor frames (..., height, width, channels)
 -- @tparam tensor background (height, width, channels)
 -- @treturn tensor

@@ -1,14 +1,14 @@
---- Films of cameras and phones, through the program ffmpeg.
+--- Films from cameras and phones, read by the program ffmpeg.
 -- @module torus.data.films.ffmpeg
 local core = require "torus.core"
 local files = require "torus.files"
 
 local M = {}
 
---- The ends of the names of files that ffmpeg is asked to read.
+--- The file extensions that are read by ffmpeg.
 M.ends = { "mp4", "mov", "m4v", "avi", "mkv", "webm", "mpg", "mpeg", "ogv", "wmv" }
 
--- Of a frame; no camera has a larger one.
+-- Maximum size of a frame, above that of any camera.
 local MAX_PIXELS = 1 << 28
 
 local MISSING = "%s: films other than GIF are read by the program ffmpeg, which is not "
@@ -19,16 +19,16 @@ local function quoted(text) return "'" .. text:gsub("'", "'\\''") .. "'" end
 
 local function is_there() return (os.execute("command -v ffmpeg >/dev/null 2>&1")) end
 
--- A PPM per frame, one after the other, says how large it is. Frames are spaced
--- evenly in time, which those of a phone are not. The file names no other one that
--- would be read.
+-- Writes each frame as a PPM, whose header has its size. Frames become evenly spaced in
+-- time, which a phone's are not. The protocol whitelist keeps a file from referring to
+-- others.
 local function command(path, errors)
   return "ffmpeg -nostdin -v error -protocol_whitelist file -i " .. quoted("file:" .. path)
     .. " -map 0:v:0 -vf fps=source_fps -f image2pipe -c:v ppm -pix_fmt rgb24 - 2>"
     .. quoted(errors)
 end
 
--- The next frame; nothing at the end.
+-- The next frame, or nil at the end.
 local function read_ppm(pipe)
   local magic = pipe:read("l")
   if not magic then return nil end
@@ -42,16 +42,16 @@ local function read_ppm(pipe)
   return core.decode(bytes, "u1", false, "uint8", { height, width, 3 })
 end
 
--- What the program says of the frames that `command` makes of a film.
+-- Makes ffmpeg describe the frames that `command` produces.
 local function describing(path)
   return "ffmpeg -nostdin -hide_banner -v info -protocol_whitelist file -i "
     .. quoted("file:" .. path)
     .. " -map 0:v:0 -vf fps=source_fps,showinfo -frames:v 1 -f null - 2>&1"
 end
 
---- The time from one frame of a film to the next.
+--- Returns the time from one frame of a film to the next.
 -- @tparam string path
--- @treturn ?number seconds; nil where the program is missing or can't say
+-- @treturn ?number seconds; nil if ffmpeg is missing or cannot tell
 -- @usage
 -- ffmpeg = require "torus.data.films.ffmpeg"
 -- print(ffmpeg.interval("no_such_film.mp4"))   -- nil
@@ -72,7 +72,7 @@ local function first_line(path)
   return line
 end
 
--- `errors`: a file for what ffmpeg says.
+-- `errors` is a file for the messages of ffmpeg.
 local function read(path, each, errors)
   local pipe, message = io.popen(command(path, errors), "r")
   if not pipe then return nil, message end
@@ -92,10 +92,10 @@ local function read(path, each, errors)
     (first_line(errors) or "it has no frame"):gsub("^%[[^%]]*%] ", ""))
 end
 
---- The frames of a film, one after the other.
+--- Reads the frames of a film one after the other.
 -- @tparam string path
--- @tparam function each called with every frame (height, width, 3) uint8; what it
--- returns ends the reading with this message
+-- @tparam function each called with each frame, (height, width, 3) uint8; a message that
+-- it returns ends the reading
 -- @treturn ?boolean true
 -- @treturn ?string message
 -- @usage

@@ -1,23 +1,23 @@
---- What is cut out of films and how large it is: frame skipping, cropping,
--- shrinking, grey, and sides that a network can halve.
+--- Which part of a film is kept and at what size: skipping frames, cropping, shrinking,
+-- converting to grey, and fitting the sides to a network that halves them.
 -- @module torus.data.films.geometry
 local options = require "torus.options"
 
 local M = {}
 
---- Options of data.frames, as torus.options reads them.
+--- Options of data.frames, in the form that torus.options reads.
 M.rules = {
-  -- Keep the first frame and each so many after it.
+  -- Keep only every such frame, beginning with the first.
   every = { default = 1, type = "integer", min = 1 },
   -- {top, left, height, width} in pixels; top and left count from 1.
   crop = { type = "table" },
-  -- Means over squares of so many pixels' side become the pixels; what is left
-  -- over at the bottom and on the right is cut off.
+  -- Downscaling factor: squares of so many pixels a side are averaged; incomplete squares
+  -- at the bottom and on the right are cut off.
   shrink = { default = 1, type = "integer", min = 1 },
-  -- Colours become their luminance.
+  -- Convert colours to their luminance.
   grey = { default = false, type = "boolean" },
-  -- Both sides become multiples of `multiple`: the middle is cut out, or the
-  -- outermost pixels are repeated on all sides.
+  -- Make both sides multiples of `multiple`: "crop" keeps the centre, "pad" repeats the
+  -- outermost pixels on all sides.
   fit = { default = "none", choices = { "none", "crop", "pad" } },
   -- An integer, or a function of height and width.
   multiple = { default = 8 },
@@ -29,7 +29,7 @@ Geometry.__index = Geometry
 local SIDE = { type = "integer", min = 1 }
 local CROP = { "top", "left", "height", "width" }
 
--- top, left, height and width, or nil and a message.
+-- {top, left, height, width}, or nil and a message.
 local function checked_crop(crop, height, width)
   if not crop then return { 1, 1, height, width } end
   local fits, box = #crop == 4, {}
@@ -49,7 +49,7 @@ local function rounded(side, multiple, up)
   return (side + (up and multiple - 1 or 0)) // multiple * multiple
 end
 
--- The sides that `fit` makes of others.
+-- The sides after `fit`.
 local function fitted(o, height, width)
   if o.fit == "none" then return height, width end
   local function multiple_of(h, w)
@@ -57,23 +57,23 @@ local function fitted(o, height, width)
   end
   local up, multiple = o.fit == "pad", multiple_of(height, width)
   local h, w = rounded(height, multiple, up), rounded(width, multiple, up)
-  multiple = multiple_of(h, w) -- of larger frames it may be another
+  multiple = multiple_of(h, w) -- may differ for larger frames
   return rounded(height, multiple, up), rounded(width, multiple, up)
 end
 
--- The channels, or nil and a message.
+-- The number of channels of the results, or nil and a message.
 local function channels_of(o, channels)
   if not o.grey or channels == 1 then return channels end
   if channels >= 3 then return 1 end
   return nil, string.format("grey: expected frames of 3 or 4 channels, got %d", channels)
 end
 
---- What the options make of frames of a size.
--- @tparam table o options as `rules` has them, complete
+--- Makes the transformation of frames of a given size.
+-- @tparam table o all the options in `rules`
 -- @tparam integer height
 -- @tparam integer width
 -- @tparam integer channels
--- @treturn ?table height, width and channels of the results; apply(x), of frames
+-- @treturn ?table height, width and channels of the results; apply(x) transforms frames
 -- (..., height, width, channels), uint8 from 0 to 255 or float32 from 0 to 1
 -- @treturn ?string message
 -- @usage
@@ -100,18 +100,18 @@ function M.new(o, height, width, channels)
   return self
 end
 
--- (n, height, width, channels) as means of squares.
+-- Averages squares of k x k pixels of x (n, height, width, channels).
 local function shrunk(x, k, h, w)
   x = x:narrow(2, 1, h * k):narrow(3, 1, w * k)
   return x:reshape(x:size(1), h, k, w, k, -1):mean { 3, 5 }
 end
 
--- The luminance of Rec. 601.
+-- The luminance, by Rec. 601.
 local function luminance(x)
   return x:narrow(4, 1, 1) * 0.299 + x:narrow(4, 2, 1) * 0.587 + x:narrow(4, 3, 1) * 0.114
 end
 
--- A side cut or repeated at both ends to `size`.
+-- Crops a side to `size`, or extends it by repeating the pixels at both ends.
 local function resized(x, dim, size)
   local now = x:size(dim)
   if size == now then return x end
@@ -121,7 +121,7 @@ local function resized(x, dim, size)
   return x:index_select(dim, indices)
 end
 
---- Applies it; documented at `new`.
+--- Transforms frames; see `new`.
 function Geometry:apply(x)
   local shape, n = x.shape, x:dim()
   local box = self.box

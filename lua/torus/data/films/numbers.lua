@@ -1,18 +1,18 @@
---- Which number is white: films are uint8 from 0 to 255, or others from 0 to 1 or
--- from 0 to 255.
+--- The value of white in a film: 255 for uint8; for other dtypes 1 or 255, found from the
+-- values.
 -- @module torus.data.films.numbers
 local options = require "torus.options"
 
 local M = {}
 
--- Floating-point numbers are from 0 to 255 where one is above this.
+-- If one is larger than this, floating-point values range from 0 to 255.
 local BRIGHT = 127
 
 local function as_floats(x)
   return x.dtype == "float32" and x or x:to("float32")
 end
 
--- The lowest and highest number, nan where there is one; whether all are integers.
+-- The lowest value, NaN if there is one; the highest; true if all are integers.
 local function range_of(x)
   local low, high, sum = x:min():item(), x:max():item(), x:sum():item()
   if sum ~= sum then low = sum end -- min and max may pass over a NaN
@@ -22,16 +22,16 @@ end
 local function problem(low, high, white, index)
   return string.format("expected numbers from 0 to %s, got %s to %s in sequence %d; %s",
     white or "1 or from 0 to 255", low ~= low and "nan" or low, high, index,
-    low ~= low and "replace what is not a number"
-      or "divide by the largest one, or set white to it")
+    low ~= low and "replace the NaNs" or "divide by the largest one, or set white to it")
 end
 
---- The number of white in frames.
+--- Returns the value of white in frames.
 -- @tparam string dtype of the frames
 -- @tparam ?number given the option `white`
--- @tparam integer count of sequences
--- @tparam function row of an index: the frames of this sequence, or nil, message
--- @treturn ?number 255 of uint8; else what the numbers of all sequences say
+-- @tparam integer count number of sequences
+-- @tparam function row called with an index, returns the frames of that sequence, or nil
+-- and a message
+-- @treturn ?number 255 for uint8; otherwise found from the values of all sequences
 -- @treturn ?string message
 -- @usage
 -- numbers = require "torus.data.films.numbers"
@@ -58,7 +58,7 @@ function M.white(dtype, given, count, row)
   return nil, problem(lowest, highest, nil, brightest)
 end
 
---- Frames as uint8 from 0 to 255 or as float32 from 0 to 1.
+--- Converts frames to uint8 from 0 to 255 or to float32 from 0 to 1.
 -- @tparam tensor x
 -- @tparam number white
 -- @treturn tensor
@@ -73,12 +73,12 @@ end
 
 local CHANNELS = 4
 
---- (sequences, length, height, width, channels) of an array of frames: grey frames
--- may lack the channels, one film the sequences.
+--- Returns the five sizes of an array of frames, (sequences, length, height, width,
+-- channels). Grey frames may omit the channels, and a single film omits the sequences.
 -- @tparam {integer,...} shape
 -- @treturn ?{integer,...} five sizes
 -- @treturn ?string message
--- @treturn ?boolean whether it is one film, not sequences
+-- @treturn ?boolean true if it is a single film
 -- @usage
 -- numbers = require "torus.data.films.numbers"
 -- print(table.unpack((numbers.sizes { 300, 24, 40 })))     -- 1 300 24 40 1

@@ -1,5 +1,5 @@
---- Films that were recorded: folders of PNGs, GIFs, and what ffmpeg reads. Of each
--- frame is kept what torus.data.films.geometry makes of it.
+--- Recorded films: folders of PNGs, GIFs, and the formats that ffmpeg reads. Each frame is
+-- kept as transformed by torus.data.films.geometry.
 -- @module torus.data.films.recordings
 local core = require "torus.core"
 local engine = require "torus.engine"
@@ -17,9 +17,9 @@ local SHARE = 0.5
 local is_camera = {}
 for _, ending in ipairs(ffmpeg.ends) do is_camera[ending] = true end
 
---- What a name of a file says of it.
+--- Returns the format of a file, by its name.
 -- @tparam string path
--- @treturn ?string "gif", "camera" or "folder"; nil of anything else
+-- @treturn ?string "gif", "camera" or "folder"; nil for anything else
 -- @usage
 -- recordings = require "torus.data.films.recordings"
 -- print(recordings.format("pendulum.mp4"))   -- camera
@@ -30,7 +30,8 @@ function M.format(path)
   return is_camera[ending] and "camera" or nil
 end
 
--- Collects frames: Collector(frame) returns a message where one can't be used.
+-- Returns a function that collects frames, which returns a message if it cannot use one,
+-- and the list of the frames kept.
 local function collector(o)
   local kept, count, geometry, first = {}, 0, nil, nil
   local limit = core.memory().machine_bytes * SHARE
@@ -51,8 +52,8 @@ local function collector(o)
     kept[#kept + 1] = x
     local bytes = #kept * x:numel() * (x.dtype == "uint8" and 1 or 4)
     if limit > 0 and bytes > limit then
-      return string.format("its frames of %d x %d don't fit the memory: keep less by "
-        .. "shrink, crop or every", x:size(1), x:size(2))
+      return string.format("its frames of %d x %d do not fit into memory: keep fewer "
+        .. "or smaller ones with every, crop or shrink", x:size(1), x:size(2))
     end
   end
   return add, kept
@@ -98,7 +99,7 @@ end
 local OTHER_PICTURES = { jpg = true, jpeg = true, bmp = true, tif = true, tiff = true,
   webp = true }
 
--- The films below a folder without PNGs of its own, or the folder itself.
+-- The films in a folder, or the folder itself if it contains PNGs.
 local function films_in(folder)
   if reading.pictures(folder) then return { folder } end
   local names = {}
@@ -123,7 +124,7 @@ end
 
 local INTERVAL = { camera = ffmpeg.interval }
 
--- The time that every frame of a GIF is shown for, if it is the same for all.
+-- The time for which each frame of a GIF is shown, if it is the same for all.
 function INTERVAL.gif(path)
   local _, delays = reading.read(path, { dtype = "uint8" })
   if not delays then return nil end
@@ -133,9 +134,9 @@ function INTERVAL.gif(path)
   return delays[1] > 0 and delays[1] / 1000 or nil
 end
 
---- The time from one frame to the next, of a film that says it: a GIF whose frames are
--- shown for equal times, or what ffmpeg reads; of a folder's films, where it is the same
--- for all.
+--- Returns the time from one frame to the next, if a film specifies it: a GIF whose frames
+-- are shown for equal times, or a film read by ffmpeg; for a folder of films, if it is the
+-- same for all.
 -- @tparam string path
 -- @treturn ?number seconds
 -- @usage
@@ -157,7 +158,7 @@ end
 
 --- Reads a film, or all films of a folder.
 -- @tparam string path
--- @tparam table o options of torus.data.films.geometry, complete
+-- @tparam table o all the options of torus.data.films.geometry
 -- @treturn ?{tensor,...} each (frames, height, width, channels), uint8 from 0 to 255
 -- or float32 from 0 to 1
 -- @treturn ?string message

@@ -1,13 +1,12 @@
---- A start for the second stage of an HGN's training: coordinates with a flat
--- metric, and the Hamiltonian that moves these.
+--- The start of the second stage of an HGN's training: coordinates with a flat metric, and a
+-- Hamiltonian for them.
 --
--- The squared error between two frames measures how far the bodies have moved
--- on the screen, as long as they neither overlap nor leave it. Coordinates in
--- which that metric is the same everywhere are therefore positions of the
--- bodies, up to a rotation and a scale, and are what K = |p|^2 / 2 belongs to.
--- The coordinates that the decoder was trained with are stretched where frames
--- were rare. From there a chart that begins as the identity does not find its
--- form, nor the Hamiltonian its own; from flat ones both do.
+-- The squared error between two frames measures how far the bodies have moved on the screen,
+-- as long as they neither overlap nor leave it. Coordinates in which this metric is the same
+-- everywhere are therefore the positions of the bodies, up to a rotation and a scale, and
+-- K = |p|^2 / 2 holds in them. The coordinates that the decoder was trained with are
+-- stretched where frames were rare. If the fit starts from these, with the identity as the
+-- chart, neither the chart nor the Hamiltonian reaches its form; from flat ones both do.
 -- @module torus.models.hgn.flatten
 local MLP = require "torus.nn.mlp"
 local engine = require "torus.engine"
@@ -17,11 +16,11 @@ local regression = require "torus.models.hgn.regression"
 
 local M = {}
 
--- Length of the steps along which the metric is compared, where the mean length
--- of a coordinate's unit is one.
+-- Length of the steps along which lengths are compared, in units of the typical length of a
+-- coordinate's unit.
 local STEP = 0.05
--- Share of the mean metric that is added to each: where a frame hardly depends
--- on a coordinate it says nothing.
+-- Fraction of the typical metric that is added to each one: a frame that hardly depends on a
+-- coordinate does not determine it.
 local FLOOR = 1e-4
 
 -- The unit of the metrics (points, n, n): the median of their mean eigenvalues.
@@ -56,15 +55,15 @@ local function flat_map(x, metric, unit, o)
     v = v / v:square():sum(2, true):sqrt()
     local by = steps:index_select(1, indices):matmul(v):squeeze(3) * STEP
     local length = (map(at + by) - map(at)):square():sum(2) * (1 / STEP ^ 2)
-    -- Bounded: where bodies overlap the metric is not that of positions.
+    -- Bounded, because the metric is not that of positions where bodies overlap.
     local e = (length + 1e-6):log():square()
     return (e / (e + 1)):mean()
   end)
   return engine.no_grad(function() return map(x) end)
 end
 
---- Fits an HGN's chart so that the metric of the frames is nearly the same
--- everywhere in the coordinates of its Hamiltonian.
+--- Fits an HGN's chart so that in the coordinates of the Hamiltonian the metric of the frames
+-- is nearly the same everywhere.
 -- @tparam Module model an HGN with a chart, which is changed
 -- @tparam tensor coordinates (frames, batch, n), as returned by HGN:locate
 -- @tparam tensor metric (frames, batch, n, n), likewise
@@ -106,13 +105,12 @@ function M.potential(model, q, o)
     local gradient = engine.grad(model.V(some):sum(), { some },
       { create_graph = true })[1]
     local e = (gradient + force:index_select(1, indices)):square():sum(2)
-    -- A frame whose inversion has failed has any acceleration.
+    -- Robust, because a frame whose inversion failed has an arbitrary acceleration.
     return ((e * scale + 1):sqrt() - 1):mean()
   end)
 end
 
--- For every point of x the one of `known` whose image under the chart is
--- nearest.
+-- For each point of x, the point of `known` whose image under the chart is nearest.
 local function nearest(model, x, known)
   local images = model:coordinates(known)
   local distance = (images * images):sum(2):reshape(1, -1)
@@ -120,12 +118,12 @@ local function nearest(model, x, known)
   return known:index_select(1, (distance:argmin(2)))
 end
 
---- The Hamiltonian's coordinates of the decoder's: the chart inverted.
+--- Inverts the chart: maps the decoder's coordinates to the Hamiltonian's.
 -- @tparam Module model an HGN with a chart
 -- @tparam tensor x (points, n)
--- @tparam tensor known (some, n) positions in the Hamiltonian's coordinates, all
--- over where the chart is known; each search begins at the nearest
--- @tparam[opt=20] integer rounds of the method
+-- @tparam tensor known (m, n) positions in the Hamiltonian's coordinates, spread over the
+-- region where the chart was fitted; each search starts from the nearest
+-- @tparam[opt=20] integer rounds number of iterations
 -- @treturn tensor (points, n)
 function M.inverse(model, x, known, rounds)
   return engine.no_grad(function()
@@ -134,10 +132,9 @@ function M.inverse(model, x, known, rounds)
   end)
 end
 
---- Teaches f_psi the Hamiltonian's coordinates in place of the decoder's, in
--- which an encoder speaks that was trained while the chart was the identity:
--- with x and dx/dt from the old f_psi, q is the chart's inverse at x and
--- p = dq/dt.
+--- Teaches f_psi the Hamiltonian's coordinates. It was trained while the chart was the
+-- identity, and so returns the decoder's coordinates, x and dx/dt: q is the inverse of the
+-- chart at x, and p = dq/dt.
 -- @tparam Module model an HGN with f_psi, a chart and K = |p|^2 / 2
 -- @tparam tensor z (points, z) latents to learn from
 -- @tparam tensor known positions, as in `inverse`
@@ -145,7 +142,7 @@ end
 function M.state(model, z, known, o)
   local target = engine.no_grad(function()
     local x, v = model:state_of(z)
-    -- A short time, in which no coordinate changes by much.
+    -- Short enough for a difference quotient.
     local h = model.config.dt / 8
     local q = M.inverse(model, x:contiguous(), known)
     return engine.cat({ q, (M.inverse(model, x + v * h, q) - q) / h }, 2)
@@ -156,7 +153,7 @@ function M.state(model, z, known, o)
     local q, p = model:state_of(z:index_select(1, indices))
     local off = (engine.cat({ q, p }, 2) - target:index_select(1, indices))
       / unit
-    -- A latent that no frame has may lie outside of the chart.
+    -- Robust, because a latent sampled from the prior may lie outside of the chart.
     return ((off:square():sum(2) + 1):sqrt() - 1):mean()
   end)
 end

@@ -15,7 +15,8 @@ local stack = require "torus.models.parts.stack"
 
 local M = {}
 
---- Height and width of the encoder's feature map, which are the state's too.
+--- Returns the height and width of the encoder's feature maps, which are also those of the
+-- state.
 -- @tparam table c configuration
 -- @treturn {integer,integer}
 function M.map_size(c)
@@ -28,12 +29,12 @@ local function layer_of(c, generator)
   return { dtype = c.dtype, init = c.init, generator = generator }
 end
 
--- Of the networks whose convolutions have the configuration's precision.
+-- Options of layers whose convolutions have the configured precision.
 local function convolution_of(c, generator)
   return options.joined({ precision = c.precision }, layer_of(c, generator))
 end
 
--- The bias of the last layer's second half, the logarithm of the variance.
+-- Sets the bias of the second half of the last layer, the logarithm of the variance.
 local function start_posterior(net, c)
   if c.posterior_logvar == 0 then return end
   engine.no_grad(function()
@@ -41,12 +42,12 @@ local function start_posterior(net, c)
   end)
 end
 
---- The posterior q(z | x_a..x_b), of `context` consecutive frames.
+--- Makes the encoder, the posterior q(z | x_a..x_b) of `context` consecutive frames.
 -- @tparam table c configuration
 -- @tparam[opt] generator generator source of the initial weights
--- @treturn Module (batch, height, width, frames * channels) -> (batch, h, w, 2 z),
--- h and w those of map_size, of a latent vector (batch, 1, 1, 2 z): mean and
--- logarithm of the variance
+-- @treturn Module (batch, height, width, frames * channels) -> (batch, h, w, 2 z), with the
+-- h and w of map_size, or (batch, 1, 1, 2 z) for a latent vector: mean and logarithm of the
+-- variance
 function M.encoder(c, generator)
   local last = c.latent == "vector" and { kernel = M.map_size(c), padding = 0 }
   local make = c.encoder == "blocks" and encoder.blocks or encoder.new
@@ -57,11 +58,11 @@ function M.encoder(c, generator)
   return net
 end
 
---- f_psi, from z to the initial state s_0 = (q, p).
+--- Makes f_psi, from z to the initial state s_0 = (q, p).
 -- @tparam table c configuration
 -- @tparam[opt] generator generator source of the initial weights
--- @treturn ?Module of z to (batch, h, w, 2 state), of a vector phase
--- space (batch, 1, 1, 2 dimension); nil where z is the state
+-- @treturn ?Module from z to (batch, h, w, 2 state), or (batch, 1, 1, 2 dimension) for a
+-- vector phase space; nil if z is the state
 function M.state(c, generator)
   if c.variant == "no_fpsi" then return nil end
   if c.phase == "vector" then
@@ -98,7 +99,7 @@ local function vector_hamiltonian(c, generator)
   return hamiltonian.separable(K, V), { { "K", K }, { "V", V } }
 end
 
---- The Hamiltonian.
+--- Makes the Hamiltonian.
 -- @tparam table c configuration
 -- @tparam[opt] generator generator source of the initial weights
 -- @treturn table|Module as torus.integrate accepts it
@@ -121,12 +122,11 @@ local Chart = Module.class("Chart")
 
 function Chart:forward(q) return q + self.net(q) end
 
---- The chart, from the Hamiltonian's q to the decoder's coordinates; the
--- identity at first.
+--- Makes the chart, from the Hamiltonian's q to the decoder's coordinates. It starts as the
+-- identity.
 -- @tparam table c configuration
 -- @tparam[opt] generator generator source of the initial weights
--- @treturn ?Module (..., dimension) -> (..., dimension); nil where both are the
--- same
+-- @treturn ?Module (..., dimension) -> (..., dimension); nil without a chart
 function M.chart(c, generator)
   if c.chart == 0 then return nil end
   local self = Module.instance(Chart, {})
@@ -137,11 +137,11 @@ function M.chart(c, generator)
   return self
 end
 
---- From the coordinates of a vector phase space to the map that the decoder begins with.
+--- Makes the projection, from the coordinates of a vector phase space to the feature map that
+-- the decoder begins with.
 -- @tparam table c configuration
 -- @tparam[opt] generator generator source of the initial weights
--- @treturn ?Module (images, dimension) -> (images, h, w, state); nil
--- where q is such a map
+-- @treturn ?Module (images, dimension) -> (images, h, w, state); nil if q is such a map
 function M.projection(c, generator)
   if c.phase ~= "vector" then return nil end
   if c.projection == "dense" then
@@ -151,10 +151,10 @@ function M.projection(c, generator)
     { activation = "relu", layer = convolution_of(c, generator) })
 end
 
---- The channels of the decoder's map that are the same for every state: ones, to
--- be learned.
+--- Makes the channels of the decoder's input that are the same for every state: a parameter
+-- that starts as ones.
 -- @tparam table c configuration
--- @treturn ?tensor (1, h, w, constant_channels); nil where there are none
+-- @treturn ?tensor (1, h, w, constant_channels); nil if there are none
 function M.constants(c)
   if c.constant_channels == 0 then return nil end
   local size = M.map_size(c)
@@ -162,7 +162,7 @@ function M.constants(c)
     { dtype = c.dtype, requires_grad = true })
 end
 
---- The decoder, of q alone.
+--- Makes the decoder, which depends on q alone.
 -- @tparam table c configuration
 -- @tparam[opt] generator generator source of the initial weights
 -- @treturn Module (images, h, w, state + constant_channels) -> (images, height,

@@ -1,12 +1,10 @@
---- One state from several windows of a sequence. The encoder sees `context`
--- frames at a time; of a longer sequence each such window has a state of its own,
--- and the motion ties them together: the state is looked for whose trajectory
--- passes nearest to all of them, a nonlinear least-squares problem of
--- 2 dimension unknowns for each sequence. No image is drawn.
+--- One state from several windows of a sequence. The encoder sees `context` frames at a time,
+-- and infers a state from each such window of a longer sequence. The result is the state
+-- whose trajectory passes nearest to all of these: a nonlinear least-squares problem with
+-- 2 dimension unknowns for each sequence. No image is decoded.
 --
--- One window says little of how fast an orbit is run through, and a small error of
--- that becomes a large one of the phase later on. Windows that lie far apart say it
--- far better.
+-- One window determines the speed along an orbit poorly, and a small error in it becomes a
+-- large error of the phase later. Windows far apart determine it far better.
 -- @module torus.models.hgn.windows
 local checks = require "torus.models.hgn.checks"
 local engine = require "torus.engine"
@@ -17,21 +15,20 @@ local options = require "torus.options"
 
 local M = {}
 
--- Rounds of the least-squares fit, which is nearly linear; and how often a fit
--- and the noise that its residuals tell take turns.
+-- Iterations of the least-squares fit, which is nearly linear, and of the alternation between
+-- a fit and an estimate of the noise from its residuals.
 local ROUNDS, TURNS = 8, 4
--- The largest correlation of errors one frame apart. At 1 their mean would count
--- for nothing.
+-- The largest correlation of errors one frame apart. At 1 the mean of the errors would have
+-- no weight.
 local CORRELATED = 0.98
--- Sequences that the encoder sees at a time.
+-- Number of sequences encoded at a time.
 local BLOCK = 16
 
---- Gives an HGN that looks at several windows the buffers which describe the
--- errors of its encoder: `window_scale` (2 dimension), the standard deviation of
--- each number of a state, of which only the ratios matter; and
--- `window_correlation` (2 dimension), that of the errors of two windows one frame
--- apart, whose frames are nearly the same. Until HGN:calibrate measures them they
--- are 1 and 0.
+--- Registers the buffers of an HGN with several windows that describe the errors of its
+-- encoder: `window_scale` (2 dimension), the standard deviation of each component of a state,
+-- of which only the ratios matter; and `window_correlation` (2 dimension), the correlation
+-- between the errors of two windows one frame apart, which share most of their frames. They
+-- are 1 and 0 until HGN:calibrate measures them.
 -- @tparam Module model
 function M.register(model)
   local c = model.config
@@ -41,11 +38,11 @@ function M.register(model)
   model:register_buffer("window_correlation", engine.zeros(size, dtype))
 end
 
---- The first frames of the windows of a sequence, at equal distances from the
--- first to the last of all there are.
--- @tparam integer frames of the sequence
+--- Returns the first frames of the windows of a sequence, evenly spaced from the first
+-- possible one to the last.
+-- @tparam integer frames length of the sequence
 -- @tparam integer context
--- @tparam integer windows at most so many
+-- @tparam integer windows maximum number
 -- @treturn {integer,...}
 -- @usage
 -- local windows = require "torus.models.hgn.windows"
@@ -73,9 +70,10 @@ local function along(model, states, at, from)
   return all:index_select(1, engine.tensor(rows, { dtype = "int64" }))
 end
 
--- Residuals (windows, batch, 2 n, ...) of uncorrelated errors of unit variance,
--- where the correlation of those of two windows falls exponentially with the time
--- between them: what the window before does not tell.
+-- Returns a function that converts residuals (windows, batch, 2 n, ...) to ones with
+-- uncorrelated errors of unit variance. The correlation between windows decays exponentially
+-- with the time between them, so what is left of each residual is the part that the previous
+-- one does not predict.
 local function whitener(at, noise, dtype)
   local scale, correlation = noise.scale:to(dtype), noise.correlation:to(dtype)
   local kept, factors = {}, {}
@@ -99,16 +97,16 @@ local function whitener(at, noise, dtype)
   end
 end
 
---- The states whose trajectories pass nearest to given ones: generalised least
--- squares with the covariance scale_i scale_j correlation^|t - s| of the errors of
--- number i = j at frames t and s, and none between different numbers. No gradient
+--- Finds the states whose trajectories pass nearest to given ones, by generalised least
+-- squares: the errors of component i at frames t and s have the covariance
+-- scale_i^2 correlation_i^|t - s|, those of different components are independent. No gradient
 -- is recorded.
 -- @tparam Module model an HGN with a vector phase space
 -- @tparam tensor states (windows, batch, 2 n), q and p next to each other
--- @tparam {integer,...} at the frames that these are at, ascending
+-- @tparam {integer,...} at frames of these states, ascending
 -- @tparam table noise scale and correlation, (2 n)
 -- @treturn tensor (batch, 2 n)
--- @treturn integer the frame that they are at, the middle one of `at`
+-- @treturn integer their frame, the middle one of `at`
 -- @treturn tensor residuals, trajectory minus states (windows, batch, 2 n)
 -- @usage
 -- local torus = require "torus"
@@ -163,8 +161,7 @@ local function noise_of(model)
   return { scale = model.window_scale, correlation = model.window_correlation }
 end
 
---- The states at the first frame of sequences, from up to `windows` of their
--- windows.
+--- Infers the states at the first frame of sequences from up to `windows` of their windows.
 -- @tparam Module model an HGN with config.windows > 1
 -- @tparam tensor frames (batch, frames, height, width, channels), at least as many
 -- as the encoder sees
@@ -183,7 +180,7 @@ function M.infer(model, frames)
   end)
 end
 
--- Puts into `noise` what errors (windows, batch, 2 n) of consecutive windows tell.
+-- Estimates `noise` from the errors (windows, batch, 2 n) of consecutive windows.
 local function measure(noise, errors)
   local count = errors:size(1) - 1
   local power = errors:square():mean(2):mean(1) + 1e-12
@@ -193,16 +190,14 @@ local function measure(noise, errors)
   noise.correlation:copy_((lagged / power):clamp(0, CORRELATED))
 end
 
---- A method of HGN: measures how precise the encoder's states are, by which
--- `infer` weighs those of several windows, on sequences like those that are to
--- come. Training does so at its end. Where config.windows is 1, or where the frames
--- have no three windows, nothing changes.
+--- A method of HGN: measures the precision of the encoder's states, by which `infer` weights
+-- those of several windows, on sequences like those to be expected. Training calls it at its
+-- end. It does nothing if config.windows is 1 or the frames have fewer than three windows.
 -- @function HGN:calibrate
 -- @tparam tensor frames (batch, frames, height, width, channels)
--- @tparam[opt] tensor states (batch, 2 dimension), q and p next to each other at
--- the first frame, where they are known better than by the encoder; by default
--- those of the trajectories through the states of all windows, which hide errors
--- that these have in common
+-- @tparam[opt] tensor states (batch, 2 dimension), q and p next to each other at the first
+-- frame, if they are known more precisely than by the encoder; by default those of the
+-- trajectories fitted to all windows, which hide errors that the windows have in common
 -- @usage
 -- local torus = require "torus"
 -- local model = torus.models.hgn { phase = "vector", width = 8, frames = 6,

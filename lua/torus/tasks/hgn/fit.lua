@@ -1,6 +1,6 @@
---- The second stage of an HGN's training: Hamiltonian and chart are fitted to
--- the coordinates of training sequences, together with each sequence's initial
--- state, which no encoder has to guess here.
+--- The second stage of an HGN's training: the Hamiltonian and the chart are fitted to the
+-- coordinates of training sequences, together with the initial state of each sequence. The
+-- encoder is not involved.
 -- @module torus.tasks.hgn.fit
 local training = require "torus.tasks.training"
 local coordinates = require "torus.models.hgn.coordinates"
@@ -13,28 +13,27 @@ local objective = require "torus.models.hgn.objective"
 local Fit = {}
 Fit.__index = Fit
 
--- Adam's eps is small against gradients of this scale of the loss; the limit of
--- the gradients' norm is meant for that of images.
+-- Factor of the loss: Adam's eps must be small compared with the gradients, and the limit on
+-- their norm is meant for losses of images.
 local SCALE = 20
--- Positions near which the chart is inverted.
+-- Number of positions from which inversions of the chart begin.
 local KNOWN = 2048
--- Frames of the segments that the first steps fit, up to a share of the stage:
--- an orbit whose period is wrong is out of phase after many.
+-- Frames per segment for the first steps, each up to a share of the stage. Over many frames
+-- an orbit with a wrong period would be out of phase.
 local HORIZONS = {
   adam = { { share = 0.1, frames = 4 }, { share = 0.2, frames = 8 },
     { share = 0.35, frames = 16 } },
-  -- The potential that it begins with is one of three frames.
+  -- The potential that it begins with was fitted to three frames at a time.
   gauss_newton = { { share = 0.15, frames = 8 }, { share = 0.35, frames = 16 } },
 }
 
--- Whether the stage can begin with flat coordinates; see
--- torus.models.hgn.flatten.
+-- True if the stage begins with flat coordinates; see torus.models.hgn.flatten.
 local function flattens(config)
   return config.flatten_steps > 0 and config.chart > 0
     and config.kinetic == "quadratic" and config.hamiltonian == "separable"
 end
 
--- The frames of the segments that a step of the stage fits.
+-- The number of frames per segment at a step of the stage.
 local function horizon(config, within)
   if not flattens(config) then return config.frames end
   local share = within / config.fit_steps
@@ -46,37 +45,36 @@ local function horizon(config, within)
   return config.frames
 end
 
--- How many segments of so many frames a sequence has, end to end.
+-- The number of segments, end to end, that a sequence consists of.
 local function segments(config, shown)
   return (config.frames - 1) // (shown - 1)
 end
 
---- The states that are fitted, as a parameter of the training: those at the
--- first frames of all segments, first those of every sequence's first segment.
+--- Returns the states to fit, as a parameter of the training: one at the first frame of
+-- every segment, beginning with the first segment of every sequence.
 -- @tparam table config
 -- @tparam Dataset data
 -- @tparam integer dimension of the model's phase space
--- @treturn tensor (sequences * segments, 2 dimension), zeros until the stage
--- begins
+-- @treturn tensor (sequences * segments, 2 dimension), zeros until the stage begins
 function Fit.parameter(config, data, dimension)
   local count = math.min(config.fit_size, data.train.size)
   return engine.zeros({ count * segments(config, horizon(config, 1)),
     2 * dimension }, { dtype = config.dtype, requires_grad = true })
 end
 
--- How a network is fitted to points; the same whenever it is done.
+-- The options of fits of networks to points; the same each time.
 local function regression(config)
   return { steps = config.flatten_steps,
     generator = engine.generator(config.seed) }
 end
 
---- The stage, whose first step finds the coordinates of the training sequences.
+--- Makes the stage, after finding the coordinates of the training sequences.
 -- @tparam Module model an HGN
 -- @tparam table config
 -- @tparam Dataset data
 -- @tparam Located located
--- @tparam tensor states as `parameter` makes it
--- @tparam[opt] number damping of Gauss and Newton's method, where the stage goes on
+-- @tparam tensor states as returned by `parameter`
+-- @tparam[opt] number damping of the Gauss-Newton method, if the stage is resumed
 -- @treturn Fit
 function Fit.new(model, config, data, located, states, damping)
   local self = setmetatable({ model = model, config = config, data = data,
@@ -89,7 +87,7 @@ function Fit.new(model, config, data, located, states, damping)
   return self
 end
 
--- The states that encoder and Hamiltonian of the first stage say.
+-- The initial states inferred by the model of the first stage.
 local function inferred(self)
   local found = {}
   engine.no_grad(function()
@@ -102,7 +100,7 @@ local function inferred(self)
   return engine.cat(found, 1)
 end
 
--- The segments of a tensor of all frames (frames, sequences, ...):
+-- Cuts a tensor over all frames, (frames, sequences, ...), into segments:
 -- (shown, sequences * segments, ...).
 local function cut(self, x, shown)
   local parts = {}
@@ -112,21 +110,21 @@ local function cut(self, x, shown)
   return #parts == 1 and parts[1] or engine.cat(parts, 2)
 end
 
--- Looks at segments of so many frames from now on.
+-- Switches to segments of `shown` frames.
 local function look_at(self, shown)
   self.shown = shown
   self.segments = { coordinates = cut(self, self.coordinates, shown),
     metrics = cut(self, self.metrics, shown), left = cut(self, self.left, shown) }
 end
 
--- The states at the first frames of segments, as far as flat coordinates tell.
+-- Estimates the states at the first frames of segments from flat coordinates.
 local function states_of(self, flat, shown)
   local q = cut(self, flat, shown)
   return engine.cat({ q[1], (q[2] - q[1]) / self.config.dt }, 2)
 end
 
--- The states at the first frames of longer segments: those of the segments
--- that these frames are in, rolled so far.
+-- The states at the first frames of longer segments, from rollouts of the shorter segments
+-- that contain these frames.
 local function rolled_states(self, before, shown)
   local c, found = self.config, {}
   local last = segments(c, before) - 1
@@ -143,7 +141,7 @@ local function rolled_states(self, before, shown)
   return engine.cat(found, 1)
 end
 
--- Puts the states near given ones, where they fit the segments best.
+-- Sets the states to those near the given ones that fit the segments best.
 local function place(self, states)
   local some = self.segments
   engine.no_grad(function()
@@ -153,7 +151,7 @@ local function place(self, states)
   end)
 end
 
--- Begins the stage: with a chart and a potential of its own, where it can.
+-- Begins the stage: if possible, with a newly fitted chart and potential.
 local function begin(self)
   if not flattens(self.config) then return place(self, inferred(self)) end
   local o = regression(self.config)
@@ -162,12 +160,12 @@ local function begin(self)
   place(self, states_of(self, flat, self.shown))
 end
 
--- A step of Levenberg and Marquardt's method, which changes networks and states
--- itself; on several processes each does all of it. Returns the loss.
+-- A step of the Levenberg-Marquardt method, which changes networks and states in place; with
+-- several processes, each computes all of it. Returns the loss.
 local function gauss_newton_step(self)
   local some = self.segments
   local count = some.coordinates:size(2)
-  -- Without the graph, but the same numbers.
+  -- Shares the elements of the parameter, without its graph.
   local now = self.states:detach():narrow(1, 1, count)
   local states, damping, loss = gauss_newton.step(self.model, now:contiguous(),
     some.coordinates, some.metrics, some.left, self.damping)
@@ -176,8 +174,8 @@ local function gauss_newton_step(self)
   return loss
 end
 
---- One batch of sequences, or of as many frames of segments; with Gauss and
--- Newton's method all of them, and the step is done.
+--- Draws a batch of sequences, or as many frames of segments. With the Gauss-Newton method,
+-- performs the step, on all of them.
 -- @tparam integer within the step of the stage, from 1
 -- @tparam generator generator draws the batch
 -- @treturn table
@@ -201,13 +199,13 @@ function Fit:draw(within, generator)
   return { size = batch, indices = indices }
 end
 
---- The gradients of some of a batch.
--- @tparam table batch of draw
+--- Returns the gradients of part of a batch.
+-- @tparam table batch as returned by draw
 -- @tparam integer first
 -- @tparam integer count
 -- @tparam {tensor,...} parameters
--- @treturn {tensor,...} gradients; nil where the error does not depend on one
--- @treturn table numbers for the log: loss, as a mean squared error of a pixel
+-- @treturn {tensor,...} gradients; nil for a parameter that the error does not depend on
+-- @treturn table numbers for the log: loss, as a mean squared pixel error
 function Fit:share(batch, first, count, parameters)
   if batch.loss then return {}, { loss = batch.loss } end
   local indices = table.move(batch.indices, first, first + count - 1, 1, {})
@@ -220,7 +218,7 @@ function Fit:share(batch, first, count, parameters)
   return training.gradients(loss * SCALE, parameters), { loss = loss:item() }
 end
 
--- Positions all over the fitted orbits.
+-- Positions spread over the fitted orbits.
 local function positions(model, config, states, count)
   return engine.no_grad(function()
     local q, p = states:narrow(1, 1, count):chunk(2, 2)
@@ -233,12 +231,12 @@ local function positions(model, config, states, count)
   end)
 end
 
---- Teaches f_psi the coordinates of the fitted Hamiltonian, before the encoder
--- is trained on; where the stage began with flat coordinates.
+--- Teaches f_psi the coordinates of the fitted Hamiltonian before the encoder's training
+-- continues, if the stage began with flat coordinates.
 -- @tparam Module model an HGN
 -- @tparam table config
 -- @tparam Dataset data
--- @tparam tensor states as fitted
+-- @tparam tensor states the fitted ones
 function Fit.translate(model, config, data, states)
   if not (flattens(config) and model.f_psi) then return end
   local o = regression(config)
@@ -255,7 +253,7 @@ function Fit.translate(model, config, data, states)
     end)
   end)
   local z = engine.cat(latents, 1)
-  -- As many of the prior, from which states are sampled.
+  -- As many from the prior, since states are sampled from it.
   z = engine.cat({ z, engine.randn(z.shape, { dtype = z.dtype,
     generator = o.generator }) }, 1)
   flatten.state(model, z, positions(model, config, states, count), o)

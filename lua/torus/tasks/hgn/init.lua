@@ -25,7 +25,7 @@ local windows = require "torus.data.windows"
 local Task = {}
 Task.__index = Task
 
--- Of the training; the model's are in torus.models.hgn.
+-- The keys of the training; those of the model are in torus.models.hgn.
 local MORE = {
   model = { default = "hgn", choices = { "hgn" },
     doc = "The model; the command line names it." },
@@ -88,61 +88,58 @@ Task.data_keys = { "system", "data", "noise", "train_size", "test_size",
   "data_seed", "held_back", "data_frames", "data_dt", table.unpack(sequences.keys) }
 
 -- Found by experiments:
--- - With PyTorch's default initialisation the second derivatives of K and V are
---   about 1e-6: nothing moves, and the gradients of a rollout vanish.
---   `energy_gain` makes the untrained latent state oscillate about as fast as a
---   pendulum does, see torus.models.parts.energy for `energy_init`.
+-- - With PyTorch's default initialisation the second derivatives of K and V are about 1e-6:
+--   nothing moves, and the gradients of a rollout vanish. With `energy_gain` the untrained
+--   latent state oscillates about as fast as a pendulum; see torus.models.parts.energy for
+--   `energy_init`.
 -- - With a growing horizon the model learns the picture first, then the motion.
--- - A disc is a small part of a frame: `input_gain`.
+-- - `input_gain` is needed because a disc covers a small part of a frame.
 -- - Without the decoder's skips the picture is learned in half the steps.
 local LEARNS = { skip = false, background = render.grey, init = "kaiming",
   input_gain = 8, energy_init = "oscillator", energy_gain = 4.3, lr = 1e-3,
   warmup = 30, lr_decay = "cosine", horizon_start = 3, horizon_steps = 600,
   kl_warmup = 1000, max_gradient = 0.02 }
 
--- Half as wide as the paper's model, and with four of the frames decoded at a
--- step.
+-- Half as wide as the paper's model, with four frames decoded per step.
 local SMALL = options.joined(LEARNS, { width = 32, decode_frames = 4 })
 
---- Changes with which samples of the prior look like the data: a weight of the
--- divergence near that in the evidence lower bound of a whole sequence whose
--- pixels have unit variance (2 / 31; that of eq. (4), the mean over frames,
--- empties the latent before the decoder can use it), and a small latent. The
--- paper's has 768 numbers for what a few describe, so they are far from
--- independent, and samples of the prior do not look like frames. With four
--- numbers instead of a map of one channel, after 1,800 steps, the error of a
--- sampled frame against the nearest real one (median) is 9e-4 instead of 54e-4
--- for a pendulum and 35e-4 instead of 168e-4 for three bodies, with 16 and 13
--- nats instead of 39 and 33, and equal reconstructions. With 12 numbers it was
--- as with the map.
+--- Changes that make samples from the prior look like the data: a small latent, and a weight
+-- of the divergence close to that in the evidence lower bound of a whole sequence whose
+-- pixels have unit variance, 2 / 31. (The weight in eq. (4), a mean over frames, empties the
+-- latent before the decoder can use it.) The paper's latent has 768 numbers where a few would
+-- do; they are far from independent, so that samples from the prior do not look like frames.
+-- With four numbers instead of a map of one channel, after 1,800 steps, the median error of a
+-- sampled frame against the nearest real one is 9e-4 instead of 54e-4 for a pendulum and
+-- 35e-4 instead of 168e-4 for three bodies, with 16 and 13 nats instead of 39 and 33, and
+-- equal reconstructions. Twelve numbers were no better than the map.
 Task.generative = { kl_weight = 6e-2, posterior_logvar = 0, latent = "vector",
   z = 4, prior = "mixture" }
 
--- What a vector phase space learns with, in place of what a map does; found by
+-- The values for a vector phase space, which replace those for feature maps; found by
 -- experiments on the paper's noise-free frames.
 local VECTOR = { energy_gain = 1, kinetic = "quadratic", context = 11, windows = 21,
   train_size = 20000, steps = 4445, fit_steps = 45, teach_steps = 2000,
   chart = 32, energy_width = 32, flatten_steps = 2500, fit_size = 512,
   fit_method = "gauss_newton", teach_from = "coordinates", prior = "mixture" }
 
--- The same for motions that only Adam fits.
+-- The same for motions that only Adam can fit.
 local VECTOR_ADAM = options.joined(VECTOR, { steps = 7000, fit_steps = 2600,
   chart = 128, energy_width = 128, fit_size = 1024, fit_method = "adam" })
 
--- For so many dimensions that the decoder of the first stage is too poor for the others: of
--- three bodies, with 4, it left an error above 18e-4 in a tenth of the frames, and refined
--- rollouts were valid for 22 steps after the other stages instead of 34 before them.
+-- The values for MANY dimensions and more, with which the decoder of the first stage is not
+-- precise enough for the other stages: for three bodies, with 4 dimensions, it left an error
+-- above 18e-4 in a tenth of the frames, and refined rollouts were valid for 34 steps before
+-- the other stages and for 22 after them.
 local MANY, VECTOR_MANY = 3, options.joined(VECTOR, { steps = 10000, fit_steps = 0,
   teach_steps = 0, chart = 0, teach_from = "images" })
 
--- HGN++ as its authors' code trains it "forward_backward": a state of 16 + 16
--- numbers, which is that of the middle one of the five frames that the encoder
--- sees, at either end of a window of 65 out of 256. Their pixels have a variance
--- of 1/2 and their objective is divided by the numbers of a window: the weight of
--- the divergence is their beta, of 0.001, 0.1, 1 and 2, over 65; here 0.1. The
--- batch is that of one of their four devices. Their initial weights are normal
--- with a variance of 1 / fan_in; "default" with a gain of sqrt(3) has that, and
--- energies have it here.
+-- HGN++ as trained by its authors' code in mode "forward_backward". The state has 16 + 16
+-- numbers and belongs to the middle one of the five frames that the encoder sees, at either
+-- end of a window of 65 frames out of 256. Their pixels have a variance of 1/2 and their
+-- objective is divided by the number of values in a window, so the weight of the divergence
+-- is their beta (0.001, 0.1, 1 or 2; here 0.1) over 65. The batch is that of one of their
+-- four devices. Their initial weights are normal with a variance of 1 / fan_in, as "default"
+-- with a gain of sqrt(3) has; here the energies are initialised so.
 local PLUS = { phase = "vector", dimension = 16, variant = "no_fpsi",
   energy_layers = 4, energy_width = 250, energy_activation = "swish",
   energy_gain = math.sqrt(3), encoder = "blocks", context = 5, anchor = 3,
@@ -153,14 +150,13 @@ local PLUS = { phase = "vector", dimension = 16, variant = "no_fpsi",
 
 --- Named changes to the defaults:
 --
--- - `full` has the paper's sizes and adapts the error's weight by GECO;
+-- - `full` has the paper's sizes and adapts the weight of the error by GECO;
 -- - `small` is half as wide, with a latent to sample from;
--- - `sharp` is `small` with the paper's latent, little weight on the divergence
---   and a posterior that is narrow from the start: its samples do not look like
---   the data, but it learns to reconstruct faster;
--- - `demo` is the training of scripts/demo.lua: `small` on noise-free frames,
---   for 1,600 steps;
--- - `plus` is HGN++ of Botev et al. (2021), for days on many cores.
+-- - `sharp` is `small` with the paper's latent, a small weight on the divergence and a
+--   posterior that is narrow from the start: its samples do not look like the data, but it
+--   learns to reconstruct faster;
+-- - `demo`, for scripts/demo.lua, is `small` on noise-free frames, for 1,600 steps;
+-- - `plus` is HGN++ of Botev et al. (2021), which takes days on many cores.
 Task.presets = {
   full = options.joined(LEARNS, { kl_weight = Task.generative.kl_weight,
     tolerance = 4e-4, geco_rate = 20, multiplier_max = 10 }),
@@ -173,7 +169,7 @@ Task.presets = {
   plus = PLUS,
 }
 
--- What a vector phase space with these changes learns with.
+-- The values for a vector phase space with these changes.
 local function vector_values(changes)
   if (changes.dimension or 1) >= MANY then return VECTOR_MANY end
   return gauss_newton.applies(options.joined({ hamiltonian = "separable",
@@ -181,9 +177,9 @@ local function vector_values(changes)
     and VECTOR or VECTOR_ADAM
 end
 
---- The values of a preset that apply next to changes: those of simulated data
--- not to other data, those of the latent not without f_psi, where the latent is
--- the state; a vector phase space has values of its own.
+--- Adapts the values of a preset to changes: values for simulated data do not apply to other
+-- data, values for the latent do not apply without f_psi, where the latent is the state, and
+-- a vector phase space has its own values.
 -- @tparam table values of the preset
 -- @tparam table changes
 -- @treturn table
@@ -212,8 +208,8 @@ function Task.adapt_preset(values, changes)
   return kept
 end
 
---- Fills in what is simulated where no data are given, and the time between frames of
--- a film that says it.
+--- Fills in the system to simulate if no data are given, and the time between the frames of a
+-- film that specifies it.
 -- @tparam table config
 -- @tparam table given the values without defaults
 -- @treturn ?string what is wrong with it
@@ -231,10 +227,10 @@ function Task.complete(config, given)
   return training.pin_system(config) or stages.complete(config)
 end
 
---- Opens the data of a configuration: a folder or films (`data`), else a
--- simulated system.
+--- Opens the data of a configuration: a folder or films (`data`), otherwise a simulated
+-- system.
 -- @function torus.tasks.hgn.open_data
--- @tparam table config as torus.runs.configuration makes it
+-- @tparam table config as made by torus.runs.configuration
 -- @treturn ?Dataset
 -- @treturn ?string message
 -- @usage
@@ -246,25 +242,25 @@ function Task.open_data(config)
   return sequences.open(config)
 end
 
---- The untrained model of a configuration.
--- @tparam table config as torus.runs.configuration makes it
+--- Makes the untrained model of a configuration.
+-- @tparam table config as made by torus.runs.configuration
 -- @tparam[opt] generator generator draws the initial weights
 -- @treturn Module
 function Task.model(config, generator)
   return hgn.new(sequences.model_part(config, hgn.rules), generator)
 end
 
--- The error that GECO is content with: a tolerance beyond the noise floor of the
--- frames, which no model can get below. Where noise-free frames are not known,
--- neither is the floor, and the tolerance includes it.
+-- The target error of GECO: a tolerance above the noise floor of the frames, below which no
+-- model can get. If noise-free frames are not known, neither is the floor, and the tolerance
+-- includes it.
 local function allowed_error(config, data)
   return config.tolerance + (data.train:measure { count = 64 }.floor or 0)
 end
 
---- The training of an HGN, for torus.runs.loop.
+--- Makes the training of an HGN, for torus.runs.loop.
 -- @function torus.tasks.hgn.new
--- @tparam table config as torus.runs.configuration makes it
--- @tparam table data train and test, as torus.data opens them
+-- @tparam table config as made by torus.runs.configuration
+-- @tparam table data train and test, as opened by torus.data
 -- @treturn Task
 -- @usage
 -- set = torus.data.simulate("mass_spring", { train = 4, test = 2, steps = 3,
@@ -303,7 +299,7 @@ function Task.new(config, data)
   return self
 end
 
--- A batch of the second stage.
+-- Draws a batch of the second stage.
 local function draw_fit(self, within)
   self.fit = self.fit
     or Fit.new(self.model, self.config, self.data, self.located, self.states,
@@ -312,7 +308,7 @@ local function draw_fit(self, within)
   return self.fit:draw(within, self.generator)
 end
 
--- Whether the encoder is taught by coordinates.
+-- True if the encoder is being taught from coordinates.
 local function teaches(self)
   return self.stage == "teach" and self.config.teach_from == "coordinates"
 end
@@ -324,10 +320,10 @@ local function weights_of(self)
     c.kl_weight * math.min(1, self.at / math.max(1, c.kl_warmup))
 end
 
---- What a step draws: the next sequences, where their windows start if they are longer
--- than the model's, and the noise.
+--- Draws what a step needs: the next sequences, the starts of their windows if they are
+-- longer than the model's, and the noise.
 -- @tparam integer step of the training, from 1
--- @treturn table for share
+-- @treturn table batch, for share
 function Task:draw(step)
   local c = self.config
   local stage, within = stages.of(c, step)
@@ -377,8 +373,8 @@ local function share_of_images(self, batch, first, count)
   return gradients, numbers
 end
 
---- The gradients of some sequences of a batch.
--- @tparam table batch of draw
+--- Returns the gradients of some sequences of a batch.
+-- @tparam table batch as returned by draw
 -- @tparam integer first
 -- @tparam integer count
 -- @treturn {tensor,...} gradients
@@ -407,10 +403,11 @@ function Task:after_update(numbers)
   if self.geco and numbers.mse then self.geco:update(numbers.mse) end
 end
 
--- Training sequences whose posteriors the prior is fitted to, so many at a time.
+-- Number of training sequences whose posteriors the prior is fitted to, and how many are
+-- encoded at a time.
 local PRIOR_SEQUENCES, PRIOR_BLOCK = 1024, 64
 
--- Fits the density that sampled sequences begin with.
+-- Fits the density from which sampled sequences are started.
 local function fit_prior(self)
   local means, logvars = {}, {}
   local count = math.min(PRIOR_SEQUENCES, self.data.train.size)
@@ -425,11 +422,11 @@ local function fit_prior(self)
     engine.generator(self.config.seed))
 end
 
--- Sequences by which the encoder's errors are measured.
+-- Number of sequences on which the encoder's errors are measured.
 local CALIBRATED = 256
 
--- Measures how the states of several windows are to be weighed: by the fitted
--- states, where there are any.
+-- Measures the encoder's errors, by which the states of several windows are weighted: against
+-- the fitted states, if there are any.
 local function calibrate(self)
   local c, frames = self.config, {}
   local fitted = c.fit_steps > 0
@@ -440,7 +437,7 @@ local function calibrate(self)
     fitted and self.states:detach():narrow(1, 1, count) or nil)
 end
 
--- From which share of uncertain coordinates the user is told.
+-- The share of uncertain coordinates from which on the user is told.
 local UNCERTAIN = 0.05
 
 -- A sentence about the coordinates that the Hamiltonian was fitted to, if many are bad.
@@ -453,7 +450,7 @@ local function note(self)
     share * 100, coordinates.ROBUST)
 end
 
---- After the last step: what the model needs besides the weights.
+--- Called after the last step: determines the model's buffers.
 -- @treturn ?string a sentence for the user
 function Task:finish()
   engine.no_grad(function()
@@ -470,21 +467,22 @@ function Task:numbers()
   return numbers
 end
 
---- @tparam table numbers what numbers() returned
+--- Restores the state.
+-- @tparam table numbers as returned by numbers
 function Task:load_numbers(numbers)
   training.load_numbers(self, numbers)
   self.damping = numbers.fit_damping
 end
 
---- The first tensor of the last batch's forward pass that is not finite.
+--- Returns the first tensor of the last batch's forward pass that is not finite.
 function Task:first_bad()
   if not self.frames then return training.first_bad(self.parameters) end
   return self.model:first_bad(self.frames)
 end
 
---- The error on held-out sequences, against noise-free frames where these are
--- known. While Hamiltonian and chart are fitted the encoder's states are not
--- those of this Hamiltonian, and there is none.
+--- Returns the error on held-out sequences, against noise-free frames if these are known.
+-- During the second stage there is none: the encoder's states do not belong to the
+-- Hamiltonian being fitted.
 function Task:evaluate()
   if self.stage == "fit" then return {} end
   local count = math.min(self.config.evaluate_count, self.data.test.size)

@@ -1,5 +1,5 @@
---- The coordinates of the first training sequences, which the second stage of an
--- HGN's training is fitted to and the third can learn from.
+--- The coordinates of the first training sequences: the second stage of an HGN's training is
+-- fitted to them, and the third can learn from them.
 -- @module torus.tasks.hgn.located
 local coordinates = require "torus.models.hgn.coordinates"
 local engine = require "torus.engine"
@@ -9,17 +9,17 @@ local windows = require "torus.data.windows"
 local Located = {}
 Located.__index = Located
 
--- Sequences whose coordinates are found at a time.
+-- Number of sequences located at a time.
 local BLOCK = 16
 
--- How many sequences there are for so many that are asked for.
+-- The number of sequences available when `count` are requested.
 local function available(data, count) return math.min(count, data.train.size) end
 
---- Calls f with the frames of one block of sequences after the other.
+--- Calls a function with the frames of each block of sequences in turn.
 -- @tparam table config
 -- @tparam Dataset data
--- @tparam integer count of the sequences
--- @tparam function f of the frames and the number of sequences before these
+-- @tparam integer count number of sequences
+-- @tparam function f called with the frames and the number of sequences before them
 function Located.each_block(config, data, count, f)
   count = available(data, count)
   for first = 1, count, BLOCK do
@@ -28,7 +28,7 @@ function Located.each_block(config, data, count, f)
   end
 end
 
---- Room for the coordinates, which are not known yet.
+--- Allocates the coordinates, which `find` computes.
 -- @tparam table config
 -- @tparam Dataset data
 -- @tparam integer n dimension
@@ -46,22 +46,22 @@ function Located.new(config, data, n)
     left = zeros(T, count):fill_(-1) }, Located)
 end
 
---- What a checkpoint keeps, where later stages need it, when the encoder near
--- whose states it was found has changed.
+--- Returns the tensors to store in a checkpoint: later stages need the coordinates, which
+-- cannot be found again once the encoder has changed.
 -- @treturn {{string,tensor},...}
 function Located:buffers()
   return { { "task.coordinates", self.coordinates }, { "task.metrics", self.metrics },
     { "task.left", self.left } }
 end
 
---- The share of frames whose coordinates are uncertain: for the closest that the decoder
--- can render, the squared error of a pixel is above coordinates.ROBUST.
+--- Returns the share of frames with uncertain coordinates: the nearest frame that the decoder
+-- can render has a squared pixel error above coordinates.ROBUST.
 -- @treturn number 0 until coordinates are found
 function Located:uncertain()
   return self.left:gt(coordinates.ROBUST):to("float64"):mean():item()
 end
 
---- Finds the coordinates by a model of the first stage, unless they are there.
+--- Finds the coordinates with a model after its first stage, unless they are known.
 -- @tparam Module model
 function Located:find(model)
   if self.left:min():item() >= 0 then return end

@@ -1,4 +1,4 @@
---- Pictures of what a trained HGN predicts.
+--- Pictures of the predictions of a trained HGN.
 -- @module torus.tasks.hgn.pictures
 local chunks = require "torus.models.parts.chunks"
 local image = require "torus.image"
@@ -8,15 +8,15 @@ local signature = require "torus.signature"
 
 local M = {}
 
--- The frames of one rollout from a state, and the rollout.
+-- The frames of a rollout from one state, and the rollout.
 local function film_from(model, q, p, steps, dt)
   local trajectory = model:rollout(q, p, { steps = steps, dt = dt })
   return model:decode(trajectory.q, chunks.SIZE):select(2, 1):to("float32"), trajectory
 end
 
---- The rows of a film strip: the sequence, its reconstruction, its continuation
--- forward and backward from the last state, half and double speed. All have the
--- same number of frames.
+--- Returns the rows of a film strip: the sequence, its reconstruction, its continuation
+-- forward and backward from the last state, and half and double speed, all with the same
+-- number of frames.
 -- @tparam Module model an HGN
 -- @tparam tensor frames (1, frames, height, width, channels), which the model encodes
 -- @tparam[opt] tensor clean the same without noise, shown as the truth
@@ -45,7 +45,7 @@ function M.rows(model, frames, clean, refine)
   end)
 end
 
---- Sequences sampled from the prior as the rows of a film strip.
+--- Samples sequences from the prior, as the rows of a film strip.
 -- @tparam Module model an HGN
 -- @tparam integer count
 -- @tparam integer seed
@@ -67,7 +67,7 @@ local function films_of(rows)
 end
 
 --- Writes rows as a film strip and as an animation.
--- @tparam string path without an ending: .png and .gif are added
+-- @tparam string path without an extension: .png and .gif are appended
 -- @tparam {table,...} rows
 -- @tparam number dt time between frames, in units of 1 s for the animation
 -- @treturn ?{string,...} the files
@@ -82,9 +82,9 @@ function M.write(path, rows, dt)
   return { path .. ".png", path .. ".gif" }
 end
 
---- The curves of a run's log: error and divergence by step.
+--- Draws the curves of a run's log: error and divergence by step.
 -- @tparam string path of a .png
--- @tparam {table,...} log its rows, as torus.runs.log reads them
+-- @tparam {table,...} log its rows, as read by torus.runs.log
 -- @tparam ?number still error of each sequence's own mean image, for scale
 -- @treturn ?{string,...} the files
 -- @treturn ?string message
@@ -117,7 +117,7 @@ function M.loss_curve(path, log, still)
   return { path }
 end
 
---- The energy along the rollouts of some sequences.
+--- Returns the energy along rollouts of sequences.
 -- @tparam Module model an HGN
 -- @tparam tensor frames
 -- @tparam[opt] table opts steps, dt as in rollout
@@ -139,7 +139,7 @@ function M.energy_along(model, frames, opts)
   end)
 end
 
---- The learned energy along rollouts three times as long as the sequences.
+--- Draws the learned energy along rollouts three times as long as the sequences.
 -- @tparam string path of a .png
 -- @tparam Module model an HGN
 -- @tparam tensor frames (batch, frames, height, width, channels)
@@ -162,12 +162,12 @@ function M.energy_plot(path, model, frames)
   return { path }
 end
 
---- For scripts/rollout.lua: a strip of each of the first test sequences, and
--- one of samples from the prior.
+--- For scripts/rollout.lua: writes a strip for each of the first test sequences, and one of
+-- samples from the prior.
 -- @tparam Module model an HGN
 -- @tparam Dataset data
 -- @tparam table config
--- @tparam table opts out (a folder that exists), sequences, samples, seed
+-- @tparam table opts out (an existing folder), sequences, samples, seed
 -- @treturn ?{string,...} the files
 -- @treturn ?string message
 function M.film_strips(model, data, config, opts)

@@ -1,5 +1,5 @@
---- The phase portrait of a trained HGN with a vector phase space: the orbits
--- that it learned from frames, next to the true ones of the same sequences.
+--- The phase portrait of a trained HGN with a vector phase space: the orbits that it learned
+-- from frames, next to the true orbits of the same sequences.
 -- @module torus.tasks.hgn.portrait
 local engine = require "torus.engine"
 local lists = require "torus.tasks.lists"
@@ -15,7 +15,7 @@ local RULES = {
   refine = { type = "integer", min = 1 },
 }
 
--- Sequences whose energies the orbits are chosen from.
+-- Number of sequences that the orbits are chosen from, by energy.
 local CANDIDATES = 64
 
 -- --- orbits -------------------------------------------------------------------
@@ -24,8 +24,8 @@ local function observed_frames(model, part, indices)
   return part:batch(indices):to(model.config.dtype)
 end
 
--- Indices of sequences at equal distances in the order of learned energy: the
--- first ones of a set may lie close to each other.
+-- The indices of sequences evenly spaced in order of learned energy, since the first ones of
+-- a set may be close to each other.
 local function spread_over_energy(model, part, count)
   local energies = {}
   for first = 1, math.min(CANDIDATES, part.size), 16 do
@@ -59,7 +59,7 @@ local function learned_orbits(model, part, indices, o)
     energies = model:energies(trajectory):to("float64") }
 end
 
--- The constants of sequences, where these differ in them.
+-- The constants of the sequences, if they differ.
 local function own_constants(part, indices)
   return part.constants and part.constants:index_select(1,
     engine.tensor(indices, { dtype = "int64" }))
@@ -80,16 +80,15 @@ local function true_orbits(set, part, indices, o)
     energies = energies }
 end
 
---- Orbits of sequences whose learned energies are spread over all there are.
--- The true ones are in canonical coordinates of what can be seen to move, see
--- System:relative.
+--- Returns orbits of sequences whose learned energies are spread over the whole range. The
+-- true ones are in canonical coordinates of the visible motion, see System:relative.
 -- @tparam Module model an HGN with phase = "vector"
 -- @tparam Dataset set
 -- @tparam[opt] table opts split="test"; orbits=10; steps=300 of a rollout;
--- refine, rounds of refinement of the initial states on the observed frames
+-- refine, the number of refinement iterations of the initial states on the observed frames
 -- @treturn table learned: q and p (steps + 1, orbits, dimension) and energies
 -- (steps + 1, orbits), float64
--- @treturn ?table truth likewise; nil where the true state is not known
+-- @treturn ?table the true orbits in the same form; nil if the true states are unknown
 function M.orbits(model, set, opts)
   local o = options.resolve("hgn: portrait", opts, RULES)
   local part = set[o.split]
@@ -102,8 +101,7 @@ end
 
 -- --- pictures -------------------------------------------------------------------
 
--- Of one degree of freedom the phase space, of more the plane of the first two
--- positions.
+-- For one degree of freedom, position and momentum; for more, the first two positions.
 local function plane_of(orbits)
   local function coordinate(x, i) return x:select(3, i) end
   if orbits.q:size(3) == 1 then
@@ -112,7 +110,7 @@ local function plane_of(orbits)
   return coordinate(orbits.q, 1), coordinate(orbits.q, 2), "q1", "q2"
 end
 
--- Low and high end of a tensor's numbers, with a margin.
+-- The range of a tensor's elements, with a margin.
 local function range_of(x)
   local low, high = x:min():item(), x:max():item()
   local margin = math.max(0.08 * (high - low), 1e-6)
@@ -137,7 +135,7 @@ end
 
 local GRID = 101 -- points along a side of the energy's contours
 
--- Level sets of the energy below the orbits, up to somewhat above their own.
+-- Level sets of the energy behind the orbits, up to somewhat above the orbits' energies.
 local function add_contours(panel, energy, dtype)
   local function axis(range)
     return engine.linspace(range[1], range[2], GRID, { dtype = dtype })
@@ -150,8 +148,8 @@ local function add_contours(panel, energy, dtype)
   panel.z = z:minimum(high + 0.5 * (high - low))
 end
 
--- One half of the picture: orbits, and of one degree of freedom contours where
--- `energy` is a function.
+-- One half of the picture: the orbits and, for one degree of freedom and if `energy` is a
+-- function, its contours.
 local function half(orbits, name, energy_name, energy, dtype)
   local panel = orbits_panel(orbits, name, energy_name)
   if energy and orbits.q:size(3) == 1 then
@@ -160,12 +158,11 @@ local function half(orbits, name, energy_name, energy, dtype)
   return panel
 end
 
---- Draws the learned orbits, coloured by their learned energy, and next to them
--- the true ones, coloured by their true energy: for one degree of freedom in
--- phase space, with level sets of the energy, for more in the plane of the first
--- two positions. Coordinates and energy of a learned phase space
--- are free up to a canonical transformation, and up to unit and zero; orbits
--- and their order are not.
+--- Draws the learned orbits, coloured by learned energy, next to the true ones, coloured by
+-- true energy: for one degree of freedom in phase space, with level sets of the energy, for
+-- more in the plane of the first two positions. The coordinates of a learned phase space are
+-- determined only up to a canonical transformation, its energy up to unit and zero; the
+-- orbits and their order are determined.
 -- @tparam string path of a .png
 -- @tparam Module model an HGN with phase = "vector"
 -- @tparam Dataset set
@@ -177,7 +174,7 @@ function M.draw(path, model, set, opts)
   local panels = { half(learned, "learned", "learned energy",
     function(q, p) return model:energy(q, p) end, model.config.dtype) }
   if truth then
-    -- Sequences that differ in their constants have no level sets in common.
+    -- Sequences with different constants have different level sets.
     local alike = not set.system.varying
     panels[2] = half(truth, "true", "energy", alike
       and function(q, p) return set.system:energy(q, p) end, "float64")
@@ -191,8 +188,8 @@ end
 -- @tparam Dataset data
 -- @tparam table config
 -- @tparam table opts out, a folder; split, steps and refine, see orbits
--- @treturn ?{string,...} the picture's path; empty for a model whose phase
--- space is a map
+-- @treturn ?{string,...} the picture's path; empty for a model whose phase space consists
+-- of feature maps
 -- @treturn ?string message
 function M.pictures(model, data, config, opts)
   if model.config.phase ~= "vector" then return {} end

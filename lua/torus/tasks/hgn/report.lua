@@ -8,24 +8,24 @@ local sampled_motion = require "torus.tasks.sampled_motion"
 
 local M = {}
 
--- The phase portrait, before anything takes long.
+-- Draws the phase portrait, before anything that takes long.
 local function draw(model, data, config, opts)
   if not opts.pictures then return {} end
   local files, message = portrait.pictures(model, data, config,
     { out = opts.pictures, split = opts.split, refine = opts.refine })
   if files and #files == 0 then
     return nil, string.format("pictures: expected a run with phase = "
-      .. "\"vector\", whose phase portrait can be drawn, got phase = %q; "
+      .. "\"vector\", which has a phase portrait, got phase = %q; "
       .. "rollout.lua writes its film strips", model.config.phase)
   end
   return files, message
 end
 
--- How many of so many sampled films move as the system does.
+-- Counts how many of the sampled films move as the system does.
 local function measure_motion(model, data, config, count)
   if not data.train.system then
     return nil, "motion: expected a run on a simulated system, got one on "
-      .. "frames of your own, whose true motion is not known"
+      .. "your own frames, whose true motion is unknown"
   end
   if config.variant == "determ" then
     return nil, "motion: expected a model that can be sampled, got variant = "
@@ -38,15 +38,15 @@ local function measure_motion(model, data, config, count)
     { dt = config.dt })
 end
 
---- For scripts/evaluate.lua: errors of reconstructions, and how near samples
--- are to the training data.
+--- For scripts/evaluate.lua: the errors of reconstructions, and the distance of samples from
+-- the training data.
 -- @tparam Module model
 -- @tparam Dataset data
 -- @tparam table config
--- @tparam table opts count=256 sequences, split="test"; refine, rounds of
--- refinement of the initial states, see HGN:refine; pictures, a folder for the
--- phase portrait of a vector phase space; motion, how many sampled films are
--- compared with the true motion nearest to each
+-- @tparam table opts count=256 sequences, split="test"; refine, the number of refinement
+-- iterations of the initial states, see HGN:refine; pictures, a folder for the phase
+-- portrait of a vector phase space; motion, the number of sampled films to compare with the
+-- true motion nearest to each
 -- @treturn ?table rows, numbers, files
 -- @treturn ?string message
 function M.report(model, data, config, opts)
@@ -68,8 +68,8 @@ function M.report(model, data, config, opts)
   return { numbers = numbers, rows = rows, files = files }
 end
 
--- Variances of the posterior over the state (batch, 2 n), where z is the
--- state: without f_psi.
+-- The variances of the posterior over the state, (batch, 2 n), if z is the state, that is,
+-- without f_psi.
 local function variances(model)
   return function(observed)
     local _, logvar = model:encode(observed:narrow(2, 1,
@@ -85,7 +85,7 @@ end
 -- @tparam Module model
 -- @tparam Dataset data
 -- @tparam table config
--- @tparam[opt] table opts refine, rounds of refinement of the initial states
+-- @tparam[opt] table opts refine, the number of refinement iterations of the initial states
 -- @treturn table window, variances and infer
 function M.extrapolation(model, data, config, opts)
   local rounds = opts and opts.refine

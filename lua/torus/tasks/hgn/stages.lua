@@ -1,8 +1,8 @@
---- The stages of an HGN's training. The first learns from images, and is all
--- there is by default. For a vector phase space two more can follow: `fit_steps`
--- fit the Hamiltonian and the chart to the coordinates that the trained decoder
--- finds in the frames (torus.tasks.hgn.fit), and `teach_steps` teach the encoder
--- the states that belong to this Hamiltonian. `steps` counts all of them.
+--- The stages of an HGN's training. The first one learns from images and is by default the
+-- only one. For a vector phase space two more can follow: `fit_steps` fit the Hamiltonian
+-- and the chart to the coordinates that the trained decoder finds in the frames
+-- (torus.tasks.hgn.fit), and `teach_steps` teach the encoder the states that belong to this
+-- Hamiltonian. `steps` includes all of them.
 -- @module torus.tasks.hgn.stages
 local training = require "torus.tasks.training"
 local gauss_newton = require "torus.models.hgn.gauss_newton"
@@ -49,7 +49,7 @@ M.rules = {
     doc = "Number of sequences per step of the third stage." },
 }
 
--- Whether a parameter is trained in a stage.
+-- Returns true if a parameter is trained in a stage.
 local TRAINED = {
   images = function(name) return not name:match("^task%.") end,
   fit = function(name)
@@ -62,31 +62,31 @@ local TRAINED = {
   end,
 }
 
--- What Gauss and Newton's method needs.
+-- A message if the configuration does not suit the Gauss-Newton method.
 local function check_method(config)
   if config.fit_steps == 0 or config.fit_method ~= "gauss_newton" then return end
   if not gauss_newton.applies(config) then
-    return "fit_method: gauss_newton is for a separable Hamiltonian, method = "
-      .. "\"leapfrog\" and friction = \"none\" or, where kinetic = \"quadratic\", "
-      .. "\"constant\"; for others there is \"adam\""
+    return "fit_method: gauss_newton requires a separable Hamiltonian, method = "
+      .. "\"leapfrog\" and friction = \"none\" or, with kinetic = \"quadratic\", "
+      .. "\"constant\"; otherwise use \"adam\""
   end
   local count = gauss_newton.count(config)
   if count > gauss_newton.MAX then
-    return string.format("fit_method: gauss_newton is for at most %d parameters "
-      .. "of energies and chart, got %d: energy_width and chart = 32 will do, or "
+    return string.format("fit_method: gauss_newton supports at most %d parameters "
+      .. "of energies and chart, got %d: use energy_width and chart = 32, or "
       .. "\"adam\"", gauss_newton.MAX, count)
   end
 end
 
---- Fills in what follows from the stages.
+--- Fills in values that follow from the stages.
 -- @tparam table config
 -- @treturn ?string what is wrong with it
 function M.complete(config)
   local later = config.fit_steps + config.teach_steps
   if later == 0 then return end
   if config.phase ~= "vector" then
-    return string.format("%s: expected 0, as coordinates are of phase = "
-      .. "\"vector\", and phase is %q",
+    return string.format("%s: expected 0, as only phase = \"vector\" has "
+      .. "coordinates, and phase is %q",
       config.fit_steps > 0 and "fit_steps" or "teach_steps", config.phase)
   end
   if later > config.steps then
@@ -94,18 +94,18 @@ function M.complete(config)
       .. "%d, got %d", later, config.steps)
   end
   if config.teach_from == "coordinates" and config.fit_steps == 0 then
-    return "teach_from: expected \"images\" where fit_steps is 0: no coordinates "
-      .. "are found"
+    return "teach_from: expected \"images\", as no coordinates are found "
+      .. "with fit_steps = 0"
   end
   return check_method(config)
 end
 
---- The stage of a training step.
+--- Returns the stage of a training step.
 -- @tparam table config
 -- @tparam integer step from 1
 -- @treturn string "images", "fit" or "teach"
--- @treturn integer the step within the stage, from 1
--- @treturn integer the stage's steps
+-- @treturn integer step within the stage, from 1
+-- @treturn integer number of steps of the stage
 function M.of(config, step)
   local first = config.steps - config.fit_steps - config.teach_steps
   if step <= first then return "images", step, first end
@@ -114,8 +114,8 @@ function M.of(config, step)
   return "teach", step - second, config.teach_steps
 end
 
---- Drops the gradients of what a stage leaves as it is. Without a second stage
--- the chart is trained with the rest.
+--- Drops the gradients of parameters that a stage does not train. Without a second stage,
+-- the chart is trained with everything else.
 -- @tparam table config
 -- @tparam string stage
 -- @tparam {{string,tensor},...} parameters
@@ -129,9 +129,9 @@ function M.select(config, stage, parameters, gradients)
   end
 end
 
---- The steps of the rollout that a training step looks at: all, or a number
--- that grows over the first `horizon_steps`, slowly at first, since motion is
--- learned from a few frames and then only drawn out.
+--- Returns the number of rollout steps that a training step uses: all, or a number that
+-- grows over the first `horizon_steps`, slowly at first, because motion is learned from a
+-- few frames and then only extended.
 -- @tparam table config
 -- @tparam integer step from 1
 -- @treturn integer
@@ -143,7 +143,7 @@ function M.horizon(config, step)
   return first + math.floor((last - first) * share * share)
 end
 
---- The learning rate of every step: each stage has its own warm-up and decay.
+--- Returns the learning rate of each step; every stage has its own warm-up and decay.
 -- @tparam table config
 -- @treturn function of the step
 -- @usage

@@ -1,7 +1,6 @@
---- The third stage of an HGN's training by coordinates: the encoder learns the
--- states whose motion runs through the coordinates of the training sequences, from
--- any of the windows that it can be shown. No image is drawn, so a step sees more
--- sequences, and all of their frames.
+--- The third stage of an HGN's training, from coordinates: from any window of a training
+-- sequence, the encoder learns the state whose motion passes through the coordinates of the
+-- sequence. No image is decoded, so a step covers more sequences, and all of their frames.
 -- @module torus.tasks.hgn.teach
 local coordinates = require "torus.models.hgn.coordinates"
 local engine = require "torus.engine"
@@ -12,10 +11,12 @@ local windows = require "torus.data.windows"
 local Teach = {}
 Teach.__index = Teach
 
--- As of the second stage: Adam's eps is small against gradients of this scale.
+-- Factor of the loss, as in the second stage: Adam's eps must be small compared with the
+-- gradients.
 local SCALE = 20
 
---- @tparam Module model an HGN whose motion is fitted
+--- Makes the stage.
+-- @tparam Module model an HGN whose motion has been fitted
 -- @tparam table config
 -- @tparam Dataset data
 -- @tparam Located located coordinates of training sequences
@@ -25,7 +26,7 @@ function Teach.new(model, config, data, located)
     located = located }, Teach)
 end
 
---- What a step draws: sequences, the window that the encoder sees, noise.
+--- Draws the sequences of a step, the window that the encoder sees, and noise.
 -- @tparam generator generator
 -- @treturn table for `share`
 function Teach:draw(generator)
@@ -36,14 +37,14 @@ function Teach:draw(generator)
     draws = self.model:draws(batch, { generator = generator }) }
 end
 
---- The gradients of some of a batch: of the error of the motion in coordinates
--- and of the divergence, each with its weight.
--- @tparam table batch of draw
+--- Returns the gradients of part of a batch: those of the error of the motion in
+-- coordinates and of the divergence, each with its weight.
+-- @tparam table batch as returned by draw
 -- @tparam integer first
 -- @tparam integer count
 -- @tparam {tensor,...} parameters
 -- @tparam table weights multiplier and kl_weight
--- @treturn {tensor,...} gradients; nil where the loss does not depend on one
+-- @treturn {tensor,...} gradients; nil for a parameter that the loss does not depend on
 -- @treturn table numbers for the log: loss, mse, kl
 function Teach:share(batch, first, count, parameters, weights)
   local model, c, some = self.model, self.config, self.located
