@@ -1,5 +1,6 @@
 --- Functions shared by the trainings of all models: rules, schedule, gradients, state.
 -- @module torus.tasks.training
+local adam = require "torus.optim.adam"
 local engine = require "torus.engine"
 local options = require "torus.options"
 local signature = require "torus.signature"
@@ -132,6 +133,28 @@ function M.learning_rate(config)
     end
     return rate
   end
+end
+
+--- Begins a training: with its configuration, data, generator, and an untrained model.
+-- @tparam table Task the class, with model(config, generator)
+-- @tparam table config
+-- @tparam table data
+-- @treturn table
+function M.begin(Task, config, data)
+  local self = setmetatable({ config = config, data = data,
+    generator = engine.generator(config.seed) }, Task)
+  self.model = Task.model(config, self.generator)
+  return self
+end
+
+--- Adds the model's parameters and their optimiser, Adam, to a training.
+-- @tparam table task with config and model
+function M.add_optimiser(task)
+  local config = task.config
+  task.parameters = task.model:named_parameters()
+  task.weights = task.model:parameters()
+  task.optimiser = adam.new(task.weights, { lr = config.lr,
+    weight_decay = config.weight_decay })
 end
 
 --- Returns the gradients of a loss; nil for parameters that it does not depend on.

@@ -271,9 +271,7 @@ end
 -- training = require("torus.tasks.hgn").new(config, set)
 -- print(training.model)
 function Task.new(config, data)
-  local self = setmetatable({ config = config, data = data }, Task)
-  self.generator = engine.generator(config.seed)
-  self.model = Task.model(config, self.generator)
+  local self = training.begin(Task, config, data)
   self.order = Order.new { count = data.train.size, batch = config.batch,
     seed = config.seed }
   self.parameters = self.model:named_parameters()

@@ -3,7 +3,6 @@
 -- trajectories; of a system, or of one's own. See torus.tasks.
 -- @module torus.tasks.hnn
 local Order = require "torus.data.order"
-local adam = require "torus.optim.adam"
 local arrays = require "torus.tasks.hnn.arrays"
 local baselines = require "torus.tasks.hnn.baselines"
 local options = require "torus.options"
@@ -73,9 +72,7 @@ end
 -- @tparam table data
 -- @treturn Task
 function Task.new(config, data)
-  local self = setmetatable({ config = config, data = data }, Task)
-  self.generator = engine.generator(config.seed)
-  self.model = Task.model(config, self.generator)
+  local self = training.begin(Task, config, data)
   if config.normalise then
     local from = data.train
     self.model:normalise(from.q, from.p, from.dq, from.dp)
@@ -89,11 +86,8 @@ function Task.new(config, data)
     self.order = Order.new { count = count, seed = config.seed,
       batch = self.starts and math.min(config.batch, count) or config.batch }
   end
-  self.parameters = self.model:named_parameters()
+  training.add_optimiser(self)
   self.buffers = self.model:named_buffers()
-  self.weights = self.model:parameters()
-  self.optimiser = adam.new(self.weights, { lr = config.lr,
-    weight_decay = config.weight_decay })
   self.columns = { "loss", "test_loss" }
   return self
 end

@@ -1,7 +1,6 @@
 --- The task of training and measuring a Neural Hamiltonian Flow on samples of a
 -- density; see torus.tasks.
 -- @module torus.tasks.nhf
-local adam = require "torus.optim.adam"
 local arrays = require "torus.tasks.nhf.arrays"
 local baselines = require "torus.tasks.nhf.baselines"
 local training = require "torus.tasks.training"
@@ -217,12 +216,8 @@ end
 -- @tparam Target data
 -- @treturn Task
 function Task.new(config, data)
-  local self = setmetatable({ config = config, data = data }, Task)
-  self.generator = engine.generator(config.seed)
-  self.model = Task.model(config, self.generator)
-  self.parameters = self.model:named_parameters()
-  self.weights = self.model:parameters()
-  self.optimiser = adam.new(self.weights, { lr = config.lr })
+  local self = training.begin(Task, config, data)
+  training.add_optimiser(self)
   self.columns = { "loss", "elbo", "cross_entropy", "multiplier", "test_elbo" }
   if config.objective == "geco" then
     self.geco = geco.new { tolerance = config.tolerance

@@ -1,7 +1,6 @@
 --- The task of training and measuring a PixelHNN; see torus.tasks.
 -- @module torus.tasks.pixel_hnn
 local Order = require "torus.data.order"
-local adam = require "torus.optim.adam"
 local baselines = require "torus.tasks.pixel_hnn.baselines"
 local lists = require "torus.tasks.lists"
 local options = require "torus.options"
@@ -126,18 +125,13 @@ end
 -- @tparam Dataset data
 -- @treturn Task
 function Task.new(config, data)
-  local self = setmetatable({ config = config, data = data }, Task)
-  self.generator = engine.generator(config.seed)
-  self.model = Task.model(config, self.generator)
+  local self = training.begin(Task, config, data)
   if config.centre then
     self.model:set_centre(some_pairs(data.train))
   end
   self.order = Order.new { count = data.train.size,
     batch = math.min(config.batch, data.train.size), seed = config.seed }
-  self.parameters = self.model:named_parameters()
-  self.weights = self.model:parameters()
-  self.optimiser = adam.new(self.weights, { lr = config.lr,
-    weight_decay = config.weight_decay })
+  training.add_optimiser(self)
   self.columns = { "loss", "autoencoder", "canonical", "hnn", "test_mse" }
   return self
 end

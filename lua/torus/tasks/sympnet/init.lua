@@ -2,7 +2,6 @@
 -- own: the map from a state to the next one. See torus.tasks.
 -- @module torus.tasks.sympnet
 local Order = require "torus.data.order"
-local adam = require "torus.optim.adam"
 local arrays = require "torus.tasks.hnn.arrays"
 local engine = require "torus.engine"
 local measured_report = require "torus.tasks.hnn.measured_report"
@@ -71,9 +70,7 @@ end
 -- @tparam table data
 -- @treturn Task
 function Task.new(config, data)
-  local self = setmetatable({ config = config, data = data }, Task)
-  self.generator = engine.generator(config.seed)
-  self.model = Task.model(config, self.generator)
+  local self = training.begin(Task, config, data)
   if config.normalise then
     self.model:normalise(data.train.sequence.q, data.train.sequence.p)
   end
@@ -83,11 +80,8 @@ function Task.new(config, data)
     self.order = Order.new { count = count, batch = math.min(config.batch, count),
       seed = config.seed }
   end
-  self.parameters = self.model:named_parameters()
+  training.add_optimiser(self)
   self.buffers = self.model:named_buffers()
-  self.weights = self.model:parameters()
-  self.optimiser = adam.new(self.weights, { lr = config.lr,
-    weight_decay = config.weight_decay })
   self.columns = { "loss", "test_loss" }
   return self
 end
