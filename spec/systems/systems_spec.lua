@@ -224,6 +224,10 @@ describe("systems", function()
       'unknown option "name"')
     assert.error_matches(function() pendulum:render(torus.zeros(3, 2)) end,
       "expected q of shape %(%.%.%., 1%), got %(3,2%)")
+    raises("system two_body: solve: expected q as a tensor of shape (batch, 4), got (3,1)",
+      function() torus.systems.two_body:solve(torus.ones(3, 1), torus.ones(3, 1)) end)
+    raises("system pendulum: solve: expected p as a tensor of shape (batch, 1), got (3)",
+      function() torus.systems.pendulum:solve(torus.ones(3, 1), torus.ones(3)) end)
     raises("system pendulum: energy: expected q as a tensor of shape (batch, 1), got 5",
       function() pendulum:energy(5, 5) end)
     raises("system:sample: option \"count\": expected at most 1000000000, got "

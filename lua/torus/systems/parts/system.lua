@@ -453,6 +453,8 @@ end
 -- trajectory = torus.systems.two_body:solve(q, p, { dt = 0.1, steps = 50 })
 -- print(table.unpack(trajectory.q.shape))   -- 51 3 4
 function System:solve(q, p, opts)
+  check_state(self, "solve", "q", q)
+  check_state(self, "solve", "p", p)
   options.argument("solve", "opts", opts or {}, { type = "table" })
   local o = {}
   for key, value in pairs(opts or {}) do o[key] = value end
