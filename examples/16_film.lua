@@ -1,10 +1,10 @@
 --- Your own film: from camera pictures to a model of the motion.
 --
---     scripts/torus examples/16_film.lua          -- in seconds
---     scripts/torus examples/16_film.lua 3000     -- learns; some minutes
+--     scripts/torus examples/16_film.lua          -- takes seconds
+--     scripts/torus examples/16_film.lua 3000     -- learns, in a few minutes
 --
--- This program makes a film as a camera would see it: 240 PNGs of a ball that swings in
--- front of a wall, with sensor noise. An .mp4, a .gif or an array is opened the same way.
+-- This program makes a film such as a camera would record: 240 PNGs of a ball swinging in
+-- front of a wall, with sensor noise. The same call opens an .mp4, a .gif or an array.
 local torus = require "torus"
 
 local out = "runs/examples/16_film"

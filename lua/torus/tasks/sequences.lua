@@ -10,10 +10,10 @@ local video = require "torus.data.video"
 
 local M = {}
 
---- Keys of simulated data: their presets and defaults don't apply to other data.
+--- Keys of simulated data, whose presets and defaults don't apply to other data.
 M.simulated_only = { noise = true, train_size = true, test_size = true }
 
---- Keys of films, next to those of every data; see torus.data.frames.
+--- Keys of films, in addition to those of all data; see torus.data.frames.
 M.rules = {
   data_every = { type = "integer", min = 1,
     doc = "Keeps only every n-th frame of a film, beginning with the first; dt is then the "
@@ -44,8 +44,8 @@ M.rules = {
 M.keys = { "data_every", "data_stride", "data_crop", "data_shrink", "data_grey", "data_fit",
   "data_white" }
 
---- Returns the part of a configuration that a model is built from. Frames without their
--- background are 1/2 where nothing moves.
+--- Returns the part of a configuration that a model is built from. Frames whose background has
+-- been removed are 1/2 where nothing moves.
 -- @tparam table config
 -- @tparam table rules of the model
 -- @treturn table
@@ -58,8 +58,8 @@ function M.model_part(config, rules)
   return part
 end
 
---- The background of a preset for frames of so many channels: as it is where
--- these are its own, else its mean in each.
+--- Returns the background of a preset for frames with a given number of channels: unchanged if
+-- it has that number, otherwise its mean in every channel.
 -- @tparam {number,...} background one number for each of its channels
 -- @tparam[opt] integer channels of the frames; the background's by default
 -- @treturn {number,...} one for each channel
@@ -78,7 +78,7 @@ local function is_film(config)
   return config.data ~= nil and video.is_film(config.data)
 end
 
---- Sets data_dt where no time was given for a film that says it.
+--- Sets data_dt from the film, if it specifies the time between frames and none was given.
 -- @tparam table config
 -- @tparam table given the values without defaults
 function M.complete_interval(config, given)
@@ -87,7 +87,7 @@ function M.complete_interval(config, given)
   config.data_dt = interval and interval * (config.data_every or 1)
 end
 
---- Options of torus.data.frames that a configuration has.
+--- Returns the options of torus.data.frames in a configuration.
 -- @tparam table config keys of `rules`
 -- @treturn table
 function M.film_options(config)
@@ -97,7 +97,7 @@ function M.film_options(config)
   return opts
 end
 
--- A user's own frames have no system, noise or seed.
+-- The user's own frames have no system, noise or seed.
 local function open_film(config)
   for _, key in ipairs { "system", "noise", "data_seed" } do
     if config[key] ~= nil then
@@ -112,7 +112,7 @@ local function open_film(config)
     length = length and length + (config.held_back or 0) }))
 end
 
--- What is given but only makes sense with films, or nil.
+-- The given key that only applies to films, or nil.
 local function film_key(config)
   for _, key in ipairs(M.keys) do
     if config[key] ~= nil then return key end
@@ -127,8 +127,8 @@ local function open_states(config)
     if not system then return nil, message end
   end
   if config.held_back then
-    return nil, string.format("held_back: expected none without frames of one's own, "
-      .. "got %d: a system is simulated as far as is asked for", config.held_back)
+    return nil, string.format("held_back: expected none without frames of your own, "
+      .. "got %d: a system is simulated as far as required", config.held_back)
   end
   local key = film_key(config)
   if key then
@@ -145,7 +145,7 @@ local function open_states(config)
   return datasets.load(config.data, opts)
 end
 
--- How the frames differ from those that the model is made for, or nil.
+-- A message if the frames differ from those that the model is built for, or nil.
 local function misfit(config, split)
   local _, length, height, width, channels =
     table.unpack(split:batch({ 1 }).shape)
@@ -160,7 +160,7 @@ local function misfit(config, split)
   for i, key in ipairs { config.data_frames and "data_frames" or "frames", "resolution",
     "frame_width", "channels" } do
     local got = ({ length, height, width, channels })[i]
-    -- Without a frame_width of its own the width follows the height.
+    -- Without frame_width, the width follows the height.
     local square = key == "frame_width" and not config.frame_width and width == height
     if wanted[i] ~= got and not square then change[#change + 1] = key .. " = " .. got end
   end
@@ -171,12 +171,11 @@ local function misfit(config, split)
     table.concat(change, " and "))
 end
 
---- Opens them.
+--- Opens the sequences of a configuration.
 -- @tparam table config system, data, train_size, test_size, data_seed, noise,
 -- dt, frames, held_back, resolution, frame_width, channels; those of `rules`;
--- data_frames and data_dt, where
--- sequences are longer than the model's windows and the time between frames is
--- another
+-- data_frames and data_dt, if sequences are longer than the model's windows or their time
+-- between frames differs
 -- @treturn ?Dataset
 -- @treturn ?string message
 function M.open(config)

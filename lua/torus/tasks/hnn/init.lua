@@ -1,6 +1,6 @@
---- The task of training and measuring an HNN, or the plain network it is
--- compared with, on states and their derivatives, or through the integrator on
--- trajectories; of a system, or of one's own. See torus.tasks.
+--- The task of training and measuring an HNN, or the plain network that it is compared with:
+-- on states and their derivatives, or through the integrator on trajectories, either of a
+-- system or the user's own. See torus.tasks.
 -- @module torus.tasks.hnn
 local Order = require "torus.data.order"
 local arrays = require "torus.tasks.hnn.arrays"
@@ -17,7 +17,7 @@ local engine = require "torus.engine"
 local Task = {}
 Task.__index = Task
 
--- Of the training; the model's are in torus.models.hnn.
+-- The keys of the training; those of the model are in torus.models.hnn.
 local MORE = options.joined(settings.rules, {
   model = { default = "hnn", choices = { "hnn" },
     doc = "The model; the command line names it." },
@@ -50,14 +50,14 @@ Task.data_keys = { "derivatives", table.unpack(settings.data_keys) }
 --- `full` is the original's recipe; `small` a tenth of its steps.
 Task.presets = { full = {}, small = { steps = 200 } }
 
---- Fills in the dimension and, of a system, the values of its recipe.
+--- Fills in the dimension and, for a system, the values of its recipe.
 -- @tparam table config
 -- @tparam table given the values without defaults
--- @treturn ?string message where they contradict the system or the file
+-- @treturn ?string message if they contradict the system or the file
 function Task.complete(config, given) return settings.complete(config, given, Task.rules) end
 
 --- @tparam table config
--- @treturn ?table as torus.data.hnn_data or torus.data.measured makes it
+-- @treturn ?table as returned by torus.data.hnn_data or torus.data.measured
 -- @treturn ?string message
 function Task.open_data(config) return settings.open_data(config) end
 
@@ -100,7 +100,8 @@ local function rollout_loss(self, part, starts)
     method = c.integrator, initial = c.initial })
 end
 
---- @treturn table the points of a batch, or the starts of its windows
+--- Draws a batch.
+-- @treturn table its points, or the starts of its windows
 function Task:draw()
   local indices = self.order and self.order:next()
   local function of_batch(x)
@@ -116,7 +117,7 @@ function Task:draw()
   return batch
 end
 
---- @tparam table batch of draw
+--- @tparam table batch as returned by draw
 -- @tparam integer first
 -- @tparam integer count
 -- @treturn {tensor,...} gradients
@@ -139,7 +140,7 @@ Task.numbers, Task.load_numbers = training.numbers, training.load_numbers
 
 function Task:first_bad() return training.first_bad(self.parameters) end
 
---- The loss on all held-out points or windows.
+--- Returns the loss on all held-out points or windows.
 function Task:evaluate()
   local held_out = self.data.test
   return { test_loss = engine.no_grad(function()

@@ -1,5 +1,5 @@
---- Evaluation of an HNN on measured states: rollouts from the first state of each
--- trajectory that was held out, next to what was measured after it.
+--- Evaluation of an HNN on measured states: rollouts from the first state of each held-out
+-- trajectory, compared with the states measured after it.
 -- @module torus.tasks.hnn.measured_report
 local engine = require "torus.engine"
 local initial_states = require "torus.models.parts.initial_states"
@@ -17,7 +17,7 @@ local RULES = {
   fit = { default = 0, type = "integer", min = 0 },
 }
 
--- The test trajectories {q, p (states, 1, d)}, those of one state left out.
+-- The test trajectories of more than one state, each with q and p (states, 1, d).
 local function trajectories(sequence, count)
   local found, first = {}, 1
   for _, n in ipairs(sequence.lengths) do
@@ -48,7 +48,7 @@ local function learned_from(model, data, trajectory, o)
   return double(roll(q, p, last))
 end
 
---- An energy along a trajectory.
+--- Returns an energy along a trajectory.
 -- @tparam function energy of q and p (batch, d); returns (batch)
 -- @tparam table trajectory q and p (states, n, d)
 -- @treturn tensor (states, n) float64
@@ -63,7 +63,7 @@ local function learned_energy(model)
   return function(q, p) return model:energy(q:to(dtype), p:to(dtype)) end
 end
 
---- The true energy as along takes it.
+--- Returns the true energy of a system, as a function for along.
 -- @tparam System system
 -- @treturn function
 function M.true_energy(system)
@@ -74,7 +74,7 @@ local function mse(a, b)
   return (((a.q - b.q):square():mean() + (a.p - b.p):square():mean()) * 0.5):item()
 end
 
--- The mean squared error in units of the variance of q and of p.
+-- The mean squared error, in units of the variance of q and of p.
 local function share(a, b, variance)
   return (((a.q - b.q):square():mean() / variance.q
     + (a.p - b.p):square():mean() / variance.p) * 0.5):item()
@@ -118,7 +118,7 @@ local function of_trajectories(model, data, o)
   return found
 end
 
---- The loss on a part of the data.
+--- Returns the loss on a part of the data.
 -- @tparam Module model
 -- @tparam table part q, p, dq and dp
 -- @treturn number
@@ -128,18 +128,18 @@ end
 
 --- Measures a model on measured states.
 -- @tparam Module model
--- @tparam table data as torus.data.measured makes it; with `system`, whose states they
--- are, also next to its motion
+-- @tparam table data as returned by torus.data.measured; with `system`, the system that was
+-- measured, the rollouts are also compared with its motion
 -- @tparam[opt] table opts count=25 test trajectories; substeps=4 of rk4 between states; or
--- roll(q, p, steps), which returns a trajectory instead; fit=0, rollouts begin not in the
--- first state but where they fit so many steps best
--- @treturn table of a model with a `loss` train_loss and test_loss, of derivatives; where
--- the data are trajectories: state_rk4, the mean squared error of a rollout's states, and
--- state_share, in units of the variance of q and of p (1 is as bad as their mean), each
--- with ..._spread; of a Hamiltonian energy_drift, the largest change of the learned
+-- roll(q, p, steps), which returns a trajectory instead; fit=0: if larger, rollouts begin not
+-- in the first state but in the state that fits that many steps best
+-- @treturn table for a model with a `loss`, train_loss and test_loss, those of derivatives; if
+-- the data are trajectories, state_rk4, the mean squared error of a rollout's states, and
+-- state_share, the same in units of the variance of q and of p (1 is as bad as their mean),
+-- each with ..._spread; for a Hamiltonian, energy_drift, the largest change of the learned
 -- energy along a rollout, and energy_measured, its standard deviation along the measured
--- states; with a system truth_rk4 and energy_rk4, mean squared errors of state and true
--- energy next to the true motion from the same state
+-- states; with a system, truth_rk4 and energy_rk4, the mean squared errors of state and true
+-- energy with respect to the true motion from the same state
 function M.measure(model, data, opts)
   local o = options.resolve("hnn_report", opts, RULES)
   return engine.no_grad(function()
@@ -179,7 +179,7 @@ end
 -- @tparam Module model
 -- @tparam table data
 -- @tparam[opt] table opts as in measure
--- @treturn ?{string,...} files, none where the data are no trajectories
+-- @treturn ?{string,...} files, none if the data are not trajectories
 -- @treturn ?string message
 function M.draw(path, model, data, opts)
   local o = options.resolve("hnn_report", opts, RULES)

@@ -18,7 +18,7 @@ local RULES = {
 local along, loss_on, true_energy = measured_report.along, measured_report.loss_on,
   measured_report.true_energy
 
--- Mean squared difference per trajectory, as a list.
+-- The mean squared difference of each trajectory, as a list.
 local function squares(difference)
   local n = difference:size(2)
   local list = difference:square():transpose(1, 2):reshape(n, -1):mean(2)
@@ -43,13 +43,12 @@ end
 
 --- Measures a model as Greydanus et al. (2019) do.
 -- @tparam Module model an HNN or plain network
--- @tparam table data as torus.data.hnn_data makes it
--- @tparam[opt] table opts count=25 test trajectories; substeps=4 of rk4
--- between points; times=1, how much longer than the data the rollouts are
--- @treturn table train_loss, test_loss; for method m in rk4, rk45: energy_m,
--- the mean squared error of the true energy along rollouts from noise-free
--- initial states, and state_m, that of the state, each with ..._spread over
--- trajectories
+-- @tparam table data as returned by torus.data.hnn_data
+-- @tparam[opt] table opts count=25 test trajectories; substeps=4 of rk4 between points;
+-- times=1, the length of the rollouts relative to that of the data
+-- @treturn table train_loss, test_loss; for each method m of rk4 and rk45: energy_m, the mean
+-- squared error of the true energy along rollouts from noise-free initial states, and
+-- state_m, that of the state, each with ..._spread over trajectories
 function M.measure(model, data, opts)
   local o = options.resolve("hnn_report", opts, RULES)
   return engine.no_grad(function()
@@ -75,8 +74,8 @@ end
 -- @tparam string path of a .png
 -- @tparam Module model
 -- @tparam table data
--- @tparam[opt] table opts as in measure; times is by default such that rollouts
--- last about 20 units of time
+-- @tparam[opt] table opts as in measure; by default, times is such that rollouts last about
+-- 20 units of time
 -- @treturn ?{string,...} files
 -- @treturn ?string message
 function M.draw(path, model, data, opts)
@@ -98,7 +97,7 @@ end
 
 --- For scripts/evaluate.lua.
 -- @tparam Module model
--- @tparam table data as torus.data.hnn_data or torus.data.measured makes it
+-- @tparam table data as returned by torus.data.hnn_data or torus.data.measured
 -- @tparam table config
 -- @tparam table opts count=256; pictures, a folder, or nil
 -- @treturn ?table rows {{name, text}, ...}, numbers, files

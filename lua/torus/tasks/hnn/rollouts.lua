@@ -4,12 +4,12 @@ local engine = require "torus.engine"
 
 local M = {}
 
---- Where windows of `horizon` steps begin.
+--- Returns the first rows of windows of `horizon` steps.
 -- @tparam table sequence q, p (rows, d) and lengths
 -- @tparam integer horizon
--- @tparam[opt=1] integer stride states from the start of a window to that of the next;
--- those of fewer than horizon + 1 overlap
--- @treturn ?tensor (windows) int64, rows; nil where no trajectory is that long
+-- @tparam[opt=1] integer stride number of states from the start of a window to that of the
+-- next; below horizon + 1, windows overlap
+-- @treturn ?tensor (windows) int64, rows; nil if no trajectory is long enough
 function M.starts(sequence, horizon, stride)
   local rows, first = {}, 0
   for _, n in ipairs(sequence.lengths) do
@@ -19,7 +19,7 @@ function M.starts(sequence, horizon, stride)
   return #rows > 0 and engine.tensor(rows, { dtype = "int64" }) or nil
 end
 
---- Puts the windows that training learned from in front of a report's rows, if there were.
+--- Inserts the number of training windows before a report's rows, if training used windows.
 -- @tparam {{string,string},...} rows
 -- @tparam table config
 -- @tparam table data
@@ -32,7 +32,7 @@ function M.add_row(rows, config, data)
     #sequence.lengths, config.initial == "fitted" and ", from fitted states" or "") })
 end
 
---- The windows that begin at some rows.
+--- Returns the windows that begin at the given rows.
 -- @tparam table sequence
 -- @tparam tensor starts (windows) int64
 -- @tparam integer horizon

@@ -1,5 +1,5 @@
---- What follows from what in a configuration of an HNN: from the system and its recipe,
--- or from a file of states.
+--- The dependent values in the configuration of an HNN: those that follow from the system and
+-- its recipe, or from a file of states.
 -- @module torus.tasks.hnn.settings
 local hnn_data = require "torus.data.hnn_data"
 local measured = require "torus.data.measured"
@@ -57,10 +57,10 @@ M.data_keys = { "system", "data", "dt", "data_seed", "trajectories", "points", "
 -- Defaults with a file of states.
 local MEASURED = { test_share = 0.2, steps = 2000, weight_decay = 1e-4 }
 
--- Windows of a step.
+-- Number of windows per step.
 local BATCH_OF_ROLLOUTS = 128
 
--- A message where a key is given that has no meaning.
+-- A message if a key is given that has no effect.
 local function refuse(given, rules, keys, why)
   for _, key in ipairs(keys) do
     if given[key] ~= nil and given[key] ~= rules[key].default then
@@ -104,7 +104,7 @@ local function check_dimension(config, given, expected, of)
   config.dimension = expected
 end
 
--- The dimension and the derivatives of a file, which a complete configuration has.
+-- Fills in the dimension and the derivatives of a file, unless they are given.
 local function read_file(config, given)
   if given.dimension and given.derivatives then return end
   local set = measured.open(config.data, { dt = config.dt,
@@ -133,7 +133,7 @@ end
 -- @tparam table config
 -- @tparam table given the values without defaults
 -- @tparam table rules
--- @treturn ?string message where values contradict each other
+-- @treturn ?string message if values contradict each other
 function M.complete(config, given, rules)
   local problem
   if config.data then
@@ -169,7 +169,7 @@ local function simulated(config, system)
   return hnn_data.make(system, o)
 end
 
--- Whether both parts have trajectories that rollouts of the horizon fit into.
+-- Checks that both parts have trajectories longer than the horizon.
 local function check_horizon(config, set)
   for _, name in ipairs { "train", "test" } do
     local sequence = set[name].sequence
@@ -190,8 +190,8 @@ end
 
 --- Makes or opens the data of a configuration.
 -- @tparam table config
--- @treturn ?table as torus.data.hnn_data or torus.data.measured makes it, with the system
--- where it is known
+-- @treturn ?table as returned by torus.data.hnn_data or torus.data.measured, with the system
+-- if it is known
 -- @treturn ?string message
 function M.open_data(config)
   local system, message, set

@@ -1,5 +1,5 @@
---- The task of training and measuring a SympNet on trajectories, of a system or of one's
--- own: the map from a state to the next one. See torus.tasks.
+--- The task of training and measuring a SympNet, the map from a state to the next one, on
+-- trajectories of a system or the user's own. See torus.tasks.
 -- @module torus.tasks.sympnet
 local Order = require "torus.data.order"
 local arrays = require "torus.tasks.hnn.arrays"
@@ -39,10 +39,10 @@ Task.presets = { full = {}, small = { steps = 200 } }
 local AS_HNN = { loss = "rollout", kind = "hnn", hamiltonian = "separable",
   derivatives = "central" }
 
---- Fills in the dimension and, of a system, the values of its recipe.
+--- Fills in the dimension and, for a system, the values of its recipe.
 -- @tparam table config
 -- @tparam table given the values without defaults
--- @treturn ?string message where they contradict the system or the file
+-- @treturn ?string message if they contradict the system or the file
 function Task.complete(config, given)
   local complete = options.joined(config, AS_HNN)
   local problem = settings.complete(complete, options.joined(given, AS_HNN), Task.rules)
@@ -53,7 +53,7 @@ function Task.complete(config, given)
 end
 
 --- @tparam table config
--- @treturn ?table as torus.data.hnn_data or torus.data.measured makes it
+-- @treturn ?table as returned by torus.data.hnn_data or torus.data.measured
 -- @treturn ?string message
 function Task.open_data(config)
   return settings.open_data(options.joined(config, AS_HNN))
@@ -91,14 +91,15 @@ local function loss_on(self, part, starts)
   return self.model:rollout_loss(q, p, { initial = self.config.initial })
 end
 
---- @treturn table the starts of a batch's windows
+--- Draws a batch.
+-- @treturn table the starts of its windows
 function Task:draw()
   local starts = self.starts
   if self.order then starts = starts:index_select(1, (self.order:next())) end
   return { size = starts:size(1), starts = starts }
 end
 
---- @tparam table batch of draw
+--- @tparam table batch as returned by draw
 -- @tparam integer first
 -- @tparam integer count
 -- @treturn {tensor,...} gradients
@@ -114,7 +115,7 @@ Task.numbers, Task.load_numbers = training.numbers, training.load_numbers
 
 function Task:first_bad() return training.first_bad(self.parameters) end
 
---- The loss on all held-out windows.
+--- Returns the loss on all held-out windows.
 function Task:evaluate()
   local held_out = self.data.test
   return { test_loss = engine.no_grad(function()
@@ -123,13 +124,13 @@ function Task:evaluate()
   end) }
 end
 
--- The model's rollouts as reports and arrays call them.
+-- The model's rollouts, in the form that reports and arrays call.
 local function rolling(model)
   return { roll = function(q, p, steps) return model:rollout(q, p, { steps = steps }) end }
 end
 
 --- For scripts/evaluate.lua: rollouts next to the states of test trajectories, and to the
--- true motion where the system is known.
+-- true motion if the system is known.
 -- @tparam Module model
 -- @tparam table data
 -- @tparam table config
