@@ -152,9 +152,9 @@ local PLUS = { phase = "vector", dimension = 16, variant = "no_fpsi",
 --
 -- - `full` has the paper's sizes and adapts the weight of the error by GECO;
 -- - `small` is half as wide, with a latent to sample from;
--- - `sharp` is `small` with the paper's latent, a small weight on the divergence and a
---   posterior that is narrow from the start: its samples do not look like the data, but it
---   learns to reconstruct faster;
+-- - `sharp` is `small` with the paper's latent, a small weight on the
+--   divergence and a posterior that is narrow from the start: its samples do not
+--   look like the data, but it learns to reconstruct faster;
 -- - `demo`, for scripts/demo.lua, is `small` on noise-free frames, for 1,600 steps;
 -- - `plus` is HGN++ of Botev et al. (2021), which takes days on many cores.
 Task.presets = {
