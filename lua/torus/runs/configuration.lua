@@ -12,8 +12,14 @@ local tasks = require "torus.tasks"
 
 local M = {}
 
--- The task of a model; by default HGN's.
-local function task_of(model) return tasks.get(model or "hgn") end
+-- The task of a model; by default HGN's. The name may be any value of a file.
+local function task_of(model)
+  if model ~= nil and type(model) ~= "string" then
+    return nil, ("configuration: option \"model\": expected a string, got %s")
+      :format(options.show(model))
+  end
+  return tasks.get(model or "hgn")
+end
 
 --- Returns the rules of a model's configuration, in the form of torus.options.
 -- @tparam[opt="hgn"] string model
