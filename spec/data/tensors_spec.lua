@@ -81,7 +81,8 @@ describe("torus.data.tensors", function()
 
   it("says what does not fit", function()
     raises("data.tensors: expected its batches in a loop: for x, y in set:batches() do", function()
-      for _ in tensors { x } do break end
+      local step, state = tensors { x }
+      step(state)
     end)
     raises("data.tensors: expected at least one tensor, got none", function() tensors {} end)
     raises("data.tensors: expected tensors of the same first size, got tensor (7) float32 and "

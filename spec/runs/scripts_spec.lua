@@ -230,7 +230,8 @@ describe("the scripts", function()
       "expected a run in .*none, found none")
     fails("train.lua hgn --steps 4 --out " .. base .. "/run" .. TINY,
       "already holds a run: resume it")
-    fails("evaluate.lua " .. base .. "/none", "none: expected a run, with a checkpoint.safetensors, found none")
+    fails("evaluate.lua " .. base .. "/none",
+      "none: expected a run, with a checkpoint.safetensors, found none")
     fails("train.lua hgn --out /proc/none" .. TINY,
       "cannot create folder /proc/none")
   end)
