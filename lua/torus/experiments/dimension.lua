@@ -133,8 +133,8 @@ local function look_at_frames(config)
   return frame_dimension.measure(data.train)
 end
 
--- The configuration of n degrees of freedom, the number of steps of a rollout.
-local function configure(o, n)
+-- The properties of the data for the configuration, and the number of steps of a rollout.
+local function of_data(o)
   local changes, last
   if o.data and video.is_film(o.data) then
     changes, last = of_film(o.data, o)
@@ -142,20 +142,23 @@ local function configure(o, n)
     changes, last = of_states(o)
   end
   if not changes then return nil, last end
+  return changes, math.min(o.rollout, last)
+end
+
+-- The configuration of n degrees of freedom.
+local function configure(o, data, n)
   -- The horizon grows over the first third of the training, as in the preset.
-  local config, message = configuration.make("small", options.joined(changes, {
+  return configuration.make("small", options.joined(data, {
     model = "hgn", phase = "vector", dimension = n, seed = o.seed, steps = o.steps,
     fit_steps = 0, teach_steps = 0, chart = 0, horizon_steps = math.min(600, o.steps // 3),
     kl_warmup = math.min(1000, o.steps // 2) }, o.changes))
-  if not config then return nil, message end
-  return config, math.min(o.rollout, last)
 end
 
 -- The cells of all n up to o.max or to one more than the frames suggest.
-local function plan(o, suggested)
+local function plan(o, data, suggested)
   local list = {}
   for n = 1, o.max or (suggested and suggested + 1 or MAX) do
-    local config, message = configure(o, n)
+    local config, message = configure(o, data, n)
     if not config then return nil, message end
     list[n] = { name = "n" .. n, config = config,
       cost = config.steps * SECONDS_PER_STEP }
@@ -225,13 +228,15 @@ function M.run(opts)
       .. "which this experiment sets, got %s",
       options.show(o.changes.dimension or o.changes.phase))
   end
-  local first, rollout = configure(o, 1)
-  if not first then return nil, rollout end
+  local base, rollout = of_data(o)
+  if not base then return nil, rollout end
   o.rollout = rollout
+  local first, message = configure(o, base, 1)
+  if not first then return nil, message end
   local frames, why = look_at_frames(first)
-  local list, message = plan(o, frames and frames.dimension)
+  local list, results
+  list, message = plan(o, base, frames and frames.dimension)
   if not list then return nil, message end
-  local results
   results, message = cells.run(list, { out = o.out, say = o.say,
     measure = function(model, data, cell)
       return measured(model, data, cell.config, o)

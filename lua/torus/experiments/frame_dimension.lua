@@ -3,6 +3,7 @@
 -- @module torus.experiments.frame_dimension
 local dimension = require "torus.measures.dimension"
 local engine = require "torus.engine"
+local lists = require "torus.tasks.lists"
 
 local M = {}
 
@@ -54,8 +55,7 @@ local function collect(split)
   local count = math.min(split.size, FRAMES)
   local times, rows, groups = times_of(count, length), {}, {}
   for first = 1, count, BLOCK do
-    local indices = {}
-    for i = first, math.min(first + BLOCK - 1, count) do indices[#indices + 1] = i end
+    local indices = lists.range(first, math.min(first + BLOCK - 1, count))
     local frames = split:batch(indices)
     for _, t in ipairs(times) do
       rows[#rows + 1] = smoothed(frames:select(2, t):to("float64"))
