@@ -3,6 +3,7 @@
 #include "core/words.h"
 #include "hamiltonian/network.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <string.h>
 
@@ -102,23 +103,33 @@ static void read_scalar(lua_State *L, reading *r, const torus_param *p,
   }
 }
 
+/* `moving` of a quadratic energy; 0 if it isn't given. */
+static int64_t read_moving(lua_State *L, int index, const char *operation) {
+  if (torus_option(L, index, "moving") == LUA_TNIL) return 0;
+  int64_t moving = torus_check_integer(L, -1, operation, "moving");
+  if (moving > 0) return moving;
+  torus_raise_text(L, "%s: moving: expected at least 1, got %" PRId64,
+                   operation, moving);
+  return 0;
+}
+
 /* The network on top of the stack: {kind =, activation =, layers =,
- * readout_bias =, parameters =}. */
+ * readout_bias =, parameters =}, or {kind = "quadratic", moving =}. */
 static void read_network(lua_State *L, reading *r, int number) {
   static const char *const keys[] = {"kind",         "activation", "layers",
                                      "readout_bias", "parameters", NULL};
+  static const char *const quadratic_keys[] = {"kind", "moving", NULL};
   const char *operation = r->v->op->name;
   int index = lua_gettop(L);
   torus_check_table(L, index, operation, "a network");
-  torus_check_keys(L, index, operation, keys);
   torus_option(L, index, "kind");
   const char *kind = torus_check_string(L, -1, operation, "a network's kind");
   const char *activation = "";
   bool quadratic = strcmp(kind, "quadratic") == 0, readout_bias = false;
-  int64_t layers = 0;
+  torus_check_keys(L, index, operation, quadratic ? quadratic_keys : keys);
+  int64_t layers = 0, moving = 0;
   if (quadratic) {
-    static const char *const only[] = {"kind", NULL};
-    torus_check_keys(L, index, operation, only);
+    moving = read_moving(L, index, operation);
   } else {
     torus_option(L, index, "activation");
     activation = torus_check_string(L, -1, operation, "a network's activation");
@@ -132,6 +143,7 @@ static void read_network(lua_State *L, reading *r, int number) {
                           readout_bias, &status)) {
     torus_raise_text(L, "%s", status.message);
   }
+  network.moving = moving;
   torus_option(L, index, "parameters");
   int expected = torus_network_parameters(&network);
   int got = quadratic ? 0 : append_list(L, r, lua_gettop(L), "parameter");

@@ -53,7 +53,7 @@ bool torus_network_read(torus_network *network, const char *operation,
                              (long long)layers);
   }
   *network = (torus_network){(torus_net_kind)k, (torus_activation)a,
-                             (int)layers, readout_bias};
+                             (int)layers, readout_bias, 0};
   return true;
 }
 
@@ -63,13 +63,14 @@ int torus_network_parameters(const torus_network *network) {
 }
 
 torus_shape torus_network_pack(const torus_network *n) {
-  return (torus_shape){4, {n->kind, n->activation, n->layers, n->readout_bias}};
+  return (torus_shape){
+      5, {n->kind, n->activation, n->layers, n->readout_bias, n->moving}};
 }
 
 torus_network torus_network_unpack(const torus_shape *packed) {
   const int64_t *p = packed->size;
   return (torus_network){(torus_net_kind)p[0], (torus_activation)p[1],
-                         (int)p[2], p[3] != 0};
+                         (int)p[2], p[3] != 0, p[4]};
 }
 
 /* Returns true if a parameter has the given shape, in which a size of -1 stands
@@ -109,7 +110,10 @@ bool torus_network_check(const torus_network *network, const char *operation,
                          int64_t numbers, int64_t height, int64_t width,
                          torus_net *net, torus_status *status) {
   if (network->kind == TORUS_NET_QUADRATIC) {
-    *net = (torus_net){.kind = TORUS_NET_QUADRATIC, .sizes = {numbers}};
+    *net =
+        (torus_net){.kind = TORUS_NET_QUADRATIC,
+                    .sizes = {numbers},
+                    .moving = network->moving > 0 ? network->moving : numbers};
     return true;
   }
   *net = (torus_net){.kind = network->kind,

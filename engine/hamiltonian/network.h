@@ -14,11 +14,12 @@ typedef struct torus_network {
   torus_activation activation;
   int layers; /* hidden layers, at least 1; 0 for the quadratic energy */
   bool readout_bias;
+  int64_t moving; /* of the quadratic energy; 0: all numbers of a sample */
 } torus_network;
 
 /* Reads a description. operation, number: for the message. An unknown kind or
  * activation is an error that names the known ones. For the quadratic energy
- * only the kind is read. */
+ * only the kind is read, and `moving` is 0. */
 bool torus_network_read(torus_network *network, const char *operation,
                         int number, const char *kind, const char *activation,
                         int64_t layers, bool readout_bias,

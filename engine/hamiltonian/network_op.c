@@ -416,7 +416,8 @@ static const torus_op ops[] = {
      * joint one, each {kind = "dense" or "conv", activation = "softplus",
      * "tanh" or "swish", layers = number of hidden ones, readout_bias =
      * boolean, parameters = {weight, bias, ..., weight of the readout[, its
-     * bias]}}, or, for K or V, {kind = "quadratic"}, |x|^2 / 2
+     * bias]}}, or, for K or V, {kind = "quadratic"}, |x|^2 / 2, of the
+     * first `moving` numbers of a sample, by default of all
      * @treturn tensor dH/dq, like q
      * @treturn tensor dH/dp, like q
      * @treturn tensor energy (batch)

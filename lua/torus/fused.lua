@@ -4,8 +4,8 @@
 -- A network describes itself by a method `network()`, which returns `{kind =
 -- "dense" | "conv", activation = "softplus" | "tanh" | "swish", layers = the number
 -- of hidden ones, readout_bias = boolean, parameters = {weight, bias, ...,
--- readout}}`, `{kind = "quadratic"}` for the energy |x|^2 / 2, or nil. The engine
--- checks the description.
+-- readout}}`, `{kind = "quadratic", moving = n}` for the energy |x|^2 / 2 of the first n
+-- numbers of a sample, by default of all, or nil. The engine checks the description.
 -- @module torus.fused
 local core = require "torus.core"
 local hamiltonian = require "torus.hamiltonian"

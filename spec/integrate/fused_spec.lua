@@ -116,12 +116,12 @@ describe("a fused rollout", function()
     end)
   end
 
-  -- K(p) = |p|^2 / 2 and V a swish network of an HGN.
-  local function quadratic_case(changes)
+  -- K(p) = |p|^2 / 2, of `moving` numbers, and V a swish network of an HGN.
+  local function quadratic_case(changes, moving)
     torus.manual_seed(4)
     local V = energy.dense(2, { width = 8, layers = 2, activation = "swish",
       layer = DOUBLE })
-    local case = { H = torus.separable(energy.quadratic(), V),
+    local case = { H = torus.separable(energy.quadratic(moving), V),
       parameters = V:parameters(), dt = 0.3,
       q = torus.randn({ 5, 2 }, DOUBLE), p = torus.randn({ 5, 2 }, DOUBLE) }
     for key, value in pairs(changes) do case[key] = value end
@@ -132,6 +132,12 @@ describe("a fused rollout", function()
     it("takes a quadratic K: " .. method, function()
       compare(quadratic_case { method = method }, 1e-11)
       compare(conv_case { method = method, H = torus.separable(energy.quadratic(),
+        conv_case({}).H.V), parameters = {} }, 1e-11)
+    end)
+
+    it("takes a quadratic K of some coordinates: " .. method, function()
+      compare(quadratic_case({ method = method }, 1), 1e-11)
+      compare(conv_case { method = method, H = torus.separable(energy.quadratic(5),
         conv_case({}).H.V), parameters = {} }, 1e-11)
     end)
   end
@@ -150,6 +156,7 @@ describe("a fused rollout", function()
         table.insert(case.parameters, D)
         compare(case, 1e-11)
       end
+      compare(quadratic_case({ method = method, friction = 0.7 }, 1), 1e-11)
       if schemes.is_reversible(schemes.of(method)) then
         compare(quadratic_case { method = method, friction = 0.7,
           backprop = "reversible" }, 1e-11)
@@ -258,6 +265,17 @@ describe("a fused rollout", function()
     raises("network_rollout: unknown option", function()
       torus.network_rollout(q, q, { networks = more })
     end)
+    local one = { networks = { { kind = "quadratic", moving = 1 }, { kind = "quadratic" } },
+      steps = 1, dt = 1, method = "euler" }
+    local q1, p1 = torus.network_rollout(q, q * 2, one)
+    assert.are.same({ 3, 1, 1 }, q1[2][1]:totable())
+    assert.are.same({ 1, 1, 1 }, p1[2][1]:totable())   -- p - q dt
+    for moving, message in pairs {
+      [0] = "network_rollout: moving: expected at least 1, got 0",
+      [4] = "expected 1 to 3 moving numbers in K, got 4" } do
+      one.networks[1].moving = moving
+      raises(message, function() torus.network_rollout(q, q, one) end)
+    end
     raises("got a quadratic energy", function()
       torus.network_field(q, q, { networks = { { kind = "quadratic" } } })
     end)

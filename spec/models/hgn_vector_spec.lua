@@ -21,6 +21,7 @@ local FORMS = {
   { what = "networks for both energies" },
   { what = "|p|^2 / 2 and swish", kinetic = "quadratic",
     energy_activation = "swish" },
+  { what = "|p|^2 / 2 and static coordinates", kinetic = "quadratic", static = 1 },
   { what = "no f_psi", variant = "no_fpsi" },
   { what = "a joint energy", hamiltonian = "joint", variant = "euler" },
 }
@@ -86,6 +87,38 @@ describe("A vector phase space", function()
     local slope = torus.grad(model.V(x):sum(), x)
     local expected = q + (p - slope * 0.0625) * 0.125
     assert.is_true((half.q[2] - expected):abs():max():item() < 1e-12)
+  end)
+
+  it("keeps static coordinates where they are", function()
+    local model = small { kinetic = "quadratic", static = 2, dimension = 3 }
+    local q, p = torus.randn({ 4, 3 }, { dtype = "float64" }),
+      torus.randn({ 4, 3 }, { dtype = "float64" })
+    local found = model:rollout(q, p, { steps = 6 })
+    assert.are.equal(0, (found.q - q):narrow(-1, 2, 2):abs():max():item())
+    -- q_1 moves with p_1, and the others change its force: V depends on them.
+    local other = model:rollout(q + torus.tensor({ 0, 1, -1 }, { dtype = "float64" }), p,
+      { steps = 6 })
+    assert.is_true((other.q - found.q):narrow(-1, 1, 1)[-1]:abs():min():item() > 1e-6)
+    assert.is_true((found.q - q):narrow(-1, 1, 1)[-1]:abs():min():item() > 0.1)
+    local K = model:energy(q, p) - model:energy(q, p * torus.tensor({ 0, 1, 1 },
+      { dtype = "float64" }))
+    assert.near(0, (K - p:narrow(-1, 1, 1):squeeze(-1):pow(2) / 2):abs():max():item(), 1e-12)
+    assert.are.equal(3, hgn({ phase = "vector", kinetic = "quadratic", static = 2,
+      width = 4 }).config.dimension)
+  end)
+
+  it("refuses static coordinates that could not be static", function()
+    for message, changes in pairs {
+      ["static: expected 0 where phase is \"map\", got 2"] = { phase = "map",
+        dimension = false, static = 2 },
+      ["static: expected at most dimension - 1 = 1"] = { static = 2, kinetic = "quadratic" },
+      ["got 1 with hamiltonian = \"separable\" and kinetic = \"network\""] = { static = 1 },
+      ["got 1 with hamiltonian = \"joint\""] = { static = 1, hamiltonian = "joint",
+        kinetic = "quadratic", variant = "euler" } } do
+      local config = { phase = "vector", dimension = 2 }
+      for key, value in pairs(changes) do config[key] = value or nil end
+      raises(message, function() hgn(config) end)
+    end
   end)
 
   it("is told apart from a map by what goes with it", function()

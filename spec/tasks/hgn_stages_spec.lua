@@ -165,7 +165,12 @@ describe("The stages of an HGN's training", function()
     config, message = configuration { teach_from = "coordinates", fit_steps = 0 }
     assert.is_nil(config)
     assert.matches("teach_from: expected \"images\", as no coordinates are found", message)
+    config, message = configuration { static = 1, dimension = 2 }
+    assert.is_nil(config)
+    assert.matches("fit_steps: expected 0, as the second stage does not support static", message)
     -- A preset knows.
+    assert.are.equal(0, assert(runs.configuration.make("small", { model = "hgn",
+      phase = "vector", static = 3 })).fit_steps)
     assert.are.equal("adam", assert(runs.configuration.make("small", { model = "hgn",
       phase = "vector", friction = "network" })).fit_method)
     assert.are.equal("gauss_newton", assert(runs.configuration.make("small", { model = "hgn",

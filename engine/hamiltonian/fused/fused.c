@@ -21,6 +21,14 @@ static bool check_net(const torus_net *net, const char *name,
                              "%lld",
                              name, (long long)net->sizes[i]);
   }
+  if (net->kind == TORUS_NET_QUADRATIC &&
+      (net->moving < 1 || net->moving > net->sizes[0])) {
+    return torus_status_fail(status, TORUS_EINVAL,
+                             "hamiltonian: expected 1 to %lld moving numbers "
+                             "in %s, got %lld",
+                             (long long)net->sizes[0], name,
+                             (long long)net->moving);
+  }
   if (net->kind == TORUS_NET_CONV && (net->height < 1 || net->width < 1)) {
     return torus_status_fail(status, TORUS_EINVAL,
                              "hamiltonian: expected a map of at least 1 x 1 "

@@ -8,7 +8,8 @@
  *   conv:  a_l = s(W_l * a_{l-1} + b_l),   E = <w, a_L> + c
  *
  * where * is a 3x3 convolution with zero padding of one pixel. In addition,
- * there is the energy |x|^2 / 2, `quadratic`, without parameters. Arrays are
+ * there is the energy |x|^2 / 2, `quadratic`, without parameters, where x is
+ * all of a sample or its first numbers. Arrays are
  * contiguous, of the Hamiltonian's dtype (float32 or float64), images NHWC:
  *
  *            input        W_l (l < layers)   b_l    w              c
@@ -64,6 +65,7 @@ typedef struct torus_net {
   int layers;                          /* hidden ones, from 1 */
   int64_t sizes[TORUS_NET_LAYERS + 1]; /* features or channels: input first */
   int64_t height, width;               /* conv; not used by dense */
+  int64_t moving; /* quadratic: the first numbers of a sample, of which it is */
   /* One for each hidden layer, then the read-out's. A NULL bias is zero. */
   const void *weights[TORUS_NET_LAYERS + 1];
   const void *biases[TORUS_NET_LAYERS + 1];

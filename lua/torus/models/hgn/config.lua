@@ -75,7 +75,14 @@ M.rules = {
       .. "dimension, a learned orbit can't leave its energy level set in directions that "
       .. "never occurred in training." },
   dimension = { type = "integer", min = 1, max = 256,
-    doc = "Dimension of q, and of p, of a vector phase space; by default the system's." },
+    doc = "Dimension of q, and of p, of a vector phase space: the degrees of freedom of the "
+      .. "system, plus `static`; by default one degree of freedom." },
+  static = { default = 0, type = "integer", min = 0, max = 255,
+    doc = "Number of coordinates of q, the last ones of `dimension`, that are constant along "
+      .. "every trajectory: quantities that differ between sequences but not in time, such as "
+      .. "masses, lengths and colours. The kinetic energy does not depend on their momenta, "
+      .. "so that they don't move; the potential energy and the decoder depend on them. "
+      .. "Requires kinetic = \"quadratic\"." },
 
   latent = { default = "map", choices = { "map", "vector" },
     doc = "The latent z: a \"map\" has z channels at every position of the state, as in the "
@@ -139,6 +146,19 @@ M.rules = {
     doc = "True for residual blocks in the decoder." },
 }
 
+local function check_static(c)
+  if c.static == 0 then return end
+  if c.static >= c.dimension then
+    options.raise("hgn: static: expected at most dimension - 1 = %d, so that one coordinate "
+      .. "can move, got %d", c.dimension - 1, c.static)
+  end
+  if c.kinetic ~= "quadratic" or c.hamiltonian ~= "separable" then
+    options.raise("hgn: static: expected 0 unless hamiltonian = \"separable\" and kinetic "
+      .. "= \"quadratic\", got %d with hamiltonian = %s and kinetic = %s", c.static,
+      options.show(c.hamiltonian), options.show(c.kinetic))
+  end
+end
+
 -- Checks and completes the options that depend on the form of the phase space.
 local function complete_phase(c, given)
   local vector = c.phase == "vector"
@@ -153,8 +173,9 @@ local function complete_phase(c, given)
       c.anchor)
   end
   if vector then
-    c.latent, c.dimension = "vector", c.dimension or 1
+    c.latent, c.dimension = "vector", c.dimension or 1 + c.static
     c.energy_width = c.energy_width or 64
+    check_static(c)
     return
   end
   if c.windows > 1 then
@@ -172,7 +193,7 @@ local function complete_phase(c, given)
     options.raise("hgn: friction: expected \"none\" or \"constant\" where phase "
       .. "is \"map\", got \"network\"")
   end
-  for key, only in pairs { kinetic = "network", chart = 0, projection = "stack",
+  for key, only in pairs { kinetic = "network", static = 0, chart = 0, projection = "stack",
     energy_activation = "softplus" } do
     if c[key] ~= only then
       options.raise("hgn: %s: expected %s where phase is \"map\", got %s", key,

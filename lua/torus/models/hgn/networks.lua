@@ -93,7 +93,8 @@ local function vector_hamiltonian(c, generator)
   end
   local V = scaled(energy.dense(c.dimension, opts), c)
   if c.kinetic == "quadratic" then
-    return hamiltonian.separable(energy.quadratic(), V), { { "V", V } }
+    local K = energy.quadratic(c.static > 0 and c.dimension - c.static or nil)
+    return hamiltonian.separable(K, V), { { "V", V } }
   end
   local K = scaled(energy.dense(c.dimension, opts), c)
   return hamiltonian.separable(K, V), { { "K", K }, { "V", V } }

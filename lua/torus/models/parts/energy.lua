@@ -169,29 +169,39 @@ end
 local Quadratic = Module.class("QuadraticEnergy")
 
 --- Makes the kinetic energy |p|^2 / 2 of unit mass, without parameters.
+-- @tparam[opt] integer moving takes only the first numbers of a sample: the q of the others
+-- never change
 -- @treturn Module (batch, ...) -> (batch)
 -- @usage
 -- energy = require "torus.models.parts.energy"
--- print(energy.quadratic()(torus.tensor { { 3, 4 } }))   -- 12.5
-function M.quadratic()
-  return Module.instance(Quadratic, {})
+-- print(energy.quadratic()(torus.tensor { { 3, 4 } }))    -- 12.5
+-- print(energy.quadratic(1)(torus.tensor { { 3, 4 } }))   -- 4.5
+function M.quadratic(moving)
+  return Module.instance(Quadratic, { moving = moving })
 end
 
 function Quadratic:forward(p)
-  return (p * p):reshape(p:size(1), -1):sum(2) * 0.5
+  local flat = p:reshape(p:size(1), -1)
+  if self.moving then flat = flat:narrow(2, 1, self.moving) end
+  return (flat * flat):sum(2) * 0.5
 end
 
 --- Returns the description for the fused kernels, see torus.fused.
 -- @treturn table
-function Quadratic:network() return { kind = "quadratic" } end
+function Quadratic:network()
+  return { kind = "quadratic", moving = self.moving }
+end
 
 --- The exact flow of dp/dt = -D dK/dp = -D p, for torus.friction.
 -- @tparam tensor p (batch, ...)
 -- @tparam number|tensor amount D times the time
 -- @treturn tensor like p
 function Quadratic:damped(p, amount)
-  if type(amount) == "number" then return p * math.exp(-amount) end
-  return p * (-amount):exp()
+  local factor = type(amount) == "number" and math.exp(-amount) or (-amount):exp()
+  if not self.moving then return p * factor end
+  local sample = { 1, table.unpack(p.shape, 2) }
+  local moves = engine.arange(1, p:numel() // p:size(1)):le(self.moving):reshape(sample)
+  return engine.where(moves, p * factor, p)
 end
 
 return M

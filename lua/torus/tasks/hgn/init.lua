@@ -133,6 +133,9 @@ local VECTOR_ADAM = options.joined(VECTOR, { steps = 7000, fit_steps = 2600,
 local MANY, VECTOR_MANY = 3, options.joined(VECTOR, { steps = 10000, fit_steps = 0,
   teach_steps = 0, chart = 0, teach_from = "images" })
 
+-- The same with static coordinates, on which the potential energy depends as well.
+local VECTOR_STATIC = options.joined(VECTOR_MANY, { energy_width = 64 })
+
 -- HGN++ as trained by its authors' code in mode "forward_backward". The state has 16 + 16
 -- numbers and belongs to the middle one of the five frames that the encoder sees, at either
 -- end of a window of 65 frames out of 256. Their pixels have a variance of 1/2 and their
@@ -172,6 +175,7 @@ Task.presets = {
 
 -- The values for a vector phase space with these changes.
 local function vector_values(changes)
+  if (changes.static or 0) > 0 then return VECTOR_STATIC end
   if (changes.dimension or 1) >= MANY then return VECTOR_MANY end
   return gauss_newton.applies(options.joined({ hamiltonian = "separable",
     friction = "none", kinetic = "quadratic", phase = "vector" }, changes))

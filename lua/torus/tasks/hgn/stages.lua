@@ -89,6 +89,10 @@ function M.complete(config)
       .. "coordinates, and phase is %q",
       config.fit_steps > 0 and "fit_steps" or "teach_steps", config.phase)
   end
+  if config.fit_steps > 0 and config.static > 0 then
+    return string.format("fit_steps: expected 0, as the second stage does not support static "
+      .. "coordinates, got %d with static = %d", config.fit_steps, config.static)
+  end
   if later > config.steps then
     return string.format("steps: expected at least fit_steps + teach_steps = "
       .. "%d, got %d", later, config.steps)

@@ -111,8 +111,9 @@ static inline double direct_quadratic(const torus_net *net, const double *x,
                                       double *g) {
   double energy = 0;
   for (int64_t i = 0; i < net->sizes[0]; i++) {
-    energy += x[i] * x[i] / 2;
-    if (g) g[i] = x[i];
+    bool moves = i < net->moving;
+    if (moves) energy += x[i] * x[i] / 2;
+    if (g) g[i] = moves ? x[i] : 0;
   }
   return energy;
 }
@@ -190,6 +191,7 @@ static inline double direct_hamiltonian(const torus_hamiltonian *h,
 
 /* D of the rollout, or NULL. */
 static const double *direct_friction;
+static int64_t direct_damped; /* numbers of p that friction acts on */
 
 /* dH/dq + D dH/dp, and dH/dp. */
 static inline void direct_field(const torus_hamiltonian *h, int64_t n,
@@ -205,7 +207,8 @@ static inline void direct_field(const torus_hamiltonian *h, int64_t n,
 static inline void direct_damp(const char *scheme, int64_t n, double time,
                                double *p) {
   if (!direct_friction || !torus_scheme_find(scheme)->splitting) return;
-  for (int64_t i = 0; i < n; i++) p[i] *= exp(-direct_friction[i] * time);
+  for (int64_t i = 0; i < n && i < direct_damped; i++)
+    p[i] *= exp(-direct_friction[i] * time);
 }
 
 static inline void direct_shift(int64_t n, double f, const double *d,
@@ -311,6 +314,7 @@ static inline void direct_rollout(const torus_rollout *r, const double *q0,
   int64_t n = torus_hamiltonian_size(r->hamiltonian), all = r->batch * n;
   size_t bytes = (size_t)n * sizeof *q;
   direct_friction = r->friction;
+  direct_damped = r->hamiltonian->nets[0].moving;
   for (int64_t b = 0; b < r->batch; b++) {
     memcpy(q + b * n, q0 + b * n, bytes);
     memcpy(p + b * n, p0 + b * n, bytes);

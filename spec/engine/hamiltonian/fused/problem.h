@@ -19,7 +19,8 @@ typedef struct kind {
 
 #define DENSE .kind = TORUS_NET_DENSE
 #define CONV .kind = TORUS_NET_CONV
-#define QUADRATIC .kind = TORUS_NET_QUADRATIC
+#define QUADRATIC_OF(n, m)                                                     \
+  .kind = TORUS_NET_QUADRATIC, .sizes = {(n)}, .moving = (m)
 
 static const kind kinds[] = {
     {"dense K + V",
@@ -42,16 +43,25 @@ static const kind kinds[] = {
     {"conv swish H", false, {{CONV, TORUS_SWISH, 2, {4, 3, 2}, 5, 3}}},
     {"quadratic K + dense V",
      true,
-     {{QUADRATIC, .sizes = {3}}, {DENSE, TORUS_SWISH, 2, {3, 18, 5}}}},
+     {{QUADRATIC_OF(3, 3)}, {DENSE, TORUS_SWISH, 2, {3, 18, 5}}}},
     {"conv K + quadratic V",
      true,
-     {{CONV, TORUS_SOFTPLUS, 2, {2, 3, 5}, 4, 4}, {QUADRATIC, .sizes = {32}}}},
+     {{CONV, TORUS_SOFTPLUS, 2, {2, 3, 5}, 4, 4}, {QUADRATIC_OF(32, 32)}}},
+    {"quadratic K of some + dense V",
+     true,
+     {{QUADRATIC_OF(5, 2)}, {DENSE, TORUS_SOFTPLUS, 2, {5, 18, 5}}}},
+    {"conv K + quadratic V of some",
+     true,
+     {{CONV, TORUS_SOFTPLUS, 1, {2, 3}, 4, 4}, {QUADRATIC_OF(32, 7)}}},
     {"quadratic K + dense V, friction",
      true,
-     {{QUADRATIC, .sizes = {2}}, {DENSE, TORUS_SOFTPLUS, 2, {2, 18, 5}}}},
+     {{QUADRATIC_OF(2, 2)}, {DENSE, TORUS_SOFTPLUS, 2, {2, 18, 5}}}},
+    {"quadratic K of some + dense V, friction",
+     true,
+     {{QUADRATIC_OF(4, 2)}, {DENSE, TORUS_SWISH, 1, {4, 18}}}},
     {"quadratic K + conv V, friction",
      true,
-     {{QUADRATIC, .sizes = {32}}, {CONV, TORUS_TANH, 2, {2, 3, 5}, 4, 4}}},
+     {{QUADRATIC_OF(32, 32)}, {CONV, TORUS_TANH, 2, {2, 3, 5}, 4, 4}}},
     {"dense H, friction", false, {{DENSE, TORUS_TANH, 2, {4, 5, 7}}}},
 };
 
