@@ -7,6 +7,7 @@
 #include "kernels/vecmath.h"
 
 #include <math.h>
+#include <string.h>
 
 /* glibc's vector math library has these functions for whole vectors; its own
  * declarations appear under -ffast-math only, which also changes arithmetic.
@@ -67,7 +68,8 @@ typedef struct job {
   torus_elementwise op;
   torus_isa isa;
   int inputs;
-  int power; /* 3 or 4: the operation is this power of the first input */
+  int power;  /* 3 or 4: the operation is this power of the first input */
+  bool calls; /* functions, whose values may differ behind whole vectors */
   const void *const *in;
   const torus_layout *layouts;
   bool contiguous[TORUS_ELEMENTWISE_INPUTS];
@@ -106,6 +108,29 @@ static const bool tests[TORUS_EW_COUNT] = {
 #undef TERNARY
 };
 
+/* The rows' values, as they are written. Functions are in capitals. */
+static const char *const values[TORUS_EW_COUNT] = {
+#define UNARY(name, value, ...) [TORUS_EW_##name] = #value,
+#define UNARY1(name, p, d, value, ...) [TORUS_EW_##name] = #value,
+#define UNARY2(name, p, d, p2, d2, value, ...) [TORUS_EW_##name] = #value,
+#define STEP1(name, value, doc) [TORUS_EW_##name] = #value,
+#define BINARY(name, value, ...) [TORUS_EW_##name] = #value,
+#define STEP2(name, value, doc) [TORUS_EW_##name] = #value,
+#define TERNARY(name, value, ...) [TORUS_EW_##name] = #value,
+#include "kernels/elementwise.def"
+#undef UNARY
+#undef UNARY1
+#undef UNARY2
+#undef STEP1
+#undef BINARY
+#undef STEP2
+#undef TERNARY
+};
+
+static bool calls_functions(torus_elementwise op) {
+  return strpbrk(values[op], "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != NULL;
+}
+
 /* Elements of an input as a contiguous row, gathered into the buffer if
  * necessary, so that the row functions are simple loops that the compiler
  * vectorizes. */
@@ -120,6 +145,22 @@ static const void *row_of(const job *j, int i, int64_t first, int64_t count,
   }
   torus_move_gather(j->widths[i], j->in[i], &j->layouts[i], first, count,
                     buffer);
+  return buffer;
+}
+
+/* Elements in whole vectors of every instruction set. */
+#define LANES 16
+
+/* The elements of a row from `at` on, `left` of them, followed by copies of the
+ * last one. glibc's scalar functions differ from its vector ones in the last
+ * places, and a value must not depend on the element's place. */
+static const void *tail_of(const job *j, int i, const void *row, int64_t at,
+                           int64_t left, void *buffer) {
+  size_t width = j->widths[i];
+  const char *from = (const char *)row + (size_t)at * width;
+  memcpy(buffer, from, (size_t)left * width);
+  torus_move_repeat(width, from + (size_t)(left - 1) * width, LANES - left,
+                    (char *)buffer + (size_t)left * width);
   return buffer;
 }
 
@@ -266,6 +307,7 @@ void torus_elementwise_run(torus_elementwise op, torus_dtype dtype, int inputs,
   if (op == TORUS_EW_pow && (j.repeated[1] || count == 1)) {
     choose_power(&j, dtype);
   }
+  j.calls = !j.power && calls_functions(j.op);
   if (selects[op]) j.widths[0] = 1;
   j.width = tests[op] ? 1 : width;
   if (count <= BLOCK) {
