@@ -1,5 +1,5 @@
 -- The rules of the house that no other tool knows: which layer may use which,
--- how long a file may be, words that tell of unfinished work.
+-- what lies at the top level, how long a file may be, words that tell of unfinished work.
 -- Prints one line per breach; exit status 1 if there is any.
 
 local MAX_LINES = 600
@@ -24,6 +24,9 @@ local LUA_ORDER = {
 -- The facade gathers the whole library: it may require anything, and nothing
 -- in the library may require it.
 local FACADE = "lua/torus/init.lua"
+
+-- What the top level holds besides dotfiles.
+local TOP = { "Makefile", "README.md", "engine", "lua", "scripts", "examples", "spec", "data" }
 
 local breaches = 0
 local function breach(path, line, ...)
@@ -135,6 +138,18 @@ local function check_require(path, number, line)
   end
 end
 
+-- Outside of a git repository nothing tells what belongs to the project.
+local function check_top()
+  local list = assert(io.popen(
+    "git ls-files --cached --others --exclude-standard 2>/dev/null | cut -d/ -f1 | sort -u"))
+  for name in list:lines() do
+    if not name:find("^%.") and not contains(TOP, name) then
+      breach(name, 1, "does not belong at the top level: %s", table.concat(TOP, ", "))
+    end
+  end
+  list:close()
+end
+
 -- Spelled so that this file does not find itself.
 local UNFINISHED = { "TO" .. "DO", "FIX" .. "ME", "XX" .. "X", "HA" .. "CK" }
 local function check_words(path, number, line)
@@ -160,4 +175,5 @@ for _, path in ipairs(files("*.c", "*.h", "*.inc", "*.def", "*.lua", "*.sh", "*.
   end
 end
 check_circles()
+check_top()
 os.exit(breaches == 0)

@@ -17,9 +17,9 @@ local CLEAN = {
 
 local program = lfs.currentdir() .. "/scripts/dev/house.lua"
 
--- Checks the clean tree with other files put in; returns whether it passes, and
--- what was printed.
-local function check(planted)
+-- Checks the clean tree with other files put in, after a command if there is one; returns
+-- whether it passes, and what was printed.
+local function check(planted, prepare)
   local base = os.tmpname()
   os.remove(base)
   for _, tree in ipairs { CLEAN, planted or {} } do
@@ -29,15 +29,15 @@ local function check(planted)
     end
   end
   local pipe = assert(io.popen(string.format(
-    "cd %s && lua5.4 %s 2>&1", base, program)))
+    "cd %s && %s && lua5.4 %s 2>&1", base, prepare or "true", program)))
   local said = pipe:read("a")
   local ok = pipe:close() == true
   os.execute("rm -r " .. base)
   return ok, said
 end
 
-local function fails(pattern, planted)
-  local ok, said = check(planted)
+local function fails(pattern, planted, prepare)
+  local ok, said = check(planted, prepare)
   assert.is_false(ok)
   assert.matches(pattern, said)
   local _, lines = said:gsub("\n", "")
@@ -73,6 +73,13 @@ describe("house.lua", function()
   it("fails on a model that runs name", function()
     fails("torus.runs may not require torus.tasks.hgn", {
       ["lua/torus/runs/one.lua"] = 'return require "torus.tasks.hgn"\n' })
+  end)
+
+  it("fails on a stray file at the top level", function()
+    fails("^notes.txt:1: does not belong at the top level", { ["./notes.txt"] = "\n" },
+      "git init -q")
+    assert.is_true(check({ ["./README.md"] = "\n", ["build/one.o"] = "\n",
+      ["./.gitignore"] = "build/\n" }, "git init -q"))
   end)
 
   it("fails on Lua outside of the binding", function()
