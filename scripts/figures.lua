@@ -13,7 +13,7 @@ local function list()
 end
 
 local parser = argparse("figures.lua",
-  "Draws figures from the paper. The models they need are trained first, in the "
+  "Draws figures from the paper, and others. The models they need are trained first, in the "
   .. "output folder; if interrupted, run the same command again to continue. "
   .. "Figures 6 to 8 use the runs of scripts/table1.lua (--set table=DIR).",
   "Figures:\n" .. list())

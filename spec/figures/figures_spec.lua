@@ -220,3 +220,50 @@ describe("figures.lua", function()
     end)
   end
 end)
+
+describe("learning curves", function()
+  local learning = require "torus.figures.learning"
+
+  -- Run folders with a log each; the folder's name and the paths of the runs.
+  local function runs(texts)
+    local base, paths = os.tmpname(), {}
+    os.remove(base)
+    for name, text in pairs(texts) do
+      paths[#paths + 1] = base .. "/" .. name
+      assert(torus.files.make_folder(base .. "/" .. name))
+      assert(torus.files.write(base .. "/" .. name .. "/log.csv", text))
+    end
+    return base, table.concat(paths, ",")
+  end
+
+  it("draw the steps that have a value", function()
+    local base, paths = runs { a = "step,loss,test_mse\n1,4,\n2,3,0.5\n3,2,\n4,1,0.25\n",
+      b = "step,loss,test_mse\n10,4,1\n10000,0,0.125\n" }
+    local one = assert(torus.runs.log.read(base .. "/a/log.csv"))
+    one.label = "a"
+    assert.same({ x = { 2, 4 }, y = { 0.5, 0.25 }, label = "a" }, learning.line(one, "test_mse"))
+    if has_gnuplot then
+      local made = assert(learning.make { out = base,
+        settings = { runs = paths, columns = "test_mse,loss" } })
+      assert.same({ base .. "/learning.png" }, made)
+      assert.is_true(torus.image.read(made[1]):size(2) > 500)
+    end
+    os.execute("rm -r " .. base)
+  end)
+
+  it("say what is missing", function()
+    local base, path = runs { a = "step,loss,test_mse\n1,4,\n" }
+    local function message(settings)
+      local made, text = learning.make { out = base, settings = settings }
+      assert.is_nil(made)
+      return text
+    end
+    assert.matches("option \"runs\" is missing", message {})
+    assert.matches("runs: expected folders of runs, found no log.csv in " .. base,
+      message { runs = base }, 1, true)
+    assert.matches("unknown column of .* \"los\", did you mean \"loss\"%?",
+      message { runs = path, columns = "los" })
+    assert.matches("no run has a value of test_mse yet", message { runs = path })
+    os.execute("rm -r " .. base)
+  end)
+end)

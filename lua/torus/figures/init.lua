@@ -11,7 +11,7 @@ local options = require "torus.options"
 
 local M = {}
 
-local NAMES = { "5", "6", "7", "8", "9", "10", "integrators", "systems" }
+local NAMES = { "5", "6", "7", "8", "9", "10", "integrators", "learning", "systems" }
 
 -- The module of a figure, or nil if there is no such figure.
 local function module_of(name)
