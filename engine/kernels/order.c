@@ -10,6 +10,12 @@
 #define RUN 8
 #define PIECE 8192
 
+/* Rows from this length on are sorted by digits of their keys. */
+#define DIGIT_BITS 11
+#define BUCKETS (1 << DIGIT_BITS)
+#define DIGITS ((64 + DIGIT_BITS - 1) / DIGIT_BITS)
+#define LONG (2 * BUCKETS)
+
 typedef struct item {
   uint64_t key; /* unsigned numbers in the order of the elements */
   int64_t index;
@@ -22,11 +28,20 @@ static uint64_t key_of_double(double x) {
   if (x != x) return UINT64_MAX;
   if (x == 0) return SIGN; /* either zero */
   memcpy(&bits, &x, sizeof bits);
-  return bits & SIGN ? ~bits : bits | SIGN;
+  return bits ^ (-(bits >> 63) | SIGN); /* negative: all bits turn */
+}
+
+/* In the upper half of the bits, so that fewer digits differ. */
+static uint64_t key_of_float(float x) {
+  uint32_t bits;
+  if (x != x) return UINT64_MAX;
+  if (x == 0) return SIGN;
+  memcpy(&bits, &x, sizeof bits);
+  return (uint64_t)(bits ^ (-(bits >> 31) | 1u << 31)) << 32;
 }
 
 static uint64_t key_of(torus_dtype dtype, const void *x, int64_t i) {
-  if (dtype == TORUS_FLOAT32) return key_of_double(((const float *)x)[i]);
+  if (dtype == TORUS_FLOAT32) return key_of_float(((const float *)x)[i]);
   if (dtype == TORUS_FLOAT64) return key_of_double(((const double *)x)[i]);
   return (uint64_t)((const int64_t *)x)[i] ^ SIGN;
 }
@@ -52,9 +67,39 @@ static void merge(const item *a, int64_t m, const item *b, int64_t n,
   memcpy(out + (m - i), b + k, (size_t)(n - k) * sizeof *b);
 }
 
-/* Sorts a, with b of the same size as workspace; returns which of the two has
- * the result. */
+static int digit(uint64_t key, int d) {
+  return (int)(key >> (d * DIGIT_BITS)) & (BUCKETS - 1);
+}
+
+/* By the lowest digit first; entries with the same digit keep their order, so
+ * that in the end the indices of equal keys ascend as they did. A digit that
+ * all keys share needs no pass. */
+static item *sort_by_digits(item *a, item *b, int64_t n) {
+  static _Thread_local int64_t counts[DIGITS][BUCKETS];
+  memset(counts, 0, sizeof counts);
+  for (int64_t i = 0; i < n; i++) {
+    for (int d = 0; d < DIGITS; d++) counts[d][digit(a[i].key, d)]++;
+  }
+  for (int d = 0; d < DIGITS; d++) {
+    int64_t *at = counts[d], sum = 0;
+    if (at[digit(a[0].key, d)] == n) continue;
+    for (int k = 0; k < BUCKETS; k++) {
+      int64_t count = at[k];
+      at[k] = sum;
+      sum += count;
+    }
+    for (int64_t i = 0; i < n; i++) b[at[digit(a[i].key, d)]++] = a[i];
+    item *swap = a;
+    a = b;
+    b = swap;
+  }
+  return a;
+}
+
+/* Sorts a, whose indices ascend, with b of the same size as workspace; returns
+ * which of the two has the result. */
 static item *sort(item *a, item *b, int64_t n) {
+  if (n >= LONG) return sort_by_digits(a, b, n);
   for (int64_t i = 0; i < n; i += RUN) insertion(a + i, torus_min(RUN, n - i));
   for (int64_t run = RUN; run < n; run *= 2) {
     for (int64_t i = 0; i < n; i += 2 * run) {
@@ -67,6 +112,26 @@ static item *sort(item *a, item *b, int64_t n) {
     b = swap;
   }
   return a;
+}
+
+/* The entry at position k of sorted a, which is left in another order: the
+ * entries that share the highest digit with it, of these those that share the
+ * next, and so on. */
+static item entry_at(item *a, int64_t n, int64_t k) {
+  static _Thread_local int64_t counts[BUCKETS];
+  for (int d = DIGITS - 1; d >= 0 && n > RUN; d--) {
+    memset(counts, 0, sizeof counts);
+    for (int64_t i = 0; i < n; i++) counts[digit(a[i].key, d)]++;
+    int bucket = 0;
+    while (k >= counts[bucket]) k -= counts[bucket++];
+    int64_t kept = 0;
+    for (int64_t i = 0; i < n; i++) {
+      if (digit(a[i].key, d) == bucket) a[kept++] = a[i];
+    }
+    n = kept;
+  }
+  if (n <= RUN) insertion(a, n);
+  return a[k];
 }
 
 /* Restores the heap below position i: no entry comes after its parent. */
@@ -125,9 +190,10 @@ static int64_t *result(const torus_order_job *j, int64_t row) {
 static void sort_row(const torus_order_job *j, int64_t row, int thread) {
   item *a = load(j, row, thread);
   int64_t *out = result(j, row);
-  /* A heap is faster for few elements. */
-  if (j->keep < j->count / 4) select_first(a, j->count, j->keep);
-  int64_t sorted = j->keep < j->count / 4 ? j->keep : j->count;
+  /* A heap is faster for few elements; it leaves them in any order. */
+  bool few = j->keep < torus_min(j->count / 4, LONG);
+  if (few) select_first(a, j->count, j->keep);
+  int64_t sorted = few ? j->keep : j->count;
   a = sort(a, a + j->count, sorted);
   for (int64_t i = 0; i < j->keep; i++) out[i * j->inner] = a[i].index;
 }
@@ -139,7 +205,7 @@ static void median_row(const torus_order_job *j, int64_t row, int thread) {
     *result(j, row) = i;
     return;
   }
-  *result(j, row) = sort(a, a + j->count, j->count)[(j->count - 1) / 2].index;
+  *result(j, row) = entry_at(a, j->count, (j->count - 1) / 2).index;
 }
 
 typedef struct row_cut {
