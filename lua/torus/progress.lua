@@ -14,6 +14,9 @@ Progress.__index = Progress
 
 local WIDTH = 24
 
+-- The line that is being shown, if any.
+local current
+
 local RULES = { out = {}, active = { type = "boolean" }, now = { type = "callable" } }
 
 local function duration(seconds)
@@ -43,9 +46,23 @@ function M.new(total, done, opts)
   local active = opts.active
   if active == nil then active = core.isatty(2) end
   local now = opts.now or core.clock
-  return setmetatable({ total = total, done = done or 0, start = now(),
-    shown = nil, values = nil, active = active, out = opts.out or io.stderr,
+  local line = setmetatable({ total = total, done = done or 0, step = done or 0,
+    start = now(), shown = nil, values = nil, active = active, out = opts.out or io.stderr,
     now = now, length = 0 }, Progress)
+  if active then current = line end
+  return line
+end
+
+--- Shows how far a long step has come, in the line that is being shown; without one it does
+-- nothing.
+-- @tparam string what is being done
+-- @tparam integer done
+-- @tparam integer total
+-- @usage
+-- progress = require "torus.progress"
+-- for i = 1, 10 do progress.within("reading files", i, 10) end
+function M.within(what, done, total)
+  if current then current:within(what, done, total) end
 end
 
 --- Makes a progress line for a user's own loop. It ends with the loop, even by break or an
@@ -104,6 +121,14 @@ local function values_text(values)
   return table.concat(parts)
 end
 
+-- "[####....] 20/40"
+local function bar(self, step)
+  local share = self.total > 0 and math.max(0, math.min(1, step / self.total)) or 1
+  local full = math.floor(share * WIDTH)
+  return string.format("[%s%s] %d/%d", string.rep("#", full), string.rep(".", WIDTH - full),
+    step, self.total)
+end
+
 --- Returns the line, without control characters.
 -- @tparam integer step
 -- @tparam ?number|table loss or numbers and texts by name
@@ -115,14 +140,25 @@ function Progress:line(step, loss)
   local elapsed = self.now() - self.start
   local new = step - self.done
   local rate = elapsed > 0 and new / elapsed or 0
-  local share = self.total > 0 and math.max(0, math.min(1, step / self.total)) or 1
-  local full = math.floor(share * WIDTH)
-  local bar = string.rep("#", full) .. string.rep(".", WIDTH - full)
   local speed = rate >= 1 and string.format("%.1f steps/s", rate)
     or rate > 0 and string.format("%.2f s/step", 1 / rate) or "-"
   local left = rate > 0 and duration((self.total - step) / rate) or "-"
-  return string.format("[%s] %d/%d  %s  %s left%s", bar, step, self.total,
-    speed, left, values_text(loss))
+  return string.format("%s  %s  %s left%s", bar(self, step), speed, left, values_text(loss))
+end
+
+-- Replaces the text that is shown.
+local function show(self, text)
+  self.out:write("\r", text, string.rep(" ", math.max(0, self.length - #text)))
+  self.out:flush()
+  self.length = #text
+end
+
+-- Whether a text may be shown now, which is at most ten times a second.
+local function is_due(self, at_once)
+  local now = self.now()
+  if self.shown and now - self.shown < 0.1 and not at_once then return false end
+  self.shown = now
+  return true
 end
 
 --- Shows the state, at most ten times a second.
@@ -132,15 +168,22 @@ end
 -- progress = torus.runs.progress(100)
 -- progress:update(10, 0.5)
 function Progress:update(step, loss)
-  if not self.active then return end
-  local now = self.now()
-  if self.shown and now - self.shown < 0.1 and step < self.total then return end
-  self.shown = now
-  local line = self:line(step, loss)
-  local padding = string.rep(" ", math.max(0, self.length - #line))
-  self.out:write("\r", line, padding)
-  self.out:flush()
-  self.length = #line
+  self.step = step
+  if self.active and is_due(self, step >= self.total) then show(self, self:line(step, loss)) end
+end
+
+--- Shows how far the step has come that follows the last one shown, at most ten times a
+-- second.
+-- @tparam string what is being done
+-- @tparam integer done
+-- @tparam integer total
+-- @usage
+-- progress = torus.runs.progress(100)
+-- progress:update(10, 0.5)
+-- for i = 1, 8 do progress:within("reading files", i, 8) end
+function Progress:within(what, done, total)
+  if not (self.active and is_due(self)) then return end
+  show(self, string.format("%s  %s: %d of %d", bar(self, self.step), what, done, total))
 end
 
 --- Ends the line, so that other output starts on a fresh one.
@@ -152,12 +195,15 @@ function Progress:finish()
     self.out:write("\n")
     self.length = 0
   end
+  if current == self then current = nil end
 end
 
 signature.methods("Progress", Progress, {
   line = "step: integer, loss?: number|table",
   update = "step: integer, loss?: number|table", note = "values: number|table",
+  within = "what: string, done: integer, total: integer",
 })
-signature.functions("progress", M, { new = "total: integer, done?: integer, opts?: table" })
+signature.functions("progress", M, { new = "total: integer, done?: integer, opts?: table",
+  within = "what: string, done: integer, total: integer" })
 
 return M

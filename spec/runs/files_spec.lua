@@ -185,10 +185,28 @@ describe("the progress line", function()
       assert.are.equal("\n", shown[#shown])
     end)
 
+  it("shows how far a long step has come, for whoever knows", function()
+    local shown, out, now, wait = fake()
+    local p = Progress.new(4, 0, { active = true, out = out, now = now })
+    p:update(2, 1)
+    for i = 1, 8 do
+      wait(0.06)
+      Progress.within("reading files", i, 8)
+    end
+    assert.are.equal(5, #shown)
+    assert.matches("^\r%[############%.*%] 2/4  reading files: 8 of 8 *$", shown[5])
+    p:update(4, 1)
+    p:finish()
+    wait(1)
+    Progress.within("reading files", 1, 8)   -- without a line
+    assert.are.equal("\n", shown[#shown])
+  end)
+
   it("is silent where there is no terminal", function()
     local shown, out, now = fake()
     local p = Progress.new(10, 0, { active = false, out = out, now = now })
     p:update(10, 1)
+    p:within("reading files", 1, 8)
     p:finish()
     assert.are.equal(0, #shown)
   end)

@@ -75,7 +75,7 @@ function M.chart(model, coordinates, metric, o)
   local G = metric:reshape(-1, n, n)
   local unit = unit_of(G)
   local flat = flat_map(x, G, unit, { steps = o.steps, generator = o.generator,
-    width = model.config.chart })
+    on_step = o.on_step, width = model.config.chart })
   local scale = 1 / unit
   regression.run(model.chart:parameters(), x:size(1), o, function(indices)
     local off = (model:coordinates(flat:index_select(1, indices))

@@ -15,7 +15,9 @@ local engine = require "torus.engine"
 local M = {}
 
 -- Number of sequences whose Jacobians are in memory at a time.
-local BLOCK = 16
+local BLOCK = 32
+-- Rows of the normal equations that are computed at a time.
+local BAND = 128
 -- Factors of the damping after a step that was accepted at the first attempt, at a later one,
 -- and after a failed attempt; the maximum number of attempts.
 local LESS, RATHER_LESS, MORE, ATTEMPTS = 1 / 8, 2 / 3, 4, 9
@@ -195,20 +197,30 @@ local function roots_of(metric, weights)
   return engine.cholesky(G + floor):transpose(-2, -1):contiguous()
 end
 
--- J'J, a few rows at a time, from the diagonal on; the other half is their transpose.
-local function gram(J)
-  local size = J:size(2)
-  local height = math.max(64, -(-size // 4))
-  local Jt = J:transpose(1, 2):contiguous()
-  local product = engine.zeros({ size, size }, DOUBLE)
-  for first = 1, size, height do
-    local from_first = size - first + 1
-    local rows = math.min(height, from_first)
-    local block = Jt:narrow(1, first, rows):matmul(J:narrow(2, first, from_first))
-    product:narrow(1, first, from_first):narrow(2, first, rows):copy_(block:transpose(1, 2))
-    product:narrow(1, first, rows):narrow(2, first, from_first):copy_(block)
+-- Calls a function with the first row and the number of rows of each of the bands into which
+-- a symmetric matrix is divided; a band reaches from the diagonal to the right.
+local function each_band(size, f)
+  for first = 1, size, BAND do
+    f(first, math.min(BAND, size - first + 1), size - first + 1)
   end
-  return product
+end
+
+-- Adds J'J to the right upper half of a matrix.
+local function add_gram(A, J)
+  local Jt = J:transpose(1, 2)
+  each_band(J:size(2), function(first, rows, columns)
+    A:narrow(1, first, rows):narrow(2, first, columns):add_(
+      Jt:narrow(1, first, rows):matmul(J:narrow(2, first, columns)))
+  end)
+end
+
+-- Copies the right upper half of a matrix to the other half.
+local function mirror(A)
+  each_band(A:size(1), function(first, rows, columns)
+    if columns == rows then return end
+    A:narrow(1, first + rows, columns - rows):narrow(2, first, rows):copy_(
+      A:narrow(1, first, rows):narrow(2, first + rows, columns - rows):transpose(1, 2))
+  end)
 end
 
 -- The normal equations of all sequences, in blocks: A and b for the parameters; for each
@@ -225,9 +237,10 @@ local function normal_equations(model, nets, states, targets, roots)
     local St, i = S:transpose(2, 3), #B + 1
     B[i], C[i], c[i] = St:matmul(J), St:matmul(S), St:matmul(r:unsqueeze(3))
     J = J:reshape(-1, nets.size)
-    A:add_(gram(J))
+    add_gram(A, J)
     b:add_(J:transpose(1, 2):matmul(r:reshape(-1, 1)))
   end
+  mirror(A)
   return { A = A, b = b, B = engine.cat(B, 1), C = engine.cat(C, 1),
     c = engine.cat(c, 1) }
 end

@@ -2,6 +2,7 @@
 -- coordinates of training sequences, together with the initial state of each sequence. The
 -- encoder is not involved.
 -- @module torus.tasks.hgn.fit
+local progress = require "torus.progress"
 local training = require "torus.tasks.training"
 local coordinates = require "torus.models.hgn.coordinates"
 local engine = require "torus.engine"
@@ -64,8 +65,10 @@ end
 
 -- The options of fits of networks to points; the same each time.
 local function regression(config)
-  return { steps = config.flatten_steps,
-    generator = engine.generator(config.seed) }
+  return { steps = config.flatten_steps, generator = engine.generator(config.seed),
+    on_step = function(done, total)
+      progress.within("short fits of chart and energy", done, total)
+    end }
 end
 
 --- Makes the stage, after finding the coordinates of the training sequences.

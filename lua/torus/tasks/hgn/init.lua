@@ -158,8 +158,7 @@ local PLUS = { phase = "vector", dimension = 16, variant = "no_fpsi",
 -- - `sharp` is `small` with the paper's latent, a small weight on the
 --   divergence and a posterior that is narrow from the start: its samples do not
 --   look like the data, but it learns to reconstruct faster;
--- - `demo`, for scripts/demo.lua, is `small` on noise-free frames, for 1,600
---   steps;
+-- - `demo` is `small` on few noise-free sequences, for 1,600 steps;
 -- - `plus` is HGN++ of Botev et al. (2021), which takes days on many cores.
 Task.presets = {
   full = options.joined(LEARNS, { kl_weight = Task.generative.kl_weight,

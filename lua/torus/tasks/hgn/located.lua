@@ -4,6 +4,7 @@
 local coordinates = require "torus.models.hgn.coordinates"
 local engine = require "torus.engine"
 local lists = require "torus.tasks.lists"
+local progress = require "torus.progress"
 local windows = require "torus.data.windows"
 
 local Located = {}
@@ -71,6 +72,7 @@ function Located:find(model)
     self.coordinates:narrow(2, before + 1, count):copy_(x)
     self.metrics:narrow(2, before + 1, count):copy_(metric)
     self.left:narrow(2, before + 1, count):copy_(left)
+    progress.within("coordinates of training sequences", before + count, self.count)
   end)
 end
 

@@ -89,14 +89,17 @@ end
 -- @treturn ?{string,...} the files
 -- @treturn ?string message
 function M.loss_curve(path, log, still)
-  local steps, mse, kl = {}, {}, {}
-  local tested, test_mse = {}, {}
-  for i, row in ipairs(log) do
-    steps[i], mse[i], kl[i] = row.step, row.mse, row.kl
-    if row.test_mse then
-      tested[#tested + 1], test_mse[#test_mse + 1] = row.step, row.test_mse
+  local function of(column)
+    local x, y = {}, {}
+    for _, row in ipairs(log) do
+      if row[column] then x[#x + 1], y[#y + 1] = row.step, row[column] end
     end
+    return x, y
   end
+  -- The second stage of a vector phase space has neither error of images nor divergence.
+  local steps, mse = of "mse"
+  local tested, test_mse = of "test_mse"
+  local divergent, kl = of "kl"
   local errors = {
     { x = steps, y = mse, label = "training batch", width = 1 },
     { x = tested, y = test_mse, label = "held-out, clean",
@@ -111,7 +114,7 @@ function M.loss_curve(path, log, still)
       ylabel = "squared error (intensity from 0 to 1)", log = "y",
       series = errors },
     { title = "KL(q(z|x) || p(z))", xlabel = "training step", ylabel = "KL (nats)",
-      series = { { x = steps, y = kl, width = 1 } } },
+      series = { { x = divergent, y = kl, width = 1 } } },
   } }
   if not ok then return nil, message end
   return { path }
