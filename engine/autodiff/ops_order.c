@@ -121,6 +121,44 @@ static torus_tensor *argmedian_forward(torus_scope *scope,
   return indices(scope, call, &how);
 }
 
+/* --- searchsorted --- */
+
+static torus_tensor *search_of(torus_scope *s, const torus_call *call) {
+  torus_tensor *sorted = call->in[0], *values = call->in[1];
+  if (sorted->dtype != values->dtype) {
+    sorted = torus_to(s, sorted, TORUS_FLOAT64);
+    values = torus_to(s, values, TORUS_FLOAT64);
+  }
+  sorted = sorted ? prepared(s, sorted) : NULL;
+  values = values ? prepared(s, values) : NULL;
+  torus_tensor *out =
+      sorted && values
+          ? torus_tensor_new(TORUS_INT64, &values->shape, &s->status)
+          : NULL;
+  if (!out) return NULL;
+  int64_t *places = torus_tensor_data(out), count = torus_tensor_count(out);
+  torus_order_search(values->dtype, torus_tensor_data(sorted),
+                     torus_tensor_count(sorted), torus_tensor_data(values),
+                     count, call->attrs->i[0] != 0, places);
+  if (!torus_interrupt_check(&s->status)) {
+    torus_tensor_release(out);
+    return NULL;
+  }
+  for (int64_t i = 0; i < count; i++) places[i]++;
+  return out;
+}
+
+static torus_tensor *searchsorted_forward(torus_scope *scope,
+                                          const torus_call *call) {
+  char text[TORUS_TENSOR_TEXT];
+  if (call->in[0]->shape.ndim != 1) {
+    return torus_scope_fail(
+        scope, TORUS_EINVAL, "%s: expected a vector as sorted, got %s",
+        call->op->name, torus_tensor_format(call->in[0], text));
+  }
+  return within(scope, call, search_of);
+}
+
 /* --- groups: first (m), inverse (n) and counts (m) in one tensor --- */
 
 static torus_tensor *pack_groups(torus_scope *s, torus_tensor *x) {
@@ -330,6 +368,15 @@ static const torus_op ops[] = {
      .params = {DIM},
      .doc = "index (int64, from 1) of the median along dim, which keeps size "
             "1; the lower of two in the middle"},
+    /* torus.searchsorted has the side as an option. */
+    {.name = "searchsorted",
+     .inputs = 2,
+     .forward = searchsorted_forward,
+     .constant = true,
+     .any_dtype = true,
+     .params = {{"right", TORUS_PARAM_BOOL, true, 0}},
+     .doc = "position (int64, from 1) of the first element of a sorted vector "
+            "that is not below each value, or is above it"},
     /*** Groups equal elements, in the order of their values; every NaN is a
      * separate group.
      * @function torus.argunique

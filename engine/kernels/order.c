@@ -234,6 +234,41 @@ void torus_order_median(const torus_order_job *job) {
   each_row(job, median_row);
 }
 
+/* --- search --- */
+
+typedef struct search {
+  torus_dtype dtype;
+  const void *sorted, *values;
+  int64_t n, count;
+  bool right;
+  int64_t *out;
+} search;
+
+static void search_piece(void *arg, int64_t piece, int thread) {
+  (void)thread;
+  const search *s = arg;
+  int64_t first = piece * PIECE, last = torus_min(first + PIECE, s->count);
+  for (int64_t i = first; i < last; i++) {
+    uint64_t value = key_of(s->dtype, s->values, i);
+    int64_t low = 0;
+    for (int64_t length = s->n; length > 0;) {
+      int64_t half = length / 2;
+      uint64_t key = key_of(s->dtype, s->sorted, low + half);
+      bool before = key < value || (s->right && key == value);
+      low = before ? low + half + 1 : low;
+      length = before ? length - half - 1 : half;
+    }
+    s->out[i] = low;
+  }
+}
+
+void torus_order_search(torus_dtype dtype, const void *sorted, int64_t n,
+                        const void *values, int64_t count, bool right,
+                        int64_t *out) {
+  search s = {dtype, sorted, values, n, count, right, out};
+  torus_parallel_interruptible(torus_ceil_div(count, PIECE), search_piece, &s);
+}
+
 /* --- groups and counts --- */
 
 int64_t torus_order_groups(torus_dtype dtype, const void *x, int64_t n,

@@ -30,6 +30,12 @@ void torus_order_sort(const torus_order_job *job);
  * of the first NaN where there is one. */
 void torus_order_median(const torus_order_job *job);
 
+/* out: (count), for each of the values the number of elements of sorted, (n),
+ * that come before it; right: those equal to it as well. */
+void torus_order_search(torus_dtype dtype, const void *sorted, int64_t n,
+                        const void *values, int64_t count, bool right,
+                        int64_t *out);
+
 /* Groups of equal elements in sorted order; every NaN is a separate group.
  * order: what sorts the n elements of x. first, counts: (n), of which one entry
  * for each group is written, the first index and the size; inverse: (n), the

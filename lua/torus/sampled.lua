@@ -113,32 +113,8 @@ function M.searchsorted(sorted, values, opts)
   check("searchsorted", sorted)
   if type(values) == "number" then values = core.tensor(values, { dtype = "float64" }) end
   check("searchsorted", values)
-  if sorted:dim() ~= 1 then
-    raise(("searchsorted: expected a vector as sorted, got %s"):format(show(sorted)))
-  end
-  local right = options.resolve("searchsorted", opts, SIDES).side == "right"
-  return core.no_grad(function()
-    local nan = ops.isnan(values)
-    local low = core.zeros(values.shape, { dtype = "int64" })
-    local high = low + sorted:size(1)
-    for _ = 1, sorted:size(1) > 0 and math.ceil(math.log(sorted:size(1) + 1, 2)) or 0 do
-      local middle = (low + high) // 2
-      -- an interval of length 0 stays: its middle may be n, which is no index
-      local open = ops.lt(low, high)
-      local index = ops.minimum(middle, core.tensor(sorted:size(1) - 1, { dtype = "int64" })) + 1
-      local element = ops.reshape(ops.index_select(sorted, ops.reshape(index, -1), 1),
-        values.shape)
-      local before
-      if right then
-        before = ~(ops.gt(element, values) | (ops.isnan(element) & ~nan))
-      else
-        before = ops.lt(element, values) | (nan & ~ops.isnan(element))
-      end
-      low = ops.where(open & before, middle + 1, low)
-      high = ops.where(open & ~before, middle, high)
-    end
-    return low + 1
-  end)
+  local side = options.resolve("searchsorted", opts, SIDES).side
+  return (ops.searchsorted(sorted, values, side == "right"))
 end
 
 local OUTSIDE = { outside = { default = "constant", choices = { "constant", "linear", "nan" } } }

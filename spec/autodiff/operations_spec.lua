@@ -91,6 +91,9 @@ local function call_networks(f, given, list)
   return f(list[1], list[2], args)
 end
 
+-- Functions that take more than the operation of their name.
+local WRAPPED = { bincount = true, searchsorted = true }
+
 local function call(name, key, list)
   if name == "index" then return list[1][list[2]] end
   local args = calls[key].args
@@ -98,8 +101,7 @@ local function call(name, key, list)
     return call_networks(core.ops[name], args[1], list)
   end
   if calls[key].list then list = { list } end
-  local f = core.ops[name] or torus[name]
-  if torus[name] and not core.ops[name] or name == "bincount" then f = torus[name] end
+  local f = not WRAPPED[name] and core.ops[name] or torus[name]
   if name == "einsum" then return torus.einsum(args[1], table.unpack(list)) end
   local all = table.move(args, 1, #args, #list + 1, { table.unpack(list) })
   if name == "split" or name == "unbind" then return table.unpack(f(table.unpack(all))) end

@@ -166,6 +166,11 @@ M.argtopk = cases {
   { { { 12 } }, call = with(1) }, { { { 2, 0 } }, call = with(0) },
 }
 M.argmedian = places
+M.searchsorted = cases {
+  { { { 5 }, { 3, 4 } }, call = function(op, x, y) return op((x:sort()), y) end },
+  { { { 4 }, { 7 } }, call = function(op, x, y) return op((x:sort()), y, true) end },
+  { { { 0 }, { 2 } } },
+}
 M.argunique = cases { { { { 3, 4 } } }, { { {} } }, { { { 2, 0 } } } }
 M.histc = cases { { { { 3, 4 } }, call = with(5, -1, 1) }, { { { 7 } }, call = with(3) },
   { { { 0 } }, call = with(2, 0, 1) } }
