@@ -165,6 +165,27 @@ describe("States of several windows", function()
     assert.is_true(model.window_correlation[1]:item() < correlation[1])
   end)
 
+  it("are fitted whatever the encoder says of the momenta of static coordinates", function()
+    local model = oscillator { dimension = 2, static = 1 }
+    model.hamiltonian = hamiltonian.separable(
+      function(p) return p:select(2, 1):square() * 0.5 end,
+      function(q)
+        return q:select(2, 1):square() * (q:select(2, 2):square() + 1) * (OMEGA2 / 2)
+      end)
+    local q, p = normal({ 5, 2 }, 1), normal({ 5, 2 }, 2)
+    local true_ = model:rollout(q, p, { steps = 8 })
+    local at, seen = { 1, 3, 5, 9 }, {}
+    for i, frame in ipairs(at) do
+      seen[i] = torus.cat({ true_.q[frame], true_.p[frame]:narrow(2, 1, 1),
+        normal({ 5, 1 }, 10 + i, 20) }, 2)
+    end
+    local found, frame = windows.fit(model, torus.stack(seen, 1), at,
+      { scale = torus.ones({ 4 }, DOUBLE), correlation = torus.zeros({ 4 }, DOUBLE) })
+    assert.are.equal(3, frame)
+    assert.is_true(furthest(found:narrow(2, 1, 3),
+      torus.cat({ true_.q[3], true_.p[3]:narrow(2, 1, 1) }, 2)) < 1e-6)
+  end)
+
   it("are those of one window where there is no more, or one is asked for", function()
     local model = oscillator()
     local frames = frames_of(normal({ 12, 2, 2 }, 10))

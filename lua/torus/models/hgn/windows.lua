@@ -59,11 +59,17 @@ function M.starts(frames, context, windows)
 end
 
 -- The states at frames `at`, in order, of a trajectory through states (batch,
--- 2 n) at frame `from`, which is one of them: (#at, batch, 2 n).
+-- 2 n) at frame `from`, which is one of them: (#at, batch, 2 n). The momenta of static
+-- coordinates, which nothing depends on, stay as they are: the encoder knows nothing of them.
 local function along(model, states, at, from)
-  local n = model.config.dimension
+  local n, static = model.config.dimension, model.config.static
   local all = motion.states_around(model, states:narrow(2, 1, n):contiguous(),
     states:narrow(2, n + 1, n):contiguous(), from - at[1], at[#at] - from)
+  if static > 0 then
+    local momenta = states:narrow(2, 2 * n - static + 1, static)
+    all = engine.cat({ all:narrow(3, 1, 2 * n - static),
+      momenta:unsqueeze(1):expand(all:size(1), -1, -1) }, 3)
+  end
   if #at == all:size(1) then return all end
   local rows = {}
   for i, frame in ipairs(at) do rows[i] = frame - at[1] + 1 end
