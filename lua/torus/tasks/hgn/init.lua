@@ -133,8 +133,9 @@ local VECTOR_ADAM = options.joined(VECTOR, { steps = 7000, fit_steps = 2600,
 local MANY, VECTOR_MANY = 3, options.joined(VECTOR, { steps = 10000, fit_steps = 0,
   teach_steps = 0, chart = 0, teach_from = "images" })
 
--- The same with static coordinates, on which the potential energy depends as well.
-local VECTOR_STATIC = options.joined(VECTOR_MANY, { energy_width = 64 })
+-- The same with static coordinates, on which the potential energy depends as well; many
+-- colours and sizes take longer to learn.
+local VECTOR_STATIC = options.joined(VECTOR_MANY, { energy_width = 64, steps = 20000 })
 
 -- HGN++ as trained by its authors' code in mode "forward_backward". The state has 16 + 16
 -- numbers and belongs to the middle one of the five frames that the encoder sees, at either
