@@ -37,7 +37,9 @@ static void check_op(const torus_op *op) {
   torus_shape shape = {2, {3, 4}};
   torus_tensor *x = torus_filled(&outer, TORUS_FLOAT64, &shape, 2);
   x = torus_permute(&outer, x, &(torus_shape){2, {1, 0}});
-  if (op == torus_op_find("bincount")) {
+  bool vector =
+      op == torus_op_find("bincount") || op == torus_op_find("searchsorted");
+  if (vector) {
     x = torus_to(&outer, torus_reshape(&outer, x, &(torus_shape){1, {12}}),
                  TORUS_INT64);
   } else {
