@@ -2,6 +2,7 @@
 -- for each column and a line for each run.
 -- @module torus.figures.learning
 local files = require "torus.files"
+local lists = require "torus.tasks.lists"
 local log = require "torus.runs.log"
 local options = require "torus.options"
 local plot = require "torus.plot"
@@ -67,10 +68,7 @@ end
 -- line = learning.line({ label = "a", rows = { { step = 1, loss = 2 }, { step = 2 } } }, "loss")
 -- print(#line.x, line.y[1])   -- 1 2
 function M.line(one, column)
-  local x, y = {}, {}
-  for _, row in ipairs(one.rows) do
-    if row[column] then x[#x + 1], y[#y + 1] = row.step, row[column] end
-  end
+  local x, y = lists.column(one.rows, column)
   return { x = x, y = y, label = one.label }
 end
 
@@ -83,7 +81,7 @@ local function is_positive(series)
   return true
 end
 
--- A round spacing of four to eight tick labels: those of 10,000 steps would overlap.
+-- A round spacing of four to ten tick labels: those of 10,000 steps would overlap.
 local function spacing(series)
   local last = 1
   for _, line in ipairs(series) do last = math.max(last, line.x[#line.x]) end

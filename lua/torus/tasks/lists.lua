@@ -21,6 +21,24 @@ function M.extend(list, values)
   table.move(values, 1, #values, #list + 1, list)
 end
 
+--- Returns the values of a column of a run's log, and their steps; rows without a value are
+-- left out.
+-- @tparam {table,...} rows as returned by torus.runs.log.read
+-- @tparam string column
+-- @treturn {integer,...} steps
+-- @treturn {number,...} values
+-- @usage
+-- lists = require "torus.tasks.lists"
+-- steps, values = lists.column({ { step = 1, loss = 2 }, { step = 2 } }, "loss")
+-- print(#steps, values[1])   -- 1 2
+function M.column(rows, column)
+  local steps, values = {}, {}
+  for _, row in ipairs(rows) do
+    if row[column] then steps[#steps + 1], values[#values + 1] = row.step, row[column] end
+  end
+  return steps, values
+end
+
 --- Returns the mean and standard deviation of a list.
 -- @tparam {number,...} list
 -- @treturn number mean

@@ -2,6 +2,7 @@
 -- @module torus.tasks.hgn.pictures
 local chunks = require "torus.models.parts.chunks"
 local image = require "torus.image"
+local lists = require "torus.tasks.lists"
 local plot = require "torus.plot"
 local engine = require "torus.engine"
 local signature = require "torus.signature"
@@ -89,17 +90,10 @@ end
 -- @treturn ?{string,...} the files
 -- @treturn ?string message
 function M.loss_curve(path, log, still)
-  local function of(column)
-    local x, y = {}, {}
-    for _, row in ipairs(log) do
-      if row[column] then x[#x + 1], y[#y + 1] = row.step, row[column] end
-    end
-    return x, y
-  end
   -- The second stage of a vector phase space has neither error of images nor divergence.
-  local steps, mse = of "mse"
-  local tested, test_mse = of "test_mse"
-  local divergent, kl = of "kl"
+  local steps, mse = lists.column(log, "mse")
+  local tested, test_mse = lists.column(log, "test_mse")
+  local divergent, kl = lists.column(log, "kl")
   local errors = {
     { x = steps, y = mse, label = "training batch", width = 1 },
     { x = tested, y = test_mse, label = "held-out, clean",
