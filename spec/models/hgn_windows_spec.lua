@@ -34,6 +34,7 @@ local function oscillator(changes)
       :narrow(2, 1, 2 * n)
   end
   function model.state_of(_, z) return z:narrow(2, 1, n), z:narrow(2, n + 1, n) end
+  if config.windows > 1 then model.window_scale:fill_(1) end
   return model
 end
 
@@ -163,6 +164,16 @@ describe("States of several windows", function()
     near(scale, model.window_scale, 0.3)
     near(correlation, model.window_correlation, 0.4)
     assert.is_true(model.window_correlation[1]:item() < correlation[1])
+  end)
+
+  it("count when their errors have been measured, until then the first alone", function()
+    local model = torus.models.hgn({ phase = "vector", width = 4, resolution = 16,
+      frames = 12, context = 4, windows = 5 }, torus.generator(1))
+    local frames = torus.rand({ 3, 12, 16, 16, 3 }, { generator = torus.generator(2) })
+    local function states(first) return torus.cat({ model:infer(frames, first) }, 2) end
+    assert.are.same(states(1):totable(), states():totable())
+    model:calibrate(frames)
+    assert.is_true(furthest(states(1), states()) > 1e-6)
   end)
 
   it("are fitted whatever the encoder says of the momenta of static coordinates", function()

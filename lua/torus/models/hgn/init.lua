@@ -147,9 +147,9 @@ end
 -- @tparam tensor frames (batch, frames, height, width, channels), at least as
 -- many as the encoder sees
 -- @tparam[opt] integer first index of the first frame that the encoder sees,
--- to which the state belongs. By default the state is that at the first frame, from
--- as many windows as the configuration has `windows`; of more than one no gradient
--- is recorded
+-- to which the state belongs. By default the state is that at the first frame, after
+-- HGN:calibrate from as many windows as the configuration has `windows`; of more than
+-- one no gradient is recorded
 -- @treturn tensor q (batch, size, size, state)
 -- @treturn tensor p, the same shape
 -- @usage
@@ -157,7 +157,7 @@ end
 -- q, p = model:infer(torus.rand(2, 4, 32, 32, 3))
 -- print(table.unpack(q.shape))   -- 2 4 4 16, like p
 function HGN:infer(frames, first)
-  if not first and self.config.windows > 1 then
+  if not first and self.config.windows > 1 and windows.calibrated(self) then
     return windows.infer(self, frames)
   end
   return self:to_first(self:infer_anchor(frames, first))

@@ -27,16 +27,28 @@ local BLOCK = 16
 --- Registers the buffers of an HGN with several windows that describe the errors of its
 -- encoder: `window_scale` (2 dimension), the standard deviation of each component of a state,
 -- of which only the ratios matter; and `window_correlation` (2 dimension), the correlation
--- between the errors of two windows one frame apart, which share most of their frames. They
--- are 1 and 0 until HGN:calibrate measures them.
+-- between the errors of two windows one frame apart, which share most of their frames. Both
+-- are 0 until HGN:calibrate measures them.
 -- @tparam Module model
 function M.register(model)
   local c = model.config
   if c.windows == 1 then return end
-  local size, dtype = { 2 * c.dimension }, { dtype = c.dtype }
-  model:register_buffer("window_scale", engine.ones(size, dtype))
-  model:register_buffer("window_correlation", engine.zeros(size, dtype))
+  for _, name in ipairs { "window_scale", "window_correlation" } do
+    model:register_buffer(name, engine.zeros({ 2 * c.dimension }, { dtype = c.dtype }))
+  end
 end
+
+--- Returns true if the errors of the encoder's states are known. Without them several windows
+-- could be worse than one: q and p differ in unit, and so do their errors.
+-- @tparam Module model an HGN with config.windows > 1
+-- @treturn boolean
+-- @usage
+-- local torus = require "torus"
+-- local windows = require "torus.models.hgn.windows"
+-- local model = torus.models.hgn { phase = "vector", width = 8, frames = 6,
+--   context = 3, windows = 4 }
+-- print(windows.calibrated(model))   -- false
+function M.calibrated(model) return model.window_scale:min():item() > 0 end
 
 --- Returns the first frames of the windows of a sequence, evenly spaced from the first
 -- possible one to the last.
@@ -163,12 +175,8 @@ local function anchors(model, starts)
   return at
 end
 
-local function noise_of(model)
-  return { scale = model.window_scale, correlation = model.window_correlation }
-end
-
 --- Infers the states at the first frame of sequences from up to `windows` of their windows.
--- @tparam Module model an HGN with config.windows > 1
+-- @tparam Module model an HGN with config.windows > 1, calibrated
 -- @tparam tensor frames (batch, frames, height, width, channels), at least as many
 -- as the encoder sees
 -- @treturn tensor q (batch, dimension)
@@ -178,27 +186,27 @@ function M.infer(model, frames)
   return engine.no_grad(function()
     local c = model.config
     local starts = M.starts(frames:size(2), c.context, c.windows)
-    local states, at = M.fit(model, encoded(model, frames, starts),
-      anchors(model, starts), noise_of(model))
+    local states, at = M.fit(model, encoded(model, frames, starts), anchors(model, starts),
+      { scale = model.window_scale, correlation = model.window_correlation })
     local first = at == 1 and states or along(model, states, { 1, at }, at)[1]
     return first:narrow(2, 1, c.dimension):contiguous(),
       first:narrow(2, c.dimension + 1, c.dimension):contiguous()
   end)
 end
 
--- Estimates `noise` from the errors (windows, batch, 2 n) of consecutive windows.
-local function measure(noise, errors)
+-- Estimates the noise from the errors (windows, batch, 2 n) of consecutive windows.
+local function measured(errors)
   local count = errors:size(1) - 1
   local power = errors:square():mean(2):mean(1) + 1e-12
   local lagged = (errors:narrow(1, 1, count) * errors:narrow(1, 2, count))
     :mean(2):mean(1)
-  noise.scale:copy_(power:sqrt())
-  noise.correlation:copy_((lagged / power):clamp(0, CORRELATED))
+  return { scale = power:sqrt(), correlation = (lagged / power):clamp(0, CORRELATED) }
 end
 
 --- A method of HGN: measures the precision of the encoder's states, by which `infer` weights
 -- those of several windows, on sequences like those to be expected. Training calls it at its
--- end. It does nothing if config.windows is 1 or the frames have fewer than three windows.
+-- end; before, `infer` looks at the first window alone. It does nothing if config.windows is 1
+-- or the frames have fewer than three windows.
 -- @function HGN:calibrate
 -- @tparam tensor frames (batch, frames, height, width, channels)
 -- @tparam[opt] tensor states (batch, 2 dimension), q and p next to each other at the first
@@ -225,17 +233,22 @@ function M.calibrate(model, frames, states)
       parts[#parts + 1] = encoded(model, frames:narrow(1, first,
         math.min(BLOCK, frames:size(1) - first + 1)), starts)
     end
-    local seen, noise = engine.cat(parts, 2), noise_of(model)
-    local at = anchors(model, starts)
+    local seen, at = engine.cat(parts, 2), anchors(model, starts)
+    local noise
     if states then
       local from = table.move(at, 1, #at, 2, { 1 })
       local true_ = along(model, states, from, 1):narrow(1, 2, #at)
-      return measure(noise, seen - true_)
+      noise = measured(seen - true_)
+    else
+      noise = { scale = engine.ones_like(model.window_scale),
+        correlation = engine.zeros_like(model.window_correlation) }
+      for _ = 1, TURNS do
+        local _, _, left = M.fit(model, seen, at, noise)
+        noise = measured(left)
+      end
     end
-    for _ = 1, TURNS do
-      local _, _, left = M.fit(model, seen, at, noise)
-      measure(noise, left)
-    end
+    model.window_scale:copy_(noise.scale)
+    model.window_correlation:copy_(noise.correlation)
   end)
 end
 
