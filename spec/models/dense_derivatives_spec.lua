@@ -96,8 +96,11 @@ describe("Derivatives of dense networks", function()
     end
   end)
 
-  it("are in float64 for any network", function()
-    local net = torus.nn.MLP { sizes = { 2, 5, 1 } }
-    assert.are.equal("float64", derivatives.layers(net).layers[1].weight.dtype)
+  it("have the dtype of the network", function()
+    for _, dtype in ipairs { "float32", "float64" } do
+      local net = derivatives.layers(torus.nn.MLP { sizes = { 2, 5, 1 }, dtype = dtype })
+      local _, hessian, by = derivatives.gradient(net, torus.ones({ 3, 2 }, { dtype = dtype }))
+      assert.are.same({ dtype, dtype }, { hessian.dtype, by.dtype })
+    end
   end)
 end)

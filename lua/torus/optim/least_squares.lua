@@ -11,6 +11,8 @@ local DAMPING, LESS, MORE = 1e-2, 0.25, 5
 -- Step of the finite differences of a rendering function, which has kinks or edges,
 -- relative to the spread of its argument.
 local DRAWING_STEP = 1e-2
+-- The share of a batch's problems that have to be finished before they are taken out.
+local FEWER = 1 / 8
 
 --- Returns the spread of each unknown over a batch, which is the unit of its steps. A
 -- single problem has no spread, so its magnitude is used.
@@ -100,16 +102,52 @@ local function choose(better, new, old, dim)
     new, old)
 end
 
+-- Some problems of a batch: the rows of every tensor of `at`.
+local function pick(at, dims, rows)
+  local picked = {}
+  for key, dim in pairs(dims) do picked[key] = at[key]:index_select(dim, rows) end
+  return picked
+end
+
+-- Puts batches of problems together again, in the order of their rows.
+local function gather(parts, dims)
+  local rows, whole = {}, {}
+  for i, part in ipairs(parts) do rows[i] = part.rows end
+  local order = engine.cat(rows, 1):argsort(1)
+  for key, dim in pairs(dims) do
+    local all = {}
+    for i, part in ipairs(parts) do all[i] = part.at[key] end
+    whole[key] = engine.cat(all, dim):index_select(dim, order)
+  end
+  return whole
+end
+
+-- One iteration: the better one of each problem's point and its attempt; the new damping;
+-- true for each problem whose error the attempt has hardly changed.
+local function iterate(problem, at, damping)
+  local A, b = problem.equations(at)
+  local attempt = problem.evaluate(at.x + step(A, b, damping):to(at.x.dtype), at)
+  local better, best = attempt.error:lt(at.error), {}
+  for key, dim in pairs(problem.batch_dims) do
+    best[key] = choose(better, attempt[key], at[key], dim)
+  end
+  return best, choose(better, damping * LESS, damping * MORE, 1),
+    (attempt.error - at.error):abs():le(at.error * (problem.tolerance or 0))
+end
+
 --- Minimises the errors of a batch of problems; no error ends above its initial value.
 -- @tparam tensor x (batch, unknowns), the starting points
--- @tparam integer rounds number of iterations
+-- @tparam integer rounds maximum number of iterations
 -- @tparam table problem
 -- @tparam {[string]=integer} problem.batch_dims the dimension of the batch in
 -- each tensor that `evaluate` returns
--- @tparam function problem.evaluate of x; returns a table with x, error (batch)
--- and anything the equations need
+-- @tparam function problem.evaluate of x, then of x and the result for an earlier x; returns
+-- a table with x, error (batch) and anything the equations need
 -- @tparam function problem.equations of such a table; returns the normal
 -- equations, A (batch, unknowns, unknowns) and b (batch, unknowns, 1)
+-- @tparam[opt] number problem.tolerance a problem is finished when an iteration changes its
+-- error by at most this share of it; then `evaluate` and `equations` are called with the
+-- rest of the batch alone. By default all iterations are those of the whole batch
 -- @treturn table the result of `evaluate` for the initial x
 -- @treturn table the same for the best x, problem by problem
 -- @usage
@@ -123,19 +161,25 @@ end
 --   end })
 -- print(found.x:item())   -- 3
 function M.minimise(x, rounds, problem)
-  local start = problem.evaluate(x)
-  local at = start
+  local dims, start, finished = problem.batch_dims, problem.evaluate(x), {}
+  local at, rows = start, engine.arange(1, x:size(1), { dtype = "int64" })
   local damping = engine.full({ x:size(1) }, DAMPING, { dtype = x.dtype })
   for _ = 1, rounds do
-    local A, b = problem.equations(at)
-    local attempt = problem.evaluate(at.x + step(A, b, damping):to(x.dtype))
-    local better, best = attempt.error:lt(at.error), {}
-    for key, dim in pairs(problem.batch_dims) do
-      best[key] = choose(better, attempt[key], at[key], dim)
+    local done
+    at, damping, done = iterate(problem, at, damping)
+    local count = problem.tolerance and done:to("int64"):sum():item() or 0
+    if count == rows:size(1) then break end
+    -- Picking costs a copy of the problems that remain.
+    if count >= FEWER * rows:size(1) then
+      local gone, left = done:nonzero():squeeze(2), (~done):nonzero():squeeze(2)
+      finished[#finished + 1] = { at = pick(at, dims, gone), rows = rows:index_select(1, gone) }
+      at, rows = pick(at, dims, left), rows:index_select(1, left)
+      damping = damping:index_select(1, left)
     end
-    at, damping = best, choose(better, damping * LESS, damping * MORE, 1)
   end
-  return start, at
+  if #finished == 0 then return start, at end
+  finished[#finished + 1] = { at = at, rows = rows }
+  return start, gather(finished, dims)
 end
 
 --- Finds the arguments of a rendering function whose result is closest to given arrays, in
@@ -143,8 +187,11 @@ end
 -- @tparam function draw of x (batch, n) to arrays (batch, any sizes)
 -- @tparam tensor guess (batch, n)
 -- @tparam tensor targets like draw(guess)
--- @tparam integer rounds number of iterations
--- @tparam[opt] {number,...} spread of x; by default that of the guess
+-- @tparam integer rounds maximum number of iterations
+-- @tparam[opt] table opts
+-- @tparam[opt] {number,...} opts.spread spread of x; by default that of the guess
+-- @tparam[opt] number opts.tolerance as for `minimise`: draw is then called with parts of
+-- the batch, too
 -- @treturn table x (batch, n), drawn, the arrays for x, and error (batch)
 -- @usage
 -- local torus = require "torus"
@@ -152,17 +199,18 @@ end
 -- local found = least_squares.match(function(x) return x:square() end,
 --   torus.ones(4, 1), torus.full({ 4, 1 }, 9), 20)
 -- print(found.x[1]:item())   -- 3
-function M.match(draw, guess, targets, rounds, spread)
-  spread = spread or M.spread(guess)
+function M.match(draw, guess, targets, rounds, opts)
+  local spread = opts and opts.spread or M.spread(guess)
   local _, best = M.minimise(guess, rounds, {
-    batch_dims = { x = 1, error = 1, drawn = 1 },
-    evaluate = function(x)
-      local drawn = draw(x)
-      return { x = x, drawn = drawn, error = (drawn - targets):square()
-        :reshape(x:size(1), -1):sum(2) }
+    tolerance = opts and opts.tolerance,
+    batch_dims = { x = 1, error = 1, drawn = 1, targets = 1 },
+    evaluate = function(x, before)
+      local drawn, wanted = draw(x), before and before.targets or targets
+      return { x = x, drawn = drawn, targets = wanted,
+        error = (drawn - wanted):square():reshape(x:size(1), -1):sum(2) }
     end,
     equations = function(at)
-      return M.equations(draw, at.x, at.drawn, targets - at.drawn, spread)
+      return M.equations(draw, at.x, at.drawn, at.targets - at.drawn, spread)
     end })
   return best
 end

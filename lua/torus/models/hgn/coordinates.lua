@@ -22,7 +22,10 @@ local function check_vector(model, method)
 end
 
 -- Iterations of the inversion, and of the fit of states to coordinates.
-local INVERSION, FIT = 5, 8
+local INVERSION, FIT = 8, 8
+-- The changes of an error, relative to it, below which an inversion and a fit of states are
+-- finished: most are after two iterations.
+local INVERTED, FITTED = 2e-3, 1e-5
 -- The mean squared error of a pixel above which an error is downweighted, about that of a
 -- disc shifted by a pixel: a frame whose inversion has left this much error must not
 -- contribute, and one that the motion misses by more contributes in proportion to its
@@ -39,7 +42,8 @@ local function invert(model, guess, images)
       chunks.SIZE)
   end
   local spread = least_squares.spread(guess)
-  local best = least_squares.match(decode, guess, images, INVERSION, spread)
+  local best = least_squares.match(decode, guess, images, INVERSION,
+    { spread = spread, tolerance = INVERTED })
   local metric = least_squares.equations(decode, best.x, best.drawn,
     images - best.drawn, spread)
   return best.x, metric, best.error
@@ -206,17 +210,20 @@ function M.fit_states(model, states, coordinates, metric)
     local frames = coordinates:size(1)
     local spread = least_squares.spread(states)
     local _, best = least_squares.minimise(states, FIT, {
-      batch_dims = { x = 1, error = 1, found = 2 },
-      evaluate = function(x)
+      tolerance = FITTED,
+      batch_dims = { x = 1, error = 1, found = 2, target = 2, metric = 2 },
+      evaluate = function(x, before)
+        local target = before and before.target or coordinates
+        local G = before and before.metric or metric
         local found = motion(model, x, frames)
-        return { x = x, found = found, error = quadratic_form(model,
-          found - coordinates, metric):mean(1) }
+        return { x = x, found = found, target = target, metric = G,
+          error = quadratic_form(model, found - target, G):mean(1) }
       end,
       equations = function(at)
         local S = equations_of.motion_jacobian(model, at.x, spread, 1, frames,
           function(q) return model:coordinates(q) end)
-        local g = metric:matmul((coordinates - at.found):unsqueeze(-1))
-        return equations_of.state_equations(S, metric, g)
+        local g = at.metric:matmul((at.target - at.found):unsqueeze(-1))
+        return equations_of.state_equations(S, at.metric, g)
       end })
     return best.x
   end)

@@ -128,7 +128,8 @@ end
 function M.inverse(model, x, known, rounds)
   return engine.no_grad(function()
     return least_squares.match(function(q) return model:coordinates(q) end,
-      nearest(model, x, known), x, rounds or 20, least_squares.spread(known)).x
+      nearest(model, x, known), x, rounds or 20,
+      { spread = least_squares.spread(known) }).x
   end)
 end
 

@@ -18,6 +18,8 @@ local M = {}
 local BLOCK = 32
 -- Rows of the normal equations that are computed at a time.
 local BAND = 128
+-- Derivatives below the precision of float32 relative to this one, 1e-19, count as 0.
+local TINY = 1e-12
 -- Factors of the damping after a step that was accepted at the first attempt, at a later one,
 -- and after a failed attempt; the maximum number of attempts.
 local LESS, RATHER_LESS, MORE, ATTEMPTS = 1 / 8, 2 / 3, 4, 9
@@ -137,8 +139,9 @@ end
 local function start(nets, states)
   local batch, n = states:size(1), states:size(2) // 2
   local function identity(first)
-    local by = engine.zeros({ batch, n, nets.moving + 2 * n }, DOUBLE)
-    by:narrow(3, nets.moving + first, n):copy_(engine.eye(n, DOUBLE):expand(batch, n, n))
+    local o = { dtype = states.dtype }
+    local by = engine.zeros({ batch, n, nets.moving + 2 * n }, o)
+    by:narrow(3, nets.moving + first, n):copy_(engine.eye(n, o):expand(batch, n, n))
     return by
   end
   return { q = states:narrow(2, 1, n), p = states:narrow(2, n + 1, n),
@@ -161,8 +164,8 @@ end
 --- Returns the residuals of the motion from given states, and their derivatives.
 -- @tparam table nets as returned by `networks`
 -- @tparam number dt
--- @tparam tensor states (batch, 2 n), float64
--- @tparam tensor targets coordinates (frames, batch, n), float64
+-- @tparam tensor states (batch, 2 n), of the networks' dtype, like all that follows
+-- @tparam tensor targets coordinates (frames, batch, n)
 -- @tparam tensor roots R (frames, batch, n, n): an error d of the coordinates has the
 -- residual R d
 -- @treturn tensor residuals (batch, frames n)
@@ -205,12 +208,16 @@ local function each_band(size, f)
   end
 end
 
--- Adds J'J to the right upper half of a matrix.
+-- Adds J'J to the right upper half of a matrix. With J of float32 the products have a relative
+-- error of 1e-7, which the damping outweighs, and take half the time. Derivatives that are
+-- almost 0, those by weights of saturated units, are replaced by 0: products with denormal
+-- numbers, below 1e-38, take a hundred times as long.
 local function add_gram(A, J)
+  if J.dtype == "float32" then J = (J + TINY):add_(-TINY) end
   local Jt = J:transpose(1, 2)
   each_band(J:size(2), function(first, rows, columns)
     A:narrow(1, first, rows):narrow(2, first, columns):add_(
-      Jt:narrow(1, first, rows):matmul(J:narrow(2, first, columns)))
+      Jt:narrow(1, first, rows):matmul(J:narrow(2, first, columns)):to("float64"))
   end)
 end
 
@@ -235,14 +242,15 @@ local function normal_equations(model, nets, states, targets, roots)
     local r, J, S = M.residuals(nets, dt, states:narrow(1, first, count),
       targets:narrow(2, first, count), roots:narrow(2, first, count))
     local St, i = S:transpose(2, 3), #B + 1
-    B[i], C[i], c[i] = St:matmul(J), St:matmul(S), St:matmul(r:unsqueeze(3))
+    B[i], C[i] = St:matmul(J):to("float64"), St:matmul(S):to("float64")
+    c[i] = St:matmul(r:unsqueeze(3)):to("float64")
     J = J:reshape(-1, nets.size)
     add_gram(A, J)
-    b:add_(J:transpose(1, 2):matmul(r:reshape(-1, 1)))
+    b:add_(J:transpose(1, 2):matmul(r:reshape(-1, 1)):to("float64"))
   end
   mirror(A)
   return { A = A, b = b, B = engine.cat(B, 1), C = engine.cat(C, 1),
-    c = engine.cat(c, 1) }
+    c = engine.cat(c, 1), dtype = states.dtype }
 end
 
 -- The damped steps of the parameters (size) and the states (batch, 2 n). The states are
@@ -260,9 +268,11 @@ local function solve(equations, damping)
   local inverse = engine.inverse(lower)
   local LB, Lc = inverse:matmul(B), inverse:matmul(c)
   local rows = LB:reshape(-1, size)
-  local rows_t = rows:transpose(1, 2)
-  local parameters = engine.solve(damped(equations.A) - rows_t:matmul(rows),
-    equations.b - rows_t:matmul(Lc:reshape(-1, 1))) * -1
+  local eliminated = engine.zeros({ size, size }, DOUBLE)
+  add_gram(eliminated, rows:to(equations.dtype))
+  mirror(eliminated)
+  local parameters = engine.solve(damped(equations.A) - eliminated,
+    equations.b - rows:transpose(1, 2):matmul(Lc:reshape(-1, 1))) * -1
   local states = inverse:transpose(2, 3):matmul(Lc + LB:matmul(parameters)) * -1
   return parameters:reshape(-1), states:squeeze(3)
 end
@@ -324,8 +334,8 @@ function M.step(model, states, targets, metric, left, damping)
     local weights = coordinates.weights(model, states, targets, metric, left)
     local loss = errors_of(states):mean():item()
     local nets = M.networks(model)
-    local equations = normal_equations(model, nets, states:to("float64"),
-      targets:to("float64"), roots_of(metric, weights))
+    local equations = normal_equations(model, nets, states, targets,
+      roots_of(metric, weights):to(states.dtype))
     for attempt = 1, ATTEMPTS do
       local by, by_states = solve(equations, damping)
       local before = move(nets, by)

@@ -1,8 +1,8 @@
 --- Per-sample derivatives of dense networks with respect to their parameters, which
 -- least-squares methods need: reverse-mode differentiation sums over samples.
 --
--- Here a network is a list of layers y = W x + b with one activation between them, in
--- float64. Its parameters are numbered in the order of `Module:parameters`, each
+-- Here a network is a list of layers y = W x + b with one activation between them, in its
+-- own dtype. Its parameters are numbered in the order of `Module:parameters`, each
 -- row by row.
 -- @module torus.models.parts.dense_derivatives
 local engine = require "torus.engine"
@@ -11,7 +11,7 @@ local M = {}
 
 --- Returns the layers of a network.
 -- @tparam Module net an MLP, or an energy of torus.models.parts.energy.dense
--- @treturn table layers (weight and bias of each, float64), activation, and size, the
+-- @treturn table layers (weight and bias of each), activation, and size, the
 -- number of parameters
 -- @usage
 -- local dense_derivatives = require "torus.models.parts.dense_derivatives"
@@ -22,8 +22,8 @@ function M.layers(net)
   local layers, size = {}, 0
   for i, member in ipairs(net.members) do
     local linear = member[2]
-    layers[i] = { weight = linear.weight:detach():to("float64"),
-      bias = linear.bias and linear.bias:detach():to("float64") }
+    layers[i] = { weight = linear.weight:detach(),
+      bias = linear.bias and linear.bias:detach() }
     size = size + linear.weight:numel() + (linear.bias and linear.bias:numel() or 0)
   end
   return { layers = layers, activation = net.activation, size = size }
@@ -71,7 +71,7 @@ end
 
 --- Computes outputs and their derivatives.
 -- @tparam table net as returned by `layers`
--- @tparam tensor x (batch, inputs), float64
+-- @tparam tensor x (batch, inputs), of the network's dtype
 -- @treturn tensor (batch, outputs)
 -- @treturn tensor with respect to the inputs (batch, outputs, inputs)
 -- @treturn tensor with respect to the parameters (batch, outputs, size)
@@ -79,7 +79,7 @@ end
 -- local dense_derivatives = require "torus.models.parts.dense_derivatives"
 -- local torus = require "torus"
 -- local net = dense_derivatives.layers(torus.nn.MLP { sizes = { 2, 16, 1 } })
--- local x = torus.zeros({ 5, 2 }, { dtype = "float64" })
+-- local x = torus.zeros(5, 2)
 -- local y, by_input, by_parameter = dense_derivatives.outputs(net, x)
 -- print(table.unpack(by_parameter.shape))   -- 5 1 65
 function M.outputs(net, x)
@@ -126,7 +126,7 @@ end
 
 --- Computes the gradient of a network with one output, and its derivatives.
 -- @tparam table net as returned by `layers`
--- @tparam tensor x (batch, inputs), float64
+-- @tparam tensor x (batch, inputs), of the network's dtype
 -- @treturn tensor (batch, inputs)
 -- @treturn tensor with respect to the inputs (batch, inputs, inputs), the Hessian
 -- @treturn tensor with respect to the parameters (batch, inputs, size)
@@ -134,7 +134,7 @@ end
 -- local dense_derivatives = require "torus.models.parts.dense_derivatives"
 -- local torus = require "torus"
 -- local net = dense_derivatives.layers(torus.nn.MLP { sizes = { 2, 16, 1 } })
--- local x = torus.zeros({ 5, 2 }, { dtype = "float64" })
+-- local x = torus.zeros(5, 2)
 -- print(table.unpack(dense_derivatives.gradient(net, x).shape))   -- 5 2
 function M.gradient(net, x)
   local inputs = forward(net, x)
