@@ -3,6 +3,7 @@
 #include "binding/binding.h"
 #include "core/rng.h"
 #include "kernels/move.h"
+#include "kernels/random.h"
 
 #include <math.h>
 #include <string.h>
@@ -80,14 +81,14 @@ static void fill_random(const creation *c, torus_tensor *out) {
     torus_rng_permutation(c->rng, data, count, 1);
   } else if (c->kind == RAND) {
     if (f32) {
-      torus_rng_uniform_f32(c->rng, data, count);
+      torus_random_uniform_f32(c->rng, data, count);
     } else {
-      torus_rng_uniform_f64(c->rng, data, count);
+      torus_random_uniform_f64(c->rng, data, count);
     }
   } else if (f32) {
-    torus_rng_normal_f32(c->rng, data, count);
+    torus_random_normal_f32(c->rng, data, count);
   } else {
-    torus_rng_normal_f64(c->rng, data, count);
+    torus_random_normal_f64(c->rng, data, count);
   }
 }
 

@@ -1,10 +1,6 @@
 #include "core/rng.h"
 
-#include "core/threads.h"
-
 #include <math.h>
-
-#define PIECE 4096
 
 void torus_philox_again(uint64_t seed, uint64_t position, uint64_t attempt,
                         uint32_t out[4]) {
@@ -48,44 +44,6 @@ double torus_rng_normal_at(uint64_t seed, uint64_t position) {
   double radius = sqrt(-2 * log(1 - torus_philox_unit(r[0], r[1])));
   return radius * cos(6.283185307179586477 * torus_philox_unit(r[2], r[3]));
 }
-
-/* Rounding to float32 may reach 1, which a uniform sample must not. */
-static float below_one(double x) {
-  float y = (float)x;
-  return y < 1 ? y : 0x1.fffffep-1f;
-}
-
-static float narrow(double x) { return (float)x; }
-static double same(double x) { return x; }
-
-typedef struct fill {
-  torus_rng rng;
-  void *out;
-  int64_t count;
-} fill;
-
-#define FILL(name, type, sample, convert)                                      \
-  static void name##_piece(void *arg, int64_t piece, int thread) {             \
-    (void)thread;                                                              \
-    const fill *f = arg;                                                       \
-    int64_t first = piece * PIECE, last = first + PIECE;                       \
-    if (last > f->count) last = f->count;                                      \
-    for (int64_t i = first; i < last; i++) {                                   \
-      ((type *)f->out)[i] =                                                    \
-          convert(sample(f->rng.seed, f->rng.position + (uint64_t)i));         \
-    }                                                                          \
-  }                                                                            \
-  void torus_rng_##name(torus_rng *rng, type *out, int64_t count) {            \
-    fill f = {*rng, out, count};                                               \
-    torus_parallel_interruptible((count + PIECE - 1) / PIECE, name##_piece,    \
-                                 &f);                                          \
-    rng->position += (uint64_t)count;                                          \
-  }
-
-FILL(uniform_f32, float, torus_rng_uniform_at, below_one)
-FILL(uniform_f64, double, torus_rng_uniform_at, same)
-FILL(normal_f32, float, torus_rng_normal_at, narrow)
-FILL(normal_f64, double, torus_rng_normal_at, same)
 
 void torus_rng_permutation(torus_rng *rng, int64_t *out, int64_t count,
                            int64_t first) {

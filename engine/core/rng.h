@@ -1,8 +1,9 @@
 /* Counter-based random numbers: Philox4x32-10 (Salmon et al. 2011,
  * "Parallel random numbers: as easy as 1, 2, 3").
  *
- * Sample n of a stream depends only on the seed and n: fills can be divided
- * into pieces, and the entire state of a generator is two integers. */
+ * Sample n of a stream depends only on the seed and n: fills
+ * (kernels/random.h) can be divided into pieces, and the entire state of a
+ * generator is two integers. */
 #ifndef TORUS_CORE_RNG_H
 #define TORUS_CORE_RNG_H
 
@@ -26,12 +27,6 @@ double torus_philox_unit(uint32_t low, uint32_t high);
  * 53 bits each. */
 double torus_rng_uniform_at(uint64_t seed, uint64_t position);
 double torus_rng_normal_at(uint64_t seed, uint64_t position);
-
-/* Fill count samples and advance the generator. */
-void torus_rng_uniform_f32(torus_rng *rng, float *out, int64_t count);
-void torus_rng_uniform_f64(torus_rng *rng, double *out, int64_t count);
-void torus_rng_normal_f32(torus_rng *rng, float *out, int64_t count);
-void torus_rng_normal_f64(torus_rng *rng, double *out, int64_t count);
 
 /* A random permutation of first .. first + count - 1 (Fisher-Yates). */
 void torus_rng_permutation(torus_rng *rng, int64_t *out, int64_t count,

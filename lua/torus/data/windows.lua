@@ -36,7 +36,8 @@ function M.cut(x, starts, count)
     :reshape(n, count, table.unpack(rest))
 end
 
---- Draws random starts of windows, uniform over all that fit.
+--- Draws random starts of windows, uniform over all that fit; none is drawn where only one
+-- does.
 -- @tparam integer n number of starts
 -- @tparam integer length of a sequence
 -- @tparam integer count elements of a window
@@ -48,6 +49,10 @@ end
 -- print(table.concat(starts, " "))
 function M.random_starts(n, length, count, generator)
   local starts = {}
+  if length == count then
+    for i = 1, n do starts[i] = 1 end
+    return starts
+  end
   for i, u in ipairs(engine.rand({ n }, { generator = generator,
     dtype = "float64" }):totable()) do
     starts[i] = 1 + math.floor(u * (length - count + 1))

@@ -14,8 +14,9 @@ local engine = require "torus.engine"
 
 local M = {}
 
--- Number of sequences whose Jacobians are in memory at a time.
-local BLOCK = 32
+-- Number of frames whose Jacobians are in memory at a time, but of at least SEQUENCES
+-- sequences.
+local FRAMES, SEQUENCES = 1024, 8
 -- Rows of the normal equations that are computed at a time.
 local BAND = 128
 -- Derivatives below the precision of float32 relative to this one, 1e-19, count as 0.
@@ -237,8 +238,9 @@ local function normal_equations(model, nets, states, targets, roots)
   local A = engine.zeros({ nets.size, nets.size }, DOUBLE)
   local b = engine.zeros({ nets.size, 1 }, DOUBLE)
   local B, C, c = {}, {}, {}
-  for first = 1, states:size(1), BLOCK do
-    local count = math.min(BLOCK, states:size(1) - first + 1)
+  local block = math.max(SEQUENCES, FRAMES // targets:size(1))
+  for first = 1, states:size(1), block do
+    local count = math.min(block, states:size(1) - first + 1)
     local r, J, S = M.residuals(nets, dt, states:narrow(1, first, count),
       targets:narrow(2, first, count), roots:narrow(2, first, count))
     local St, i = S:transpose(2, 3), #B + 1

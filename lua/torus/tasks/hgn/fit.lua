@@ -21,12 +21,12 @@ local SCALE = 20
 local KNOWN = 2048
 -- Frames per segment for the first steps, each up to a share of the stage. Over many frames
 -- an orbit with a wrong period would be out of phase.
-local HORIZONS = {
-  adam = { { share = 0.1, frames = 4 }, { share = 0.2, frames = 8 },
-    { share = 0.35, frames = 16 } },
-  -- The potential that it begins with was fitted to three frames at a time.
-  gauss_newton = { { share = 0.15, frames = 8 }, { share = 0.35, frames = 16 } },
-}
+local HORIZONS = { { share = 0.1, frames = 4 }, { share = 0.2, frames = 8 },
+  { share = 0.35, frames = 16 } }
+-- With the Gauss-Newton method the number doubles, beginning with FEW, as the potential that it
+-- begins with was fitted to three frames at a time. Each number gets at most the share EACH of
+-- the stage, all but the last at most the share BEFORE.
+local FEW, EACH, BEFORE = 8, 0.175, 0.6
 
 -- True if the stage begins with flat coordinates; see torus.models.hgn.flatten.
 local function flattens(config)
@@ -34,21 +34,31 @@ local function flattens(config)
     and config.kinetic == "quadratic" and config.hamiltonian == "separable"
 end
 
+-- The horizons of the Gauss-Newton method.
+local function doubled(frames)
+  local list, shown = {}, FEW
+  while shown < frames do
+    list[#list + 1] = { frames = shown }
+    shown = 2 * shown
+  end
+  for i, entry in ipairs(list) do entry.share = i * math.min(EACH, BEFORE / #list) end
+  return list
+end
+
 -- The number of frames per segment at a step of the stage.
 local function horizon(config, within)
-  if not flattens(config) then return config.frames end
+  local all = config.fit_frames
+  if not flattens(config) then return all end
   local share = within / config.fit_steps
-  for _, entry in ipairs(HORIZONS[config.fit_method]) do
-    if share <= entry.share and entry.frames < config.frames then
-      return entry.frames
-    end
+  for _, entry in ipairs(config.fit_method == "adam" and HORIZONS or doubled(all)) do
+    if share <= entry.share and entry.frames < all then return entry.frames end
   end
-  return config.frames
+  return all
 end
 
 -- The number of segments, end to end, that a sequence consists of.
 local function segments(config, shown)
-  return (config.frames - 1) // (shown - 1)
+  return (config.fit_frames - 1) // (shown - 1)
 end
 
 --- Returns the states to fit, as a parameter of the training: one at the first frame of
@@ -94,7 +104,8 @@ end
 local function inferred(self)
   local found = {}
   engine.no_grad(function()
-    Located.each_block(self.config, self.data, self.count,
+    local shown = { count = self.count, frames = self.config.frames }
+    Located.each_block(self.config, self.data, shown,
       function(frames)
         local q, p = self.model:infer(frames)
         found[#found + 1] = engine.cat({ q, p }, 2)
@@ -226,7 +237,7 @@ local function positions(model, config, states, count)
   return engine.no_grad(function()
     local q, p = states:narrow(1, 1, count):chunk(2, 2)
     local orbits = model:rollout(q:contiguous(), p:contiguous(),
-      { steps = config.frames - 1 }).q
+      { steps = config.fit_frames - 1 }).q
     local some, all = {}, orbits:reshape(-1, q:size(2))
     local stride = math.max(1, all:size(1) // KNOWN)
     for i = 1, all:size(1), stride do some[#some + 1] = i end
@@ -246,7 +257,7 @@ function Fit.translate(model, config, data, states)
   local count = math.min(config.fit_size, data.train.size)
   local latents = {}
   engine.no_grad(function()
-    Located.each_block(config, data, count, function(frames)
+    Located.each_block(config, data, { count = count, frames = config.frames }, function(frames)
       local spare = config.frames - model.config.context
       for _, first in ipairs { 1, spare // 2 + 1, spare + 1 } do
         latents[#latents + 1] = (objective.draw(model, "fit",

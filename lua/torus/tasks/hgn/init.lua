@@ -435,7 +435,8 @@ local function calibrate(self)
   local fitted = c.fit_steps > 0
   local count = math.min(CALIBRATED, self.data.train.size,
     fitted and c.fit_size or math.huge)
-  Located.each_block(c, self.data, count, function(some) table.insert(frames, some) end)
+  Located.each_block(c, self.data, { count = count, frames = c.frames },
+    function(some) table.insert(frames, some) end)
   self.model:calibrate(engine.cat(frames, 1),
     fitted and self.states:detach():narrow(1, 1, count) or nil)
 end

@@ -19,13 +19,15 @@ local function available(data, count) return math.min(count, data.train.size) en
 --- Calls a function with the frames of each block of sequences in turn.
 -- @tparam table config
 -- @tparam Dataset data
--- @tparam integer count number of sequences
+-- @tparam table opts
+-- @tparam integer opts.count number of sequences
+-- @tparam integer opts.frames number of frames, from the first of each sequence
 -- @tparam function f called with the frames and the number of sequences before them
-function Located.each_block(config, data, count, f)
-  count = available(data, count)
+function Located.each_block(config, data, opts, f)
+  local count = available(data, opts.count)
   for first = 1, count, BLOCK do
     local indices = lists.range(first, math.min(first + BLOCK - 1, count))
-    f(windows.first(data.train, indices, config.frames):to(config.dtype), first - 1)
+    f(windows.first(data.train, indices, opts.frames):to(config.dtype), first - 1)
   end
 end
 
@@ -36,11 +38,12 @@ end
 -- @treturn Located coordinates (frames, sequences, n), metrics (frames,
 -- sequences, n, n), left (frames, sequences), as returned by HGN:locate
 function Located.new(config, data, n)
-  local wanted = config.fit_size
+  local T, wanted = config.fit_frames, config.fit_size
   if config.teach_from == "coordinates" then
-    wanted = math.max(wanted, config.teach_size)
+    -- A long sequence teaches as much as several of `frames` frames.
+    wanted = math.max(wanted, config.teach_size * config.frames // T)
   end
-  local T, count = config.frames, available(data, wanted)
+  local count = available(data, wanted)
   local function zeros(...) return engine.zeros({ ... }, { dtype = config.dtype }) end
   return setmetatable({ config = config, data = data, count = count,
     coordinates = zeros(T, count, n), metrics = zeros(T, count, n, n),
@@ -62,11 +65,25 @@ function Located:uncertain()
   return self.left:gt(coordinates.ROBUST):to("float64"):mean():item()
 end
 
+--- Returns windows of `frames` frames of the coordinates of some sequences.
+-- @tparam table indices of the sequences
+-- @tparam {integer,...} starts first frame of each window, from 1
+-- @treturn table coordinates, metrics and left, as in `new`, for these frames and sequences
+function Located:windows(indices, starts)
+  local cut = {}
+  for _, name in ipairs { "coordinates", "metrics", "left" } do
+    cut[name] = windows.cut(self[name]:index_select(2, indices):transpose(1, 2):contiguous(),
+      starts, self.config.frames):transpose(1, 2):contiguous()
+  end
+  return cut
+end
+
 --- Finds the coordinates with a model after its first stage, unless they are known.
 -- @tparam Module model
 function Located:find(model)
   if self.left:min():item() >= 0 then return end
-  Located.each_block(self.config, self.data, self.count, function(frames, before)
+  local all = { count = self.count, frames = self.config.fit_frames }
+  Located.each_block(self.config, self.data, all, function(frames, before)
     local x, metric, left = model:locate(frames, { charted = false })
     local count = frames:size(1)
     self.coordinates:narrow(2, before + 1, count):copy_(x)

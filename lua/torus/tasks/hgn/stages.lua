@@ -23,6 +23,10 @@ M.rules = {
       .. "frames; 0 for none." },
   fit_size = { default = 1024, type = "integer", min = 1,
     doc = "Number of training sequences whose coordinates the second stage finds and fits." },
+  fit_frames = { type = "integer", min = 2,
+    doc = "Number of frames of these sequences that the second stage fits, from the first on; "
+      .. "by default `frames`. The longer the sequences, the more precise is the force: an "
+      .. "error of it that another initial state hides in a few frames shows in many." },
   fit_batch = { default = 256, type = "integer", min = 1,
     doc = "Number of these sequences per step, with fit_method adam." },
   fit_lr = { default = 1e-3, type = "number", min = 0,
@@ -78,6 +82,17 @@ local function check_method(config)
   end
 end
 
+-- A message if the second stage can't fit as many frames as asked for.
+local function check_frames(config)
+  if config.fit_steps == 0 then return end
+  config.fit_frames = config.fit_frames or config.frames
+  local most = config.data_frames or config.frames
+  if config.fit_frames < config.frames or config.fit_frames > most then
+    return string.format("fit_frames: expected from frames = %d to %d, the length of a "
+      .. "training sequence, got %d", config.frames, most, config.fit_frames)
+  end
+end
+
 --- Fills in values that follow from the stages.
 -- @tparam table config
 -- @treturn ?string what is wrong with it
@@ -101,7 +116,7 @@ function M.complete(config)
     return "teach_from: expected \"images\", as no coordinates are found "
       .. "with fit_steps = 0"
   end
-  return check_method(config)
+  return check_frames(config) or check_method(config)
 end
 
 --- Returns the stage of a training step.

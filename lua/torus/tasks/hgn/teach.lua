@@ -30,10 +30,12 @@ end
 -- @tparam generator generator
 -- @treturn table for `share`
 function Teach:draw(generator)
-  local count = self.located.count
-  local batch = math.min(self.config.teach_batch, count)
-  return { size = batch,
-    indices = engine.randperm(count, { generator = generator }):narrow(1, 1, batch):totable(),
+  local c, count = self.config, self.located.count
+  local batch = math.min(c.teach_batch, count)
+  local indices = engine.randperm(count, { generator = generator }):narrow(1, 1, batch)
+    :totable()
+  return { size = batch, indices = indices,
+    starts = windows.random_starts(batch, c.fit_frames, c.frames, generator),
     draws = self.model:draws(batch, { generator = generator }) }
 end
 
@@ -47,17 +49,17 @@ end
 -- @treturn {tensor,...} gradients; nil for a parameter that the loss does not depend on
 -- @treturn table numbers for the log: loss, mse, kl
 function Teach:share(batch, first, count, parameters, weights)
-  local model, c, some = self.model, self.config, self.located
+  local model, c = self.model, self.config
   local indices = table.move(batch.indices, first, first + count - 1, 1, {})
-  local function of_batch(name) return some[name]:index_select(2, indices) end
+  local starts = table.move(batch.starts, first, first + count - 1, 1, {})
+  local some = self.located:windows(indices, starts)
   local draws = model:draws_part(batch.draws, first, count)
-  local frames = windows.first(self.data.train, indices, c.frames):to(c.dtype)
+  local frames = self.data.train:windows(indices, starts, c.frames):to(c.dtype)
   local z, kl = objective.draw(model, "gradients",
     frames:narrow(2, draws.first, c.context), draws)
   local q, p = model:state_of(z)
-  local mse = coordinates.frame_losses(model, engine.cat({ q, p }, 2),
-    of_batch "coordinates", of_batch "metrics", of_batch "left",
-    draws.first + c.anchor - 1):mean()
+  local mse = coordinates.frame_losses(model, engine.cat({ q, p }, 2), some.coordinates,
+    some.metrics, some.left, draws.first + c.anchor - 1):mean()
   local loss = mse * weights.multiplier
   if kl then
     loss = loss + kl * objective.divergence_scale(model, weights.kl_weight)
