@@ -47,6 +47,15 @@ describe("The stages of an HGN's training", function()
     end
   end)
 
+  it("fit whole sequences by default, up to four times the frames of a training step", function()
+    for _, case in ipairs { { 31, nil, 31, 512 }, { 31, 100, 100, 158 },
+      { 64, 256, 256, 128 }, { 31, 1000, 124, 128 } } do
+      local config = assert(runs.configuration.make("small", { model = "hgn",
+        phase = "vector", frames = case[1], data_frames = case[2] }))
+      assert.are.same({ case[3], case[4] }, { config.fit_frames, config.fit_size })
+    end
+  end)
+
   it("follow each other", function()
     local config = assert(configuration())
     local names = {}

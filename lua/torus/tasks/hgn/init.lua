@@ -173,13 +173,28 @@ Task.presets = {
   plus = PLUS,
 }
 
+-- How many times as many frames the second stage fits as the first one shows, at most, if
+-- sequences are as long.
+local LONGER = 4
+
+-- The second stage of sequences longer than the frames of the first one: as many frames in
+-- fewer sequences.
+local function whole_sequences(values, changes)
+  local frames, length = changes.frames or 31, changes.data_frames or 0
+  if values.fit_steps == 0 or length <= frames then return values end
+  local shown = math.min(length, LONGER * frames)
+  return options.joined(values, { fit_frames = shown,
+    fit_size = values.fit_size * frames // shown })
+end
+
 -- The values for a vector phase space with these changes.
 local function vector_values(changes)
   if (changes.static or 0) > 0 then return VECTOR_STATIC end
   if (changes.dimension or 1) >= MANY then return VECTOR_MANY end
-  return gauss_newton.applies(options.joined({ hamiltonian = "separable",
+  local values = gauss_newton.applies(options.joined({ hamiltonian = "separable",
     friction = "none", kinetic = "quadratic", phase = "vector" }, changes))
     and VECTOR or VECTOR_ADAM
+  return whole_sequences(values, changes)
 end
 
 --- Adapts the values of a preset to changes: values for simulated data do not apply to other
