@@ -45,10 +45,10 @@ esac
 
 if [ -z "$result" ]; then
   result="0 1"
-  echo "it ended without a result (exit status $status)" >>"$log"
+  printf '\n%s ended without a result (exit status %s)\n' "$spec" $status >>"$log"
 elif [ $status -ne 0 ] && [ "${result#* }" = 0 ]; then
   result="${result% *} 1"
-  echo "exit status $status" >>"$log"
+  printf '\n%s: exit status %s\n' "$spec" $status >>"$log"
 fi
 echo "$result" >"$RESULTS/$name.result"
 
