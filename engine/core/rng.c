@@ -8,14 +8,14 @@ void torus_philox_again(uint64_t seed, uint64_t position, uint64_t attempt,
   uint32_t c0 = (uint32_t)position, c1 = (uint32_t)(position >> 32);
   uint32_t c2 = (uint32_t)attempt, c3 = (uint32_t)(attempt >> 32);
   for (int round = 0; round < 10; round++) {
-    uint64_t a = (uint64_t)0xD2511F53u * c0;
-    uint64_t b = (uint64_t)0xCD9E8D57u * c2;
+    uint64_t a = (uint64_t)TORUS_PHILOX_M0 * c0;
+    uint64_t b = (uint64_t)TORUS_PHILOX_M1 * c2;
     c0 = (uint32_t)(b >> 32) ^ c1 ^ k0;
     c1 = (uint32_t)b;
     c2 = (uint32_t)(a >> 32) ^ c3 ^ k1;
     c3 = (uint32_t)a;
-    k0 += 0x9E3779B9u;
-    k1 += 0xBB67AE85u;
+    k0 += TORUS_PHILOX_W0;
+    k1 += TORUS_PHILOX_W1;
   }
   out[0] = c0;
   out[1] = c1;
@@ -32,17 +32,16 @@ double torus_philox_unit(uint32_t low, uint32_t high) {
   return (double)bits * 0x1p-53;
 }
 
+double torus_philox_normal(const uint32_t words[4]) {
+  double radius = sqrt(-2 * log(1 - torus_philox_unit(words[0], words[1])));
+  return radius *
+         cos(6.283185307179586477 * torus_philox_unit(words[2], words[3]));
+}
+
 double torus_rng_uniform_at(uint64_t seed, uint64_t position) {
   uint32_t r[4];
   torus_philox(seed, position, r);
   return torus_philox_unit(r[0], r[1]);
-}
-
-double torus_rng_normal_at(uint64_t seed, uint64_t position) {
-  uint32_t r[4];
-  torus_philox(seed, position, r);
-  double radius = sqrt(-2 * log(1 - torus_philox_unit(r[0], r[1])));
-  return radius * cos(6.283185307179586477 * torus_philox_unit(r[2], r[3]));
 }
 
 void torus_rng_permutation(torus_rng *rng, int64_t *out, int64_t count,

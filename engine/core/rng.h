@@ -14,6 +14,12 @@ typedef struct torus_rng {
   uint64_t position; /* samples drawn so far */
 } torus_rng;
 
+/* Its multipliers, and what is added to the two words of the key each round. */
+#define TORUS_PHILOX_M0 0xD2511F53u
+#define TORUS_PHILOX_M1 0xCD9E8D57u
+#define TORUS_PHILOX_W0 0x9E3779B9u
+#define TORUS_PHILOX_W1 0xBB67AE85u
+
 /* 128 random bits for one position of a stream. */
 void torus_philox(uint64_t seed, uint64_t position, uint32_t out[4]);
 /* Further bits for the same position, if a sample needs more; those of attempt
@@ -23,10 +29,11 @@ void torus_philox_again(uint64_t seed, uint64_t position, uint64_t attempt,
 /* 53 bits of two of these words as a number in [0, 1). */
 double torus_philox_unit(uint32_t low, uint32_t high);
 
-/* One uniform sample in [0, 1) and one standard normal one (Box-Muller);
- * 53 bits each. */
+/* A standard normal number of all four words (Box-Muller). */
+double torus_philox_normal(const uint32_t words[4]);
+
+/* One uniform sample in [0, 1), of 53 bits. */
 double torus_rng_uniform_at(uint64_t seed, uint64_t position);
-double torus_rng_normal_at(uint64_t seed, uint64_t position);
 
 /* A random permutation of first .. first + count - 1 (Fisher-Yates). */
 void torus_rng_permutation(torus_rng *rng, int64_t *out, int64_t count,

@@ -20,10 +20,6 @@
 #define TO_WHOLE 0x1.8p52
 
 #define LOW_WORD 0xffffffffu
-#define PHILOX_M0 0xD2511F53u
-#define PHILOX_M1 0xCD9E8D57u
-#define PHILOX_W0 0x9E3779B9u
-#define PHILOX_W1 0xBB67AE85u
 
 /* Fills out with count samples from position `first` on, rounded up to a
  * multiple of the vector's length. */

@@ -83,11 +83,6 @@ void torus_sample_exponential(torus_rng *rng, double *out, int64_t count) {
 
 /* --- gamma --- */
 
-static double normal_of(const uint32_t r[4]) {
-  double radius = sqrt(-2 * log(1 - torus_philox_unit(r[0], r[1])));
-  return radius * cos(6.283185307179586477 * torus_philox_unit(r[2], r[3]));
-}
-
 /* Each attempt uses a normal number and a uniform one. For a concentration
  * below 1: that of concentration + 1 times u^(1 / concentration). */
 static double gamma_at(uint64_t seed, uint64_t position, double concentration) {
@@ -97,7 +92,7 @@ static double gamma_at(uint64_t seed, uint64_t position, double concentration) {
     uint32_t r[4], s[4];
     torus_philox_again(seed, position, attempt, r);
     torus_philox_again(seed, position, attempt + 1, s);
-    double x = normal_of(r), t = 1 + c * x, v = t * t * t;
+    double x = torus_philox_normal(r), t = 1 + c * x, v = t * t * t;
     double u = 1 - torus_philox_unit(s[0], s[1]);
     if (t <= 0 || log(u) >= x * x / 2 + d * (1 - v + log(v))) continue;
     if (concentration >= 1) return d * v;

@@ -129,7 +129,9 @@ local function iterate(problem, at, damping)
   local attempt = problem.evaluate(at.x + step(A, b, damping):to(at.x.dtype), at)
   local better, best = attempt.error:lt(at.error), {}
   for key, dim in pairs(problem.batch_dims) do
-    best[key] = choose(better, attempt[key], at[key], dim)
+    -- What the problem only carries along is the same tensor.
+    best[key] = rawequal(attempt[key], at[key]) and at[key]
+      or choose(better, attempt[key], at[key], dim)
   end
   return best, choose(better, damping * LESS, damping * MORE, 1),
     (attempt.error - at.error):abs():le(at.error * (problem.tolerance or 0))

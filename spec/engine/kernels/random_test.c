@@ -83,8 +83,6 @@ TEST(samples_depend_neither_on_threads_nor_on_their_place) {
   CHECK(wrong == 0, "%d of 300", wrong);
 }
 
-/* The position whose 53 bits are all 1 can't be waited for: of 200,000 samples
- * about three lie above the largest float32 below 1. */
 TEST(uniform_samples_stay_below_one) {
   enum { COUNT = 200000 };
   static float x[COUNT];
@@ -96,6 +94,11 @@ TEST(uniform_samples_stay_below_one) {
     sum += x[i];
   }
   CHECK(fabs(sum / COUNT - 0.5) < 0.003, "mean %g", sum / COUNT);
+  /* The first position of this stream at which rounding would give 1. */
+  torus_rng close = {3, 4752673};
+  CHECK((float)torus_rng_uniform_at(3, close.position) == 1, "not that close");
+  torus_random_uniform_f32(&close, x, 1);
+  CHECK(x[0] == 0x1.fffffep-1f, "%.9g", x[0]);
 }
 
 int main(void) {

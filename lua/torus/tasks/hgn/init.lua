@@ -180,7 +180,8 @@ local LONGER = 4
 -- The second stage of sequences longer than the frames of the first one: as many frames in
 -- fewer sequences.
 local function whole_sequences(values, changes)
-  local frames, length = changes.frames or 31, changes.data_frames or 0
+  local frames, length = changes.frames or hgn.rules.frames.default,
+    changes.data_frames or 0
   if values.fit_steps == 0 or length <= frames then return values end
   local shown = math.min(length, LONGER * frames)
   return options.joined(values, { fit_frames = shown,
