@@ -127,6 +127,17 @@ describe("Gauss and Newton's method", function()
     assert.is_true(off < 0.05, off)
   end)
 
+  it("is not held back by too much damping", function()
+    local model, found, damping, loss = model_of(), states, 1e6, nil
+    local before = model:coordinate_loss(states, x, metric, left):item()
+    for _ = 1, 6 do
+      found, damping, loss = gauss_newton.step(model, found, x, metric, left, damping)
+    end
+    -- With a factor of 8 for every step that is accepted at its first attempt, it is 0.15.
+    assert.is_true(damping < 1e6 / 8 ^ 6 / 100, damping)
+    assert.is_true(loss < 0.08 * before, loss / before)
+  end)
+
   it("leaves a motion that cannot be better as it is", function()
     local model = model_of()
     -- At the model's own motion.

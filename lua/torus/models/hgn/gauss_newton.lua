@@ -24,6 +24,8 @@ local TINY = 1e-12
 -- Factors of the damping after a step that was accepted at the first attempt, at a later one,
 -- and after a failed attempt; the maximum number of attempts.
 local LESS, RATHER_LESS, MORE, ATTEMPTS = 1 / 8, 2 / 3, 4, 9
+-- Factors of the damping of further attempts after one that was accepted.
+local MUCH_LESS = { 1 / 30, 1 / 1000 }
 -- The damping is proportional to the diagonal of the normal equations (Marquardt) plus this
 -- factor times its mean (Levenberg), which dominates. With the diagonal alone, a parameter
 -- with little influence would move far, out of the range in which the equations hold, and
@@ -305,6 +307,18 @@ local function best_of(errors_of, a, b)
     engine.where(better, eb, ea):mean():item()
 end
 
+-- The best one of a step that was accepted and of others with much less damping: the states are
+-- fitted after a step, so a longer one can be good where one of medium length is not, and the
+-- damping would stay where every step is accepted and none leads far.
+local function best_below(try, found)
+  local best = found
+  for _, factor in ipairs(MUCH_LESS) do
+    local other = try(found.damping * factor)
+    if other.error < best.error then best = other end
+  end
+  return best
+end
+
 --- Performs one step of the method, which never increases the error. The networks are changed
 -- in place.
 -- @tparam Module model an HGN for which `applies`
@@ -338,18 +352,25 @@ function M.step(model, states, targets, metric, left, damping)
     local nets = M.networks(model)
     local equations = normal_equations(model, nets, states, targets,
       roots_of(metric, weights):to(states.dtype))
-    for attempt = 1, ATTEMPTS do
-      local by, by_states = solve(equations, damping)
+    local function try(at)
+      local by, by_states = solve(equations, at)
       local before = move(nets, by)
       local moved = (states + by_states:to(states.dtype)):contiguous()
       -- Then the states that fit the new motion best, not only to first order.
       local fitted = coordinates.fit_states(model, moved, targets,
         metric * weights:unsqueeze(-1):unsqueeze(-1))
       local best, error_ = best_of(errors_of, moved, fitted)
-      if error_ < loss then
-        return best, damping * (attempt == 1 and LESS or RATHER_LESS), error_
-      end
       put_back(before)
+      return { by = by, states = best, error = error_, damping = at }
+    end
+    for attempt = 1, ATTEMPTS do
+      local found = try(damping)
+      if found.error < loss then
+        found = best_below(try, found)
+        move(nets, found.by)
+        return found.states, found.damping * (attempt == 1 and LESS or RATHER_LESS),
+          found.error
+      end
       damping = damping * MORE
     end
     return states, damping, loss
