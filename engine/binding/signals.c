@@ -98,6 +98,13 @@ static int stopped(lua_State *L) {
   return 2;
 }
 
+/* stopping(): true while a stoppable function has yet to end because of a
+ * signal */
+static int stopping(lua_State *L) {
+  lua_pushboolean(L, in_stoppable && stop);
+  return 1;
+}
+
 /* note_stop(number): as if that signal had come to this process; of a training
  * on several, which stop together. */
 static int note_stop(lua_State *L) {
@@ -165,6 +172,8 @@ void torus_open_signals(lua_State *L) {
   lua_setfield(L, -2, "stoppable");
   lua_pushcfunction(L, stopped);
   lua_setfield(L, -2, "stopped");
+  lua_pushcfunction(L, stopping);
+  lua_setfield(L, -2, "stopping");
   lua_pushcfunction(L, note_stop);
   lua_setfield(L, -2, "note_stop");
   lua_pushcfunction(L, uninterrupted);

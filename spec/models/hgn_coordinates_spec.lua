@@ -122,6 +122,21 @@ describe("hgn:locate", function()
     assert.are.same(found:totable(), (model:locate(frames)):totable())
   end)
 
+  it("begins near given coordinates, without the encoder", function()
+    local model = model_of { chart = 8 }
+    local trajectory = model:rollout(normal({ 3, 2 }, 1), normal({ 3, 2 }, 2))
+    local frames = model:images(trajectory)
+    function model.infer_anchor() error "the encoder is not needed" end
+    local found, metric, left = model:locate(frames,
+      { near = trajectory.q + normal({ 8, 3, 2 }, 4, 0.02) })
+    assert.are.same({ { 8, 3, 2 }, { 8, 3, 2, 2 }, { 8, 3 } },
+      { found.shape, metric.shape, left.shape })
+    assert.is_true(furthest(found, trajectory.q) < 1e-5)
+    assert.is_true(left:max():item() < 1e-10)
+    raises("hgn:locate: expected near of shape (8,3,2), got (3,8,2)",
+      function() model:locate(frames, { near = torus.zeros(3, 8, 2) }) end)
+  end)
+
   it("gives the error of nearby coordinates to second order", function()
     local model = model_of()
     local q = normal({ 1, 2 }, 5)

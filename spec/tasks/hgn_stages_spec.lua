@@ -75,6 +75,24 @@ describe("The stages of an HGN's training", function()
       teach_steps = 0, chart = 0, teach_from = "images" }))).note)
   end)
 
+  it("are left out after a decoder that is too poor for them", function()
+    local folder = folders.new()
+    local ended = assert(runs.train(folder, assert(configuration { fit_limit = 0.3 })))
+    assert.are.equal(3, ended.step)
+    assert.matches("^The decoder rendered 100%% of the frames with an error above 0.0005, so "
+      .. "the training ended after its first stage: ", ended.note)
+    local model = assert(runs.open(folder))
+    assert.is_true(model.window_scale:max():item() > 0)
+    assert.are.equal(0, model.chart.net[3].weight:abs():max():item())
+    -- Again, until it may go on: as if it had not been interrupted.
+    ended = assert(runs.train(folder, assert(configuration { fit_limit = 0.3 }),
+      { resume = true }))
+    assert.are.same({ 3, 3 }, { ended.started_at, ended.step })
+    assert.are.equal(9, assert(runs.train(folder, assert(configuration()),
+      { resume = true })).step)
+    assert.are.same(contents(whole), contents(folder))
+  end)
+
   it("leave what is not theirs as it is", function()
     local function moved(steps)
       local folder = folders.new()
@@ -168,7 +186,7 @@ describe("The stages of an HGN's training", function()
       for i = from, from + 9 do sum = sum + errors[i] / 10 end
       return sum
     end
-    assert.is_true(mean(191) < 0.5 * mean(1), mean(191) / mean(1))
+    assert.is_true(mean(191) < 0.7 * mean(1), mean(191) / mean(1))
   end)
 
   it("fit whole sequences, and teach from all windows of them", function()
@@ -249,8 +267,186 @@ describe("The stages of an HGN's training", function()
     assert.matches("fit_steps: expected 0", message)
     config, message = configuration { steps = 5 }
     assert.is_nil(config)
-    assert.matches("steps: expected at least fit_steps %+ teach_steps = 6, got 5",
-      message)
+    assert.matches("steps: expected at least the 6 of the later stages %(fit_steps, "
+      .. "decoder_steps, refit_steps and teach_steps%), got 5", message)
+    config, message = configuration { fit_steps = 0, decoder_steps = 1 }
+    assert.is_nil(config)
+    assert.matches("decoder_steps: expected 0, as fit_steps is 0, got 1", message)
+    config, message = configuration { refit_steps = 2 }
+    assert.is_nil(config)
+    assert.matches("refit_steps: expected 0, as decoder_steps is 0, got 2", message)
+  end)
+end)
+
+describe("The decoder's own stage", function()
+  local ALL = { steps = 13, decoder_steps = 3, decoder_batch = 6, refit_steps = 2 }
+
+  teardown(folders.clear)
+
+  it("follows the second, and is followed by more of it", function()
+    local config = assert(configuration(ALL))
+    local names, rate = {}, stages.learning_rate(config)
+    for step = 1, 13 do names[step] = stages.of(config, step) end
+    assert.are.same({ "images", "images", "fit", "fit", "fit", "decoder", "decoder", "decoder",
+      "refit", "refit", "teach", "teach", "teach" }, names)
+    assert.are.equal(config.decoder_lr, rate(6))
+    assert.are.equal(config.fit_lr, rate(9))
+    config = assert(configuration { steps = 9, decoder_steps = 1, refit_steps = 1,
+      decoder_rounds = 2, fit_steps = 1, teach_steps = 1 })
+    local found = {}
+    for step = 1, 9 do
+      local name, within, _, again = stages.of(config, step)
+      found[step] = name .. within .. (again and "+" or "")
+    end
+    assert.are.same({ "images1", "images2", "images3", "fit1", "decoder1+", "refit1+",
+      "decoder1", "refit1", "teach1" }, found)
+  end)
+
+  it("is part of the presets for sequences of which training shows a part", function()
+    local function made(changes)
+      local all = { model = "hgn", phase = "vector", frames = 31 }
+      for key, value in pairs(changes) do all[key] = value end
+      local config = assert(runs.configuration.make("small", all))
+      local rounds = config.decoder_rounds
+      return { config.decoder_steps * rounds, config.refit_steps * rounds, config.steps }
+    end
+    local plain = made {}
+    assert.are.same({ 0, 0 }, { plain[1], plain[2] })
+    local long = made { data_frames = 100 }
+    assert.is_true(long[1] > 0 and long[2] > 0)
+    assert.are.equal(plain[3] + long[1] + long[2], long[3])
+    assert.are.same(plain, made { data_frames = 31 })
+    for _, changes in ipairs { { fit_steps = 0, teach_steps = 0 }, { friction = "network" },
+      { dimension = 4 } } do
+      changes.data_frames = 100
+      local other = made(changes)
+      assert.are.same({ 0, 0 }, { other[1], other[2] })
+    end
+  end)
+
+  local METHODS = { adam = ALL, gauss_newton = { steps = 14, decoder_steps = 2,
+    decoder_batch = 6, refit_steps = 2, decoder_rounds = 2, fit_steps = 2,
+    fit_method = "gauss_newton", energy_width = 4, data_frames = 9, fit_frames = 8,
+    fit_size = 3, teach_from = "coordinates", teach_size = 8, teach_batch = 4 } }
+  for method, changes in pairs(METHODS) do
+    it("resumes to the same bits, with " .. method, function()
+      local through = folders.new()
+      assert(runs.train(through, assert(configuration(changes))))
+      for step = 4, 12 do
+        local folder = folders.new()
+        runs.train(folder, assert(configuration(changes)), { after_step = function(run)
+          if run.step == step then error("interrupted!") end
+        end })
+        assert(runs.train(folder, assert(configuration(changes)), { resume = true }))
+        assert.are.same(contents(through), contents(folder), "after step " .. step)
+      end
+    end)
+  end
+
+  it("can be stopped while coordinates are found", function()
+    local core = require "torus.core"
+    local Located = require "torus.tasks.hgn.located"
+    local changes = METHODS.gauss_newton
+    local through = folders.new()
+    assert(runs.train(through, assert(configuration(changes))))
+    local each_block = Located.each_block
+    -- During the first search, and during the later ones.
+    for calls, step in pairs { 1, 5, 9 } do
+      local folder, count = folders.new(), 0
+      function Located.each_block(...)
+        count = count + 1
+        if count == calls then core.note_stop(15) end
+        return each_block(...)
+      end
+      local _, message = runs.train(folder, assert(configuration(changes)))
+      Located.each_block = each_block
+      assert.matches("^interrupted by SIGTERM; the checkpoint of step " .. step .. " is in",
+        message)
+      assert(runs.train(folder, assert(configuration(changes)), { resume = true }))
+      assert.are.same(contents(through), contents(folder))
+    end
+    assert.is_false(core.stopping())
+  end)
+
+  -- A training whose second stage is over.
+  local function fitted()
+    local config = assert(configuration { steps = 303, fit_steps = 1, decoder_steps = 300,
+      decoder_batch = 16, refit_steps = 1, teach_steps = 0, chart = 0, flatten_steps = 0,
+      frames = 5, dtype = "float64", width = 8, evaluate_every = 1000, energy_width = 4,
+      fit_size = 8 })
+    local Task = require "torus.tasks.hgn"
+    local task = Task.new(config, assert(Task.open_data(config)))
+    for step = 1, 2 do task.optimiser:step((task:step(step))) end
+    return task
+  end
+
+  it("gives the decoder's gradients, of parts as of the whole, and no others", function()
+    local task = fitted()
+    local batch = task:draw(3)
+    assert.are.equal("decoder", task.stage)
+    local together, numbers = task:share(batch, 1, 16)
+    local first, second = task:share(batch, 1, 8), task:share(batch, 9, 8)
+    local names = {}
+    for i, entry in ipairs(task.parameters) do
+      local name = entry[1]
+      assert.are.equal(name:match("^decoder%.") ~= nil or name:match("^projection%.") ~= nil,
+        together[i] ~= nil, name)
+      if together[i] then
+        names[name:match("^%w+")] = true
+        local sum = (first[i] + second[i]) / 2
+        assert.is_true((sum - together[i]):abs():max():item()
+          <= 1e-9 * math.max(1e-6, together[i]:abs():max():item()), name)
+      end
+    end
+    assert.are.same({ decoder = true, projection = true }, names)
+    -- The error is that of the images at the positions of the motion, and its derivative that
+    -- of a finite difference.
+    local states = task.states:detach():narrow(1, 1, 8):contiguous()
+    local function error_now()
+      local q = task.model:rollout(states:narrow(2, 1, 1):contiguous(),
+        states:narrow(2, 2, 1):contiguous(), { steps = 4 }).q
+      local sum = 0
+      for i = 1, 16 do
+        local b, t = batch.indices[i], batch.times[i]
+        local image = task.model:decode(q[t][b]:reshape(1, 1))[1]
+        local frame = task.data.train:batch { b }[1][t]
+        sum = sum + (image - frame:to("float64")):square():mean():item() / 16
+      end
+      return sum
+    end
+    assert.near(error_now(), numbers.mse, 1e-12)
+    for i, entry in ipairs(task.parameters) do
+      if entry[1] == "decoder.1.conv1.bias" or entry[1] == "projection.stack.1.weight" then
+        local flat, step = entry[2]:detach():reshape(-1), 1e-6
+        local before = flat[2]:item()
+        flat:narrow(1, 2, 1):fill_(before + step)
+        local above = error_now()
+        flat:narrow(1, 2, 1):fill_(before - step)
+        local below = error_now()
+        flat:narrow(1, 2, 1):fill_(before)
+        assert.near((above - below) / (2 * step), together[i]:reshape(-1)[2]:item(), 1e-7)
+      end
+    end
+  end)
+
+  it("lowers the error of the frames, and finds their coordinates again", function()
+    local task = fitted()
+    local left, errors = task.located.left:copy(), {}
+    for step = 3, 302 do
+      local gradients, numbers = task:step(step)
+      task.optimiser.lr = 3e-3
+      task.optimiser:step(gradients)
+      errors[#errors + 1] = numbers.mse
+    end
+    local function mean(from)
+      local sum = 0
+      for i = from, from + 9 do sum = sum + errors[i] / 10 end
+      return sum
+    end
+    assert.is_true(mean(291) < 0.5 * mean(1), mean(291) / mean(1))
+    task:step(303)
+    assert.are.equal("refit", task.stage)
+    assert.is_true(task.located.left:mean():item() < 0.7 * left:mean():item())
   end)
 end)
 

@@ -17,6 +17,9 @@
 --     load_numbers(task, numbers)
 --     first_bad(task)           -> name of the first tensor that is not finite
 --     evaluate(task)            -> {[column]=number}, optional
+--     ends(task, n)             -> true if the training ends before step n, because further
+--                               steps would make the model worse, optional; the same on
+--                               every process
 --     finish(task)              called after the last step, before its checkpoint, by
 --                               every process, optional; may return a sentence for the
 --                               user, which becomes `note` of the result
@@ -269,8 +272,17 @@ local function stopped(run)
   return core.stopped()
 end
 
+-- Ends a training that its task does not continue, before the last of its steps.
+local function end_early(run)
+  if run.task.finish then run.note = run.task:finish() end
+  local message = disagreement(run)
+  if message then return nil, message end
+  return save(run)
+end
+
 local function loop(run)
   while run.step < run.steps do
+    if run.task.ends and run.task:ends(run.step + 1) then return end_early(run) end
     local ok, message = advance(run)
     if not ok then return nil, message end
     if run.after_step then run.after_step(run) end
@@ -350,7 +362,7 @@ end
 -- if there is one
 -- @tparam[opt] Progress opts.progress
 -- @tparam[opt] function opts.after_step called with the trainer's state
--- @treturn ?table step (the last one) and started_at
+-- @treturn ?table step (the last one), started_at and note, a sentence for the user or nil
 -- @treturn ?string message why training stopped early
 -- @usage
 -- set = torus.data.simulate("mass_spring", { train = 4, test = 2, steps = 3,

@@ -1,6 +1,8 @@
 --- Functions shared by the trainings of all models: rules, schedule, gradients, state.
 -- @module torus.tasks.training
 local adam = require "torus.optim.adam"
+local core = require "torus.core"
+local dist = require "torus.dist"
 local engine = require "torus.engine"
 local options = require "torus.options"
 local signature = require "torus.signature"
@@ -163,6 +165,12 @@ end
 -- @treturn {tensor,...}
 function M.gradients(loss, parameters)
   return engine.grad(loss, parameters, { allow_unused = true })
+end
+
+--- Ends a step that takes minutes if the user has asked to stop: as if it had not begun, so it
+-- may not have changed anything yet. Several processes can only stop together, after a step.
+function M.stop_if_asked()
+  if dist.size() == 1 and core.stopping() then error("interrupted!", 0) end
 end
 
 --- Makes a step of a task that draws a batch and computes the gradients of shares of it, here

@@ -60,7 +60,52 @@ local function encoded(model, frames, count, charted)
   return engine.stack(rows, 1)
 end
 
-local LOCATE = { charted = { default = true, type = "boolean" } }
+local LOCATE = { charted = { default = true, type = "boolean" }, near = {} }
+
+-- Inverts all frames, beginning with what the encoder makes of those that can be its anchor.
+local function invert_encoded(model, frames, charted)
+  local batch, length = frames:size(1), frames:size(2)
+  local n = model.config.dimension
+  local images = frames:transpose(1, 2):contiguous()
+  local count = length - model.config.context + 1
+  local anchor = model.config.anchor
+  local x, G, left = invert(model,
+    encoded(model, frames, count, charted):reshape(-1, n),
+    images:narrow(1, anchor, count):reshape(-1, table.unpack(images.shape, 3)))
+  x = x:reshape(count, batch, n)
+  G, left = G:reshape(count, batch, n, n), left:reshape(count, batch)
+  local found = {}
+  for i = 1, count do
+    found[anchor + i - 1] = { x = x[i], metric = G[i], error = left[i] }
+  end
+  -- The other frames can't be anchors: each is sought at the extrapolation of its two
+  -- neighbours.
+  local function continue(from, to, step)
+    for t = from, to, step do
+      local near = found[t - step].x
+      local far = found[t - 2 * step] or found[t - step]
+      local at, metric, error_ = invert(model, near * 2 - far.x, images[t])
+      found[t] = { x = at, metric = metric, error = error_ }
+    end
+  end
+  continue(anchor + count, length, 1)
+  continue(anchor - 1, 1, -1)
+  local function all(key)
+    local list = {}
+    for t = 1, length do list[t] = found[t][key] end
+    return engine.stack(list, 1)
+  end
+  return all "x", all "metric", all "error"
+end
+
+-- Inverts all frames, each near a guess (frames, batch, n).
+local function invert_near(model, frames, near)
+  local batch, length, n = frames:size(1), frames:size(2), near:size(3)
+  local x, G, left = invert(model, near:reshape(-1, n),
+    frames:transpose(1, 2):reshape(-1, table.unpack(frames.shape, 3)))
+  return x:reshape(length, batch, n), G:reshape(length, batch, n, n),
+    left:reshape(length, batch)
+end
 
 --- A method of HGN: finds the coordinates of frames by inverting the decoder. The result
 -- does not depend on the Hamiltonian. No gradient is recorded.
@@ -71,6 +116,8 @@ local LOCATE = { charted = { default = true, type = "boolean" } }
 -- @tparam[opt=true] boolean opts.charted false: the encoder's states, near which the search
 -- begins, are in the decoder's coordinates, as they are until a chart is fitted; the result
 -- then does not depend on the chart
+-- @tparam[opt] tensor opts.near (frames, batch, dimension): coordinates near which the search
+-- begins, instead of the encoder's states
 -- @treturn tensor coordinates (frames, batch, dimension)
 -- @treturn tensor metric (frames, batch, dimension, dimension): G in the squared
 -- error d' G d of a frame whose coordinates are off by d
@@ -84,40 +131,18 @@ function M.locate(model, frames, opts)
   check_vector(model, "locate")
   local o = options.resolve("hgn:locate", opts, LOCATE)
   checks.context(model, "locate", frames, 1)
+  if o.near ~= nil then
+    options.tensor("hgn:locate", "near", o.near,
+      { frames:size(2), frames:size(1), model.config.dimension })
+  end
   return engine.no_grad(function()
-    local batch, length = frames:size(1), frames:size(2)
-    local n = model.config.dimension
-    local images = frames:transpose(1, 2):contiguous()
-    local count = length - model.config.context + 1
-    local anchor = model.config.anchor
-    local pixels = images[1][1]:numel()
-    local x, G, left = invert(model,
-      encoded(model, frames, count, o.charted):reshape(-1, n),
-      images:narrow(1, anchor, count):reshape(-1, table.unpack(images.shape, 3)))
-    x = x:reshape(count, batch, n)
-    G, left = G:reshape(count, batch, n, n), left:reshape(count, batch)
-    local found = {}
-    for i = 1, count do
-      found[anchor + i - 1] = { x = x[i], metric = G[i], error = left[i] }
+    local x, metric, left
+    if o.near then
+      x, metric, left = invert_near(model, frames, o.near)
+    else
+      x, metric, left = invert_encoded(model, frames, o.charted)
     end
-    -- The other frames can't be anchors: each is sought at the extrapolation of its two
-    -- neighbours.
-    local function continue(from, to, step)
-      for t = from, to, step do
-        local near = found[t - step].x
-        local far = found[t - 2 * step] or found[t - step]
-        local at, metric, error_ = invert(model, near * 2 - far.x, images[t])
-        found[t] = { x = at, metric = metric, error = error_ }
-      end
-    end
-    continue(anchor + count, length, 1)
-    continue(anchor - 1, 1, -1)
-    local function all(key)
-      local list = {}
-      for t = 1, length do list[t] = found[t][key] end
-      return engine.stack(list, 1)
-    end
-    return all "x", all "metric", all "error" / pixels
+    return x, metric, left / frames[1][1]:numel()
   end)
 end
 
@@ -134,13 +159,19 @@ local function quadratic_form(model, difference, metric)
   return (metric:matmul(column) * column):sum(-1):sum(-1) * pixel_weight(model)
 end
 
-local function motion(model, states, frames, first)
+--- Returns the decoder's coordinates along the motion from given states.
+-- @tparam Module model an HGN with a vector phase space
+-- @tparam tensor states (batch, 2 dimension)
+-- @tparam integer frames
+-- @tparam[opt=1] integer first the frame that the states are at
+-- @treturn tensor (frames, batch, dimension)
+function M.motion(model, states, frames, first)
   return model:coordinates(equations_of.positions(model, states, first or 1, frames))
 end
 
 -- The squared error e of a pixel at every frame, (frames, batch).
 local function frame_errors(model, states, coordinates, metric, first)
-  local difference = motion(model, states, coordinates:size(1), first) - coordinates
+  local difference = M.motion(model, states, coordinates:size(1), first) - coordinates
   return quadratic_form(model, difference, metric)
 end
 
@@ -215,7 +246,7 @@ function M.fit_states(model, states, coordinates, metric)
       evaluate = function(x, before)
         local target = before and before.target or coordinates
         local G = before and before.metric or metric
-        local found = motion(model, x, frames)
+        local found = M.motion(model, x, frames)
         return { x = x, found = found, target = target, metric = G,
           error = quadratic_form(model, found - target, G):mean(1) }
       end,

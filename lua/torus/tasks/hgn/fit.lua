@@ -94,10 +94,17 @@ function Fit.new(model, config, data, located, states, damping)
     states = states, damping = damping or gauss_newton.DAMPING,
     count = math.min(config.fit_size, data.train.size) }, Fit)
   located:find(model)
-  for _, name in ipairs { "coordinates", "metrics", "left" } do
-    self[name] = located[name]:narrow(2, 1, self.count)
-  end
+  self.located = located
   return self
+end
+
+--- Returns the fitted states at the first frames of the sequences.
+-- @tparam table config
+-- @tparam Dataset data
+-- @tparam tensor states as returned by `parameter`, after the stage
+-- @treturn tensor (sequences, 2 dimension)
+function Fit.first_states(config, data, states)
+  return states:detach():narrow(1, 1, math.min(config.fit_size, data.train.size)):contiguous()
 end
 
 -- The initial states inferred by the model of the first stage.
@@ -124,11 +131,15 @@ local function cut(self, x, shown)
   return #parts == 1 and parts[1] or engine.cat(parts, 2)
 end
 
+-- The coordinates, metrics or errors left of the fitted sequences, by name.
+local function of_fitted(self, name) return self.located[name]:narrow(2, 1, self.count) end
+
 -- Switches to segments of `shown` frames.
 local function look_at(self, shown)
-  self.shown = shown
-  self.segments = { coordinates = cut(self, self.coordinates, shown),
-    metrics = cut(self, self.metrics, shown), left = cut(self, self.left, shown) }
+  self.shown, self.segments = shown, {}
+  for _, name in ipairs { "coordinates", "metrics", "left" } do
+    self.segments[name] = cut(self, of_fitted(self, name), shown)
+  end
 end
 
 -- Estimates the states at the first frames of segments from flat coordinates.
@@ -169,7 +180,8 @@ end
 local function begin(self)
   if not flattens(self.config) then return place(self, inferred(self)) end
   local o = regression(self.config)
-  local flat = flatten.chart(self.model, self.coordinates, self.metrics, o)
+  local flat = flatten.chart(self.model, of_fitted(self, "coordinates"),
+    of_fitted(self, "metrics"), o)
   flatten.potential(self.model, flat, o)
   place(self, states_of(self, flat, self.shown))
 end
@@ -188,12 +200,9 @@ local function gauss_newton_step(self)
   return loss
 end
 
---- Draws a batch of sequences, or as many frames of segments. With the Gauss-Newton method,
--- performs the step, on all of them.
+--- Prepares a step of the stage: its beginning, or segments of more frames.
 -- @tparam integer within the step of the stage, from 1
--- @tparam generator generator draws the batch
--- @treturn table
-function Fit:draw(within, generator)
+function Fit:prepare(within)
   local c = self.config
   local shown = horizon(c, within)
   if shown ~= self.shown then look_at(self, shown) end
@@ -203,11 +212,32 @@ function Fit:draw(within, generator)
     place(self, engine.no_grad(rolled_states, self, horizon(c, within - 1),
       shown))
   end
+end
+
+--- Prepares a step of a continuation of the stage, which fits whole sequences.
+-- @tparam boolean first true: the decoder has been trained, so that coordinates are found again
+-- @tparam boolean all true: of all sequences and not only of the fitted ones
+function Fit:continue(first, all)
+  local c = self.config
+  if first then
+    local states = Fit.first_states(c, self.data, self.states)
+    self.located:find_again(self.model, engine.no_grad(coordinates.motion, self.model, states,
+      c.fit_frames), all)
+  end
+  if first or not self.shown then look_at(self, c.fit_frames) end
+end
+
+--- Draws a batch of sequences, or as many frames of segments. With the Gauss-Newton method,
+-- performs the step, on all of them.
+-- @tparam generator generator draws the batch
+-- @treturn table
+function Fit:draw(generator)
+  local c = self.config
   local count = self.segments.coordinates:size(2)
   if c.fit_method == "gauss_newton" then
     return { size = count, loss = gauss_newton_step(self) }
   end
-  local batch = math.min(c.fit_batch * segments(c, shown), count)
+  local batch = math.min(c.fit_batch * segments(c, self.shown), count)
   local indices = engine.randperm(count, { generator = generator })
     :narrow(1, 1, batch):totable()
   return { size = batch, indices = indices }

@@ -15,6 +15,7 @@ local hgn = require "torus.models.hgn"
 local options = require "torus.options"
 local pictures = require "torus.tasks.hgn.pictures"
 local portrait = require "torus.tasks.hgn.portrait"
+local Redraw = require "torus.tasks.hgn.redraw"
 local report = require "torus.tasks.hgn.report"
 local render = require "torus.systems.parts.render"
 local sequences = require "torus.tasks.sequences"
@@ -116,10 +117,12 @@ Task.generative = { kl_weight = 6e-2, posterior_logvar = 0, latent = "vector",
   z = 4, prior = "mixture" }
 
 -- The values for a vector phase space, which replace those for feature maps; found by
--- experiments on the paper's noise-free frames.
+-- experiments on the paper's noise-free frames. `fit_limit`: the share of uncertain frames was
+-- at most 0.06 where the later stages made a model better, and 0.33 and 0.76 where they made it
+-- worse.
 local VECTOR = { energy_gain = 1, kinetic = "quadratic", context = 11, windows = 21,
   train_size = 20000, steps = 4445, fit_steps = 45, teach_steps = 2000,
-  chart = 32, energy_width = 32, flatten_steps = 2500, fit_size = 512,
+  chart = 32, energy_width = 32, flatten_steps = 2500, fit_size = 512, fit_limit = 0.2,
   fit_method = "gauss_newton", teach_from = "coordinates", prior = "mixture" }
 
 -- The same for motions that only Adam can fit.
@@ -177,15 +180,22 @@ Task.presets = {
 -- sequences are as long.
 local LONGER = 4
 
--- The second stage of sequences longer than the frames of the first one: as many frames in
--- fewer sequences.
+-- The values for sequences longer than the frames of the first stage: the second one fits as
+-- many frames in fewer sequences and, as an orbit is seen in full, the decoder is precise
+-- enough only after it has been trained on the fitted motion.
 local function whole_sequences(values, changes)
   local frames, length = changes.frames or hgn.rules.frames.default,
     changes.data_frames or 0
-  if values.fit_steps == 0 or length <= frames then return values end
+  if (changes.fit_steps or values.fit_steps) == 0 or length <= frames then return values end
   local shown = math.min(length, LONGER * frames)
-  return options.joined(values, { fit_frames = shown,
+  values = options.joined(values, { fit_frames = shown,
     fit_size = values.fit_size * frames // shown })
+  if values.fit_method == "gauss_newton" then
+    values.decoder_steps, values.refit_steps, values.decoder_rounds = 3000, 15, 2
+    values.steps = values.steps
+      + values.decoder_rounds * (values.decoder_steps + values.refit_steps)
+  end
+  return values
 end
 
 -- The values for a vector phase space with these changes.
@@ -302,7 +312,7 @@ function Task.new(config, data)
     self.located = Located.new(config, data, self.model.config.dimension)
   end
   self.buffers = self.model:named_buffers()
-  if self.located and config.teach_from == "coordinates" then
+  if self.located and (config.teach_from == "coordinates" or config.decoder_steps > 0) then
     lists.extend(self.buffers, self.located:buffers())
   end
   self.weights = {}
@@ -318,13 +328,31 @@ function Task.new(config, data)
   return self
 end
 
--- Draws a batch of the second stage.
-local function draw_fit(self, within)
+local function fit_of(self)
   self.fit = self.fit
     or Fit.new(self.model, self.config, self.data, self.located, self.states,
       self.damping)
-  self.frames = nil
-  return self.fit:draw(within, self.generator)
+  return self.fit
+end
+
+-- Draws a batch of the second stage.
+local function draw_fit(self, within)
+  fit_of(self):prepare(within)
+  return self.fit:draw(self.generator)
+end
+
+-- The same for its continuation; the last one precedes the encoder's training, which needs the
+-- coordinates of all sequences.
+local function draw_refit(self, within, followed)
+  fit_of(self):continue(within == 1, not followed)
+  return self.fit:draw(self.generator)
+end
+
+-- Draws a batch of frames for the decoder, at positions of the motion before this stage.
+local function draw_decoder(self, within)
+  self.redraw = within > 1 and self.redraw or Redraw.new(self.model, self.config, self.data,
+    self.located, Fit.first_states(self.config, self.data, self.states))
+  return self.redraw:draw(self.generator)
 end
 
 -- True if the encoder is being taught from coordinates.
@@ -339,20 +367,37 @@ local function weights_of(self)
     c.kl_weight * math.min(1, self.at / math.max(1, c.kl_warmup))
 end
 
+--- True before the second stage if the first one's decoder is too poor for it.
+-- @tparam integer step of the training, from 1
+-- @treturn boolean
+function Task:ends(step)
+  local c = self.config
+  local stage, within = stages.of(c, step)
+  if stage ~= "fit" or within > 1 or c.fit_limit == 1 then return false end
+  self.located:find(self.model)
+  local share = self.located:uncertain()
+  if share <= c.fit_limit then return false end
+  self.ended_with = share
+  -- If the run is continued with more steps, its decoder will be another one.
+  self.located:forget()
+  return true
+end
+
 --- Draws what a step needs: the next sequences, the starts of their windows if they are
 -- longer than the model's, and the noise.
 -- @tparam integer step of the training, from 1
 -- @treturn table batch, for share
 function Task:draw(step)
   local c = self.config
-  local stage, within = stages.of(c, step)
-  self.stage, self.at = stage, step
+  local stage, within, _, again = stages.of(c, step)
+  self.stage, self.at, self.frames = stage, step, nil
   if stage == "fit" then return draw_fit(self, within) end
+  if stage == "decoder" then return draw_decoder(self, within) end
+  if stage == "refit" then return draw_refit(self, within, again) end
   if stage == "teach" and within == 1 and c.fit_steps > 0 then
     Fit.translate(self.model, c, self.data, self.states)
   end
   if teaches(self) then
-    self.frames = nil
     self.teach = self.teach or Teach.new(self.model, c, self.data, self.located)
     return self.teach:draw(self.generator)
   end
@@ -400,8 +445,10 @@ end
 -- @treturn table numbers for the log
 function Task:share(batch, first, count)
   local gradients, numbers
-  if self.stage == "fit" then
+  if self.stage == "fit" or self.stage == "refit" then
     gradients, numbers = self.fit:share(batch, first, count, self.weights)
+  elseif self.stage == "decoder" then
+    gradients, numbers = self.redraw:share(batch, first, count, self.weights)
   elseif teaches(self) then
     local multiplier, kl_weight = weights_of(self)
     gradients, numbers = self.teach:share(batch, first, count, self.weights,
@@ -419,7 +466,7 @@ Task.step = training.step
 --- Called after an update of the weights.
 -- @tparam table numbers of the step
 function Task:after_update(numbers)
-  if self.geco and numbers.mse then self.geco:update(numbers.mse) end
+  if self.geco and numbers.multiplier then self.geco:update(numbers.mse) end
 end
 
 -- Number of training sequences whose posteriors the prior is fitted to, and how many are
@@ -448,7 +495,7 @@ local CALIBRATED = 256
 -- the fitted states, if there are any.
 local function calibrate(self)
   local c, frames = self.config, {}
-  local fitted = c.fit_steps > 0
+  local fitted = c.fit_steps > 0 and not self.ended_with
   local count = math.min(CALIBRATED, self.data.train.size,
     fitted and c.fit_size or math.huge)
   Located.each_block(c, self.data, { count = count, frames = c.frames },
@@ -460,13 +507,18 @@ end
 -- The share of uncertain coordinates from which on the user is told.
 local UNCERTAIN = 0.05
 
--- A sentence about the coordinates that the Hamiltonian was fitted to, if many are bad.
+-- A sentence about the coordinates that the Hamiltonian was fitted to, or should have been, if
+-- many are bad.
 local function note(self)
-  local share = self.config.fit_steps > 0 and self.located:uncertain() or 0
+  local share = self.ended_with
+    or self.config.fit_steps > 0 and self.located:uncertain() or 0
   if share < UNCERTAIN then return end
   return string.format("The decoder rendered %.0f%% of the frames with an error above %g, so "
-    .. "the Hamiltonian was fitted to uncertain coordinates. Train for more steps (--steps) "
-    .. "or, to leave out this stage, with --set fit_steps=0 --set teach_steps=0.",
+    .. (self.ended_with and "the training ended after its first stage: the Hamiltonian would "
+      .. "have been fitted to uncertain coordinates. Train for more steps (--resume --steps) "
+      .. "or try another Hamiltonian or dimension."
+      or "the Hamiltonian was fitted to uncertain coordinates. Train for more steps (--steps) "
+      .. "or, to leave out this stage, with --set fit_steps=0 --set teach_steps=0."),
     share * 100, coordinates.ROBUST)
 end
 
@@ -501,10 +553,10 @@ function Task:first_bad()
 end
 
 --- Returns the error on held-out sequences, against noise-free frames if these are known.
--- During the second stage there is none: the encoder's states do not belong to the
--- Hamiltonian being fitted.
+-- From the second stage on there is none until the encoder is taught: its states do not
+-- belong to the Hamiltonian being fitted.
 function Task:evaluate()
-  if self.stage == "fit" then return {} end
+  if self.stage ~= "images" and self.stage ~= "teach" then return {} end
   local count = math.min(self.config.evaluate_count, self.data.test.size)
   local total, numbers = 0, 0
   for first = 1, count, 16 do

@@ -5,6 +5,7 @@ local coordinates = require "torus.models.hgn.coordinates"
 local engine = require "torus.engine"
 local lists = require "torus.tasks.lists"
 local progress = require "torus.progress"
+local training = require "torus.tasks.training"
 local windows = require "torus.data.windows"
 
 local Located = {}
@@ -78,18 +79,50 @@ function Located:windows(indices, starts)
   return cut
 end
 
+-- Finds the coordinates of the first `count` sequences by a function of the frames of a block
+-- and the number of sequences before it. This can take minutes, so it may be interrupted;
+-- nothing has changed then.
+local function find(self, count, locate)
+  local some = { count = count, frames = self.config.fit_frames }
+  local found = { coordinates = {}, metrics = {}, left = {} }
+  Located.each_block(self.config, self.data, some, function(frames, before)
+    training.stop_if_asked()
+    local x, metric, left = locate(frames, before)
+    table.insert(found.coordinates, x)
+    table.insert(found.metrics, metric)
+    table.insert(found.left, left)
+    progress.within("coordinates of training sequences", before + frames:size(1), count)
+  end)
+  for name, blocks in pairs(found) do
+    self[name]:narrow(2, 1, count):copy_(engine.cat(blocks, 2))
+  end
+end
+
 --- Finds the coordinates with a model after its first stage, unless they are known.
 -- @tparam Module model
 function Located:find(model)
   if self.left:min():item() >= 0 then return end
-  local all = { count = self.count, frames = self.config.fit_frames }
-  Located.each_block(self.config, self.data, all, function(frames, before)
-    local x, metric, left = model:locate(frames, { charted = false })
-    local count = frames:size(1)
-    self.coordinates:narrow(2, before + 1, count):copy_(x)
-    self.metrics:narrow(2, before + 1, count):copy_(metric)
-    self.left:narrow(2, before + 1, count):copy_(left)
-    progress.within("coordinates of training sequences", before + count, self.count)
+  find(self, self.count, function(frames) return model:locate(frames, { charted = false }) end)
+end
+
+--- Forgets the coordinates: the decoder will be trained further.
+function Located:forget() self.left:fill_(-1) end
+
+--- Finds the coordinates again, after the decoder has changed: those of fitted sequences near
+-- their motion, and the others near those known.
+-- @tparam Module model
+-- @tparam tensor motion (frames, sequences, n), of the first sequences
+-- @tparam boolean all true: also those of the other sequences
+function Located:find_again(model, motion, all)
+  local fitted = motion:size(2)
+  local near = motion
+  if all and self.count > fitted then
+    near = engine.cat({ motion,
+      self.coordinates:narrow(2, fitted + 1, self.count - fitted) }, 2)
+  end
+  find(self, near:size(2), function(frames, before)
+    return model:locate(frames,
+      { near = near:narrow(2, before + 1, frames:size(1)):contiguous() })
   end)
 end
 

@@ -1,8 +1,10 @@
 --- The stages of an HGN's training. The first one learns from images and is by default the
--- only one. For a vector phase space two more can follow: `fit_steps` fit the Hamiltonian
--- and the chart to the coordinates that the trained decoder finds in the frames
--- (torus.tasks.hgn.fit), and `teach_steps` teach the encoder the states that belong to this
--- Hamiltonian. `steps` includes all of them.
+-- only one. For a vector phase space more can follow: `fit_steps` fit the Hamiltonian and the
+-- chart to the coordinates that the trained decoder finds in the frames
+-- (torus.tasks.hgn.fit); `decoder_steps` train the decoder on the fitted motion
+-- (torus.tasks.hgn.redraw), and `refit_steps` fit to the coordinates that it then finds, both
+-- of them `decoder_rounds` times; `teach_steps` teach the encoder the states that belong to
+-- the Hamiltonian. `steps` includes all of them.
 -- @module torus.tasks.hgn.stages
 local training = require "torus.tasks.training"
 local gauss_newton = require "torus.models.hgn.gauss_newton"
@@ -21,6 +23,11 @@ M.rules = {
     doc = "Number of steps of the second stage of a vector phase space, which fits the "
       .. "Hamiltonian and the chart to the coordinates that the trained decoder finds in the "
       .. "frames; 0 for none." },
+  fit_limit = { default = 1, type = "number", min = 0, max = 1,
+    doc = "Largest share of frames that the decoder may render with an error above 5e-4 after "
+      .. "the first stage; if it is exceeded, the training ends there, because coordinates "
+      .. "that are as uncertain make the other stages' Hamiltonian worse than the first one's."
+  },
   fit_size = { default = 1024, type = "integer", min = 1,
     doc = "Number of training sequences whose coordinates the second stage finds and fits." },
   fit_frames = { type = "integer", min = 2,
@@ -39,6 +46,20 @@ M.rules = {
     doc = "Number of steps of each of the short fits that give the second stage flat "
       .. "coordinates to begin with (torus.models.hgn.flatten), with kinetic = \"quadratic\" "
       .. "and a chart; 0 for none." },
+  decoder_steps = { default = 0, type = "integer", min = 0,
+    doc = "Number of steps, after the second stage, that train the decoder on the frames of "
+      .. "the fitted sequences, at the positions that their motion gives. These are free of "
+      .. "the encoder's errors, so the decoder becomes more precise; 0 for none." },
+  decoder_batch = { default = 64, type = "integer", min = 1,
+    doc = "Number of frames per step of that training." },
+  decoder_lr = { default = 1e-3, type = "number", min = 0,
+    doc = "Learning rate of that training." },
+  refit_steps = { default = 0, type = "integer", min = 0,
+    doc = "Number of further steps of the second stage, to the coordinates that the decoder "
+      .. "finds after decoder_steps." },
+  decoder_rounds = { default = 1, type = "integer", min = 1, max = 100,
+    doc = "Number of times that decoder_steps and refit_steps follow each other: a more "
+      .. "precise motion makes a more precise decoder." },
   teach_steps = { default = 0, type = "integer", min = 0,
     doc = "Number of steps of the third stage, which teaches the encoder the states that "
       .. "belong to the fitted Hamiltonian; 0 for none." },
@@ -53,14 +74,23 @@ M.rules = {
     doc = "Number of sequences per step of the third stage." },
 }
 
+-- The key of each stage's learning rate.
+local RATES = { images = "lr", fit = "fit_lr", decoder = "decoder_lr", refit = "fit_lr",
+  teach = "teach_lr" }
+
+local function of_motion(name)
+  return name:match("^[KVH]%.") or name:match("^chart%.") or name:match("^friction%.")
+    or name == "task.states"
+end
+
 -- Returns true if a parameter is trained in a stage.
 local TRAINED = {
   images = function(name) return not name:match("^task%.") end,
-  fit = function(name)
-    return name:match("^[KVH]%.") or name:match("^chart%.")
-      or name:match("^friction%.")
-      or name == "task.states"
+  fit = of_motion,
+  decoder = function(name)
+    return name:match("^decoder%.") or name:match("^projection%.")
   end,
+  refit = of_motion,
   teach = function(name)
     return name:match("^encoder%.") or name:match("^f_psi%.")
   end,
@@ -93,11 +123,35 @@ local function check_frames(config)
   end
 end
 
+-- The stages in their order, { name, steps } each, and the number of steps after the first.
+local function plan(config)
+  local list = { { "images" }, { "fit", config.fit_steps } }
+  for _ = 1, config.decoder_rounds do
+    list[#list + 1] = { "decoder", config.decoder_steps }
+    list[#list + 1] = { "refit", config.refit_steps }
+  end
+  list[#list + 1] = { "teach", config.teach_steps }
+  local later = 0
+  for i = 2, #list do later = later + list[i][2] end
+  list[1][2] = config.steps - later
+  return list, later
+end
+
+-- A message if a stage lacks the one that it continues.
+local function check_order(config)
+  for _, pair in ipairs { { "decoder_steps", "fit_steps" }, { "refit_steps", "decoder_steps" } } do
+    local key, before = pair[1], pair[2]
+    if config[key] > 0 and config[before] == 0 then
+      return string.format("%s: expected 0, as %s is 0, got %d", key, before, config[key])
+    end
+  end
+end
+
 --- Fills in values that follow from the stages.
 -- @tparam table config
 -- @treturn ?string what is wrong with it
 function M.complete(config)
-  local later = config.fit_steps + config.teach_steps
+  local _, later = plan(config)
   if later == 0 then return end
   if config.phase ~= "vector" then
     return string.format("%s: expected 0, as only phase = \"vector\" has "
@@ -109,28 +163,33 @@ function M.complete(config)
       .. "coordinates, got %d with static = %d", config.fit_steps, config.static)
   end
   if later > config.steps then
-    return string.format("steps: expected at least fit_steps + teach_steps = "
-      .. "%d, got %d", later, config.steps)
+    return string.format("steps: expected at least the %d of the later stages (fit_steps, "
+      .. "decoder_steps, refit_steps and teach_steps), got %d", later, config.steps)
   end
   if config.teach_from == "coordinates" and config.fit_steps == 0 then
     return "teach_from: expected \"images\", as no coordinates are found "
       .. "with fit_steps = 0"
   end
-  return check_frames(config) or check_method(config)
+  return check_order(config) or check_frames(config) or check_method(config)
 end
 
 --- Returns the stage of a training step.
 -- @tparam table config
 -- @tparam integer step from 1
--- @treturn string "images", "fit" or "teach"
+-- @treturn string "images", "fit", "decoder", "refit" or "teach"
 -- @treturn integer step within the stage, from 1
 -- @treturn integer number of steps of the stage
+-- @treturn boolean true if a stage of that name follows
 function M.of(config, step)
-  local first = config.steps - config.fit_steps - config.teach_steps
-  if step <= first then return "images", step, first end
-  local second = first + config.fit_steps
-  if step <= second then return "fit", step - first, config.fit_steps end
-  return "teach", step - second, config.teach_steps
+  local list = plan(config)
+  local at = 1
+  while at < #list and step > list[at][2] do
+    step, at = step - list[at][2], at + 1
+  end
+  local name, count = table.unpack(list[at])
+  local again = false
+  for i = at + 1, #list do again = again or list[i][1] == name end
+  return name, step, count, again
 end
 
 --- Drops the gradients of parameters that a stage does not train. Without a second stage,
@@ -171,12 +230,10 @@ end
 -- print(rate(1))
 function M.learning_rate(config)
   local rates = {}
-  for stage, lr in pairs { images = config.lr, fit = config.fit_lr,
-    teach = config.teach_lr } do
-    local _, _, steps = M.of(config, stage == "images" and 1
-      or stage == "fit" and config.steps - config.teach_steps or config.steps)
-    rates[stage] = training.learning_rate(options.joined(config,
-      { lr = lr, steps = steps }))
+  for _, stage in ipairs((plan(config))) do
+    local name, steps = table.unpack(stage)
+    rates[name] = training.learning_rate(options.joined(config,
+      { lr = config[RATES[name]], steps = steps }))
   end
   return function(step)
     local stage, within = M.of(config, step)
