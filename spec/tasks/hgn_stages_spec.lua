@@ -93,6 +93,22 @@ describe("The stages of an HGN's training", function()
     assert.are.same(contents(whole), contents(folder))
   end)
 
+  it("do not go back, where a run is continued with more steps", function()
+    local folder = folders.new()
+    runs.train(folder, assert(configuration()), { after_step = function(run)
+      if run.step == 5 then error("interrupted!") end
+    end })
+    local before = contents(folder)
+    local ended = assert(runs.train(folder, assert(configuration { steps = 15 }),
+      { resume = true }))
+    assert.are.equal(5, ended.step)
+    assert.matches("^The training ended here: its later stages have begun", ended.note)
+    assert.are.same(before, contents(folder))
+    -- More steps of the same stage are fine.
+    assert.are.equal(10, assert(runs.train(folder, assert(configuration { steps = 10,
+      fit_steps = 4 }), { resume = true })).step)
+  end)
+
   it("leave what is not theirs as it is", function()
     local function moved(steps)
       local folder = folders.new()

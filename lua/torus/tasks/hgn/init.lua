@@ -367,12 +367,15 @@ local function weights_of(self)
     c.kl_weight * math.min(1, self.at / math.max(1, c.kl_warmup))
 end
 
---- True before the second stage if the first one's decoder is too poor for it.
+--- True before the second stage if the first one's decoder is too poor for it, and where a
+-- run with later stages behind it is continued with more steps.
 -- @tparam integer step of the training, from 1
 -- @treturn boolean
 function Task:ends(step)
   local c = self.config
   local stage, within = stages.of(c, step)
+  self.over = stages.is_over(stage, self.reached)
+  if self.over then return true end
   if stage ~= "fit" or within > 1 or c.fit_limit == 1 then return false end
   self.located:find(self.model)
   local share = self.located:uncertain()
@@ -391,6 +394,7 @@ function Task:draw(step)
   local c = self.config
   local stage, within, _, again = stages.of(c, step)
   self.stage, self.at, self.frames = stage, step, nil
+  self.reached = select(2, stages.is_over(stage, self.reached))
   if stage == "fit" then return draw_fit(self, within) end
   if stage == "decoder" then return draw_decoder(self, within) end
   if stage == "refit" then return draw_refit(self, within, again) end
@@ -525,6 +529,10 @@ end
 --- Called after the last step: determines the model's buffers.
 -- @treturn ?string a sentence for the user
 function Task:finish()
+  if self.over then
+    return "The training ended here: its later stages have begun, so the earlier ones can't "
+      .. "go on with more steps (--steps). Train a new run with that many."
+  end
   engine.no_grad(function()
     if self.model.prior then fit_prior(self) end
     if self.config.windows > 1 then calibrate(self) end
@@ -536,6 +544,7 @@ end
 function Task:numbers()
   local numbers = training.numbers(self)
   numbers.fit_damping = self.fit and self.fit.damping or self.damping
+  numbers.reached = self.reached
   return numbers
 end
 
@@ -543,7 +552,7 @@ end
 -- @tparam table numbers as returned by numbers
 function Task:load_numbers(numbers)
   training.load_numbers(self, numbers)
-  self.damping = numbers.fit_damping
+  self.damping, self.reached = numbers.fit_damping, numbers.reached
 end
 
 --- Returns the first tensor of the last batch's forward pass that is not finite.
