@@ -191,7 +191,7 @@ local function whole_sequences(values, changes)
   values = options.joined(values, { fit_frames = shown,
     fit_size = values.fit_size * frames // shown })
   if values.fit_method == "gauss_newton" then
-    values.decoder_steps, values.refit_steps, values.decoder_rounds = 3000, 15, 2
+    values.decoder_steps, values.refit_steps, values.decoder_rounds = 3000, 15, 3
     values.steps = values.steps
       + values.decoder_rounds * (values.decoder_steps + values.refit_steps)
   end
