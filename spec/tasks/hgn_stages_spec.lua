@@ -93,6 +93,15 @@ describe("The stages of an HGN's training", function()
     assert.are.same(contents(whole), contents(folder))
   end)
 
+  it("follow a poor decoder where frames may be noisy: with data of one's own", function()
+    local function limit(data)
+      return assert(runs.configuration.make("small", { model = "hgn", phase = "vector",
+        data = data })).fit_limit
+    end
+    assert.is_true(limit(nil) < 1)
+    assert.are.equal(1, limit("film.mp4"))
+  end)
+
   it("do not go back, where a run is continued with more steps", function()
     local folder = folders.new()
     runs.train(folder, assert(configuration()), { after_step = function(run)

@@ -227,6 +227,8 @@ function Task.adapt_preset(values, changes)
       kept[key] = value
     end
   end
+  -- Films can have noise that no decoder draws, and still good coordinates.
+  if changes.data then kept.fit_limit = nil end
   if kept.background then
     kept.background = sequences.grey_of(kept.background, changes.channels)
   end
