@@ -233,6 +233,13 @@ local function gradients_of(run, step)
   return run.task:step(step)
 end
 
+-- Saves the state, if it is the same on all processes.
+local function save_agreed(run)
+  local message = disagreement(run)
+  if message then return nil, message end
+  return save(run)
+end
+
 -- Makes one step.
 local function advance(run)
   local task, step = run.task, run.step + 1
@@ -260,9 +267,7 @@ local function advance(run)
   end
   if run.step == run.steps and task.finish then run.note = task:finish() end
   if not is_due(run, run.save_every) then return true end
-  message = disagreement(run)
-  if message then return nil, message end
-  return save(run)
+  return save_agreed(run)
 end
 
 -- True if a signal ends the training here. Several processes must end after the same step:
@@ -275,9 +280,7 @@ end
 -- Ends a training that its task does not continue, before the last of its steps.
 local function end_early(run)
   if run.task.finish then run.note = run.task:finish() end
-  local message = disagreement(run)
-  if message then return nil, message end
-  return save(run)
+  return save_agreed(run)
 end
 
 local function loop(run)

@@ -61,6 +61,9 @@ local function segments(config, shown)
   return (config.fit_frames - 1) // (shown - 1)
 end
 
+-- The number of sequences that are fitted.
+local function fitted_count(config, data) return math.min(config.fit_size, data.train.size) end
+
 --- Returns the states to fit, as a parameter of the training: one at the first frame of
 -- every segment, beginning with the first segment of every sequence.
 -- @tparam table config
@@ -68,7 +71,7 @@ end
 -- @tparam integer dimension of the model's phase space
 -- @treturn tensor (sequences * segments, 2 dimension), zeros until the stage begins
 function Fit.parameter(config, data, dimension)
-  local count = math.min(config.fit_size, data.train.size)
+  local count = fitted_count(config, data)
   return engine.zeros({ count * segments(config, horizon(config, 1)),
     2 * dimension }, { dtype = config.dtype, requires_grad = true })
 end
@@ -92,7 +95,7 @@ end
 function Fit.new(model, config, data, located, states, damping)
   local self = setmetatable({ model = model, config = config, data = data,
     states = states, damping = damping or gauss_newton.DAMPING,
-    count = math.min(config.fit_size, data.train.size) }, Fit)
+    count = fitted_count(config, data) }, Fit)
   located:find(model)
   self.located = located
   return self
@@ -104,7 +107,7 @@ end
 -- @tparam tensor states as returned by `parameter`, after the stage
 -- @treturn tensor (sequences, 2 dimension)
 function Fit.first_states(config, data, states)
-  return states:detach():narrow(1, 1, math.min(config.fit_size, data.train.size)):contiguous()
+  return states:detach():narrow(1, 1, fitted_count(config, data)):contiguous()
 end
 
 -- The initial states inferred by the model of the first stage.
@@ -284,7 +287,7 @@ end
 function Fit.translate(model, config, data, states)
   if not (flattens(config) and model.f_psi) then return end
   local o = regression(config)
-  local count = math.min(config.fit_size, data.train.size)
+  local count = fitted_count(config, data)
   local latents = {}
   engine.no_grad(function()
     Located.each_block(config, data, { count = count, frames = config.frames }, function(frames)

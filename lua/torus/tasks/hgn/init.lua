@@ -376,7 +376,7 @@ end
 function Task:ends(step)
   local c = self.config
   local stage, within = stages.of(c, step)
-  self.over = stages.is_over(stage, self.reached)
+  self.over = stages.reached(stage) < (self.reached or 0)
   if self.over then return true end
   if stage ~= "fit" or within > 1 or c.fit_limit == 1 then return false end
   self.located:find(self.model)
@@ -396,7 +396,7 @@ function Task:draw(step)
   local c = self.config
   local stage, within, _, again = stages.of(c, step)
   self.stage, self.at, self.frames = stage, step, nil
-  self.reached = select(2, stages.is_over(stage, self.reached))
+  self.reached = stages.reached(stage)
   if stage == "fit" then return draw_fit(self, within) end
   if stage == "decoder" then return draw_decoder(self, within) end
   if stage == "refit" then return draw_refit(self, within, again) end

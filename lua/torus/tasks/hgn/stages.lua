@@ -137,19 +137,13 @@ local function plan(config)
   return list, later
 end
 
--- How far a training has come in each stage.
 local REACHED = { images = 1, fit = 2, decoder = 3, refit = 3, teach = 4 }
 
---- Returns true if a stage comes before one that a training has reached: with more steps the
--- stages of a run have other places, but what they began with is gone.
+--- Returns how far a training has come in a stage. With more steps the stages of a run have
+-- other places, but it can't go back to an earlier one: what that began with is gone.
 -- @tparam string stage
--- @tparam ?integer reached as returned by this function, nil at first
--- @treturn boolean
--- @treturn integer how far the training has come with this stage
-function M.is_over(stage, reached)
-  reached = reached or 1
-  return REACHED[stage] < reached, math.max(REACHED[stage], reached)
-end
+-- @treturn integer from 1; rounds of the same stages count as one
+function M.reached(stage) return REACHED[stage] end
 
 -- A message if a stage lacks the one that it continues.
 local function check_order(config)
