@@ -49,7 +49,9 @@ end
 -- may use, divided by the number of processes that share them.
 local function choose_threads(found)
   if not os.getenv "TORUS_THREADS" then
-    engine.set_threads(math.max(1, math.floor(found.processors + 1e-6)))
+    -- At most the default, which observes the largest number of threads.
+    local most = engine.threads()
+    engine.set_threads(math.max(1, math.min(most, math.floor(found.processors + 1e-6))))
   end
   if found.local_rank == 0 and found.bound < found.online
     and found.local_size < found.online and not os.getenv "SLURM_JOB_ID" then

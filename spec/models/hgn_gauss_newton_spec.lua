@@ -150,6 +150,28 @@ describe("Gauss and Newton's method", function()
     assert.is_true((found - states):abs():max():item() < 1e-6)
   end)
 
+  it("takes float32 where rounding makes matrices indefinite, at any damping", function()
+    -- Within three frames of 1e-4 a momentum hardly moves anything, and each frame depends on
+    -- two coordinates in nearly the same way.
+    local single = { dtype = "float32" }
+    local model = model_of { dimension = 2, dt = 1e-4, frames = 3, context = 3,
+      dtype = "float32" }
+    local first = normal({ 64, 4 }, 1):to "float32"
+    local seen = normal({ 3, 64, 2 }, 2):to "float32"
+    local along = normal({ 3, 64, 100, 1 }, 3):to "float32"
+    local columns = torus.cat({ along, along + normal({ 3, 64, 100, 1 }, 4):to "float32" * 1e-5 },
+      4)
+    local alike = columns:transpose(3, 4):matmul(columns)
+    local nothing = torus.zeros({ 3, 64 }, single)
+    for _, damping in ipairs { 0, 1e-12, 1e-8, 1, 1e300 } do
+      local before = model:coordinate_loss(first, seen, alike, nothing):item()
+      local found, after, loss = gauss_newton.step(model, first, seen, alike, nothing, damping)
+      assert.is_true(loss <= before)
+      assert.is_true(found:isfinite():all():item())
+      assert.is_true(after >= 1e-8 and after <= 1e8, after)
+    end
+  end)
+
   it("is for separable Hamiltonians that leapfrog integrates", function()
     local good = { phase = "vector", hamiltonian = "separable", friction = "none" }
     assert.is_true(gauss_newton.applies(good))

@@ -1,5 +1,8 @@
 -- The three stages of an HGN's training, and resuming in each of them.
+local coordinates = require "torus.models.hgn.coordinates"
+local flatten = require "torus.models.hgn.flatten"
 local folders = require "spec.support.folders"
+local Task = require "torus.tasks.hgn"
 local torus = require "torus"
 local runs = torus.runs
 local stages = require "torus.tasks.hgn.stages"
@@ -91,8 +94,11 @@ describe("The stages of an HGN's training", function()
 
   it("are left out after a decoder that is too poor for them", function()
     local folder = folders.new()
-    local ended = assert(runs.train(folder, assert(configuration { fit_limit = 0.3 })))
+    local ended = assert(runs.train(folder, assert(configuration { fit_limit = 0.3,
+      log_every = 10 })))
     assert.are.equal(3, ended.step)
+    local rows = assert(runs.log.read(folder .. "/log.csv")).rows
+    assert.are.equal(3, rows[#rows].step)
     assert.matches("^The decoder rendered 100%% of the frames with an error above 0.0005, so "
       .. "the training ended after its first stage: ", ended.note)
     local model = assert(runs.open(folder))
@@ -185,6 +191,47 @@ describe("The stages of an HGN's training", function()
       assert.are.same(contents(through), contents(folder))
     end)
   end
+
+  -- An interrupt at any point of a step, as by a second Control-C, after the last checkpoint.
+  it("lose nothing when a step that changes weights is interrupted", function()
+    local config = { fit_method = "gauss_newton", energy_width = 4, save_every = 500,
+      teach_from = "coordinates", teach_size = 8, teach_batch = 4 }
+    local uninterrupted = folders.new()
+    assert(runs.train(uninterrupted, assert(configuration(config))))
+    local wanted = contents(uninterrupted)
+    for _, case in ipairs { { coordinates, "fit_states", 1 }, { coordinates, "fit_states", 2 },
+      { coordinates, "fit_states", 5 }, { flatten, "potential", 1 }, { flatten, "state", 1 } } do
+      local module, name, at = table.unpack(case)
+      local original, calls, folder = module[name], 0, folders.new()
+      module[name] = function(...)
+        calls = calls + 1
+        local results = table.pack(original(...))
+        if calls == at then error "interrupted!" end
+        return table.unpack(results, 1, results.n)
+      end
+      local called, ended, message = pcall(runs.train, folder, assert(configuration(config)))
+      module[name] = original
+      assert.is_true(called)
+      assert.is_nil(ended)
+      assert.matches("^interrupted; the checkpoint of step [345678] is in ", message)
+      assert(runs.train(folder, assert(configuration(config)), { resume = true }))
+      assert.are.same(wanted, contents(folder))
+    end
+  end)
+
+  it("end as they would have, if interrupted after the last step", function()
+    local folder = folders.new()
+    local evaluate = Task.evaluate
+    Task.evaluate = function() error "interrupted!" end
+    local ended, message = runs.train(folder, assert(configuration { save_every = 4 }))
+    Task.evaluate = evaluate
+    assert.is_nil(ended)
+    assert.matches("^interrupted; the checkpoint of step 8 is in ", message)
+    assert.is_string(assert(runs.train(folder, assert(configuration()), { resume = true })).note)
+    assert.are.same(contents(whole), contents(folder))
+    local log = assert(runs.log.read(folder .. "/log.csv"))
+    assert.are.equal(9, #log.rows)
+  end)
 
   it("teach what parts of a batch teach together, and what lowers the error", function()
     local config = assert(configuration { steps = 402, fit_steps = 1, teach_steps = 400,

@@ -160,6 +160,18 @@ end
 
 function Frames:__len() return self.size end
 
+-- The stored sequences, (batch, length, height, width, channels), uint8 or float32.
+local function rows_of(self, indices)
+  local list = list_of(indices, self.size)
+  for i, index in ipairs(list) do list[i] = index + self.before end
+  return self.source:rows(list):narrow(2, 1, self.length)
+end
+
+-- Pixels from 0 to 1.
+local function from_bytes(frames)
+  return frames.dtype == "uint8" and frames:to("float32") / 255 or frames
+end
+
 --- Returns the frames of sequences.
 -- @tparam {integer,...}|tensor indices of the sequences
 -- @treturn tensor (batch, length, height, width, channels) float32
@@ -168,11 +180,7 @@ function Frames:__len() return self.size end
 -- set = assert(torus.data.frames(torus.rand(10, 5, 16, 16, 3)))
 -- print(table.unpack(set.train:batch({ 1, 3 }).shape))   -- 2 5 16 16 3
 function Frames:batch(indices)
-  local list = list_of(indices, self.size)
-  for i, index in ipairs(list) do list[i] = index + self.before end
-  local picked = self.source:rows(list):narrow(2, 1, self.length)
-  if picked.dtype == "uint8" then return picked:to("float32") / 255 end
-  return picked
+  return from_bytes(rows_of(self, indices))
 end
 
 --- Returns windows of the frames.
@@ -185,7 +193,8 @@ end
 -- print(table.unpack(set.train:windows({ 1, 3 }, { 2, 1 }, 3).shape))
 -- -- 2 3 16 16 3
 function Frames:windows(indices, starts, count)
-  return windows.cut(self:batch(indices), starts, count)
+  -- Cut before they are converted: a window may be a single frame of a long sequence.
+  return from_bytes(windows.cut(rows_of(self, indices), starts, count))
 end
 
 --- Returns the same frames as batch: the user's frames may be noisy, and noise-free ones are

@@ -73,6 +73,16 @@ local function unpacked(list, names)
   return numbers, stop
 end
 
+-- A step that can't be divided: every process makes all of it, with the same result. Only the
+-- flags are summed.
+local function whole(task, batch)
+  local gradients, numbers = task:share(batch, 1, batch.size)
+  local rest = dist.sum(dist.size())
+  rest:push(packed({}, {}, 1, stop_flags()))
+  local _, stop = unpacked(rest:total():totable(), {})
+  return gradients, numbers, stop
+end
+
 --- Computes the gradients of a step, which are the same on all processes.
 -- @tparam table task with draw and share, see torus.tasks
 -- @tparam integer step from 1
@@ -82,6 +92,7 @@ end
 -- @treturn ?integer the signal by which any process was told to stop
 function M.step(task, step, count)
   local batch = task:draw(step)
+  if batch.whole then return whole(task, batch) end
   local n = batch.size
   if n < dist.size() then
     options.raise("train: batch: expected at least %d, one sample for each process, got %d",

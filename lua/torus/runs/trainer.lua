@@ -17,6 +17,8 @@
 --     load_numbers(task, numbers)
 --     first_bad(task)           -> name of the first tensor that is not finite
 --     evaluate(task)            -> {[column]=number}, optional
+--     draw_changes(task, n)     -> true if drawing the batch of step n changes weights, which
+--                               is undone if the step is interrupted, optional
 --     ends(task, n)             -> true if the training ends before step n, because further
 --                               steps would make the model worse, optional; the same on
 --                               every process
@@ -153,7 +155,8 @@ end
 -- A short text that identifies all tensors and numbers an update starts from.
 local function state_text(run)
   return ("step %d, weights %s"):format(run.step,
-    dist.hash { run.task.parameters, run.task.buffers or {}, run.numbers })
+    dist.hash { run.task.parameters, run.task.buffers or {}, run.task.optimiser:state(),
+      run.numbers })
 end
 
 -- A message if the processes are in different states, the same on all of them.
@@ -202,19 +205,22 @@ local function is_due(run, every)
   return every and (run.step % every == 0 or run.step == run.steps)
 end
 
-local function report(run, numbers, norm, rate)
-  if run.rank > 0 then return true end
-  if not is_due(run, run.log_every) and not is_due(run, run.evaluate_every)
-  then
-    return true
-  end
-  local row = { step = run.step, gradient = norm, lr = rate,
-    seconds = engine.clock() - run.started }
-  for key, value in pairs(numbers) do row[key] = value end
-  if is_due(run, run.evaluate_every) and run.task.evaluate then
+-- Adds the last step, with what it reported, to the log.
+local function log_row(run, evaluates)
+  local row = { step = run.step, seconds = engine.clock() - run.started }
+  for key, value in pairs(run.last) do row[key] = value end
+  if evaluates and run.task.evaluate then
     for key, value in pairs(run.task:evaluate()) do row[key] = value end
   end
+  run.last = nil
   return run.log:row(row)
+end
+
+-- Adds the last step to the log if it is due.
+local function report(run)
+  local evaluates = is_due(run, run.evaluate_every)
+  if run.rank > 0 or not evaluates and not is_due(run, run.log_every) then return true end
+  return log_row(run, evaluates)
 end
 
 -- Advances from the state of one step to that of the next: no checkpoint may be saved and
@@ -226,9 +232,28 @@ local function update(run, gradients, numbers)
   run.numbers, run.step = task:numbers(), run.step + 1
 end
 
+-- A value to close when a step's batch has been drawn and its gradients are known: it restores
+-- the tensors if an error, such as an interrupt, came before.
+local function undoing(run)
+  local kept = {}
+  for _, list in ipairs { run.task.parameters, run.task.buffers or {} } do
+    for _, entry in ipairs(list) do kept[#kept + 1] = { entry[2], entry[2]:detach():copy() } end
+  end
+  local function restore()
+    engine.no_grad(function()
+      for _, pair in ipairs(kept) do pair[1]:copy_(pair[2]) end
+    end)
+  end
+  return setmetatable({}, { __close = function(_, problem)
+    if problem ~= nil then core.uninterrupted(restore) end
+  end })
+end
+
 -- The gradients and numbers of a step and, with several processes, the signal by which one
 -- of them was told to stop.
 local function gradients_of(run, step)
+  local task = run.task
+  local _ <close> = task.draw_changes and task:draw_changes(step) and undoing(run) or nil
   if run.shares then return shares.step(run.task, step, run.shares) end
   return run.task:step(step)
 end
@@ -238,6 +263,12 @@ local function save_agreed(run)
   local message = disagreement(run)
   if message then return nil, message end
   return save(run)
+end
+
+-- Ends the training after its last step.
+local function finish(run)
+  if run.task.finish then run.note = run.task:finish() end
+  run.finished = true
 end
 
 -- Makes one step.
@@ -258,14 +289,15 @@ local function advance(run)
   local optimiser = task.optimiser
   if run.learning_rate then optimiser.lr = run.learning_rate(step) end
   core.uninterrupted(update, run, gradients, numbers)
-  local ok, message = report(run, numbers, norm, optimiser.lr)
+  run.last = options.joined(numbers, { gradient = norm, lr = optimiser.lr })
+  local ok, message = report(run)
   if not ok then return nil, message end
   run.progress:update(step, numbers.loss)
   if stop and run.processes > 1 then
     core.note_stop(stop)
     run.stop = true
   end
-  if run.step == run.steps and task.finish then run.note = task:finish() end
+  if run.step == run.steps then finish(run) end
   if not is_due(run, run.save_every) then return true end
   return save_agreed(run)
 end
@@ -279,7 +311,12 @@ end
 
 -- Ends a training that its task does not continue, before the last of its steps.
 local function end_early(run)
-  if run.task.finish then run.note = run.task:finish() end
+  finish(run)
+  -- Unless its last step is in the log already, or was made before it was resumed.
+  if run.rank == 0 and run.last then
+    local ok, message = log_row(run, true)
+    if not ok then return nil, message end
+  end
   return save_agreed(run)
 end
 
@@ -304,12 +341,15 @@ local function finish_interrupted(run)
   local signal = core.stopped()
   local how = "interrupted"
   if signal and signal ~= "SIGINT" then how = how .. " by " .. signal end
-  if run.step ~= run.saved_step then
+  -- A run that was interrupted in what follows its last step makes this step again when it is
+  -- resumed.
+  local whole = run.step < run.steps or run.finished
+  if whole and run.step ~= run.saved_step then
     local ok, message = save(run)
     if not ok then return nil, how .. "; " .. message end
   end
   return nil, string.format("%s; the checkpoint of step %d is in %s", how,
-    run.step, run.folder)
+    run.saved_step, run.folder)
 end
 
 -- Trains, from the first checkpoint to the last.

@@ -24,6 +24,9 @@ local TINY = 1e-12
 -- Factors of the damping after a step that was accepted at the first attempt, at a later one,
 -- and after a failed attempt; the maximum number of attempts.
 local LESS, RATHER_LESS, MORE, ATTEMPTS = 1 / 8, 2 / 3, 4, 9
+-- The range of the damping. Below it the rounding errors of products of float32 decide; beyond
+-- it nothing would move any more.
+local LEAST, MOST = 1e-8, 1e8
 -- Factors of the damping of further attempts after one that was accepted.
 local MUCH_LESS = { 1 / 30, 1 / 1000 }
 -- The damping is proportional to the diagonal of the normal equations (Marquardt) plus this
@@ -34,7 +37,7 @@ local MUCH_LESS = { 1 / 30, 1 / 1000 }
 local UNIFORM = 10
 
 --- The initial damping.
-M.DAMPING = 1
+M.DAMPING = 1.0
 
 local DOUBLE = { dtype = "float64" }
 
@@ -199,7 +202,9 @@ local function roots_of(metric, weights)
   local n = metric:size(-1)
   local G = metric:to("float64") * weights:to("float64"):unsqueeze(-1):unsqueeze(-1)
   local size = (G * engine.eye(n, DOUBLE)):sum(-1):sum(-1):unsqueeze(-1):unsqueeze(-1)
-  local floor = engine.eye(n, DOUBLE) * (size * 1e-9 + 1e-30)
+  -- Above the rounding errors of metrics of float32, since a coordinate that the frame does not
+  -- depend on leaves the metric singular.
+  local floor = engine.eye(n, DOUBLE) * (size * 1e-6 + 1e-30)
   return engine.cholesky(G + floor):transpose(-2, -1):contiguous()
 end
 
@@ -246,8 +251,11 @@ local function normal_equations(model, nets, states, targets, roots)
     local r, J, S = M.residuals(nets, dt, states:narrow(1, first, count),
       targets:narrow(2, first, count), roots:narrow(2, first, count))
     local St, i = S:transpose(2, 3), #B + 1
-    B[i], C[i] = St:matmul(J):to("float64"), St:matmul(S):to("float64")
-    c[i] = St:matmul(r:unsqueeze(3)):to("float64")
+    B[i] = St:matmul(J):to("float64")
+    -- In float64, so that C remains positive definite with little damping.
+    local St64 = St:to("float64")
+    C[i] = St64:matmul(S:to("float64"))
+    c[i] = St64:matmul(r:unsqueeze(3):to("float64"))
     J = J:reshape(-1, nets.size)
     add_gram(A, J)
     b:add_(J:transpose(1, 2):matmul(r:reshape(-1, 1)):to("float64"))
@@ -255,6 +263,15 @@ local function normal_equations(model, nets, states, targets, roots)
   mirror(A)
   return { A = A, b = b, B = engine.cat(B, 1), C = engine.cat(C, 1),
     c = engine.cat(c, 1), dtype = states.dtype }
+end
+
+-- True if all elements of the normal equations are finite; derivatives of a rollout that
+-- diverges are not.
+local function are_finite(equations)
+  for _, name in ipairs { "A", "b", "B", "C", "c" } do
+    if not equations[name]:isfinite():all():item() then return false end
+  end
+  return true
 end
 
 -- The damped steps of the parameters (size) and the states (batch, 2 n). The states are
@@ -313,8 +330,9 @@ end
 local function best_below(try, found)
   local best = found
   for _, factor in ipairs(MUCH_LESS) do
-    local other = try(found.damping * factor)
-    if other.error < best.error then best = other end
+    local damping = found.damping * factor
+    local other = damping >= LEAST and try(damping)
+    if other and other.error < best.error then best = other end
   end
   return best
 end
@@ -352,6 +370,8 @@ function M.step(model, states, targets, metric, left, damping)
     local nets = M.networks(model)
     local equations = normal_equations(model, nets, states, targets,
       roots_of(metric, weights):to(states.dtype))
+    damping = math.min(math.max(damping, LEAST), MOST)
+    if not are_finite(equations) then return states, damping, loss end
     local function try(at)
       local by, by_states = solve(equations, at)
       local before = move(nets, by)
@@ -368,10 +388,10 @@ function M.step(model, states, targets, metric, left, damping)
       if found.error < loss then
         found = best_below(try, found)
         move(nets, found.by)
-        return found.states, found.damping * (attempt == 1 and LESS or RATHER_LESS),
-          found.error
+        local less = found.damping * (attempt == 1 and LESS or RATHER_LESS)
+        return found.states, math.max(less, LEAST), found.error
       end
-      damping = damping * MORE
+      damping = math.min(damping * MORE, MOST)
     end
     return states, damping, loss
   end)

@@ -238,7 +238,7 @@ function Fit:draw(generator)
   local c = self.config
   local count = self.segments.coordinates:size(2)
   if c.fit_method == "gauss_newton" then
-    return { size = count, loss = gauss_newton_step(self) }
+    return { size = count, whole = true, loss = gauss_newton_step(self) }
   end
   local batch = math.min(c.fit_batch * segments(c, self.shown), count)
   local indices = engine.randperm(count, { generator = generator })

@@ -362,10 +362,14 @@ local function teaches(self)
   return self.stage == "teach" and self.config.teach_from == "coordinates"
 end
 
+-- The GECO of this step; none adapts the weight of an error of coordinates, whose unit is
+-- another.
+local function geco_of(self) return not teaches(self) and self.geco or nil end
+
 -- The weights of the error and of the divergence at this step.
 local function weights_of(self)
-  local c = self.config
-  return self.geco and self.geco:multiplier() or c.multiplier,
+  local c, adapted = self.config, geco_of(self)
+  return adapted and adapted:multiplier() or c.multiplier,
     c.kl_weight * math.min(1, self.at / math.max(1, c.kl_warmup))
 end
 
@@ -388,6 +392,14 @@ function Task:ends(step)
   return true
 end
 
+--- True if drawing the batch of a step changes weights.
+-- @tparam integer step of the training, from 1
+-- @treturn boolean
+function Task:draw_changes(step)
+  local stage, within = stages.of(self.config, step)
+  return stage == "fit" or stage == "refit" or stage == "teach" and within == 1
+end
+
 --- Draws what a step needs: the next sequences, the starts of their windows if they are
 -- longer than the model's, and the noise.
 -- @tparam integer step of the training, from 1
@@ -397,9 +409,12 @@ function Task:draw(step)
   local stage, within, _, again = stages.of(c, step)
   self.stage, self.at, self.frames = stage, step, nil
   self.reached = stages.reached(stage)
-  if stage == "fit" then return draw_fit(self, within) end
   if stage == "decoder" then return draw_decoder(self, within) end
-  if stage == "refit" then return draw_refit(self, within, again) end
+  if stage == "fit" or stage == "refit" then
+    local batch = stage == "fit" and draw_fit(self, within) or draw_refit(self, within, again)
+    self.uncertain = self.located:uncertain()
+    return batch
+  end
   if stage == "teach" and within == 1 and c.fit_steps > 0 then
     Fit.translate(self.model, c, self.data, self.states)
   end
@@ -472,7 +487,8 @@ Task.step = training.step
 --- Called after an update of the weights.
 -- @tparam table numbers of the step
 function Task:after_update(numbers)
-  if self.geco and numbers.multiplier then self.geco:update(numbers.mse) end
+  local adapted = geco_of(self)
+  if adapted and numbers.multiplier then adapted:update(numbers.mse) end
 end
 
 -- Number of training sequences whose posteriors the prior is fitted to, and how many are
@@ -498,10 +514,10 @@ end
 local CALIBRATED = 256
 
 -- Measures the encoder's errors, by which the states of several windows are weighted: against
--- the fitted states, if there are any.
+-- the fitted states, if it has been taught these.
 local function calibrate(self)
   local c, frames = self.config, {}
-  local fitted = c.fit_steps > 0 and not self.ended_with
+  local fitted = c.fit_steps > 0 and c.teach_steps > 0 and not self.ended_with
   local count = math.min(CALIBRATED, self.data.train.size,
     fitted and c.fit_size or math.huge)
   Located.each_block(c, self.data, { count = count, frames = c.frames },
@@ -516,8 +532,7 @@ local UNCERTAIN = 0.05
 -- A sentence about the coordinates that the Hamiltonian was fitted to, or should have been, if
 -- many are bad.
 local function note(self)
-  local share = self.ended_with
-    or self.config.fit_steps > 0 and self.located:uncertain() or 0
+  local share = self.ended_with or self.uncertain or 0
   if share < UNCERTAIN then return end
   return string.format("The decoder rendered %.0f%% of the frames with an error above %g, so "
     .. (self.ended_with and "the training ended after its first stage: the Hamiltonian would "
@@ -546,7 +561,7 @@ end
 function Task:numbers()
   local numbers = training.numbers(self)
   numbers.fit_damping = self.fit and self.fit.damping or self.damping
-  numbers.reached = self.reached
+  numbers.reached, numbers.uncertain = self.reached, self.uncertain
   return numbers
 end
 
@@ -555,6 +570,7 @@ end
 function Task:load_numbers(numbers)
   training.load_numbers(self, numbers)
   self.damping, self.reached = numbers.fit_damping, numbers.reached
+  self.uncertain = numbers.uncertain
 end
 
 --- Returns the first tensor of the last batch's forward pass that is not finite.

@@ -16,7 +16,7 @@ local function film_from(model, q, p, steps, dt)
 end
 
 --- Returns the rows of a film strip: the sequence, its reconstruction, its continuation
--- forward and backward from the last state, and half and double speed, all with the same
+-- forward and backward from the last state, and half and double speed, all with the model's
 -- number of frames.
 -- @tparam Module model an HGN
 -- @tparam tensor frames (1, frames, height, width, channels), which the model encodes
@@ -32,7 +32,7 @@ function M.rows(model, frames, clean, refine)
     local predicted, trajectory = film_from(model, q, p, steps, dt)
     local last_q, last_p = trajectory.q[steps + 1], trajectory.p[steps + 1]
     return {
-      { label = "truth", frames = (clean or frames):select(1, 1) },
+      { label = "truth", frames = (clean or frames):select(1, 1):narrow(1, 1, steps + 1) },
       { label = "reconstruction", frames = predicted },
       { label = "forward", frames =
         (film_from(model, last_q, last_p, steps, dt)) },

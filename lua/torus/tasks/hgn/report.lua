@@ -35,7 +35,7 @@ local function measure_motion(model, data, config, count)
     return model:sample(count, { generator = engine.generator(1) })
   end)
   return sampled_motion.measure(data.train.system, films:to("float32"),
-    { dt = config.dt })
+    { dt = data.dt })
 end
 
 --- For scripts/evaluate.lua: the errors of reconstructions, and the distance of samples from

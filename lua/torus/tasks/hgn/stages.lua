@@ -121,6 +121,10 @@ local function check_frames(config)
     return string.format("fit_frames: expected from frames = %d to %d, the length of a "
       .. "training sequence, got %d", config.frames, most, config.fit_frames)
   end
+  if config.fit_frames < 3 and config.flatten_steps > 0 then
+    return string.format("fit_frames: expected at least 3 with flatten_steps > 0, which needs "
+      .. "accelerations, got %d", config.fit_frames)
+  end
 end
 
 -- The stages in their order, { name, steps } each, and the number of steps after the first.
