@@ -2,7 +2,7 @@
 local coordinates = require "torus.models.hgn.coordinates"
 local flatten = require "torus.models.hgn.flatten"
 local folders = require "spec.support.folders"
-local Task = require "torus.tasks.hgn"
+local HGN = require "torus.tasks.hgn"
 local torus = require "torus"
 local runs = torus.runs
 local stages = require "torus.tasks.hgn.stages"
@@ -221,10 +221,10 @@ describe("The stages of an HGN's training", function()
 
   it("end as they would have, if interrupted after the last step", function()
     local folder = folders.new()
-    local evaluate = Task.evaluate
-    Task.evaluate = function() error "interrupted!" end
+    local evaluate = HGN.evaluate
+    HGN.evaluate = function() error "interrupted!" end
     local ended, message = runs.train(folder, assert(configuration { save_every = 4 }))
-    Task.evaluate = evaluate
+    HGN.evaluate = evaluate
     assert.is_nil(ended)
     assert.matches("^interrupted; the checkpoint of step 8 is in ", message)
     assert.is_string(assert(runs.train(folder, assert(configuration()), { resume = true })).note)
@@ -238,8 +238,7 @@ describe("The stages of an HGN's training", function()
       fit_method = "gauss_newton", energy_width = 4, teach_from = "coordinates",
       teach_size = 8, teach_batch = 8, teach_lr = 3e-3, kl_weight = 0, dtype = "float64",
       train_size = 8 })
-    local Task = require "torus.tasks.hgn"
-    local task = Task.new(config, assert(Task.open_data(config)))
+    local task = HGN.new(config, assert(HGN.open_data(config)))
     -- An untrained decoder finds no coordinates: instead, the place of the disc.
     local frames = task.data.train:batch { 1, 2, 3, 4, 5, 6, 7, 8 }:to("float64")
     local disc = (frames - frames[1][1][1][1]):abs():sum(5):sum(4)
@@ -268,9 +267,8 @@ describe("The stages of an HGN's training", function()
     local config = assert(configuration { data_frames = 12, fit_frames = 11, fit_size = 3,
       fit_method = "gauss_newton", energy_width = 4, teach_from = "coordinates",
       teach_size = 8, teach_batch = 3, fit_steps = 4, steps = 10 })
-    local Task = require "torus.tasks.hgn"
-    local data = assert(Task.open_data(config))
-    local task = Task.new(config, data)
+    local data = assert(HGN.open_data(config))
+    local task = HGN.new(config, data)
     -- Eight windows of five frames are as many frames as three sequences of 11.
     assert.are.same({ 11, 3, 1 }, task.located.coordinates.shape)
     for step = 1, 7 do task.optimiser:step((task:step(step))) end
@@ -449,8 +447,7 @@ describe("The decoder's own stage", function()
       decoder_batch = 16, refit_steps = 1, teach_steps = 0, chart = 0, flatten_steps = 0,
       frames = 5, dtype = "float64", width = 8, evaluate_every = 1000, energy_width = 4,
       fit_size = 8 })
-    local Task = require "torus.tasks.hgn"
-    local task = Task.new(config, assert(Task.open_data(config)))
+    local task = HGN.new(config, assert(HGN.open_data(config)))
     for step = 1, 2 do task.optimiser:step((task:step(step))) end
     return task
   end

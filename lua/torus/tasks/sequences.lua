@@ -13,8 +13,19 @@ local M = {}
 --- Keys of simulated data, whose presets and defaults don't apply to other data.
 M.simulated_only = { noise = true, train_size = true, test_size = true }
 
---- Keys of films, in addition to those of all data; see torus.data.frames.
+--- The rules of the keys of data: of simulated ones, and of films, for which see
+-- torus.data.frames.
 M.rules = {
+  data = { type = "path",
+    doc = "A folder of trajectories, or films (torus.data.frames), instead of a simulation." },
+  noise = { type = "number", min = 0,
+    doc = "Standard deviation of the noise of the simulated states; by default the system's." },
+  train_size = { type = "integer", min = 1,
+    doc = "Number of simulated training sequences; by default torus.data's." },
+  test_size = { type = "integer", min = 1,
+    doc = "Number of simulated test sequences; by default torus.data's." },
+  data_seed = { type = "integer", min = 0,
+    doc = "Seed of the simulated data; 0 by default." },
   data_every = { type = "integer", min = 1,
     doc = "Keeps only every n-th frame of a film, beginning with the first; dt is then the "
       .. "time between kept frames." },
@@ -40,7 +51,7 @@ M.rules = {
       .. "frames are 1/2 + (frame - background) / 2." },
 }
 
---- The names of these keys, which determine the data.
+--- The names of those of films, which determine the data.
 M.keys = { "data_every", "data_stride", "data_crop", "data_shrink", "data_grey", "data_fit",
   "data_white" }
 

@@ -9,7 +9,6 @@ local Fit = require "torus.tasks.hgn.fit"
 local Located = require "torus.tasks.hgn.located"
 local lists = require "torus.tasks.lists"
 local training = require "torus.tasks.training"
-local gauss_newton = require "torus.models.hgn.gauss_newton"
 local geco = require "torus.optim.geco"
 local hgn = require "torus.models.hgn"
 local options = require "torus.options"
@@ -17,7 +16,7 @@ local pictures = require "torus.tasks.hgn.pictures"
 local portrait = require "torus.tasks.hgn.portrait"
 local Redraw = require "torus.tasks.hgn.redraw"
 local report = require "torus.tasks.hgn.report"
-local render = require "torus.systems.parts.render"
+local presets = require "torus.tasks.hgn.presets"
 local sequences = require "torus.tasks.sequences"
 local stages = require "torus.tasks.hgn.stages"
 local Teach = require "torus.tasks.hgn.teach"
@@ -32,19 +31,9 @@ local MORE = {
     doc = "The model; the command line names it." },
   system = { type = "path",
     doc = "The simulated system, or the Lua file of the system of `data`." },
-  data = { type = "path",
-    doc = "A folder of trajectories, or films (torus.data.frames), instead of a simulation." },
   held_back = { type = "integer", min = 1,
     doc = "Number of frames at the end of every sequence of a film that training does not "
       .. "see; rollouts are compared with them." },
-  noise = { type = "number", min = 0,
-    doc = "Standard deviation of the noise of the simulated states; by default the system's." },
-  train_size = { type = "integer", min = 1,
-    doc = "Number of simulated training sequences; by default torus.data's." },
-  test_size = { type = "integer", min = 1,
-    doc = "Number of simulated test sequences; by default torus.data's." },
-  data_seed = { type = "integer", min = 0,
-    doc = "Seed of the data; by default the run's seed." },
   data_frames = { type = "integer", min = 2,
     doc = "Number of frames of a sequence of the data, if it is longer than the model's "
       .. "`frames`: every step sees a random window of each sequence." },
@@ -83,163 +72,13 @@ local MORE = {
     doc = "Number of held-out sequences for test_mse in log.csv." },
 }
 
-Task.rules = training.rules(hgn.rules, options.joined(MORE, sequences.rules, stages.rules))
+Task.rules = training.rules(hgn.rules, options.joined(sequences.rules, MORE, stages.rules))
 Task.model_rules = hgn.rules
 Task.data_keys = { "system", "data", "noise", "train_size", "test_size",
   "data_seed", "held_back", "data_frames", "data_dt", table.unpack(sequences.keys) }
 
--- Found by experiments:
--- - With PyTorch's default initialisation the second derivatives of K and V are about 1e-6:
---   nothing moves, and the gradients of a rollout vanish. With `energy_gain` the untrained
---   latent state oscillates about as fast as a pendulum; see torus.models.parts.energy for
---   `energy_init`.
--- - With a growing horizon the model learns the picture first, then the motion.
--- - `input_gain` is needed because a disc covers a small part of a frame.
--- - Without the decoder's skips the picture is learned in half the steps.
-local LEARNS = { skip = false, background = render.grey, init = "kaiming",
-  input_gain = 8, energy_init = "oscillator", energy_gain = 4.3, lr = 1e-3,
-  warmup = 30, lr_decay = "cosine", horizon_start = 3, horizon_steps = 600,
-  kl_warmup = 1000, max_gradient = 0.02 }
-
--- Half as wide as the paper's model, with four frames decoded per step.
-local SMALL = options.joined(LEARNS, { width = 32, decode_frames = 4 })
-
---- Changes that make samples from the prior look like the data: a small latent, and a weight
--- of the divergence close to that in the evidence lower bound of a whole sequence whose
--- pixels have unit variance, 2 / 31. (The weight in eq. (4), a mean over frames, empties the
--- latent before the decoder can use it.) The paper's latent has 768 numbers where a few would
--- do; they are far from independent, so that samples from the prior do not look like frames.
--- With four numbers instead of a map of one channel, after 1,800 steps, the median error of a
--- sampled frame against the nearest real one is 9e-4 instead of 54e-4 for a pendulum and
--- 35e-4 instead of 168e-4 for three bodies, with 16 and 13 nats instead of 39 and 33, and
--- equal reconstructions. Twelve numbers were no better than the map.
-Task.generative = { kl_weight = 6e-2, posterior_logvar = 0, latent = "vector",
-  z = 4, prior = "mixture" }
-
--- The values for a vector phase space, which replace those for feature maps; found by
--- experiments on the paper's noise-free frames. `fit_limit`: the share of uncertain frames was
--- at most 0.06 where the later stages made a model better, and 0.33 and 0.76 where they made it
--- worse.
-local VECTOR = { energy_gain = 1, kinetic = "quadratic", context = 11, windows = 21,
-  train_size = 20000, steps = 4445, fit_steps = 45, teach_steps = 2000,
-  chart = 32, energy_width = 32, flatten_steps = 2500, fit_size = 512, fit_limit = 0.2,
-  fit_method = "gauss_newton", teach_from = "coordinates", prior = "mixture" }
-
--- The same for motions that only Adam can fit.
-local VECTOR_ADAM = options.joined(VECTOR, { steps = 7000, fit_steps = 2600,
-  chart = 128, energy_width = 128, fit_size = 1024, fit_method = "adam" })
-
--- The values for MANY dimensions and more, with which the decoder of the first stage is not
--- precise enough for the other stages: for three bodies, with 4 dimensions, it left an error
--- above 18e-4 in a tenth of the frames, and refined rollouts were valid for 34 steps before
--- the other stages and for 22 after them.
-local MANY, VECTOR_MANY = 3, options.joined(VECTOR, { steps = 10000, fit_steps = 0,
-  teach_steps = 0, chart = 0, teach_from = "images" })
-
--- The same with static coordinates, on which the potential energy depends as well; many
--- colours and sizes take longer to learn.
-local VECTOR_STATIC = options.joined(VECTOR_MANY, { energy_width = 64, steps = 20000 })
-
--- HGN++ as trained by its authors' code in mode "forward_backward". The state has 16 + 16
--- numbers and belongs to the middle one of the five frames that the encoder sees, at either
--- end of a window of 65 frames out of 256. Their pixels have a variance of 1/2 and their
--- objective is divided by the number of values in a window, so the weight of the divergence
--- is their beta (0.001, 0.1, 1 or 2; here 0.1) over 65. The batch is that of one of their
--- four devices. Their initial weights are normal with a variance of 1 / fan_in, as "default"
--- with a gain of sqrt(3) has; here the energies are initialised so.
-local PLUS = { phase = "vector", dimension = 16, variant = "no_fpsi",
-  energy_layers = 4, energy_width = 250, energy_activation = "swish",
-  energy_gain = math.sqrt(3), encoder = "blocks", context = 5, anchor = 3,
-  context_start = "ends", frames = 65, projection = "dense",
-  constant_channels = 2, skip = false, data_frames = 256, data_dt = 0.05,
-  dt = 0.125, noise = 0, train_size = 50000, test_size = 20000, batch = 32,
-  lr = 1.5e-4, kl_weight = 0.1 / 65, steps = 500000 }
-
---- Named changes to the defaults:
---
--- - `full` has the paper's sizes and adapts the weight of the error by GECO;
--- - `small` is half as wide, with a latent to sample from;
--- - `sharp` is `small` with the paper's latent, a small weight on the
---   divergence and a posterior that is narrow from the start: its samples do not
---   look like the data, but it learns to reconstruct faster;
--- - `demo` is `small` on few noise-free sequences, for 1,600 steps;
--- - `plus` is HGN++ of Botev et al. (2021), which takes days on many cores.
-Task.presets = {
-  full = options.joined(LEARNS, { kl_weight = Task.generative.kl_weight,
-    tolerance = 4e-4, geco_rate = 20, multiplier_max = 10 }),
-  small = options.joined(SMALL, Task.generative, { steps = 10000 }),
-  sharp = options.joined(SMALL, { kl_weight = 5e-4, posterior_logvar = -5,
-    steps = 10000 }),
-  demo = options.joined(SMALL, Task.generative, { steps = 1600, noise = 0,
-    train_size = 4000, test_size = 256, save_every = 200,
-    evaluate_every = 200 }),
-  plus = PLUS,
-}
-
--- How many times as many frames the second stage fits as the first one shows, at most, if
--- sequences are as long.
-local LONGER = 4
-
--- The values for sequences longer than the frames of the first stage: the second one fits as
--- many frames in fewer sequences and, as an orbit is seen in full, the decoder is precise
--- enough only after it has been trained on the fitted motion.
-local function whole_sequences(values, changes)
-  local frames, length = changes.frames or hgn.rules.frames.default,
-    changes.data_frames or 0
-  if (changes.fit_steps or values.fit_steps) == 0 or length <= frames then return values end
-  local shown = math.min(length, LONGER * frames)
-  values = options.joined(values, { fit_frames = shown,
-    fit_size = values.fit_size * frames // shown })
-  if values.fit_method == "gauss_newton" then
-    values.decoder_steps, values.refit_steps, values.decoder_rounds = 3000, 15, 3
-    values.steps = values.steps
-      + values.decoder_rounds * (values.decoder_steps + values.refit_steps)
-  end
-  return values
-end
-
--- The values for a vector phase space with these changes.
-local function vector_values(changes)
-  if (changes.static or 0) > 0 then return VECTOR_STATIC end
-  if (changes.dimension or 1) >= MANY then return VECTOR_MANY end
-  local values = gauss_newton.applies(options.joined({ hamiltonian = "separable",
-    friction = "none", kinetic = "quadratic", phase = "vector" }, changes))
-    and VECTOR or VECTOR_ADAM
-  return whole_sequences(values, changes)
-end
-
---- Adapts the values of a preset to changes: values for simulated data do not apply to other
--- data, values for the latent do not apply without f_psi, where the latent is the state, and
--- a vector phase space has its own values.
--- @tparam table values of the preset
--- @tparam table changes
--- @treturn table
-function Task.adapt_preset(values, changes)
-  local kept = {}
-  local own_phase = values.phase == "vector"
-  if changes.phase == "vector" and next(values) and not own_phase then
-    values = options.joined(values, vector_values(changes))
-    values.z, values.latent = nil, nil
-    values.context = math.min(VECTOR.context, changes.frames or math.huge)
-  end
-  for key, value in pairs(values) do
-    if not (changes.data and sequences.simulated_only[key]) then
-      kept[key] = value
-    end
-  end
-  -- Films can have noise that no decoder draws, and still good coordinates.
-  if changes.data then kept.fit_limit = nil end
-  if kept.background then
-    kept.background = sequences.grey_of(kept.background, changes.channels)
-  end
-  local variant = changes.variant or values.variant
-  if variant == "no_fpsi" then kept.z, kept.latent = nil, nil end
-  if variant == "determ" or (changes.phase or kept.phase) ~= "vector"
-    and (changes.latent or kept.latent) ~= "vector" then
-    kept.prior = nil
-  end
-  return kept
-end
+Task.presets, Task.adapt_preset = presets.presets, presets.adapt
+Task.generative = presets.GENERATIVE
 
 --- Fills in the system to simulate if no data are given, and the time between the frames of a
 -- film that specifies it.

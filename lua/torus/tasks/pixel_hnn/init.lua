@@ -25,15 +25,11 @@ local MORE = {
   system = { type = "path",
     doc = "The simulated system, restricted_pendulum by default, or the Lua file of the "
       .. "system of `data`." },
-  data = { type = "path",
-    doc = "A folder of trajectories, or films (torus.data.frames), instead of a simulation." },
   latent = { type = "integer", min = 2,
     doc = "Total number of coordinates of q and p, even; by default the dimension of the "
       .. "system's phase space." },
   centre = { default = true, type = "boolean",
     doc = "True: frames are relative to their mean image." },
-  noise = { type = "number", min = 0,
-    doc = "Standard deviation of the noise of the simulated states; by default the system's." },
   dt = { type = "number",
     doc = "Time between two frames; by default the system's." },
   frames = { type = "integer", min = 3,
@@ -42,8 +38,6 @@ local MORE = {
     doc = "Number of simulated training sequences, 2000 by default." },
   test_size = { type = "integer", min = 1,
     doc = "Number of simulated test sequences, 200 by default." },
-  data_seed = { type = "integer", min = 0,
-    doc = "Seed of the data; by default the run's seed." },
   batch = { default = 64, type = "integer", min = 1,
     doc = "Number of pairs of frames per training step." },
   steps = { default = 15000, type = "integer", min = 0,
@@ -56,7 +50,7 @@ local MORE = {
     doc = "Number of held-out sequences for test_mse in log.csv." },
 }
 
-Task.rules = training.rules(pixel_hnn.rules, options.joined(MORE, sequences.rules))
+Task.rules = training.rules(pixel_hnn.rules, options.joined(sequences.rules, MORE))
 Task.model_rules = pixel_hnn.rules
 Task.data_keys = { "system", "data", "noise", "train_size", "test_size",
   "data_seed", "frames", "dt", "centre", table.unpack(sequences.keys) }
