@@ -13,7 +13,7 @@ local tasks = require "torus.tasks"
 local parser = argparse("evaluate.lua",
   "Evaluates a trained model. For HGN and PixelHNN it reports errors on test "
   .. "sequences against observed and noise-free frames, compared with the noise "
-  .. "floor and each sequence's mean image; valid prediction time; energy along "
+  .. "floor and each sequence's mean image; valid steps; energy along "
   .. "rollouts; reversibility; and how close an HGN's samples are to real frames. "
   .. "For HNN: losses, and errors of energy and state along rollouts. For NHF: "
   .. "bounds, density, integral, modes. With --steps, for HGN and PixelHNN: "

@@ -112,7 +112,10 @@ local function is_known(name)
   local module, key = name, nil
   while module do
     local found, loaded = pcall(require, module)
-    if found then return key == nil or type(loaded) == "table" and loaded[key] ~= nil end
+    if found then
+      return key == nil or type(loaded) == "table" and rawget(loaded, key) ~= nil
+        or key == "mpi"   -- torus.mpi is only built where Open MPI is installed
+    end
     if key then return false end
     module, key = module:match("^(.+)%.([^.]+)$")
   end

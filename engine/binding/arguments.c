@@ -214,7 +214,36 @@ int64_t torus_option_integer(lua_State *L, int index, const char *operation,
 
 /* --- lists --- */
 
+void torus_check_gapless(lua_State *L, int index, const char *operation) {
+  index = lua_absindex(L, index);
+  lua_Integer count = (lua_Integer)lua_rawlen(L, index);
+  /* Entries of a list come first, in their order, so the search usually ends
+   * at once. */
+  if (count > 0) {
+    lua_pushinteger(L, count);
+    lua_rawgeti(L, index, count);
+    bool last = lua_isnil(L, -1);
+    lua_pop(L, 1);
+    if (last) lua_pop(L, 1);
+    if (last) lua_pushnil(L);
+  } else {
+    lua_pushnil(L);
+  }
+  while (lua_next(L, index)) {
+    lua_pop(L, 1);
+    if (lua_isinteger(L, -1)) {
+      lua_Integer key = lua_tointeger(L, -1);
+      if (key >= 1 && key <= count) continue;
+    }
+    torus_raise_text(L,
+                     "%s: expected a list without gaps or named entries, got "
+                     "one of %lld with the key %s",
+                     operation, (long long)count, torus_describe(L, -1));
+  }
+}
+
 int torus_list_length(lua_State *L, int index, const char *operation) {
+  torus_check_gapless(L, index, operation);
   lua_Unsigned length = lua_rawlen(L, index);
   if (length <= INT32_MAX / 2) return (int)length;
   return torus_raise_text(L, "%s: a list of %" PRIu64 " entries is too long",

@@ -150,8 +150,11 @@ double torus_option_number(lua_State *L, int index, const char *operation,
 int64_t torus_option_integer(lua_State *L, int index, const char *operation,
                              const char *name);
 
-/* The number of entries of the list at index, limited to the range of int: the
- * border of a table with gaps may be anything. */
+/* Raises if the table at index has keys other than those of its list: entries
+ * after a gap or by name would be ignored. */
+void torus_check_gapless(lua_State *L, int index, const char *operation);
+/* The number of entries of the list at index, which may not have gaps, limited
+ * to the range of int. */
 int torus_list_length(lua_State *L, int index, const char *operation);
 /* Replaces the list at index by a copy that no script can change, and returns
  * its length. */

@@ -517,6 +517,7 @@ static int64_t store_nested(lua_State *L, torus_tensor *out, int dim,
                      (long long)expected, dim + 1,
                      (long long)(got < 0 ? 0 : got));
   }
+  torus_check_gapless(L, -1, "tensor");
   for (lua_Integer i = 1; i <= expected; i++) {
     lua_rawgeti(L, -1, i);
     at = store_nested(L, out, dim + 1, at, typed);

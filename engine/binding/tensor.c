@@ -334,7 +334,8 @@ static int update_in_place(lua_State *L, update *u) {
   u->x = torus_check_tensor(L, 1, u->operation);
   u->alpha = 1;
   if (!lua_isnoneornil(L, 3)) {
-    u->alpha = torus_check_number(L, 3, u->operation, "alpha");
+    torus_check_number(L, 3, u->operation, "alpha");
+    u->alpha = torus_check_element(L, 3, u->operation, u->x->dtype);
   }
   if (lua_type(L, 2) == LUA_TNUMBER || lua_type(L, 2) == LUA_TBOOLEAN) {
     u->number = torus_check_element(L, 2, u->operation, u->x->dtype);

@@ -149,6 +149,10 @@ bool torus_file_write_stream(const char *path, torus_file_next *next, void *arg,
   if (exists && S_ISDIR(old.st_mode)) {
     return torus_status_fail(status, TORUS_EIO, "%s: is a directory", path);
   }
+  /* Renaming needs no permission to write to the file that it replaces. */
+  if (exists && access(path, W_OK) != 0) {
+    return fail(status, path, "cannot write");
+  }
   if (exists && !S_ISREG(old.st_mode)) {
     return write_directly(&(stream){path, next, arg}, status);
   }

@@ -4,6 +4,7 @@
 -- @module torus.engine
 local core = require "torus.core"
 local einsum = require "torus.einsum"
+local options = require "torus.options"
 local pooling = require "torus.pooling"
 local products = require "torus.products"
 local sampled = require "torus.sampled"
@@ -36,6 +37,33 @@ for name, f in pairs(products) do M[name] = f end
 for name, f in pairs(sampled) do M[name] = f end
 M.einsum = einsum.einsum
 for name, f in pairs(pooling) do M[name] = f end
+
+-- Returns its arguments, so that the call that made them is not a tail call.
+local function pass(...) return ... end
+
+-- Functions of Lua ignore arguments beyond their parameters; these must not be lost.
+local function counted(name, f)
+  local info = debug.getinfo(f, "Su")
+  if info.what ~= "Lua" or info.isvararg then return f end
+  local count = info.nparams
+  return function(...)
+    if select("#", ...) > count and (select(count + 1, ...)) ~= nil then
+      options.raise("%s: too many arguments, the first one too many is %s", name,
+        options.show((select(count + 1, ...))))
+    end
+    return pass(f(...))
+  end
+end
+
+local checked = {}
+for _, functions in ipairs { M, core.methods } do
+  for name, f in pairs(functions) do
+    if type(f) == "function" then
+      checked[f] = checked[f] or counted(name, f)
+      functions[name] = checked[f]
+    end
+  end
+end
 
 -- A message of misuse names the function that was called, not an operation that it
 -- consists of. A tail call would take the function off the stack before the message is

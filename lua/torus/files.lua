@@ -69,13 +69,15 @@ end
 function M.read(path)
   -- One such as /dev/zero never ends.
   local mode = lfs.attributes(path, "mode")
-  if mode == "char device" or mode == "block device" then
+  if mode == "char device" or mode == "block device" or mode == "directory" then
     return nil, ("%s is a %s, expected a file"):format(path, mode)
   end
   local file, message = io.open(path, "rb")
   if not file then return nil, message end
-  local text, problem = file:read("a")
+  -- Lua raises an error if the text does not fit into memory.
+  local called, text, problem = pcall(file.read, file, "a")
   file:close()
+  if not called then text, problem = nil, text end
   if not text then return nil, path .. ": cannot read: " .. tostring(problem) end
   return text
 end

@@ -75,8 +75,10 @@ return setmetatable(M, {
     local part = require(name)
     local value = part
     if members[key] then value = part[key] end
-    if type(value) == "table" and getmetatable(value) == nil then
-      setmetatable(value, { __index = unknown("torus." .. key) })
+    if type(value) == "table" then
+      local meta = getmetatable(value) or {}
+      if meta.__index == nil then meta.__index = unknown("torus." .. key) end
+      setmetatable(value, meta)
     end
     rawset(t, key, value)
     return value

@@ -69,6 +69,27 @@ function M.sorted_keys(t)
   return keys
 end
 
+--- Raises if a list has gaps or keys by name: what follows a gap would be ignored.
+-- @tparam string where name of the operation, for messages
+-- @tparam table list
+-- @usage
+-- options = require "torus.options"
+-- print(pcall(options.list, "example", { 1, nil, 3 }))
+function M.list(where, list)
+  local count = 0
+  for k in pairs(list) do
+    if math.type(k) ~= "integer" then
+      M.raise("%s: expected a plain list, got one with the key %s", where, M.show(k))
+    end
+    count = count + 1
+  end
+  for i = 1, count do
+    if list[i] == nil then
+      M.raise("%s: expected a list without gaps, got nil as entry %d", where, i)
+    end
+  end
+end
+
 --- Formats a value for messages, on one line: `3`, `"abc"`, `nil`,
 -- `tensor (3,4) float32`, `{1, 2}`, `a function`; for an object, the name of its type.
 -- @function show
@@ -251,9 +272,15 @@ end
 -- @param value what was given
 -- @tparam {integer|string,...} shape a string stands for any size, "..." at
 -- either end for any number of them: { "batch", 3 }, { "...", "inputs" }
-function M.tensor(where, name, value, shape)
+-- @tparam[opt] string dtype that of a module's parameters, which the tensor must have
+function M.tensor(where, name, value, shape, dtype)
   local is_tensor = M.is_live(value)
-  if is_tensor and fits_shape(value.shape, shape) then return end
+  if is_tensor and fits_shape(value.shape, shape) then
+    if not dtype or value.dtype == dtype then return end
+    M.raise("%s: expected %s of dtype %s, as its parameters, got %s; convert it by "
+      .. "%s:to(%q)%s", where, name, dtype, show(value), name, dtype,
+      value.dtype:find("^float") and (" or the module by :to(%q)"):format(value.dtype) or "")
+  end
   M.raise("%s: expected %s of shape %s, got %s", where, name,
     M.shape_text(shape),
     is_tensor and M.shape_text(value) or show(value))

@@ -10,6 +10,7 @@
 
 local core = require "torus.core"
 local json = require "dkjson"
+local lfs = require "lfs"
 local options = require "torus.options"
 local read_json = require "torus.json"
 
@@ -331,6 +332,10 @@ function M.load(path, into)
   check_into(into)
   local file, message = io.open(path, "rb")
   if not file then return nil, "load: " .. message end
+  if lfs.attributes(path, "mode") == "directory" then
+    file:close()
+    return nil, ("load: %s is a directory, expected a file"):format(path)
+  end
   local size = file:seek("end")
   if not size then
     file:close()

@@ -233,6 +233,7 @@ end
 
 local function dimensions(operation, x, dims)
   if type(dims) ~= "table" then dims = { dims } end
+  options.list(operation, dims)
   local list, seen = {}, {}
   for i, dim in ipairs(dims) do
     list[i] = dimension(operation, x, dim)

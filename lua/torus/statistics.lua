@@ -344,6 +344,9 @@ end
 
 local NORM = { p = { type = "number", default = 2 }, dim = {}, keepdim = FLAG }
 
+-- Squares and sums of integers would wrap around.
+local function floating(x) return is_float(x) and x or ops.to(x, "float32") end
+
 -- (sum |x|^p)^(1/p)
 local function power_norm(x, p, dim, keepdim)
   local total = ops.sum(ops.pow(ops.abs(x), p), dim, keepdim)
@@ -366,7 +369,7 @@ end
 -- print(x:norm{ p = 1 }, x:norm{ p = math.huge, dim = 1 })   -- 9   3 4
 function M.norm(x, opts)
   check("norm", x)
-  if opts == nil then return root(ops.sum(ops.square(x))) end
+  if opts == nil then return root(ops.sum(ops.square(floating(x)))) end
   if type(opts) ~= "table" or (next(opts) ~= nil and type(next(opts)) ~= "string") then
     local text = show(opts)
     raise(("norm: expected a named option, x:norm{ p = %s } or x:norm{ dim = %s }, got %s")
@@ -374,14 +377,15 @@ function M.norm(x, opts)
   end
   local o = options.resolve("norm", opts, NORM)
   local p, dim, keepdim = o.p, o.dim, o.keepdim
-  if p == 2 then return root(ops.sum(ops.square(x), dim, keepdim)) end
-  if p == 1 then return ops.sum(ops.abs(x), dim, keepdim) end
   if p == 0 then
     local count = ops.sum(ops.ne(x, 0), dim, keepdim)
     return is_float(x) and ops.to(count, x.dtype) or count
   end
   if p == math.huge then return ops.max(ops.abs(x), dim, keepdim) end
   if p == -math.huge then return ops.min(ops.abs(x), dim, keepdim) end
+  x = floating(x)
+  if p == 2 then return root(ops.sum(ops.square(x), dim, keepdim)) end
+  if p == 1 then return ops.sum(ops.abs(x), dim, keepdim) end
   return power_norm(x, p, dim, keepdim)
 end
 

@@ -86,6 +86,20 @@ local function three() end
     assert.equal("torus.flip", entries[2].name)
   end)
 
+  it("of methods defined as functions of another file leave out the object", function()
+    local entries = read(MODULE .. [[
+--- Refines.
+-- @function HGN:refine
+-- @tparam tensor q (batch, n)
+function M.refine(model, q) end
+--- Adds.
+-- @tparam tensor x (n)
+function Sum:add(x) end
+]])
+    assert.are.same({ "q" }, entries[2].arguments)
+    assert.are.same({ "x" }, entries[3].arguments)
+  end)
+
   it("with faults are reported, with their lines", function()
     for text, pattern in pairs {
       ["--- Adds.\n-- @tparam tensor z\nfunction M.add(x) end"] =

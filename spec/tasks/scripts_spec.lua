@@ -186,7 +186,7 @@ describe("the scripts with smaller models", function()
       .. "--set resolution=8 --set train_size=8 --set test_size=4 "
       .. "--set frames=8", base)
     local out = succeeds("evaluate.lua %s/pixels --pictures", base)
-    assert.matches("valid prediction time", out)
+    assert.matches("valid steps", out)
     is_picture(base .. "/pixels/latent.png")
     is_picture(base .. "/pixels/strip.png")
     fails("no system is named", "train.lua pixel_hnn --system x --out %s/none", base)

@@ -297,9 +297,10 @@ describe("a tensor as a Lua value", function()
     x:release()
     x:release()
     for _, name in ipairs { "sum", "size", "dim", "exp", "totable", "item", "detach", "backward",
-      "transpose", "squeeze", "pad", "contiguous", "copy", "fill_", "numel" } do
+      "transpose", "squeeze", "pad", "copy", "fill_", "numel" } do
       raises("the tensor was released", function() x[name](x, 1) end)
     end
+    raises("contiguous: the tensor was released", function() x:contiguous() end)
     raises("add: the tensor was released", function() return torus.ones(2) + x end)
     raises("shape: the tensor was released", function() return x.shape end)
     raises("index: the tensor was released", function() return x[1] end)

@@ -90,7 +90,7 @@ end
 -- print(table.unpack(layer:forward(torus.rand(2, 9, 9, 3)).shape))   -- 2 5 5 8
 function Conv2d:forward(x)
   options.tensor("Conv2d", "x", x,
-    { "images", "height", "width", self.inputs })
+    { "images", "height", "width", self.inputs }, self.weight.dtype)
   local o = { stride = self.stride, padding = self.padding,
     precision = self.precision }
   if self.bias then return engine.conv2d(x, self.weight, self.bias, o) end

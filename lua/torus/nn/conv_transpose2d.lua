@@ -67,7 +67,8 @@ function M.ConvTranspose2d(inputs, outputs, opts)
 end
 
 function ConvTranspose2d:forward(x)
-  options.tensor("ConvTranspose2d", "x", x, { "images", "height", "width", self.inputs })
+  options.tensor("ConvTranspose2d", "x", x, { "images", "height", "width", self.inputs },
+    self.weight.dtype)
   local sizes = {}
   for i = 1, 2 do
     sizes[i] = (x:size(i + 1) - 1) * self.stride - 2 * self.padding + self.kernel

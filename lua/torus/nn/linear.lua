@@ -52,7 +52,7 @@ end
 -- layer = torus.nn.Linear(4, 2)
 -- print(table.unpack(layer:forward(torus.rand(3, 5, 4)).shape))   -- 3 5 2
 function Linear:forward(x)
-  options.tensor("Linear", "x", x, { "...", self.inputs })
+  options.tensor("Linear", "x", x, { "...", self.inputs }, self.weight.dtype)
   local y = x:matmul(self.weight:transpose(1, 2))
   return self.bias and y + self.bias or y
 end

@@ -24,6 +24,16 @@ local function check_pair(name, x, target, what)
   options.tensor(name, what or "target", target, x.shape)
 end
 
+local function is_index(x)
+  return engine.is_tensor(x) and not x.dtype:find("^float")
+end
+
+-- x - target; of integers as float32, since they would wrap around.
+local function difference(x, target)
+  if is_index(x) and is_index(target) then x = x:to("float32") end
+  return x - target
+end
+
 --- The squared error.
 -- @function torus.nn.mse
 -- @tparam tensor x
@@ -35,7 +45,7 @@ end
 -- @usage print(torus.nn.mse(torus.tensor { 0, 1 }, torus.tensor { 2, 1 }):item())   -- 2
 function M.mse(x, target, opts)
   check_pair("mse", x, target)
-  return reduced((x - target):square(), resolve("mse", opts))
+  return reduced(difference(x, target):square(), resolve("mse", opts))
 end
 
 --- The absolute error.
@@ -49,7 +59,7 @@ end
 -- @usage print(torus.nn.l1(torus.tensor { 0, 1 }, torus.tensor { 2, 1 }):item())   -- 1
 function M.l1(x, target, opts)
   check_pair("l1", x, target)
-  return reduced((x - target):abs(), resolve("l1", opts))
+  return reduced(difference(x, target):abs(), resolve("l1", opts))
 end
 
 --- The Huber loss: d^2 / 2 for a difference |d| <= delta, else delta (|d| - delta / 2)
@@ -66,13 +76,9 @@ end
 function M.huber(x, target, opts)
   check_pair("huber", x, target)
   local o = resolve("huber", opts, { delta = { default = 1, type = "number", above = 0 } })
-  local d = x - target
+  local d = difference(x, target)
   local near = d:clamp(-o.delta, o.delta) -- d^2 / 2 + delta (|d| - delta), both by it
   return reduced(near * (d - near * 0.5), o)
-end
-
-local function is_index(x)
-  return engine.is_tensor(x) and not x.dtype:find("^float")
 end
 
 -- Minus the log-probabilities of the targets' classes, for indices or probabilities.

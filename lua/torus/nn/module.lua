@@ -78,7 +78,27 @@ function Module.instance(class, fields)
   return setmetatable(self, class)
 end
 
---- Adds a parameter or a sub-module, which also becomes the field `name`.
+-- True if a module is another one or contains it.
+local function contains(module, other)
+  if module == other then return true end
+  for _, member in ipairs(module.members) do
+    if is_module(member[2]) and contains(member[2], other) then return true end
+  end
+  return false
+end
+
+-- Adds a member, or replaces the one of the same name.
+local function add_member(self, member)
+  local at = #self.members + 1
+  for i, other in ipairs(self.members) do
+    if other[1] == member[1] then at = i end
+  end
+  self.members[at] = member
+  self[member[3]] = member[2]
+end
+
+--- Adds a parameter or a sub-module, which also becomes the field `name`; another one of that
+-- name is replaced.
 -- @tparam string|integer name integers for the members of a list
 -- @tparam tensor|Module|function value a function is called, but has no parameters
 -- @return value
@@ -87,8 +107,11 @@ end
 -- net:register("layer", torus.nn.Linear(2, 3))
 -- print(net.layer, net:count())   -- Linear(2, 3), 9 parameters  9
 function Module:register(name, value)
-  self.members[#self.members + 1] = { tostring(name), value, name }
-  self[name] = value
+  if is_module(value) and contains(value, self) then
+    options.raise("register: %s: expected a module that does not contain %s itself, got %s",
+      options.show(name), getmetatable(self).__name, getmetatable(value).__name)
+  end
+  add_member(self, { tostring(name), value, name })
   return value
 end
 
@@ -104,8 +127,7 @@ end
 -- print(#net:parameters(), net:named().mean)   -- 0  [0., 0., 0.]
 function Module:register_buffer(name, value)
   options.tensor("register_buffer", "value", value, { "..." })
-  self.members[#self.members + 1] = { tostring(name), value, name, buffer = true }
-  self[name] = value
+  add_member(self, { tostring(name), value, name, buffer = true })
   return value
 end
 

@@ -20,6 +20,7 @@ function Sequential.new(layers)
     options.raise("Sequential: expected a list of modules and functions, "
       .. "got %s", options.show(layers))
   end
+  options.list("Sequential", layers)
   local self = Module.instance(Sequential)
   for i, layer in ipairs(layers) do
     if not Module.is_module(layer) and type(layer) ~= "function" then

@@ -8,19 +8,27 @@ local M = {}
 
 local LIMIT = { type = "number", min = 0 }
 
--- The gradients of a list: for a parameter, which requires a gradient, its .grad.
+-- The gradients of a list, in which those of parameters that the loss does not depend on are
+-- nil: for a parameter, a leaf that requires a gradient, its .grad.
 local function gradients_of(where, tensors)
   if engine.is_tensor(tensors) then tensors = { tensors } end
   options.argument(where, "gradients", tensors, { type = "table" })
-  local list = {}
-  for i, x in ipairs(tensors) do
-    if not options.is_live(x) then
+  local last, list = 0, {}
+  for i in pairs(tensors) do
+    if math.type(i) ~= "integer" then
+      options.raise("%s: expected a list of gradients, got one with the key %s", where,
+        options.show(i))
+    end
+    last = math.max(last, i)
+  end
+  for i = 1, last do
+    local x = tensors[i]
+    if x ~= nil and not options.is_live(x) then
       options.raise("%s: expected a tensor as gradient %d, got %s", where, i,
         options.show(x))
     end
-    local g = x
-    if x.requires_grad then g = x.grad end
-    list[#list + 1] = g
+    if x and x.requires_grad and x.is_leaf then x = x.grad end
+    list[#list + 1] = x
   end
   return list
 end

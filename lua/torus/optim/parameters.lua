@@ -27,6 +27,7 @@ function M.check(where, params)
     options.raise("%s: params: expected a list of at least one tensor, got "
       .. "%s", where, options.show(params))
   end
+  options.list(where .. ": params", params)
   M.check_tensors(where, "parameter", params, params)
   local seen = {}
   for i, p in ipairs(params) do

@@ -44,8 +44,11 @@ end
 -- @tparam string text
 -- @treturn string
 function M.quoted(text)
-  local line = glyphs.shown(tostring(text)):gsub("'", "''"):gsub("[\r\n]", " ")
-  return "'" .. line .. "'"
+  -- Escaped, as a backtick would run a command.
+  local line = glyphs.shown(tostring(text)):gsub("[\r\n]", " "):gsub('[\\"`]', function(c)
+    return ("\\%03o"):format(c:byte())
+  end)
+  return '"' .. line .. '"'
 end
 
 local function lines_of(text, characters)

@@ -46,14 +46,18 @@ local function save_csv(path, name, x)
   return csv.save(path, engine.cat(columns, 2), { header = header })
 end
 
+local function is_table(x, format) return format == "csv" and x:dim() <= MAX_TABLE_DIMENSIONS end
+
+local function path_of(folder, name, x, format)
+  return folder .. "/" .. name .. (is_table(x, format) and ".csv" or ".npy")
+end
+
 local function save(folder, name, x, format)
-  local path = folder .. "/" .. name
+  local path = path_of(folder, name, x, format)
   local ok, message
-  if format == "csv" and x:dim() <= MAX_TABLE_DIMENSIONS then
-    path = path .. ".csv"
+  if is_table(x, format) then
     ok, message = save_csv(path, name, x)
   else
-    path = path .. ".npy"
     ok, message = npy.save(path, x)
   end
   if not ok then return nil, message end
@@ -66,6 +70,21 @@ local function save_weights(folder, model, config, step)
     step = tostring(step), config = configuration.encode(config) })
   if not ok then return nil, message end
   return path
+end
+
+-- True if a folder holds an earlier export, whose files may be replaced.
+local function is_export(folder)
+  local _, metadata = safetensors.load(folder .. "/weights.safetensors")
+  return type(metadata) == "table" and metadata.config ~= nil
+end
+
+-- The path of the first file that an export would replace, or nil.
+local function first_existing(folder, list, format)
+  if files.exists(folder .. "/weights.safetensors") then return folder .. "/weights.safetensors" end
+  for _, entry in ipairs(list) do
+    local path = path_of(folder, entry[1], entry[2], format)
+    if files.exists(path) then return path end
+  end
 end
 
 -- The points of a file, (n, d), or nil and a message.
@@ -141,6 +160,10 @@ function M.export(path, opts)
   local ok
   ok, message = files.make_folder(folder)
   if not ok then return nil, message end
+  message = not is_export(folder) and first_existing(folder, list, o.format)
+  if message then
+    return nil, ("%s exists and is not of an export: choose another folder (out)"):format(message)
+  end
   local written = {}
   written[1], message = save_weights(folder, model, config, step)
   if not written[1] then return nil, message end

@@ -387,6 +387,19 @@ local function train(run)
   return result, problem
 end
 
+-- Creates the folder, unless it is one of somebody else's files: each run locks its own.
+local function make_folder(run)
+  for _, name in ipairs { "config.json", "log.csv" } do
+    local path = run.folder .. "/" .. name
+    if files.exists(path) and not files.exists(run.folder .. "/.lock")
+      and not files.exists(run.checkpoint_path) then
+      return nil, ("%s is not of a run, and a run in its folder would replace it: choose "
+        .. "another folder"):format(path)
+    end
+  end
+  return files.make_folder(run.folder)
+end
+
 --- Runs the training loop.
 -- @function torus.runs.loop
 -- @tparam table opts
@@ -440,7 +453,7 @@ function M.run(opts)
       .. "divide a batch (see torus.tasks), got a task with only step")
   end
   local result
-  local ok, message = dist.first(files.make_folder, run.folder)
+  local ok, message = dist.first(make_folder, run)
   if not ok then return nil, message end
   if run.rank > 0 then return train(run) end
   result, message = lock.hold(run.folder, train, run)

@@ -115,7 +115,7 @@ local AVERAGED = { "mse_clean", "mse_given", "mse_noise", "mse_still", "valid",
 --   observed frames;
 -- - mse_noise, mse_still: the noise floor, and the error of each sequence's own
 --   mean image, both against noise-free frames;
--- - valid: the valid prediction time, see valid_steps; also valid_median;
+-- - valid: the number of valid steps, see valid_steps; also valid_median;
 -- - reversal_mse: of the frames of a rollout backward against those forward;
 -- - energy_mean (with energy_spread) and energy_variance along a rollout;
 --
@@ -267,7 +267,7 @@ function M.rows(result)
     { "each sequence's mean image", scientific(r, "mse_still") },
     { (r.mse_clean and "noise-free " or "") .. "MSE / mean image",
       string.format("%.3f", r.ratio) },
-    { "valid prediction time", string.format("%.3g +- %.2g steps, median %d",
+    { "valid steps", string.format("%.3g +- %.2g steps, median %d",
       r.valid, r.valid_spread, r.valid_median) },
     { "energy, mean over rollouts", string.format("%.6g +- %.3g",
       r.energy_mean, r.energy_spread) },

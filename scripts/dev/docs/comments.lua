@@ -259,6 +259,19 @@ local function public_name(module, definition)
   return owner .. mark .. name
 end
 
+-- Leaves out the object of a method that is defined as a function of another file: HGN:refine
+-- is M.refine(model, ...).
+local function drop_object(entry, definition)
+  local first = entry.arguments[1]
+  if not first or not entry.name:find(":", 1, true) or definition:find(":", 1, true) then
+    return
+  end
+  for _, p in ipairs(entry.params) do
+    if p.name == first then return end
+  end
+  table.remove(entry.arguments, 1)
+end
+
 local function check_arguments(entry, report)
   local known = {}
   for _, name in ipairs(entry.arguments) do known[name] = true end
@@ -299,7 +312,10 @@ function M.of_lua(path, text, report)
         report(block.line, "a comment that documents nothing: no definition "
           .. "follows, and no @function names one")
       else
-        if arguments then check_arguments(entry, report) end
+        if arguments then
+          drop_object(entry, definition)
+          check_arguments(entry, report)
+        end
         entries[#entries + 1] = entry
       end
     end

@@ -62,6 +62,13 @@ local function public_above(name)
   return name or "torus"
 end
 
+-- True if a file documents a class of another one: the same file, one of C, or one in the folder
+-- of a class in an init.lua.
+local function is_part(file, home)
+  local folder = home:match("^(.*/)init%.lua$")
+  return file == home or not file:match("%.lua$") or folder and file:sub(1, #folder) == folder
+end
+
 -- The page, or nil for what only the library itself uses.
 local function page_of(entry)
   if entry.operation then return "operations" end
@@ -70,9 +77,7 @@ local function page_of(entry)
   if class == "tensor" then return "tensor" end
   if class ~= "torus" then
     local home = classes[class]
-    if not home or home.file ~= entry.file and entry.file:match("%.lua$") then
-      return nil
-    end
+    if not home or not is_part(entry.file, home.file) then return nil end
     local module = modules[home.file]
     if not module then return "torus" end
     return is_public_module(module.name) and module.name

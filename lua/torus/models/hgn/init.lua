@@ -37,6 +37,8 @@ local windows = require "torus.models.hgn.windows"
 
 local M = {}
 
+--- A Hamiltonian Generative Network; torus.models.hgn makes it.
+-- @type HGN
 local HGN = Module.class("HGN")
 
 local COUNT = { type = "integer", min = 1 }
