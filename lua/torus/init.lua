@@ -67,6 +67,19 @@ end
 
 local missing = unknown("torus", parts)
 
+-- The same for the names of a module, which may load parts of its own on first use.
+local function refuse_unknown(name, module)
+  local meta = getmetatable(module) or {}
+  local load, refuse = meta.__index, unknown(name, meta.__parts)
+  if load ~= nil and type(load) ~= "function" then return end
+  meta.__index = load and function(t, key)
+    local value = load(t, key)
+    if value == nil then return refuse(t, key) end
+    return value
+  end or refuse
+  setmetatable(module, meta)
+end
+
 return setmetatable(M, {
   __parts = parts, -- for the prompt's completion
   __index = function(t, key)
@@ -75,11 +88,7 @@ return setmetatable(M, {
     local part = require(name)
     local value = part
     if members[key] then value = part[key] end
-    if type(value) == "table" then
-      local meta = getmetatable(value) or {}
-      if meta.__index == nil then meta.__index = unknown("torus." .. key) end
-      setmetatable(value, meta)
-    end
+    if type(value) == "table" then refuse_unknown("torus." .. key, value) end
     rawset(t, key, value)
     return value
   end,

@@ -184,18 +184,29 @@ describe("torus.plot", function()
       assert(plot.histogram { path = path, log = "y", series = { { y = samples } } })
     end)
 
+    it("draws text with quotes, backslashes and backticks as it is", function()
+      local folder = path:match("^(.*)/")
+      local text = script_of(plot.lines, { path = path, title = "'90s `touch ran` a\\b \"x\"",
+        series = { { y = { 1, 2 }, label = "'lab" } } })
+      assert.truthy(text:find([["'90s \140touch ran\140 a\134b \042x\042"]], 1, true))
+      assert.truthy(text:find([[title "'lab"]], 1, true))
+      assert(plot.lines { path = path, title = "'90s `touch ran`", series = { { y = { 1, 2 } } } })
+      assert.is_nil(io.open(folder .. "/ran"))
+      assert.is_nil(io.open("ran"))
+    end)
+
     it("says of a series that nothing of it can be drawn", function()
       local text = script_of(plot.lines, { path = path, log = "y", series = {
         { y = { 1, 2 }, label = "fine" }, { y = { 0 / 0, 1 / 0 }, label = "lost" },
         { y = { -1, 0 } }, { y = {} } } })
-      assert.truthy(text:find("title 'fine'", 1, true))
-      assert.truthy(text:find("keyentry with lines title 'lost: no finite numbers'", 1, true))
-      assert.truthy(text:find("'series 3: no positive numbers'", 1, true))
-      assert.truthy(text:find("'series 4: no numbers'", 1, true))
+      assert.truthy(text:find('title "fine"', 1, true))
+      assert.truthy(text:find('keyentry with lines title "lost: no finite numbers"', 1, true))
+      assert.truthy(text:find('"series 3: no positive numbers"', 1, true))
+      assert.truthy(text:find('"series 4: no numbers"', 1, true))
       text = script_of(plot.lines, { path = path, series = { { y = { 0 / 0 } } } })
-      assert.truthy(text:find("'series 1: no finite numbers'", 1, true))
+      assert.truthy(text:find('"series 1: no finite numbers"', 1, true))
       text = script_of(plot.histogram, { path = path, series = { { y = { 0 / 0 } } } })
-      assert.truthy(text:find("'series 1: no finite numbers'", 1, true))
+      assert.truthy(text:find('"series 1: no finite numbers"', 1, true))
       for _, f in ipairs { plot.contour, plot.surface, plot.heat_map } do
         text = script_of(f, { path = path, x = { 1, 2 }, y = { 1, 2 },
           z = torus.full({ 2, 2 }, 0 / 0) })

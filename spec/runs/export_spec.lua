@@ -25,6 +25,43 @@ local function trained(name, changes)
   return path
 end
 
+describe("a folder of other files", function()
+  local function written(folder, name)
+    assert(files.make_folder(base .. "/" .. folder))
+    local path = ("%s/%s/%s"):format(base, folder, name)
+    assert(files.write(path, "mine"))
+    return path
+  end
+
+  it("is not trained into", function()
+    for i, name in ipairs { "config.json", "log.csv" } do
+      local path = written("other" .. i, name)
+      local config = assert(runs.configuration.make("full", options.joined(TINY,
+        { model = "hnn" })))
+      local ended, message = runs.train(path:match("^(.*)/"), config)
+      assert.is_nil(ended)
+      assert.are.equal(path .. " is not of a run, and a run in its folder would replace it: "
+        .. "choose another folder", message)
+      assert.are.equal("mine", files.read(path))
+    end
+  end)
+
+  it("is not exported to", function()
+    local run = trained("exporting", { model = "hnn" })
+    for i, name in ipairs { "q.npy", "weights.safetensors" } do
+      local path = written("lab" .. i, name)
+      local list, message = runs.export(run, { out = path:match("^(.*)/") })
+      assert.is_nil(list)
+      assert.are.equal(path .. " exists and is not of an export: choose another folder (out)",
+        message)
+      assert.are.equal("mine", files.read(path))
+    end
+    -- An earlier export is replaced.
+    assert(runs.export(run, { out = base .. "/again" }))
+    assert(runs.export(run, { out = base .. "/again" }))
+  end)
+end)
+
 local function exported(path, opts)
   local found = {}
   for _, file in ipairs(assert(runs.export(path, opts))) do

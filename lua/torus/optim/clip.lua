@@ -27,7 +27,11 @@ local function gradients_of(where, tensors)
       options.raise("%s: expected a tensor as gradient %d, got %s", where, i,
         options.show(x))
     end
-    if x and x.requires_grad and x.is_leaf then x = x.grad end
+    if x and x.requires_grad and x.is_leaf then
+      x = x.grad
+    elseif x then
+      x = x:detach() -- clipping is no part of its history
+    end
     list[#list + 1] = x
   end
   return list

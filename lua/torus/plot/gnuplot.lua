@@ -72,7 +72,7 @@ end
 -- @treturn string
 -- @usage
 -- gnuplot = require "torus.plot.gnuplot"
--- print(gnuplot.wrapped("energy of the modes", 12))   -- 'energy of'."\n".'the modes'
+-- print(gnuplot.wrapped("energy of the modes", 12))   -- "energy of"."\n"."the modes"
 function M.wrapped(text, characters)
   text = tostring(text)
   local lines = lines_of(text, characters)

@@ -345,6 +345,9 @@ end
 -- @tparam tensor metric (frames, batch, n, n)
 -- @tparam tensor left (frames, batch); all three as returned by HGN:locate
 -- @tparam number damping as returned by the last step, `DAMPING` at first
+-- @tparam[opt=false] boolean far true: after a step that lowered the error, steps with much less
+-- damping are tried too. These fit the given frames faster, and short sequences so closely that
+-- the motion goes astray beyond them
 -- @treturn tensor states
 -- @treturn number damping for the next step
 -- @treturn number the error, as defined by HGN:coordinate_loss
@@ -360,7 +363,7 @@ end
 --     metric, left, damping)
 -- end
 -- print(loss)
-function M.step(model, states, targets, metric, left, damping)
+function M.step(model, states, targets, metric, left, damping, far)
   return engine.no_grad(function()
     local function errors_of(x)
       return coordinates.frame_losses(model, x, targets, metric, left)
@@ -386,7 +389,7 @@ function M.step(model, states, targets, metric, left, damping)
     for attempt = 1, ATTEMPTS do
       local found = try(damping)
       if found.error < loss then
-        found = best_below(try, found)
+        if far then found = best_below(try, found) end
         move(nets, found.by)
         local less = found.damping * (attempt == 1 and LESS or RATHER_LESS)
         return found.states, math.max(less, LEAST), found.error

@@ -197,7 +197,8 @@ local function gauss_newton_step(self)
   -- Shares the elements of the parameter, without its graph.
   local now = self.states:detach():narrow(1, 1, count)
   local states, damping, loss = gauss_newton.step(self.model, now:contiguous(),
-    some.coordinates, some.metrics, some.left, self.damping)
+    some.coordinates, some.metrics, some.left, self.damping,
+    self.shown == self.config.fit_frames)
   now:copy_(states)
   self.damping = damping
   return loss
