@@ -40,7 +40,7 @@ dependency_cflags := $(patsubst -I%,-isystem %,\
 lua_cflags := $(patsubst -I%,-isystem %,$(call pkg,--cflags-only-I,lua5.4))
 lua_libs := $(or $(call pkg,--libs,lua5.4),-llua5.4)
 edit_libs := $(call pkg,--libs,libedit)
-# Optional, for trainings on several machines: Open MPI, by pkg-config or by
+# Optional, for training runs on several machines: Open MPI, by pkg-config or by
 # its compiler. MPI=no leaves it out.
 MPI ?= yes
 ifneq ($(MPI),no)

@@ -185,7 +185,7 @@ end
 local function time_text(set)
   if set.system then return "" end
   if not set.interval then
-    return " (the film doesn't say its frame rate: --dt, or dt in a training)"
+    return " (the film doesn't say its frame rate: --dt, or dt of a training run)"
   end
   local rate = string.format("the film has %.6g of these frames a second", 1 / set.interval)
   return set.dt == set.interval and " s (" .. rate .. ")" or " (" .. rate .. ")"

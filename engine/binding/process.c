@@ -23,7 +23,7 @@ static int threads(lua_State *L) {
   return 1;
 }
 
-/*** Sets the number of threads; results keep the same bits.
+/*** Sets the number of threads; results stay bit-identical.
  * @function torus.set_threads
  * @tparam integer n from 1
  * @raise when n is out of range

@@ -105,7 +105,7 @@ static int stopping(lua_State *L) {
   return 1;
 }
 
-/* note_stop(number): as if that signal had come to this process; of a training
+/* note_stop(number): as if that signal had come to this process; of a run
  * on several, which stop together. */
 static int note_stop(lua_State *L) {
   stop = (int)torus_check_integer(L, 1, "note_stop", "the signal");

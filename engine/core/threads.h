@@ -2,7 +2,7 @@
  *
  * The pieces of a job depend only on the job, never on the number of threads,
  * and a job that sums keeps one partial result per piece and adds them in order
- * afterwards: results have the same bits with any number of threads. */
+ * afterwards: results are bit-identical with any number of threads. */
 #ifndef TORUS_CORE_THREADS_H
 #define TORUS_CORE_THREADS_H
 

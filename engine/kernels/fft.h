@@ -6,7 +6,7 @@
  * to 5 and small primes, and Bluestein's convolution for lengths with a larger
  * prime. It computes in double precision for either dtype, on blocks of lines
  * side by side, which the compiler vectorises. Each block is one thread's, so
- * results have the same bits with any number of threads. */
+ * results are bit-identical with any number of threads. */
 #ifndef TORUS_KERNELS_FFT_H
 #define TORUS_KERNELS_FFT_H
 

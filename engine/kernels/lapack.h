@@ -1,7 +1,7 @@
 /* Linear algebra on one matrix at a time, by OpenBLAS's LAPACK.
  *
  * Matrices are contiguous and row-major. One call is one matrix on one thread
- * with workspace from the caller, so results have the same bits with any
+ * with workspace from the caller, so results are bit-identical with any
  * number of threads. */
 #ifndef TORUS_KERNELS_LAPACK_H
 #define TORUS_KERNELS_LAPACK_H

@@ -115,8 +115,8 @@ function M.local_rank() return group().local_rank end
 -- @usage print(torus.dist.local_size())   -- 1
 function M.local_size() return group().local_size end
 
---- Calls a function as if there were no other process: a training in it runs in this process
--- only, with its own run folder. Tables distribute their trainings in this way.
+--- Calls a function as if there were no other process: a training run in it runs in this process
+-- only, with its own run folder. Tables distribute their training runs in this way.
 -- @tparam function f
 -- @param ... its arguments
 -- @return its results
@@ -219,7 +219,7 @@ function M.barrier(meanwhile)
   end
 end
 
--- --- for trainings ----------------------------------------------------------
+-- --- for training runs ----------------------------------------------------------
 
 --- Makes a sum over shares in a fixed order; see torus.dist_sum. Each rank pushes its own
 -- shares, from `first` to `last` - 1.

@@ -21,7 +21,7 @@
 --
 -- Lengths whose prime factors are at most 47 are the fastest; all lengths take
 -- time n log n. The computation is in double precision for float32 too, and
--- has the same bits with any number of threads.
+-- is bit-identical with any number of threads.
 -- @module torus.fft
 local arguments = require "torus.arguments"
 local core = require "torus.core"

@@ -7,7 +7,7 @@
 -- of two arguments broadcast. Everything works in float32 or float64 and is
 -- differentiable to any order, within the limits given below. A matrix without a
 -- result raises an error with its index in the batch. Each matrix is processed by
--- one thread, by OpenBLAS's LAPACK; results have the same bits with any number of
+-- one thread, by OpenBLAS's LAPACK; results are bit-identical with any number of
 -- threads. All functions except pinv and matrix_exp are also methods of tensors: `a:inverse()`.
 -- @module torus.linalg
 local core = require "torus.core"

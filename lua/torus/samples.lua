@@ -1,7 +1,7 @@
 --- Samples of distributions, and quasi-random points.
 --
 -- Everything depends only on the seed and position of the generator: the same seed
--- yields the same bits, with any number of threads.
+-- yields bit-identical results, with any number of threads.
 -- @module torus.samples
 -- @public torus
 

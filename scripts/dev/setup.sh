@@ -5,7 +5,7 @@
 #   setup.sh [--check] build|demo|test|lint|valgrind|coverage|docs|fuzz|
 #                      programs|mpi|all
 #
-# mpi is what trainings on several machines need; it is optional and not among all.
+# mpi is what training runs on several machines need; it is optional and not among all.
 #
 # With --check it only says what is missing. What is needed is found out by
 # looking for the thing itself, so that tools installed otherwise count.

@@ -63,7 +63,7 @@ describe("an attack on", function()
     assert.same({}, result.faults)
   end)
 
-  it("trainings changes no bit of those that are resumed", function()
+  it("training runs changes no bit of those that are resumed", function()
     local result = kill.run(3, 1, { "hnn" }, 40)
     assert.same({}, result.faults)
     assert.is_true(result.kills >= 3)

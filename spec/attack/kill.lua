@@ -109,7 +109,7 @@ local function attack(arguments, folder, steps, seconds, draw, untidy)
   return nil, "it does not end"
 end
 
--- What undisturbed trainings leave, by model.
+-- What undisturbed training runs leave, by model.
 local function undisturbed(base, models, steps)
   local found = {}
   for _, name in ipairs(models) do
@@ -123,18 +123,18 @@ local function undisturbed(base, models, steps)
   return found
 end
 
---- Kills trainings of each model in turn.
+--- Kills training runs of each model in turn.
 -- @tparam integer count how many kills at least
 -- @tparam integer seed
 -- @tparam {string,...} models
 -- @tparam integer steps
 -- @tparam[opt=0] integer first number of the first training
 -- @tparam[opt] function say is called with a line after each training
--- @treturn table {kills =, trainings =, faults = {text, ...}, untidy = {text, ...}};
+-- @treturn table {kills =, training runs =, faults = {text, ...}, untidy = {text, ...}};
 -- untidy: folders with files that an undisturbed training does not leave, and
 -- signals that end in a traceback
 function M.run(count, seed, models, steps, first, say)
-  local result = { kills = 0, trainings = 0, faults = {}, untidy = {} }
+  local result = { kills = 0, training runs = 0, faults = {}, untidy = {} }
   local base = os.tmpname()
   local whole = undisturbed(base, models, steps)
   local number = first or 0
@@ -159,7 +159,7 @@ function M.run(count, seed, models, steps, first, say)
     end
     os.execute(("rm -rf %s %s.text"):format(folder, folder))
     result.kills = result.kills + (kills or 0)
-    result.trainings = result.trainings + 1
+    result.training runs = result.training runs + 1
     if say then
       say(("training %d, %s: %d kills, %d of %d; %d faults, %d untidy"):format(number, name,
         kills or 0, result.kills, count, #result.faults, #result.untidy))
@@ -180,8 +180,8 @@ if arg and arg[0] and arg[0]:find "kill%.lua$" then
     { "hnn", "nhf", "hgn", "pixel_hnn" }, 60, tonumber(arg[3] or 0), say)
   for _, text in ipairs(result.faults) do print(text) end
   for _, text in ipairs(result.untidy) do print(text) end
-  print(("%d kills of %d trainings, %d faults, %d untidy"):format(
-    result.kills, result.trainings, #result.faults, #result.untidy))
+  print(("%d kills of %d training runs, %d faults, %d untidy"):format(
+    result.kills, result.training runs, #result.faults, #result.untidy))
   os.exit(#result.faults + #result.untidy == 0, true)
 end
 

@@ -40,9 +40,9 @@ end
 -- @tparam integer seed
 -- @tparam integer ranks
 -- @tparam integer steps of a training
--- @treturn table kills, trainings, faults = {text, ...}
+-- @treturn table kills, training runs, faults = {text, ...}
 function M.run(count, seed, ranks, steps)
-  local draw, result = draw_of(seed), { kills = 0, trainings = 0, faults = {} }
+  local draw, result = draw_of(seed), { kills = 0, training runs = 0, faults = {} }
   local base = os.tmpname()
   local arguments = TRAIN .. "--steps " .. steps .. " --out "
   local start = torus.clock()
@@ -52,11 +52,11 @@ function M.run(count, seed, ranks, steps)
   local whole = { kill.bytes_of(base .. "-whole"), kill.rows_of(base .. "-whole"),
     kill.files_in(base .. "-whole") }
   local function fault(...)
-    result.faults[#result.faults + 1] = ("training %d: "):format(result.trainings)
+    result.faults[#result.faults + 1] = ("training %d: "):format(result.training runs)
       .. string.format(...)
   end
   while result.kills < count and #result.faults < 10 do
-    local folder = ("%s-%d"):format(base, result.trainings)
+    local folder = ("%s-%d"):format(base, result.training runs)
     local program, done, here = arguments .. folder, false, 0
     while not done and #result.faults < 10 do
       local after = seconds * draw(1000) / 1000 * (1 + here / 8)
@@ -83,7 +83,7 @@ function M.run(count, seed, ranks, steps)
         end
       end
     end
-    result.trainings = result.trainings + 1
+    result.training runs = result.training runs + 1
   end
   os.execute(("rm -rf %s %s-*"):format(base, base))
   return result
@@ -96,8 +96,8 @@ if arg and arg[0] and arg[0]:find "kill_ranks%.lua$" then
   end
   local result = M.run(tonumber(arg[1] or 20), tonumber(arg[2] or 1), tonumber(arg[3] or 2), 40)
   for _, text in ipairs(result.faults) do print(text) end
-  print(("%d kills of ranks of %d trainings, %d faults"):format(result.kills,
-    result.trainings, #result.faults))
+  print(("%d kills of ranks of %d training runs, %d faults"):format(result.kills,
+    result.training runs, #result.faults))
   os.exit(#result.faults == 0, true)
 end
 

@@ -143,7 +143,7 @@ describe("transforms", function()
     assert.same({ 3, -1 }, re[2]:totable())
   end)
 
-  it("have the same bits with any number of threads", function()
+  it("are bit-identical with any number of threads", function()
     local threads = torus.threads()
     local x = torus.randn({ 100, 360 }, FLOAT64)
     local results = {}

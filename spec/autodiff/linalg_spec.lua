@@ -381,7 +381,7 @@ describe("shapes and layouts", function()
     raises("pinv: expected matrices, got 3", function() linalg.pinv(3) end)
   end)
 
-  it("have the same bits with any number of threads", function()
+  it("are bit-identical with any number of threads", function()
     local threads = torus.threads()
     torus.manual_seed(8)
     local a = torus.randn({ 50, 12, 12 }, FLOAT64)

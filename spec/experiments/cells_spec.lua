@@ -1,4 +1,4 @@
--- Experiments made of many trainings.
+-- Experiments made of many training runs.
 local lfs = require "lfs"
 local cells = require "torus.experiments.cells"
 local files = require "torus.files"

@@ -57,7 +57,7 @@ describe("the verdict on degrees of freedom", function()
     local text = dimension.verdict(found(2, { 2.01, 2, 1.98 }))
     assert.matches("^2 degrees of freedom: by the nearest 10, 20, 40 of 4000 frames, these "
       .. "vary in 2.01, 2.00, 1.98 directions. Rollouts agree: no larger", text)
-    assert.matches("brief trainings suggest 2: ", dimension.verdict(found(1, { 1, 1, 1 })))
+    assert.matches("brief training runs suggest 2: ", dimension.verdict(found(1, { 1, 1, 1 })))
   end)
 
   it("is that of the rollouts where frames tell nothing", function()
@@ -69,7 +69,7 @@ describe("the verdict on degrees of freedom", function()
   end)
 end)
 
-describe("trainings of several degrees of freedom", function()
+describe("training runs of several degrees of freedom", function()
   local base
   local TINY = { width = 4, state = 2, energy_layers = 1, energy_width = 4,
     resolution = 16, batch = 2, train_size = 6, test_size = 5, context = 3 }

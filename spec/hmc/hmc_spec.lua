@@ -240,7 +240,7 @@ describe("torus.hmc", function()
       chains.diverged:to("float64"):sum():item())
   end)
 
-  it("has the same bits with the same seed, and without warm-up its own step", function()
+  it("is bit-identical with the same seed, and without warm-up its own step", function()
     local function run()
       return torus.hmc { log_density = gaussian(MEAN, COVARIANCE), start = normal({ 4, 3 }, 1),
         draws = 20, warmup = 30, generator = torus.generator(2) }

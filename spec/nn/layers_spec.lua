@@ -263,7 +263,7 @@ describe("pooling", function()
     assert.equal(-5, negative:max_pool2d(2, 2, 1):max():item()) -- not the padding
   end)
 
-  it("has the same bits with any number of threads", function()
+  it("is bit-identical with any number of threads", function()
     local x = torus.variable(torus.randn(5, 33, 31, 7))
     local seen, before = nil, torus.threads()
     for _, threads in ipairs { 1, 2, 7 } do

@@ -1,4 +1,4 @@
--- Several processes: sums in a fixed order, shares of a batch, trainings under mpirun.
+-- Several processes: sums in a fixed order, shares of a batch, training runs under mpirun.
 local cells = require "torus.experiments.cells"
 local checkpoint = require "torus.runs.checkpoint"
 local core = require "torus.core"
@@ -417,7 +417,7 @@ describe("mpirun", function()
     assert.are.equal(0, check_resumes(path) % 3)
   end)
 
-  mpi_it("divides the trainings of a table by rank", function()
+  mpi_it("divides the training runs of a table by rank", function()
     local function run(n, out)
       local text, ok = mpi.script(n, ([[
         local torus = require "torus"

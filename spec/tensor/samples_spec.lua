@@ -371,7 +371,7 @@ describe("a Latin hypercube", function()
 end)
 
 describe("every distribution", function()
-  it("has the same bits with any number of threads, and in parts", function()
+  it("is bit-identical with any number of threads, and in parts", function()
     local function draw()
       local g = torus.generator(11)
       local o = { generator = g, dtype = "float64" }

@@ -91,7 +91,7 @@ describe("sort, argsort and topk", function()
     end
   end)
 
-  it("and running products have the same bits with any number of threads", function()
+  it("and running products are bit-identical with any number of threads", function()
     local x = torus.randn({ 300, 3000 }, { generator = torus.generator(5) })
     local before, found = torus.threads(), {}
     for k, threads in ipairs { 1, 3 } do

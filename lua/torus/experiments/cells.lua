@@ -1,4 +1,4 @@
---- Experiments consisting of many trainings: the cells of a table.
+--- Experiments consisting of many training runs: the cells of a table.
 --
 -- A cell is a run folder within the folder of the experiment, with its configuration and,
 -- once it is trained and measured, a `result.json`. Cells are run in order and existing
@@ -54,7 +54,7 @@ local function seconds_of(path)
   return total + last
 end
 
--- Numbers that JSON can't represent are stored as text, as a training may end with them.
+-- Numbers that JSON can't represent are stored as text, as a training run may end with them.
 local function text_of(x)
   if x ~= x then return "nan" end
   if x == math.huge then return "inf" end

@@ -21,7 +21,7 @@ local M = {}
 -- --- the choice ---------------------------------------------------------------
 
 --- The factor by which rollouts with more degrees of freedom must stay valid longer to
--- count: brief trainings with different seeds differ by some tens of per cent, while a
+-- count: brief training runs with different seeds differ by some tens of per cent, while a
 -- phase space that lacks a degree of freedom loses the motion several times earlier.
 M.factor = 1.5
 
@@ -70,7 +70,7 @@ function M.pick(rows)
   end
 end
 
--- --- the trainings ------------------------------------------------------------
+-- --- the training runs ------------------------------------------------------------
 
 local RULES = {
   out = { required = true, type = "path" },
@@ -166,7 +166,7 @@ local function plan(o, data, suggested)
   return list
 end
 
--- The stored result of a training.
+-- The stored result of a training run.
 local function measured(model, data, config, o)
   local task = tasks.get "hgn"
   local numbers, message = extrapolation.measure(model, data, options.joined(
@@ -202,7 +202,7 @@ end
 -- default the first half for a film, else 31
 -- @tparam[opt] integer opts.max maximum number of degrees of freedom that is trained; by
 -- default one more than the frames suggest, or 4 if they suggest none
--- @tparam[opt=2000] integer opts.steps number of steps of each training
+-- @tparam[opt=2000] integer opts.steps number of steps of each training run
 -- @tparam[opt=0] integer opts.seed
 -- @tparam[opt] table opts.changes changes of the configuration
 -- @tparam[opt=300] integer opts.rollout number of steps of the measured rollouts; for a film
@@ -326,7 +326,7 @@ function M.verdict(found)
     return text .. ". The frames tell nothing: " .. about_frames(found)
   end
   local agree = found.by_rollouts == n and "Rollouts agree: "
-    or "Rollouts after these brief trainings suggest " .. found.by_rollouts .. ": "
+    or "Rollouts after these brief training runs suggest " .. found.by_rollouts .. ": "
   return text .. about_frames(found) .. ". " .. agree .. about_rollouts(found)
 end
 

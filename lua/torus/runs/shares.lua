@@ -2,7 +2,7 @@
 --
 -- The gradient of a mean over the batch is the mean of the shares' gradients. They are
 -- summed in an order that depends only on the number of shares (torus.dist_sum), so the
--- bits of a training are the same for any number of processes, but differ in rounding for
+-- bits of a training run are the same for any number of processes, but differ in rounding for
 -- another number of shares. Random numbers are drawn for the whole batch on every process,
 -- so that each share sees the numbers that it would see in a single process.
 -- @module torus.runs.shares

@@ -26,8 +26,8 @@
 --                               every process, optional; may return a sentence for the
 --                               user, which becomes `note` of the result
 --
--- A run that was stopped by a signal or a crash and then resumed ends with the same bits
--- as an uninterrupted one.
+-- A run that was stopped by a signal or a crash and then resumed ends bit-identical
+-- to an uninterrupted one.
 --
 -- Under mpirun the processes divide every batch (torus.runs.shares), and each updates its
 -- weights, to the same bits. Only rank 0 writes, logs and evaluates.
@@ -309,7 +309,7 @@ local function stopped(run)
   return core.stopped()
 end
 
--- Ends a training that its task does not continue, before the last of its steps.
+-- Ends a training run that its task does not continue, before the last of its steps.
 local function end_early(run)
   finish(run)
   -- Unless its last step is in the log already, or was made before it was resumed.

@@ -1,4 +1,4 @@
---- Functions shared by the trainings of all models: rules, schedule, gradients, state.
+--- Functions shared by the training runs of all models: rules, schedule, gradients, state.
 -- @module torus.tasks.training
 local adam = require "torus.optim.adam"
 local core = require "torus.core"
@@ -17,7 +17,7 @@ local RULES = {
   shares = { type = "integer", min = 1, max = 4096,
     doc = "Number of parts of a batch whose gradients are computed one by one, which "
       .. "processes can divide; by default as many as there are processes. Other numbers "
-      .. "round differently: with 4, results have the same bits on 1, 2 and 4 processes." },
+      .. "round differently: with 4, results are bit-identical on 1, 2 and 4 processes." },
   system_constants = { type = "string",
     doc = "The constants of a user-defined system, as text; the run records them itself." },
   lr_decay = { default = "none", choices = { "none", "cosine" },
@@ -137,7 +137,7 @@ function M.learning_rate(config)
   end
 end
 
---- Begins a training: with its configuration, data, generator, and an untrained model.
+--- Begins a training run: with its configuration, data, generator, and an untrained model.
 -- @tparam table Task the class, with model(config, generator)
 -- @tparam table config
 -- @tparam table data
@@ -149,7 +149,7 @@ function M.begin(Task, config, data)
   return self
 end
 
---- Adds the model's parameters and their optimiser, Adam, to a training.
+--- Adds the model's parameters and their optimiser, Adam, to a training run.
 -- @tparam table task with config and model
 function M.add_optimiser(task)
   local config = task.config

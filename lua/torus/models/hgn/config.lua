@@ -29,15 +29,14 @@ M.rules = {
     doc = "Number of frames of a training sequence." },
   context = { type = "integer", min = 2, max = 10000,
     doc = "Number of consecutive frames that the encoder sees; all of them by default. With "
-      .. "fewer, training begins them at a random frame of the sequence and integrates its "
-      .. "state forward and backward over the rest." },
+      .. "fewer, each training step picks a random window and integrates its state forward "
+      .. "and backward to cover the sequence." },
   context_start = { default = "random", choices = { "random", "ends" },
     doc = "Where the frames that the encoder sees begin in a training step: at a random "
       .. "frame, or at one of both \"ends\", so that half of the steps are nearly all "
       .. "forward in time and half backward." },
   anchor = { default = 1, type = "integer", min = 1, max = 10000,
-    doc = "Index, from 1, of that one of the frames that the encoder sees to which the state "
-      .. "of the posterior belongs." },
+    doc = "Which of the encoder's input frames the inferred state belongs to, counting from 1." },
   windows = { default = 1, type = "integer", min = 1, max = 10000,
     doc = "Number of windows of `context` frames, at equal distances, from which the state "
       .. "of a vector phase space is inferred where more frames are given than the encoder "

@@ -52,8 +52,8 @@ M.rules = {
   energy_gain = { default = 1, type = "number", above = 0,
     doc = "Factor of the Hamiltonians' initial weights." },
   squeeze = { default = false, type = "boolean",
-    doc = "True: each flow ends with that of s . q p over a unit of time, q e^s and p e^-s "
-      .. "for a learned s (d)." },
+    doc = "True: each flow ends with a learned scaling, q to q e^s and p to p e^-s, which is "
+      .. "the exact flow of H = s . q p; s has d elements." },
   dtype = { default = "float32", choices = { "float32", "float64" },
     doc = "The dtype of the parameters and of all results." },
 }

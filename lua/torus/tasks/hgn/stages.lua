@@ -24,18 +24,17 @@ M.rules = {
       .. "Hamiltonian and the chart to the coordinates that the trained decoder finds in the "
       .. "frames; 0 for none." },
   fit_limit = { default = 1, type = "number", min = 0, max = 1,
-    doc = "Largest share of frames that the decoder may render with an error above 5e-4 after "
-      .. "the first stage; if it is exceeded, the training ends there, because coordinates "
-      .. "that are as uncertain make the other stages' Hamiltonian worse than the first one's."
-  },
+    doc = "The run ends after the first stage if the decoder renders more than this share of "
+      .. "frames with an error above 5e-4: a Hamiltonian fitted to such uncertain coordinates "
+      .. "would be worse. 1 never ends it." },
   fit_size = { default = 1024, type = "integer", min = 1,
     doc = "Number of training sequences whose coordinates the second stage finds and fits." },
   fit_frames = { type = "integer", min = 2,
-    doc = "Number of frames of these sequences that the second stage fits, from the first on; "
+    doc = "Number of frames of a sequence that the second stage fits, from the first on; "
       .. "by default `frames`. The longer the sequences, the more precise is the force: an "
       .. "error of it that another initial state hides in a few frames shows in many." },
   fit_batch = { default = 256, type = "integer", min = 1,
-    doc = "Number of these sequences per step, with fit_method adam." },
+    doc = "Number of sequences per step of the second stage, with fit_method adam." },
   fit_lr = { default = 1e-3, type = "number", min = 0,
     doc = "Learning rate of the second stage, with fit_method adam." },
   fit_method = { default = "adam", choices = { "adam", "gauss_newton" },
@@ -51,9 +50,9 @@ M.rules = {
       .. "the fitted sequences, at the positions that their motion gives. These are free of "
       .. "the encoder's errors, so the decoder becomes more precise; 0 for none." },
   decoder_batch = { default = 64, type = "integer", min = 1,
-    doc = "Number of frames per step of that training." },
+    doc = "Number of frames per step of the decoder's stage (decoder_steps)." },
   decoder_lr = { default = 1e-3, type = "number", min = 0,
-    doc = "Learning rate of that training." },
+    doc = "Learning rate of the decoder's stage (decoder_steps)." },
   refit_steps = { default = 0, type = "integer", min = 0,
     doc = "Number of further steps of the second stage, to the coordinates that the decoder "
       .. "finds after decoder_steps." },
@@ -143,8 +142,9 @@ end
 
 local REACHED = { images = 1, fit = 2, decoder = 3, refit = 3, teach = 4 }
 
---- Returns how far a training has come in a stage. With more steps the stages of a run have
--- other places, but it can't go back to an earlier one: what that began with is gone.
+--- Returns how far a training run has come in a stage. With more steps its stages start at
+-- other steps, but it can't go back to an earlier one: the weights that one began with were
+-- overwritten.
 -- @tparam string stage
 -- @treturn integer from 1; rounds of the same stages count as one
 function M.reached(stage) return REACHED[stage] end

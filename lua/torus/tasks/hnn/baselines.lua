@@ -72,7 +72,7 @@ M.notes = {
   "Mass on a spring and pendulum: the learning rate falls by a cosine to a "
   .. "hundredth. At the original's constant one the energy's error depends on "
   .. "whether the loss has a spike at the end.",
-  "± is over trainings that differ in data and first weights. "
+  "± is over training runs that differ in data and first weights. "
   .. "*As theirs*: for d = 1 the mean square of the difference of q² + p² "
   .. "between the true and the learned trajectory, over 20 units of time, from "
   .. "states with |q| and |p| in [0.2, 1]; most of these lie inside the ring "
