@@ -134,7 +134,7 @@ end
 -- untidy: folders with files that an undisturbed training does not leave, and
 -- signals that end in a traceback
 function M.run(count, seed, models, steps, first, say)
-  local result = { kills = 0, training runs = 0, faults = {}, untidy = {} }
+  local result = { kills = 0, runs = 0, faults = {}, untidy = {} }
   local base = os.tmpname()
   local whole = undisturbed(base, models, steps)
   local number = first or 0
@@ -159,7 +159,7 @@ function M.run(count, seed, models, steps, first, say)
     end
     os.execute(("rm -rf %s %s.text"):format(folder, folder))
     result.kills = result.kills + (kills or 0)
-    result.training runs = result.training runs + 1
+    result.runs = result.runs + 1
     if say then
       say(("training %d, %s: %d kills, %d of %d; %d faults, %d untidy"):format(number, name,
         kills or 0, result.kills, count, #result.faults, #result.untidy))
@@ -181,7 +181,7 @@ if arg and arg[0] and arg[0]:find "kill%.lua$" then
   for _, text in ipairs(result.faults) do print(text) end
   for _, text in ipairs(result.untidy) do print(text) end
   print(("%d kills of %d training runs, %d faults, %d untidy"):format(
-    result.kills, result.training runs, #result.faults, #result.untidy))
+    result.kills, result.runs, #result.faults, #result.untidy))
   os.exit(#result.faults + #result.untidy == 0, true)
 end
 

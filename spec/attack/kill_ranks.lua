@@ -42,7 +42,7 @@ end
 -- @tparam integer steps of a training
 -- @treturn table kills, training runs, faults = {text, ...}
 function M.run(count, seed, ranks, steps)
-  local draw, result = draw_of(seed), { kills = 0, training runs = 0, faults = {} }
+  local draw, result = draw_of(seed), { kills = 0, runs = 0, faults = {} }
   local base = os.tmpname()
   local arguments = TRAIN .. "--steps " .. steps .. " --out "
   local start = torus.clock()
@@ -52,11 +52,11 @@ function M.run(count, seed, ranks, steps)
   local whole = { kill.bytes_of(base .. "-whole"), kill.rows_of(base .. "-whole"),
     kill.files_in(base .. "-whole") }
   local function fault(...)
-    result.faults[#result.faults + 1] = ("training %d: "):format(result.training runs)
+    result.faults[#result.faults + 1] = ("training %d: "):format(result.runs)
       .. string.format(...)
   end
   while result.kills < count and #result.faults < 10 do
-    local folder = ("%s-%d"):format(base, result.training runs)
+    local folder = ("%s-%d"):format(base, result.runs)
     local program, done, here = arguments .. folder, false, 0
     while not done and #result.faults < 10 do
       local after = seconds * draw(1000) / 1000 * (1 + here / 8)
@@ -83,7 +83,7 @@ function M.run(count, seed, ranks, steps)
         end
       end
     end
-    result.training runs = result.training runs + 1
+    result.runs = result.runs + 1
   end
   os.execute(("rm -rf %s %s-*"):format(base, base))
   return result
@@ -97,7 +97,7 @@ if arg and arg[0] and arg[0]:find "kill_ranks%.lua$" then
   local result = M.run(tonumber(arg[1] or 20), tonumber(arg[2] or 1), tonumber(arg[3] or 2), 40)
   for _, text in ipairs(result.faults) do print(text) end
   print(("%d kills of ranks of %d training runs, %d faults"):format(result.kills,
-    result.training runs, #result.faults))
+    result.runs, #result.faults))
   os.exit(#result.faults == 0, true)
 end
 
