@@ -309,7 +309,14 @@ static int arange(lua_State *L) {
                             "range from %g to %g by %g",
                             c.a, last, c.b);
   }
-  if (count > 0) check_range(L, &c, c.a, c.a + c.b * (count - 1));
+  double end = c.a + c.b * (count - 1);
+  if (count > 0) check_range(L, &c, c.a, end);
+  if (c.dtype == TORUS_INT64 && fmax(fabs(c.a), fabs(end)) > 0x1p53) {
+    return torus_raise_text(L,
+                            "arange: expected integers from -2^53 to 2^53, got "
+                            "the range from %g to %g; add an int64 tensor",
+                            c.a, last);
+  }
   c.shape = (torus_shape){1, {count > 0 ? (int64_t)count : 0}};
   return push_created(L, &c);
 }

@@ -447,6 +447,11 @@ static torus_tensor *assign_slice(torus_scope *scope, void *arg) {
 
 static int set_property(lua_State *L, torus_tensor *x, const char *key) {
   if (strcmp(key, "requires_grad") == 0) {
+    if (!lua_isboolean(L, 3)) {
+      return torus_raise_text(L,
+                              "requires_grad: expected true or false, got %s",
+                              torus_describe(L, 3));
+    }
     bool on = lua_toboolean(L, 3);
     if (x->node && !on) {
       return torus_raise_text(L,

@@ -11,18 +11,35 @@ local options = require "torus.options"
 
 local M = {}
 
+--- Returns true if a tensor broadcasts against another one.
+-- @tparam tensor x
+-- @tparam tensor against
+-- @treturn boolean
+-- @usage
+-- forces = require "torus.forces"
+-- print(forces.broadcasts(torus.ones(1, 3), torus.ones(2, 3)))   -- true
+function M.broadcasts(x, against)
+  local behind = against:dim() - x:dim()
+  if behind < 0 then return false end
+  for i, size in ipairs(x.shape) do
+    if size ~= 1 and size ~= against:size(behind + i) then return false end
+  end
+  return true
+end
+
 --- Raises unless a value can be a force.
 -- @tparam string where name of the operation, for the message
 -- @param F a number, a tensor, or a function of q and t
+-- @tparam tensor p the momentum that it acts on
 -- @usage
 -- forces = require "torus.forces"
--- print(pcall(forces.check, "example", "push"))
-function M.check(where, F)
-  local fits = engine.is_tensor(F) or options.is_callable(F)
+-- print(pcall(forces.check, "example", "push", torus.ones(2, 1)))
+function M.check(where, F, p)
+  local fits = options.is_callable(F) or options.is_live(F) and M.broadcasts(F, p)
     or type(F) == "number" and F == F and math.abs(F) < math.huge
   if not fits then
-    options.raise("%s: force: expected a number, a tensor that broadcasts against "
-      .. "p, or a function of q and t that returns one, got %s", where,
+    options.raise("%s: force: expected a number, a tensor that broadcasts against p, %s, or a "
+      .. "function of q and t that returns one, got %s", where, options.shape_text(p),
       options.show(F))
   end
 end
@@ -37,15 +54,7 @@ end
 -- forces = require "torus.forces"
 -- print(pcall(forces.returned, "force", "push", torus.ones(2, 1)))
 function M.returned(name, value, q)
-  local fits = type(value) == "number"
-  if options.is_live(value) then
-    local behind = q:dim() - value:dim()
-    fits = behind >= 0
-    for i, size in ipairs(value.shape) do
-      fits = fits and (size == 1 or size == q:size(behind + i))
-    end
-  end
-  if not fits then
+  if not (type(value) == "number" or options.is_live(value) and M.broadcasts(value, q)) then
     options.raise("%s: expected a number, or a tensor that broadcasts against %s, from "
       .. "the function, got %s%s", name, options.shape_text(q), options.show(value),
       value == nil and " (is a return missing?)" or "")

@@ -21,16 +21,17 @@ local ROUNDS = 8
 --- Raises unless a value can be a friction coefficient.
 -- @tparam string where name of the operation, for the message
 -- @param D a nonnegative number, a tensor or a function of q
+-- @tparam tensor p the momentum that it acts on
 -- @usage
 -- friction = require "torus.friction"
--- print(pcall(friction.check, "example", -1))
-function M.check(where, D)
-  local fits = engine.is_tensor(D) or options.is_callable(D)
+-- print(pcall(friction.check, "example", -1, torus.ones(2, 1)))
+function M.check(where, D, p)
+  local fits = options.is_callable(D) or options.is_live(D) and forces.broadcasts(D, p)
     or type(D) == "number" and D >= 0 and D < math.huge
   if not fits then
     options.raise("%s: friction: expected a number of at least 0, a tensor that "
-      .. "broadcasts against p, or a function of q that returns one, got %s",
-      where, options.show(D))
+      .. "broadcasts against p, %s, or a function of q that returns one, got %s",
+      where, options.shape_text(p), options.show(D))
   end
 end
 

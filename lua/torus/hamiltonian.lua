@@ -175,6 +175,9 @@ function M.check_state(where, q, p)
   if one ~= other then
     options.raise("%s: q and p differ: %s and %s", where, one, other)
   end
+  if not q.dtype:find("^float") then
+    options.raise("%s: expected q and p of dtype float32 or float64, got %s", where, one)
+  end
 end
 
 local function gradient_of(name, part, x, recording)

@@ -75,10 +75,10 @@ end
 -- --- entry ----------------------------------------------------------------
 
 local function check_step(dt)
-  local scalar = engine.is_tensor(dt) and dt:numel() == 1
+  local scalar = engine.is_tensor(dt) and dt:numel() == 1 and dt.dtype:find("^float")
   if not scalar and (type(dt) ~= "number" or dt ~= dt) then
-    options.raise("integrate: expected a number or a tensor with one element as dt, got %s",
-      options.show(dt))
+    options.raise("integrate: expected a number or a floating tensor with one element as dt, "
+      .. "got %s", options.show(dt))
   end
 end
 
@@ -100,7 +100,7 @@ local function check_scheme(o, scheme)
 end
 
 local function check_friction(o, scheme)
-  friction.check("integrate", o.friction)
+  friction.check("integrate", o.friction, o.p)
   local function accepts(row)
     return not row.extended and (not row.splitting or row.order <= 2)
   end
@@ -247,7 +247,7 @@ function M.integrate(opts)
   check_scheme(o, scheme)
   check_output(o)
   if o.friction then check_friction(o, scheme) end
-  if o.force then forces.check("integrate", o.force) end
+  if o.force then forces.check("integrate", o.force, o.p) end
   local networks = fused_networks(o, scheme)
   if not networks then return general(o, scheme) end
   o.method = scheme.name

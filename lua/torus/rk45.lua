@@ -145,7 +145,7 @@ local function check(o)
     options.raise("rk45: %s needs H, got field", o.force and "force"
       or "backprop = \"" .. o.backprop .. "\"")
   end
-  if o.force then forces.check("rk45", o.force) end
+  if o.force then forces.check("rk45", o.force, o.p) end
 end
 
 local function states_of(x, d)

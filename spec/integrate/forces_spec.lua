@@ -100,7 +100,7 @@ describe("forces in torus.integrate", function()
         torus.integrate { H = H, q = leaf(1), p = leaf(0), force = force }
       end)
     end
-    raises("integrate: force: expected a number, a tensor that broadcasts against p, or "
+    raises("integrate: force: expected a number, a tensor that broadcasts against p, (1,1), or "
       .. "a function of q and t that returns one, got \"push\"", function()
       torus.integrate { H = H, q = leaf(1), p = leaf(0), force = "push" }
     end)

@@ -133,7 +133,7 @@ describe("friction in torus.integrate", function()
     end
     for what, pattern in pairs { [-1] = "got -1", [true] = "got true" } do
       raises("integrate: friction: expected a number of at least 0, a tensor that "
-        .. "broadcasts against p, or a function of q that returns one, " .. pattern,
+        .. "broadcasts against p, (1,1), or a function of q that returns one, " .. pattern,
         function() torus.integrate { H = H, q = q, p = q, friction = what } end)
     end
     raises("integrate: friction: yoshida4 would drop to second order; "

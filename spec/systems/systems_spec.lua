@@ -376,7 +376,7 @@ describe("systems.define", function()
       ['unknown option "positoins"'] = { positoins = print },
       ["expected energy%(q, p, constants%), or kinetic"] =
         { kinetic = false },
-      ["energy: expected a tensor of shape %(3%), got %(3,1%)"] =
+      ["kinetic: expected a tensor of shape %(3%), got %(3,1%)"] =
         { kinetic = function(p) return p * p end,
           potential = function(q) return q * q end },
       ["sample: q: expected a tensor of shape %(1024,1%), got %(1024%)"] =

@@ -125,3 +125,60 @@ describe("a name that a module does not have", function()
     raises("torus.hmc has no \"samples\"", function() local _ = torus.hmc.samples end)
   end)
 end)
+
+describe("a mistake is named by the call that was made:", function()
+  local q = torus.ones(2, 1)
+  local H = torus.separable(function(p) return (p * p):sum(2) / 2 end,
+    function(x) return (x * x):sum(2) / 2 end)
+  local function with(changes)
+    local o = { H = H, q = q, p = q, dt = 0.1, steps = 2 }
+    for key, value in pairs(changes) do o[key] = value end
+    return o
+  end
+
+  it("of an integration", function()
+    raises("integrate: friction: expected a number of at least 0, a tensor that broadcasts "
+      .. "against p, (2,1), ", function() torus.integrate(with { friction = torus.ones(2) }) end)
+    raises("integrate: force: expected a number, a tensor that broadcasts against p, (2,1), ",
+      function() torus.integrate(with { force = torus.ones(2) }) end)
+    raises("rk45: force: expected a number, a tensor that broadcasts against p", function()
+      torus.rk45 { H = H, q = q, p = q, times = { 0, 1 }, force = torus.ones(2) }
+    end)
+    raises("integrate: expected a number or a floating tensor with one element as dt",
+      function() torus.integrate(with { dt = torus.tensor({ 1 }, { dtype = "int64" }) }) end)
+    raises("integrate: expected q and p of dtype float32 or float64, got (2,1) int64",
+      function() torus.integrate(with { q = q:to "int64", p = q:to "int64" }) end)
+  end)
+
+  it("of an optimiser", function()
+    local w = torus.ones(2, { requires_grad = true })
+    raises("adam: params: expected floating-point tensors, got tensor (2) int64 as parameter 1",
+      function() torus.optim.adam { torus.ones(2, { dtype = "int64" }) } end)
+    for _, name in ipairs { "adam", "sgd" } do
+      local optimiser = torus.optim[name] { w }
+      raises(name .. ": grads: expected at most one gradient for each of 1 parameters",
+        function() optimiser:step { w:detach(), w:detach() } end)
+      raises("got one with the key \"foo\"", function() optimiser:step { foo = 1 } end)
+    end
+    raises("requires_grad: expected true or false, got \"no\"",
+      function() w.requires_grad = "no" end)
+  end)
+
+  it("of a range of integers beyond the precision of numbers", function()
+    raises("arange: expected integers from -2^53 to 2^53", function()
+      torus.arange((1 << 53) - 1, (1 << 53) + 3, { dtype = "int64" })
+    end)
+    assert.are.equal(1 << 53, torus.arange(1 << 53, 1 << 53, { dtype = "int64" }):item())
+  end)
+
+  it("of a system's kinetic energy", function()
+    local definition = { name = "mistaken", dimension = 1, constants = { k = 1 }, uniforms = 2,
+      kinetic = function(p) return p * p / 2 end,
+      potential = function(x) return (x * x):sum(2) / 2 end,
+      sample = function(u) return u:narrow(2, 1, 1), u:narrow(2, 2, 1) end,
+      positions = function(x) return torus.stack({ x, x * 0 }, 3) end,
+      radii = { 0.2 }, half_width = 1.5 }
+    raises("system mistaken: kinetic: expected a tensor of shape (3), got (3,1)",
+      function() torus.systems.define(definition) end)
+  end)
+end)

@@ -111,10 +111,7 @@ end
 -- optimiser:step(torus.grad((w * w):sum(), { w }))
 -- print(w:item())   -- 2.9
 function Adam:step(grads)
-  if grads ~= nil then
-    options.argument(self.name, "grads", grads, { type = "table" })
-    parameters.check_tensors(self.name, "gradient", grads, self.params)
-  end
+  if grads ~= nil then parameters.check_gradients(self.name, grads, self.params) end
   local params, given, first, second, steps = {}, {}, {}, {}, {}
   local counts = table.move(self.counts, 1, #self.params, 1, {})
   for i, p in ipairs(self.params) do

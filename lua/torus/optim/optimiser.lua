@@ -56,10 +56,7 @@ end
 -- optimiser:step(torus.grad((w * w):sum(), { w }))
 -- print(w:item())   -- 3 - 0.1 * 6 = 2.4
 function Optimiser:step(grads)
-  if grads ~= nil then
-    options.argument(self.name, "grads", grads, { type = "table" })
-    parameters.check_tensors(self.name, "gradient", grads, self.params)
-  end
+  if grads ~= nil then parameters.check_gradients(self.name, grads, self.params) end
   engine.no_grad(function()
     for i, p in ipairs(self.params) do
       local g

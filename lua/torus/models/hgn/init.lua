@@ -432,6 +432,7 @@ end
 -- print(table.unpack(model:sample(3, { generator = torus.generator(1) }).shape))
 -- -- 3 4 32 32 3
 function HGN:sample(count, opts)
+  options.argument("hgn:sample", "count", count, COUNT)
   opts = options.resolve("hgn:sample", opts, SAMPLE)
   return engine.no_grad(function()
     local q, p = self:state_of(draw_latents(self, count, opts))
