@@ -99,6 +99,10 @@ M.presets = {
 -- How many times as many frames the second stage fits as the first one shows, at most, if
 -- sequences are as long.
 local LONGER = 4
+-- Number of steps by which the first stage is longer then. After 4,000 steps the decoder of two
+-- bodies drew some images at two places far apart, and no motion can be fitted to orbits that
+-- cross from one to the other.
+local FURTHER = 5600
 
 -- The values for sequences longer than the frames of the first stage: the second one fits as
 -- many frames in fewer sequences and, as an orbit is seen in full, the decoder is precise
@@ -112,7 +116,7 @@ local function whole_sequences(values, changes)
     fit_size = values.fit_size * frames // shown })
   if values.fit_method == "gauss_newton" then
     values.decoder_steps, values.refit_steps, values.decoder_rounds = 3000, 15, 3
-    values.steps = values.steps
+    values.steps = values.steps + FURTHER
       + values.decoder_rounds * (values.decoder_steps + values.refit_steps)
   end
   return values
