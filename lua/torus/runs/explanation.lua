@@ -50,11 +50,32 @@ local function kind_of(rule)
   return text
 end
 
+-- Names and values of the presets, and what a change makes of them.
+local function all_presets(task)
+  local list = {}
+  for _, name in ipairs(options.sorted_keys(task.presets)) do
+    list[#list + 1] = { name, task.presets[name] }
+  end
+  for _, variant in ipairs(task.preset_variants or {}) do
+    local name, changes = variant[1], variant[2]
+    local texts = {}
+    for _, key in ipairs(options.sorted_keys(changes)) do
+      texts[#texts + 1] = key .. "=" .. shown(changes[key])
+    end
+    local adapted = {}
+    for key, value in pairs(task.adapt_preset(task.presets[name], changes)) do
+      if shown(value) ~= shown(task.presets[name][key]) then adapted[key] = value end
+    end
+    list[#list + 1] = { name .. " with " .. table.concat(texts, " "), adapted }
+  end
+  return list
+end
+
 -- The values of presets that differ from the default, by value.
 local function presets_of(task, key, rule)
   local by_value, order = {}, {}
-  for _, name in ipairs(options.sorted_keys(task.presets)) do
-    local value = task.presets[name][key]
+  for _, preset in ipairs(all_presets(task)) do
+    local name, value = preset[1], preset[2][key]
     if value ~= nil and shown(value) ~= shown(rule.default) then
       local text = shown(value)
       if not by_value[text] then

@@ -6,6 +6,7 @@
 --     rules             for every key of a configuration, in the form of
 --                       torus.options, including `model`, `steps` and `batch`;
 --                       `doc` of a rule is a sentence about its key
+--     preset_variants   {{preset, changes}, ...} whose adapted values `--keys` names; may be nil
 --     presets           {[name] = changes of the defaults}, including `full`
 --     model_rules       the rules of the keys that determine the model; their
 --                       values are fixed for a run

@@ -79,6 +79,8 @@ Task.data_keys = { "system", "data", "noise", "train_size", "test_size",
 
 Task.presets, Task.adapt_preset = presets.presets, presets.adapt
 Task.generative = presets.GENERATIVE
+-- A change that gives many keys of a preset other values, which `--keys` names.
+Task.preset_variants = { { "small", { phase = "vector" } } }
 
 --- Fills in the system to simulate if no data are given, and the time between the frames of a
 -- film that specifies it.
