@@ -19,12 +19,13 @@
 --     evaluate(task)            -> {[column]=number}, optional
 --     draw_changes(task, n)     -> true if drawing the batch of step n changes weights, which
 --                               is undone if the step is interrupted, optional
---     ends(task, n)             -> true if the training ends before step n, because further
+--     ends(task, n)             -> why the training ends before step n, a table, if further
 --                               steps would make the model worse, optional; the same on
 --                               every process
---     finish(task)              called after the last step, before its checkpoint, by
---                               every process, optional; may return a sentence for the
---                               user, which becomes `note` of the result
+--     finish(task, ended)       called after the last step, before its checkpoint, with
+--                               what `ends` returned, by every process, optional; may
+--                               return a sentence for the user, which becomes `note` of
+--                               the result
 --
 -- A run that was stopped by a signal or a crash and then resumed ends bit-identical
 -- to an uninterrupted one.
@@ -266,8 +267,8 @@ local function save_agreed(run)
 end
 
 -- Ends the training after its last step.
-local function finish(run)
-  if run.task.finish then run.note = run.task:finish() end
+local function finish(run, ended)
+  if run.task.finish then run.note = run.task:finish(ended) end
   run.finished = true
 end
 
@@ -310,8 +311,8 @@ local function stopped(run)
 end
 
 -- Ends a training run that its task does not continue, before the last of its steps.
-local function end_early(run)
-  finish(run)
+local function end_early(run, ended)
+  finish(run, ended)
   -- Unless its last step is in the log already, or was made before it was resumed.
   if run.rank == 0 and run.last then
     local ok, message = log_row(run, true)
@@ -322,7 +323,8 @@ end
 
 local function loop(run)
   while run.step < run.steps do
-    if run.task.ends and run.task:ends(run.step + 1) then return end_early(run) end
+    local ended = run.task.ends and run.task:ends(run.step + 1)
+    if ended then return end_early(run, ended) end
     local ok, message = advance(run)
     if not ok then return nil, message end
     if run.after_step then run.after_step(run) end

@@ -214,23 +214,22 @@ local function weights_of(self)
     c.kl_weight * math.min(1, self.at / math.max(1, c.kl_warmup))
 end
 
---- True before the second stage if the first one's decoder is too poor for it, and where a
--- run with later stages behind it is continued with more steps.
+--- Returns why the training ends before a step: the first stage's decoder is too poor for the
+-- second one, or a run with later stages behind it is continued with more steps. Before the
+-- second stage this finds the coordinates of the training sequences, in minutes.
 -- @tparam integer step of the training, from 1
--- @treturn boolean
+-- @treturn ?table nil if it goes on; past=true, or uncertain, the share of uncertain frames
 function Task:ends(step)
   local c = self.config
   local stage, within = stages.of(c, step)
-  self.over = stages.reached(stage) < (self.reached or 0)
-  if self.over then return true end
-  if stage ~= "fit" or within > 1 or c.fit_limit == 1 then return false end
+  if stages.reached(stage) < (self.reached or 0) then return { past = true } end
+  if stage ~= "fit" or within > 1 or c.fit_limit == 1 then return nil end
   self.located:find(self.model)
   local share = self.located:uncertain()
-  if share <= c.fit_limit then return false end
-  self.ended_with = share
+  if share <= c.fit_limit then return nil end
   -- If the run is continued with more steps, its decoder will be another one.
   self.located:forget()
-  return true
+  return { uncertain = share }
 end
 
 --- True if drawing the batch of a step changes weights.
@@ -356,9 +355,9 @@ local CALIBRATED = 256
 
 -- Measures the encoder's errors, by which the states of several windows are weighted: against
 -- the fitted states, if it has been taught these.
-local function calibrate(self)
+local function calibrate(self, ended)
   local c, frames = self.config, {}
-  local fitted = c.fit_steps > 0 and c.teach_steps > 0 and not self.ended_with
+  local fitted = c.fit_steps > 0 and c.teach_steps > 0 and not ended
   local count = math.min(CALIBRATED, self.data.train.size,
     fitted and c.fit_size or math.huge)
   Located.each_block(c, self.data, { count = count, frames = c.frames },
@@ -372,11 +371,11 @@ local UNCERTAIN = 0.05
 
 -- A sentence about the coordinates that the Hamiltonian was fitted to, or should have been, if
 -- many are bad.
-local function note(self)
-  local share = self.ended_with or self.uncertain or 0
+local function note(self, ended)
+  local share = ended and ended.uncertain or self.uncertain or 0
   if share < UNCERTAIN then return end
   return string.format("The decoder rendered %.0f%% of the frames with an error above %g, so "
-    .. (self.ended_with and "the training ended after its first stage: the Hamiltonian would "
+    .. (ended and "the training ended after its first stage: the Hamiltonian would "
       .. "have been fitted to uncertain coordinates. Train for more steps (--resume --steps) "
       .. "or try another Hamiltonian or dimension."
       or "the Hamiltonian was fitted to uncertain coordinates. Train for more steps (--steps) "
@@ -385,17 +384,18 @@ local function note(self)
 end
 
 --- Called after the last step: determines the model's buffers.
+-- @tparam ?table ended as returned by ends
 -- @treturn ?string a sentence for the user
-function Task:finish()
-  if self.over then
+function Task:finish(ended)
+  if ended and ended.past then
     return "The training ended here: its later stages have begun, so the earlier ones can't "
       .. "go on with more steps (--steps). Train a new run with that many."
   end
   engine.no_grad(function()
     if self.model.prior then fit_prior(self) end
-    if self.config.windows > 1 then calibrate(self) end
+    if self.config.windows > 1 then calibrate(self, ended) end
   end)
-  return note(self)
+  return note(self, ended)
 end
 
 --- All state other than weights and moments.
