@@ -233,10 +233,10 @@ local function update(run, gradients, numbers)
   run.numbers, run.step = task:numbers(), run.step + 1
 end
 
--- A value to close when a step's batch has been drawn and its gradients are known: it restores
--- the tensors if an error, such as an interrupt, came before.
+-- A value to close after a step, which restores the tensors if an error, such as an interrupt,
+-- came before the step's update.
 local function undoing(run)
-  local kept = {}
+  local kept, before = {}, run.step
   for _, list in ipairs { run.task.parameters, run.task.buffers or {} } do
     for _, entry in ipairs(list) do kept[#kept + 1] = { entry[2], entry[2]:detach():copy() } end
   end
@@ -246,15 +246,13 @@ local function undoing(run)
     end)
   end
   return setmetatable({}, { __close = function(_, problem)
-    if problem ~= nil then core.uninterrupted(restore) end
+    if problem ~= nil and run.step == before then core.uninterrupted(restore) end
   end })
 end
 
 -- The gradients and numbers of a step and, with several processes, the signal by which one
 -- of them was told to stop.
 local function gradients_of(run, step)
-  local task = run.task
-  local _ <close> = task.draw_changes and task:draw_changes(step) and undoing(run) or nil
   if run.shares then return shares.step(run.task, step, run.shares) end
   return run.task:step(step)
 end
@@ -272,9 +270,11 @@ local function finish(run, ended)
   run.finished = true
 end
 
--- Makes one step.
-local function advance(run)
-  local task, step = run.task, run.step + 1
+-- Makes one step up to its update. Returns true and the signal by which one of several processes
+-- was told to stop, if any, or nil and a message.
+local function make_step(run, step)
+  local task = run.task
+  local _ <close> = task.draw_changes and task:draw_changes(step) and undoing(run) or nil
   local gradients, numbers, stop = gradients_of(run, step)
   if not finite(numbers.loss) then
     return bad_numbers(run, step, string.format(
@@ -289,11 +289,19 @@ local function advance(run)
   clip(gradients, norm, run.max_gradient)
   local optimiser = task.optimiser
   if run.learning_rate then optimiser.lr = run.learning_rate(step) end
-  core.uninterrupted(update, run, gradients, numbers)
   run.last = options.joined(numbers, { gradient = norm, lr = optimiser.lr })
+  core.uninterrupted(update, run, gradients, numbers)
+  return true, stop
+end
+
+-- Makes one step, with what follows it.
+local function advance(run)
+  local made, stop = make_step(run, run.step + 1)
+  if not made then return nil, stop end
+  local loss = run.last.loss
   local ok, message = report(run)
   if not ok then return nil, message end
-  run.progress:update(step, numbers.loss)
+  run.progress:update(run.step, loss)
   if stop and run.processes > 1 then
     core.note_stop(stop)
     run.stop = true
