@@ -145,6 +145,14 @@ torus_dtype torus_check_dtype(lua_State *L, int index, const char *operation) {
   for (int i = 0; i < TORUS_DTYPE_COUNT; i++) {
     torus_word_try(&search, torus_dtype_name((torus_dtype)i));
   }
+  static const char *const elsewhere[][2] = {
+      {"double", "float64"}, {"float", "float32"}, {"long", "int64"},
+      {"int", "int32"},      {"byte", "uint8"},    {"boolean", "bool"}};
+  for (size_t i = 0; i < sizeof elsewhere / sizeof *elsewhere; i++) {
+    if (strcmp(search.wanted, elsewhere[i][0]) == 0) {
+      search.best = elsewhere[i][1];
+    }
+  }
   torus_raise_text(L, "%s: expected the dtype %s, got %s%s", operation,
                    torus_dtype_names(), torus_describe(L, index),
                    torus_word_hint(search.best, hint));

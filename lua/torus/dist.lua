@@ -155,6 +155,14 @@ local ADD = {
 
 local REDUCE = { op = { default = "sum", choices = { "sum", "mean", "min", "max" } } }
 
+-- Raises if writing to a tensor would be lost on its gradient.
+local function check_written(where, x)
+  if x.requires_grad then
+    options.raise("%s: expected a tensor that does not require a gradient, got %s that does; pass "
+      .. "x:detach(), which shares its elements", where, options.show(x))
+  end
+end
+
 --- Replaces a tensor by the sum of those of all ranks, with the same bits on all of them. The
 -- order of summation is fixed, so that the bits are the same in every run.
 -- @tparam tensor x contiguous, of the same shape and dtype on all ranks; overwritten
@@ -172,6 +180,7 @@ function M.all_reduce(x, opts)
     options.raise("dist.all_reduce: op mean: expected a float32 or float64 tensor, got %s",
       options.show(x))
   end
+  check_written("dist.all_reduce", x)
   core.address(x, true)
   local processes = group()
   if processes.size == 1 then return x end
@@ -200,6 +209,7 @@ function M.broadcast(x, root)
   local processes = group()
   root = options.argument("dist.broadcast", "the root", root or 0,
     { type = "integer", min = 0, max = processes.size - 1 })
+  check_written("dist.broadcast", x)
   local at, bytes = core.address(x, true)
   if processes.size == 1 then return x end
   check_alike("dist.broadcast", processes, x)

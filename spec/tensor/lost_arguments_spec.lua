@@ -164,6 +164,19 @@ describe("a mistake is named by the call that was made:", function()
       function() w.requires_grad = "no" end)
   end)
 
+  it("of a dtype by its name in C or Torch7", function()
+    raises("got \"double\", did you mean \"float64\"?",
+      function() torus.ones(2, { dtype = "double" }) end)
+    raises("did you mean \"int64\"?", function() torus.ones(2):to("long") end)
+  end)
+
+  it("of a sum over processes", function()
+    raises("dist.all_reduce: expected a tensor that does not require a gradient",
+      function() torus.dist.all_reduce(torus.ones(2, { requires_grad = true })) end)
+    raises("dist.broadcast: expected a tensor that does not require a gradient",
+      function() torus.dist.broadcast(torus.ones(2, { requires_grad = true })) end)
+  end)
+
   it("of a range of integers beyond the precision of numbers", function()
     raises("arange: expected integers from -2^53 to 2^53", function()
       torus.arange((1 << 53) - 1, (1 << 53) + 3, { dtype = "int64" })
