@@ -225,15 +225,10 @@ int64_t torus_option_integer(lua_State *L, int index, const char *operation,
 void torus_check_gapless(lua_State *L, int index, const char *operation) {
   index = lua_absindex(L, index);
   lua_Integer count = (lua_Integer)lua_rawlen(L, index);
-  /* Entries of a list come first, in their order, so the search usually ends
-   * at once. */
+  /* The entries of a list come first, in their order, so that what follows the
+   * last one is usually nothing. */
   if (count > 0) {
     lua_pushinteger(L, count);
-    lua_rawgeti(L, index, count);
-    bool last = lua_isnil(L, -1);
-    lua_pop(L, 1);
-    if (last) lua_pop(L, 1);
-    if (last) lua_pushnil(L);
   } else {
     lua_pushnil(L);
   }
