@@ -192,13 +192,14 @@ end
 -- A step of the Levenberg-Marquardt method, which changes networks and states in place; with
 -- several processes, each computes all of it. Returns the loss.
 local function gauss_newton_step(self)
-  local some = self.segments
+  local c, some = self.config, self.segments
   local count = some.coordinates:size(2)
   -- Shares the elements of the parameter, without its graph.
   local now = self.states:detach():narrow(1, 1, count)
   local states, damping, loss = gauss_newton.step(self.model, now:contiguous(),
     some.coordinates, some.metrics, some.left, self.damping,
-    self.shown == self.config.fit_frames)
+    -- Not in short sequences, whose noise would be fitted.
+    self.shown == c.fit_frames and c.fit_frames > c.frames)
   now:copy_(states)
   self.damping = damping
   return loss
