@@ -200,7 +200,7 @@ describe("The stages of an HGN's training", function()
     assert(runs.train(uninterrupted, assert(configuration(config))))
     local wanted = contents(uninterrupted)
     for _, case in ipairs { { coordinates, "fit_states", 1 }, { coordinates, "fit_states", 2 },
-      { coordinates, "fit_states", 5 }, { flatten, "potential", 1 }, { flatten, "state", 1 } } do
+      { coordinates, "fit_states", 4 }, { flatten, "potential", 1 }, { flatten, "state", 1 } } do
       local module, name, at = table.unpack(case)
       local original, calls, folder = module[name], 0, folders.new()
       module[name] = function(...)
