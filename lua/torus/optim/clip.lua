@@ -30,7 +30,7 @@ local function gradients_of(where, tensors)
     if x and x.requires_grad and x.is_leaf then
       x = x.grad
     elseif x then
-      x = x:detach() -- clipping is no part of its history
+      x = x:detach() -- clipping is not recorded
     end
     list[#list + 1] = x
   end

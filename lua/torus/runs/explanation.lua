@@ -72,9 +72,9 @@ local function all_presets(task)
 end
 
 -- The values of presets that differ from the default, by value.
-local function presets_of(task, key, rule)
+local function presets_of(presets, key, rule)
   local by_value, order = {}, {}
-  for _, preset in ipairs(all_presets(task)) do
+  for _, preset in ipairs(presets) do
     local name, value = preset[1], preset[2][key]
     if value ~= nil and shown(value) ~= shown(rule.default) then
       local text = shown(value)
@@ -92,15 +92,15 @@ local function presets_of(task, key, rule)
   return #parts > 0 and "Presets: " .. table.concat(parts, "; ") .. "." or nil
 end
 
-local function entry(task, key)
+local function entry(task, presets, key)
   local rule = task.rules[key]
   local head = rule.default ~= nil and ("%s = %s"):format(key, shown(rule.default)) or key
   local kind = "(" .. kind_of(rule) .. ")"
   local lines = { #head + #kind + 2 <= WIDTH and head .. "  " .. kind
     or head .. "\n" .. wrapped(kind) }
   if rule.doc then lines[#lines + 1] = wrapped(rule.doc) end
-  local presets = presets_of(task, key, rule)
-  if presets then lines[#lines + 1] = wrapped(presets) end
+  local values = presets_of(presets, key, rule)
+  if values then lines[#lines + 1] = wrapped(values) end
   return table.concat(lines, "\n")
 end
 
@@ -132,8 +132,8 @@ function M.of(model, name)
     return nil, ("no key of %s is or mentions %s%s"):format(model, options.show(name),
       options.did_you_mean(name, options.sorted_keys(task.rules)))
   end
-  local entries = {}
-  for i, key in ipairs(keys) do entries[i] = entry(task, key) end
+  local entries, presets = {}, all_presets(task)
+  for i, key in ipairs(keys) do entries[i] = entry(task, presets, key) end
   return table.concat(entries, "\n\n")
 end
 
