@@ -4,6 +4,7 @@ local flatten = require "torus.models.hgn.flatten"
 local folders = require "spec.support.folders"
 local HGN = require "torus.tasks.hgn"
 local torus = require "torus"
+local Located = require "torus.tasks.hgn.located"
 local runs = torus.runs
 local stages = require "torus.tasks.hgn.stages"
 
@@ -340,14 +341,88 @@ describe("The stages of an HGN's training", function()
     assert.matches("fit_steps: expected 0", message)
     config, message = configuration { steps = 5 }
     assert.is_nil(config)
-    assert.matches("steps: expected at least the 6 of the later stages %(fit_steps, "
-      .. "decoder_steps, refit_steps and teach_steps%), got 5", message)
+    assert.matches("steps: expected at least the 6 of the later stages %(redraw_steps, "
+      .. "fit_steps, decoder_steps, refit_steps and teach_steps%), got 5", message)
+    config, message = configuration { flatten_rounds = 1, redraw_steps = 1,
+      flatten_steps = 0 }
+    assert.is_nil(config)
+    assert.matches("flatten_rounds: expected 0 without flat coordinates", message)
     config, message = configuration { fit_steps = 0, decoder_steps = 1 }
     assert.is_nil(config)
     assert.matches("decoder_steps: expected 0, as fit_steps is 0, got 1", message)
     config, message = configuration { refit_steps = 2 }
     assert.is_nil(config)
     assert.matches("refit_steps: expected 0, as decoder_steps is 0, got 2", message)
+  end)
+end)
+
+describe("Rounds that flatten coordinates", function()
+  local FLAT = { steps = 13, flatten_rounds = 2, redraw_steps = 2, flatten_size = 4,
+    decoder_batch = 6, fit_method = "gauss_newton", energy_width = 4,
+    teach_from = "coordinates", teach_size = 8, teach_batch = 4 }
+
+  teardown(folders.clear)
+
+  it("precede the second stage", function()
+    local config = assert(configuration(FLAT))
+    local found, rate = {}, stages.learning_rate(config)
+    for step = 1, 13 do
+      local name, within, round = stages.of(config, step)
+      found[step] = name .. round .. "." .. within
+    end
+    assert.are.same({ "images1.1", "images1.2", "images1.3", "flatten1.1", "flatten1.2",
+      "flatten2.1", "flatten2.2", "fit1.1", "fit1.2", "fit1.3", "teach1.1", "teach1.2",
+      "teach1.3" }, found)
+    assert.are.equal(config.decoder_lr, rate(4))
+  end)
+
+  it("resume to the same bits after any step", function()
+    local through = folders.new()
+    assert(runs.train(through, assert(configuration(FLAT))))
+    for step = 3, 10 do
+      local folder = folders.new()
+      runs.train(folder, assert(configuration(FLAT)), { after_step = function(run)
+        if run.step == step then error("interrupted!") end
+      end })
+      assert(runs.train(folder, assert(configuration(FLAT)), { resume = true }))
+      assert.are.same(contents(through), contents(folder), "after step " .. step)
+    end
+  end)
+
+  it("lose nothing when a step that finds coordinates again is interrupted", function()
+    local uninterrupted = folders.new()
+    assert(runs.train(uninterrupted, assert(configuration(FLAT))))
+    local original = Located.find_near
+    for at = 1, 2 do
+      local calls, folder = 0, folders.new()
+      Located.find_near = function(...)
+        original(...)
+        calls = calls + 1
+        if calls == at then error "interrupted!" end
+      end
+      local config = assert(configuration(FLAT))
+      config.save_every = 500
+      local called, ended, message = pcall(runs.train, folder, config)
+      Located.find_near = original
+      assert.is_true(called)
+      assert.is_nil(ended)
+      assert.matches("^interrupted; the checkpoint of step " .. 2 * at + 3 .. " is in ", message)
+      assert(runs.train(folder, assert(configuration(FLAT)), { resume = true }))
+      assert.are.same(contents(uninterrupted), contents(folder))
+    end
+  end)
+
+  it("train the decoder and nothing else", function()
+    local before, moved = {}, {}
+    runs.train(folders.new(), assert(configuration(FLAT)), { after_step = function(run)
+      for _, entry in ipairs(run.task.parameters) do
+        local now = torus.to_bytes(entry[2])
+        if run.step == 7 and now ~= before[entry[1]] then moved[entry[1]:match("^%w+")] = true end
+        if run.step == 3 then before[entry[1]] = now end
+      end
+      if run.step == 7 then error("interrupted!") end
+    end })
+    assert.are.same({ decoder = true, projection = true }, moved)
   end)
 end)
 
@@ -368,8 +443,8 @@ describe("The decoder's own stage", function()
       decoder_rounds = 2, fit_steps = 1, teach_steps = 1 })
     local found = {}
     for step = 1, 9 do
-      local name, within, _, again = stages.of(config, step)
-      found[step] = name .. within .. (again and "+" or "")
+      local name, within, round, rounds = stages.of(config, step)
+      found[step] = name .. within .. (round < rounds and "+" or "")
     end
     assert.are.same({ "images1", "images2", "images3", "fit1", "decoder1+", "refit1+",
       "decoder1", "refit1", "teach1" }, found)

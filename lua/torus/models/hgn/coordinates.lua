@@ -175,8 +175,11 @@ local function frame_errors(model, states, coordinates, metric, first)
   return quadratic_form(model, difference, metric)
 end
 
--- w = 1 / (1 + (left / r)^2), smaller for frames with a large error of the inversion.
-local function trust(left)
+--- Returns how much the coordinates of frames count: w = 1 / (1 + (left / r)^2), where
+-- r = 5e-4.
+-- @tparam ?tensor left the error that their inversion left, as returned by HGN:locate
+-- @treturn tensor|number of the same shape; 1 without it
+function M.trust(left)
   return left and 1 / ((left / ROBUST):square() + 1) or 1
 end
 
@@ -186,7 +189,7 @@ end
 function M.frame_losses(model, states, coordinates, metric, left, first)
   local e = frame_errors(model, states, coordinates, metric, first)
   -- The root less one, without the difference.
-  return e * 2 / ((e * (2 / ROBUST) + 1):sqrt() + 1) * trust(left)
+  return e * 2 / ((e * (2 / ROBUST) + 1):sqrt() + 1) * M.trust(left)
 end
 
 --- The weights with which a least-squares method minimises HGN:coordinate_loss,
@@ -194,7 +197,7 @@ end
 -- @treturn tensor (frames, batch)
 function M.weights(model, states, coordinates, metric, left)
   local e = frame_errors(model, states, coordinates, metric)
-  return trust(left) / (e * (2 / ROBUST) + 1):sqrt() * pixel_weight(model)
+  return M.trust(left) / (e * (2 / ROBUST) + 1):sqrt() * pixel_weight(model)
 end
 
 --- A method of HGN: returns the error, in coordinates, of the motion from given states: the

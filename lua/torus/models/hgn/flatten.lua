@@ -38,7 +38,7 @@ local function unit_steps(metric, unit)
   return engine.inverse(lower):transpose(2, 3):contiguous()
 end
 
--- A map from the decoder's coordinates to flat ones, fitted to points.
+-- A map from the decoder's coordinates to flat ones, fitted to points (m, n).
 local function flat_map(x, metric, unit, o)
   local n = x:size(2)
   local centre = x:mean(1, true)
@@ -59,31 +59,43 @@ local function flat_map(x, metric, unit, o)
     local e = (length + 1e-6):log():square()
     return (e / (e + 1)):mean()
   end)
-  return engine.no_grad(function() return map(x) end)
+  return map
 end
 
---- Fits an HGN's chart so that in the coordinates of the Hamiltonian the metric of the frames
--- is nearly the same everywhere.
+--- Finds a map to coordinates in which the metric of the frames is nearly the same everywhere.
+-- @tparam tensor coordinates (frames, batch, n), as returned by HGN:locate
+-- @tparam tensor metric (frames, batch, n, n), likewise
+-- @tparam table o steps and generator, see torus.models.hgn.regression; width of the map's
+-- network
+-- @treturn function of coordinates (..., n), which returns flat ones; no gradient is recorded
+function M.map(coordinates, metric, o)
+  local n = coordinates:size(3)
+  local G = metric:reshape(-1, n, n)
+  local map = flat_map(coordinates:reshape(-1, n), G, unit_of(G), o)
+  return function(x)
+    return engine.no_grad(function() return map(x:reshape(-1, n)):reshape(x.shape) end)
+  end
+end
+
+--- Fits an HGN's chart to flat coordinates, in which it is then the map to the decoder's.
 -- @tparam Module model an HGN with a chart, which is changed
 -- @tparam tensor coordinates (frames, batch, n), as returned by HGN:locate
 -- @tparam tensor metric (frames, batch, n, n), likewise
 -- @tparam table o steps and generator; see torus.models.hgn.regression
 -- @treturn tensor (frames, batch, n), the flat coordinates of the frames
 function M.chart(model, coordinates, metric, o)
-  local frames, batch, n = table.unpack(coordinates.shape)
-  local x = coordinates:reshape(-1, n)
-  local G = metric:reshape(-1, n, n)
-  local unit = unit_of(G)
-  local flat = flat_map(x, G, unit, { steps = o.steps, generator = o.generator,
-    on_step = o.on_step, width = model.config.chart })
-  local scale = 1 / unit
+  local n = coordinates:size(3)
+  local flat = M.map(coordinates, metric, { steps = o.steps, generator = o.generator,
+    on_step = o.on_step, width = model.config.chart })(coordinates)
+  local from, x, G = flat:reshape(-1, n), coordinates:reshape(-1, n), metric:reshape(-1, n, n)
+  local scale = 1 / unit_of(G)
   regression.run(model.chart:parameters(), x:size(1), o, function(indices)
-    local off = (model:coordinates(flat:index_select(1, indices))
+    local off = (model:coordinates(from:index_select(1, indices))
       - x:index_select(1, indices)):unsqueeze(-1)
     return (G:index_select(1, indices):matmul(off) * off):sum() * scale
       / indices:numel()
   end)
-  return flat:reshape(frames, batch, n)
+  return flat
 end
 
 --- Fits the potential energy of a Hamiltonian with K = |p|^2 / 2 to the
@@ -110,51 +122,18 @@ function M.potential(model, q, o)
   end)
 end
 
--- For each point of x, the point of `known` whose image under the chart is nearest.
-local function nearest(model, x, known)
-  local images = model:coordinates(known)
-  local distance = (images * images):sum(2):reshape(1, -1)
-    - x:matmul(images:transpose(1, 2)) * 2
-  return known:index_select(1, (distance:argmin(2)))
-end
-
---- Inverts the chart: maps the decoder's coordinates to the Hamiltonian's.
--- @tparam Module model an HGN with a chart
--- @tparam tensor x (points, n)
--- @tparam tensor known (m, n) positions in the Hamiltonian's coordinates, spread over the
--- region where the chart was fitted; each search starts from the nearest
--- @tparam[opt=20] integer rounds number of iterations
--- @treturn tensor (points, n)
-function M.inverse(model, x, known, rounds)
-  return engine.no_grad(function()
-    return least_squares.match(function(q) return model:coordinates(q) end,
-      nearest(model, x, known), x, rounds or 20,
-      { spread = least_squares.spread(known) }).x
-  end)
-end
-
---- Teaches f_psi the Hamiltonian's coordinates. It was trained while the chart was the
--- identity, and so returns the decoder's coordinates, x and dx/dt: q is the inverse of the
--- chart at x, and p = dq/dt.
--- @tparam Module model an HGN with f_psi, a chart and K = |p|^2 / 2
--- @tparam tensor z (points, z) latents to learn from
--- @tparam tensor known positions, as in `inverse`
+--- Teaches f_psi the states of the Hamiltonian's coordinates, of which it knows nothing: it was
+-- trained with those of the decoder.
+-- @tparam Module model an HGN with f_psi
+-- @tparam tensor z (points, z) latents
+-- @tparam tensor states (points, 2 n) that belong to them
 -- @tparam table o steps and generator; see torus.models.hgn.regression
-function M.state(model, z, known, o)
-  local target = engine.no_grad(function()
-    local x, v = model:state_of(z)
-    -- Short enough for a difference quotient.
-    local h = model.config.dt / 8
-    local q = M.inverse(model, x:contiguous(), known)
-    return engine.cat({ q, (M.inverse(model, x + v * h, q) - q) / h }, 2)
-  end)
-  local unit = engine.tensor(least_squares.spread(target),
-    { dtype = target.dtype })
+function M.state(model, z, states, o)
+  local unit = engine.tensor(least_squares.spread(states), { dtype = states.dtype })
   regression.run(model.f_psi:parameters(), z:size(1), o, function(indices)
     local q, p = model:state_of(z:index_select(1, indices))
-    local off = (engine.cat({ q, p }, 2) - target:index_select(1, indices))
-      / unit
-    -- Robust, because a latent sampled from the prior may lie outside of the chart.
+    local off = (engine.cat({ q, p }, 2) - states:index_select(1, indices)) / unit
+    -- Robust, because the motion may be wrong for some sequences.
     return ((off:square():sum(2) + 1):sqrt() - 1):mean()
   end)
 end

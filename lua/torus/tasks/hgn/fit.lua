@@ -10,6 +10,7 @@ local flatten = require "torus.models.hgn.flatten"
 local gauss_newton = require "torus.models.hgn.gauss_newton"
 local Located = require "torus.tasks.hgn.located"
 local objective = require "torus.models.hgn.objective"
+local stages = require "torus.tasks.hgn.stages"
 
 local Fit = {}
 Fit.__index = Fit
@@ -17,8 +18,8 @@ Fit.__index = Fit
 -- Factor of the loss: Adam's eps must be small compared with the gradients, and the limit on
 -- their norm is meant for losses of images.
 local SCALE = 20
--- Number of positions from which inversions of the chart begin.
-local KNOWN = 2048
+-- Number of latents, at least, from which f_psi learns the fitted states.
+local TAUGHT = 4096
 -- Frames per segment for the first steps, each up to a share of the stage. Over many frames
 -- an orbit with a wrong period would be out of phase.
 local HORIZONS = { { share = 0.1, frames = 4 }, { share = 0.2, frames = 8 },
@@ -27,12 +28,6 @@ local HORIZONS = { { share = 0.1, frames = 4 }, { share = 0.2, frames = 8 },
 -- begins with was fitted to three frames at a time. Each number gets at most the share EACH of
 -- the stage, all but the last at most the share BEFORE.
 local FEW, EACH, BEFORE = 8, 0.175, 0.6
-
--- True if the stage begins with flat coordinates; see torus.models.hgn.flatten.
-local function flattens(config)
-  return config.flatten_steps > 0 and config.chart > 0
-    and config.kinetic == "quadratic" and config.hamiltonian == "separable"
-end
 
 -- The horizons of the Gauss-Newton method.
 local function doubled(frames)
@@ -48,7 +43,7 @@ end
 -- The number of frames per segment at a step of the stage.
 local function horizon(config, within)
   local all = config.fit_frames
-  if not flattens(config) then return all end
+  if not stages.flattens(config) then return all end
   local share = within / config.fit_steps
   for _, entry in ipairs(config.fit_method == "adam" and HORIZONS or doubled(all)) do
     if share <= entry.share and entry.frames < all then return entry.frames end
@@ -181,7 +176,7 @@ end
 
 -- Begins the stage: if possible, with a newly fitted chart and potential.
 local function begin(self)
-  if not flattens(self.config) then return place(self, inferred(self)) end
+  if not stages.flattens(self.config) then return place(self, inferred(self)) end
   local o = regression(self.config)
   local flat = flatten.chart(self.model, of_fitted(self, "coordinates"),
     of_fitted(self, "metrics"), o)
@@ -267,45 +262,44 @@ function Fit:share(batch, first, count, parameters)
   return training.gradients(loss * SCALE, parameters), { loss = loss:item() }
 end
 
--- Positions spread over the fitted orbits.
-local function positions(model, config, states, count)
-  return engine.no_grad(function()
-    local q, p = states:narrow(1, 1, count):chunk(2, 2)
-    local orbits = model:rollout(q:contiguous(), p:contiguous(),
-      { steps = config.fit_frames - 1 }).q
-    local some, all = {}, orbits:reshape(-1, q:size(2))
-    local stride = math.max(1, all:size(1) // KNOWN)
-    for i = 1, all:size(1), stride do some[#some + 1] = i end
-    return all:index_select(1, engine.tensor(some, { dtype = "int64" }))
-  end)
+-- The first frames of windows of `context` frames, spread over those of the fit.
+local function starts_of(config, context, count)
+  local last, list = config.fit_frames - context + 1, {}
+  local windows = math.min(last, math.ceil(TAUGHT / count))
+  for i = 1, windows do
+    list[i] = windows == 1 and 1 or 1 + math.floor((i - 1) * (last - 1) / (windows - 1) + 0.5)
+  end
+  return list
 end
 
---- Teaches f_psi the coordinates of the fitted Hamiltonian before the encoder's training
--- continues, if the stage began with flat coordinates.
+--- Teaches f_psi the fitted states before the encoder's training continues, if the stage began
+-- with flat coordinates, which are others than those that f_psi was trained with.
 -- @tparam Module model an HGN
 -- @tparam table config
 -- @tparam Dataset data
--- @tparam tensor states the fitted ones
+-- @tparam tensor states as returned by `parameter`, after the stage
 function Fit.translate(model, config, data, states)
-  if not (flattens(config) and model.f_psi) then return end
+  if not (stages.flattens(config) and model.f_psi) then return end
   local o = regression(config)
-  local count = fitted_count(config, data)
-  local latents = {}
+  local first = Fit.first_states(config, data, states)
+  local count, context = first:size(1), model.config.context
+  local latents, wanted = {}, {}
   engine.no_grad(function()
-    Located.each_block(config, data, { count = count, frames = config.frames }, function(frames)
-      local spare = config.frames - model.config.context
-      for _, first in ipairs { 1, spare // 2 + 1, spare + 1 } do
-        latents[#latents + 1] = (objective.draw(model, "fit",
-          frames:narrow(2, first, model.config.context), o))
-          :reshape(frames:size(1), -1)
+    local q, p = first:chunk(2, 2)
+    local motion = model:rollout(q:contiguous(), p:contiguous(), { steps = config.fit_frames - 1 })
+    local path = engine.cat({ motion.q, motion.p }, 3)
+    local starts = starts_of(config, context, count)
+    local shown = { count = count, frames = config.fit_frames }
+    Located.each_block(config, data, shown, function(frames, before)
+      for _, start in ipairs(starts) do
+        local z = objective.draw(model, "fit", frames:narrow(2, start, context), o)
+        latents[#latents + 1] = z:reshape(frames:size(1), -1)
+        wanted[#wanted + 1] = path[start + model.config.anchor - 1]
+          :narrow(1, before + 1, frames:size(1))
       end
     end)
   end)
-  local z = engine.cat(latents, 1)
-  -- As many from the prior, since states are sampled from it.
-  z = engine.cat({ z, engine.randn(z.shape, { dtype = z.dtype,
-    generator = o.generator }) }, 1)
-  flatten.state(model, z, positions(model, config, states, count), o)
+  flatten.state(model, engine.cat(latents, 1), engine.cat(wanted, 1), o)
 end
 
 return Fit

@@ -6,6 +6,7 @@ local Order = require "torus.data.order"
 local adam = require "torus.optim.adam"
 local coordinates = require "torus.models.hgn.coordinates"
 local Fit = require "torus.tasks.hgn.fit"
+local Flat = require "torus.tasks.hgn.flat"
 local Located = require "torus.tasks.hgn.located"
 local lists = require "torus.tasks.lists"
 local training = require "torus.tasks.training"
@@ -155,7 +156,8 @@ function Task.new(config, data)
     self.located = Located.new(config, data, self.model.config.dimension)
   end
   self.buffers = self.model:named_buffers()
-  if self.located and (config.teach_from == "coordinates" or config.decoder_steps > 0) then
+  if self.located and (config.teach_from == "coordinates" or config.decoder_steps > 0
+    or config.flatten_rounds > 0) then
     lists.extend(self.buffers, self.located:buffers())
   end
   self.weights = {}
@@ -171,6 +173,17 @@ function Task.new(config, data)
   return self
 end
 
+local function flat_of(self)
+  self.flat = self.flat or Flat.new(self.model, self.config, self.data, self.located)
+  return self.flat
+end
+
+-- Draws a batch of a round that flattens coordinates.
+local function draw_flat(self, within, round)
+  if within == 1 and round > 1 then flat_of(self):locate(false) end
+  return flat_of(self):draw(self.generator)
+end
+
 local function fit_of(self)
   self.fit = self.fit
     or Fit.new(self.model, self.config, self.data, self.located, self.states,
@@ -180,21 +193,23 @@ end
 
 -- Draws a batch of the second stage.
 local function draw_fit(self, within)
+  if within == 1 and self.config.flatten_rounds > 0 then flat_of(self):locate(true) end
+  self.flat = nil
   fit_of(self):prepare(within)
   return self.fit:draw(self.generator)
 end
 
 -- The same for its continuation; the last one precedes the encoder's training, which needs the
 -- coordinates of all sequences.
-local function draw_refit(self, within, followed)
-  fit_of(self):continue(within == 1, not followed)
+local function draw_refit(self, within, last)
+  fit_of(self):continue(within == 1, last)
   return self.fit:draw(self.generator)
 end
 
 -- Draws a batch of frames for the decoder, at positions of the motion before this stage.
 local function draw_decoder(self, within)
-  self.redraw = within > 1 and self.redraw or Redraw.new(self.model, self.config, self.data,
-    self.located, Fit.first_states(self.config, self.data, self.states))
+  self.redraw = within > 1 and self.redraw or Redraw.at_motion(self.model, self.config,
+    self.data, self.located, Fit.first_states(self.config, self.data, self.states))
   return self.redraw:draw(self.generator)
 end
 
@@ -221,9 +236,10 @@ end
 -- @treturn ?table nil if it goes on; past=true, or uncertain, the share of uncertain frames
 function Task:ends(step)
   local c = self.config
-  local stage, within = stages.of(c, step)
+  local stage, within, round = stages.of(c, step)
   if stages.reached(stage) < (self.reached or 0) then return { past = true } end
-  if stage ~= "fit" or within > 1 or c.fit_limit == 1 then return nil end
+  local second = c.flatten_rounds > 0 and "flatten" or "fit"
+  if stage ~= second or round > 1 or within > 1 or c.fit_limit == 1 then return nil end
   self.located:find(self.model)
   local share = self.located:uncertain()
   if share <= c.fit_limit then return nil end
@@ -237,7 +253,8 @@ end
 -- @treturn boolean
 function Task:draw_changes(step)
   local stage, within = stages.of(self.config, step)
-  return stage == "fit" or stage == "refit" or stage == "teach" and within == 1
+  return stage == "fit" or stage == "refit"
+    or (stage == "flatten" or stage == "teach") and within == 1
 end
 
 --- Draws what a step needs: the next sequences, the starts of their windows if they are
@@ -246,12 +263,14 @@ end
 -- @treturn table batch, for share
 function Task:draw(step)
   local c = self.config
-  local stage, within, _, again = stages.of(c, step)
+  local stage, within, round, rounds = stages.of(c, step)
   self.stage, self.at, self.frames = stage, step, nil
   self.reached = stages.reached(stage)
+  if stage == "flatten" then return draw_flat(self, within, round) end
   if stage == "decoder" then return draw_decoder(self, within) end
   if stage == "fit" or stage == "refit" then
-    local batch = stage == "fit" and draw_fit(self, within) or draw_refit(self, within, again)
+    local batch = stage == "fit" and draw_fit(self, within)
+      or draw_refit(self, within, round == rounds)
     self.uncertain = self.located:uncertain()
     return batch
   end
@@ -308,6 +327,8 @@ function Task:share(batch, first, count)
   local gradients, numbers
   if self.stage == "fit" or self.stage == "refit" then
     gradients, numbers = self.fit:share(batch, first, count, self.weights)
+  elseif self.stage == "flatten" then
+    gradients, numbers = self.flat:share(batch, first, count, self.weights)
   elseif self.stage == "decoder" then
     gradients, numbers = self.redraw:share(batch, first, count, self.weights)
   elseif teaches(self) then

@@ -108,8 +108,17 @@ end
 --- Forgets the coordinates: the decoder will be trained further.
 function Located:forget() self.left:fill_(-1) end
 
---- Finds the coordinates again, after the decoder has changed: those of fitted sequences near
--- their motion, and the others near those known.
+--- Finds the coordinates of the first sequences again, after the decoder has changed.
+-- @tparam Module model
+-- @tparam tensor near (frames, sequences, n), where the search begins
+function Located:find_near(model, near)
+  find(self, near:size(2), function(frames, before)
+    return model:locate(frames,
+      { near = near:narrow(2, before + 1, frames:size(1)):contiguous() })
+  end)
+end
+
+--- The same for fitted sequences, near their motion, and for the others near the known ones.
 -- @tparam Module model
 -- @tparam tensor motion (frames, sequences, n), of the first sequences
 -- @tparam boolean all true: also those of the other sequences
@@ -120,10 +129,7 @@ function Located:find_again(model, motion, all)
     near = engine.cat({ motion,
       self.coordinates:narrow(2, fitted + 1, self.count - fitted) }, 2)
   end
-  find(self, near:size(2), function(frames, before)
-    return model:locate(frames,
-      { near = near:narrow(2, before + 1, frames:size(1)):contiguous() })
-  end)
+  self:find_near(model, near)
 end
 
 return Located

@@ -5,6 +5,7 @@ local hgn = require "torus.models.hgn"
 local options = require "torus.options"
 local render = require "torus.systems.parts.render"
 local sequences = require "torus.tasks.sequences"
+local stages = require "torus.tasks.hgn.stages"
 
 local M = {}
 
@@ -122,6 +123,19 @@ local function whole_sequences(values, changes)
   return values
 end
 
+-- The number of rounds, and of the decoder's steps in each, that flatten the coordinates of the
+-- first stage. Without them its outcome decided how long rollouts of two bodies hold: with some
+-- seeds its coordinates were bent so much that no motion fitted them.
+local ROUNDS, REDRAW = 3, 600
+
+-- The values with these rounds, where the second stage begins with flat coordinates.
+local function flattened(values, changes)
+  local all = options.joined({ hamiltonian = "separable" }, values, changes)
+  if all.fit_steps == 0 or not stages.flattens(all) then return values end
+  return options.joined(values, { flatten_rounds = ROUNDS, redraw_steps = REDRAW,
+    steps = values.steps + ROUNDS * REDRAW })
+end
+
 -- The values for a vector phase space with these changes.
 local function vector_values(changes)
   if (changes.static or 0) > 0 then return VECTOR_STATIC end
@@ -129,7 +143,7 @@ local function vector_values(changes)
   local values = gauss_newton.applies(options.joined({ hamiltonian = "separable",
     friction = "none", kinetic = "quadratic", phase = "vector" }, changes))
     and VECTOR or VECTOR_ADAM
-  return whole_sequences(values, changes)
+  return whole_sequences(flattened(values, changes), changes)
 end
 
 --- Adapts the values of a preset to changes: values for simulated data do not apply to other

@@ -1,12 +1,11 @@
---- The decoder's own stage of an HGN's training: it learns to draw the frames of the fitted
--- sequences at the positions of their fitted motion. In the first stage it had to draw them at
--- positions inferred by the encoder, which are off, so that its images are blurred and the
--- coordinates found with it uncertain. Neither encoder nor rollout takes part.
+--- Trains an HGN's decoder alone: it learns to draw frames of training sequences at given
+-- positions. In the first stage of the training it had to draw them at positions inferred by
+-- the encoder, which are off, so that its images are blurred and the coordinates found with it
+-- uncertain. Neither encoder nor rollout takes part.
 -- @module torus.tasks.hgn.redraw
 local coordinates = require "torus.models.hgn.coordinates"
 local engine = require "torus.engine"
 local training = require "torus.tasks.training"
-local windows = require "torus.data.windows"
 
 local Redraw = {}
 Redraw.__index = Redraw
@@ -15,50 +14,53 @@ Redraw.__index = Redraw
 -- is wrong, the decoder would learn to draw the frames in wrong places.
 local SHARE = 0.95
 
--- Indices of the sequences that the motion fits best, by the median error of their frames.
-local function best(model, states, located)
-  local count = states:size(1)
-  local errors = coordinates.frame_losses(model, states,
-    located.coordinates:narrow(2, 1, count), located.metrics:narrow(2, 1, count))
-  local order = errors:median(1):argsort(1):totable()
-  return table.move(order, 1, math.max(1, math.floor(SHARE * count)), 1, {})
+--- Makes the training.
+-- @tparam Module model an HGN with a vector phase space
+-- @tparam table config
+-- @tparam Dataset data
+-- @tparam tensor positions (frames, sequences, n), in the decoder's coordinates
+-- @tparam tensor weights (frames, sequences), to which the frequencies are proportional with
+-- which frames are drawn
+-- @treturn Redraw
+function Redraw.new(model, config, data, positions, weights)
+  return setmetatable({ model = model, config = config, data = data,
+    positions = positions:reshape(-1, positions:size(3)), sequences = positions:size(2),
+    cumulative = weights:reshape(-1):to("float64"):cumsum(1) }, Redraw)
 end
 
---- Makes the stage.
+--- Makes the training at the positions of a fitted motion.
 -- @tparam Module model an HGN whose motion has been fitted
 -- @tparam table config
 -- @tparam Dataset data
 -- @tparam Located located coordinates of training sequences
 -- @tparam tensor states (sequences, 2 dimension), the fitted ones
 -- @treturn Redraw
-function Redraw.new(model, config, data, located, states)
-  local self = setmetatable({ model = model, config = config, data = data }, Redraw)
-  engine.no_grad(function()
-    self.sequences = best(model, states, located)
-    self.positions = coordinates.motion(model, states, config.fit_frames)
+function Redraw.at_motion(model, config, data, located, states)
+  return engine.no_grad(function()
+    local count = states:size(1)
+    local errors = coordinates.frame_losses(model, states,
+      located.coordinates:narrow(2, 1, count), located.metrics:narrow(2, 1, count)):median(1)
+    local kept = errors:le(errors:quantile(SHARE)):to("float64")
+    return Redraw.new(model, config, data,
+      coordinates.motion(model, states, config.fit_frames),
+      kept:expand(config.fit_frames, count))
   end)
-  return self
 end
 
 --- Draws the frames of a step.
 -- @tparam generator generator
 -- @treturn table for `share`
 function Redraw:draw(generator)
-  local c = self.config
-  local chosen = engine.randint(1, #self.sequences + 1, { c.decoder_batch },
-    { generator = generator }):totable()
-  local batch = { size = c.decoder_batch, indices = {},
-    times = windows.random_starts(c.decoder_batch, c.fit_frames, 1, generator) }
-  for i, k in ipairs(chosen) do batch.indices[i] = self.sequences[k] end
+  local count = self.config.decoder_batch
+  local at = engine.rand({ count }, { dtype = "float64", generator = generator })
+    * self.cumulative[-1]
+  local batch = { size = count, indices = {}, times = {} }
+  batch.rows = self.cumulative:searchsorted(at):clamp(1, self.cumulative:numel()):totable()
+  for i, row in ipairs(batch.rows) do
+    batch.times[i] = (row - 1) // self.sequences + 1
+    batch.indices[i] = (row - 1) % self.sequences + 1
+  end
   return batch
-end
-
--- The positions of some frames, (count, n).
-local function positions_of(self, indices, times)
-  local rows, count = {}, self.positions:size(2)
-  for i, b in ipairs(indices) do rows[i] = (times[i] - 1) * count + b end
-  return self.positions:reshape(-1, self.positions:size(3))
-    :index_select(1, engine.tensor(rows, { dtype = "int64" }))
 end
 
 --- Returns the gradients of part of a batch.
@@ -70,11 +72,11 @@ end
 -- @treturn table numbers for the log: loss and mse, a mean squared pixel error
 function Redraw:share(batch, first, count, parameters)
   local model, c = self.model, self.config
-  local indices = table.move(batch.indices, first, first + count - 1, 1, {})
-  local times = table.move(batch.times, first, first + count - 1, 1, {})
-  local frames = self.data.train:windows(indices, times, 1):select(2, 1):contiguous()
-    :to(c.dtype)
-  local map = model:decoder_map(positions_of(self, indices, times))
+  local function part(list) return table.move(list, first, first + count - 1, 1, {}) end
+  local frames = self.data.train:windows(part(batch.indices), part(batch.times), 1)
+    :select(2, 1):contiguous():to(c.dtype)
+  local map = model:decoder_map(self.positions
+    :index_select(1, engine.tensor(part(batch.rows), { dtype = "int64" })))
   local weight = 1 / frames:numel()
   local squares, by_map, by_decoder = model:decoder_gradients(map:detach(), frames, weight,
     { chunk = c.chunk })

@@ -1,6 +1,7 @@
 --- The stages of an HGN's training. The first one learns from images and is by default the
--- only one. For a vector phase space more can follow: `fit_steps` fit the Hamiltonian and the
--- chart to the coordinates that the trained decoder finds in the frames
+-- only one. For a vector phase space more can follow: `redraw_steps`, `flatten_rounds` times,
+-- make the decoder's coordinates flat (torus.tasks.hgn.flat); `fit_steps` fit the Hamiltonian
+-- and the chart to the coordinates that the trained decoder finds in the frames
 -- (torus.tasks.hgn.fit); `decoder_steps` train the decoder on the fitted motion
 -- (torus.tasks.hgn.redraw), and `refit_steps` fit to the coordinates that it then finds, both
 -- of them `decoder_rounds` times; `teach_steps` teach the encoder the states that belong to
@@ -45,14 +46,24 @@ M.rules = {
     doc = "Number of steps of each of the short fits that give the second stage flat "
       .. "coordinates to begin with (torus.models.hgn.flatten), with kinetic = \"quadratic\" "
       .. "and a chart; 0 for none." },
+  flatten_rounds = { default = 0, type = "integer", min = 0, max = 100,
+    doc = "Number of times, before the second stage, that flat coordinates are found "
+      .. "(flatten_steps) and the decoder is trained to draw the frames at them "
+      .. "(redraw_steps), until its own coordinates are flat." },
+  flatten_size = { default = 384, type = "integer", min = 1,
+    doc = "Number of training sequences that these rounds learn from." },
+  redraw_steps = { default = 600, type = "integer", min = 1,
+    doc = "Number of steps that train the decoder in each of flatten_rounds, on decoder_batch "
+      .. "frames at the rate decoder_lr." },
   decoder_steps = { default = 0, type = "integer", min = 0,
     doc = "Number of steps, after the second stage, that train the decoder on the frames of "
       .. "the fitted sequences, at the positions that their motion gives. These are free of "
       .. "the encoder's errors, so the decoder becomes more precise; 0 for none." },
   decoder_batch = { default = 64, type = "integer", min = 1,
-    doc = "Number of frames per step of the decoder's stage (decoder_steps)." },
+    doc = "Number of frames per step of the decoder's own stages (redraw_steps, "
+      .. "decoder_steps)." },
   decoder_lr = { default = 1e-3, type = "number", min = 0,
-    doc = "Learning rate of the decoder's stage (decoder_steps)." },
+    doc = "Learning rate of the decoder's own stages (redraw_steps, decoder_steps)." },
   refit_steps = { default = 0, type = "integer", min = 0,
     doc = "Number of further steps of the second stage, to the coordinates that the decoder "
       .. "finds after decoder_steps." },
@@ -74,7 +85,7 @@ M.rules = {
 }
 
 -- The key of each stage's learning rate.
-local RATES = { images = "lr", fit = "fit_lr", decoder = "decoder_lr", refit = "fit_lr",
+local RATES = { images = "lr", flatten = "decoder_lr", fit = "fit_lr", decoder = "decoder_lr", refit = "fit_lr",
   teach = "teach_lr" }
 
 local function of_motion(name)
@@ -82,13 +93,16 @@ local function of_motion(name)
     or name == "task.states"
 end
 
+local function of_decoder(name)
+  return name:match("^decoder%.") or name:match("^projection%.")
+end
+
 -- Returns true if a parameter is trained in a stage.
 local TRAINED = {
   images = function(name) return not name:match("^task%.") end,
+  flatten = of_decoder,
   fit = of_motion,
-  decoder = function(name)
-    return name:match("^decoder%.") or name:match("^projection%.")
-  end,
+  decoder = of_decoder,
   refit = of_motion,
   teach = function(name)
     return name:match("^encoder%.") or name:match("^f_psi%.")
@@ -128,7 +142,9 @@ end
 
 -- The stages in their order, { name, steps } each, and the number of steps after the first.
 local function plan(config)
-  local list = { { "images" }, { "fit", config.fit_steps } }
+  local list = { { "images" } }
+  for _ = 1, config.flatten_rounds do list[#list + 1] = { "flatten", config.redraw_steps } end
+  list[#list + 1] = { "fit", config.fit_steps }
   for _ = 1, config.decoder_rounds do
     list[#list + 1] = { "decoder", config.decoder_steps }
     list[#list + 1] = { "refit", config.refit_steps }
@@ -140,7 +156,8 @@ local function plan(config)
   return list, later
 end
 
-local REACHED = { images = 1, fit = 2, decoder = 3, refit = 3, teach = 4 }
+-- Stored in checkpoints, in which "fit" has always been 2.
+local REACHED = { images = 1, flatten = 1.5, fit = 2, decoder = 3, refit = 3, teach = 4 }
 
 --- Returns how far a training run has come in a stage. With more steps its stages start at
 -- other steps, but it can't go back to an earlier one: the weights that one began with were
@@ -149,8 +166,21 @@ local REACHED = { images = 1, fit = 2, decoder = 3, refit = 3, teach = 4 }
 -- @treturn integer from 1; rounds of the same stages count as one
 function M.reached(stage) return REACHED[stage] end
 
--- A message if a stage lacks the one that it continues.
+--- True if the second stage begins with flat coordinates; see torus.models.hgn.flatten.
+-- @tparam table config
+-- @treturn boolean
+function M.flattens(config)
+  return config.flatten_steps > 0 and config.chart > 0
+    and config.kinetic == "quadratic" and config.hamiltonian == "separable"
+end
+
+-- A message if a stage lacks the one that it continues or precedes.
 local function check_order(config)
+  if config.flatten_rounds > 0 and not (config.fit_steps > 0 and M.flattens(config)) then
+    return string.format("flatten_rounds: expected 0 without flat coordinates (fit_steps, "
+      .. "flatten_steps and chart above 0, kinetic = \"quadratic\", hamiltonian = "
+      .. "\"separable\"), got %d", config.flatten_rounds)
+  end
   for _, pair in ipairs { { "decoder_steps", "fit_steps" }, { "refit_steps", "decoder_steps" } } do
     local key, before = pair[1], pair[2]
     if config[key] > 0 and config[before] == 0 then
@@ -175,8 +205,8 @@ function M.complete(config)
       .. "coordinates, got %d with static = %d", config.fit_steps, config.static)
   end
   if later > config.steps then
-    return string.format("steps: expected at least the %d of the later stages (fit_steps, "
-      .. "decoder_steps, refit_steps and teach_steps), got %d", later, config.steps)
+    return string.format("steps: expected at least the %d of the later stages (redraw_steps, "
+      .. "fit_steps, decoder_steps, refit_steps and teach_steps), got %d", later, config.steps)
   end
   if config.teach_from == "coordinates" and config.fit_steps == 0 then
     return "teach_from: expected \"images\", as no coordinates are found "
@@ -190,18 +220,22 @@ end
 -- @tparam integer step from 1
 -- @treturn string "images", "fit", "decoder", "refit" or "teach"
 -- @treturn integer step within the stage, from 1
--- @treturn integer number of steps of the stage
--- @treturn boolean true if a stage of that name follows
+-- @treturn integer which one it is of the stages of that name, from 1
+-- @treturn integer the number of these
 function M.of(config, step)
   local list = plan(config)
   local at = 1
   while at < #list and step > list[at][2] do
     step, at = step - list[at][2], at + 1
   end
-  local name, count = table.unpack(list[at])
-  local again = false
-  for i = at + 1, #list do again = again or list[i][1] == name end
-  return name, step, count, again
+  local name, round, rounds = list[at][1], 0, 0
+  for i, stage in ipairs(list) do
+    if stage[1] == name then
+      rounds = rounds + 1
+      if i <= at then round = round + 1 end
+    end
+  end
+  return name, step, round, rounds
 end
 
 --- Drops the gradients of parameters that a stage does not train. Without a second stage,
