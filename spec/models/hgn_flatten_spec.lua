@@ -99,7 +99,7 @@ describe("The start of the second stage", function()
     local at = torus.linspace(-6, 6, 600, { dtype = "float64" }):reshape(6, 100, 1)
     local slope = at:cos() / 1.3 + 1
     local map = flatten.map(at, slope:square():unsqueeze(4),
-      { width = 32, steps = 1500, generator = torus.generator(1) })
+      { steps = 1500, generator = torus.generator(1) })
     local place = (at + at:sin() / 1.3):reshape(-1)
     local function correlation(a, b)
       a, b = a - a:mean(), b - b:mean()

@@ -494,7 +494,6 @@ describe("The decoder's own stage", function()
 
   it("can be stopped while coordinates are found", function()
     local core = require "torus.core"
-    local Located = require "torus.tasks.hgn.located"
     local changes = METHODS.gauss_newton
     local through = folders.new()
     assert(runs.train(through, assert(configuration(changes))))

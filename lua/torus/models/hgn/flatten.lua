@@ -22,6 +22,13 @@ local STEP = 0.05
 -- Fraction of the typical metric that is added to each one: a frame that hardly depends on a
 -- coordinate does not determine it.
 local FLOOR = 1e-4
+-- Number of units of the map's hidden layers.
+local WIDTH = 64
+-- Weight of accelerations, and number of triples of frames per step in which they are computed.
+-- For two bodies, with coordinates that were cut open, the distance to the true position was
+-- 0.17 after 5,000 steps instead of 0.45 without them, 0.41 with twice the weight and one of
+-- two generators, and 0.87 before.
+local SMOOTH, TRIPLES = 0.2, 512
 
 -- The unit of the metrics (points, n, n): the median of their mean eigenvalues.
 local function unit_of(metric)
@@ -38,42 +45,64 @@ local function unit_steps(metric, unit)
   return engine.inverse(lower):transpose(2, 3):contiguous()
 end
 
--- A map from the decoder's coordinates to flat ones, fitted to points (m, n).
-local function flat_map(x, metric, unit, o)
-  local n = x:size(2)
+-- The median distance on the screen between consecutive frames, for the metrics / unit.
+local function speed_of(x, metric, unit)
+  local frames = x:size(1) - 1
+  local step = (x:narrow(1, 2, frames) - x:narrow(1, 1, frames)):unsqueeze(-1)
+  local square = (metric:narrow(1, 1, frames):matmul(step) * step):sum(-1):sum(-1) / unit
+  return math.sqrt(square:median():item()) + 1e-12
+end
+
+-- How much a map changes the lengths of short steps (points, n), which have unit length on
+-- the screen: the mean of e / (e + 1), e = log^2. Bounded, because the metric is not that of
+-- positions where bodies overlap.
+local function stretching(map, at, steps)
+  local length = (map(at + steps * STEP) - map(at)):square():sum(2) * (1 / STEP ^ 2)
+  local e = (length + 1e-6):log():square()
+  return (e / (e + 1)):mean()
+end
+
+-- The acceleration in a map's image, in units of the speed per frame. Robust, because a frame
+-- whose inversion failed has an arbitrary one.
+local function acceleration(map, before, at, after, speed)
+  local a = map(after) - map(at) * 2 + map(before)
+  return ((a:square():sum(2) / speed ^ 2 + 1):sqrt() - 1):mean()
+end
+
+--- Finds a map to coordinates in which the metric of the frames is nearly the same everywhere,
+-- and motion is smooth.
+--
+-- The second condition matters where the decoder's coordinates are cut open, so that an orbit
+-- leaves them at one edge and comes back at another: it draws the edges together.
+-- @tparam tensor coordinates (frames, batch, n), as returned by HGN:locate, 3 frames or more
+-- @tparam tensor metric (frames, batch, n, n), likewise
+-- @tparam table o steps and generator; see torus.models.hgn.regression
+-- @treturn function of coordinates (..., n), which returns flat ones; no gradient is recorded
+function M.map(coordinates, metric, o)
+  local frames, batch, n = table.unpack(coordinates.shape)
+  local x = coordinates:reshape(-1, n)
+  local unit = unit_of(metric:reshape(-1, n, n))
   local centre = x:mean(1, true)
   local spread = (x - centre):square():mean(1, true):sqrt() + 1e-6
-  local net = MLP.new { sizes = { n, o.width, o.width, n },
+  local net = MLP.new { sizes = { n, WIDTH, WIDTH, n },
     activation = "tanh", dtype = x.dtype, generator = o.generator }
   initialise.zero(net[3])
   local function map(at) return at + net((at - centre) / spread) * spread end
-  local steps = unit_steps(metric, unit)
+  local steps = unit_steps(metric:reshape(-1, n, n), unit)
+  local speed = speed_of(coordinates, metric, unit)
   regression.run(net:parameters(), x:size(1), o, function(indices)
-    local at = x:index_select(1, indices)
-    local v = engine.randn({ at:size(1), n, 1 },
+    local v = engine.randn({ indices:numel(), n, 1 },
       { dtype = x.dtype, generator = o.generator })
     v = v / v:square():sum(2, true):sqrt()
-    local by = steps:index_select(1, indices):matmul(v):squeeze(3) * STEP
-    local length = (map(at + by) - map(at)):square():sum(2) * (1 / STEP ^ 2)
-    -- Bounded, because the metric is not that of positions where bodies overlap.
-    local e = (length + 1e-6):log():square()
-    return (e / (e + 1)):mean()
+    local first = engine.randint(1, (frames - 2) * batch + 1, { TRIPLES },
+      { generator = o.generator })
+    local function frame(later) return x:index_select(1, first + later * batch) end
+    return stretching(map, x:index_select(1, indices),
+      steps:index_select(1, indices):matmul(v):squeeze(3))
+      + acceleration(map, frame(0), frame(1), frame(2), speed) * SMOOTH
   end)
-  return map
-end
-
---- Finds a map to coordinates in which the metric of the frames is nearly the same everywhere.
--- @tparam tensor coordinates (frames, batch, n), as returned by HGN:locate
--- @tparam tensor metric (frames, batch, n, n), likewise
--- @tparam table o steps and generator, see torus.models.hgn.regression; width of the map's
--- network
--- @treturn function of coordinates (..., n), which returns flat ones; no gradient is recorded
-function M.map(coordinates, metric, o)
-  local n = coordinates:size(3)
-  local G = metric:reshape(-1, n, n)
-  local map = flat_map(coordinates:reshape(-1, n), G, unit_of(G), o)
-  return function(x)
-    return engine.no_grad(function() return map(x:reshape(-1, n)):reshape(x.shape) end)
+  return function(at)
+    return engine.no_grad(function() return map(at:reshape(-1, n)):reshape(at.shape) end)
   end
 end
 
@@ -85,8 +114,7 @@ end
 -- @treturn tensor (frames, batch, n), the flat coordinates of the frames
 function M.chart(model, coordinates, metric, o)
   local n = coordinates:size(3)
-  local flat = M.map(coordinates, metric, { steps = o.steps, generator = o.generator,
-    on_step = o.on_step, width = model.config.chart })(coordinates)
+  local flat = M.map(coordinates, metric, o)(coordinates)
   local from, x, G = flat:reshape(-1, n), coordinates:reshape(-1, n), metric:reshape(-1, n, n)
   local scale = 1 / unit_of(G)
   regression.run(model.chart:parameters(), x:size(1), o, function(indices)

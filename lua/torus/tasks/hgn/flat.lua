@@ -1,7 +1,7 @@
 --- Rounds of an HGN's training that flatten the decoder's coordinates: those that it learned
 -- in the first stage are stretched and bent, or even cut open at an angle, and where they are,
 -- its images are wrong and no Hamiltonian fits. Each round finds a map to coordinates in which
--- the metric of the frames is nearly constant (torus.models.hgn.flatten), and trains the
+-- the metric of the frames is nearly constant (torus.models.hgn.flatten) and trains the
 -- decoder to draw the frames at the mapped coordinates. The coordinates that are then found are
 -- flatter, and the next round continues with these.
 -- @module torus.tasks.hgn.flat
@@ -13,9 +13,6 @@ local Redraw = require "torus.tasks.hgn.redraw"
 
 local Flat = {}
 Flat.__index = Flat
-
--- Number of units of the map's hidden layers.
-local WIDTH = 64
 
 --- Makes the stage, after finding the coordinates of the training sequences.
 -- @tparam Module model an HGN
@@ -36,7 +33,7 @@ local function mapped(self)
   if not self.positions then
     local function some(x) return x:narrow(2, 1, self.count) end
     self.positions = flatten.map(some(located.coordinates), some(located.metrics), {
-      width = WIDTH, steps = c.flatten_steps, generator = engine.generator(c.seed),
+      steps = c.flatten_steps, generator = engine.generator(c.seed),
       on_step = function(done, total) progress.within("flat coordinates", done, total) end,
     })(located.coordinates)
   end

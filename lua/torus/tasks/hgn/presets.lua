@@ -43,7 +43,7 @@ M.GENERATIVE = { kl_weight = 6e-2, posterior_logvar = 0, latent = "vector",
 -- worse.
 local VECTOR = { energy_gain = 1, kinetic = "quadratic", context = 11, windows = 21,
   train_size = 20000, steps = 4445, fit_steps = 45, teach_steps = 2000,
-  chart = 32, energy_width = 32, flatten_steps = 2500, fit_size = 512, fit_limit = 0.2,
+  chart = 32, energy_width = 32, flatten_steps = 5000, fit_size = 512, fit_limit = 0.2,
   fit_method = "gauss_newton", teach_from = "coordinates", prior = "mixture" }
 
 -- The same for motions that only Adam can fit.
@@ -126,7 +126,7 @@ end
 -- The number of rounds, and of the decoder's steps in each, that flatten the coordinates of the
 -- first stage. Without them its outcome decided how long rollouts of two bodies hold: with some
 -- seeds its coordinates were bent so much that no motion fitted them.
-local ROUNDS, REDRAW = 3, 600
+local ROUNDS, REDRAW = 2, 1000
 
 -- The values with these rounds, where the second stage begins with flat coordinates.
 local function flattened(values, changes)

@@ -85,8 +85,8 @@ M.rules = {
 }
 
 -- The key of each stage's learning rate.
-local RATES = { images = "lr", flatten = "decoder_lr", fit = "fit_lr", decoder = "decoder_lr", refit = "fit_lr",
-  teach = "teach_lr" }
+local RATES = { images = "lr", flatten = "decoder_lr", fit = "fit_lr", decoder = "decoder_lr",
+  refit = "fit_lr", teach = "teach_lr" }
 
 local function of_motion(name)
   return name:match("^[KVH]%.") or name:match("^chart%.") or name:match("^friction%.")
