@@ -450,26 +450,33 @@ describe("The decoder's own stage", function()
       "decoder1", "refit1", "teach1" }, found)
   end)
 
-  it("is part of the presets for sequences of which training shows a part", function()
+  it("is part of the presets where the method of Gauss and Newton fits the motion", function()
     local function made(changes)
       local all = { model = "hgn", phase = "vector", frames = 31 }
       for key, value in pairs(changes) do all[key] = value end
       local config = assert(runs.configuration.make("small", all))
       local rounds = config.decoder_rounds
-      return { config.decoder_steps * rounds, config.refit_steps * rounds, config.steps }
+      local later = config.flatten_rounds * config.redraw_steps + config.fit_steps
+        + rounds * (config.decoder_steps + config.refit_steps) + config.teach_steps
+      return { flatten = config.flatten_rounds, decoder = config.decoder_steps * rounds,
+        refit = config.refit_steps * rounds, first = config.steps - later }
     end
     local plain = made {}
-    assert.are.same({ 0, 0 }, { plain[1], plain[2] })
-    local long = made { data_frames = 100 }
-    assert.is_true(long[1] > 0 and long[2] > 0)
-    -- The first stage is longer, too.
-    assert.are.equal(plain[3] + 5600 + long[1] + long[2], long[3])
+    assert.is_true(plain.flatten > 0 and plain.decoder > 0 and plain.refit > 0)
     assert.are.same(plain, made { data_frames = 31 })
+    -- More of it for sequences of which a step of the first stage shows a part, which is longer.
+    local long = made { data_frames = 100 }
+    assert.are.same({ flatten = plain.flatten, decoder = 3 * plain.decoder,
+      refit = 3 * plain.refit, first = plain.first + 5600 }, long)
+    -- Coordinates are not flat where K is a network.
+    local network = made { kinetic = "network" }
+    assert.are.same({ 0, plain.decoder, plain.first },
+      { network.flatten, network.decoder, network.first })
     for _, changes in ipairs { { fit_steps = 0, teach_steps = 0 }, { friction = "network" },
       { dimension = 4 } } do
       changes.data_frames = 100
       local other = made(changes)
-      assert.are.same({ 0, 0 }, { other[1], other[2] })
+      assert.are.same({ 0, 0 }, { other.decoder, other.refit })
     end
   end)
 

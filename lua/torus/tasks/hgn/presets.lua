@@ -97,43 +97,41 @@ M.presets = {
   plus = PLUS,
 }
 
--- How many times as many frames the second stage fits as the first one shows, at most, if
--- sequences are as long.
-local LONGER = 4
--- Number of steps by which the first stage is longer then. After 4,000 steps the decoder of two
--- bodies drew some images at two places far apart, and no motion can be fitted to orbits that
--- cross from one to the other.
-local FURTHER = 5600
-
--- The values for sequences longer than the frames of the first stage: the second one fits as
--- many frames in fewer sequences and, as an orbit is seen in full, the decoder is precise
--- enough only after it has been trained on the fitted motion.
-local function whole_sequences(values, changes)
-  local frames, length = changes.frames or hgn.rules.frames.default,
-    changes.data_frames or 0
-  if (changes.fit_steps or values.fit_steps) == 0 or length <= frames then return values end
-  local shown = math.min(length, LONGER * frames)
-  values = options.joined(values, { fit_frames = shown,
-    fit_size = values.fit_size * frames // shown })
-  if values.fit_method == "gauss_newton" then
-    values.decoder_steps, values.refit_steps, values.decoder_rounds = 3000, 15, 3
-    values.steps = values.steps + FURTHER
-      + values.decoder_rounds * (values.decoder_steps + values.refit_steps)
-  end
-  return values
-end
-
 -- The number of rounds, and of the decoder's steps in each, that flatten the coordinates of the
 -- first stage. Without them its outcome decided how long rollouts of two bodies hold: with some
 -- seeds its coordinates were bent so much that no motion fitted them.
-local ROUNDS, REDRAW = 2, 1000
+local FLATTEN = { flatten_rounds = 2, redraw_steps = 1000 }
+-- The decoder's own stage.
+local DECODER = { decoder_rounds = 1, decoder_steps = 3000, refit_steps = 15 }
 
--- The values with these rounds, where the second stage begins with flat coordinates.
-local function flattened(values, changes)
+-- For sequences of which a step of the first stage shows a part: the number of rounds; by how many
+-- steps the first stage is longer, as otherwise the decoder of two bodies drew some images at two
+-- places far apart, and no motion can be fitted to orbits that cross from one to the other; how
+-- many times as many frames the second stage fits, at most, in fewer sequences.
+local LONG = { decoder_rounds = 3, steps = 5600, frames = 4 }
+
+-- Adds the stages that follow from these changes.
+local function with_stages(values, changes)
   local all = options.joined({ hamiltonian = "separable" }, values, changes)
-  if all.fit_steps == 0 or not stages.flattens(all) then return values end
-  return options.joined(values, { flatten_rounds = ROUNDS, redraw_steps = REDRAW,
-    steps = values.steps + ROUNDS * REDRAW })
+  if all.fit_steps == 0 then return values end
+  local added, steps = {}, values.steps
+  local frames = changes.frames or hgn.rules.frames.default
+  local long = (changes.data_frames or 0) > frames
+  if long then
+    added.fit_frames = math.min(changes.data_frames, LONG.frames * frames)
+    added.fit_size = values.fit_size * frames // added.fit_frames
+  end
+  if stages.flattens(all) then
+    added = options.joined(added, FLATTEN)
+    steps = steps + FLATTEN.flatten_rounds * FLATTEN.redraw_steps
+  end
+  if all.fit_method == "gauss_newton" then
+    local rounds = long and LONG.decoder_rounds or DECODER.decoder_rounds
+    added = options.joined(added, DECODER, { decoder_rounds = rounds })
+    steps = steps + rounds * (DECODER.decoder_steps + DECODER.refit_steps)
+      + (long and LONG.steps or 0)
+  end
+  return options.joined(values, added, { steps = steps })
 end
 
 -- The values for a vector phase space with these changes.
@@ -143,7 +141,7 @@ local function vector_values(changes)
   local values = gauss_newton.applies(options.joined({ hamiltonian = "separable",
     friction = "none", kinetic = "quadratic", phase = "vector" }, changes))
     and VECTOR or VECTOR_ADAM
-  return whole_sequences(flattened(values, changes), changes)
+  return with_stages(values, changes)
 end
 
 --- Adapts the values of a preset to changes: values for simulated data do not apply to other
