@@ -42,7 +42,7 @@ M.GENERATIVE = { kl_weight = 6e-2, posterior_logvar = 0, latent = "vector",
 -- at most 0.06 where the later stages made a model better, and 0.33 and 0.76 where they made it
 -- worse.
 local VECTOR = { energy_gain = 1, kinetic = "quadratic", context = 11, windows = 21,
-  train_size = 20000, steps = 4445, fit_steps = 45, teach_steps = 2000,
+  train_size = 20000, steps = 4430, fit_steps = 30, teach_steps = 2000,
   chart = 32, energy_width = 32, flatten_steps = 5000, fit_size = 512, fit_limit = 0.2,
   fit_method = "gauss_newton", teach_from = "coordinates", prior = "mixture" }
 
@@ -100,9 +100,9 @@ M.presets = {
 -- The number of rounds, and of the decoder's steps in each, that flatten the coordinates of the
 -- first stage. Without them its outcome decided how long rollouts of two bodies hold: with some
 -- seeds its coordinates were bent so much that no motion fitted them.
-local FLATTEN = { flatten_rounds = 2, redraw_steps = 1000 }
--- The decoder's own stage.
-local DECODER = { decoder_rounds = 1, decoder_steps = 3000, refit_steps = 15 }
+local FLATTEN = { flatten_rounds = 2, redraw_steps = 2000 }
+-- The decoder's own stage, and further steps of the fit.
+local DECODER = { decoder_rounds = 2, decoder_steps = 3000, refit_steps = 10 }
 
 -- For sequences of which a step of the first stage shows a part: the number of rounds; by how many
 -- steps the first stage is longer, as otherwise the decoder of two bodies drew some images at two
