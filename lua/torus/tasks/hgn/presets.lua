@@ -97,41 +97,53 @@ M.presets = {
   plus = PLUS,
 }
 
--- The number of rounds, and of the decoder's steps in each, that flatten the coordinates of the
--- first stage. Without them its outcome decided how long rollouts of two bodies hold: with some
--- seeds its coordinates were bent so much that no motion fitted them.
+-- The rounds that flatten the coordinates of the first stage. Without them its outcome decided how
+-- long rollouts of two bodies hold: with some seeds its coordinates were bent so much that no motion
+-- fitted them.
 local FLATTEN = { flatten_rounds = 2, redraw_steps = 2000 }
 -- The decoder's own stage, and further steps of the fit.
 local DECODER = { decoder_rounds = 2, decoder_steps = 3000, refit_steps = 10 }
 
--- For sequences of which a step of the first stage shows a part: the number of rounds; by how many
--- steps the first stage is longer, as otherwise the decoder of two bodies drew some images at two
--- places far apart, and no motion can be fitted to orbits that cross from one to the other; how
--- many times as many frames the second stage fits, at most, in fewer sequences.
-local LONG = { decoder_rounds = 3, steps = 5600, frames = 4 }
+-- The values where a step of the first stage shows a part of a sequence: whole sequences show errors
+-- of the force that another initial state would hide in fewer frames. `steps` more of the first
+-- stage, as otherwise its decoder drew some images of two bodies at two places far apart, and no
+-- motion can be fitted to orbits that cross from one to the other.
+local LONG = { steps = 5600, fit_steps = 45, decoder_rounds = 3, decoder_steps = 3000,
+  refit_steps = 15 }
+-- How many times as many frames as the first stage the second one fits then, at most.
+local LONGER = 4
 
--- Adds the stages that follow from these changes.
+-- The number of steps of a configuration's later stages that these values add.
+local function steps_of(values)
+  return (values.flatten_rounds or 0) * (values.redraw_steps or 0)
+    + (values.decoder_rounds or 0) * ((values.decoder_steps or 0) + (values.refit_steps or 0))
+end
+
+-- The values for sequences longer than the frames of the first stage; `all_values` are those with
+-- the changes.
+local function long_values(values, all_values, frames, length)
+  local shown = math.min(length, LONGER * frames)
+  local all = options.joined(values, { fit_frames = shown,
+    fit_size = values.fit_size * frames // shown })
+  if all_values.fit_method ~= "gauss_newton" then return all end
+  return options.joined(all, LONG, { steps = values.steps - values.fit_steps + LONG.fit_steps
+    + LONG.steps + steps_of(LONG) })
+end
+
+-- The values for sequences that every step of the first stage shows in full.
+local function short_values(values, all_values)
+  local added = options.joined(stages.flattens(all_values) and FLATTEN or {},
+    all_values.fit_method == "gauss_newton" and DECODER or {})
+  return options.joined(values, added, { steps = values.steps + steps_of(added) })
+end
+
+-- The values with the stages that follow from these changes.
 local function with_stages(values, changes)
-  local all = options.joined({ hamiltonian = "separable" }, values, changes)
-  if all.fit_steps == 0 then return values end
-  local added, steps = {}, values.steps
-  local frames = changes.frames or hgn.rules.frames.default
-  local long = (changes.data_frames or 0) > frames
-  if long then
-    added.fit_frames = math.min(changes.data_frames, LONG.frames * frames)
-    added.fit_size = values.fit_size * frames // added.fit_frames
-  end
-  if stages.flattens(all) then
-    added = options.joined(added, FLATTEN)
-    steps = steps + FLATTEN.flatten_rounds * FLATTEN.redraw_steps
-  end
-  if all.fit_method == "gauss_newton" then
-    local rounds = long and LONG.decoder_rounds or DECODER.decoder_rounds
-    added = options.joined(added, DECODER, { decoder_rounds = rounds })
-    steps = steps + rounds * (DECODER.decoder_steps + DECODER.refit_steps)
-      + (long and LONG.steps or 0)
-  end
-  return options.joined(values, added, { steps = steps })
+  local all_values = options.joined({ hamiltonian = "separable" }, values, changes)
+  if all_values.fit_steps == 0 then return values end
+  local frames, length = changes.frames or hgn.rules.frames.default, changes.data_frames or 0
+  if length > frames then return long_values(values, all_values, frames, length) end
+  return short_values(values, all_values)
 end
 
 -- The values for a vector phase space with these changes.
