@@ -28,7 +28,7 @@ describe("the explanation of a configuration", function()
 lr = 0.00015  (number from 0)
     Learning rate of Adam.
     Presets: 0.001 in demo, full, sharp, small.]], configuration.explain("hgn", "lr"))
-    assert.matches("Presets: 45 in small with phase=vector%.$",
+    assert.matches("Presets: 30 in small with phase=vector%.$",
       configuration.explain("hgn", "fit_steps"))
     assert.matches("^fit_method = adam  %(adam or gauss_newton%)\n", configuration.explain(
       "hgn", "fit_method"))

@@ -97,17 +97,17 @@ M.presets = {
   plus = PLUS,
 }
 
--- The rounds that flatten the coordinates of the first stage. Without them its outcome decided how
--- long rollouts of two bodies hold: with some seeds its coordinates were bent so much that no motion
--- fitted them.
+-- The rounds that flatten the coordinates of the first stage. Without them its outcome decided
+-- how long rollouts of two bodies hold: with some seeds its coordinates were bent so much that no
+-- motion fitted them.
 local FLATTEN = { flatten_rounds = 2, redraw_steps = 2000 }
 -- The decoder's own stage, and further steps of the fit.
 local DECODER = { decoder_rounds = 2, decoder_steps = 3000, refit_steps = 10 }
 
--- The values where a step of the first stage shows a part of a sequence: whole sequences show errors
--- of the force that another initial state would hide in fewer frames. `steps` more of the first
--- stage, as otherwise its decoder drew some images of two bodies at two places far apart, and no
--- motion can be fitted to orbits that cross from one to the other.
+-- The values where a step of the first stage shows a part of a sequence: whole sequences show
+-- errors of the force that another initial state would hide in fewer frames. `steps` more of the
+-- first stage, as otherwise its decoder drew some images of two bodies at two places far apart,
+-- and no motion can be fitted to orbits that cross from one to the other.
 local LONG = { steps = 5600, fit_steps = 45, decoder_rounds = 3, decoder_steps = 3000,
   refit_steps = 15 }
 -- How many times as many frames as the first stage the second one fits then, at most.
