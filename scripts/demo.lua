@@ -22,10 +22,10 @@ parser:option("--steps", "Number of training steps on images; few for a quick lo
   :argname("N"):convert(command.count)
 
 -- A short version of the training in data/results/long-rollouts.md: fewer steps on images,
--- and coordinates of fewer sequences.
+-- coordinates of fewer sequences, and no stages for the decoder alone.
 local SHORT = { system = "pendulum", phase = "vector", fit_steps = 25, teach_steps = 500,
-  flatten_steps = 1500, fit_size = 192, teach_size = 256, train_size = 4000,
-  energy_width = 16, chart = 16 }
+  flatten_steps = 1500, flatten_rounds = 0, decoder_steps = 0, refit_steps = 0, fit_size = 192,
+  teach_size = 256, train_size = 4000, energy_width = 16, chart = 16 }
 local STEPS = 1000
 -- The later stages of a quick look.
 local QUICK = { fit_steps = 2, teach_steps = 2, flatten_steps = 20, fit_size = 16,
