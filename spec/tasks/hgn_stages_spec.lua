@@ -342,7 +342,8 @@ describe("The stages of an HGN's training", function()
     config, message = configuration { steps = 5 }
     assert.is_nil(config)
     assert.matches("steps: expected at least the 6 of the later stages %(redraw_steps, "
-      .. "fit_steps, decoder_steps, refit_steps and teach_steps%), got 5", message)
+      .. "fit_steps, decoder_steps, refit_steps and teach_steps%), got 5; "
+      .. "fit_steps = 0 and teach_steps = 0 leave them out", message)
     config, message = configuration { flatten_rounds = 1, redraw_steps = 1,
       flatten_steps = 0 }
     assert.is_nil(config)
