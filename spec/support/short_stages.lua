@@ -1,0 +1,47 @@
+-- Short trainings of an HGN with all stages, for the specs of these.
+local runs = require "torus.runs"
+local torus = require "torus"
+
+local M = {}
+
+local CHANGES = { model = "hgn", system = "mass_spring", phase = "vector",
+  dimension = 1, noise = 0, width = 4, state = 2, resolution = 16, frames = 5,
+  context = 3, windows = 3, chart = 4,
+  kinetic = "quadratic", flatten_steps = 3, train_size = 8, test_size = 4, batch = 4,
+  steps = 9, fit_steps = 3, teach_steps = 3, fit_size = 6, fit_batch = 4,
+  save_every = 1, log_every = 1, evaluate_every = 9 }
+
+-- Their configuration, with changes.
+function M.configuration(changes)
+  local given = {}
+  for key, value in pairs(CHANGES) do given[key] = value end
+  for key, value in pairs(changes or {}) do given[key] = value end
+  return runs.configuration.make(nil, given)
+end
+
+-- All that the checkpoint of a run holds.
+function M.contents(folder)
+  local stored = assert(runs.checkpoint.load(folder
+    .. "/checkpoint.safetensors"))
+  local all = { step = stored.step, numbers = stored.numbers }
+  for name, tensor in pairs(stored.tensors) do
+    all[name] = torus.to_bytes(tensor)
+  end
+  return all
+end
+
+-- Trains from one step to another at a learning rate of 3e-3. Returns the mean errors of the
+-- first and of the last ten steps.
+function M.errors_of(task, from, to)
+  local first, last = 0, 0
+  for step = from, to do
+    local gradients, numbers = task:step(step)
+    task.optimiser.lr = 3e-3
+    task.optimiser:step(gradients)
+    if step < from + 10 then first = first + numbers.mse / 10 end
+    if step > to - 10 then last = last + numbers.mse / 10 end
+  end
+  return first, last
+end
+
+return M
