@@ -1,4 +1,5 @@
 -- Short trainings of an HGN with all stages, for the specs of these.
+local folders = require "spec.support.folders"
 local runs = require "torus.runs"
 local torus = require "torus"
 
@@ -28,6 +29,33 @@ function M.contents(folder)
     all[name] = torus.to_bytes(tensor)
   end
   return all
+end
+
+-- Trains up to a step, by a run that an error interrupts there, and then to the end. Returns the
+-- run's folder and the message of the interruption.
+function M.resumed(changes, step)
+  local folder = folders.new()
+  local _, message = runs.train(folder, assert(M.configuration(changes)),
+    { after_step = function(run)
+      if run.step == step then error("interrupted!") end
+    end })
+  assert(runs.train(folder, assert(M.configuration(changes)), { resume = true }))
+  return folder, message
+end
+
+-- The first parts of the names of the parameters that the steps after one up to another change,
+-- as the keys of a table.
+function M.moved(changes, from, to)
+  local before, names = {}, {}
+  runs.train(folders.new(), assert(M.configuration(changes)), { after_step = function(run)
+    for _, entry in ipairs(run.task.parameters) do
+      local name, now = entry[1], torus.to_bytes(entry[2])
+      if run.step == from then before[name] = now end
+      if run.step == to and now ~= before[name] then names[name:match("^%w+")] = true end
+    end
+    if run.step == to then error("interrupted!") end
+  end })
+  return names
 end
 
 -- Trains from one step to another at a learning rate of 3e-3. Returns the mean errors of the

@@ -33,11 +33,7 @@ describe("Rounds that flatten coordinates", function()
     local through = folders.new()
     assert(runs.train(through, assert(configuration(FLAT))))
     for step = 3, 10 do
-      local folder = folders.new()
-      runs.train(folder, assert(configuration(FLAT)), { after_step = function(run)
-        if run.step == step then error("interrupted!") end
-      end })
-      assert(runs.train(folder, assert(configuration(FLAT)), { resume = true }))
+      local folder = short.resumed(FLAT, step)
       assert.are.same(contents(through), contents(folder), "after step " .. step)
     end
   end)
@@ -66,16 +62,7 @@ describe("Rounds that flatten coordinates", function()
   end)
 
   it("train the decoder and nothing else", function()
-    local before, moved = {}, {}
-    runs.train(folders.new(), assert(configuration(FLAT)), { after_step = function(run)
-      for _, entry in ipairs(run.task.parameters) do
-        local now = torus.to_bytes(entry[2])
-        if run.step == 7 and now ~= before[entry[1]] then moved[entry[1]:match("^%w+")] = true end
-        if run.step == 3 then before[entry[1]] = now end
-      end
-      if run.step == 7 then error("interrupted!") end
-    end })
-    assert.are.same({ decoder = true, projection = true }, moved)
+    assert.are.same({ decoder = true, projection = true }, short.moved(FLAT, 3, 7))
   end)
 end)
 
@@ -142,11 +129,7 @@ describe("The decoder's own stage", function()
       local through = folders.new()
       assert(runs.train(through, assert(configuration(changes))))
       for step = 4, 12 do
-        local folder = folders.new()
-        runs.train(folder, assert(configuration(changes)), { after_step = function(run)
-          if run.step == step then error("interrupted!") end
-        end })
-        assert(runs.train(folder, assert(configuration(changes)), { resume = true }))
+        local folder = short.resumed(changes, step)
         assert.are.same(contents(through), contents(folder), "after step " .. step)
       end
     end)

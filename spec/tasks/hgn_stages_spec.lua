@@ -104,41 +104,15 @@ describe("The stages of an HGN's training", function()
   end)
 
   it("leave what is not theirs as it is", function()
-    local function moved(steps)
-      local folder = folders.new()
-      local before, names = nil, {}
-      local config = assert(configuration())
-      runs.train(folder, config, { after_step = function(run)
-        if run.step == steps - 3 then
-          before = {}
-          for _, entry in ipairs(run.task.parameters) do
-            before[entry[1]] = torus.to_bytes(entry[2])
-          end
-        elseif run.step == steps then
-          for _, entry in ipairs(run.task.parameters) do
-            if torus.to_bytes(entry[2]) ~= before[entry[1]] then
-              names[entry[1]:match("^%w+")] = true
-            end
-          end
-          error("interrupted!")
-        end
-      end })
-      return names
-    end
     -- The states are put in place by the stage's first step, too.
-    assert.are.same({ V = true, chart = true, task = true }, moved(6))
-    assert.are.same({ encoder = true, f = true }, moved(9))
+    assert.are.same({ V = true, chart = true, task = true }, short.moved({}, 3, 6))
+    assert.are.same({ encoder = true, f = true }, short.moved({}, 6, 9))
   end)
 
   for step = 1, 8 do
     it("resume to the same bits after step " .. step, function()
-      local folder = folders.new()
-      local _, message = runs.train(folder, assert(configuration()),
-        { after_step = function(run)
-          if run.step == step then error("interrupted!") end
-        end })
+      local folder, message = short.resumed({}, step)
       assert.matches("interrupted", message)
-      assert(runs.train(folder, assert(configuration()), { resume = true }))
       assert.are.same(contents(whole), contents(folder))
     end)
   end
@@ -147,13 +121,9 @@ describe("The stages of an HGN's training", function()
     it("resume Gauss and Newton's method to the same bits after step " .. step, function()
       local changes = { fit_method = "gauss_newton", energy_width = 4,
         teach_from = "coordinates", teach_size = 8, teach_batch = 4 }
-      local through, folder = folders.new(), folders.new()
+      local through = folders.new()
       assert(runs.train(through, assert(configuration(changes))))
-      runs.train(folder, assert(configuration(changes)), { after_step = function(run)
-        if run.step == step then error("interrupted!") end
-      end })
-      assert(runs.train(folder, assert(configuration(changes)), { resume = true }))
-      assert.are.same(contents(through), contents(folder))
+      assert.are.same(contents(through), contents((short.resumed(changes, step))))
     end)
   end
 

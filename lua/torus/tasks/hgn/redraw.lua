@@ -25,7 +25,7 @@ local SHARE = 0.95
 function Redraw.new(model, config, data, positions, weights)
   return setmetatable({ model = model, config = config, data = data,
     positions = positions:reshape(-1, positions:size(3)), sequences = positions:size(2),
-    cumulative = weights:reshape(-1):to("float64"):cumsum(1) }, Redraw)
+    weights = weights:reshape(-1) }, Redraw)
 end
 
 --- Makes the training at the positions of a fitted motion.
@@ -52,10 +52,8 @@ end
 -- @treturn table for `share`
 function Redraw:draw(generator)
   local count = self.config.decoder_batch
-  local at = engine.rand({ count }, { dtype = "float64", generator = generator })
-    * self.cumulative[-1]
-  local batch = { size = count, indices = {}, times = {} }
-  batch.rows = self.cumulative:searchsorted(at):clamp(1, self.cumulative:numel()):totable()
+  local batch = { size = count, indices = {}, times = {}, rows = engine.multinomial(
+    self.weights, count, true, { generator = generator }):totable() }
   for i, row in ipairs(batch.rows) do
     batch.times[i] = (row - 1) // self.sequences + 1
     batch.indices[i] = (row - 1) % self.sequences + 1

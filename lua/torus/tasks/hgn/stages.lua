@@ -163,7 +163,7 @@ local REACHED = { images = 1, flatten = 1.5, fit = 2, decoder = 3, refit = 3, te
 -- other steps, but it can't go back to an earlier one: the weights that one began with were
 -- overwritten.
 -- @tparam string stage
--- @treturn integer from 1; rounds of the same stages count as one
+-- @treturn number from 1; rounds of the same stages count as one
 function M.reached(stage) return REACHED[stage] end
 
 --- True if the second stage begins with flat coordinates; see torus.models.hgn.flatten.
@@ -219,7 +219,7 @@ end
 --- Returns the stage of a training step.
 -- @tparam table config
 -- @tparam integer step from 1
--- @treturn string "images", "fit", "decoder", "refit" or "teach"
+-- @treturn string "images", "flatten", "fit", "decoder", "refit" or "teach"
 -- @treturn integer step within the stage, from 1
 -- @treturn integer which one it is of the stages of that name, from 1
 -- @treturn integer the number of these
