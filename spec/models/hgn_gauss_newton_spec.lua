@@ -131,7 +131,8 @@ describe("Gauss and Newton's method", function()
     local model, found, damping, loss = model_of(), states, 1e6, nil
     local before = model:coordinate_loss(states, x, metric, left):item()
     for _ = 1, 6 do
-      found, damping, loss = gauss_newton.step(model, found, x, metric, left, damping, true)
+      found, damping, loss = gauss_newton.step(model, found, x, metric, left, damping,
+        { far = true })
     end
     -- With a factor of 8 for every step that is accepted at its first attempt, it is 0.15.
     assert.is_true(damping < 1e6 / 8 ^ 6 / 100, damping)
@@ -166,7 +167,7 @@ describe("Gauss and Newton's method", function()
     for _, damping in ipairs { 0, 1e-12, 1e-8, 1, 1e300 } do
       local before = model:coordinate_loss(first, seen, alike, nothing):item()
       local found, after, loss = gauss_newton.step(model, first, seen, alike, nothing, damping,
-        true)
+        { far = true })
       assert.is_true(loss <= before)
       assert.is_true(found:isfinite():all():item())
       assert.is_true(after >= 1e-8 and after <= 1e8, after)

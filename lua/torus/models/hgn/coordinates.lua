@@ -169,12 +169,6 @@ function M.motion(model, states, frames, first)
   return model:coordinates(equations_of.positions(model, states, first or 1, frames))
 end
 
--- The squared error e of a pixel at every frame, (frames, batch).
-local function frame_errors(model, states, coordinates, metric, first)
-  local difference = M.motion(model, states, coordinates:size(1), first) - coordinates
-  return quadratic_form(model, difference, metric)
-end
-
 --- Returns how much the coordinates of frames count: w = 1 / (1 + (left / r)^2), where
 -- r = 5e-4.
 -- @tparam ?tensor left the error that their inversion left, as returned by HGN:locate
@@ -183,21 +177,29 @@ function M.trust(left)
   return left and 1 / ((left / ROBUST):square() + 1) or 1
 end
 
---- The terms of HGN:coordinate_loss, whose arguments this has, and one more: the
--- frame that the states are at, by default the first.
--- @treturn tensor (frames, batch)
-function M.frame_losses(model, states, coordinates, metric, left, first)
-  local e = frame_errors(model, states, coordinates, metric, first)
+--- Returns the robust errors of coordinates that are off by given differences, the terms of
+-- HGN:coordinate_loss, and the weights with which a least-squares method minimises them: the
+-- derivative of a term by d' G d.
+-- @tparam Module model an HGN with a vector phase space
+-- @tparam tensor difference d (..., n)
+-- @tparam tensor metric G (..., n, n), as returned by HGN:locate
+-- @tparam ?tensor left (...), likewise; by default 0
+-- @treturn tensor terms (...)
+-- @treturn tensor weights (...)
+function M.robust(model, difference, metric, left)
+  local e = quadratic_form(model, difference, metric)
+  local root, trust = (e * (2 / ROBUST) + 1):sqrt(), M.trust(left)
   -- The root less one, without the difference.
-  return e * 2 / ((e * (2 / ROBUST) + 1):sqrt() + 1) * M.trust(left)
+  return e * 2 / (root + 1) * trust, trust / root * pixel_weight(model)
 end
 
---- The weights with which a least-squares method minimises HGN:coordinate_loss,
--- whose arguments this has: the derivative of a term by d' G d / 2.
--- @treturn tensor (frames, batch)
-function M.weights(model, states, coordinates, metric, left)
-  local e = frame_errors(model, states, coordinates, metric)
-  return M.trust(left) / (e * (2 / ROBUST) + 1):sqrt() * pixel_weight(model)
+--- The same for the motion from given states; the arguments are those of HGN:coordinate_loss,
+-- and one more: the frame that the states are at, by default the first.
+-- @treturn tensor terms (frames, batch)
+-- @treturn tensor weights (frames, batch)
+function M.frame_losses(model, states, coordinates, metric, left, first)
+  local difference = M.motion(model, states, coordinates:size(1), first) - coordinates
+  return M.robust(model, difference, metric, left)
 end
 
 --- A method of HGN: returns the error, in coordinates, of the motion from given states: the
@@ -229,7 +231,8 @@ function M.loss(model, states, coordinates, metric, left)
     options.tensor("hgn:coordinate_loss", "left", left,
       { coordinates:size(1), states:size(1) })
   end
-  return M.frame_losses(model, states, coordinates, metric, left):mean()
+  local terms = M.frame_losses(model, states, coordinates, metric, left)
+  return terms:mean()
 end
 
 --- Fits states to coordinates, starting from given ones and never worse than those; no

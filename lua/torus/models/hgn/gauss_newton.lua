@@ -8,9 +8,11 @@
 -- rollout with respect to all of them is a recursion over its steps, and the state of each
 -- sequence, on which no other one depends, is eliminated from the normal equations.
 -- @module torus.models.hgn.gauss_newton
+local chart_prior = require "torus.models.hgn.chart_prior"
 local coordinates = require "torus.models.hgn.coordinates"
 local derivatives = require "torus.models.parts.dense_derivatives"
 local engine = require "torus.engine"
+local least_squares = require "torus.models.hgn.least_squares"
 
 local M = {}
 
@@ -197,17 +199,6 @@ function M.residuals(nets, dt, states, targets, roots)
   return engine.cat(r, 2), engine.cat(J, 2), engine.cat(S, 2)
 end
 
--- The square roots of the weighted metric: R with R'R = w G.
-local function roots_of(metric, weights)
-  local n = metric:size(-1)
-  local G = metric:to("float64") * weights:to("float64"):unsqueeze(-1):unsqueeze(-1)
-  local size = (G * engine.eye(n, DOUBLE)):sum(-1):sum(-1):unsqueeze(-1):unsqueeze(-1)
-  -- Above the rounding errors of metrics of float32, since a coordinate that the frame does not
-  -- depend on leaves the metric singular.
-  local floor = engine.eye(n, DOUBLE) * (size * 1e-6 + 1e-30)
-  return engine.cholesky(G + floor):transpose(-2, -1):contiguous()
-end
-
 -- Calls a function with the first row and the number of rows of each of the bands into which
 -- a symmetric matrix is divided; a band reaches from the diagonal to the right.
 local function each_band(size, f)
@@ -263,6 +254,14 @@ local function normal_equations(model, nets, states, targets, roots)
   mirror(A)
   return { A = A, b = b, B = engine.cat(B, 1), C = engine.cat(C, 1),
     c = engine.cat(c, 1), dtype = states.dtype }
+end
+
+-- Adds a prior on the chart to the normal equations of the motion over `count` frames.
+local function add_prior(equations, model, nets, prior, count)
+  local first, size = nets.chart.offset + 1, nets.chart.size
+  local A, b = chart_prior.equations(model, nets.chart, prior, count)
+  equations.A:narrow(1, first, size):narrow(2, first, size):add_(A)
+  equations.b:narrow(1, first, size):add_(b)
 end
 
 -- True if all elements of the normal equations are finite; derivatives of a rollout that
@@ -345,12 +344,14 @@ end
 -- @tparam tensor metric (frames, batch, n, n)
 -- @tparam tensor left (frames, batch); all three as returned by HGN:locate
 -- @tparam number damping as returned by the last step, `DAMPING` at first
--- @tparam[opt=false] boolean far true: after a step that lowered the error, steps with much less
--- damping are tried too. These fit the given frames faster, and short sequences so closely that
--- the motion goes astray beyond them
+-- @tparam[opt] table opts
+-- @tparam[opt=false] boolean opts.far true: after a step that lowered the error, steps with much
+-- less damping are tried too. These fit the given frames faster, and short sequences so closely
+-- that the motion goes astray beyond them
+-- @tparam[opt] table opts.prior on the chart (torus.models.hgn.chart_prior)
 -- @treturn tensor states
 -- @treturn number damping for the next step
--- @treturn number the error, as defined by HGN:coordinate_loss
+-- @treturn number the error, as defined by HGN:coordinate_loss, plus that of the prior
 -- @usage
 -- local torus = require "torus"
 -- local gauss_newton = require "torus.models.hgn.gauss_newton"
@@ -363,16 +364,19 @@ end
 --     metric, left, damping)
 -- end
 -- print(loss)
-function M.step(model, states, targets, metric, left, damping, far)
+function M.step(model, states, targets, metric, left, damping, opts)
+  local far, prior = opts and opts.far, opts and opts.prior
   return engine.no_grad(function()
     local function errors_of(x)
-      return coordinates.frame_losses(model, x, targets, metric, left)
+      return (coordinates.frame_losses(model, x, targets, metric, left))
     end
-    local weights = coordinates.weights(model, states, targets, metric, left)
-    local loss = errors_of(states):mean():item()
+    local function prior_error() return prior and chart_prior.loss(model, prior) or 0 end
+    local terms, weights = coordinates.frame_losses(model, states, targets, metric, left)
+    local loss = terms:mean():item() + prior_error()
     local nets = M.networks(model)
     local equations = normal_equations(model, nets, states, targets,
-      roots_of(metric, weights):to(states.dtype))
+      least_squares.roots(metric, weights):to(states.dtype))
+    if prior then add_prior(equations, model, nets, prior, weights:numel()) end
     damping = math.min(math.max(damping, LEAST), MOST)
     if not are_finite(equations) then return states, damping, loss end
     local function try(at)
@@ -383,6 +387,7 @@ function M.step(model, states, targets, metric, left, damping, far)
       local fitted = coordinates.fit_states(model, moved, targets,
         metric * weights:unsqueeze(-1):unsqueeze(-1))
       local best, error_ = best_of(errors_of, moved, fitted)
+      error_ = error_ + prior_error()
       put_back(before)
       return { by = by, states = best, error = error_, damping = at }
     end

@@ -31,6 +31,26 @@ function M.positions(model, states, first, frames)
   return motion.around(model, q, p, first - 1, frames - first)
 end
 
+--- The square roots R of weighted metrics: R' R = w G, so that R d is a residual of the error
+-- d of coordinates.
+-- @tparam tensor metric G (..., n, n)
+-- @tparam tensor weights w (...)
+-- @treturn tensor (..., n, n), float64
+-- @usage
+-- local torus = require "torus"
+-- local least_squares = require "torus.models.hgn.least_squares"
+-- local R = least_squares.roots(torus.eye(2):expand(3, 2, 2) * 4, torus.ones(3))
+-- print(R[1][1][1]:item())   -- 2.000002
+function M.roots(metric, weights)
+  local n = metric:size(-1)
+  local G = metric:to("float64") * weights:to("float64"):unsqueeze(-1):unsqueeze(-1)
+  local eye = engine.eye(n, { dtype = "float64" })
+  local size = (G * eye):sum(-1):sum(-1):unsqueeze(-1):unsqueeze(-1)
+  -- Above the rounding errors of metrics of float32, since a coordinate that the frame does not
+  -- depend on leaves the metric singular.
+  return engine.cholesky(G + eye * (size * 1e-6 + 1e-30)):transpose(-2, -1):contiguous()
+end
+
 --- The derivative of a function of the states by these: finite differences, with one
 -- call for 2 n + 1 copies of the batch.
 -- @tparam tensor states (batch, 2 n)

@@ -4,10 +4,12 @@
 -- @module torus.tasks.hgn.fit
 local progress = require "torus.progress"
 local training = require "torus.tasks.training"
+local chart_prior = require "torus.models.hgn.chart_prior"
 local coordinates = require "torus.models.hgn.coordinates"
 local engine = require "torus.engine"
 local flatten = require "torus.models.hgn.flatten"
 local gauss_newton = require "torus.models.hgn.gauss_newton"
+local least_squares = require "torus.models.hgn.least_squares"
 local Located = require "torus.tasks.hgn.located"
 local objective = require "torus.models.hgn.objective"
 local stages = require "torus.tasks.hgn.stages"
@@ -71,6 +73,18 @@ function Fit.parameter(config, data, dimension)
     2 * dimension }, { dtype = config.dtype, requires_grad = true })
 end
 
+--- Returns the flat coordinates of all frames of the fitted sequences, which a checkpoint stores
+-- if the chart has a prior: the motion's positions, when the stage or a continuation of it began.
+-- @tparam table config
+-- @tparam Dataset data
+-- @tparam integer dimension of the model's phase space
+-- @treturn ?tensor (frames, sequences, dimension), zeros until the stage begins
+function Fit.flat_positions(config, data, dimension)
+  if config.chart_prior == 0 then return nil end
+  return engine.zeros({ config.fit_frames, fitted_count(config, data), dimension },
+    { dtype = config.dtype })
+end
+
 -- The options of fits of networks to points; the same each time.
 local function regression(config)
   return { steps = config.flatten_steps, generator = engine.generator(config.seed),
@@ -84,12 +98,14 @@ end
 -- @tparam table config
 -- @tparam Dataset data
 -- @tparam Located located
--- @tparam tensor states as returned by `parameter`
--- @tparam[opt] number damping of the Gauss-Newton method, if the stage is resumed
+-- @tparam table state
+-- @tparam tensor state.states as returned by `parameter`
+-- @tparam[opt] tensor state.flat as returned by `flat_positions`
+-- @tparam[opt] number state.damping of the Gauss-Newton method, if the stage is resumed
 -- @treturn Fit
-function Fit.new(model, config, data, located, states, damping)
+function Fit.new(model, config, data, located, state)
   local self = setmetatable({ model = model, config = config, data = data,
-    states = states, damping = damping or gauss_newton.DAMPING,
+    states = state.states, flat_q = state.flat, damping = state.damping or gauss_newton.DAMPING,
     count = fitted_count(config, data) }, Fit)
   located:find(model)
   self.located = located
@@ -180,8 +196,22 @@ local function begin(self)
   local o = regression(self.config)
   local flat = flatten.chart(self.model, of_fitted(self, "coordinates"),
     of_fitted(self, "metrics"), o)
+  if self.flat_q then self.flat_q:copy_(flat) end
   flatten.potential(self.model, flat, o)
   place(self, states_of(self, flat, self.shown))
+end
+
+-- The prior on the chart.
+local function prior_of(self)
+  if not self.flat_q then return nil end
+  if not self.prior then
+    local located = {}
+    for _, name in ipairs { "coordinates", "metrics", "left" } do
+      located[name] = of_fitted(self, name)
+    end
+    self.prior = chart_prior.new(self.flat_q, located, self.config.chart_prior)
+  end
+  return self.prior
 end
 
 -- A step of the Levenberg-Marquardt method, which changes networks and states in place; with
@@ -192,9 +222,9 @@ local function gauss_newton_step(self)
   -- Shares the elements of the parameter, without its graph.
   local now = self.states:detach():narrow(1, 1, count)
   local states, damping, loss = gauss_newton.step(self.model, now:contiguous(),
-    some.coordinates, some.metrics, some.left, self.damping,
-    -- Not in short sequences, whose noise would be fitted.
-    self.shown == c.fit_frames and c.fit_frames > c.frames)
+    some.coordinates, some.metrics, some.left, self.damping, { prior = prior_of(self),
+      -- Not in short sequences, whose noise would be fitted.
+      far = self.shown == c.fit_frames and c.fit_frames > c.frames })
   now:copy_(states)
   self.damping = damping
   return loss
@@ -214,16 +244,21 @@ function Fit:prepare(within)
   end
 end
 
+-- Finds the coordinates again near the motion, whose positions are the flat ones from now on.
+local function find_again(self, all)
+  local model, states = self.model, Fit.first_states(self.config, self.data, self.states)
+  local q = engine.no_grad(least_squares.positions, model, states, 1, self.config.fit_frames)
+  if self.flat_q then self.flat_q:copy_(q) end
+  self.prior = nil
+  self.located:find_again(model, engine.no_grad(model.coordinates, model, q), all)
+end
+
 --- Prepares a step of a continuation of the stage, which fits whole sequences.
 -- @tparam boolean first true: the decoder has been trained, so that coordinates are found again
 -- @tparam boolean all true: of all sequences and not only of the fitted ones
 function Fit:continue(first, all)
   local c = self.config
-  if first then
-    local states = Fit.first_states(c, self.data, self.states)
-    self.located:find_again(self.model, engine.no_grad(coordinates.motion, self.model, states,
-      c.fit_frames), all)
-  end
+  if first then find_again(self, all) end
   if first or not self.shown then look_at(self, c.fit_frames) end
 end
 

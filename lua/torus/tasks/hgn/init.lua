@@ -154,8 +154,12 @@ function Task.new(config, data)
     self.states = Fit.parameter(config, data, self.model.config.dimension)
     table.insert(self.parameters, { "task.states", self.states })
     self.located = Located.new(config, data, self.model.config.dimension)
+    self.flat_positions = Fit.flat_positions(config, data, self.model.config.dimension)
   end
   self.buffers = self.model:named_buffers()
+  if self.flat_positions then
+    table.insert(self.buffers, { "task.flat", self.flat_positions })
+  end
   if self.located and (config.teach_from == "coordinates" or config.decoder_steps > 0
     or config.flatten_rounds > 0) then
     lists.extend(self.buffers, self.located:buffers())
@@ -186,8 +190,8 @@ end
 
 local function fit_of(self)
   self.fit = self.fit
-    or Fit.new(self.model, self.config, self.data, self.located, self.states,
-      self.damping)
+    or Fit.new(self.model, self.config, self.data, self.located,
+      { states = self.states, flat = self.flat_positions, damping = self.damping })
   return self.fit
 end
 

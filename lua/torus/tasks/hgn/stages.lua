@@ -46,6 +46,10 @@ M.rules = {
     doc = "Number of steps of each of the short fits that give the second stage flat "
       .. "coordinates to begin with (torus.models.hgn.flatten), with kinetic = \"quadratic\" "
       .. "and a chart; 0 for none." },
+  chart_prior = { default = 0, type = "number", min = 0,
+    doc = "Weight, relative to the error of the motion, of the second stage's prior that the "
+      .. "chart maps flat coordinates (flatten_steps) to the decoder's, with fit_method "
+      .. "gauss_newton (torus.models.hgn.chart_prior); 0 for none." },
   flatten_rounds = { default = 0, type = "integer", min = 0, max = 100,
     doc = "Number of times, before the second stage, that flat coordinates are found "
       .. "(flatten_steps) and the decoder is trained to draw the frames at them "
@@ -174,12 +178,24 @@ function M.flattens(config)
     and config.kinetic == "quadratic" and config.hamiltonian == "separable"
 end
 
+-- What flat coordinates require, for messages.
+local FLAT = "fit_steps, flatten_steps and chart above 0, kinetic = \"quadratic\", hamiltonian = "
+  .. "\"separable\""
+
+-- A message if the chart has a prior that the second stage does not use.
+local function check_prior(config)
+  if config.chart_prior == 0 then return end
+  if config.fit_steps == 0 or not M.flattens(config) or config.fit_method ~= "gauss_newton" then
+    return string.format("chart_prior: expected 0 without flat coordinates (%s) and fit_method "
+      .. "= \"gauss_newton\", got %g", FLAT, config.chart_prior)
+  end
+end
+
 -- A message if a stage lacks the one that it continues or precedes.
 local function check_order(config)
   if config.flatten_rounds > 0 and not (config.fit_steps > 0 and M.flattens(config)) then
-    return string.format("flatten_rounds: expected 0 without flat coordinates (fit_steps, "
-      .. "flatten_steps and chart above 0, kinetic = \"quadratic\", hamiltonian = "
-      .. "\"separable\"), got %d", config.flatten_rounds)
+    return string.format("flatten_rounds: expected 0 without flat coordinates (%s), got %d",
+      FLAT, config.flatten_rounds)
   end
   for _, pair in ipairs { { "decoder_steps", "fit_steps" }, { "refit_steps", "decoder_steps" } } do
     local key, before = pair[1], pair[2]
@@ -213,7 +229,7 @@ function M.complete(config)
     return "teach_from: expected \"images\", as no coordinates are found "
       .. "with fit_steps = 0"
   end
-  return check_order(config) or check_frames(config) or check_method(config)
+  return check_order(config) or check_prior(config) or check_frames(config) or check_method(config)
 end
 
 --- Returns the stage of a training step.
