@@ -2,6 +2,7 @@
 -- central differences of the model's own rollout, and what it learns against an
 -- oscillator whose coordinates are warped in a known way.
 local torus = require "torus"
+local chart_prior = require "torus.models.hgn.chart_prior"
 local gauss_newton = require "torus.models.hgn.gauss_newton"
 
 local DOUBLE = { dtype = "float64" }
@@ -89,6 +90,51 @@ describe("The Jacobian of a motion", function()
   end
 end)
 
+describe("A prior on the chart", function()
+  local n, frames, sequences, weight, count = 2, 40, 200, 0.3, 77
+  local model = model_of { dimension = n }
+  torus.no_grad(function()
+    for _, p in ipairs(model.chart:parameters()) do p:copy_(normal(p.shape, 7) * 0.3) end
+  end)
+  local root = normal({ frames, sequences, n, n }, 3)
+  local flat = normal({ frames, sequences, n }, 1)
+  -- Errors on either side of the robust one's scale.
+  local located = { coordinates = flat + normal(flat.shape, 2) * 0.02,
+    metrics = root:matmul(root:transpose(3, 4)) * 768,
+    left = normal({ frames, sequences }, 4):abs() * 5e-4 }
+  local prior = chart_prior.new(flat, located, weight)
+
+  it("has the gradient of its error in the normal equations", function()
+    local net = gauss_newton.networks(model).chart
+    local A, b = torus.no_grad(chart_prior.equations, model, net, prior, count)
+    local slope = differences(model.chart:parameters(), function()
+      return torus.no_grad(function() return torus.tensor(chart_prior.loss(model, prior), DOUBLE) end)
+    end)
+    local expected = slope * (count / 2)
+    local off = (b:squeeze(2) - expected):abs():max():item()
+    assert.is_true(off < 1e-5 * expected:abs():max():item(), off)
+    assert.are.same({ net.size, net.size }, A.shape)
+    assert.is_true((A - A:transpose(1, 2)):abs():max():item() < 1e-12)
+    assert.is_true((torus.linalg.eigh(A)):min():item() > -1e-9)
+  end)
+
+  it("is the weighted mean of the frames' errors, of frames of every sequence", function()
+    local total, points = 0, 0
+    for t = 1, frames, 2 do
+      for i = 1, sequences do
+        local d = torus.no_grad(model.coordinates, model, flat[t][i]:unsqueeze(1)):squeeze(1)
+          - located.coordinates[t][i]
+        local e = d:dot(located.metrics[t][i]:matmul(d)):item() / (16 * 16 * 3)
+        local r = 5e-4
+        local trust = 1 / (1 + (located.left[t][i]:item() / r) ^ 2)
+        total, points = total + trust * r * (math.sqrt(1 + 2 * e / r) - 1), points + 1
+      end
+    end
+    local got = torus.no_grad(chart_prior.loss, model, prior)
+    assert.is_true(math.abs(got - weight * total / points) < 1e-9 * got)
+  end)
+end)
+
 describe("Gauss and Newton's method", function()
   -- Leapfrog of H = (p^2 + u^2) / 2, seen as x = sinh(u).
   local function oscillator(count, frames, seed)
@@ -137,6 +183,25 @@ describe("Gauss and Newton's method", function()
     -- With a factor of 8 for every step that is accepted at its first attempt, it is 0.15.
     assert.is_true(damping < 1e6 / 8 ^ 6 / 100, damping)
     assert.is_true(loss < 0.08 * before, loss / before)
+  end)
+
+  it("keeps the chart of a prior, which short sequences do not determine", function()
+    local short = 4
+    local function seen(x_) return x_:narrow(1, 1, short):contiguous() end
+    local located = { coordinates = seen(x), metrics = seen(metric), left = seen(left) }
+    -- How far the fitted chart is from sinh, beginning with the identity.
+    local function chart_error(opts)
+      local model = model_of { chart = 16, energy_width = 16, frames = short }
+      local found, damping = states, gauss_newton.DAMPING
+      for _ = 1, 20 do
+        found, damping = gauss_newton.step(model, found, located.coordinates, located.metrics,
+          located.left, damping, opts)
+      end
+      return (torus.no_grad(model.coordinates, model, u) - x):abs():max():item()
+    end
+    assert.is_true(chart_error() > 0.3)
+    local held = chart_error { prior = chart_prior.new(seen(u), located, 0.1) }
+    assert.is_true(held < 0.03, held)
   end)
 
   it("leaves a motion that cannot be better as it is", function()

@@ -11,7 +11,7 @@ local configuration, contents, errors_of = short.configuration, short.contents, 
 
 describe("Rounds that flatten coordinates", function()
   local FLAT = { steps = 13, flatten_rounds = 2, redraw_steps = 2, flatten_size = 4,
-    decoder_batch = 6, fit_method = "gauss_newton", energy_width = 4,
+    decoder_batch = 6, fit_method = "gauss_newton", energy_width = 4, chart_prior = 0.1,
     teach_from = "coordinates", teach_size = 8, teach_batch = 4 }
 
   teardown(folders.clear)
@@ -122,8 +122,8 @@ describe("The decoder's own stage", function()
 
   local METHODS = { adam = ALL, gauss_newton = { steps = 14, decoder_steps = 2,
     decoder_batch = 6, refit_steps = 2, decoder_rounds = 2, fit_steps = 2,
-    fit_method = "gauss_newton", energy_width = 4, data_frames = 9, fit_frames = 8,
-    fit_size = 3, teach_from = "coordinates", teach_size = 8, teach_batch = 4 } }
+    fit_method = "gauss_newton", energy_width = 4, chart_prior = 0.1, data_frames = 9,
+    fit_frames = 8, fit_size = 3, teach_from = "coordinates", teach_size = 8, teach_batch = 4 } }
   for method, changes in pairs(METHODS) do
     it("resumes to the same bits, with " .. method, function()
       local through = folders.new()

@@ -282,6 +282,13 @@ describe("The stages of an HGN's training", function()
       flatten_steps = 0 }
     assert.is_nil(config)
     assert.matches("flatten_rounds: expected 0 without flat coordinates", message)
+    for _, changes in ipairs { { fit_method = "adam" }, { fit_method = "gauss_newton",
+      flatten_steps = 0 } } do
+      changes.chart_prior = 0.1
+      config, message = configuration(changes)
+      assert.is_nil(config)
+      assert.matches("chart_prior: expected 0 without flat coordinates .* got 0.1", message)
+    end
     config, message = configuration { fit_steps = 0, decoder_steps = 1 }
     assert.is_nil(config)
     assert.matches("decoder_steps: expected 0, as fit_steps is 0, got 1", message)
