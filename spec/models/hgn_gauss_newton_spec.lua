@@ -108,7 +108,7 @@ describe("A prior on the chart", function()
     local net = gauss_newton.networks(model).chart
     local A, b = torus.no_grad(chart_prior.equations, model, net, prior, count)
     local slope = differences(model.chart:parameters(), function()
-      return torus.no_grad(function() return torus.tensor(chart_prior.loss(model, prior), DOUBLE) end)
+      return torus.tensor(torus.no_grad(chart_prior.loss, model, prior), DOUBLE)
     end)
     local expected = slope * (count / 2)
     local off = (b:squeeze(2) - expected):abs():max():item()
