@@ -63,6 +63,15 @@ describe("The start of the second stage", function()
     assert.is_true(spread(flat) < 1.02)
   end)
 
+  it("leaves the coordinates where they are, although a translation is free", function()
+    local centre = { 40, -70 }
+    local away = x + torus.tensor(centre, { dtype = "float64" })
+    local there = flatten.map(away, metric, options())(away)
+    for i, at in ipairs(centre) do
+      assert.is_true((there:select(3, i):mean() - x:select(3, i):mean() - at):abs():item() < 1e-9)
+    end
+  end)
+
   it("fits the chart to them", function()
     local off = (model:coordinates(flat) - x):abs()
     assert.is_true(off:mean():item() < 0.05)

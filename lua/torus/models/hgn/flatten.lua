@@ -77,7 +77,8 @@ end
 -- @tparam tensor coordinates (frames, batch, n), as returned by HGN:locate, 3 frames or more
 -- @tparam tensor metric (frames, batch, n, n), likewise
 -- @tparam table o steps and generator; see torus.models.hgn.regression
--- @treturn function of coordinates (..., n), which returns flat ones; no gradient is recorded
+-- @treturn function of coordinates (..., n), which returns flat ones with the same mean; no
+-- gradient is recorded
 function M.map(coordinates, metric, o)
   local frames, batch, n = table.unpack(coordinates.shape)
   local x = coordinates:reshape(-1, n)
@@ -101,9 +102,17 @@ function M.map(coordinates, metric, o)
       steps:index_select(1, indices):matmul(v):squeeze(3))
       + acceleration(map, frame(0), frame(1), frame(2), speed) * SMOOTH
   end)
-  return function(at)
-    return engine.no_grad(function() return map(at:reshape(-1, n)):reshape(at.shape) end)
-  end
+  return engine.no_grad(function()
+    -- Lengths and accelerations leave the translation open, which drifts. The decoder's units
+    -- bend where the coordinates were: with its inputs at a distance of 10, its images of two
+    -- bodies had three times the error.
+    local drift = map(x):mean(1, true) - centre
+    return function(at)
+      return engine.no_grad(function()
+        return (map(at:reshape(-1, n)) - drift):reshape(at.shape)
+      end)
+    end
+  end)
 end
 
 --- Fits an HGN's chart to flat coordinates, in which it is then the map to the decoder's.
