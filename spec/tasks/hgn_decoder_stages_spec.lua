@@ -99,10 +99,12 @@ describe("The decoder's own stage", function()
       local later = config.flatten_rounds * config.redraw_steps + config.fit_steps
         + rounds * (config.decoder_steps + config.refit_steps) + config.teach_steps
       return { flatten = config.flatten_rounds, decoder = config.decoder_steps * rounds,
-        refit = config.refit_steps * rounds, first = config.steps - later }
+        refit = config.refit_steps * rounds, first = config.steps - later,
+        prior = config.chart_prior }
     end
     local plain = made {}
-    assert.is_true(plain.flatten > 0 and plain.decoder > 0 and plain.refit > 0)
+    assert.is_true(plain.flatten > 0 and plain.decoder > 0 and plain.refit > 0
+      and plain.prior > 0)
     assert.are.same(plain, made { data_frames = 31 })
     -- More of it for sequences of which a step of the first stage shows a part, which is longer.
     local long = made { data_frames = 100 }
@@ -110,8 +112,8 @@ describe("The decoder's own stage", function()
     assert.is_true(long.refit > plain.refit)
     -- Coordinates are not flat where K is a network.
     local network = made { kinetic = "network" }
-    assert.are.same({ 0, plain.decoder, plain.first },
-      { network.flatten, network.decoder, network.first })
+    assert.are.same({ 0, 0, plain.decoder, plain.first },
+      { network.flatten, network.prior, network.decoder, network.first })
     for _, changes in ipairs { { fit_steps = 0, teach_steps = 0 }, { friction = "network" },
       { dimension = 4 } } do
       changes.data_frames = 100
