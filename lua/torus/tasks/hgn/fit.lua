@@ -148,12 +148,19 @@ end
 -- The coordinates, metrics or errors left of the fitted sequences, by name.
 local function of_fitted(self, name) return self.located[name]:narrow(2, 1, self.count) end
 
+-- All three, each changed by a function.
+local function all_of_fitted(self, change)
+  local all = {}
+  for _, name in ipairs { "coordinates", "metrics", "left" } do
+    all[name] = change(of_fitted(self, name))
+  end
+  return all
+end
+
 -- Switches to segments of `shown` frames.
 local function look_at(self, shown)
-  self.shown, self.segments = shown, {}
-  for _, name in ipairs { "coordinates", "metrics", "left" } do
-    self.segments[name] = cut(self, of_fitted(self, name), shown)
-  end
+  self.shown = shown
+  self.segments = all_of_fitted(self, function(x) return cut(self, x, shown) end)
 end
 
 -- Estimates the states at the first frames of segments from flat coordinates.
@@ -204,13 +211,8 @@ end
 -- The prior on the chart.
 local function prior_of(self)
   if not self.flat_q then return nil end
-  if not self.prior then
-    local located = {}
-    for _, name in ipairs { "coordinates", "metrics", "left" } do
-      located[name] = of_fitted(self, name)
-    end
-    self.prior = chart_prior.new(self.flat_q, located, self.config.chart_prior)
-  end
+  self.prior = self.prior or chart_prior.new(self.flat_q,
+    all_of_fitted(self, function(x) return x end), self.config.chart_prior)
   return self.prior
 end
 
