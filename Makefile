@@ -107,7 +107,7 @@ all:
 help:
 	@echo "make            build the engine and the Lua module"
 	@echo "make demo       install what is missing, build, train a small model"
-	@echo "make test       install what is missing, build, run every spec"
+	@echo "make test       install what is missing, build, run the specs"
 	@echo "                TESTS=regex picks spec files, SLOW=1 adds slow specs"
 	@echo "make setup      install every Debian package that a target needs"
 	@echo "make lint       formatting, static checks, the layer rules, the docs"
@@ -120,7 +120,7 @@ help:
 	@echo "                resumed, KILLS=20"
 	@echo "make programs   random programs compared with PyTorch, PROGRAMS=1000"
 	@echo "make tsan       specs of threaded code under the thread sanitizer"
-	@echo "make isa        every spec under each lesser instruction set"
+	@echo "make isa        every spec under each older instruction set"
 	@echo "make coverage   line coverage of the engine over the whole suite"
 	@echo "make docs       the API reference, in build/docs"
 	@echo "make install    install to PREFIX=$(PREFIX), under DESTDIR if given"

@@ -10,7 +10,7 @@ local parser = argparse("baselines.lua",
   .. "they were designed for. Prints the table so far after every result, next to "
   .. "the papers' figures, and writes table.md and table.csv to the output folder. "
   .. "If interrupted, run the same command again to continue.")
-parser:argument("model", command.enumerate(baselines.names, "or") .. ".")
+parser:argument("model", tasks.titles(baselines.names) .. ".")
   :choices(baselines.names)
 parser:option("--seeds", "Number of training runs per row.", "3"):argname("N")
   :convert(command.count)

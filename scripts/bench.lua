@@ -17,18 +17,18 @@ local torus = require "torus"
 local parser = argparse("bench.lua", "Times typical workloads of torus. With --peer, "
   .. "also times PyTorch, torch.compile, bfloat16 autocast, JAX and NumPy, whichever "
   .. "are installed, and compares with the fastest of them.")
-parser:option("--only", "Run only these rows."):args("+"):argname("<row>")
-parser:option("--rounds", "Number of rounds per row.", "5"):convert(command.count)
-parser:option("--batch", "Use another batch size."):convert(command.count)
+parser:option("--only", "Run only these rows."):args("+"):argname("ROW")
+parser:option("--rounds", "Number of rounds per row.", "5"):argname("N"):convert(command.count)
+parser:option("--batch", "Use another batch size."):argname("N"):convert(command.count)
 parser:flag("--peer", "Also time the same work in other libraries.")
-parser:option("--python", "Python with these libraries; by default the environment "
-  .. "variable TORUS_PYTHON, else python3.", os.getenv "TORUS_PYTHON" or "python3")
+parser:option("--python", "Python with these libraries, unless the environment variable "
+  .. "TORUS_PYTHON names one.", os.getenv "TORUS_PYTHON" or "python3"):argname("PROGRAM")
 parser:option("--patience", "Time limit for a peer in seconds, including compilation.",
-  "1200"):convert(command.count)
+  "1200"):argname("N"):convert(command.count)
 parser:option("--minutes", "Time limit for all rows. Each row gets an equal share of "
   .. "the time that is left, and stops starting peers and rounds when it is used up."
-  ):convert(command.count)
-parser:option("--json", "Also write the results to a JSON file."):argname("<file>")
+  ):argname("N"):convert(command.count)
+parser:option("--json", "Also write the results to a JSON file."):argname("FILE")
 parser:flag("--profile", "Also show the time of each part in a job's median run.")
 parser:flag("--list", "Print the names of the rows and exit.")
 parser:option("--child"):hidden(true)

@@ -10,7 +10,7 @@ local run = require "torus.runs.run"
 local tasks = require "torus.tasks"
 
 local parser = argparse("compare.lua",
-  "Compares rollouts of models of frames far beyond the frames of their training. "
+  "Compares rollouts of HGNs and PixelHNNs far beyond the frames they were trained on. "
   .. "Prints a table of valid steps and errors, and draws the error by step, film "
   .. "strips at steps 0, 50, 100, 200 and 300, and, for one degree of freedom, the "
   .. "period against the energy.")

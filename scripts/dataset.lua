@@ -16,7 +16,7 @@ local parser = argparse("dataset.lua", "Simulates data sets of physical "
   :epilog [[
 Examples:
   dataset.lua pendulum --out data/pendulum
-  dataset.lua two_body --train 1000 --test 100 --noise 0 --out data/clean
+  dataset.lua two_body --train 1000 --test 100 --noise 0 --out data/noise-free
   dataset.lua my_system.lua --out data/mine
   dataset.lua data/pendulum --info
   dataset.lua data/pendulum --export-frames uint8 --export-count 1000
@@ -25,55 +25,55 @@ Examples:
 parser:argument("source", "A system (" .. table.concat(systems.names(), ", ")
   .. "), a Lua file that returns the definition of one, a folder with a data set, or films: "
   .. video.expected .. ".")
-parser:option("--out", "Output folder (created if missing)."):argname("<dir>")
-parser:option("--train", "Number of training trajectories (default 50000).")
-  :convert(command.number)
-parser:option("--test", "Number of test trajectories (default 10000).")
-  :convert(command.number)
-parser:option("--seed", "Seed (default 0)."):convert(command.number)
+parser:option("--out", "Output folder (created if missing)."):argname("DIR")
+parser:option("--train", "Number of training trajectories (default: 50000).")
+  :argname("N"):convert(command.number)
+parser:option("--test", "Number of test trajectories (default: 10000).")
+  :argname("N"):convert(command.number)
+parser:option("--seed", "Seed (default: 0)."):argname("N"):convert(command.number)
 parser:option("--noise", "Standard deviation of the noise on every "
-  .. "coordinate (default: the system's)."):convert(command.number)
+  .. "coordinate (default: the system's)."):argname("X"):convert(command.number)
 parser:option("--dt", "Time between frames (default: that of the system or film, else "
   .. "0.125).")
-  :convert(command.number)
+  :argname("N"):convert(command.number)
 parser:option("--steps", "Number of steps after the first frame (default: the "
-  .. "system's, 30)."):convert(command.number)
-parser:option("--resolution", "Side of a frame in pixels (default 32).")
-  :convert(command.number)
+  .. "system's, 30)."):argname("N"):convert(command.number)
+parser:option("--resolution", "Side of a frame in pixels (default: 32).")
+  :argname("N"):convert(command.number)
 parser:option("--constant", "Set a constant of the system, as name=value; "
   .. "repeatable.")
-  :count("*"):argname("<name=value>")
+  :count("*"):argname("NAME=VALUE")
 parser:option("--length", "Films: number of frames in the sequences that a film is cut "
-  .. "into (default 31).")
-  :convert(command.number)
+  .. "into (default: 31).")
+  :argname("N"):convert(command.number)
 parser:option("--stride", "Films: start a sequence every STRIDE frames, so that sequences "
   .. "can overlap (default: no overlap).")
-  :convert(command.number)
+  :argname("N"):convert(command.number)
 parser:option("--every", "Films: keep the first frame and every EVERY-th after it.")
-  :convert(command.number)
+  :argname("N"):convert(command.number)
 parser:option("--crop", "Films: keep this rectangle, in pixels; top and left count from 1.")
-  :argname("<top,left,height,width>")
+  :argname("TOP,LEFT,HEIGHT,WIDTH")
 parser:option("--shrink", "Films: average squares of SHRINK x SHRINK pixels into one.")
-  :convert(command.number)
+  :argname("N"):convert(command.number)
 parser:flag("--grey", "Films: convert colours to luminance.")
 parser:option("--fit", "Films: make both sides multiples of 8 (of 16 if both are 64 or "
   .. "more), by cropping to the middle or by repeating the outermost pixels.")
   :choices { "none", "crop", "pad" }
 parser:option("--white", "Films in arrays: the value of white, if it is neither 1 nor 255.")
-  :convert(command.number)
+  :argname("N"):convert(command.number)
 parser:option("--background", "Films: median removes the background of a static camera.")
   :choices { "median" }
 parser:option("--system", "Lua file that defines the system of a data set's folder, unless "
-  .. "it is built in."):argname("<file>")
+  .. "it is built in."):argname("FILE")
 parser:option("--export-frames", "Also write the frames as train.npy and test.npy, to --out "
   .. "or to the data set's folder.")
   :choices { "uint8", "float32" }
 parser:option("--export-count", "Number of sequences of each split to export (default: all).")
-  :convert(command.number)
+  :argname("N"):convert(command.number)
 parser:flag("--info", "Print what is in the data set, and reference errors to compare a "
   .. "model's errors with.")
 parser:option("--info-count", "Number of sequences on which to measure these.", "1000")
-  :convert(command.number)
+  :argname("N"):convert(command.number)
 
 local function with_constants(args, system)
   local constants = {}

@@ -7,12 +7,12 @@ local tasks = require "torus.tasks"
 
 local parser = argparse("dimension.lua",
   "Finds how many degrees of freedom a video has, in two ways. First, in how many "
-  .. "directions its frames vary, by the distances between the most similar frames; noise "
-  .. "or too few frames are noticed. Second, it briefly trains an HGN with a vector phase "
+  .. "directions its frames vary, by the distances between the most similar frames; it "
+  .. "reports if noise or too few frames make this unreliable. Second, it briefly trains an HGN with a vector phase "
   .. "space of n dimensions for n = 1, 2, 3, ..., rolls each one out far beyond the frames "
   .. "of its training, from initial states refined on those frames, and picks the smallest n "
   .. "such that no larger n has clearly more valid steps (by a factor of 1.5 and two "
-  .. "standard errors). The answer is that of the frames or, where they tell nothing, that of "
+  .. "standard errors). The answer is that of the frames or, if they are inconclusive, that of "
   .. "the rollouts. Prints a table, and writes dimension.png and a run folder for each n. If "
   .. "interrupted, run the same command again to continue.")
 parser:option("--system", "A built-in system, simulated without noise, or a Lua "
@@ -23,7 +23,7 @@ parser:option("--data", "Use a film (see dataset.lua --help) or a folder of "
 parser:option("--frames", "Frames of each sequence to train on (default: 31; for a "
   .. "film, the first half). The rest shows how long rollouts stay valid.")
   :argname("N"):convert(command.count)
-parser:option("--max --most", "Largest number of degrees of freedom to train (default: one "
+parser:option("--max", "Largest number of degrees of freedom to train (default: one "
   .. "more than the frames suggest, or 4)."):argname("N"):convert(command.count)
 parser:option("--steps", "Training steps of each run.", "2000"):argname("N")
   :convert(command.count)

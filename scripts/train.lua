@@ -30,8 +30,7 @@ local parser = argparse("train.lua",
   .. "checkpoint.safetensors. --resume continues an interrupted run; the result is "
   .. "bit-identical to that of an uninterrupted run.",
   known_keys())
-parser:argument("model", table.concat(tasks.names, ", ") .. " (default: hgn, "
-  .. "or the model of the run to resume)."):args "?":choices(tasks.names)
+parser:argument("model", tasks.titles() .. "; by default hgn, or the model of the run to resume."):args "?":choices(tasks.names)
 parser:option("--system", table.concat(systems.names(), ", ")
   .. ", or a Lua file that returns the definition of a system. nhf learns the density of "
   .. "its positions in a heat bath, exp(-V / temperature)."):argname("NAME")
@@ -43,7 +42,8 @@ parser:option("--data", "Train on this instead of simulated data. hgn, pixel_hnn
 parser:option("--target", "nhf: the density to learn."):argname("NAME")
 parser:option("--prior", "nhf: normal or soft_uniform; hgn: normal or mixture.")
   :argname("NAME")
-parser:option("--preset", "Preset of configuration values (default: full).")
+parser:option("--preset", "Preset of configuration values (default: full, with an HGN of the paper's sizes, "
+  .. "which takes hours).")
   :argname("NAME")
 parser:option("--set", "Set a value of the configuration; repeatable.")
   :argname("KEY=VALUE"):count("*")

@@ -35,6 +35,7 @@ for _, name in ipairs(tasks.names) do
       for _, part in ipairs(TABLES) do
         assert.are.equal("table", type(task[part]), part)
       end
+      assert.is_string(task.title)
       assert.is_table(task.presets.full)
       for _, key in ipairs { "model", "steps", "batch", "seed" } do
         assert.is_table(task.rules[key], key)

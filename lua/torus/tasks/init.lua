@@ -3,6 +3,7 @@
 --
 -- A task is a module torus.tasks.NAME, NAME the model's, with
 --
+--     title             what the model is and learns from, for help texts
 --     rules             for every key of a configuration, in the form of
 --                       torus.options, including `model`, `steps` and `batch`;
 --                       `doc` of a rule is a sentence about its key
@@ -97,6 +98,18 @@ function M.having(name)
   return found
 end
 
+--- Returns the names of models with the titles of their tasks, as text.
+-- @tparam[opt] {string,...} names by default all
+-- @treturn string
+-- @usage print(torus.tasks.titles { "hnn" })   -- hnn (Hamiltonian neural network, from states)
+function M.titles(names)
+  local list = {}
+  for i, name in ipairs(names or M.names) do
+    list[i] = string.format("%s (%s)", name, assert(M.get(name)).title)
+  end
+  return table.concat(list, ", ")
+end
+
 --- Returns what a run learns from: its data file or folder, its target density or its
 -- system.
 -- @tparam table config
@@ -108,7 +121,8 @@ function M.subject(config)
 end
 
 signature.functions("tasks", M, {
-  get = "name: string", having = "name: string", subject = "config: table",
+  get = "name: string", having = "name: string", titles = "names?: {string,...}",
+  subject = "config: table",
 })
 
 return M

@@ -466,6 +466,7 @@ end
 
 Task.learning_rate = stages.learning_rate
 Task.report = report.report
+Task.title = "Hamiltonian Generative Network, from video"
 Task.report_options = { split = true, pictures = true, refine = true,
   motion = true }
 Task.extrapolation = report.extrapolation

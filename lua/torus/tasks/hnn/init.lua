@@ -155,6 +155,7 @@ end
 
 Task.learning_rate = training.learning_rate
 Task.report = report.report
+Task.title = "Hamiltonian neural network, from states"
 Task.report_options = { pictures = true }
 Task.baselines = baselines
 Task.arrays = arrays.arrays

@@ -307,6 +307,7 @@ end
 
 Task.learning_rate = training.learning_rate
 Task.report = report.report
+Task.title = "Neural Hamiltonian Flow, a density from samples or energies"
 Task.report_options = { pictures = true }
 Task.baselines = baselines
 Task.arrays = arrays.arrays

@@ -180,6 +180,7 @@ end
 
 Task.learning_rate = training.learning_rate
 Task.report = report.report
+Task.title = "HNN on pixels, from video"
 Task.report_options = { split = true, pictures = true }
 Task.extrapolation = report.extrapolation
 Task.baselines = baselines

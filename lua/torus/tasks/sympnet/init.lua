@@ -152,6 +152,7 @@ function Task.arrays(model, data, config, opts)
 end
 
 Task.learning_rate = training.learning_rate
+Task.title = "symplectic map, from states"
 Task.report_options = { pictures = true }
 
 return training.checked("sympnet", Task, "train: table, test: table")
