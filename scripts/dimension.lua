@@ -8,13 +8,13 @@ local tasks = require "torus.tasks"
 local parser = argparse("dimension.lua",
   "Finds how many degrees of freedom a video has, in two ways. First, in how many "
   .. "directions its frames vary, by the distances between the most similar frames; it "
-  .. "reports if noise or too few frames make this unreliable. Second, it briefly trains an HGN with a vector phase "
-  .. "space of n dimensions for n = 1, 2, 3, ..., rolls each one out far beyond the frames "
-  .. "of its training, from initial states refined on those frames, and picks the smallest n "
-  .. "such that no larger n has clearly more valid steps (by a factor of 1.5 and two "
-  .. "standard errors). The answer is that of the frames or, if they are inconclusive, that of "
-  .. "the rollouts. Prints a table, and writes dimension.png and a run folder for each n. If "
-  .. "interrupted, run the same command again to continue.")
+  .. "reports if noise or too few frames make this unreliable. Second, it briefly trains an "
+  .. "HGN with a vector phase space of n dimensions for n = 1, 2, 3, ..., rolls each one out "
+  .. "far beyond the frames of its training, from initial states refined on those frames, "
+  .. "and picks the smallest n such that no larger n has clearly more valid steps (by a "
+  .. "factor of 1.5 and two standard errors). The answer is that of the frames or, if they "
+  .. "are inconclusive, that of the rollouts. Prints a table, and writes dimension.png and a "
+  .. "run folder for each n. If interrupted, run the same command again to continue.")
 parser:option("--system", "A built-in system, simulated without noise, or a Lua "
   .. "file that defines one (default: mass_spring). With --data: the system of a "
   .. "folder of trajectories."):argname("NAME")

@@ -30,7 +30,8 @@ local parser = argparse("train.lua",
   .. "checkpoint.safetensors. --resume continues an interrupted run; the result is "
   .. "bit-identical to that of an uninterrupted run.",
   known_keys())
-parser:argument("model", tasks.titles() .. "; by default hgn, or the model of the run to resume."):args "?":choices(tasks.names)
+parser:argument("model", tasks.titles() .. "; by default " .. tasks.default
+  .. ", or the model of the run to resume."):args "?":choices(tasks.names)
 parser:option("--system", table.concat(systems.names(), ", ")
   .. ", or a Lua file that returns the definition of a system. nhf learns the density of "
   .. "its positions in a heat bath, exp(-V / temperature)."):argname("NAME")
@@ -42,8 +43,8 @@ parser:option("--data", "Train on this instead of simulated data. hgn, pixel_hnn
 parser:option("--target", "nhf: the density to learn."):argname("NAME")
 parser:option("--prior", "nhf: normal or soft_uniform; hgn: normal or mixture.")
   :argname("NAME")
-parser:option("--preset", "Preset of configuration values (default: full, with an HGN of the paper's sizes, "
-  .. "which takes hours).")
+parser:option("--preset", "Preset of configuration values (default: full; an HGN then has "
+  .. "the paper's sizes and takes hours).")
   :argname("NAME")
 parser:option("--set", "Set a value of the configuration; repeatable.")
   :argname("KEY=VALUE"):count("*")
@@ -64,7 +65,7 @@ parser:flag("--resume", "Continue from the run folder's checkpoint, with its "
 -- configuration.
 local function configure(args, path)
   local earlier = args.resume and command.check(run.read_configuration(path)) or nil
-  local model = earlier and earlier.model or args.model or "hgn"
+  local model = earlier and earlier.model or args.model or tasks.default
   if args.model and args.model ~= model then
     command.die("%s: model: expected the run's %s, got %s; another one "
       .. "requires another run", path, model, args.model)
@@ -93,7 +94,7 @@ end
 
 -- runs/MODEL-SUBJECT; of a file without its folders and ending.
 local function default_path(args)
-  local model = args.model or "hgn"
+  local model = args.model or tasks.default
   local usual = configuration.make(nil, { model = model })
   local subject = tasks.subject(args) or tasks.subject(usual)
   subject = subject:match("([^/]+)/*$") or subject
@@ -117,7 +118,7 @@ end
 local function explain(args)
   local text, model = args.keys[1], args.model
   if not model and tasks.get(text or "") then text, model = nil, text end
-  print((command.check(configuration.explain(model or "hgn", text))))
+  print((command.check(configuration.explain(model or tasks.default, text))))
 end
 
 local function main(args)

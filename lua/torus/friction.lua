@@ -5,7 +5,7 @@
 -- A splitting scheme makes half a damping step before and half a damping step after
 -- each of its steps (Strang splitting, second order): the flow of
 -- dp/dt = -D dK/dp at constant q. A Runge-Kutta scheme includes the term in its
--- slopes.
+-- stages.
 -- @module torus.friction
 local engine = require "torus.engine"
 local forces = require "torus.forces"
@@ -78,7 +78,7 @@ end
 local function midpoint(K, p, time, recording)
   local to = p
   for _ = 1, ROUNDS do
-    to = p - hamiltonian.slope("K", K, (p + to) * 0.5, recording) * time
+    to = p - hamiltonian.gradient("K", K, (p + to) * 0.5, recording) * time
   end
   return to
 end

@@ -91,7 +91,7 @@ function M.field(H, q, p, opts)
     if o.fused then
       options.raise("field: the fused kernels do not support this Hamiltonian")
     end
-    return hamiltonian.slopes(H, q, p, core.is_recording())
+    return hamiltonian.gradients(H, q, p, core.is_recording())
   end
   local dq, dp = core.ops.network_field(q, p, { networks = networks })
   return dq, dp

@@ -198,7 +198,7 @@ end
 -- @tparam tensor x (batch, ...)
 -- @tparam boolean recording true makes the result differentiable
 -- @treturn tensor like x
-function M.slope(name, part, x, recording)
+function M.gradient(name, part, x, recording)
   return core.enable_grad(gradient_of, name, part, x, recording)
 end
 
@@ -222,9 +222,9 @@ end
 -- @tparam boolean recording true makes the result differentiable
 -- @treturn tensor dH/dq
 -- @treturn tensor dH/dp
-function M.slopes(H, q, p, recording)
+function M.gradients(H, q, p, recording)
   if M.is_separable(H) then
-    return M.slope("V", H.V, q, recording), M.slope("K", H.K, p, recording)
+    return M.gradient("V", H.V, q, recording), M.gradient("K", H.K, p, recording)
   end
   return core.enable_grad(gradients_of, H, q, p, recording)
 end

@@ -15,7 +15,7 @@ local options = require "torus.options"
 
 local M = {}
 
-local slope, slopes = hamiltonian.slope, hamiltonian.slopes
+local gradient, gradients = hamiltonian.gradient, hamiltonian.gradients
 
 -- x + c s, where c may be a tensor.
 local function moved(x, s, c)
@@ -25,7 +25,7 @@ end
 -- g in dp/dt = -g for the kick of a splitting scheme: the gradient of the potential minus
 -- the force.
 local function pull(problem, q, t, recording)
-  local g = slope("V", problem.H.V, q, recording)
+  local g = gradient("V", problem.H.V, q, recording)
   if problem.force then g = g - forces.at(problem.force, q, t) end
   return g
 end
@@ -54,7 +54,7 @@ local function splitting(problem)
       end
       local c = drifts[i]
       if c and c ~= 0 then
-        velocity = velocity or slope("K", K, p, recording)
+        velocity = velocity or gradient("K", K, p, recording)
         q, passed = moved(q, velocity, dt * c), passed + c
         g = nil
       end
@@ -84,7 +84,7 @@ end
 -- print(steppers.motion({ H = torus.systems.mass_spring:hamiltonian() }, x, x, 0,
 --   false))   -- [[2.]] and [[-2.]]
 function M.motion(problem, q, p, t, recording)
-  local gq, gp = slopes(problem.H, q, p, recording)
+  local gq, gp = gradients(problem.H, q, p, recording)
   if problem.friction then gq = gq + gp * friction.at(problem.friction, q) end
   if problem.force then gq = gq - forces.at(problem.force, q, t) end
   return gp, -gq
@@ -188,14 +188,14 @@ local function extended(problem)
 
   -- The flow of H(q, y), which moves x and p.
   local function first(s, dt, t, recording)
-    local gq, gy = slopes(H, s[1], s[4], recording)
+    local gq, gy = gradients(H, s[1], s[4], recording)
     if problem.force then gq = gq - forces.at(problem.force, s[1], t) end
     return { s[1], s[2] - gq * dt, s[3] + gy * dt, s[4] }
   end
 
   -- The flow of H(x, p), which moves q and y.
   local function second(s, dt, t, recording)
-    local gx, gp = slopes(H, s[3], s[2], recording)
+    local gx, gp = gradients(H, s[3], s[2], recording)
     if problem.force then gx = gx - forces.at(problem.force, s[3], t) end
     return { s[1] + gp * dt, s[2], s[3], s[4] - gx * dt }
   end

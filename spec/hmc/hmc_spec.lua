@@ -76,7 +76,7 @@ describe("the leapfrog of hmc", function()
       local point, about = trajectory.transition(half, start, { scale = torus.ones({ 1 },
         F64), step_size = 1.5, steps = 2, max_energy_error = 1000 }, torus.generator(seed))
       assert.is_true(point.q:min():item() > 0)
-      assert.is_true(largest(point.nats * 0) == 0 and largest(point.slope * 0) == 0)
+      assert.is_true(largest(point.nats * 0) == 0 and largest(point.gradient * 0) == 0)
       for chain = 1, 2 do
         if about.diverged[chain]:item() then
           seen = seen + 1

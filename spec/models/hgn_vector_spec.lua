@@ -51,6 +51,16 @@ describe("A vector phase space", function()
     end)
   end
 
+  it("has no gradient of the friction without steps", function()
+    local model = small { friction = "constant" }
+    local gradients, numbers = model:gradients(some_frames(model), { horizon = 0 })
+    assert.is_true(numbers.loss > 0)
+    for i, entry in ipairs(model:named_parameters()) do
+      if entry[1]:match "^friction" then assert.is_nil(gradients[i]) end
+      if entry[1]:match "^encoder" then assert.is_not_nil(gradients[i]) end
+    end
+  end)
+
   it("runs by the fused kernels, with friction too", function()
     for _, changes in ipairs { { kinetic = "quadratic",
       energy_activation = "swish", friction = "constant" }, { kinetic = "network" },

@@ -47,7 +47,7 @@ describe("field", function()
   it("has the slopes of a pendulum in closed form", function()
     local q, p = states(7, 1, 1)
     local c = torus.systems.pendulum.constants
-    local dq, dp = field.slopes(torus.systems.pendulum:hamiltonian(), q, p)
+    local dq, dp = field.gradients(torus.systems.pendulum:hamiltonian(), q, p)
     local scale = 2 * c.m * c.g * c.l
     assert.is_true(largest(dq - q:sin() * scale) < 1e-13)
     assert.is_true(largest(dp - p / (c.m * c.l ^ 2)) < 1e-13)
@@ -58,15 +58,15 @@ describe("field", function()
   it("is the same by the engine's kernel and by tensors", function()
     local model = small()
     local q, p = states(5, 2, 2)
-    local aq, ap = field.slopes(model.hamiltonian, q, p)
-    local bq, bp = field.slopes(model.hamiltonian, q, p, { fused = false })
+    local aq, ap = field.gradients(model.hamiltonian, q, p)
+    local bq, bp = field.gradients(model.hamiltonian, q, p, { fused = false })
     assert.is_true(largest(aq - bq) < 1e-12 and largest(ap - bp) < 1e-12)
   end)
 
   it("is that of the energy, by finite differences", function()
     local model = small()
     local q, p = states(1, 2, 3)
-    local dq, dp = field.slopes(model.hamiltonian, q, p)
+    local dq, dp = field.gradients(model.hamiltonian, q, p)
     local function energy() return model:energy(q, p):item() end
     for i = 1, 2 do
       assert.is_near(difference(energy, q, i), dq[1][i]:item(), 1e-8)
@@ -80,7 +80,7 @@ describe("hnn", function()
     local model = small { dimension = 1 }
     local q, p = states(4, 1, 4)
     local dq, dp = states(4, 1, 5)
-    local gq, gp = field.slopes(model.hamiltonian, q, p)
+    local gq, gp = field.gradients(model.hamiltonian, q, p)
     local sum = 0
     for i = 1, 4 do
       sum = sum + 0.5 * ((gp[i]:item() - dq[i]:item()) ^ 2
@@ -175,6 +175,9 @@ describe("hnn", function()
     raises("hnn:rollout: expected p of shape (3,2), got (2,2)",
       function() model:rollout(q, p:narrow(1, 1, 2)) end)
     -- These would broadcast: a number, and a wrong one.
+    raises("hnn:rollout_loss: q: expected at least two states, got", function()
+      model:rollout_loss(torus.zeros(1, 3, 2), torus.zeros(1, 3, 2))
+    end)
     raises("hnn:loss: expected dq of shape (3,2), got (2)",
       function() model:loss(q, p, q[1], p) end)
     raises("hnn:loss: expected dp of shape (3,2), got (1,2)",

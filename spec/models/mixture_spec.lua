@@ -99,6 +99,13 @@ describe("a mixture of normal densities", function()
     assert.is_true((m:sample(5, torus.generator(2)) - 1):abs():max():item() < 1e-3)
   end)
 
+  it("works in the dtype that it is converted to", function()
+    local m = mixture.new { dimension = 2 }
+    m:to("float64")
+    m:fit(torus.randn({ 40, 2 }, { generator = torus.generator(1) }), torus.generator(2))
+    assert.are.equal("float64", m:sample(3).dtype)
+  end)
+
   it("says that it is not fitted, and of what dimension it is", function()
     local m = mixture.new { dimension = 2 }
     assert.is_false(m:is_fitted())
@@ -128,6 +135,11 @@ describe("the prior of an HGN", function()
     local expected = model:images(model:rollout(q, p))
     assert.is_true((films() - expected):abs():max():item() < 1e-3)
     assert.is_true((plain - expected):abs():max():item() > 1e-3)
+    raises("hgn:sample: prior: expected \"normal\" for a model with prior = \"normal\", got "
+      .. "\"mixture\"", function()
+      torus.models.hgn({ width = 4, frames = 4, resolution = 16, z = 3 })
+        :sample(1, { prior = "mixture" })
+    end)
   end)
 
   it("is a mixture only of a vector that can be sampled", function()

@@ -166,6 +166,10 @@ describe("pixel_hnn", function()
     local model = tiny()
     raises("pixel_hnn:reconstruct: expected frames of shape (batch,frames,8,8,3), got nil",
       function() model:reconstruct() end)
+    for _, name in ipairs { "infer", "reconstruct" } do
+      raises("pixel_hnn:" .. name .. ": frames: expected at least two frames, got 1",
+        function() model[name](model, some_frames(1, 1)) end)
+    end
     raises("pixel_hnn:reconstruct: unknown option \"step\"",
       function() model:reconstruct(some_frames(1, 2), { step = 5 }) end)
     for _, name in ipairs { "decode", "energy", "rollout", "split" } do

@@ -1,6 +1,7 @@
 -- Short trainings of an HGN with all stages, for the specs of these.
 local folders = require "spec.support.folders"
 local runs = require "torus.runs"
+local safetensors = require "torus.safetensors"
 local torus = require "torus"
 
 local M = {}
@@ -24,7 +25,9 @@ end
 function M.contents(folder)
   local stored = assert(runs.checkpoint.load(folder
     .. "/checkpoint.safetensors"))
-  local all = { step = stored.step, numbers = stored.numbers }
+  -- As text: an integer and a float of the same value are different states.
+  local _, metadata = safetensors.load(folder .. "/checkpoint.safetensors")
+  local all = { step = stored.step, numbers = metadata.numbers, counts = metadata.adam_counts }
   for name, tensor in pairs(stored.tensors) do
     all[name] = torus.to_bytes(tensor)
   end
@@ -32,15 +35,30 @@ function M.contents(folder)
 end
 
 -- Trains up to a step, by a run that an error interrupts there, and then to the end. Returns the
--- run's folder and the message of the interruption.
+-- run's folder.
 function M.resumed(changes, step)
   local folder = folders.new()
   local _, message = runs.train(folder, assert(M.configuration(changes)),
     { after_step = function(run)
       if run.step == step then error("interrupted!") end
     end })
+  assert(message:find "^interrupted; ", message)
   assert(runs.train(folder, assert(M.configuration(changes)), { resume = true }))
-  return folder, message
+  return folder
+end
+
+-- Checks that runs that are interrupted after any of some steps end as one that is not. Returns the
+-- latter's folder.
+function M.check_resuming(changes, first, last)
+  local through = folders.new()
+  assert(runs.train(through, assert(M.configuration(changes))))
+  for step = first, last do
+    local before, after = M.contents(through), M.contents(M.resumed(changes, step))
+    for name, value in pairs(before) do
+      if after[name] ~= value then error(("after step %d: %s differs"):format(step, name), 2) end
+    end
+  end
+  return through
 end
 
 -- The first parts of the names of the parameters that the steps after one up to another change,

@@ -116,6 +116,19 @@ describe("tasks.extrapolation", function()
     assert.is_true(n.valid.mean < 40)
   end)
 
+  it("begins with the whole window where fewer steps are compared", function()
+    local set = torus.data.simulate("mass_spring", { train = 1, test = COUNT,
+      noise = 0, steps = WINDOW - 1, seed = 3 })
+    local model, shape = oracle(set, 20, 1), nil
+    local n = extrapolation.measure(model, set, { steps = 2, window = WINDOW, count = COUNT,
+      infer = function(frames)
+        shape = frames.shape
+        return model:infer(frames)
+      end })
+    assert.are.same({ COUNT, WINDOW, 32, 32, 3 }, shape)
+    assert.are.equal(3, #n.mse.by_step)
+  end)
+
   it("shows steps of the first sequence", function()
     local n, shown = measure("mass_spring", 20, 1, { show = { 0, 7, 20 } })
     assert.are.same({ 3, 32, 32, 3 }, shown.seen.shape)

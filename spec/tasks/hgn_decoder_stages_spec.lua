@@ -30,12 +30,7 @@ describe("Rounds that flatten coordinates", function()
   end)
 
   it("resume to the same bits after any step", function()
-    local through = folders.new()
-    assert(runs.train(through, assert(configuration(FLAT))))
-    for step = 3, 10 do
-      local folder = short.resumed(FLAT, step)
-      assert.are.same(contents(through), contents(folder), "after step " .. step)
-    end
+    short.check_resuming(FLAT, 3, 10)
   end)
 
   it("lose nothing when a step that finds coordinates again is interrupted", function()
@@ -128,12 +123,7 @@ describe("The decoder's own stage", function()
     fit_frames = 8, fit_size = 3, teach_from = "coordinates", teach_size = 8, teach_batch = 4 } }
   for method, changes in pairs(METHODS) do
     it("resumes to the same bits, with " .. method, function()
-      local through = folders.new()
-      assert(runs.train(through, assert(configuration(changes))))
-      for step = 4, 12 do
-        local folder = short.resumed(changes, step)
-        assert.are.same(contents(through), contents(folder), "after step " .. step)
-      end
+      short.check_resuming(changes, 4, 12)
     end)
   end
 

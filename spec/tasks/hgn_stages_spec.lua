@@ -2,7 +2,9 @@
 local coordinates = require "torus.models.hgn.coordinates"
 local flatten = require "torus.models.hgn.flatten"
 local folders = require "spec.support.folders"
+local options = require "torus.options"
 local HGN = require "torus.tasks.hgn"
+local Located = require "torus.tasks.hgn.located"
 local torus = require "torus"
 local runs = torus.runs
 local short = require "spec.support.short_stages"
@@ -57,25 +59,78 @@ describe("The stages of an HGN's training", function()
       teach_steps = 0, chart = 0, teach_from = "images" }))).note)
   end)
 
-  it("are left out after a decoder that is too poor for them", function()
-    local folder = folders.new()
-    local ended = assert(runs.train(folder, assert(configuration { fit_limit = 0.3,
-      log_every = 10 })))
+  -- The other second stage begins with states inferred by the encoder.
+  for _, case in ipairs { {}, { kinetic = "network", flatten_steps = 0 } } do
+    local name = case.kinetic and ", with networks for both energies" or ""
+    it("are left out after a decoder that is too poor for them" .. name, function()
+      local function made(fit_limit)
+        return assert(configuration(options.joined(case,
+          { fit_limit = fit_limit, log_every = 10 })))
+      end
+      local folder, through = folders.new(), folders.new()
+      local ended = assert(runs.train(folder, made(0.3)))
+      assert.are.equal(3, ended.step)
+      local rows = assert(runs.log.read(folder .. "/log.csv")).rows
+      assert.are.equal(3, rows[#rows].step)
+      assert.matches("^The decoder rendered 100%% of the frames with an error above 0.0005, so "
+        .. "the training ended after its first stage: ", ended.note)
+      local model = assert(runs.open(folder))
+      assert.is_true(model.window_scale:max():item() > 0)
+      assert.are.equal(0, model.chart.net[3].weight:abs():max():item())
+      -- Again, until it may go on: as if it had not been interrupted.
+      ended = assert(runs.train(folder, made(0.3), { resume = true }))
+      assert.are.same({ 3, 3 }, { ended.started_at, ended.step })
+      assert.are.equal(9, assert(runs.train(folder, made(1), { resume = true })).step)
+      assert(runs.train(through, made(1)))
+      assert.are.same(contents(through), contents(folder))
+      local again = assert(runs.log.read(folder .. "/log.csv")).rows
+      rows = assert(runs.log.read(through .. "/log.csv")).rows
+      assert.are.equal(rows[#rows].test_mse, again[#again].test_mse)
+    end)
+  end
+
+  it("say why they are left out, however small the limit", function()
+    local uncertain = Located.uncertain
+    function Located.uncertain() return 0.03 end
+    local ended = assert(runs.train(folders.new(), assert(configuration { fit_limit = 0.02 })))
+    Located.uncertain = uncertain
     assert.are.equal(3, ended.step)
-    local rows = assert(runs.log.read(folder .. "/log.csv")).rows
-    assert.are.equal(3, rows[#rows].step)
-    assert.matches("^The decoder rendered 100%% of the frames with an error above 0.0005, so "
-      .. "the training ended after its first stage: ", ended.note)
-    local model = assert(runs.open(folder))
-    assert.is_true(model.window_scale:max():item() > 0)
-    assert.are.equal(0, model.chart.net[3].weight:abs():max():item())
-    -- Again, until it may go on: as if it had not been interrupted.
-    ended = assert(runs.train(folder, assert(configuration { fit_limit = 0.3 }),
-      { resume = true }))
-    assert.are.same({ 3, 3 }, { ended.started_at, ended.step })
-    assert.are.equal(9, assert(runs.train(folder, assert(configuration()),
-      { resume = true })).step)
-    assert.are.same(contents(whole), contents(folder))
+    assert.matches("^The decoder rendered 3%% of the frames", ended.note)
+  end)
+
+  it("say that the decoder's images do not depend on the coordinates", function()
+    local ended = assert(runs.train(folders.new(), assert(configuration()), {
+      after_step = function(run)
+        if run.step < 3 then return end
+        torus.no_grad(function() run.task.model.projection:parameters()[1]:zero_() end)
+      end }))
+    assert.are.equal(3, ended.step)
+    assert.matches("^The decoder's images do not depend on the coordinates", ended.note)
+    local model = assert(torus.models.hgn { phase = "vector", width = 4, resolution = 16,
+      frames = 5, context = 3, chart = 4, kinetic = "quadratic" })
+    assert.error_matches(function()
+      flatten.chart(model, torus.randn(5, 4, 1), torus.zeros(5, 4, 1, 1),
+        { steps = 1, generator = torus.generator(1) })
+    end, "expected a decoder whose images depend on its coordinates")
+  end)
+
+  it("have a first one that is as long whichever others follow", function()
+    local function first(changes)
+      local config = assert(runs.configuration.make("small", options.joined(
+        { model = "hgn", phase = "vector" }, changes)))
+      return config.steps - stages.later(config)
+    end
+    local plain = first {}
+    for _, changes in ipairs { { flatten_rounds = 0 }, { decoder_steps = 0 },
+      { decoder_rounds = 4 }, { fit_steps = 500 }, { fit_steps = 0 }, { teach_steps = 10 },
+      { fit_method = "adam" }, { hamiltonian = "joint", method = "tao2" } } do
+      assert.are.equal(plain, first(changes))
+    end
+    assert.are.equal(700, first { steps = 700, fit_steps = 0 })
+    assert.is_true(first { data_frames = 256, frames = 64, decoder_rounds = 1 } > plain)
+    assert.are.equal(10000, first { dimension = 4 })
+    assert.are.equal(first { dimension = 4 },
+      first { dimension = 4, fit_steps = 30, teach_steps = 10, chart = 8 })
   end)
 
   it("follow a poor decoder where frames may be noisy: with data of one's own", function()
@@ -111,21 +166,14 @@ describe("The stages of an HGN's training", function()
 
   for step = 1, 8 do
     it("resume to the same bits after step " .. step, function()
-      local folder, message = short.resumed({}, step)
-      assert.matches("interrupted", message)
-      assert.are.same(contents(whole), contents(folder))
+      assert.are.same(contents(whole), contents(short.resumed({}, step)))
     end)
   end
 
-  for step = 3, 8 do
-    it("resume Gauss and Newton's method to the same bits after step " .. step, function()
-      local changes = { fit_method = "gauss_newton", energy_width = 4,
-        teach_from = "coordinates", teach_size = 8, teach_batch = 4 }
-      local through = folders.new()
-      assert(runs.train(through, assert(configuration(changes))))
-      assert.are.same(contents(through), contents((short.resumed(changes, step))))
-    end)
-  end
+  it("resume Gauss and Newton's method to the same bits", function()
+    short.check_resuming({ fit_method = "gauss_newton", energy_width = 4,
+      teach_from = "coordinates", teach_size = 8, teach_batch = 4 }, 3, 8)
+  end)
 
   -- An interrupt at any point of a step, as by a second Control-C, after the last checkpoint.
   it("lose nothing when a step that changes weights is interrupted", function()
@@ -243,7 +291,7 @@ describe("The stages of an HGN's training", function()
     local config, message = configuration { fit_method = "gauss_newton",
       friction = "network" }
     assert.is_nil(config)
-    assert.matches("fit_method: gauss_newton requires a separable Hamiltonian", message)
+    assert.matches("fit_method: gauss_newton requires variant", message)
     config, message = configuration { fit_method = "gauss_newton", chart = 128 }
     assert.is_nil(config)
     assert.matches("fit_method: gauss_newton supports at most 8000 parameters", message)
@@ -273,11 +321,20 @@ describe("The stages of an HGN's training", function()
     local config, message = configuration { phase = "map", chart = 0 }
     assert.is_nil(config)
     assert.matches("fit_steps: expected 0", message)
+    for _, key in ipairs { "flatten_rounds", "teach_steps" } do
+      config, message = runs.configuration.make(nil, { model = "hgn", [key] = 2 })
+      assert.is_nil(config)
+      assert.matches("^" .. key .. ": expected 0, as only phase", message)
+    end
+    config, message = configuration { fit_method = "gauss_newton", variant = "determ" }
+    assert.is_nil(config)
+    assert.matches("gauss_newton requires variant = \"leapfrog\" or \"no_fpsi\"", message)
     config, message = configuration { steps = 5 }
     assert.is_nil(config)
     assert.matches("steps: expected at least the 6 of the later stages %(redraw_steps, "
       .. "fit_steps, decoder_steps, refit_steps and teach_steps%), got 5; "
-      .. "fit_steps = 0 and teach_steps = 0 leave them out", message)
+      .. "there are none with flatten_rounds, fit_steps, decoder_steps, refit_steps and "
+      .. "teach_steps = 0", message)
     config, message = configuration { flatten_rounds = 1, redraw_steps = 1,
       flatten_steps = 0 }
     assert.is_nil(config)

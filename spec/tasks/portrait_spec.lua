@@ -64,6 +64,13 @@ describe("a phase portrait", function()
     assert.are.same({ 6, 3, 2 }, truth.q.shape)
   end)
 
+  it("shows the coordinates that move, of a model with static ones", function()
+    local learned = portrait.orbits(model_of { dimension = 3, static = 2, kinetic = "quadratic" },
+      set_of "pendulum_colours", { orbits = 3, steps = 5 })
+    assert.are.same({ 6, 3, 1 }, learned.q.shape)
+    assert.are.same({ 6, 3, 1 }, learned.p.shape)
+  end)
+
   it("has the true orbits of masses that differ, each with its energy",
     function()
       local _, truth = portrait.orbits(model_of(), set_of "mass_spring_colours",

@@ -111,7 +111,7 @@ local function part(system, o, split, count)
     found.dq, found.dp = flat(differences(q, dt, central)),
       flat(differences(p, dt, central))
   else
-    local gq, gp = hamiltonian.slopes(system:hamiltonian(), flat(trajectory.q),
+    local gq, gp = hamiltonian.gradients(system:hamiltonian(), flat(trajectory.q),
       flat(trajectory.p), false)
     found.q, found.p = flat(q), flat(p)
     found.dq, found.dp = gp, -gq - gp * system.friction

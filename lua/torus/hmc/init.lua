@@ -74,7 +74,7 @@ local function first_point(log_density, start)
     options.raise("hmc: start: expected float32 or float64, got %s", start.dtype)
   end
   local point = trajectory.point(log_density, start:detach())
-  local off = (point.nats * 0 + point.slope:sum(2) * 0):ne(0)
+  local off = (point.nats * 0 + point.gradient:sum(2) * 0):ne(0)
   if off:any():item() then
     local chain = off:to("float64"):argmax(1):item()
     options.raise("hmc: start: expected a finite log-density with a finite gradient, "

@@ -13,13 +13,13 @@ local M = {}
 --- Evaluates ln f and its gradient at q.
 -- @tparam function log_density of (chains, d), returns (chains)
 -- @tparam tensor q (chains, d)
--- @treturn table q, nats (chains) and slope (chains, d), detached
+-- @treturn table q, nats (chains) and gradient (chains, d), detached
 -- @raise if log_density does not return one number for each chain
 -- @usage
 -- trajectory = require "torus.hmc.trajectory"
 -- point = trajectory.point(function(q) return q:square():sum(2) * -0.5 end,
 --   torus.ones(1, 2))
--- print(point.nats, point.slope)   -- -1; -1 -1
+-- print(point.nats, point.gradient)   -- -1; -1 -1
 function M.point(log_density, q)
   local leaf = engine.variable(q)
   local nats = log_density(leaf)
@@ -29,8 +29,8 @@ function M.point(log_density, q)
       .. "(%d), got %s", q:size(1), engine.is_tensor(nats)
         and options.shape_text(nats) or options.show(nats))
   end
-  local slope = engine.grad(nats:sum(), leaf)
-  return { q = q, nats = nats:detach():to(q.dtype), slope = slope:detach() }
+  local gradient = engine.grad(nats:sum(), leaf)
+  return { q = q, nats = nats:detach():to(q.dtype), gradient = gradient:detach() }
 end
 
 -- L r and L^T g for rows r and g.
@@ -59,10 +59,10 @@ end
 -- print(point.q)   -- about cos 1
 function M.leapfrog(log_density, from, r, o)
   local point, step = from, o.step_size
-  r = r + pulled(o.scale, point.slope) * (step / 2)
+  r = r + pulled(o.scale, point.gradient) * (step / 2)
   for i = 1, o.steps do
     point = M.point(log_density, point.q + pushed(o.scale, r) * step)
-    r = r + pulled(o.scale, point.slope) * (i < o.steps and step or step / 2)
+    r = r + pulled(o.scale, point.gradient) * (i < o.steps and step or step / 2)
   end
   return point, r
 end
@@ -102,7 +102,7 @@ function M.transition(log_density, from, o, generator)
   return {
     q = chosen(accepted, point.q, from.q),
     nats = engine.where(accepted, point.nats, from.nats),
-    slope = chosen(accepted, point.slope, from.slope),
+    gradient = chosen(accepted, point.gradient, from.gradient),
   }, { acceptance = acceptance, diverged = gain:lt(-o.max_energy_error),
     proposal = point.q, momenta = last }
 end

@@ -376,11 +376,15 @@ local LOSS = options.joined(ROLLOUT, {
 function HNN:rollout_loss(q, p, opts)
   options.tensor("hnn:rollout_loss", "q", q, { "states", "batch", self.config.dimension })
   options.tensor("hnn:rollout_loss", "p", p, q.shape)
-  local o = options.resolve("hnn:rollout_loss", opts, LOSS)
-  o.initial, o.steps = nil, q:size(1) - 1
+  local o, steps = options.resolve("hnn:rollout_loss", opts, LOSS), q:size(1) - 1
+  if steps < 1 then
+    options.raise("hnn:rollout_loss: q: expected at least two states, got %s", options.show(q))
+  end
+  local initial = o.initial
+  o.initial, o.steps = nil, steps
   local function roll(q0, p0) return self:rollout(q0, p0, o) end
   local q0, p0 = q[1], p[1]
-  if opts and opts.initial == "fitted" then
+  if initial == "fitted" then
     q0, p0 = initial_states.of_windows(self, roll, q, p)
   end
   return units.rollout_error(self, roll(q0, p0), q, p)

@@ -240,6 +240,15 @@ function PixelHNN:split(z)
   return z:narrow(2, 1, half), z:narrow(2, half + 1, half)
 end
 
+-- Checks a batch of sequences, whose state the first two frames determine.
+local function check_sequence(self, method, frames)
+  check_frames(self, method, "frames", frames, "frames")
+  if frames:size(2) < 2 then
+    options.raise("pixel_hnn:%s: frames: expected at least two frames, got %d", method,
+      frames:size(2))
+  end
+end
+
 --- Infers the latent states of sequences from their first pairs of frames.
 -- @tparam tensor frames (batch, frames, height, width, channels), two or more
 -- @treturn tensor q (batch, latent / 2)
@@ -250,7 +259,7 @@ end
 -- local q, p = model:infer(torus.rand(3, 31, 32, 32, 3))
 -- print(table.unpack(q.shape))   -- 3 2, like p
 function PixelHNN:infer(frames)
-  check_frames(self, "infer", "frames", frames, "frames")
+  check_sequence(self, "infer", frames)
   return self:split(self:encode(frames:narrow(2, 1, 2)))
 end
 
@@ -398,7 +407,7 @@ local FILM = { steps = {}, dt = {}, substeps = {} }
 -- frames, trajectory = model:reconstruct(torus.rand(4, 6, 16, 16, 3))
 function PixelHNN:reconstruct(frames, opts)
   local o = options.resolve("pixel_hnn:reconstruct", opts, FILM)
-  check_frames(self, "reconstruct", "frames", frames, "frames")
+  check_sequence(self, "reconstruct", frames)
   return self:film(frames:narrow(2, 1, 2), { dt = o.dt,
     steps = o.steps or frames:size(2) - 1, substeps = o.substeps })
 end

@@ -7,7 +7,7 @@ local M = {}
 
 -- The initial damping, relative to the diagonal of the normal equations, and its factors
 -- after an iteration that did or did not reduce a problem's error.
-local DAMPING, LESS, MORE = 1e-2, 0.25, 5
+local DAMPING, DECREASE, INCREASE = 1e-2, 0.25, 5
 -- Step of the finite differences of a rendering function, which has kinks or edges,
 -- relative to the spread of its argument.
 local DRAWING_STEP = 1e-2
@@ -133,7 +133,7 @@ local function iterate(problem, at, damping)
     best[key] = rawequal(attempt[key], at[key]) and at[key]
       or choose(better, attempt[key], at[key], dim)
   end
-  return best, choose(better, damping * LESS, damping * MORE, 1),
+  return best, choose(better, damping * DECREASE, damping * INCREASE, 1),
     (attempt.error - at.error):abs():le(at.error * (problem.tolerance or 0))
 end
 

@@ -57,7 +57,7 @@ local function with_dtype(H, f)
 end
 
 local function energies(H, q, p) return H(q, p) end
-local function slopes(H, q, p) return hamiltonian.slopes(H, q, p, false) end
+local function gradients(H, q, p) return hamiltonian.gradients(H, q, p, false) end
 
 -- dq/dt and dp/dt on a coarse grid, as arrows of equal length in the units of the axes:
 -- they show the direction only.
@@ -70,7 +70,7 @@ local function arrows_of(H, friction, o)
   local q = linspace_of("qrange", inner(o.qrange, width), math.max(n, 2))
   local p = linspace_of("prange", inner(o.prange, height), math.max(n, 2))
   local at_q, at_p = states_of(q, p)
-  local dH_dq, dH_dp = with_dtype(H, slopes)(at_q, at_p)
+  local dH_dq, dH_dp = with_dtype(H, gradients)(at_q, at_p)
   local dq, dp = dH_dp, -dH_dq - dH_dp * friction
   local u, v = dq / width, dp / height
   local length = (u * u + v * v):sqrt()

@@ -33,7 +33,8 @@ local function decode_numbers(text)
   if type(texts) ~= "table" then return nil end
   local numbers = {}
   for key, value in pairs(texts) do
-    numbers[key] = math.tointeger(value) or tonumber(value)
+    -- Decimal text is an integer, hexadecimal text a float.
+    numbers[key] = tonumber(value)
     if not numbers[key] then return nil end
   end
   return numbers

@@ -12,17 +12,17 @@ local tasks = require "torus.tasks"
 
 local M = {}
 
--- The task of a model; by default HGN's. The name may be any value of a file.
+-- The task of a model, by default of tasks.default. The name may be any value of a file.
 local function task_of(model)
   if model ~= nil and type(model) ~= "string" then
     return nil, ("configuration: option \"model\": expected a string, got %s")
       :format(options.show(model))
   end
-  return tasks.get(model or "hgn")
+  return tasks.get(model or tasks.default)
 end
 
 --- Returns the rules of a model's configuration, in the form of torus.options.
--- @tparam[opt="hgn"] string model
+-- @tparam[opt=tasks.default] string model
 -- @treturn ?table
 -- @treturn ?string message
 -- @usage
@@ -36,16 +36,16 @@ end
 
 --- Explains the keys of a model's configuration: default, permitted values, meaning, and the
 -- values of presets that differ.
--- @tparam[opt="hgn"] string model
+-- @tparam[opt=tasks.default] string model
 -- @tparam[opt] string name of a key, or a part of names or explanations; all keys by default
 -- @treturn ?string
 -- @treturn ?string message for an unknown model or key
 -- @usage
 -- print(torus.runs.configuration.explain("hnn", "width"))
-function M.explain(model, name) return explanation.of(model or "hgn", name) end
+function M.explain(model, name) return explanation.of(model or tasks.default, name) end
 
 --- Returns the names of a model's presets, sorted.
--- @tparam[opt="hgn"] string model
+-- @tparam[opt=tasks.default] string model
 -- @treturn {string,...}
 -- @raise for an unknown model
 -- @usage
@@ -92,7 +92,7 @@ end
 
 --- Parses one change of the form key=value.
 -- @tparam string text
--- @tparam[opt="hgn"] string model that the key belongs to
+-- @tparam[opt=tasks.default] string model that the key belongs to
 -- @treturn ?string key
 -- @return value, of the key's type, or the message if key is nil
 -- @usage
@@ -132,7 +132,7 @@ end
 
 --- Makes a complete configuration: the defaults, a preset, then changes.
 -- @tparam ?string preset
--- @tparam ?{[string]=any} changes including `model`, by default "hgn"
+-- @tparam ?{[string]=any} changes including `model`, by default tasks.default
 -- @treturn ?table
 -- @treturn ?string message
 -- @usage

@@ -37,10 +37,12 @@ local core = require "torus.core"
 local checkpoint = require "torus.runs.checkpoint"
 local dist = require "torus.dist"
 local files = require "torus.files"
+local json = require "dkjson"
 local lock = require "torus.lock"
 local Log = require "torus.runs.log"
 local options = require "torus.options"
 local progress = require "torus.progress"
+local read_json = require "torus.json"
 local shares = require "torus.runs.shares"
 local signature = require "torus.signature"
 local engine = require "torus.engine"
@@ -104,6 +106,19 @@ local function save(run)
   return true
 end
 
+-- The options in which a run differs from what its checkpoint was trained with, for messages.
+local function changed_options(run, stored)
+  local before, now, list = read_json.decode(stored.config), read_json.decode(run.config), {}
+  if type(before) ~= "table" or type(now) ~= "table" then return "" end
+  for _, key in ipairs(options.sorted_keys(options.joined(before, now))) do
+    if key ~= "steps" and json.encode(before[key]) ~= json.encode(now[key]) then
+      list[#list + 1] = string.format("%s was %s and is %s", key, options.show(before[key]),
+        options.show(now[key]))
+    end
+  end
+  return #list > 0 and "; options have changed: " .. table.concat(list, ", ") or ""
+end
+
 local function load_checkpoint(run)
   local stored, message = checkpoint.load(run.checkpoint_path)
   if not stored then return nil, message end
@@ -113,15 +128,15 @@ local function load_checkpoint(run)
   for _, entry in ipairs(entries) do
     local value = stored.tensors[entry[1]]
     if not value then
-      return nil, string.format("%s: expected a tensor %q, got none",
-        run.checkpoint_path, entry[1])
+      return nil, string.format("%s: expected a tensor %q, got none%s",
+        run.checkpoint_path, entry[1], changed_options(run, stored))
     end
     local expected = options.shape_text(entry[2])
     local got = options.shape_text(value)
     if expected ~= got or value.dtype ~= entry[2].dtype then
-      return nil, string.format("%s: %s: expected %s %s, got %s %s",
+      return nil, string.format("%s: %s: expected %s %s, got %s %s%s",
         run.checkpoint_path, entry[1], expected, entry[2].dtype, got,
-        value.dtype)
+        value.dtype, changed_options(run, stored))
     end
     known[entry[1]] = value
   end
@@ -320,12 +335,13 @@ end
 
 -- Ends a training run that its task does not continue, before the last of its steps.
 local function end_early(run, ended)
-  finish(run, ended)
-  -- Unless its last step is in the log already, or was made before it was resumed.
+  -- Unless its last step is in the log already, or was made before it was resumed. Before the
+  -- end, like the row of any other last step.
   if run.rank == 0 and run.last then
     local ok, message = log_row(run, true)
     if not ok then return nil, message end
   end
+  finish(run, ended)
   return save_agreed(run)
 end
 

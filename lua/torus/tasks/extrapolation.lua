@@ -89,10 +89,11 @@ local function roll_batch(model, part, indices, o, found)
     table.insert(found[key], value)
   end
   local length = o.steps + 1
-  local frames = part:batch(indices):narrow(2, 1, length)
+  local frames = part:batch(indices):to(model.config.dtype)
   local clean = part:clean(indices):narrow(2, 1, length)
-  local observed = frames:to(model.config.dtype)
-  local context = observed:narrow(2, 1, math.min(o.window, length))
+  -- The encoder may need more frames than are compared.
+  local context = frames:narrow(2, 1, math.min(o.window, frames:size(2)))
+  local observed = frames:narrow(2, 1, length)
   local seen, trajectory = predicted(model, trajectory_at(o.infer(context)),
     o.steps, 1, clean)
   local errors, norms = validity.frame_errors(seen, clean)

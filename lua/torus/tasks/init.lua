@@ -70,6 +70,9 @@ local M = {}
 --- The sorted names of the models that have a task: the folders next to this file.
 M.names = modules.names("torus.tasks", true)
 
+--- The model of a configuration that names none.
+M.default = "hgn"
+
 --- Returns the task of a model.
 -- @tparam string name of the model
 -- @treturn ?table

@@ -21,6 +21,13 @@ function M.extend(list, values)
   table.move(values, 1, #values, #list + 1, list)
 end
 
+--- Returns consecutive items of a list.
+-- @tparam table list
+-- @tparam integer first index of the first one
+-- @tparam integer count
+-- @treturn table
+function M.part(list, first, count) return table.move(list, first, first + count - 1, 1, {}) end
+
 --- Returns the values of a column of a run's log, and their steps; rows without a value are
 -- left out.
 -- @tparam {table,...} rows as returned by torus.runs.log.read

@@ -3,7 +3,7 @@
 -- @module torus.tasks.sequences
 local datasets = require "torus.data"
 local options = require "torus.options"
-local sides = require "torus.models.parts.frames"
+local frame_sizes = require "torus.models.parts.frames"
 local systems = require "torus.systems"
 local training = require "torus.tasks.training"
 local video = require "torus.data.video"
@@ -103,7 +103,7 @@ end
 -- @treturn table
 function M.film_options(config)
   local opts = { background = config.background == "median" and "median" or nil,
-    multiple = function(height, width) return 1 << sides.halvings(height, width) end }
+    multiple = function(height, width) return 1 << frame_sizes.halvings(height, width) end }
   for _, key in ipairs(M.keys) do opts[key:sub(#"data_" + 1)] = config[key] end
   return opts
 end
@@ -160,7 +160,7 @@ end
 local function misfit(config, split)
   local _, length, height, width, channels =
     table.unpack(split:batch({ 1 }).shape)
-  local halved = config.kind ~= "mlp" and 1 << sides.halvings(height, width) or 1
+  local halved = config.kind ~= "mlp" and 1 << frame_sizes.halvings(height, width) or 1
   if height % halved ~= 0 or width % halved ~= 0 then
     return string.format("expected frames whose sides are multiples of %d, got %d x %d: "
       .. "set data_fit to crop or pad", halved, height, width)

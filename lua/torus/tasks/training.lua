@@ -35,8 +35,8 @@ local RULES = {
     doc = "Number of steps between evaluations on held-out data, for log.csv." },
 }
 
--- Limit for every integer without its own limit, except seeds.
-local MOST = 1000000000
+--- Limit for every integer without its own limit, except seeds.
+M.MAX_INTEGER = 1000000000
 
 --- Returns the rules of a task: those of every run, the model's, and more.
 -- @tparam table model_rules
@@ -46,7 +46,7 @@ function M.rules(model_rules, more)
   local rules = options.joined(RULES, model_rules, more)
   for key, rule in pairs(rules) do
     if rule.type == "integer" and not rule.max and not key:find("seed") then
-      rules[key] = options.joined(rule, { max = MOST })
+      rules[key] = options.joined(rule, { max = M.MAX_INTEGER })
     end
   end
   return rules
@@ -102,6 +102,21 @@ function M.checked(name, Task, data)
   end
   return signature.functions(name, Task, { open_data = "config: table",
     learning_rate = "config: table", new = "config: table, data: table" }, further)
+end
+
+--- Returns a message if a key is given that has no effect, that is, with another value than its
+-- default.
+-- @tparam table given
+-- @tparam table rules
+-- @tparam {string,...} keys
+-- @tparam string why
+-- @treturn ?string
+function M.refuse(given, rules, keys, why)
+  for _, key in ipairs(keys) do
+    if given[key] ~= nil and given[key] ~= rules[key].default then
+      return string.format("%s: expected none %s, got %s", key, why, options.show(given[key]))
+    end
+  end
 end
 
 --- Returns the part of a configuration that has a rule.
@@ -221,7 +236,7 @@ end
 function M.first_bad(named)
   return engine.no_grad(function()
     for _, entry in ipairs(named) do
-      if (entry[2] * 0):sum():item() ~= 0 then return entry[1] end
+      if not entry[2]:isfinite():all():item() then return entry[1] end
     end
     return nil
   end)

@@ -1,9 +1,9 @@
 --- A prior on an HGN's chart: it maps flat coordinates of some frames (torus.models.hgn.flatten)
 -- to those that the decoder draws these frames at.
 --
--- Bent coordinates, with a potential bent likewise, fit short sequences almost as well as flat
--- ones, and a fit that has bent them does not find its way back. The prior keeps it near the flat
--- ones, at an error as small as that of the motion.
+-- Bent coordinates, with a potential bent accordingly, fit short sequences almost as well as flat
+-- ones, and a fit that has reached them does not return. The prior keeps the chart near the flat
+-- ones and hardly raises the error of the motion.
 -- @module torus.models.hgn.chart_prior
 local coordinates = require "torus.models.hgn.coordinates"
 local derivatives = require "torus.models.parts.dense_derivatives"
@@ -11,8 +11,8 @@ local least_squares = require "torus.models.hgn.least_squares"
 
 local M = {}
 
--- The largest number of points: a chart of a thousand parameters is determined by a few
--- thousand.
+-- The number of points aimed at, of at least one frame of every sequence: a chart of a thousand
+-- parameters is determined by a few thousand.
 local POINTS = 4096
 
 --- Makes a prior from flat coordinates, some frames of each sequence.

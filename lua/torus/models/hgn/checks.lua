@@ -15,6 +15,16 @@ function M.state_shape(model)
   return { model.size[1], model.size[2], model.config.state }
 end
 
+--- Checks that a model has a vector phase space.
+-- @tparam Module model an HGN
+-- @tparam string method its name
+function M.vector(model, method)
+  if model.config.phase ~= "vector" then
+    options.raise("hgn:%s: expected a model with phase = \"vector\", got one with "
+      .. "phase = %q", method, model.config.phase)
+  end
+end
+
 --- Checks a batch of sequences of frames.
 -- @tparam Module model an HGN
 -- @tparam string method its name
@@ -30,14 +40,13 @@ end
 -- @tparam Module model an HGN
 -- @tparam string method its name
 -- @param frames expected as a tensor (batch, frames, height, width, channels)
--- @tparam integer first index of the part's first frame
+-- @tparam integer first index of the part's first frame, from 1
 function M.context(model, method, frames, first)
   M.frames(model, method, frames, "frames")
   local last = first + model.config.context - 1
-  if first < 1 or last > frames:size(2) then
+  if last > frames:size(2) then
     options.raise("hgn:%s: the encoder sees %d frames: expected at least %d, "
-      .. "got %d", method, model.config.context, math.max(last, 1),
-      frames:size(2))
+      .. "got %d", method, model.config.context, last, frames:size(2))
   end
 end
 

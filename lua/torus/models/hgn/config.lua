@@ -58,7 +58,9 @@ M.rules = {
   width = { default = 64, type = "integer", min = 2, max = 4096,
     doc = "Channels of the hidden convolutions; the paper's encoder's first has half." },
   init = { default = "default", choices = initialise.schemes,
-    doc = "Initial weights of all networks but the Hamiltonian (torus.nn.initialise)." },
+    doc = "Initial weights of encoder, f_psi, projection, decoder and the dense layers of an "
+      .. "energy (torus.nn.initialise); an energy's convolutions, chart and friction have "
+      .. "\"default\"." },
   dtype = { default = "float32", choices = { "float32", "float64" },
     doc = "The dtype of the parameters and of all results." },
   precision = { default = "float32", choices = { "float32", "bfloat16" },
@@ -87,7 +89,7 @@ M.rules = {
     doc = "The latent z: a \"map\" has z channels at every position of the state, as in the "
       .. "paper; a \"vector\" has z numbers in total, to which the encoder's last "
       .. "convolution reduces the map and which f_psi's dense layer expands again. A vector "
-      .. "phase space requires a vector." },
+      .. "phase space always has a vector." },
   z = { type = "integer", min = 1, max = 65536,
     doc = "Channels or numbers of the latent: 48; of a vector phase space twice its "
       .. "dimension and at least 4; without f_psi the size of the state." },
@@ -107,9 +109,9 @@ M.rules = {
   hamiltonian = { default = "separable", choices = { "separable", "joint" },
     doc = "Hamiltonian: K(p) + V(q), or one network H(q, p)." },
   kinetic = { default = "network", choices = { "network", "quadratic" },
-    doc = "Kinetic energy of a vector phase space: a network, or |p|^2 / 2. The second fixes "
-      .. "the units of p and, if the mass is constant, thereby q up to a rotation and a "
-      .. "shift." },
+    doc = "Kinetic energy of a separable Hamiltonian in a vector phase space: a network, or "
+      .. "|p|^2 / 2. The second fixes the units of p and, if the mass is constant, thereby q up "
+      .. "to a rotation and a shift." },
   chart = { default = 0, type = "integer", min = 0, max = 4096,
     doc = "Units of the two hidden layers of the chart, a map from the Hamiltonian's q to "
       .. "the coordinates of the decoder of a vector phase space; 0 for no chart, so that "

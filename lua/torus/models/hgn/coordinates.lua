@@ -14,13 +14,6 @@ local sides = require("torus.models.parts.frames").sides
 
 local M = {}
 
-local function check_vector(model, method)
-  if model.config.phase ~= "vector" then
-    options.raise("hgn:%s: expected a model with phase = \"vector\", got one with "
-      .. "phase = %q", method, model.config.phase)
-  end
-end
-
 -- Iterations of the inversion, and of the fit of states to coordinates.
 local INVERSION, FIT = 8, 8
 -- The changes of an error, relative to it, below which an inversion and a fit of states are
@@ -32,6 +25,10 @@ local INVERTED, FITTED = 2e-3, 1e-5
 -- distance instead of the square.
 local ROBUST = 5e-4
 M.ROBUST = ROBUST
+
+--- Factor of losses of coordinates in training: Adam's eps must be small compared with the
+-- gradients, and the limit on their norm is meant for losses of images.
+M.LOSS_SCALE = 20
 
 -- The coordinates (m, n) whose images are closest to given ones (m, height, width,
 -- channels), near a guess; their metric (m, n, n); the squared error.
@@ -128,7 +125,7 @@ end
 -- local coordinates, metric = model:locate(torus.rand(2, 4, 32, 32, 3))
 -- print(table.unpack(coordinates.shape))   -- 4 2 1
 function M.locate(model, frames, opts)
-  check_vector(model, "locate")
+  checks.vector(model, "locate")
   local o = options.resolve("hgn:locate", opts, LOCATE)
   checks.context(model, "locate", frames, 1)
   if o.near ~= nil then
@@ -220,7 +217,7 @@ end
 -- model:coordinate_loss(states, coordinates, metric, left):backward()
 -- print(states.grad)
 function M.loss(model, states, coordinates, metric, left)
-  check_vector(model, "coordinate_loss")
+  checks.vector(model, "coordinate_loss")
   local d = model.config.dimension
   options.tensor("hgn:coordinate_loss", "states", states, { "batch", 2 * d })
   options.tensor("hgn:coordinate_loss", "coordinates", coordinates,

@@ -12,12 +12,13 @@ local MLP = require "torus.nn.mlp"
 local engine = require "torus.engine"
 local initialise = require "torus.nn.initialise"
 local least_squares = require "torus.optim.least_squares"
+local options = require "torus.options"
 local regression = require "torus.models.hgn.regression"
 
 local M = {}
 
--- Length of the steps along which lengths are compared, in units of the typical length of a
--- coordinate's unit.
+-- Length, on the screen, of the steps whose change of length is measured, in units of the typical
+-- length on the screen of a unit of the coordinates.
 local STEP = 0.05
 -- Fraction of the typical metric that is added to each one: a frame that hardly depends on a
 -- coordinate does not determine it.
@@ -34,7 +35,12 @@ local SMOOTH, TRIPLES = 0.2, 512
 local function unit_of(metric)
   local n = metric:size(3)
   local eye = engine.eye(n, { dtype = metric.dtype })
-  return ((metric * eye):sum(3):sum(2) / n):median():item()
+  local unit = ((metric * eye):sum(3):sum(2) / n):median():item()
+  if not (unit > 0) then
+    options.raise("hgn: flat coordinates: expected a decoder whose images depend on its "
+      .. "coordinates, got one whose images don't: train the first stage for more steps")
+  end
+  return unit
 end
 
 -- (points, n, n): L^-T of the metrics G = L L', which maps a direction of unit

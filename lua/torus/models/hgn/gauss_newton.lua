@@ -25,12 +25,12 @@ local BAND = 128
 local TINY = 1e-12
 -- Factors of the damping after a step that was accepted at the first attempt, at a later one,
 -- and after a failed attempt; the maximum number of attempts.
-local LESS, RATHER_LESS, MORE, ATTEMPTS = 1 / 8, 2 / 3, 4, 9
+local DECREASE, LATE_DECREASE, INCREASE, ATTEMPTS = 1 / 8, 2 / 3, 4, 9
 -- The range of the damping. Below it the rounding errors of products of float32 decide; beyond
 -- it nothing would move any more.
-local LEAST, MOST = 1e-8, 1e8
+local MIN_DAMPING, MAX_DAMPING = 1e-8, 1e8
 -- Factors of the damping of further attempts after one that was accepted.
-local MUCH_LESS = { 1 / 30, 1 / 1000 }
+local FAR_DECREASES = { 1 / 30, 1 / 1000 }
 -- The damping is proportional to the diagonal of the normal equations (Marquardt) plus this
 -- factor times its mean (Levenberg), which dominates. With the diagonal alone, a parameter
 -- with little influence would move far, out of the range in which the equations hold, and
@@ -328,9 +328,9 @@ end
 -- damping would stay where every step is accepted and none leads far.
 local function best_below(try, found)
   local best = found
-  for _, factor in ipairs(MUCH_LESS) do
+  for _, factor in ipairs(FAR_DECREASES) do
     local damping = found.damping * factor
-    local other = damping >= LEAST and try(damping)
+    local other = damping >= MIN_DAMPING and try(damping)
     if other and other.error < best.error then best = other end
   end
   return best
@@ -377,7 +377,7 @@ function M.step(model, states, targets, metric, left, damping, opts)
     local equations = normal_equations(model, nets, states, targets,
       least_squares.roots(metric, weights):to(states.dtype))
     if prior then add_prior(equations, model, nets, prior, weights:numel()) end
-    damping = math.min(math.max(damping, LEAST), MOST)
+    damping = math.min(math.max(damping, MIN_DAMPING), MAX_DAMPING)
     if not are_finite(equations) then return states, damping, loss end
     local function try(at)
       local by, by_states = solve(equations, at)
@@ -396,10 +396,10 @@ function M.step(model, states, targets, metric, left, damping, opts)
       if found.error < loss then
         if far then found = best_below(try, found) end
         move(nets, found.by)
-        local less = found.damping * (attempt == 1 and LESS or RATHER_LESS)
-        return found.states, math.max(less, LEAST), found.error
+        local less = found.damping * (attempt == 1 and DECREASE or LATE_DECREASE)
+        return found.states, math.max(less, MIN_DAMPING), found.error
       end
-      damping = math.min(damping * MORE, MOST)
+      damping = math.min(damping * INCREASE, MAX_DAMPING)
     end
     return states, damping, loss
   end)

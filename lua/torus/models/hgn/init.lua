@@ -145,6 +145,13 @@ function HGN:latent_shape(count)
   return { count, h, w, c.z }
 end
 
+-- The state at frame `anchor` of those that the encoder sees.
+local function anchor_state(self, method, frames, first)
+  first = options.argument("hgn:" .. method, "first", first or 1, COUNT)
+  checks.context(self, method, frames, first)
+  return self:state_of((self:encode(frames:narrow(2, first, self.config.context))))
+end
+
 --- The state at a frame of a sequence, from the mean of the posterior.
 -- @tparam tensor frames (batch, frames, height, width, channels), at least as
 -- many as the encoder sees
@@ -162,7 +169,7 @@ function HGN:infer(frames, first)
   if not first and self.config.windows > 1 and windows.calibrated(self) then
     return windows.infer(self, frames)
   end
-  return self:to_first(self:infer_anchor(frames, first))
+  return self:to_first(anchor_state(self, "infer", frames, first))
 end
 
 --- Infers the state at frame `anchor` of those that the encoder sees, from the mean of
@@ -176,10 +183,7 @@ end
 -- q, p = model:infer_anchor(torus.rand(2, 4, 32, 32, 3))
 -- print(table.unpack(q.shape))   -- 2 4 4 16, like p
 function HGN:infer_anchor(frames, first)
-  first = options.argument("hgn:infer", "first", first or 1, COUNT)
-  checks.context(self, "infer", frames, first)
-  return self:state_of((self:encode(
-    frames:narrow(2, first, self.config.context))))
+  return anchor_state(self, "infer_anchor", frames, first)
 end
 
 --- Integrates the state at frame `anchor` of those that the encoder saw backward in time to
@@ -279,7 +283,7 @@ end
 -- model = torus.models.hgn { width = 8, frames = 4, phase = "vector" }
 -- print(table.unpack(model:project(torus.randn(5, 1)).shape))   -- 5 4 4 16
 function HGN:project(q)
-  return self:decoder_map(self.projection and self:coordinates(q) or q)
+  return self:decoder_map(self:coordinates(q))
 end
 
 --- Returns the map that the decoder begins with, from the decoder's own coordinates.
@@ -409,7 +413,11 @@ end
 -- Draws z of new sequences.
 local function draw_latents(self, count, opts)
   local prior = opts.prior or self.config.prior
-  if prior == "mixture" and self.prior and self.prior:is_fitted() then
+  if prior == "mixture" and not self.prior then
+    options.raise("hgn:sample: prior: expected \"normal\" for a model with prior = "
+      .. "\"normal\", got \"mixture\"")
+  end
+  if prior == "mixture" and self.prior:is_fitted() then
     return self.prior:sample(count, opts.generator):reshape(self:latent_shape(count))
   end
   return engine.randn(self:latent_shape(count),

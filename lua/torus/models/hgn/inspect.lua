@@ -9,10 +9,7 @@ local M = {}
 
 local NOISE = { epsilon = {}, generator = {} }
 
--- A NaN or an infinity times 0 is a NaN.
-local function is_finite(x)
-  return (x * 0):sum():item() == 0
-end
+local function is_finite(x) return x:isfinite():all():item() end
 
 local function bad_parameter(model)
   for _, entry in ipairs(model:named_parameters()) do
@@ -43,8 +40,7 @@ local function bad_in_forward_pass(model, frames, opts)
   if not is_finite(logvar) then return "the log-variance of z" end
   local z = objective.draw(model, "first_bad", frames, opts)
   if not is_finite(z) then return "z" end
-  local q, p = model:state_of(z)
-  local trajectory = model:rollout(q, p)
+  local trajectory = model:rollout(model:to_first(model:state_of(z)))
   return bad_state(trajectory) or bad_image(model, trajectory.q)
 end
 

@@ -139,7 +139,8 @@ local DECODER = { fused = LOSS.fused, chunk = CHUNK }
 -- backward pass for a few images at a time, so that the memory does not grow with
 -- their number.
 -- @function HGN:decoder_gradients
--- @tparam tensor states (images, size, size, state), without a history
+-- @tparam tensor states (images, size, size, state + constant_channels), as returned by
+-- project, detached
 -- @tparam tensor targets (images, height, width, channels)
 -- @tparam number weight of the sum of squared errors in the loss
 -- @tparam[opt] table opts
@@ -225,9 +226,8 @@ local function gradients_by_name(model, scalar, decoder_grads)
       names[#names + 1], others[#others + 1] = entry[1], entry[2]
     end
   end
-  for i, gradient in ipairs(engine.grad(scalar, others)) do
-    by_name[names[i]] = gradient
-  end
+  local gradients = engine.grad(scalar, others, { allow_unused = true })
+  for i, name in ipairs(names) do by_name[name] = gradients[i] end
   return by_name
 end
 
@@ -319,10 +319,12 @@ end
 -- on which the error is computed, which is then an unbiased estimate; all by default
 -- @tparam[opt] integer opts.horizon maximum number of steps of the rollout in either
 -- direction, which limits the frames compared; all by default
--- @tparam[opt] table opts.draws random numbers from HGN:draws, instead of drawing them
+-- @tparam[opt] table opts.draws random numbers from HGN:draws for the same horizon, instead of
+-- drawing them; generator, epsilon and decode_frames then have no effect
 -- @tparam[opt] function opts.mark called with the name of each phase of the computation
 -- when it is done
--- @treturn {tensor,...} in the order of parameters()
+-- @treturn {tensor,...} in the order of parameters(); nil for a parameter that the loss does not
+-- depend on, such as friction without rollout steps
 -- @treturn table numbers: loss, mse, kl (0 for variant "determ")
 -- @usage
 -- model = torus.models.hgn { width = 8, frames = 4 }

@@ -50,10 +50,7 @@ local function problem_of(model, frames, spread, o)
 end
 
 local function check(model, q, p, frames, o)
-  if model.config.phase ~= "vector" then
-    options.raise("hgn:refine: expected a model with phase = \"vector\", got "
-      .. "one with phase = %q", model.config.phase)
-  end
+  checks.vector(model, "refine")
   checks.states(model, "refine", "q", q, { "batch" })
   checks.states(model, "refine", "p", p, { "batch" })
   checks.frames(model, "refine", frames, "frames")

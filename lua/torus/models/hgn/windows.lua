@@ -38,6 +38,15 @@ function M.register(model)
   end
 end
 
+--- Forgets the encoder's errors: it is trained further. `infer` then looks at the first window
+-- alone.
+-- @tparam Module model an HGN
+function M.forget(model)
+  if model.config.windows == 1 then return end
+  model.window_scale:zero_()
+  model.window_correlation:zero_()
+end
+
 --- Returns true if the errors of the encoder's states are known. Without them several windows
 -- could be worse than one: q and p differ in unit, and so do their errors.
 -- @tparam Module model an HGN with config.windows > 1
@@ -221,12 +230,12 @@ end
 function M.calibrate(model, frames, states)
   checks.context(model, "calibrate", frames, 1)
   local c = model.config
+  if c.windows == 1 then return end
   if states then
-    options.tensor("hgn:calibrate", "states", states,
-      { frames:size(1), 2 * (c.dimension or 0) })
+    options.tensor("hgn:calibrate", "states", states, { frames:size(1), 2 * c.dimension })
   end
   local starts = M.starts(frames:size(2), c.context, math.huge)
-  if c.windows == 1 or #starts < 3 then return end
+  if #starts < 3 then return end
   engine.no_grad(function()
     local parts = {}
     for first = 1, frames:size(1), BLOCK do

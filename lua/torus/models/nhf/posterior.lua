@@ -64,7 +64,7 @@ Full.__index = Full
 
 -- For each entry of a (d, d) matrix, its index among the entries below the diagonal, row by
 -- row, or that of the zero that follows them.
-local function places(d)
+local function indices_below(d)
   local count, list = d * (d - 1) // 2, {}
   for i = 1, d do
     for j = 1, d do
@@ -76,10 +76,10 @@ end
 
 -- The part of L below its diagonal: (batch, d, d), nil for d = 1.
 local function below(self, q)
-  if not self.places then return nil end
+  if not self.indices_below then return nil end
   local entries, d = self.model.lower(q), q:size(2)
   local zero = engine.zeros({ q:size(1), 1 }, { dtype = q.dtype })
-  return engine.cat({ entries, zero }, 2):index_select(2, self.places)
+  return engine.cat({ entries, zero }, 2):index_select(2, self.indices_below)
     :reshape(q:size(1), d, d)
 end
 
@@ -257,7 +257,7 @@ function M.new(model, c, generator)
     if d > 1 then
       model:register("lower", network(c, d, d * (d - 1) // 2, generator))
     end
-    return setmetatable({ model = model, places = d > 1 and places(d) or nil },
+    return setmetatable({ model = model, indices_below = d > 1 and indices_below(d) or nil },
       Full)
   elseif c.posterior == "flow" then
     local splits = {}

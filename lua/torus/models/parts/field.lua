@@ -17,16 +17,16 @@ local M = {}
 -- @usage
 -- field = require "torus.models.parts.field"
 -- function H(q, p) return (q * q + p * p):sum(2) end
--- print(field.slopes(H, torus.ones(1, 1), torus.ones(1, 1) * 2))   -- 2 and 4
-function M.slopes(H, q, p, opts)
+-- print(field.gradients(H, torus.ones(1, 1), torus.ones(1, 1) * 2))   -- 2 and 4
+function M.gradients(H, q, p, opts)
   return fused.field(H, q, p, opts)
 end
 
 --- Returns Hamilton's equations (3): dq/dt = dH/dp and dp/dt = -dH/dq.
--- @param H as in slopes
+-- @param H as in gradients
 -- @tparam tensor q (batch, d)
 -- @tparam tensor p (batch, d)
--- @tparam[opt] table opts as in slopes
+-- @tparam[opt] table opts as in gradients
 -- @treturn tensor dq/dt (batch, d)
 -- @treturn tensor dp/dt (batch, d)
 -- @usage
@@ -34,7 +34,7 @@ end
 -- function H(q, p) return (q * q + p * p):sum(2) end
 -- print(field.motion(H, torus.ones(1, 1), torus.ones(1, 1) * 2))   -- 4 and -2
 function M.motion(H, q, p, opts)
-  local dq, dp = M.slopes(H, q, p, opts)
+  local dq, dp = M.gradients(H, q, p, opts)
   return dp, -dq
 end
 

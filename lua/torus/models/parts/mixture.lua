@@ -50,7 +50,7 @@ local LOG_2PI = math.log(2 * math.pi)
 -- print(mixture.new({ dimension = 2 }):is_fitted())   -- false
 function M.new(opts)
   local o = options.resolve("mixture", opts, RULES)
-  local self = Module.instance(Mixture, { dimension = o.dimension, dtype = o.dtype })
+  local self = Module.instance(Mixture, { dimension = o.dimension })
   local function buffer(name, ...)
     self:register_buffer(name, engine.zeros({ o.components, ... }, { dtype = o.dtype }))
   end
@@ -126,7 +126,7 @@ function Mixture:fit(x, generator)
     end
     for name, value in pairs { weights = weights, means = means, factors = factors } do
       self[name]:zero_()
-      self[name]:narrow(1, 1, k):copy_(value:to(self.dtype))
+      self[name]:narrow(1, 1, k):copy_(value:to(self.means.dtype))
     end
   end)
   return fitted
@@ -143,7 +143,7 @@ function Mixture:sample(count, generator)
   end
   local index = samples.multinomial(self.weights, count, true, { generator = generator })
   local noise = engine.randn({ count, self.dimension, 1 },
-    { dtype = self.dtype, generator = generator })
+    { dtype = self.means.dtype, generator = generator })
   return self.means:index_select(1, index)
     + self.factors:index_select(1, index):matmul(noise):squeeze(3)
 end

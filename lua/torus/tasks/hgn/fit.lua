@@ -10,33 +10,32 @@ local engine = require "torus.engine"
 local flatten = require "torus.models.hgn.flatten"
 local gauss_newton = require "torus.models.hgn.gauss_newton"
 local least_squares = require "torus.models.hgn.least_squares"
+local lists = require "torus.tasks.lists"
 local Located = require "torus.tasks.hgn.located"
+local motion = require "torus.models.hgn.motion"
 local objective = require "torus.models.hgn.objective"
 local stages = require "torus.tasks.hgn.stages"
 
 local Fit = {}
 Fit.__index = Fit
 
--- Factor of the loss: Adam's eps must be small compared with the gradients, and the limit on
--- their norm is meant for losses of images.
-local SCALE = 20
 -- Number of latents, at least, from which f_psi learns the fitted states.
 local TAUGHT = 4096
 -- Frames per segment for the first steps, each up to a share of the stage. Over many frames
 -- an orbit with a wrong period would be out of phase.
 local HORIZONS = { { share = 0.1, frames = 4 }, { share = 0.2, frames = 8 },
   { share = 0.35, frames = 16 } }
--- With the Gauss-Newton method the number doubles, beginning with FEW, as the potential that it
--- begins with was fitted to three frames at a time. Each number gets at most the share EACH of
--- the stage, all but the last at most the share BEFORE.
-local FEW, EACH, BEFORE = 8, 0.175, 0.6
+-- With the Gauss-Newton method the number of frames doubles from FIRST_FRAMES on: the initial
+-- potential was fitted to three frames at a time. Each number has at most the share EACH of the
+-- stage's steps, all but the last together at most BEFORE.
+local FIRST_FRAMES, EACH, BEFORE = 8, 0.175, 0.6
 
 -- The horizons of the Gauss-Newton method.
 local function doubled(frames)
-  local list, shown = {}, FEW
-  while shown < frames do
-    list[#list + 1] = { frames = shown }
-    shown = 2 * shown
+  local list, segment_frames = {}, FIRST_FRAMES
+  while segment_frames < frames do
+    list[#list + 1] = { frames = segment_frames }
+    segment_frames = 2 * segment_frames
   end
   for i, entry in ipairs(list) do entry.share = i * math.min(EACH, BEFORE / #list) end
   return list
@@ -54,8 +53,8 @@ local function horizon(config, within)
 end
 
 -- The number of segments, end to end, that a sequence consists of.
-local function segments(config, shown)
-  return (config.fit_frames - 1) // (shown - 1)
+local function segments(config, segment_frames)
+  return (config.fit_frames - 1) // (segment_frames - 1)
 end
 
 -- The number of sequences that are fitted.
@@ -79,7 +78,7 @@ end
 -- @tparam Dataset data
 -- @tparam integer dimension of the model's phase space
 -- @treturn ?tensor (frames, sequences, dimension), zeros until the stage begins
-function Fit.flat_positions(config, data, dimension)
+function Fit.flat_buffer(config, data, dimension)
   if config.chart_prior == 0 then return nil end
   return engine.zeros({ config.fit_frames, fitted_count(config, data), dimension },
     { dtype = config.dtype })
@@ -100,13 +99,13 @@ end
 -- @tparam Located located
 -- @tparam table state
 -- @tparam tensor state.states as returned by `parameter`
--- @tparam[opt] tensor state.flat as returned by `flat_positions`
+-- @tparam[opt] tensor state.flat_positions as returned by `flat_buffer`
 -- @tparam[opt] number state.damping of the Gauss-Newton method, if the stage is resumed
 -- @treturn Fit
 function Fit.new(model, config, data, located, state)
   local self = setmetatable({ model = model, config = config, data = data,
-    states = state.states, flat_q = state.flat, damping = state.damping or gauss_newton.DAMPING,
-    count = fitted_count(config, data) }, Fit)
+    states = state.states, flat_positions = state.flat_positions,
+    damping = state.damping or gauss_newton.DAMPING, count = fitted_count(config, data) }, Fit)
   located:find(model)
   self.located = located
   return self
@@ -125,8 +124,8 @@ end
 local function inferred(self)
   local found = {}
   engine.no_grad(function()
-    local shown = { count = self.count, frames = self.config.frames }
-    Located.each_block(self.config, self.data, shown,
+    local some = { count = self.count, frames = self.config.frames }
+    Located.each_block(self.config, self.data, some,
       function(frames)
         local q, p = self.model:infer(frames)
         found[#found + 1] = engine.cat({ q, p }, 2)
@@ -136,11 +135,11 @@ local function inferred(self)
 end
 
 -- Cuts a tensor over all frames, (frames, sequences, ...), into segments:
--- (shown, sequences * segments, ...).
-local function cut(self, x, shown)
+-- (segment_frames, sequences * segments, ...).
+local function cut(self, x, segment_frames)
   local parts = {}
-  for i = 1, segments(self.config, shown) do
-    parts[i] = x:narrow(1, (i - 1) * (shown - 1) + 1, shown)
+  for i = 1, segments(self.config, segment_frames) do
+    parts[i] = x:narrow(1, (i - 1) * (segment_frames - 1) + 1, segment_frames)
   end
   return #parts == 1 and parts[1] or engine.cat(parts, 2)
 end
@@ -157,38 +156,37 @@ local function all_of_fitted(self, change)
   return all
 end
 
--- Switches to segments of `shown` frames.
-local function look_at(self, shown)
-  self.shown = shown
-  self.segments = all_of_fitted(self, function(x) return cut(self, x, shown) end)
+-- Switches to segments of `segment_frames` frames.
+local function set_segments(self, segment_frames)
+  self.segment_frames = segment_frames
+  self.segments = all_of_fitted(self, function(x) return cut(self, x, segment_frames) end)
 end
 
 -- Estimates the states at the first frames of segments from flat coordinates.
-local function states_of(self, flat, shown)
-  local q = cut(self, flat, shown)
+local function states_of(self, flat, segment_frames)
+  local q = cut(self, flat, segment_frames)
   return engine.cat({ q[1], (q[2] - q[1]) / self.config.dt }, 2)
 end
 
 -- The states at the first frames of longer segments, from rollouts of the shorter segments
 -- that contain these frames.
-local function rolled_states(self, before, shown)
+local function rolled_states(self, before, segment_frames)
   local c, found = self.config, {}
   local last = segments(c, before) - 1
-  for i = 1, segments(c, shown) do
-    local offset = (i - 1) * (shown - 1)
+  for i = 1, segments(c, segment_frames) do
+    local offset = (i - 1) * (segment_frames - 1)
     local segment = math.min(offset // (before - 1), last)
     local states = self.states:detach()
       :narrow(1, segment * self.count + 1, self.count)
     local q, p = states:chunk(2, 2)
-    local ends = self.model:rollout(q:contiguous(), p:contiguous(),
-      { steps = offset - segment * (before - 1) })
-    found[i] = engine.cat({ ends.q[-1], ends.p[-1] }, 2)
+    found[i] = motion.states_around(self.model, q:contiguous(), p:contiguous(), 0,
+      offset - segment * (before - 1))[-1]
   end
   return engine.cat(found, 1)
 end
 
 -- Sets the states to those near the given ones that fit the segments best.
-local function place(self, states)
+local function fit_segment_states(self, states)
   local some = self.segments
   engine.no_grad(function()
     local fitted = coordinates.fit_states(self.model, states, some.coordinates,
@@ -199,19 +197,19 @@ end
 
 -- Begins the stage: if possible, with a newly fitted chart and potential.
 local function begin(self)
-  if not stages.flattens(self.config) then return place(self, inferred(self)) end
+  if not stages.flattens(self.config) then return fit_segment_states(self, inferred(self)) end
   local o = regression(self.config)
   local flat = flatten.chart(self.model, of_fitted(self, "coordinates"),
     of_fitted(self, "metrics"), o)
-  if self.flat_q then self.flat_q:copy_(flat) end
+  if self.flat_positions then self.flat_positions:copy_(flat) end
   flatten.potential(self.model, flat, o)
-  place(self, states_of(self, flat, self.shown))
+  fit_segment_states(self, states_of(self, flat, self.segment_frames))
 end
 
 -- The prior on the chart.
 local function prior_of(self)
-  if not self.flat_q then return nil end
-  self.prior = self.prior or chart_prior.new(self.flat_q,
+  if not self.flat_positions then return nil end
+  self.prior = self.prior or chart_prior.new(self.flat_positions,
     all_of_fitted(self, function(x) return x end), self.config.chart_prior)
   return self.prior
 end
@@ -226,7 +224,7 @@ local function gauss_newton_step(self)
   local states, damping, loss = gauss_newton.step(self.model, now:contiguous(),
     some.coordinates, some.metrics, some.left, self.damping, { prior = prior_of(self),
       -- Not in short sequences, whose noise would be fitted.
-      far = self.shown == c.fit_frames and c.fit_frames > c.frames })
+      far = self.segment_frames == c.fit_frames and c.fit_frames > c.frames })
   now:copy_(states)
   self.damping = damping
   return loss
@@ -236,13 +234,13 @@ end
 -- @tparam integer within the step of the stage, from 1
 function Fit:prepare(within)
   local c = self.config
-  local shown = horizon(c, within)
-  if shown ~= self.shown then look_at(self, shown) end
+  local segment_frames = horizon(c, within)
+  if segment_frames ~= self.segment_frames then set_segments(self, segment_frames) end
   if within == 1 then
     begin(self)
-  elseif shown ~= horizon(c, within - 1) then
-    place(self, engine.no_grad(rolled_states, self, horizon(c, within - 1),
-      shown))
+  elseif segment_frames ~= horizon(c, within - 1) then
+    fit_segment_states(self, engine.no_grad(rolled_states, self, horizon(c, within - 1),
+      segment_frames))
   end
 end
 
@@ -250,7 +248,7 @@ end
 local function find_again(self, all)
   local model, states = self.model, Fit.first_states(self.config, self.data, self.states)
   local q = engine.no_grad(least_squares.positions, model, states, 1, self.config.fit_frames)
-  if self.flat_q then self.flat_q:copy_(q) end
+  if self.flat_positions then self.flat_positions:copy_(q) end
   self.prior = nil
   self.located:find_again(model, engine.no_grad(model.coordinates, model, q), all)
 end
@@ -261,7 +259,7 @@ end
 function Fit:continue(first, all)
   local c = self.config
   if first then find_again(self, all) end
-  if first or not self.shown then look_at(self, c.fit_frames) end
+  if first or not self.segment_frames then set_segments(self, c.fit_frames) end
 end
 
 --- Draws a batch of sequences, or as many frames of segments. With the Gauss-Newton method,
@@ -274,7 +272,7 @@ function Fit:draw(generator)
   if c.fit_method == "gauss_newton" then
     return { size = count, whole = true, loss = gauss_newton_step(self) }
   end
-  local batch = math.min(c.fit_batch * segments(c, self.shown), count)
+  local batch = math.min(c.fit_batch * segments(c, self.segment_frames), count)
   local indices = engine.randperm(count, { generator = generator })
     :narrow(1, 1, batch):totable()
   return { size = batch, indices = indices }
@@ -289,14 +287,14 @@ end
 -- @treturn table numbers for the log: loss, as a mean squared pixel error
 function Fit:share(batch, first, count, parameters)
   if batch.loss then return {}, { loss = batch.loss } end
-  local indices = table.move(batch.indices, first, first + count - 1, 1, {})
+  local indices = lists.part(batch.indices, first, count)
   local function of_batch(name)
     return self.segments[name]:index_select(2, indices)
   end
   local loss = self.model:coordinate_loss(
     self.states:index_select(1, indices), of_batch "coordinates",
     of_batch "metrics", of_batch "left")
-  return training.gradients(loss * SCALE, parameters), { loss = loss:item() }
+  return training.gradients(loss * coordinates.LOSS_SCALE, parameters), { loss = loss:item() }
 end
 
 -- The first frames of windows of `context` frames, spread over those of the fit.
@@ -323,15 +321,15 @@ function Fit.translate(model, config, data, states)
   local latents, wanted = {}, {}
   engine.no_grad(function()
     local q, p = first:chunk(2, 2)
-    local motion = model:rollout(q:contiguous(), p:contiguous(), { steps = config.fit_frames - 1 })
-    local path = engine.cat({ motion.q, motion.p }, 3)
+    local trajectory = motion.states_around(model, q:contiguous(), p:contiguous(), 0,
+      config.fit_frames - 1)
     local starts = starts_of(config, context, count)
-    local shown = { count = count, frames = config.fit_frames }
-    Located.each_block(config, data, shown, function(frames, before)
+    local some = { count = count, frames = config.fit_frames }
+    Located.each_block(config, data, some, function(frames, before)
       for _, start in ipairs(starts) do
         local z = objective.draw(model, "fit", frames:narrow(2, start, context), o)
         latents[#latents + 1] = z:reshape(frames:size(1), -1)
-        wanted[#wanted + 1] = path[start + model.config.anchor - 1]
+        wanted[#wanted + 1] = trajectory[start + model.config.anchor - 1]
           :narrow(1, before + 1, frames:size(1))
       end
     end)

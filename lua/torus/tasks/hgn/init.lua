@@ -12,6 +12,7 @@ local lists = require "torus.tasks.lists"
 local training = require "torus.tasks.training"
 local geco = require "torus.optim.geco"
 local hgn = require "torus.models.hgn"
+local encoder_windows = require "torus.models.hgn.windows"
 local options = require "torus.options"
 local pictures = require "torus.tasks.hgn.pictures"
 local portrait = require "torus.tasks.hgn.portrait"
@@ -154,7 +155,7 @@ function Task.new(config, data)
     self.states = Fit.parameter(config, data, self.model.config.dimension)
     table.insert(self.parameters, { "task.states", self.states })
     self.located = Located.new(config, data, self.model.config.dimension)
-    self.flat_positions = Fit.flat_positions(config, data, self.model.config.dimension)
+    self.flat_positions = Fit.flat_buffer(config, data, self.model.config.dimension)
   end
   self.buffers = self.model:named_buffers()
   if self.flat_positions then
@@ -178,8 +179,8 @@ function Task.new(config, data)
 end
 
 local function flat_of(self)
-  self.flat = self.flat or Flat.new(self.model, self.config, self.data, self.located)
-  return self.flat
+  self.flat_stage = self.flat_stage or Flat.new(self.model, self.config, self.data, self.located)
+  return self.flat_stage
 end
 
 -- Draws a batch of a round that flattens coordinates.
@@ -191,14 +192,14 @@ end
 local function fit_of(self)
   self.fit = self.fit
     or Fit.new(self.model, self.config, self.data, self.located,
-      { states = self.states, flat = self.flat_positions, damping = self.damping })
+      { states = self.states, flat_positions = self.flat_positions, damping = self.damping })
   return self.fit
 end
 
 -- Draws a batch of the second stage.
 local function draw_fit(self, within)
   if within == 1 and self.config.flatten_rounds > 0 then flat_of(self):locate(true) end
-  self.flat = nil
+  self.flat_stage = nil
   fit_of(self):prepare(within)
   return self.fit:draw(self.generator)
 end
@@ -237,19 +238,20 @@ end
 -- second one, or a run with later stages behind it is continued with more steps. Before the
 -- second stage this finds the coordinates of the training sequences, in minutes.
 -- @tparam integer step of the training, from 1
--- @treturn ?table nil if it goes on; past=true, or uncertain, the share of uncertain frames
+-- @treturn ?table nil if it goes on; past=true, undetermined=true, or uncertain, the share of
+-- uncertain frames
 function Task:ends(step)
   local c = self.config
   local stage, within, round = stages.of(c, step)
   if stages.reached(stage) < (self.reached or 0) then return { past = true } end
   local second = c.flatten_rounds > 0 and "flatten" or "fit"
-  if stage ~= second or round > 1 or within > 1 or c.fit_limit == 1 then return nil end
+  if stage ~= second or round > 1 or within > 1 then return nil end
   self.located:find(self.model)
-  local share = self.located:uncertain()
-  if share <= c.fit_limit then return nil end
+  local share, undetermined = self.located:uncertain(), self.located:undetermined()
+  if share <= c.fit_limit and not undetermined then return nil end
   -- If the run is continued with more steps, its decoder will be another one.
   self.located:forget()
-  return { uncertain = share }
+  return undetermined and { undetermined = true } or { uncertain = share }
 end
 
 --- True if drawing the batch of a step changes weights.
@@ -270,6 +272,8 @@ function Task:draw(step)
   local stage, within, round, rounds = stages.of(c, step)
   self.stage, self.at, self.frames = stage, step, nil
   self.reached = stages.reached(stage)
+  -- If a run that has been finished is continued with more steps.
+  encoder_windows.forget(self.model)
   if stage == "flatten" then return draw_flat(self, within, round) end
   if stage == "decoder" then return draw_decoder(self, within) end
   if stage == "fit" or stage == "refit" then
@@ -303,7 +307,7 @@ local function frames_of(self, batch, first, count)
   local indices = batch.indices:narrow(1, first, count)
   if not batch.starts then return split:batch(indices) end
   return split:windows(indices,
-    table.move(batch.starts, first, first + count - 1, 1, {}), self.config.frames)
+    lists.part(batch.starts, first, count), self.config.frames)
 end
 
 local function share_of_images(self, batch, first, count)
@@ -332,7 +336,7 @@ function Task:share(batch, first, count)
   if self.stage == "fit" or self.stage == "refit" then
     gradients, numbers = self.fit:share(batch, first, count, self.weights)
   elseif self.stage == "flatten" then
-    gradients, numbers = self.flat:share(batch, first, count, self.weights)
+    gradients, numbers = self.flat_stage:share(batch, first, count, self.weights)
   elseif self.stage == "decoder" then
     gradients, numbers = self.redraw:share(batch, first, count, self.weights)
   elseif teaches(self) then
@@ -375,15 +379,17 @@ local function fit_prior(self)
     engine.generator(self.config.seed))
 end
 
--- Number of sequences on which the encoder's errors are measured.
-local CALIBRATED = 256
+-- Number of sequences on which the encoder's errors are measured: fewer, but not fewer than
+-- FEW, where they have more than NUMBERS numbers together.
+local CALIBRATED, FEW, NUMBERS = 256, 16, 1 << 26
 
 -- Measures the encoder's errors, by which the states of several windows are weighted: against
 -- the fitted states, if it has been taught these.
 local function calibrate(self, ended)
   local c, frames = self.config, {}
   local fitted = c.fit_steps > 0 and c.teach_steps > 0 and not ended
-  local count = math.min(CALIBRATED, self.data.train.size,
+  local fitting = NUMBERS // windows.first(self.data.train, { 1 }, c.frames):numel()
+  local count = math.min(CALIBRATED, math.max(FEW, fitting), self.data.train.size,
     fitted and c.fit_size or math.huge)
   Located.each_block(c, self.data, { count = count, frames = c.frames },
     function(some) table.insert(frames, some) end)
@@ -397,14 +403,18 @@ local UNCERTAIN = 0.05
 -- A sentence about the coordinates that the Hamiltonian was fitted to, or should have been, if
 -- many are bad.
 local function note(self, ended)
+  if ended and ended.undetermined then
+    return "The decoder's images do not depend on the coordinates, so the training ended after its "
+      .. "first stage. Train for more steps (--resume --steps)."
+  end
   local share = ended and ended.uncertain or self.uncertain or 0
-  if share < UNCERTAIN then return end
+  if not ended and share < UNCERTAIN then return end
   return string.format("The decoder rendered %.0f%% of the frames with an error above %g, so "
     .. (ended and "the training ended after its first stage: the Hamiltonian would "
       .. "have been fitted to uncertain coordinates. Train for more steps (--resume --steps) "
       .. "or try another Hamiltonian or dimension."
       or "the Hamiltonian was fitted to uncertain coordinates. Train for more steps (--steps) "
-      .. "or, to leave out this stage, with --set fit_steps=0 --set teach_steps=0."),
+      .. "or, to leave out this stage, with --set fit_steps=0."),
     share * 100, coordinates.ROBUST)
 end
 

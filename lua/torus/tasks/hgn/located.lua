@@ -66,6 +66,10 @@ function Located:uncertain()
   return self.left:gt(coordinates.ROBUST):to("float64"):mean():item()
 end
 
+--- True if the images of the decoder do not depend on the coordinates that were found.
+-- @treturn boolean
+function Located:undetermined() return not (self.metrics:abs():max():item() > 0) end
+
 --- Returns windows of `frames` frames of the coordinates of some sequences.
 -- @tparam table indices of the sequences
 -- @tparam {integer,...} starts first frame of each window, from 1
@@ -93,8 +97,9 @@ local function find(self, count, locate)
     table.insert(found.left, left)
     progress.within("coordinates of training sequences", before + frames:size(1), count)
   end)
-  for name, blocks in pairs(found) do
-    self[name]:narrow(2, 1, count):copy_(engine.cat(blocks, 2))
+  -- `left` last: it tells that the others are known.
+  for _, name in ipairs { "coordinates", "metrics", "left" } do
+    self[name]:narrow(2, 1, count):copy_(engine.cat(found[name], 2))
   end
 end
 

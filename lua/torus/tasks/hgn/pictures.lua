@@ -96,7 +96,7 @@ function M.loss_curve(path, log, still)
   local divergent, kl = lists.column(log, "kl")
   local errors = {
     { x = steps, y = mse, label = "training batch", width = 1 },
-    { x = tested, y = test_mse, label = "held-out, clean",
+    { x = tested, y = test_mse, label = "held-out",
       style = "linespoints" },
   }
   if still and #steps > 0 then

@@ -55,7 +55,10 @@ local function learned_orbits(model, part, indices, o)
     q, p = model:refine(q, p, frames, { rounds = o.refine })
   end
   local trajectory = model:rollout(q, p, { steps = o.steps })
-  return { q = trajectory.q:to("float64"), p = trajectory.p:to("float64"),
+  -- Static coordinates don't move.
+  local moving = model.config.dimension - model.config.static
+  local function coordinates(x) return x:narrow(3, 1, moving):to("float64") end
+  return { q = coordinates(trajectory.q), p = coordinates(trajectory.p),
     energies = model:energies(trajectory):to("float64") }
 end
 
@@ -86,7 +89,7 @@ end
 -- @tparam Dataset set
 -- @tparam[opt] table opts split="test"; orbits=10; steps=300 of a rollout;
 -- refine, the number of refinement iterations of the initial states on the observed frames
--- @treturn table learned: q and p (steps + 1, orbits, dimension) and energies
+-- @treturn table learned: q and p (steps + 1, orbits, dimension - static) and energies
 -- (steps + 1, orbits), float64
 -- @treturn ?table the true orbits in the same form; nil if the true states are unknown
 function M.orbits(model, set, opts)
@@ -171,8 +174,9 @@ end
 -- @treturn ?string message
 function M.draw(path, model, set, opts)
   local learned, truth = M.orbits(model, set, opts)
-  local panels = { half(learned, "learned", "learned energy",
-    function(q, p) return model:energy(q, p) end, model.config.dtype) }
+  -- Sequences with different static coordinates have different level sets.
+  local panels = { half(learned, "learned", "learned energy", model.config.static == 0
+    and function(q, p) return model:energy(q, p) end, model.config.dtype) }
   if truth then
     -- Sequences with different constants have different level sets.
     local alike = not set.system.varying

@@ -42,24 +42,27 @@ M.GENERATIVE = { kl_weight = 6e-2, posterior_logvar = 0, latent = "vector",
 -- at most 0.06 where the later stages made a model better, and 0.33 and 0.76 where they made it
 -- worse.
 local VECTOR = { energy_gain = 1, kinetic = "quadratic", context = 11, windows = 21,
-  train_size = 20000, steps = 4430, fit_steps = 30, teach_steps = 2000,
+  train_size = 20000, fit_steps = 30, teach_steps = 2000,
   chart = 32, energy_width = 32, flatten_steps = 5000, fit_size = 512, fit_limit = 0.2,
   fit_method = "gauss_newton", teach_from = "coordinates", prior = "mixture" }
 
 -- The same for motions that only Adam can fit.
-local VECTOR_ADAM = options.joined(VECTOR, { steps = 7000, fit_steps = 2600,
+local VECTOR_ADAM = options.joined(VECTOR, { fit_steps = 2600,
   chart = 128, energy_width = 128, fit_size = 1024, fit_method = "adam" })
 
 -- The values for MANY dimensions and more, with which the decoder of the first stage is not
 -- precise enough for the other stages: for three bodies, with 4 dimensions, it left an error
 -- above 18e-4 in a tenth of the frames, and refined rollouts were valid for 34 steps before
 -- the other stages and for 22 after them.
-local MANY, VECTOR_MANY = 3, options.joined(VECTOR, { steps = 10000, fit_steps = 0,
-  teach_steps = 0, chart = 0, teach_from = "images" })
+local ONE_STAGE = { fit_steps = 0, teach_steps = 0, teach_from = "images" }
+local MANY, VECTOR_MANY = 3, options.joined(VECTOR, ONE_STAGE, { chart = 0 })
 
 -- The same with static coordinates, on which the potential energy depends as well; many
 -- colours and sizes take longer to learn.
-local VECTOR_STATIC = options.joined(VECTOR_MANY, { energy_width = 64, steps = 20000 })
+local VECTOR_STATIC = options.joined(VECTOR_MANY, { energy_width = 64 })
+
+-- The number of steps of the first stage, which all steps of the later ones come on top of.
+local FIRST = { short = 2400, long = 8000, many = 10000, static = 20000 }
 
 -- HGN++ as trained by its authors' code in mode "forward_backward". The state has 16 + 16
 -- numbers and belongs to the middle one of the five frames that the encoder sees, at either
@@ -109,56 +112,57 @@ local PRIOR = { chart_prior = 0.1 }
 local DECODER = { decoder_rounds = 2, decoder_steps = 3000, refit_steps = 10 }
 
 -- The values where a step of the first stage shows a part of a sequence: whole sequences show
--- errors of the force that another initial state would hide in fewer frames. `steps` more of the
--- first stage, as otherwise its decoder drew some images of two bodies at two places far apart,
--- and no motion can be fitted to orbits that cross from one to the other.
-local LONG = { steps = 5600, fit_steps = 45, decoder_rounds = 3, decoder_steps = 3000,
-  refit_steps = 15 }
+-- errors of the force that another initial state would hide in fewer frames. The first stage is
+-- longer, as otherwise its decoder drew some images of two bodies in two distant regions of the
+-- phase space, and no motion can be fitted to orbits that cross from one to the other.
+local LONG = { fit_steps = 45, decoder_rounds = 3, decoder_steps = 3000, refit_steps = 15 }
 -- How many times as many frames as the first stage the second one fits then, at most.
 local LONGER = 4
 
--- The number of steps of a configuration's later stages that these values add.
-local function steps_of(values)
-  return (values.flatten_rounds or 0) * (values.redraw_steps or 0)
-    + (values.decoder_rounds or 0) * ((values.decoder_steps or 0) + (values.refit_steps or 0))
-end
-
--- The values for sequences longer than the frames of the first stage; `all_values` are those with
--- the changes.
+-- The values of the later stages for sequences longer than the frames of the first stage;
+-- `all_values` are those with the changes.
 local function long_values(values, all_values, frames, length)
   local shown = math.min(length, LONGER * frames)
-  local all = options.joined(values, { fit_frames = shown,
-    fit_size = values.fit_size * frames // shown })
-  if all_values.fit_method ~= "gauss_newton" then return all end
-  return options.joined(all, LONG, { steps = values.steps - values.fit_steps + LONG.fit_steps
-    + LONG.steps + steps_of(LONG) })
+  return options.joined({ fit_frames = shown, fit_size = values.fit_size * frames // shown },
+    all_values.fit_method == "gauss_newton" and LONG or {})
 end
 
--- The values for sequences that every step of the first stage shows in full.
-local function short_values(values, all_values)
+-- The same for sequences that every step of the first stage shows in full.
+local function short_values(all_values)
   local flat, newton = stages.flattens(all_values), all_values.fit_method == "gauss_newton"
-  local added = options.joined(flat and FLATTEN or {}, newton and DECODER or {},
+  return options.joined(flat and FLATTEN or {}, newton and DECODER or {},
     flat and newton and PRIOR or {})
-  return options.joined(values, added, { steps = values.steps + steps_of(added) })
 end
 
--- The values with the stages that follow from these changes.
+-- The values with the stages that follow from these changes, and the number of steps of the first.
 local function with_stages(values, changes)
   local all_values = options.joined({ hamiltonian = "separable" }, values, changes)
-  if all_values.fit_steps == 0 then return values end
+  if all_values.fit_steps == 0 then return options.joined(values, ONE_STAGE), FIRST.short end
   local frames, length = changes.frames or hgn.rules.frames.default, changes.data_frames or 0
-  if length > frames then return long_values(values, all_values, frames, length) end
-  return short_values(values, all_values)
+  local long = length > frames
+  values = options.joined(values, long and long_values(values, all_values, frames, length)
+    or short_values(all_values))
+  -- Nothing to fit again.
+  if changes.decoder_steps == 0 then values.refit_steps = 0 end
+  return values, long and all_values.fit_method == "gauss_newton" and FIRST.long or FIRST.short
 end
 
--- The values for a vector phase space with these changes.
-local function vector_values(changes)
-  if (changes.static or 0) > 0 then return VECTOR_STATIC end
-  if (changes.dimension or 1) >= MANY then return VECTOR_MANY end
+-- The values for a vector phase space with these changes, and the number of steps of the first
+-- stage.
+local function values_for(changes)
+  if (changes.static or 0) > 0 then return VECTOR_STATIC, FIRST.static end
+  if (changes.dimension or 1) >= MANY then return VECTOR_MANY, FIRST.many end
   local values = gauss_newton.applies(options.joined({ hamiltonian = "separable",
     friction = "none", kinetic = "quadratic", phase = "vector" }, changes))
     and VECTOR or VECTOR_ADAM
   return with_stages(values, changes)
+end
+
+-- The same with the number of all steps: the first stage is as long whichever others follow.
+local function vector_values(changes)
+  local values, first = values_for(changes)
+  return options.joined(values,
+    { steps = first + stages.later(options.joined(values, changes)) })
 end
 
 --- Adapts the values of a preset to changes: values for simulated data do not apply to other

@@ -5,6 +5,7 @@
 -- @module torus.tasks.hgn.redraw
 local coordinates = require "torus.models.hgn.coordinates"
 local engine = require "torus.engine"
+local lists = require "torus.tasks.lists"
 local training = require "torus.tasks.training"
 
 local Redraw = {}
@@ -70,7 +71,7 @@ end
 -- @treturn table numbers for the log: loss and mse, a mean squared pixel error
 function Redraw:share(batch, first, count, parameters)
   local model, c = self.model, self.config
-  local function part(list) return table.move(list, first, first + count - 1, 1, {}) end
+  local function part(list) return lists.part(list, first, count) end
   local frames = self.data.train:windows(part(batch.indices), part(batch.times), 1)
     :select(2, 1):contiguous():to(c.dtype)
   local map = model:decoder_map(self.positions

@@ -21,16 +21,19 @@ local function draw(model, data, config, opts)
   return files, message
 end
 
--- Counts how many of the sampled films move as the system does.
-local function measure_motion(model, data, config, count)
+-- A message if the motion of samples can't be measured.
+local function motion_problem(data, config)
   if not data.train.system then
-    return nil, "motion: expected a run on a simulated system, got one on "
-      .. "your own frames, whose true motion is unknown"
+    return "motion: expected a run on a simulated system, got one on your own frames, whose "
+      .. "true motion is unknown"
   end
   if config.variant == "determ" then
-    return nil, "motion: expected a model that can be sampled, got variant = "
-      .. "\"determ\""
+    return "motion: expected a model that can be sampled, got variant = \"determ\""
   end
+end
+
+-- Counts how many of the sampled films move as the system does.
+local function measure_motion(model, data, count)
   local films = engine.no_grad(function()
     return model:sample(count, { generator = engine.generator(1) })
   end)
@@ -50,6 +53,8 @@ end
 -- @treturn ?table rows, numbers, files
 -- @treturn ?string message
 function M.report(model, data, config, opts)
+  local problem = opts.motion and motion_problem(data, config)
+  if problem then return nil, problem end
   local files, message = draw(model, data, config, opts)
   if not files then return nil, message end
   local numbers = frames.measure(model, data[opts.split or "test"],
@@ -60,8 +65,7 @@ function M.report(model, data, config, opts)
   end
   local rows = frames.rows(numbers)
   if opts.motion then
-    local found, problem = measure_motion(model, data, config, opts.motion)
-    if not found then return nil, problem end
+    local found = measure_motion(model, data, opts.motion)
     numbers.moves, numbers.motion_distance = found.moves, found.motion_distance
     table.move(sampled_motion.rows(found), 1, 2, #rows + 1, rows)
   end

@@ -117,9 +117,9 @@ local TRAINED = {
 local function check_method(config)
   if config.fit_steps == 0 or config.fit_method ~= "gauss_newton" then return end
   if not gauss_newton.applies(config) then
-    return "fit_method: gauss_newton requires a separable Hamiltonian, method = "
-      .. "\"leapfrog\" and friction = \"none\" or, with kinetic = \"quadratic\", "
-      .. "\"constant\"; otherwise use \"adam\""
+    return "fit_method: gauss_newton requires variant = \"leapfrog\" or \"no_fpsi\", "
+      .. "hamiltonian = \"separable\", method = \"leapfrog\" and friction = \"none\" or, with "
+      .. "kinetic = \"quadratic\", \"constant\"; otherwise use \"adam\""
   end
   local count = gauss_newton.count(config)
   if count > gauss_newton.MAX then
@@ -133,10 +133,10 @@ end
 local function check_frames(config)
   if config.fit_steps == 0 then return end
   config.fit_frames = config.fit_frames or config.frames
-  local most = config.data_frames or config.frames
-  if config.fit_frames < config.frames or config.fit_frames > most then
+  local longest = config.data_frames or config.frames
+  if config.fit_frames < config.frames or config.fit_frames > longest then
     return string.format("fit_frames: expected from frames = %d to %d, the length of a "
-      .. "training sequence, got %d", config.frames, most, config.fit_frames)
+      .. "training sequence, got %d", config.frames, longest, config.fit_frames)
   end
   if config.fit_frames < 3 and config.flatten_steps > 0 then
     return string.format("fit_frames: expected at least 3 with flatten_steps > 0, which needs "
@@ -144,9 +144,9 @@ local function check_frames(config)
   end
 end
 
--- The stages in their order, { name, steps } each, and the number of steps after the first.
-local function plan(config)
-  local list = { { "images" } }
+-- The stages after the first in their order, { name, steps } each.
+local function later_stages(config)
+  local list = {}
   for _ = 1, config.flatten_rounds do list[#list + 1] = { "flatten", config.redraw_steps } end
   list[#list + 1] = { "fit", config.fit_steps }
   for _ = 1, config.decoder_rounds do
@@ -154,10 +154,25 @@ local function plan(config)
     list[#list + 1] = { "refit", config.refit_steps }
   end
   list[#list + 1] = { "teach", config.teach_steps }
-  local later = 0
-  for i = 2, #list do later = later + list[i][2] end
-  list[1][2] = config.steps - later
-  return list, later
+  return list
+end
+
+--- Returns the number of steps after the first stage.
+-- @tparam table values of a configuration; the defaults for those that are missing
+-- @treturn integer
+function M.later(values)
+  local config, total = setmetatable({}, { __index = function(_, key)
+    if values[key] ~= nil then return values[key] end
+    return M.rules[key].default
+  end }), 0
+  for _, stage in ipairs(later_stages(config)) do total = total + stage[2] end
+  return total
+end
+
+-- All stages in their order, { name, steps } each.
+local function plan(config)
+  local first = { "images", config.steps - M.later(config) }
+  return { first, table.unpack(later_stages(config)) }
 end
 
 -- Stored in checkpoints, in which "fit" has always been 2.
@@ -205,16 +220,23 @@ local function check_order(config)
   end
 end
 
+-- The first key that makes a stage after the first one.
+local function first_given(config)
+  for _, key in ipairs { "flatten_rounds", "fit_steps", "decoder_steps", "refit_steps" } do
+    if config[key] > 0 then return key end
+  end
+  return "teach_steps"
+end
+
 --- Fills in values that follow from the stages.
 -- @tparam table config
 -- @treturn ?string what is wrong with it
 function M.complete(config)
-  local _, later = plan(config)
+  local later = M.later(config)
   if later == 0 then return end
   if config.phase ~= "vector" then
     return string.format("%s: expected 0, as only phase = \"vector\" has "
-      .. "coordinates, and phase is %q",
-      config.fit_steps > 0 and "fit_steps" or "teach_steps", config.phase)
+      .. "coordinates, and phase is %q", first_given(config), config.phase)
   end
   if config.fit_steps > 0 and config.static > 0 then
     return string.format("fit_steps: expected 0, as the second stage does not support static "
@@ -222,8 +244,9 @@ function M.complete(config)
   end
   if later > config.steps then
     return string.format("steps: expected at least the %d of the later stages (redraw_steps, "
-      .. "fit_steps, decoder_steps, refit_steps and teach_steps), got %d; fit_steps = 0 and "
-      .. "teach_steps = 0 leave them out", later, config.steps)
+      .. "fit_steps, decoder_steps, refit_steps and teach_steps), got %d; there are none with "
+      .. "flatten_rounds, fit_steps, decoder_steps, refit_steps and teach_steps = 0", later,
+      config.steps)
   end
   if config.teach_from == "coordinates" and config.fit_steps == 0 then
     return "teach_from: expected \"images\", as no coordinates are found "
@@ -293,7 +316,7 @@ end
 -- print(rate(1))
 function M.learning_rate(config)
   local rates = {}
-  for _, stage in ipairs((plan(config))) do
+  for _, stage in ipairs(plan(config)) do
     local name, steps = table.unpack(stage)
     rates[name] = training.learning_rate(options.joined(config,
       { lr = config[RATES[name]], steps = steps }))

@@ -4,16 +4,13 @@
 -- @module torus.tasks.hgn.teach
 local coordinates = require "torus.models.hgn.coordinates"
 local engine = require "torus.engine"
+local lists = require "torus.tasks.lists"
 local objective = require "torus.models.hgn.objective"
 local training = require "torus.tasks.training"
 local windows = require "torus.data.windows"
 
 local Teach = {}
 Teach.__index = Teach
-
--- Factor of the loss, as in the second stage: Adam's eps must be small compared with the
--- gradients.
-local SCALE = 20
 
 --- Makes the stage.
 -- @tparam Module model an HGN whose motion has been fitted
@@ -50,8 +47,8 @@ end
 -- @treturn table numbers for the log: loss, mse, kl
 function Teach:share(batch, first, count, parameters, weights)
   local model, c = self.model, self.config
-  local indices = table.move(batch.indices, first, first + count - 1, 1, {})
-  local starts = table.move(batch.starts, first, first + count - 1, 1, {})
+  local indices = lists.part(batch.indices, first, count)
+  local starts = lists.part(batch.starts, first, count)
   local some = self.located:windows(indices, starts)
   local draws = model:draws_part(batch.draws, first, count)
   local frames = self.data.train:windows(indices, starts, c.frames):to(c.dtype)
@@ -64,7 +61,7 @@ function Teach:share(batch, first, count, parameters, weights)
   if kl then
     loss = loss + kl * objective.divergence_scale(model, weights.kl_weight)
   end
-  return training.gradients(loss * SCALE, parameters), { loss = loss:item(),
+  return training.gradients(loss * coordinates.LOSS_SCALE, parameters), { loss = loss:item(),
     mse = mse:item(), kl = kl and kl:item() or 0 }
 end
 

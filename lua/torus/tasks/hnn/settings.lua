@@ -3,7 +3,6 @@
 -- @module torus.tasks.hnn.settings
 local hnn_data = require "torus.data.hnn_data"
 local measured = require "torus.data.measured"
-local options = require "torus.options"
 local schemes = require "torus.schemes"
 local systems = require "torus.systems"
 local training = require "torus.tasks.training"
@@ -60,16 +59,6 @@ local MEASURED = { test_share = 0.2, steps = 2000, weight_decay = 1e-4 }
 -- Number of windows per step.
 local BATCH_OF_ROLLOUTS = 128
 
--- A message if a key is given that has no effect.
-local function refuse(given, rules, keys, why)
-  for _, key in ipairs(keys) do
-    if given[key] ~= nil and given[key] ~= rules[key].default then
-      return string.format("%s: expected none %s, got %s", key, why,
-        options.show(given[key]))
-    end
-  end
-end
-
 local function fill(config, values)
   for key, value in pairs(values) do
     if config[key] == nil then config[key] = value end
@@ -79,7 +68,8 @@ end
 local function complete_loss(config, given, rules)
   if config.loss == "derivatives" then
     config.batch = config.batch or 0
-    return refuse(given, rules, { "horizon", "integrator", "substeps", "initial", "stride" },
+    return training.refuse(given, rules,
+      { "horizon", "integrator", "substeps", "initial", "stride" },
       "with loss=derivatives, only with loss=rollout")
   end
   config.batch = config.batch or BATCH_OF_ROLLOUTS
@@ -115,7 +105,8 @@ local function read_file(config, given)
 end
 
 local function complete_measured(config, given, rules)
-  local problem = refuse(given, rules, { "trajectories", "points", "span", "noise", "start" },
+  local problem = training.refuse(given, rules,
+    { "trajectories", "points", "span", "noise", "start" },
     "for the states of " .. config.data)
   if problem then return problem end
   fill(config, MEASURED)
@@ -142,7 +133,7 @@ function M.complete(config, given, rules)
     config.data_seed = config.data_seed or config.seed
     return problem
   end
-  problem = refuse(given, rules, { "dt" }, "without data; points and span determine it")
+  problem = training.refuse(given, rules, { "dt" }, "without data; points and span determine it")
   if problem then return problem end
   config.system = config.system or "mass_spring"
   local recipe = hnn_data.recipe(config.system)

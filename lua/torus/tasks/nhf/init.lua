@@ -108,12 +108,7 @@ local OF_SYSTEMS = { "temperature" }
 
 -- A message where one of the keys has another value than its default, or nil.
 local function refuse(given, keys, of)
-  for _, key in ipairs(keys) do
-    if given[key] ~= nil and given[key] ~= Task.rules[key].default then
-      return string.format("%s: expected none for %s, got %s", key, of,
-        options.show(given[key]))
-    end
-  end
+  return training.refuse(given, Task.rules, keys, "for " .. of)
 end
 
 local function joined(...)

@@ -145,7 +145,7 @@ end
 -- @treturn table numbers for the log
 function Task:share(batch, first, count)
   self.frames = self.data.train:windows(batch.indices:narrow(1, first, count),
-    table.move(batch.starts, first, first + count - 1, 1, {}), 3):to(self.config.dtype)
+    lists.part(batch.starts, first, count), 3):to(self.config.dtype)
   local losses = self.model:losses(self.frames)
   return training.gradients(losses.total, self.weights), {
     loss = losses.total:item(), autoencoder = losses.autoencoder:item(),
