@@ -39,9 +39,32 @@ describe("log.csv", function()
     assert.are.equal(1, #Log.read(path).rows)
     local log, message = Log.open(path, { "step" }, 3)
     assert.is_nil(log)
-    assert.matches('expected columns "step", got "step,loss"$', message)
+    assert.matches('expected columns "step", got "step,loss"; delete it to', message)
     -- By the square of the last line it would be an hour.
     assert.is_true(os.clock() - start < 2)
+  end)
+
+  it("is shown, with the way out, if it is empty or of something else", function()
+    local path = temporary()
+    for text, shown in pairs { [""] = "an empty file", ["no line break"] = '"no line break"',
+      ["\n1,2\n"] = '""' } do
+      files.write(path, text)
+      local log, message = Log.open(path, { "step", "loss" }, 7)
+      assert.is_nil(log)
+      assert.are.equal(("cannot continue log %s: expected columns \"step,loss\", got %s; delete "
+        .. "it to continue without the rows of the first 7 steps"):format(path, shown), message)
+      assert.are.equal(text, files.read(path))
+    end
+  end)
+
+  it("tells its last step", function()
+    local path = temporary()
+    for text, step in pairs { [""] = false, ["step,loss\n"] = false,
+      ["step,loss\n1,2\n30,2\n31,"] = 30, ["garbage\n"] = false } do
+      files.write(path, text)
+      assert.are.equal(step or nil, Log.last_step(path))
+    end
+    assert.matches("/nowhere", select(2, Log.last_step("/nowhere")))
   end)
 
   it("starts anew when nothing is resumed", function()

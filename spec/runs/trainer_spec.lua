@@ -219,7 +219,46 @@ describe("torus.runs", function()
       end
     end)
 
-    it("a checkpoint of another model", function()
+    it("a log with rows whose checkpoint is gone", function()
+      local folder = folders.new()
+      assert(run(folder, { steps = 3 }))
+      assert(os.remove(folder .. "/checkpoint.safetensors"))
+      local log = text_of(folder .. "/log.csv")
+      for _, resume in ipairs { true, false } do
+        local result, message = run(folder, nil, { resume = resume })
+        assert.is_nil(result)
+        assert.are.equal(("%s has a log of 3 steps but no checkpoint to continue from: choose "
+          .. "another folder, or delete %s/log.csv to start again"):format(folder, folder), message)
+        assert.are.equal(log, text_of(folder .. "/log.csv"))
+      end
+      -- As a run leaves it that is killed before its first checkpoint.
+      write(folder .. "/log.csv", log:match("^[^\n]*\n"))
+      assert(run(folder, nil, { resume = true }))
+      assert.are.same(contents(whole), contents(folder))
+    end)
+
+    it("a checkpoint of another model, in a word", function()
+      local folder, other = folders.new(), folders.new()
+      assert(run(folder, { steps = 3 }))
+      assert(runs.train(other, assert(runs.configuration.make("small", { model = "hnn",
+        system = "mass_spring", trajectories = 4, width = 8, steps = 1 }))))
+      os.rename(other .. "/checkpoint.safetensors", folder .. "/checkpoint.safetensors")
+      local _, message = run(folder, nil, { resume = true })
+      assert.are.equal(folder .. "/checkpoint.safetensors: expected a checkpoint of \"hgn\", got "
+        .. "one of \"hnn\"", message)
+    end)
+
+    it("a checkpoint of other options, and names three of them", function()
+      local folder, other = folders.new(), folders.new()
+      assert(run(folder, { steps = 3 }))
+      assert(run(other, { steps = 3, width = 6, batch = 3, lr = 2e-3, log_every = 2, z = 5 }))
+      os.rename(other .. "/checkpoint.safetensors", folder .. "/checkpoint.safetensors")
+      local _, message = run(folder, nil, { resume = true })
+      assert.matches("; options have changed: batch was 3 and is 2, log_every was 2 and is 1, "
+        .. "lr was 0.002 and is 0.001 and 2 more$", message)
+    end)
+
+    it("a checkpoint of another size", function()
       local folder, other = folders.new(), folders.new()
       assert(run(folder, { steps = 3 }))
       assert(run(other, { steps = 3, width = 6 }))
@@ -294,7 +333,13 @@ describe("torus.runs", function()
       local _, message = hgn.open_data(configuration { data = path,
         frames = 5 })
       assert.matches("the model expects sequences of shape %(5,16,16,3%), "
-        .. "got %(4,16,16,3%)", message)
+        .. "got %(4,16,16,3%); set frames = 4 to match$", message)
+      -- Shorter ones can be cut from them.
+      _, message = hgn.open_data(configuration { data = path, frames = 3 })
+      assert.matches("set frames = 4 to match; or set data_stride = 3 to cut sequences of 3 frames "
+        .. "from them$", message)
+      local set = assert(hgn.open_data(configuration { data = path, frames = 3, data_stride = 3 }))
+      assert.are.equal(3, set.train.length)
     end)
   end)
 end)

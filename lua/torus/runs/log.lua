@@ -22,20 +22,20 @@ local function lines_of(text)
   end
 end
 
+local function step_of(line) return tonumber(line:match("^(%d+),")) end
+
 -- The rows of an earlier run up to the step of the checkpoint; later ones will be written
 -- again.
 local function kept_rows(text, header, last_step)
   local rows = {}
   for line in lines_of(text) do
-    local step = tonumber(line:match("^(%d+),"))
+    local step = step_of(line)
     if step and step <= last_step then rows[#rows + 1] = line end
   end
-  local first = lines_of(text)()
-  if first ~= header then
-    return nil, string.format("expected columns %q, got %s", header,
-      options.show(first))
-  end
-  return rows
+  local first = text:match("^[^\n]*")
+  if first == header then return rows end
+  return nil, string.format("expected columns %q, got %s", header,
+    text == "" and "an empty file" or options.show(first))
 end
 
 --- Opens a log for appending.
@@ -57,7 +57,8 @@ function Log.open(path, columns, last_step)
     if not text then return nil, message end
     local rows, problem = kept_rows(text, header, last_step)
     if not rows then
-      return nil, string.format("cannot continue log %s: %s", path, problem)
+      return nil, string.format("cannot continue log %s: %s; delete it to continue without the "
+        .. "rows of the first %d steps", path, problem, last_step)
     end
     table.move(rows, 1, #rows, 2, lines)
   end
@@ -119,6 +120,24 @@ function Log:close()
   end
 end
 
+--- Returns the step of a log's last row.
+-- @function torus.runs.log.last_step
+-- @tparam string path
+-- @treturn ?integer nil for a log without rows
+-- @treturn ?string message if it cannot be read
+-- @usage
+-- log = assert(torus.runs.log.open("log.csv", { "step", "loss" }, 0))
+-- log:row{ step = 7, loss = 0.5 }
+-- log:close()
+-- print(torus.runs.log.last_step("log.csv"))   -- 7
+function Log.last_step(path)
+  local text, message = files.read(path)
+  if not text then return nil, message end
+  local last
+  for line in lines_of(text) do last = step_of(line) or last end
+  return last
+end
+
 --- Reads a log.
 -- @function torus.runs.log.read
 -- @tparam string path
@@ -151,7 +170,7 @@ end
 
 signature.methods("Log", Log, { row = "values: {[string]=number}" }, {
   open = "path: path, columns: {string,...}, last_step: integer",
-  read = "path: path",
+  last_step = "path: path", read = "path: path",
 })
 
 return Log

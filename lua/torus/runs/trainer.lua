@@ -106,22 +106,41 @@ local function save(run)
   return true
 end
 
+local MAX_CHANGES = 3
+
 -- The options in which a run differs from what its checkpoint was trained with, for messages.
-local function changed_options(run, stored)
-  local before, now, list = read_json.decode(stored.config), read_json.decode(run.config), {}
-  if type(before) ~= "table" or type(now) ~= "table" then return "" end
+local function changed_options(before, now)
+  local list = {}
   for _, key in ipairs(options.sorted_keys(options.joined(before, now))) do
     if key ~= "steps" and json.encode(before[key]) ~= json.encode(now[key]) then
       list[#list + 1] = string.format("%s was %s and is %s", key, options.show(before[key]),
         options.show(now[key]))
     end
   end
-  return #list > 0 and "; options have changed: " .. table.concat(list, ", ") or ""
+  if #list == 0 then return "" end
+  local more = #list - MAX_CHANGES
+  return "; options have changed: " .. table.concat(list, ", ", 1, math.min(#list, MAX_CHANGES))
+    .. (more > 0 and (" and %d more"):format(more) or "")
+end
+
+-- The options that differ, for a message about a checkpoint that does not fit; or nil and a
+-- message if it is of another model, of which all options differ.
+local function difference(run, stored)
+  local before, now = read_json.decode(stored.config), read_json.decode(run.config)
+  if type(before) ~= "table" or type(now) ~= "table" then return "" end
+  if before.model ~= now.model then
+    return nil, string.format("%s: expected a checkpoint of %s, got one of %s",
+      run.checkpoint_path, options.show(now.model), options.show(before.model))
+  end
+  return changed_options(before, now)
 end
 
 local function load_checkpoint(run)
   local stored, message = checkpoint.load(run.checkpoint_path)
   if not stored then return nil, message end
+  local changed
+  changed, message = difference(run, stored)
+  if not changed then return nil, message end
   local entries = table.move(run.task.parameters, 1, #run.task.parameters, 1, {})
   for _, entry in ipairs(run.task.buffers or {}) do entries[#entries + 1] = entry end
   local known = {}
@@ -129,14 +148,14 @@ local function load_checkpoint(run)
     local value = stored.tensors[entry[1]]
     if not value then
       return nil, string.format("%s: expected a tensor %q, got none%s",
-        run.checkpoint_path, entry[1], changed_options(run, stored))
+        run.checkpoint_path, entry[1], changed)
     end
     local expected = options.shape_text(entry[2])
     local got = options.shape_text(value)
     if expected ~= got or value.dtype ~= entry[2].dtype then
       return nil, string.format("%s: %s: expected %s %s, got %s %s%s",
         run.checkpoint_path, entry[1], expected, entry[2].dtype, got,
-        value.dtype, changed_options(run, stored))
+        value.dtype, changed)
     end
     known[entry[1]] = value
   end
@@ -185,6 +204,16 @@ local function disagreement(run)
     :format(run.folder, texts[1], who, other)
 end
 
+-- A message if the folder has the rows of a run whose checkpoint is gone, which a new start would
+-- delete. A run that was killed before its first checkpoint has none yet.
+local function orphaned_log(run)
+  local path = run.folder .. "/log.csv"
+  local step = files.exists(path) and Log.last_step(path)
+  return step and string.format("%s has a log of %d step%s but no checkpoint to continue from: "
+    .. "choose another folder, or delete %s to start again", run.folder, step,
+    step == 1 and "" or "s", path) or nil
+end
+
 local function prepare(run)
   local ok, message
   -- Before rank 0 begins to write.
@@ -201,7 +230,7 @@ local function prepare(run)
     return nil, string.format("%s already holds a run: resume it, or choose "
       .. "another folder", run.folder)
   end
-  message = disagreement(run)
+  message = not found and dist.first(orphaned_log, run) or disagreement(run)
   if message then return nil, message end
   return dist.first(prepare_folder, run)
 end
