@@ -158,6 +158,7 @@ local function dictionary(text)
   return found
 end
 
+-- The header, or nil, what is wrong and true if it is sound but torus has no such dtype.
 local function parse_header(text)
   local found = dictionary(text)
   if not found then
@@ -167,7 +168,7 @@ local function parse_header(text)
   local encoding = found ~= "a structure" and encoding_of(found.descr)
   if not encoding then
     return nil, "expected numbers as the dtype (f2, f4, f8, i1 to i8, u1 to u8 or b1), got "
-      .. (found.descr or "a structure")
+      .. (found.descr or "a structure"), true
   end
   local shape, count, bound = {}, 1, 1.0
   for i, size in ipairs(found.shape) do
@@ -205,6 +206,7 @@ end
 -- @treturn[1] tensor
 -- @treturn[2] nil
 -- @treturn[2] string message
+-- @treturn[2] ?boolean true for a sound array that is not of numbers
 -- @usage
 -- bytes = torus.npy.header("uint8", { 3 }) .. "\1\2\3"
 -- print(assert(torus.npy.decode(bytes)))   -- [1, 2, 3]
@@ -217,9 +219,9 @@ function M.decode(bytes)
     at = at + n
     return bytes:sub(at - n, at - 1)
   end)
-  local header
-  if text then header, problem = parse_header(text) end
-  if not header then return nil, problem end
+  local header, unsupported
+  if text then header, problem, unsupported = parse_header(text) end
+  if not header then return nil, problem, unsupported end
   local length = #bytes - at + 1
   if length ~= header.bytes then
     return nil, ("its shape (%s) needs %d bytes, it has %d"):format(
@@ -244,10 +246,11 @@ function M.info(path)
   local text, problem = read_header(function(n) return file:read(n) end)
   local offset, size = file:seek(), file:seek("end")
   file:close()
-  local parsed
-  if text then parsed, problem = parse_header(text) end
+  local parsed, unsupported
+  if text then parsed, problem, unsupported = parse_header(text) end
   if not parsed then
-    return nil, ("npy.load: %s is not a .npy array: %s"):format(path, problem)
+    return nil, (unsupported and "npy.load: %s: %s" or "npy.load: %s is not a .npy array: %s")
+      :format(path, problem)
   end
   if not offset or not size then
     return nil, ("npy.load: %s is not a regular file"):format(path)

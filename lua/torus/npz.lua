@@ -131,11 +131,25 @@ local function content(bytes, entry)
   return data
 end
 
-local function read_arrays(bytes)
+-- The array of a member, or nil, what is wrong and true if the archive itself is sound.
+local function array_of(bytes, entry, name)
+  local data, problem = content(bytes, entry)
+  local x, unsupported
+  if data then x, problem, unsupported = npy.decode(data) end
+  if x then return x end
+  problem = ("array %s: %s"):format(options.show(name), problem)
+  if unsupported then
+    problem = problem .. "; to read others, give their names: npz.load(path, { names = ... })"
+  end
+  return nil, problem, unsupported
+end
+
+-- The arrays, all or those with the names that are keys of `wanted`, and the names of all.
+local function read_arrays(bytes, wanted)
   local list, problem = members(bytes)
   if not list then return nil, problem end
-  local arrays, packed = {}, 0
-  for _, entry in ipairs(list) do
+  local arrays, names, packed = {}, {}, 0
+  for i, entry in ipairs(list) do
     -- Members that share their bytes could expand to any number of arrays.
     packed = packed + math.max(entry.packed, 1)
     if packed > #bytes then return nil, "its members overlap" end
@@ -143,34 +157,78 @@ local function read_arrays(bytes)
     if not name then
       return nil, ("expected .npy members, got %s"):format(options.show(entry.name))
     end
-    if arrays[name] then return nil, ("it has two arrays named %s"):format(options.show(name)) end
-    local data, x
-    data, problem = content(bytes, entry)
-    if data then x, problem = npy.decode(data) end
-    if not x then return nil, ("array %s: %s"):format(options.show(name), problem) end
-    arrays[name] = x
+    if names[name] then return nil, ("it has two arrays named %s"):format(options.show(name)) end
+    names[i], names[name] = name, true
+    if not wanted or wanted[name] then
+      local x, unsupported
+      x, problem, unsupported = array_of(bytes, entry, name)
+      if not x then return nil, problem, unsupported end
+      arrays[name] = x
+    end
   end
-  return arrays
+  return arrays, table.move(names, 1, #names, 1, {})
 end
+
+local NAMES = { names = { type = "table" } }
 
 --- Reads an archive.
 -- @tparam string path
+-- @tparam[opt] table opts
+-- @tparam[opt] {string,...} opts.names reads only the arrays with these names, those of them
+-- that there are; the others may be of any dtype, such as strings. By default all are read,
+-- and must be numbers
 -- @treturn[1] {[string]=tensor,...} the arrays by name
+-- @treturn[1] {string,...} the names of all arrays of the archive, in its order
 -- @treturn[2] nil
 -- @treturn[2] string what is wrong with the file
 -- @usage
 -- assert(torus.npz.save("a.npz", { x = torus.arange(3), y = torus.eye(2) }))
 -- arrays = assert(torus.npz.load("a.npz"))
 -- print(arrays.x)   -- [1., 2., 3.]
-function M.load(path)
+-- arrays, names = torus.npz.load("a.npz", { names = { "y" } })
+-- print(arrays.x, table.concat(names, " "))   -- nil  x y
+function M.load(path, opts)
   options.argument("npz.load", "path", path, { type = "path" })
+  local o, wanted = options.resolve("npz.load", opts, NAMES), nil
+  if o.names then
+    wanted = {}
+    for _, name in ipairs(o.names) do
+      if type(name) ~= "string" then
+        options.raise("npz.load: names: expected a list of strings, got %s", options.show(name))
+      end
+      wanted[name] = true
+    end
+  end
   local bytes, message = files.read(path)
   if not bytes then return nil, "npz.load: " .. message end
-  local arrays, problem = read_arrays(bytes)
-  if not arrays then
-    return nil, ("npz.load: %s is not an .npz archive: %s"):format(path, problem)
+  local arrays, names, sound = read_arrays(bytes, wanted)
+  if arrays then return arrays, names end
+  return nil, (sound and "npz.load: %s: %s" or "npz.load: %s is not an .npz archive: %s")
+    :format(path, names)
+end
+
+--- Reads the array of a name or, if there is none, the only array of an archive. Other arrays
+-- may be of any dtype.
+-- @tparam string path
+-- @tparam string name
+-- @treturn[1] tensor
+-- @treturn[2] nil
+-- @treturn[2] string what is wrong with the file
+-- @usage
+-- assert(torus.npz.save("a.npz", { x = torus.arange(3), y = torus.eye(2) }))
+-- print(torus.npz.load_array("a.npz", "x"))   -- [1., 2., 3.]
+-- print(torus.npz.load_array("a.npz", "z"))   -- nil and a message
+function M.load_array(path, name)
+  options.argument("npz.load_array", "name", name, { type = "string" })
+  local arrays, names = M.load(path, { names = { name } })
+  if arrays and not arrays[name] and #names == 1 then
+    name = names[1]
+    arrays, names = M.load(path)
   end
-  return arrays
+  if not arrays then return nil, names end
+  if arrays[name] then return arrays[name] end
+  return nil, ("%s: expected one array, or one named %s, got %s"):format(path, name,
+    #names == 0 and "none" or table.concat(names, ", "))
 end
 
 -- --- writing ----------------------------------------------------------------

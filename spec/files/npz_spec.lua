@@ -1,5 +1,6 @@
 local folders = require "spec.support.folders"
 local raises = require "spec.support.raises"
+local string_array = require "spec.support.string_array"
 local torus = require "torus"
 
 local npz = torus.npz
@@ -139,6 +140,26 @@ describe("an .npz archive", function()
     end
   end)
 
+  it("gives the arrays that are named, whatever the others are", function()
+    string_array.save(path, { x = torus.arange(3), y = torus.ones(2) }, "label")
+    local none, message = npz.load(path)
+    assert.is_nil(none)
+    assert.are.equal(("npz.load: %s: array \"label\": expected numbers as the dtype (f2, f4, f8, "
+      .. "i1 to i8, u1 to u8 or b1), got <U1; to read others, give their names: npz.load(path, "
+      .. "{ names = ... })"):format(path), message)
+    local arrays, names = npz.load(path, { names = { "y", "z" } })
+    assert.are.same({ "y" }, { next(arrays), next(arrays, "y") })
+    assert.are.same({ 1, 1 }, arrays.y:totable())
+    assert.are.same({ "label", "x", "y" }, names)
+    assert.are.same({ 1, 2, 3 }, npz.load_array(path, "x"):totable())
+    none, message = npz.load_array(path, "z")
+    assert.is_nil(none)
+    assert.are.equal(path .. ": expected one array, or one named z, got label, x, y", message)
+    assert.matches("expected numbers", select(2, npz.load_array(path, "label")))
+    assert(npz.save(path, { only = torus.ones(1) }))
+    assert.are.same({ 1 }, npz.load_array(path, "z"):totable())
+  end)
+
   it("says what it expected", function()
     raises("npz.save: expected a tensor for \"x\", got 5", function() npz.save(path, { x = 5 }) end)
     raises("npz.save: expected strings as names, got 1",
@@ -148,6 +169,10 @@ describe("an .npz archive", function()
       function() npz.save(path, {}, { compres = true }) end)
     raises("npz.load: path: expected a path (a string without zero bytes), got nil",
       function() npz.load() end)
+    raises("npz.load: names: expected a list of strings, got 3",
+      function() npz.load(path, { names = { 3 } }) end)
+    raises("npz.load_array: name: expected a string, got nil",
+      function() npz.load_array(path) end)
     local x, message = npz.load("/nonexistent/x.npz")
     assert.is_nil(x)
     assert.matches("/nonexistent/x.npz", message)

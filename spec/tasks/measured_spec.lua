@@ -5,6 +5,7 @@ local json = require "dkjson"
 local lfs = require "lfs"
 local measured = require "torus.data.measured"
 local raises = require "spec.support.raises"
+local string_array = require "spec.support.string_array"
 local rollouts = require "torus.tasks.hnn.rollouts"
 local torus = require "torus"
 
@@ -104,6 +105,8 @@ describe("measured states", function()
       assert.matches(key == "dt" and "states.npz: expected one number as dt, got tensor %(0%)"
         or "states.npz: expected t to have a time for each of the %d+ states", message)
     end
+    string_array.save(archive, { q = q, p = p, dt = torus.tensor(0.5) }, "label")
+    assert.are.equal(0, largest(measured.open(archive, F64).train.sequence.q - expected))
     -- A single trajectory is cut in time.
     assert(torus.npy.save(path, torus.cat({ q[1], p[1] }, 2)))
     set = assert(measured.open(path, o))
@@ -135,7 +138,15 @@ describe("measured states", function()
       "t,q,p\n0,1,2\n1,nan,3\n2,3,4\n3,1,1\n"))
     refused("expected dq and dp, got only q and p", write("f.csv",
       "t,q,p\n0,1,2\n1,2,3\n2,3,4\n3,1,1\n"), { derivatives = "true" })
-    refused("at least 3 states", write("g.csv", "t,q,p\n0,1,2\n1,2,3\n"))
+    refused("at least 3 states for training and for tests, .*, got 2 states in 1 trajectory$",
+      write("g.csv", "t,q,p\n0,1,2\n1,2,3\n"))
+    local x = torus.zeros(10, 30)
+    assert(torus.npz.save(base .. "/flat.npz", { q = x, p = x }))
+    refused("got q of shape %(10,30%), read as 1 trajectory of 10 times with 30 coordinates; "
+      .. "several trajectories are %(trajectories, times, d%)$", base .. "/flat.npz", { dt = 1 })
+    assert(torus.npy.save(base .. "/short.npy", torus.zeros(5, 2, 4)))
+    refused("got an array of shape %(5,2,4%), read as 5 trajectories of 2 times with 2 "
+      .. "coordinates$", base .. "/short.npy", { dt = 1 })
     refused("steps of dt = 0.5, got 1", base .. "/f.csv", { dt = 0.5 })
     assert(torus.npy.save(base .. "/odd.npy", torus.zeros(2, 3, 5)))
     refused("%(trajectories, times, 2 d%), .* got %(2,3,5%)", base .. "/odd.npy", { dt = 1 })

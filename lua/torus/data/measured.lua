@@ -11,7 +11,7 @@
 -- p, all columns other than t and trajectory are q, then p (then dq and dp with
 -- derivatives = "true"). A .npy array is (trajectories, times, 2 d), (trajectories, times,
 -- 2, d) or (times, 2 d), with q before p. A .npz archive contains q and p, (trajectories,
--- times, d) or (times, d), optionally dq and dp, and dt or t.
+-- times, d) or (times, d), optionally dq and dp, and dt or t; other arrays are ignored.
 -- @module torus.data.measured
 local csv = require "torus.csv"
 local engine = require "torus.engine"
@@ -23,6 +23,7 @@ local random = require "torus.random"
 local M = {}
 
 local PARTS = { "q", "p", "dq", "dp" }
+local OF_ARCHIVE = { "dt", "t", table.unpack(PARTS) }
 local OF_TRAJECTORY = { trajectory = true, run = true, sequence = true, id = true,
   episode = true }
 
@@ -127,6 +128,13 @@ local function from_csv(path, o)
   return found
 end
 
+-- How an array of states was read, for messages.
+local function reading_of(name, shape, trajectories, times, d)
+  return ("%s of shape %s, read as %d trajector%s of %d time%s with %d coordinate%s"):format(name,
+    options.shape_text(shape), trajectories, trajectories == 1 and "y" or "ies", times,
+    times == 1 and "" or "s", d, d == 1 and "" or "s")
+end
+
 -- Splits (trajectories, times, k d) into parts (trajectories * times, d).
 local function from_array(x, o)
   local shape = x.shape
@@ -146,11 +154,12 @@ local function from_array(x, o)
   x = x:to("float64"):reshape(n * t, parts * d)
   for k = 1, parts do found[PARTS[k]] = x:narrow(2, (k - 1) * d + 1, d):contiguous() end
   for i = 1, n do found.lengths[i] = t end
+  found.reading = reading_of("an array", shape, n, t, d)
   return found
 end
 
 local function from_npz(path)
-  local arrays, message = npz.load(path)
+  local arrays, message = npz.load(path, { names = OF_ARCHIVE })
   if not arrays then return nil, message end
   local q = arrays.q
   if not q or not arrays.p then fail("expected arrays q and p") end
@@ -185,6 +194,8 @@ local function from_npz(path)
       arrays.t:numel())
   end
   found.ordered = found.dt ~= nil or not found.dq or #found.lengths > 1
+  found.reading = reading_of("q", q.shape, #found.lengths, found.lengths[1], found.q:size(2))
+    .. (q:dim() == 2 and "; several trajectories are (trajectories, times, d)" or "")
   return found
 end
 
@@ -208,10 +219,23 @@ local function difference_rows(lengths, before, after)
   return #rows > 0 and engine.tensor(rows, { dtype = "int64" }) or nil
 end
 
+local function sum(list, first, last)
+  local total = 0
+  for i = first, last do total = total + list[i] end
+  return total
+end
+
 local function at(x, rows) return x:index_select(1, rows) end
 
+-- The numbers of states of trajectories, for messages.
+local function lengths_text(lengths)
+  return ("%d states in %d trajector%s"):format(sum(lengths, 1, #lengths), #lengths,
+    #lengths == 1 and "y" or "ies")
+end
+
 -- Points and derivatives of sequences: {q =, p =, dq =, dp = (n, d)}
-local function points(sequence, derivatives, dt)
+local function points(sequence, set)
+  local derivatives, dt = set.derivatives, set.dt
   if derivatives == "true" then
     local found = {}
     for _, part in ipairs(PARTS) do found[part] = sequence[part] end
@@ -220,7 +244,8 @@ local function points(sequence, derivatives, dt)
   local before = derivatives == "central" and 1 or 0
   local rows = difference_rows(sequence.lengths, before, 1)
   if not rows then
-    fail("expected trajectories of at least %d states, as differences are used", before + 2)
+    fail("expected trajectories of at least %d states for training and for tests, as differences "
+      .. "are used, got %s", before + 2, set.reading or lengths_text(set.lengths))
   end
   local found = {}
   for _, part in ipairs { "q", "p" } do
@@ -239,12 +264,6 @@ local function rows_of(set, first, count, lengths)
     part[name] = set[name] and set[name]:narrow(1, first, count)
   end
   return part
-end
-
-local function sum(list, first, last)
-  local total = 0
-  for i = first, last do total = total + list[i] end
-  return total
 end
 
 -- The last trajectories, or the end of a single one, are held out.
@@ -275,7 +294,7 @@ local function split_points(set, share, seed)
 end
 
 local function finished(part, set, o)
-  local found = points(part, set.derivatives, set.dt)
+  local found = points(part, set)
   for name, x in pairs(found) do found[name] = x:to(o.dtype):contiguous() end
   found.size = found.q:size(1)
   if part.lengths and set.dt then

@@ -283,19 +283,8 @@ local function rows_of(x, where)
   return x
 end
 
--- The only array of an archive, or the one named `samples`.
-local function from_archive(path)
-  local arrays, message = npz.load(path)
-  if not arrays then return nil, message end
-  local name, second = next(arrays), nil
-  if name then second = next(arrays, name) end
-  if arrays.samples then return arrays.samples end
-  if name and not second then return arrays[name] end
-  return nil, path .. ": expected one array, or one named samples, got "
-    .. table.concat(options.sorted_keys(arrays), ", ")
-end
-
-local READERS = { npy = npy.load, npz = from_archive,
+local READERS = { npy = npy.load,
+  npz = function(path) return npz.load_array(path, "samples") end,
   csv = function(path) return csv.load(path, { dtype = "float64" }) end }
 
 local function read(path)

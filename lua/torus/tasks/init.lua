@@ -104,11 +104,14 @@ end
 --- Returns the names of models with the titles of their tasks, as text.
 -- @tparam[opt] {string,...} names by default all
 -- @treturn string
+-- @raise for an unknown model
 -- @usage print(torus.tasks.titles { "hnn" })   -- hnn (Hamiltonian neural network, from states)
 function M.titles(names)
   local list = {}
   for i, name in ipairs(names or M.names) do
-    list[i] = string.format("%s (%s)", name, assert(M.get(name)).title)
+    local task, message = M.get(name)
+    if not task then options.raise("tasks.titles: %s", message) end
+    list[i] = string.format("%s (%s)", name, task.title)
   end
   return table.concat(list, ", ")
 end

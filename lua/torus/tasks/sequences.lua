@@ -176,10 +176,13 @@ local function misfit(config, split)
     if wanted[i] ~= got and not square then change[#change + 1] = key .. " = " .. got end
   end
   if #change == 0 then return nil end
+  local cut = is_film(config) and not config.data_stride and length > wanted[1]
+    and string.format("; or set data_stride = %d to cut sequences of %d frames from them",
+      wanted[1], wanted[1]) or ""
   return string.format("the model expects sequences of shape %s, got %s; set "
-    .. "%s to match", options.shape_text(wanted),
+    .. "%s to match%s", options.shape_text(wanted),
     options.shape_text { length, height, width, channels },
-    table.concat(change, " and "))
+    table.concat(change, " and "), cut)
 end
 
 --- Opens the sequences of a configuration.

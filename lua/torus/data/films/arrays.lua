@@ -5,7 +5,6 @@ local core = require "torus.core"
 local engine = require "torus.engine"
 local npy = require "torus.npy"
 local npz = require "torus.npz"
-local options = require "torus.options"
 local numbers = require "torus.data.films.numbers"
 
 local M = {}
@@ -113,16 +112,7 @@ function M.tensor(frames, white)
     one_film = one_film }, Tensor)
 end
 
--- The only array of an archive, or the one named `frames`.
-local function array_of(arrays)
-  local names = options.sorted_keys(arrays)
-  local found = arrays.frames or #names == 1 and arrays[names[1]]
-  if found then return found end
-  return nil, string.format("expected one array, or one named frames, got %s",
-    #names == 0 and "none" or table.concat(names, ", "))
-end
-
---- Opens a .npz archive that contains one array, or one named `frames`.
+--- Opens a .npz archive that contains one array, or one named `frames` among others.
 -- @tparam string path
 -- @tparam ?number white
 -- @treturn ?table as returned by `npy`
@@ -132,12 +122,10 @@ end
 -- assert(torus.npz.save("film.npz", { frames = torus.rand(10, 5, 16, 24, 3) }))
 -- print(table.unpack(assert(arrays.npz("film.npz")).shape))   -- 10 5 16 24 3
 function M.npz(path, white)
-  local found, message = npz.load(path)
-  if not found then return nil, message end
-  local frames
-  frames, message = array_of(found)
+  local frames, message = npz.load_array(path, "frames")
+  if not frames then return nil, message end
   local source
-  if frames then source, message = M.tensor(frames, white) end
+  source, message = M.tensor(frames, white)
   if not source then return nil, path .. ": " .. message:gsub("^frames: ", "") end
   source.path = path
   return source
