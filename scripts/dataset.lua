@@ -25,7 +25,8 @@ Examples:
 parser:argument("source", "A system (" .. table.concat(systems.names(), ", ")
   .. "), a Lua file that returns the definition of one, a folder with a data set, or films: "
   .. video.expected .. ".")
-parser:option("--out", "Output folder (created if missing)."):argname("DIR")
+parser:option("--out", "Output folder (created if missing). Other data in it are not "
+  .. "replaced."):argname("DIR")
 parser:option("--train", "Number of training trajectories (default: 50000).")
   :argname("N"):convert(command.number)
 parser:option("--test", "Number of test trajectories (default: 10000).")
@@ -146,7 +147,7 @@ end
 local function save(args, set, seconds)
   command.check(files.make_folder(args.out))
   local start = torus.clock()
-  command.check(set:save(args.out))
+  command.check(set:save(args.out, { replace = false }))
   local written = torus.clock() - start
   local bytes = bytes_of(args.out .. "/train.safetensors")
     + bytes_of(args.out .. "/test.safetensors")

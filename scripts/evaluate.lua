@@ -23,6 +23,7 @@ local parser = argparse("evaluate.lua",
 parser:argument("run", "Run folder or checkpoint.")
 parser:option("--system", "Lua file of the run's system, unless it is built "
   .. "in."):argname("FILE")
+command.add_data(parser)
 parser:option("--steps", "Evaluate rollouts of N steps; if the sequences are "
   .. "shorter, the simulation is continued."):argname("N"):convert(command.count)
 parser:option("--count", "Number of test sequences (default 256; with --steps, "
@@ -101,7 +102,8 @@ local function main(args)
   args.refine = args.refine and (args.refine[1] or ROUNDS)
   args.motion = args.motion and (args.motion[1] or FILMS)
   refuse(args, config, task)
-  local data = command.check(task.open_data(config))
+  local data
+  data, config = command.open_data(config, args.data)
   local out = args.run:gsub("/?[^/]*%.safetensors$", "")
   if out == "" then out = "." end
   if args.pictures then command.check(files.make_folder(out)) end
@@ -111,7 +113,7 @@ local function main(args)
     or command.check(task.report(model, data, config,
       { count = args.count, split = args.split, pictures = pictures,
         refine = args.refine, motion = args.motion }))
-  if report.note then io.stderr:write("evaluate.lua: ", report.note, "\n") end
+  command.note(report.note)
   if args.json then
     report.numbers.step = step
     print(json.encode(report.numbers, { indent = true }))

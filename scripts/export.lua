@@ -13,6 +13,7 @@ local parser = argparse("export.lua",
 parser:argument("run", "Run folder or checkpoint.")
 parser:option("--system", "Lua file of the run's system, unless it is built "
   .. "in."):argname("FILE")
+command.add_data(parser)
 parser:option("--out", "Output folder (default: export in the run folder).")
   :argname("DIR")
 parser:option("--count", "Number of sequences, trajectories or samples (default 16; for "
@@ -30,9 +31,10 @@ parser:flag("--weights-only", "Write only the weights, which needs no data.")
 
 local function main(args)
   command.system(args.system)
-  local written = command.check(export.export(args.run, { out = args.out,
+  local written, note = command.check(export.export(args.run, { out = args.out, data = args.data,
     count = args.count, steps = args.steps, seed = args.seed, format = args.format,
     points = args.points, weights_only = args.weights_only }))
+  command.note(note)
   for _, path in ipairs(written) do print(path) end
 end
 

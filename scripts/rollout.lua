@@ -12,6 +12,7 @@ local parser = argparse("rollout.lua",
 parser:argument("run", "Run folder or checkpoint.")
 parser:option("--system", "Lua file of the run's system, unless it is built "
   .. "in."):argname("FILE")
+command.add_data(parser)
 parser:option("--sequences", "Number of test sequences, one strip each.", "2"):argname("N")
   :convert(command.count)
 parser:option("--samples", "Number of samples, all in one strip.", "6"):argname("N")
@@ -34,7 +35,8 @@ local function main(args)
       config.model, task.report_options.pictures
         and "; evaluate.lua --pictures writes its pictures" or "")
   end
-  local data = command.check(task.open_data(config))
+  local data
+  data, config = command.open_data(config, args.data)
   local out = args.out or (args.run:gsub("/?[^/]*%.safetensors$", ""))
   if out == "" then out = "." end
   command.check(files.make_folder(out))

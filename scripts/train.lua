@@ -38,7 +38,8 @@ parser:option("--system", table.concat(systems.names(), ", ")
 parser:option("--data", "Train on this instead of simulated data. hgn, pixel_hnn: a folder "
   .. "of trajectories (with --system, if its system is defined in a Lua file) or a film "
   .. "(see dataset.lua --help). hnn, sympnet: a .csv, .npy or .npz file of states (with "
-  .. "--system, if their system is known). nhf: a .npy, .npz or .csv file of samples.")
+  .. "--system, if their system is known). nhf: a .npy, .npz or .csv file of samples. With "
+  .. "--resume: where the run's data are now, if they have moved.")
   :argname("PATH")
 parser:option("--target", "nhf: the density to learn."):argname("NAME")
 parser:option("--prior", "nhf: normal or soft_uniform; hgn: normal or mixture.")
@@ -89,6 +90,7 @@ local function configure(args, path)
   end
   local config = earlier
   for key, value in pairs(changes) do config[key] = value end
+  if changes.data then config.data_path = nil end -- that of the former path
   return command.check(configuration.make(nil, config))
 end
 

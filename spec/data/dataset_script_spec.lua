@@ -102,10 +102,39 @@ describe("dataset.lua", function()
     fails("another process works in it", path .. " --export-frames uint8")
     held:release()
     assert.are.equal(bytes, read(path .. "/train.safetensors"))
-    succeeds("pendulum --train 3 --test 1 --out " .. path)
-    assert.are.equal(3, assert(torus.data.load(path)).train.size)
+    succeeds("pendulum --train 2 --test 1 --out " .. path)
+    assert.are.equal(bytes, read(path .. "/train.safetensors"))
     fails("its name is empty",
       "pendulum --train 2 --test 1 --out ''")
+  end)
+
+  it("keeps a set of the same system that differs, and says in what", function()
+    local path, file = base .. "/other", base .. "/quartic.lua"
+    local function define(potential)
+      local out = assert(io.open(file, "wb"))
+      out:write([[return { name = "script_quartic", dimension = 1, constants = { k = 1 },
+        kinetic = function(p) return (p * p):sum(2) / 2 end,
+        potential = function(q, c) return ]] .. potential .. [[ end, uniforms = 2,
+        sample = function(u) return u:narrow(2, 1, 1), u:narrow(2, 2, 1) end }]])
+      out:close()
+    end
+    define "(q ^ 4):sum(2) * (c.k / 4)"
+    local make = file .. " --out " .. path .. " --train 4 "
+    succeeds(make .. "--test 2 --steps 9")
+    local bytes = read(path .. "/train.safetensors")
+    for reason, arguments in pairs {
+      ["train: 4 trajectories there, 5 here"] = "--train 5 --test 2 --steps 9",
+      ["test: 2 trajectories there, 1 here"] = "--test 1 --steps 9",
+      ["steps: 9 there, 8 here"] = "--test 2 --steps 8",
+      ["seed: 0 there, 3 here"] = "--test 2 --steps 9 --seed 3",
+      ["k: 1 there, 2 here"] = "--test 2 --steps 9 --constant k=2",
+    } do
+      fails("cannot replace the data of script_quartic in .*other with others %(" .. reason
+        .. "%): remove them, or choose another folder", make .. arguments)
+    end
+    define "(q ^ 2):sum(2) * (c.k / 4)"
+    fails("with others %(other states, so another definition", make .. "--test 2 --steps 9")
+    assert.are.equal(bytes, read(path .. "/train.safetensors"))
   end)
 
   it("exports from two processes at once: one file or the other", function()

@@ -82,10 +82,20 @@ describe("a data set that replaces another", function()
     end
   end)
 
+  -- The path of a program that saves a set to the folder.
+  local function saving(train, seed)
+    local path = base .. "-saving.lua"
+    assert(torus.files.write(path, ([[
+      local torus = require "torus"
+      assert(torus.data.simulate("pendulum", { train = %d, test = 20, steps = 4, seed = %d })
+        :save(%q))]]):format(train, seed, base)))
+    return path
+  end
+
   -- A kill while a file is written, not between two.
   it("survives kills in the middle of a file", function()
-    local child = ("exec 2>/dev/null; scripts/torus dataset pendulum --train 4000 --test 20 "
-      .. "--steps 4 --out %s >/dev/null & child=$!; "):format(base)
+    local child = ("exec 2>/dev/null; scripts/torus %s >/dev/null & child=$!; ")
+      :format(saving(4000, 0))
     for _ = 1, 3 do
       os.execute(child .. ("while kill -0 $child && ! ls %s/.set-being-written/*.tmp-*; do :; done"
         .. " >/dev/null; kill -9 $child; wait $child"):format(base))
@@ -115,9 +125,8 @@ describe("a data set that replaces another", function()
   it("survives a kill at any time", function()
     assert(set_of(1):save(base))
     for i = 1, 8 do
-      os.execute(("exec 2>/dev/null; scripts/torus dataset pendulum --train 20 --test 20 --steps 4 "
-        .. "--seed %d --out %s >/dev/null & child=$!; sleep %.2f; "
-        .. "kill -9 $child; wait $child"):format(i + 1, base, 0.05 * i))
+      os.execute(("exec 2>/dev/null; scripts/torus %s >/dev/null & child=$!; sleep %.2f; "
+        .. "kill -9 $child; wait $child"):format(saving(20, i + 1), 0.05 * i))
       local set = assert(torus.data.load(base))
       local want = torus.data.simulate("pendulum", { train = 3, test = 2,
         seed = set.seed, steps = 4 })

@@ -111,6 +111,40 @@ describe("a stored system", function()
       .. "%(k = 1%), got k = 2", said)
   end)
 
+  it("of a run has to have the energies that it had", function()
+    local run = base .. "/run"
+    local text = OWN:format(marker, "1")
+    assert.is_true((script("train hgn --system %s --steps 1 --out %s %s", own, run, TINY)))
+    -- Rounded differently.
+    local function redefine(energy)
+      write(own, (text:gsub("%(p %* p %+ q %* q %* c.k%):sum%(2%) / 2", energy)))
+    end
+    redefine "(p * p / 2 + q * q * c.k * 0.5):sum(2)"
+    local ok, said = script("train --resume --steps 2 --out %s --system %s", run, own)
+    assert.is_true(ok, said)
+    for _, energy in ipairs { "(p * p + q * q * q * q * c.k):sum(2) / 2",
+      "(p * p + q * q * c.k * 1.00001):sum(2) / 2" } do
+      redefine(energy)
+      for _, command in ipairs { "train --resume --steps 3 --out", "evaluate --count 2" } do
+        ok, said = script("%s %s --system %s", command, run, own)
+        assert.is_false(ok)
+        assert.matches("system: expected stored_own with the energies and forces of the run %(at "
+          .. "fixed states [-%d., ]+%), got another definition %([-%d., ]+%)", said)
+        assert.is_nil(said:find("traceback"))
+      end
+    end
+    write(own, text)
+    assert.is_true((script("evaluate --count 2 %s --system %s", run, own)))
+    -- H = (p^2 + q^2) / 2 at the states that the run records.
+    local config = assert(torus.runs.read_configuration(run))
+    local i = 0
+    for energy in config.system_energies:gmatch("[^, ]+") do
+      i = i + 1
+      assert.is_near((math.cos(2.3 * i) ^ 2 + math.sin(1.7 * i) ^ 2) / 2, tonumber(energy), 1e-8)
+    end
+    assert.are.equal(4, i)
+  end)
+
   it("of an older run, which kept the path, is given as well", function()
     local run = base .. "/run"
     assert.is_true((script("train hgn --system %s --steps 1 --out %s %s", own, run,

@@ -251,6 +251,9 @@ end
 -- set of the same system is replaced; any other files of these names are kept, and a
 -- message is returned.
 -- @tparam string path of an existing folder
+-- @tparam[opt] table opts
+-- @tparam[opt=true] boolean opts.replace false keeps an existing set that differs from this one,
+-- and returns a message that says how
 -- @treturn ?boolean true
 -- @treturn ?string message
 -- @raise for a set of the user's own frames, which has no states
@@ -262,13 +265,14 @@ end
 -- assert(set:save(folder))
 -- print(torus.data.load(folder))
 -- os.execute("rm -r " .. folder)
-function Dataset:save(path)
+function Dataset:save(path, opts)
   if not self.system then
     options.raise("data.save: expected simulated data, got frames of %s, which "
       .. "are stored already", self.path or "a tensor")
   end
   options.argument("data.save", "path", path, A_PATH)
-  return store.save(self, path)
+  local o = options.resolve("data.save", opts, { replace = { default = true, type = "boolean" } })
+  return store.save(self, path, o.replace)
 end
 
 -- --- the user's frames ----------------------------------------------------------

@@ -150,8 +150,31 @@ end
 
 -- --- folders --------------------------------------------------------------------
 
--- Only a set of the same system is replaced.
-local function may_replace(set, folder)
+-- Rounding that may differ between processors.
+local ROUNDING = 1e-4
+
+-- What differs between a set and a stored one, "seed: 0 there, 1 here", or nil.
+local function difference(set, stored)
+  local o = parameters_of(metadata_of(set, "train"))
+  o.steps = set.train.noisy:size(2) - 1
+  local equal, key = same(stored, o)
+  if not equal then
+    return ("%s: %s there, %s here"):format(key, shown(stored, key), shown(o, key))
+  end
+  for _, name in ipairs(SPLITS) do
+    local old, new = stored[name].noisy, set[name].noisy
+    if old:size(1) ~= new:size(1) then
+      return ("%s: %d trajectories there, %d here"):format(name, old:size(1), new:size(1))
+    end
+    local largest = (old - new):abs():max():item()
+    if not (largest <= ROUNDING * (1 + new:abs():max():item())) then
+      return "other states, so another definition of the system"
+    end
+  end
+end
+
+-- Only a set of the same system is replaced and, unless `replace`, only by an equal one.
+local function may_replace(set, folder, replace)
   for _, name in ipairs(SPLITS) do
     local path = path_of(folder, name)
     if exists(path) then
@@ -169,7 +192,11 @@ local function may_replace(set, folder)
       end
     end
   end
-  return true
+  local stored = not replace and M.load(folder)
+  local differs = stored and difference(set, stored)
+  if not differs then return true end
+  return nil, string.format("cannot replace the data of %s in %s with others (%s): remove them, "
+    .. "or choose another folder", stored.system, folder, differs)
 end
 
 -- Moves a committed set, if there is one, to its final place.
@@ -202,8 +229,8 @@ local function write(set, folder)
 end
 
 -- The folder must be locked by this process.
-local function replace(set, folder)
-  local ok, message = may_replace(set, folder)
+local function write_over(set, folder, replace)
+  local ok, message = may_replace(set, folder, replace)
   if not ok then return nil, message end
   ok, message = finish(folder)
   if not ok then return nil, message end
@@ -228,14 +255,15 @@ end
 --- Saves a set. An existing one of the same system is replaced, either both files or none.
 -- @tparam Dataset set of states
 -- @tparam string folder an existing folder
+-- @tparam boolean replace false keeps an existing set that differs, and returns a message
 -- @treturn ?boolean true
 -- @treturn ?string message, for example if another process is using the folder
 -- @usage
 -- store = require "torus.data.store"
 -- set = torus.data.simulate("pendulum", { train = 4, test = 2 })
--- print(store.save(set, "/no/such/folder"))   -- nil and a message
-function M.save(set, folder)
-  local ok, message = lock.hold(folder, replace, set, folder)
+-- print(store.save(set, "/no/such/folder", true))   -- nil and a message
+function M.save(set, folder, replace)
+  local ok, message = lock.hold(folder, write_over, set, folder, replace)
   return ok, message
 end
 
@@ -245,6 +273,17 @@ end
 -- @usage
 -- print(require("torus.data.store").exists("/no/such/folder"))   -- false
 function M.exists(folder) return exists(path_of(folder, "train")) end
+
+--- Returns the paths of the two files of a set.
+-- @tparam string folder that contains one
+-- @treturn {string,...} of the training and of the test part
+-- @usage
+-- print(require("torus.data.store").paths("data")[1])   -- data/train.safetensors
+function M.paths(folder)
+  local paths = {}
+  for i, name in ipairs(SPLITS) do paths[i] = path_of(folder, name) end
+  return paths
+end
 
 --- Reads a set.
 -- @tparam string folder

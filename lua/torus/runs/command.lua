@@ -5,6 +5,7 @@ local dist = require "torus.dist"
 local configuration = require "torus.runs.configuration"
 local engine = require "torus.engine"
 local options = require "torus.options"
+local run_data = require "torus.runs.data"
 local systems = require "torus.systems"
 
 local M = {}
@@ -204,6 +205,31 @@ end
 function M.system(given)
   if not given or not given:match("%.lua$") then return given end
   return M.check(systems.given(given)).name
+end
+
+--- Prints a sentence for the user on standard error.
+-- @tparam ?string text nothing is printed for nil
+function M.note(text)
+  if text then io.stderr:write(arg[0]:match("[^/]+$"), ": ", text, "\n") end
+end
+
+--- Adds the option --data to the parser of a script that opens runs.
+-- @param parser of argparse
+function M.add_data(parser)
+  parser:option("--data", "The run's data, if they have moved, or others like them.")
+    :argname("PATH")
+end
+
+--- Opens the data of a run, with a note if they are not those of its training; ends the program
+-- if that fails.
+-- @tparam table config of the run
+-- @tparam ?string path of the data instead of the run's own
+-- @treturn table
+-- @treturn table the configuration with the path that was opened
+function M.open_data(config, path)
+  local data, used, note = M.check(run_data.open_data(config, { data = path }))
+  M.note(note)
+  return data, used
 end
 
 --- Joins a list in words.

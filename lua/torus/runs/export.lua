@@ -7,6 +7,7 @@ local files = require "torus.files"
 local npy = require "torus.npy"
 local options = require "torus.options"
 local run = require "torus.runs.run"
+local run_data = require "torus.runs.data"
 local safetensors = require "torus.safetensors"
 local tasks = require "torus.tasks"
 
@@ -19,6 +20,7 @@ local RULES = {
   seed = { default = 1, type = "integer", min = 0 },
   format = { default = "npy", choices = { "npy", "csv" } },
   points = { type = "path" },
+  data = { type = "path" },
   weights_only = { default = false, type = "boolean" },
 }
 
@@ -105,22 +107,23 @@ local function points_of(path, task, model, config)
   return x
 end
 
--- Arrays by name, sorted.
+-- Arrays by name, sorted, and the note about the data.
 local function arrays_of(task, model, config, o)
   if o.weights_only or not task.arrays then return {} end
-  local data, message = task.open_data(config)
-  if not data then return nil, message end
+  local data, used, note = run_data.open_data(config, { data = o.data })
+  if not data then return nil, used end
   local list, points = {}, nil
   if o.points then
+    local message
     points, message = points_of(o.points, task, model, config)
     if not points then return nil, message end
   end
-  for name, x in pairs(task.arrays(model, data, config,
+  for name, x in pairs(task.arrays(model, data, used,
     { count = o.count, steps = o.steps, seed = o.seed, points = points })) do
     if x then list[#list + 1] = { name, x } end
   end
   table.sort(list, function(a, b) return a[1] < b[1] end)
-  return list
+  return list, note
 end
 
 --- Exports the weights of a run's model as safetensors, without the optimiser's state, and
@@ -140,7 +143,9 @@ end
 -- @tparam[opt="npy"] string opts.format "csv" writes all arrays of at most three dimensions
 -- as tables
 -- @tparam[opt=false] boolean opts.weights_only exports only the weights, which needs no data
+-- @tparam[opt] string opts.data path of the run's data, if they have moved, or of others
 -- @treturn[1] {string,...} the files
+-- @treturn[1] ?string a sentence for the user, if the data are not those of the training
 -- @treturn[2] nil
 -- @treturn[2] string message
 -- @usage
@@ -155,10 +160,9 @@ function M.export(path, opts)
   local folder = o.out
     or (path:match("^(.*)/[^/]*%.safetensors$") or path:match("%.safetensors$") and "."
       or path) .. "/export"
-  local list, message = arrays_of(tasks.get(config.model), model, config, o)
-  if not list then return nil, message end
-  local ok
-  ok, message = files.make_folder(folder)
+  local list, note = arrays_of(tasks.get(config.model), model, config, o)
+  if not list then return nil, note end
+  local ok, message = files.make_folder(folder)
   if not ok then return nil, message end
   message = not is_export(folder) and first_existing(folder, list, o.format)
   if message then
@@ -173,7 +177,7 @@ function M.export(path, opts)
     if not file then return nil, message end
     written[#written + 1] = file
   end
-  return written
+  return written, note
 end
 
 return M

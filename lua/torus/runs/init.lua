@@ -12,6 +12,7 @@
 local checkpoint = require "torus.runs.checkpoint"
 local configuration = require "torus.runs.configuration"
 local Log = require "torus.runs.log"
+local data = require "torus.runs.data"
 local export = require "torus.runs.export"
 local progress = require "torus.progress"
 local run = require "torus.runs.run"
@@ -20,6 +21,7 @@ local trainer = require "torus.runs.trainer"
 return {
   train = run.train,
   open = run.open,
+  open_data = data.open_data,
   export = export.export,
   read_configuration = run.read_configuration,
   configuration = configuration,

@@ -7,7 +7,9 @@ local configuration = require "torus.runs.configuration"
 local files = require "torus.files"
 local tasks = require "torus.tasks"
 local options = require "torus.options"
+local run_data = require "torus.runs.data"
 local shares = require "torus.runs.shares"
+local training_rules = require "torus.tasks.training"
 local trainer = require "torus.runs.trainer"
 
 local M = {}
@@ -17,14 +19,38 @@ local A_PATH = { type = "path" }
 local TRAIN = { resume = { type = "boolean" }, progress = { type = "table" },
   data = { type = "table" }, after_step = { type = "callable" } }
 
--- True if the run in a folder, if there is one, can be resumed with a configuration.
-local function may_resume(path, config)
-  if not files.exists(path .. "/checkpoint.safetensors") then return true end
+-- The configuration of the run in a folder, if a run with another one can continue it; or false
+-- if there is none. Data may have moved, if their hash tells whether they are the same.
+local function earlier_run(path, config)
+  if not files.exists(path .. "/checkpoint.safetensors") then return false end
   local earlier, message = M.read_configuration(path)
   if not earlier then return nil, message end
-  message = configuration.conflict(earlier, config)
+  local moved = earlier.data and config.data and earlier.data_hash
+  message = configuration.conflict(earlier,
+    moved and options.joined(config, { data = earlier.data }) or config)
   if message then return nil, path .. ": " .. message end
-  return true
+  return earlier
+end
+
+-- Opens the data of a configuration. Returns them and what the run records of them, or nil and a
+-- message. They must be those of the run to continue, if there is one.
+local function open_data(path, config, earlier)
+  local found, data, message
+  local record = {}
+  if config.data then
+    found, message = run_data.find(config, earlier or config)
+    if not found then return nil, message end
+    message = earlier and run_data.changed(found, earlier)
+    if message then
+      return nil, string.format("%s: %s; restore them, name the original (--data PATH), or begin "
+        .. "another run", path, message)
+    end
+    record = { data_path = found.data_path, data_hash = found.data_hash }
+  end
+  data, message = tasks.get(config.model).open_data(options.joined(config,
+    { data = found and found.data }))
+  if not data then return nil, message end
+  return data, record
 end
 
 -- The first line in which a text differs from another.
@@ -70,7 +96,8 @@ end
 -- @tparam table config as returned by torus.runs.configuration.make
 -- @tparam[opt] table opts
 -- @tparam[opt=false] boolean opts.resume continues from the folder's checkpoint,
--- if there is one; model, data and seed must be the same as in that run
+-- if there is one; model, data and seed must be the same as in that run. Data in files may have
+-- moved, but not changed
 -- @tparam[opt] Progress opts.progress instead of a line on standard error
 -- @tparam[opt] table opts.data replaces the data of the configuration
 -- @tparam[opt] function opts.after_step called with the trainer's state
@@ -89,19 +116,20 @@ function M.train(path, config, opts)
   opts = options.resolve("runs.train", opts, TRAIN)
   local task, message = tasks.get(config.model)
   if not task then return nil, message end
+  local earlier = false
   if opts.resume then
-    local may
-    may, message = may_resume(path, config)
-    if not may then return nil, message end
+    earlier, message = earlier_run(path, config)
+    if earlier == nil then return nil, message end
   end
-  local data = opts.data
+  local data, record = opts.data, {}
   if not data then
-    data, message = task.open_data(config)
-    if not data then return nil, message end
+    data, record = open_data(path, config, earlier)
+    if not data then return nil, record end
   end
   config = with_shares(config)
   message = refused(path, config, data)
   if message then return nil, message end
+  config = options.joined(config, record)
   local training = task.new(config, data)
   local result
   result, message = trainer.run {
@@ -138,6 +166,13 @@ function M.read_configuration(path)
   return config
 end
 
+-- The text of a configuration without what a run records itself.
+local function wished(config)
+  local part = options.joined(config)
+  for _, key in ipairs(training_rules.records) do part[key] = nil end
+  return configuration.encode(part)
+end
+
 --- Returns true if a folder is free for a run, or contains one with the same configuration,
 -- which can be resumed.
 -- @tparam string path of the run folder
@@ -149,11 +184,9 @@ function M.check_earlier(path, config)
   if not files.exists(path .. "/config.json") then return true end
   local text, message = files.read(path .. "/config.json")
   if not text then return nil, message end
-  local wanted = configuration.encode(config)
-  if text == wanted then return true end
   -- The file may be older than a key, which then has its default.
   local earlier = configuration.decode(text)
-  if earlier and configuration.encode(earlier) == wanted then return true end
+  if earlier and wished(earlier) == wished(config) then return true end
   return nil, string.format("%s holds a run with another configuration: "
     .. "remove it, or choose another folder", path)
 end

@@ -20,6 +20,13 @@ local RULES = {
       .. "round differently: with 4, results are bit-identical on 1, 2 and 4 processes." },
   system_constants = { type = "string",
     doc = "The constants of a user-defined system, as text; the run records them itself." },
+  system_energies = { type = "string",
+    doc = "The energies of a few states of a user-defined system, as text; the run records them "
+      .. "itself." },
+  data_path = { type = "path",
+    doc = "The absolute path of `data`; the run records it itself." },
+  data_hash = { type = "string",
+    doc = "A hash of the files of `data`; the run records it itself." },
   lr_decay = { default = "none", choices = { "none", "cosine" },
     doc = "Learning rate over time: constant, or falling along a cosine to a hundredth of "
       .. "itself." },
@@ -61,19 +68,61 @@ local function constants_of(system)
   return table.concat(texts, ", ")
 end
 
---- Writes the constants of a user-defined system to a configuration, or compares them with
--- the existing ones: the system itself is not part of a run, and its file may have changed.
+-- Number of states, and how far the energies may be rounded.
+local STATES, ROUNDING = 4, 1e-6
+
+-- The energies of states that do not depend on the definition and, if there is an external force,
+-- its components: "0.5, 1.25".
+local function energies_of(system)
+  return engine.no_grad(function()
+    local d = system.dimension
+    local i = engine.arange(1, STATES * d, { dtype = "float64" }):reshape(STATES, d)
+    local q, p, force = (i * 1.7):sin(), (i * 2.3):cos(), system:force()
+    local numbers = system:energy(q, p):reshape(-1)
+    if force then
+      numbers = engine.cat({ numbers, (force(q, q:narrow(2, 1, 1)) + q * 0):reshape(-1) }, 1)
+    end
+    local texts = {}
+    for k, x in ipairs(numbers:totable()) do texts[k] = x == x and ("%.9g"):format(x) or "nan" end
+    return table.concat(texts, ", ")
+  end)
+end
+
+-- True if two such texts are of the same numbers, up to rounding.
+local function alike(a, b)
+  local of_b = b:gmatch "[^, ]+"
+  for one in a:gmatch "[^, ]+" do
+    local other = of_b()
+    local x, y = tonumber(one), tonumber(other)
+    local close = x and y
+      and math.abs(x - y) <= ROUNDING * math.max(math.abs(x), math.abs(y), ROUNDING)
+    if one ~= other and not close then return false end
+  end
+  return of_b() == nil
+end
+
+--- Names of the keys that a run records itself.
+M.records = { "data_path", "data_hash", "system_energies" }
+
+--- Writes the constants of a user-defined system and the energies of a few states to a
+-- configuration, or compares them with the existing ones: the system itself is not part of a
+-- run, and its file may have changed.
 -- @tparam table config
 -- @treturn ?string what is wrong
 function M.pin_system(config)
   local system = config.system and systems.find(config.system)
   if not system or systems.is_built_in(system.name) then return end
-  local constants = constants_of(system)
+  local constants, energies = constants_of(system), energies_of(system)
   if config.system_constants and config.system_constants ~= constants then
     return string.format("system: expected %s with the constants of the run "
       .. "(%s), got %s", system.name, config.system_constants, constants)
   end
+  if config.system_energies and not alike(config.system_energies, energies) then
+    return string.format("system: expected %s with the energies and forces of the run (at fixed "
+      .. "states %s), got another definition (%s)", system.name, config.system_energies, energies)
+  end
   config.system_constants = constants
+  config.system_energies = config.system_energies or energies
 end
 
 -- Checks that a configuration is complete, as made by torus.runs.configuration.
