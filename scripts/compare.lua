@@ -17,15 +17,18 @@ local parser = argparse("compare.lua",
 parser:argument("runs", "Run folders or checkpoints."):args("+")
 parser:option("--system", "Lua file of a run's system, unless it is built in; "
   .. "repeatable."):argname("FILE"):count("*")
-parser:option("--steps", "Number of rollout steps.", "300"):argname("N")
-  :convert(command.count)
+parser:option("--steps", "Number of rollout steps (default: 300, or as many as the shortest film "
+  .. "has)."):argname("N"):convert(command.count)
 parser:option("--count", "Number of test sequences.", "64"):argname("N")
   :convert(command.count)
 parser:option("--out", "Folder for pictures (default: no pictures).")
   :argname("DIR")
 parser:flag("--json", "Print all numbers as JSON.")
 
-local function measured(path, args, show)
+local STEPS = 300
+
+-- A run with its data.
+local function opened(path)
   local model, config = run.open(path)
   command.check(model, config)
   local task = tasks.get(config.model)
@@ -34,11 +37,23 @@ local function measured(path, args, show)
       command.enumerate(tasks.having "extrapolation", "or"), path,
       config.model)
   end
-  local data = command.check(task.open_data(config))
-  local numbers, shown = command.check(extrapolation.measure(model, data,
-    options.joined(task.extrapolation(model, data, config),
-      { steps = args.steps, count = args.count, show = show })))
-  return { label = path:gsub("/+$", ""):match("[^/]+$") or path,
+  local data, used = command.open_data(config)
+  return { path = path, model = model, task = task, data = data, config = used }
+end
+
+-- The number of steps if none is given: frames of one's own cannot be simulated further.
+local function default_steps(runs)
+  local steps = STEPS
+  for _, one in ipairs(runs) do
+    if not one.data.system then steps = math.min(steps, one.data.whole.test.length - 1) end
+  end
+  return steps
+end
+
+local function measured(one, o)
+  local numbers, shown = command.check(extrapolation.measure(one.model, one.data,
+    options.joined(one.task.extrapolation(one.model, one.data, one.config), o)))
+  return { label = one.path:gsub("/+$", ""):match("[^/]+$") or one.path,
     numbers = numbers, shown = shown }
 end
 
@@ -59,11 +74,14 @@ end
 
 local function main(args)
   for _, path in ipairs(args.system) do command.system(path) end
-  local show = args.out and extrapolation_pictures.strip_steps(args.steps)
-    or nil
   if args.out then command.check(files.make_folder(args.out)) end
   local runs = {}
-  for i, path in ipairs(args.runs) do runs[i] = measured(path, args, show) end
+  for i, path in ipairs(args.runs) do runs[i] = opened(path) end
+  local steps = args.steps or default_steps(runs)
+  local show = args.out and extrapolation_pictures.strip_steps(steps) or nil
+  for i, one in ipairs(runs) do
+    runs[i] = measured(one, { steps = steps, count = args.count, show = show })
+  end
   local written = args.out and command.check(
     extrapolation_pictures.draw(args.out, runs, show)) or {}
   if args.json then

@@ -3,7 +3,9 @@
 -- An image is (height, width, 3) or, in grey, (height, width, 1). A film is
 -- (frames, height, width, channels) with one to four channels: one is grey, two are
 -- shown as red and green, and of four the first three are shown. Pixels are floats
--- from 0 to 1 (values outside are clipped), uint8 or bool.
+-- from 0 to 1, uint8 from 0 to 255 or bool. Floats outside of 0 to 1 are clipped, and NaN is
+-- black, so that the pictures of a model that diverges can still be drawn; floats from 0 to 255,
+-- or to any other white than 1, are refused by what writes and shows images.
 -- @module torus.image
 local core = require "torus.core"
 local font = require "torus.image.font"
@@ -27,6 +29,28 @@ local function check_pixels(where, x, ndim, wanted)
   if x.dtype == "int64" or x.dtype == "int32" then
     options.raise("%s: expected floats from 0 to 1, uint8 or bool, got %s", where,
       show(x))
+  end
+end
+
+-- Raises for floats whose white is not 1, as from 0 to 255: they are above 1 on average, and none
+-- is negative. What a model predicts may exceed 1 here and there.
+local function check_range(where, x)
+  if not x.dtype:find "^float" or x:numel() == 0 then return end
+  engine.no_grad(function()
+    local largest = x:max():item()
+    if x:min():item() >= 0 and largest < math.huge and x:mean():item() > 1 then
+      options.raise("%s: expected floats from 0 to 1, got floats up to %g: divide them by the "
+        .. "value of white, such as 255", where, largest)
+    end
+  end)
+end
+
+-- Checks the ending of a file's name, if it has one.
+local function check_ending(where, path, ending)
+  local got = path:match("[^/]*$"):match("[^.]%.(%a%w*)$")
+  if got and got:lower() ~= ending then
+    options.raise("%s: path: expected a name that ends in .%s, the only format that it writes, "
+      .. "got %s", where, ending, show(path))
   end
 end
 
@@ -65,27 +89,31 @@ local function grey_as_image(x)
   return x
 end
 
---- Writes a PNG.
--- @tparam string path
--- @tparam tensor x (height, width, 3), or in grey (height, width, 1) or (height, width)
+--- Writes a PNG, the only format of single images.
+-- @tparam string path ending in .png or without an ending
+-- @tparam tensor x (height, width, 3), or in grey (height, width, 1) or (height, width): floats
+-- from 0 to 1 (smaller and larger ones are clipped, NaN is black), uint8 from 0 to 255, or bool
 -- @treturn ?boolean true
 -- @treturn ?string message
--- @raise when x is not an image
+-- @raise when x is not an image, for floats from 0 to 255, and for another ending of the path
 -- @usage assert(torus.image.write("noise.png", torus.rand(32, 32, 3)))
 function M.write(path, x)
   options.argument("image.write", "path", path, { type = "path" })
   x = grey_as_image(x)
+  check_ending("image.write", path, "png")
   check_pixels("image.write", x, 3, "an image (height, width, 3) or (height, width)")
+  check_range("image.write", x)
   return core.write_png(path, to_bytes(x))
 end
 
 --- Writes an animated GIF that loops forever.
--- @tparam string path
--- @tparam tensor film (frames, height, width, channels)
+-- @tparam string path ending in .gif or without an ending
+-- @tparam tensor film (frames, height, width, channels) of the same numbers as for write
 -- @tparam ?table opts delay_ms=100 between frames; scale=1, enlargement
 -- @treturn ?boolean true
 -- @treturn ?string message
--- @raise if film is not (frames, height, width, 1 to 4)
+-- @raise if film is not (frames, height, width, 1 to 4), for floats from 0 to 255, and for
+-- another ending of the path
 -- @usage
 -- q, p = torus.systems.pendulum:sample{ count = 1 }
 -- film = torus.systems.pendulum:render(torus.systems.pendulum:solve(q, p).q)
@@ -96,7 +124,9 @@ function M.gif(path, film, opts)
     scale = { default = 1, type = "integer", min = 1, max = 64 },
   })
   options.argument("image.gif", "path", path, { type = "path" })
+  check_ending("image.gif", path, "gif")
   check_pixels("image.gif", film, 4, "a film (frames, height, width, 1 to 4 channels)")
+  check_range("image.gif", film)
   return core.write_gif(path, to_bytes(M.upscale(in_colour(film), o.scale)), o.delay_ms)
 end
 
@@ -198,6 +228,7 @@ function M.show(x, opts)
   local protocol, bytes, message
   return engine.no_grad(function()
     local image = one_image(x)
+    check_range("image.show", image)
     if image:numel() == 0 then
       options.raise("image.show: expected pixels, got %s", show(x))
     end

@@ -1,5 +1,6 @@
 local font = require "torus.image.font"
 local torus = require "torus"
+local folders = require "spec.support.folders"
 local raises = require "spec.support.raises"
 
 local image = torus.image
@@ -43,6 +44,46 @@ describe("torus.image", function()
     local png = read(path)
     assert(image.write(path, wild))
     assert.are.equal(png, read(path))
+  end)
+
+  it("takes floats from 0 to 255 for a mistake, but not what a model predicts", function()
+    local film = torus.rand({ 3, 4, 5, 3 }, { generator = torus.generator(2) }) * 254 + 1
+    film[{ 1, 1, 1, 1 }] = 255
+    local text = "expected floats from 0 to 1, got floats up to 255: divide them by the value of "
+      .. "white, such as 255"
+    raises("image.write: " .. text, function() image.write(path, film[1]) end)
+    raises("image.write: " .. text, function() image.write(path, film[1]:to("float64")) end)
+    raises("image.gif: " .. text, function() image.gif(path, film) end)
+    raises("image.show: " .. text, function() image.show(film[1], { protocol = "blocks" }) end)
+    raises("got floats up to 65535", function() image.write(path, film[1] * 257) end)
+    raises("image.write: expected floats", function()
+      image.write(path, image.strip { rows = { { frames = film } } })
+    end)
+    assert(image.write(path, film[1]:to("uint8")))
+    local predicted = film[1] / 255
+    predicted[{ 1, 1, {} }] = 9
+    assert(image.write(path, predicted))
+    assert(image.write(path, film[1] * -1))
+    assert(image.write(path, torus.full({ 2, 2, 3 }, math.huge)))
+    assert(image.write(path, torus.full({ 2, 2, 3 }, 0 / 0)))
+  end)
+
+  it("writes nothing under the name of another format", function()
+    local x, base = torus.rand(2, 3, 3), folders.new()
+    finally(folders.clear)
+    assert(torus.files.make_folder(base .. "/run.jpg"))
+    for _, name in ipairs { "a.jpg", "a.gif", "a.b.JPEG" } do
+      local file = base .. "/" .. name
+      raises(("image.write: path: expected a name that ends in .png, the only format that it "
+        .. "writes, got %q"):format(file), function() image.write(file, x) end)
+      assert.is_false(torus.files.exists(file))
+    end
+    raises("image.gif: path: expected a name that ends in .gif",
+      function() image.gif(base .. "/a.png", x:unsqueeze(1)) end)
+    for _, name in ipairs { "a.png", "a.PNG", "a", "run.jpg/a", "step.5", ".hidden" } do
+      assert(image.write(base .. "/" .. name, x))
+    end
+    assert(image.gif(base .. "/a.gif", x:unsqueeze(1)))
   end)
 
   it("writes grey images, masks, and films as GIF", function()

@@ -190,6 +190,14 @@ describe("films by the scripts", function()
     status, text = trains("run", "--set data_fit=crop --set resolution=16 "
       .. "--set frame_width=24 --set background=median")
     assert.are.equal(0, status, text)
+    -- By default as many steps as the film has.
+    status, text = script("compare.lua %s/run %s/run --count 2 --json", base, base)
+    assert.are.equal(0, status, text)
+    for steps in text:gmatch '"steps":(%d+)' do assert.are.equal("3", steps) end
+    assert.are.equal(2, select(2, text:gsub('"steps":3', "")))
+    status, text = script("compare.lua %s/run --steps 30", base)
+    assert.is_true(status ~= 0)
+    assert.matches("the sequences have 3 steps, .*: expected at most 3 steps, got 30", text)
     status, text = script("evaluate.lua %s/run --count 2", base)
     assert.are.equal(0, status, text)
     assert.matches("MSE against observed frames", text)

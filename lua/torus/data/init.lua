@@ -22,7 +22,8 @@ local video = require "torus.data.video"
 local M = {}
 
 --- A data set, with parts `train` and `test` (States or Frames), system, seed,
--- noise, dt and steps.
+-- noise, dt and steps. The user's own frames have no system, but `whole`: train and test with the
+-- frames that are held back.
 -- @type Dataset
 local Dataset = {}
 Dataset.__index = Dataset
