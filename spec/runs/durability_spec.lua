@@ -92,8 +92,11 @@ describe("a loss of power", function()
 
   it("leaves both files of a data set, old or new", function()
     for seed = 1, 2 do
-      local events = torus(("dataset mass_spring --train 3 --test 2 --seed %d --out %s/set")
-        :format(seed, base))
+      local events = record(([[scripts/torus -e '
+        local torus, folder = require "torus", "%s/set"
+        assert(torus.files.make_folder(folder))
+        assert(torus.data.simulate("mass_spring", { train = 3, test = 2, seed = %d })
+          :save(folder))']]):format(base, seed))
       assert.are.same({ ".set-being-written/train.safetensors",
         ".set-being-written/test.safetensors", "set/.set-committed",
         "set/train.safetensors", "set/test.safetensors" }, durable_renames(events))

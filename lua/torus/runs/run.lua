@@ -9,7 +9,6 @@ local tasks = require "torus.tasks"
 local options = require "torus.options"
 local run_data = require "torus.runs.data"
 local shares = require "torus.runs.shares"
-local training_rules = require "torus.tasks.training"
 local trainer = require "torus.runs.trainer"
 
 local M = {}
@@ -169,7 +168,7 @@ end
 -- The text of a configuration without what a run records itself.
 local function wished(config)
   local part = options.joined(config)
-  for _, key in ipairs(training_rules.records) do part[key] = nil end
+  for _, key in ipairs(tasks.records) do part[key] = nil end
   return configuration.encode(part)
 end
 

@@ -73,6 +73,10 @@ M.names = modules.names("torus.tasks", true)
 --- The model of a configuration that names none.
 M.default = "hgn"
 
+--- Names of the keys of a configuration that a run records itself, and that none needs to begin
+-- with: where its data are and what they contain, and how its system moves.
+M.records = { "data_path", "data_hash", "system_energies" }
+
 --- Returns the task of a model.
 -- @tparam string name of the model
 -- @treturn ?table

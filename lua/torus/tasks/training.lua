@@ -101,9 +101,6 @@ local function alike(a, b)
   return of_b() == nil
 end
 
---- Names of the keys that a run records itself.
-M.records = { "data_path", "data_hash", "system_energies" }
-
 --- Writes the constants of a user-defined system and the energies of a few states to a
 -- configuration, or compares them with the existing ones: the system itself is not part of a
 -- run, and its file may have changed.
