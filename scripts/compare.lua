@@ -17,6 +17,7 @@ local parser = argparse("compare.lua",
 parser:argument("runs", "Run folders or checkpoints."):args("+")
 parser:option("--system", "Lua file of a run's system, unless it is built in; "
   .. "repeatable."):argname("FILE"):count("*")
+command.add_data(parser)
 parser:option("--steps", "Number of rollout steps (default: 300, or as many as the shortest film "
   .. "has)."):argname("N"):convert(command.count)
 parser:option("--count", "Number of test sequences.", "64"):argname("N")
@@ -27,8 +28,8 @@ parser:flag("--json", "Print all numbers as JSON.")
 
 local STEPS = 300
 
--- A run with its data.
-local function opened(path)
+-- A run with its data, or with those of the path.
+local function opened(path, data_path)
   local model, config = run.open(path)
   command.check(model, config)
   local task = tasks.get(config.model)
@@ -37,7 +38,7 @@ local function opened(path)
       command.enumerate(tasks.having "extrapolation", "or"), path,
       config.model)
   end
-  local data, used = command.open_data(config)
+  local data, used = command.open_data(config, data_path)
   return { path = path, model = model, task = task, data = data, config = used }
 end
 
@@ -76,7 +77,7 @@ local function main(args)
   for _, path in ipairs(args.system) do command.system(path) end
   if args.out then command.check(files.make_folder(args.out)) end
   local runs = {}
-  for i, path in ipairs(args.runs) do runs[i] = opened(path) end
+  for i, path in ipairs(args.runs) do runs[i] = opened(path, args.data) end
   local steps = args.steps or default_steps(runs)
   local show = args.out and extrapolation_pictures.strip_steps(steps) or nil
   for i, one in ipairs(runs) do
