@@ -2,7 +2,6 @@
 -- @module torus.runs.explanation
 local options = require "torus.options"
 local tasks = require "torus.tasks"
-local training = require "torus.tasks.training"
 
 local M = {}
 
@@ -45,7 +44,7 @@ local function kind_of(rule)
   if rule.above then text = text .. (" above %s"):format(shown(rule.above)) end
   if rule.min then text = text .. (" from %s"):format(shown(rule.min)) end
   -- The limit of every integer says nothing about this one.
-  if rule.max and rule.max < training.MAX_INTEGER then
+  if rule.max and rule.max < tasks.MAX_INTEGER then
     text = text .. (" to %s"):format(shown(rule.max))
   end
   return text

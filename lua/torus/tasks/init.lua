@@ -77,6 +77,9 @@ M.default = "hgn"
 -- with: where its data are and what they contain, and how its system moves.
 M.records = { "data_path", "data_hash", "system_energies" }
 
+--- Limit of every integer of a configuration without its own limit, except seeds.
+M.MAX_INTEGER = 1000000000
+
 --- Returns the task of a model.
 -- @tparam string name of the model
 -- @treturn ?table

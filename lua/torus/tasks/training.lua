@@ -7,6 +7,7 @@ local engine = require "torus.engine"
 local options = require "torus.options"
 local signature = require "torus.signature"
 local systems = require "torus.systems"
+local tasks = require "torus.tasks"
 
 local M = {}
 
@@ -42,9 +43,6 @@ local RULES = {
     doc = "Number of steps between evaluations on held-out data, for log.csv." },
 }
 
---- Limit for every integer without its own limit, except seeds.
-M.MAX_INTEGER = 1000000000
-
 --- Returns the rules of a task: those of every run, the model's, and more.
 -- @tparam table model_rules
 -- @tparam table more
@@ -53,7 +51,7 @@ function M.rules(model_rules, more)
   local rules = options.joined(RULES, model_rules, more)
   for key, rule in pairs(rules) do
     if rule.type == "integer" and not rule.max and not key:find("seed") then
-      rules[key] = options.joined(rule, { max = M.MAX_INTEGER })
+      rules[key] = options.joined(rule, { max = tasks.MAX_INTEGER })
     end
   end
   return rules
