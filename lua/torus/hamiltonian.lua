@@ -180,14 +180,40 @@ function M.check_state(where, q, p)
   end
 end
 
+--- Raises unless a state fits the system or the model that an argument H is: these know the
+-- shape of their states, and check it in their method `expect_state(where, q, p)`.
+-- @tparam string where name of the operation, for the message
+-- @param H a value that `of` has accepted
+-- @tparam tensor q (batch, ...)
+-- @tparam tensor p like q
+-- @usage
+-- hamiltonian = require "torus.hamiltonian"
+-- pendulum, q = torus.systems.pendulum, torus.ones(4, 2)
+-- print(pcall(hamiltonian.check_fit, "example", pendulum, q, q))   -- expected (batch,1)
+function M.check_fit(where, H, q, p)
+  if type(H) ~= "table" or not H.hamiltonian then return end
+  if H.expect_state then H:expect_state(where, q, p) end
+end
+
+--- Raises about an energy whose gradient is not known. One that is constant on purpose still
+-- has to be computed from its argument.
+-- @tparam string where name of the operation, for the message
+-- @tparam string problem what the energy does not depend on
+-- @usage
+-- hamiltonian = require "torus.hamiltonian"
+-- print(pcall(hamiltonian.refuse_constant, "example", "V does not depend on its argument"))
+function M.refuse_constant(where, problem)
+  options.raise("%s: %s; an energy must be computed by differentiable operations, without "
+    .. "detach; one that is constant on purpose is (q * 0):sum(2)", where, problem)
+end
+
 local function gradient_of(name, part, x, recording)
   local v = core.variable(x)
   local energy = unchanged(name, part, v)
   local g = core.slope(energy, recording, v)
   if not g then
     check_energy("Hamiltonian", name, energy, x)
-    options.raise("Hamiltonian: %s does not depend on its argument; an "
-      .. "energy must be computed by differentiable operations", name)
+    M.refuse_constant("Hamiltonian", name .. " does not depend on its argument")
   end
   return g
 end
@@ -208,8 +234,7 @@ local function gradients_of(H, q, p, recording)
   local gq, gp = core.slope(energy, recording, vq, vp)
   if not gq and not gp then
     check_energy("Hamiltonian", "H", energy, q)
-    options.raise("Hamiltonian: H depends on neither q nor p; an energy "
-      .. "must be computed by differentiable operations")
+    M.refuse_constant("Hamiltonian", "H depends on neither q nor p")
   end
   return gq or tensor.zeros_like(q), gp or tensor.zeros_like(p)
 end

@@ -159,6 +159,7 @@ local function unwrap(o)
   local given = o.H
   o.H = hamiltonian.of(given)
   if o.H == given then return end
+  hamiltonian.check_fit("integrate", given, o.q, o.p)
   if o.friction == nil and given.friction ~= 0 then o.friction = given.friction end
   if o.force == nil and options.is_callable(given.force) then
     o.force = given:force()
@@ -204,7 +205,7 @@ end
 -- @tparam[opt=1] integer opts.every keeps only every such state, starting with the
 -- first; steps must be a multiple of it
 -- @tparam[opt] function opts.on_state called with each kept state as soon as it is
--- computed: a table with step, time, q and p
+-- computed: a table with step, time, q and p, whose tensors it may not write to
 -- @param opts.progress reports the progress of long runs: a function of (steps done,
 -- total steps), or torus.runs.progress(steps)
 -- @tparam[opt] number opts.tolerance tolerance of an implicit scheme's iteration,
@@ -218,9 +219,9 @@ end
 -- the fused operation
 -- @treturn table q and p, each (steps / every + 1, batch, ...), and with energies
 -- energy (steps / every + 1, batch)
--- @raise if q and p differ in shape, if the scheme needs a separable H, if H does not
--- return one number per sample, if an implicit scheme does not converge, and for
--- unknown options
+-- @raise if q and p differ in shape, or do not fit the system or the model; if the scheme
+-- needs a separable H, if H does not return one number per sample or cannot be
+-- differentiated, if an implicit scheme does not converge, and for unknown options
 -- @usage
 -- q, p = torus.tensor{{1}}, torus.tensor{{0}}
 -- H = torus.separable(function(p) return (p * p):sum(2) / 2 end,

@@ -117,8 +117,8 @@ local function adaptive(o, f)
     end
     if records then samples.check("ode", records, stops, direction) end
     if o.dense and records then
-      local all = { records = records, start = start, shape = shape, first = times[1],
-        last = times[#times] }
+      local all = { records = records, stops = stops, start = start, shape = shape,
+        first = times[1], last = times[#times] }
       result.at = function(t)
         local states, full = dense.states(all, t)
         return states:reshape(full)
@@ -217,12 +217,13 @@ end
 -- @tparam[opt=1000000] integer opts.max_steps limit for one trajectory
 -- @tparam[opt=false] boolean opts.dense returns the solution as a function of time
 -- @param opts.events a list of functions zero(y, t) -> (batch), or of tables with zero,
--- direction and terminal, as in torus.rk45
+-- direction and terminal, as in torus.rk45, where one that occurs twice within a step is
+-- missed, too, unless max_step is short enough
 -- @treturn table y (times, batch, ...), of rk45 in float64; steps and rejected, the numbers of
 -- steps accepted and rejected over all trajectories; with dense, at(t), the states (batch, ...)
--- at a time or (n, batch, ...) at a list of n times; with events, events[i][b] for event i and
--- trajectory b: t (n) and y (n, ...), and stopped[b], the time at which a terminal event
--- stopped trajectory b
+-- at a time or (n, batch, ...) at a list of n times, with NaN after the end of a stopped
+-- trajectory; with events, events[i][b] for event i and trajectory b: t (n) and y (n, ...), and
+-- stopped[b], the time at which a terminal event stopped trajectory b
 -- @raise if f returns anything but a tensor like y, if a trajectory needs more than max_steps,
 -- or its state is no longer finite
 -- @usage

@@ -48,6 +48,7 @@ local RULES = {
 local function vector_field(H, tail, dtype, friction, force)
   local ones = {}
   for i = 1, #tail do ones[i] = 1 end
+  local separable = hamiltonian.is_separable(H)
   return function(states, times)
     local batch, d = states:size(1), states:size(2) // 2
     local shape = { batch, table.unpack(tail) }
@@ -58,10 +59,13 @@ local function vector_field(H, tail, dtype, friction, force)
       local energy = hamiltonian.unchanged("rk45: H", H, q, p)
       hamiltonian.check_energy("rk45", "H", energy, q)
       if not energy.requires_grad then
-        options.raise("rk45: H depends on neither q nor p; an energy must "
-          .. "be computed with differentiable operations")
+        hamiltonian.refuse_constant("rk45", "H depends on neither q nor p")
       end
       local g = engine.grad(energy:sum(), { q, p }, { allow_unused = true })
+      if separable and not (g[1] and g[2]) then
+        hamiltonian.refuse_constant("rk45", (g[1] and "K" or "V")
+          .. " does not depend on its argument")
+      end
       local dq, dp = g[1] or q * 0, g[2] or p * 0
       if friction ~= 0 then dq = dq + dp * friction end
       if force then
@@ -121,6 +125,7 @@ local function unwrap(o)
   if given == nil then return end
   o.H = hamiltonian.of(given)
   if o.H ~= given then
+    hamiltonian.check_fit("rk45", given, o.q, o.p)
     if o.friction == 0 and type(given.friction) == "number" then
       o.friction = given.friction
     end
@@ -132,7 +137,6 @@ local function unwrap(o)
 end
 
 local function check(o)
-  hamiltonian.check_state("rk45", o.q, o.p)
   if (o.H == nil) == (o.field == nil) then
     options.raise("rk45: expected either H or field, got %s",
       o.H and "both" or "neither")
@@ -181,13 +185,17 @@ end
 -- @tparam[opt=false] boolean opts.dense returns the solution as a function of time
 -- @param opts.events a list of functions zero(q, p, t) -> (batch), or of tables: zero;
 -- direction = 1 or -1 to detect only rising or only falling zeros; terminal = true to
--- stop the trajectory there, with NaN as its later states
+-- stop the trajectory there, with NaN as its later states. An event is found where zero has
+-- changed sign from one accepted step to the next: one that occurs twice within a step is
+-- missed, unless max_step is shorter than the time between the two
 -- @treturn table q and p, each (times, batch, ...) float64; steps and rejected, the
 -- numbers of steps accepted and rejected over all trajectories; with dense, at(t), which
--- returns q and p (batch, ...) at a time, or (n, batch, ...) at a list of n times; with
--- events, events[i][b] for event i and trajectory b: t (n), q and p (n, ...), and
--- stopped[b], the time at which a terminal event stopped trajectory b
--- @raise if a trajectory needs more than max_steps, or its state is no longer finite
+-- returns q and p (batch, ...) at a time, or (n, batch, ...) at a list of n times, with NaN
+-- after the end of a stopped trajectory; with events, events[i][b] for event i and
+-- trajectory b: t (n), q and p (n, ...), and stopped[b], the time at which a terminal event
+-- stopped trajectory b
+-- @raise if q and p differ in shape, or do not fit the system or the model; if H cannot be
+-- differentiated; if a trajectory needs more than max_steps, or its state is no longer finite
 -- @usage
 -- pendulum = torus.systems.pendulum
 -- q, p = pendulum:sample{ count = 4 }
@@ -198,6 +206,7 @@ end
 -- print(table.unpack(trajectory.at(0.3).shape))   -- 4  1
 function M.solve(opts)
   local o = options.resolve("rk45", opts, RULES)
+  hamiltonian.check_state("rk45", o.q, o.p)
   unwrap(o)
   check(o)
   local times, shape = samples.times("rk45", o), o.q.shape
@@ -224,7 +233,7 @@ function M.solve(opts)
     end
     if records then samples.check("rk45", records, stops, direction) end
     if o.dense and records then
-      result.at = dense.of { records = records, start = start, shape = shape,
+      result.at = dense.of { records = records, stops = stops, start = start, shape = shape,
         first = times[1], last = times[#times] }
     end
     local full_shape = { #times, table.unpack(shape) }

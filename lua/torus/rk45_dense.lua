@@ -48,8 +48,8 @@ end
 
 -- The states (n, size) of one trajectory.
 local function trajectory_at(o, index, times)
-  local record = o.records[index]
-  local steps = record.steps
+  local record, stop = o.records[index], o.stops[index]
+  local steps, direction = record.steps, o.first <= o.last and 1 or -1
   if steps:size(1) == 0 then
     return o.start:narrow(1, index, 1):expand(#times, o.start:size(2))
   end
@@ -57,11 +57,12 @@ local function trajectory_at(o, index, times)
   record.lengths = record.lengths or steps:select(2, 2):totable()
   local indices, x = {}, {}
   for i, t in ipairs(times) do
-    local k = step_at(record.starts, t, o.first <= o.last and 1 or -1)
+    local k = step_at(record.starts, t, direction)
     local share = (t - record.starts[k]) / record.lengths[k]
     -- NaN after the end of a trajectory that failed or was stopped.
     indices[i] = k
-    x[i] = share <= 1 + 1e-9 and math.max(0, math.min(share, 1)) or 0 / 0
+    local ended = share > 1 + 1e-9 or stop and (t - stop) * direction > 0
+    x[i] = ended and 0 / 0 or math.max(0, math.min(share, 1))
   end
   return M.evaluate(steps, engine.tensor(indices, { dtype = "int64" }),
     engine.tensor(x, { dtype = "float64" }):reshape(#times, 1))
@@ -81,8 +82,8 @@ function M.states(o, t)
 end
 
 --- Makes the function of time that torus.rk45 returns as `at`.
--- @tparam table o records, as in torus.core's rk45; start (batch, 2 d), first and
--- last time; shape of q
+-- @tparam table o records, as in torus.core's rk45; stops, by trajectory the time at which a
+-- terminal event stopped it; start (batch, 2 d), first and last time; shape of q
 -- @treturn function of a time, which returns q and p (batch, ...), or of a list or
 -- tensor of n times, which returns both (n, batch, ...)
 -- @usage

@@ -22,10 +22,18 @@ local function time_of(job, k, dt)
   return dt * k + job.time
 end
 
+-- A kept state is one that the rollout continues from, and the first is the caller's own.
 local function show(job, k, q, p)
   if not job.on_state then return end
   local dt = engine.is_tensor(job.dt) and job.dt:item() or job.dt
+  local before_q, before_p = core.version(q), core.version(p)
   job.on_state { step = k, time = job.time + k * dt, q = q, p = p }
+  -- The kernels keep q and p in the same memory.
+  local function written(x, before) return options.is_live(x) and core.version(x) ~= before end
+  if written(q, before_q) or written(p, before_p) then
+    options.raise("integrate: on_state: expected a function that only reads the state, got one "
+      .. "that writes to it; state.q:copy() may be written to")
+  end
 end
 
 local function report(job, k)

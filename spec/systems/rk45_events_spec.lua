@@ -144,6 +144,38 @@ describe("events of torus.rk45", function()
     assert.are.equal(1, trajectory.events[2][2].t:size(1))
   end)
 
+  it("end the dense output, too, and only that of their trajectory", function()
+    for _, direction in ipairs { 1, -1 } do
+      local trajectory = solve { times = { 0, 4 * direction }, dense = true, events = {
+        { zero = function(q) return q:sum(2) - 0.25 end, terminal = true } },
+        q = f64 { { 1 }, { 0 } }, p = f64 { { 0 }, { 0 } } }
+      local stop = trajectory.stopped[1]
+      assert.is_near(math.acos(0.25), stop * direction, 1e-8) -- q = cos t, and 0
+      local q = trajectory.at { stop, stop + 1e-6 * direction, 3 * direction }
+      assert.is_near(0.25, q[{ 1, 1, 1 }]:item(), 1e-8)
+      for i = 2, 3 do
+        local late = q[{ i, 1, 1 }]:item()
+        assert.is_true(late ~= late)
+        assert.are.equal(0, q[{ i, 2, 1 }]:item())
+      end
+    end
+  end)
+
+  it("are missed if they occur twice within a step, which max_step limits", function()
+    local function times(max_step)
+      local o = { times = { 0, 4 }, rtol = 1e-6, max_step = max_step,
+        q = f64 { { 1 } }, p = f64 { { 0 } },
+        events = { function(q) return q:sum(2) + 0.99999 end } }
+      return solve(o).events[1][1].t:totable()
+    end
+    assert.are.same({}, times())
+    -- q = cos t, twice within 0.009
+    local found, half = times(0.004), math.acos(0.99999)
+    assert.are.equal(2, #found)
+    assert.is_near(math.pi - half, found[1], 1e-4) -- the error of q, 1e-6, over its velocity
+    assert.is_near(math.pi + half, found[2], 1e-4)
+  end)
+
   it("stop before a collision that would be an error", function()
     local two = torus.systems.two_body
     local q, p = f64 { { -1, 0, 1, 0 } }, f64 { { 0, 0, 0, 0 } }

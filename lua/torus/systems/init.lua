@@ -124,7 +124,8 @@ function M.get(name)
 end
 
 --- Defines a system and makes it available as torus.systems.<name>. Each function is
--- called once with three initial states, so that mistakes are found here.
+-- called with three initial states, and the energy differentiated, so that mistakes are found
+-- here.
 --
 -- `c` is always the table of constants. masses, radii, extent and half_width may each
 -- be a function of c.
@@ -173,7 +174,8 @@ end
 -- @tparam[opt] function definition.relative (q, p, c) -> q, p: canonical
 -- coordinates without the centre of mass, if that is at rest
 -- @treturn System
--- @raise for missing or inconsistent entries, and for the name of a built-in system
+-- @raise for missing or inconsistent entries, for an energy that cannot be differentiated, and
+-- for the name of a built-in system
 -- @usage
 -- spring = torus.systems.define {
 --   name = "stiff_spring", dimension = 1, constants = { k = 9 },

@@ -92,7 +92,22 @@ local function check_rows(o, name, x, ...)
   end
 end
 
--- Calls every function once, so that mistakes are found where the system is defined.
+-- Raises for an energy that cannot be differentiated, which would exert no force.
+local function check_gradients(o, q, p, constants)
+  if o.energy then
+    hamiltonian.gradients(function(a, b) return o.energy(a, b, constants) end, q, p, false)
+    return
+  end
+  local function check(name, x)
+    hamiltonian.gradient(("%s of system %s"):format(name, o.name),
+      function(v) return o[name](v, constants) end, x, false)
+  end
+  check("kinetic", p)
+  check("potential", q)
+end
+
+-- Calls every function at three states, so that mistakes are found where the system is
+-- defined.
 local function try_out(self)
   local o, d = self.definition, self.dimension
   local q, p, own = self:sample { count = 3 }
@@ -104,6 +119,7 @@ local function try_out(self)
     check_rows(o, "potential", o.potential(q, constants), 3)
   end
   check_rows(o, "energy", self:energy(q, p, own), 3)
+  check_gradients(o, q, p, constants)
   if o.force then
     check_rows(o, "force", o.force(q, q:narrow(2, 1, 1) * 0, constants) + q * 0, 3, d)
   end
@@ -196,6 +212,19 @@ local function check_state(self, operation, name, x)
     complain(self, "%s: expected %s as a tensor of shape (batch, %d), got %s",
       operation, name, self.dimension, shape_text(x))
   end
+end
+
+--- Raises unless q and p are states of this system; torus.integrate and torus.rk45 call it.
+-- @tparam string where name of the operation, for the message
+-- @param q expected as a tensor (batch, d)
+-- @param p expected like q
+-- @usage
+-- q = torus.ones(4, 2)
+-- print(pcall(torus.systems.pendulum.expect_state, torus.systems.pendulum, "example", q, q))
+function System:expect_state(where, q, p)
+  where = ("%s: system %s"):format(where, self.name)
+  options.tensor(where, "q", q, { "batch", self.dimension })
+  options.tensor(where, "p", p, { "batch", self.dimension })
 end
 
 --- Returns the constants in the form that the functions of a definition receive, with
@@ -522,6 +551,7 @@ end
 signature.methods("System", System, {
   field = "own?: tensor", general_field = "own?: tensor",
   hamiltonian = "own?: tensor", energy = "q: any, p: any, own?: tensor",
+  expect_state = "where: string, q: any, p: any",
   derivatives = "q: any, p: any, own?: tensor", render = "q: any, opts?: table",
 }, { new = "definition: table" })
 
