@@ -372,7 +372,7 @@ describe("HGN", function()
     end)
     it("what is no rollout, no state and no noise of it", function()
       local model = small()
-      local frames, q = some_frames(model), torus.zeros(1, 2, 2, 2)
+      local frames, q = some_frames(model), torus.zeros({ 1, 2, 2, 2 }, { dtype = "float64" })
       raises("hgn:encode: expected frames of shape (batch,4,16,16,3), got nil",
         function() model:encode() end)
       raises("hgn:decode: expected q of shape (...,2,2,2), got nil",

@@ -176,12 +176,24 @@ describe("hnn", function()
       function() model:rollout(q, p:narrow(1, 1, 2)) end)
     -- These would broadcast: a number, and a wrong one.
     raises("hnn:rollout_loss: q: expected at least two states, got", function()
-      model:rollout_loss(torus.zeros(1, 3, 2), torus.zeros(1, 3, 2))
+      model:rollout_loss(q:unsqueeze(1), p:unsqueeze(1))
     end)
     raises("hnn:loss: expected dq of shape (3,2), got (2)",
       function() model:loss(q, p, q[1], p) end)
     raises("hnn:loss: expected dp of shape (3,2), got (1,2)",
       function() model:loss(q, p, q, p:narrow(1, 1, 1)) end)
+    raises('hnn:rollout: substeps: expected none for method "rk45", which chooses its steps by '
+      .. "rtol and atol, got 7", function()
+      model:rollout(q, p, { method = "rk45", substeps = 7 })
+    end)
+    for _, name in ipairs { "rtol", "atol" } do
+      local text = ('hnn:rollout: %s: expected only with method "rk45", got method = "rk4"; '
+        .. "substeps make rk4 more accurate"):format(name)
+      raises(text, function() model:rollout(q, p, { [name] = 1 }) end)
+      raises(text, function()
+        model:rollout_loss(torus.stack({ q, q }, 1), torus.stack({ p, p }, 1), { [name] = 1 })
+      end)
+    end
     assert.error_matches(function() hnn { dimesion = 1 } end, "dimesion")
     assert.error_matches(function()
       small { kind = "mlp" }:energy(q, p)

@@ -16,6 +16,7 @@ local initial_states = require "torus.models.parts.initial_states"
 local integrate = require "torus.integrate"
 local options = require "torus.options"
 local signature = require "torus.signature"
+local states = require "torus.models.parts.states"
 local size = require "torus.models.parts.size"
 local units = require "torus.models.parts.units"
 local rk45 = require "torus.rk45"
@@ -150,9 +151,27 @@ function M.new(config, generator)
   return self
 end
 
-local function check_state(self, method, q, p)
-  options.tensor("hnn:" .. method, "q", q, { "batch", self.config.dimension })
-  options.tensor("hnn:" .. method, "p", p, q.shape)
+local STATE, MOTION = { "q", "p" }, { "q", "p", "dq", "dp" }
+
+-- Checks states, and time derivatives if there are more; of any dtype where it will be
+-- converted.
+local function check_state(self, method, any_dtype, q, p, ...)
+  local dtype = not any_dtype and self.config.dtype or nil
+  states.check("hnn:" .. method, dtype, { "batch", self.config.dimension },
+    select("#", ...) > 0 and MOTION or STATE, q, p, ...)
+end
+
+--- Raises unless q and p are states of this model; torus.integrate and torus.rk45 call it.
+-- @tparam string where name of the operation, for the message
+-- @param q expected as a tensor (batch, d) of the model's dtype
+-- @param p expected like q
+-- @usage
+-- model = torus.models.hnn{ dimension = 1, width = 16 }
+-- q = torus.ones(4, 2)
+-- print(pcall(model.expect_state, model, "example", q, q))
+function HNN:expect_state(where, q, p)
+  states.check(where .. ": hnn", self.config.dtype, { "batch", self.config.dimension }, STATE,
+    q, p)
 end
 
 --- Returns the learned energy H(q, p).
@@ -169,7 +188,7 @@ function HNN:energy(q, p)
     options.raise("hnn:energy: expected kind \"hnn\": the plain network has no "
       .. "energy")
   end
-  check_state(self, "energy", q, p)
+  check_state(self, "energy", false, q, p)
   return self.hamiltonian(q, p)
 end
 
@@ -183,7 +202,7 @@ end
 -- q, p = torus.randn(8, 1), torus.randn(8, 1)
 -- dq, dp = model:motion(q, p)   -- as model(q, p)
 function HNN:motion(q, p)
-  check_state(self, "motion", q, p)
+  check_state(self, "motion", false, q, p)
   local d = self.config.dimension
   local x, y = units.scaled(self, q, p)
   local dq, dp
@@ -215,9 +234,7 @@ HNN.forward = HNN.motion -- a call of the model
 -- dq, dp = p, -q   -- those of a mass on a spring
 -- model:loss(q, p, dq, dp):backward()
 function HNN:loss(q, p, dq, dp)
-  check_state(self, "loss", q, p)
-  options.tensor("hnn:loss", "dq", dq, q.shape)
-  options.tensor("hnn:loss", "dp", dp, q.shape)
+  check_state(self, "loss", false, q, p, dq, dp)
   local vq, vp = self:motion(q, p)
   return ((vq - dq):square():mean() + (vp - dp):square():mean()) * 0.5
 end
@@ -253,31 +270,43 @@ METHODS[#METHODS + 1] = "rk45"
 local ROLLOUT = {
   dt = { default = 0.125, type = "number" },
   steps = { default = 30, type = "integer", min = 0 },
-  substeps = { default = 1, type = "integer", min = 1 },
+  substeps = { type = "integer", min = 1 },
   method = { default = "rk4", choices = METHODS },
-  rtol = { default = 1e-6, type = "number", above = 0 },
-  atol = { default = 1e-8, type = "number", above = 0 },
+  rtol = { type = "number", above = 0 },
+  atol = { type = "number", above = 0 },
 }
+
+-- Raises for options of the other kind of method, instead of ignoring them.
+local function check_options(o)
+  if o.method == "rk45" then
+    if o.substeps == nil then return end
+    options.raise("hnn:rollout: substeps: expected none for method \"rk45\", which chooses its "
+      .. "steps by rtol and atol, got %d", o.substeps)
+  end
+  local name = o.rtol and "rtol" or o.atol and "atol"
+  if not name then return end
+  options.raise("hnn:rollout: %s: expected only with method \"rk45\", got method = %q; "
+    .. "substeps make %s more accurate", name, o.method, o.method)
+end
 
 local function by_rk45(self, q, p, o)
   local times, d = {}, self.config.dimension
   for i = 0, o.steps do times[i + 1] = i * o.dt end
-  local function derivatives(states)
-    local dq, dp = self:motion(
-      states:narrow(2, 1, d):contiguous():to(self.config.dtype),
-      states:narrow(2, d + 1, d):contiguous():to(self.config.dtype))
+  local function derivatives(x)
+    local dq, dp = self:motion(x:narrow(2, 1, d):contiguous():to(self.config.dtype),
+      x:narrow(2, d + 1, d):contiguous():to(self.config.dtype))
     return engine.cat({ dq, dp }, 2):detach():to("float64")
   end
-  local states = engine.cat({ q, p }, 2):detach():to("float64")
-  local out = rk45.states(derivatives, states, times, { rtol = o.rtol,
-    atol = o.atol, first_step = 0, max_step = 0, max_steps = 1000000 })
+  local start = engine.cat({ q, p }, 2):detach():to("float64")
+  local out = rk45.states(derivatives, start, times, { rtol = o.rtol or 1e-6,
+    atol = o.atol or 1e-8, first_step = 0, max_step = 0, max_steps = 1000000 })
   out = out:transpose(1, 2)
   return { q = out:narrow(3, 1, d):contiguous(),
     p = out:narrow(3, d + 1, d):contiguous() }
 end
 
 -- A rollout in the units of the networks, in which the engine's kernels support H.
-local function integrated(self, q, p, dt, steps, o)
+local function integrated(self, q, p, dt, steps, substeps, method)
   local x, y = units.scaled(self, q, p)
   local damping = self.friction
   if self.shift then
@@ -288,7 +317,7 @@ local function integrated(self, q, p, dt, steps, o)
     end
   end
   local found = thinned(integrate { H = self.scaled, q = x, p = y, dt = dt,
-    steps = steps, method = o.method, friction = damping }, o.substeps)
+    steps = steps, method = method, friction = damping }, substeps)
   found.q, found.p = units.given(self, found.q, found.p)
   return found
 end
@@ -303,11 +332,12 @@ end
 -- @tparam[opt="rk4"] string opts.method a scheme of torus.integrate (splitting schemes
 -- only for a separable Hamiltonian, only "rk4" for the plain network), or "rk45", which is
 -- adaptive and has no substeps or gradients
--- @tparam[opt=1e-6] number opts.rtol relative tolerance of rk45
--- @tparam[opt=1e-8] number opts.atol absolute tolerance of rk45
+-- @tparam[opt=1e-6] number opts.rtol relative tolerance, only of rk45
+-- @tparam[opt=1e-8] number opts.atol absolute tolerance, only of rk45
 -- @treturn table trajectory: q and p (steps + 1, batch, d), float64 by rk45
--- @raise for another scheme than rk4 with the plain network, and for a splitting
--- scheme with a joint Hamiltonian
+-- @raise for another scheme than rk4 with the plain network, for a splitting scheme with a
+-- joint Hamiltonian, for options that the method does not have, and for states of another
+-- dtype than the model's, unless the method is rk45
 -- @usage
 -- model = torus.models.hnn{ dimension = 1, width = 16 }
 -- q, p = torus.randn(8, 1), torus.randn(8, 1)
@@ -315,17 +345,19 @@ end
 -- print(table.unpack(trajectory.q.shape))   -- 51  8  1
 function HNN:rollout(q, p, opts)
   local o = options.resolve("hnn:rollout", opts, ROLLOUT)
-  check_state(self, "rollout", q, p)
+  check_options(o)
+  check_state(self, "rollout", o.method == "rk45", q, p)
   if o.method == "rk45" then return by_rk45(self, q, p, o) end
-  local steps, dt = o.steps * o.substeps, o.dt / o.substeps
+  local substeps = o.substeps or 1
+  local steps, dt = o.steps * substeps, o.dt / substeps
   if self.scaled then
-    return integrated(self, q, p, dt, steps, o)
+    return integrated(self, q, p, dt, steps, substeps, o.method)
   end
   if o.method ~= "rk4" then
     options.raise("hnn:rollout: method: expected \"rk4\" or \"rk45\" for the "
       .. "plain network, got %q", o.method)
   end
-  return thinned(march(self, q, p, dt, steps), o.substeps)
+  return thinned(march(self, q, p, dt, steps), substeps)
 end
 
 --- Determines the units of the networks from data: the mean of every coordinate, the
@@ -346,9 +378,7 @@ function HNN:normalise(q, p, dq, dp)
   if not self.shift then
     options.raise("hnn:normalise: expected a model with normalise = true")
   end
-  check_state(self, "normalise", q, p)
-  options.tensor("hnn:normalise", "dq", dq, q.shape)
-  options.tensor("hnn:normalise", "dp", dp, q.shape)
+  check_state(self, "normalise", true, q, p, dq, dp)
   units.take(self, q, p, function(sq, sp)
     return units.size(((dq / sq):square():mean() + (dp / sp):square():mean()):sqrt())
   end)
@@ -358,6 +388,7 @@ end
 local LOSS = options.joined(ROLLOUT, {
   initial = { default = "observed", choices = { "observed", "fitted" } },
 })
+LOSS.steps = nil -- those of the windows
 
 --- Returns the error of rollouts against observed trajectories, for training through the
 -- integrator (symplectic recurrent networks, Chen et al. 2020, eq. 5): the same mean as in
@@ -374,9 +405,10 @@ local LOSS = options.joined(ROLLOUT, {
 -- q, p = torus.randn(6, 8, 1), torus.randn(6, 8, 1)
 -- model:rollout_loss(q, p, { dt = 0.1, method = "leapfrog" }):backward()
 function HNN:rollout_loss(q, p, opts)
-  options.tensor("hnn:rollout_loss", "q", q, { "states", "batch", self.config.dimension })
-  options.tensor("hnn:rollout_loss", "p", p, q.shape)
-  local o, steps = options.resolve("hnn:rollout_loss", opts, LOSS), q:size(1) - 1
+  local o = options.resolve("hnn:rollout_loss", opts, LOSS)
+  states.check("hnn:rollout_loss", o.method ~= "rk45" and self.config.dtype or nil,
+    { "states", "batch", self.config.dimension }, STATE, q, p)
+  local steps = q:size(1) - 1
   if steps < 1 then
     options.raise("hnn:rollout_loss: q: expected at least two states, got %s", options.show(q))
   end
@@ -396,7 +428,7 @@ function HNN:describe()
     c.depth, c.width, c.activation)
 end
 
-signature.methods("HNN", HNN, {})
+signature.methods("HNN", HNN, { expect_state = "where: string, q: any, p: any" })
 
 return setmetatable(M, { __call = function(_, config, generator)
   return M.new(config, generator)

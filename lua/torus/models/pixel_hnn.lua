@@ -22,6 +22,7 @@ local integrate = require "torus.integrate"
 local options = require "torus.options"
 local sides = frame_checks.sides
 local signature = require "torus.signature"
+local states = require "torus.models.parts.states"
 local size = require "torus.models.parts.size"
 local engine = require "torus.engine"
 
@@ -167,11 +168,27 @@ end
 local function check_frames(self, method, name, frames, count)
   local height, width = sides(self.config)
   options.tensor("pixel_hnn:" .. method, name, frames,
-    { "batch", count, height, width, self.config.channels })
+    { "batch", count, height, width, self.config.channels },
+    method ~= "set_centre" and self.config.dtype or nil) -- it converts them
 end
 
 local function check_latent(self, method, z)
-  options.tensor("pixel_hnn:" .. method, "z", z, { "batch", self.config.latent })
+  options.tensor("pixel_hnn:" .. method, "z", z, { "batch", self.config.latent },
+    self.config.dtype)
+end
+
+--- Raises unless q and p are latent states of this model; torus.integrate and torus.rk45
+-- call it.
+-- @tparam string where name of the operation, for the message
+-- @param q expected as a tensor (batch, latent / 2) of the model's dtype
+-- @param p expected like q
+-- @usage
+-- model = torus.models.pixel_hnn{ width = 16, resolution = 16 }
+-- q = torus.ones(4, 2)
+-- print(pcall(model.expect_state, model, "example", q, q))
+function PixelHNN:expect_state(where, q, p)
+  states.check(where .. ": pixel_hnn", self.config.dtype, { "batch", self.config.latent // 2 },
+    { "q", "p" }, q, p)
 end
 
 --- Sets the image that frames are encoded relative to, to the mean of some frames.
@@ -196,15 +213,15 @@ end
 -- print(table.unpack(model:encode(frames).shape))   -- 4  2
 function PixelHNN:encode(pairs)
   check_frames(self, "encode", "pairs", pairs, 2)
-  local batch = pairs:size(1)
+  local height, width = sides(self.config)
+  local batch, channels = pairs:size(1), 2 * self.config.channels
   pairs = (pairs - self.centre:detach()) * self.config.input_gain
   if self.config.kind == "mlp" then
-    return self.encoder(pairs:reshape(batch, -1))
+    return self.encoder(pairs:reshape(batch, height * width * channels))
   end
-  local height, width = sides(self.config)
-  local stacked = pairs:permute { 1, 3, 4, 2, 5 }:reshape(batch, height, width,
-    2 * self.config.channels)
-  return self.to_latent(self.encoder(stacked):reshape(batch, -1))
+  local stacked = pairs:permute { 1, 3, 4, 2, 5 }:reshape(batch, height, width, channels)
+  local maps = self.encoder(stacked)
+  return self.to_latent(maps:reshape(batch, maps:size(2) * maps:size(3) * maps:size(4)))
 end
 
 --- Decodes pairs of frames from latent states.
@@ -341,9 +358,8 @@ local function latents(self, method, trajectory)
     options.raise("pixel_hnn:%s: expected a trajectory {q=, p=}, got %s", method,
       options.show(trajectory))
   end
-  local shape = { "steps + 1", "batch", self.config.latent // 2 }
-  options.tensor("pixel_hnn:" .. method, "q", trajectory.q, shape)
-  options.tensor("pixel_hnn:" .. method, "p", trajectory.p, shape)
+  states.check("pixel_hnn:" .. method, self.config.dtype,
+    { "steps + 1", "batch", self.config.latent // 2 }, { "q", "p" }, trajectory.q, trajectory.p)
   return engine.cat({ trajectory.q, trajectory.p }, 3)
 end
 
@@ -444,7 +460,7 @@ function PixelHNN:describe()
     c.latent)
 end
 
-signature.methods("PixelHNN", PixelHNN, {})
+signature.methods("PixelHNN", PixelHNN, { expect_state = "where: string, q: any, p: any" })
 
 return setmetatable(M, { __call = function(_, config, generator)
   return M.new(config, generator)

@@ -18,6 +18,7 @@ local engine = require "torus.engine"
 local initial_states = require "torus.models.parts.initial_states"
 local options = require "torus.options"
 local signature = require "torus.signature"
+local states = require "torus.models.parts.states"
 local size = require "torus.models.parts.size"
 local units = require "torus.models.parts.units"
 
@@ -155,9 +156,10 @@ function M.new(config, generator)
   return self
 end
 
-local function check_state(self, method, q, p)
-  options.tensor("sympnet:" .. method, "q", q, { "batch", self.config.dimension })
-  options.tensor("sympnet:" .. method, "p", p, q.shape)
+local STATE = { "q", "p" }
+
+local function check_state(self, method, dtype, q, p)
+  states.check("sympnet:" .. method, dtype, { "batch", self.config.dimension }, STATE, q, p)
 end
 
 local function step(self, q, p)
@@ -184,7 +186,7 @@ end
 -- model = torus.models.sympnet{ dimension = 1 }
 -- q, p = model:forward(torus.randn(8, 1), torus.randn(8, 1))
 function SympNet:forward(q, p)
-  check_state(self, "forward", q, p)
+  check_state(self, "forward", self.config.dtype, q, p)
   return units.given(self, step(self, units.scaled(self, q, p)))
 end
 
@@ -199,7 +201,7 @@ end
 -- back = model:inverse(model(q, p))
 -- print((back - q):abs():max():item() < 1e-5)   -- true
 function SympNet:inverse(q, p)
-  check_state(self, "inverse", q, p)
+  check_state(self, "inverse", self.config.dtype, q, p)
   return units.given(self, step_back(self, units.scaled(self, q, p)))
 end
 
@@ -219,7 +221,7 @@ local ROLLOUT = { steps = { default = 30, type = "integer", min = 0 },
 -- print(table.unpack(trajectory.q.shape))   -- 51  8  1
 function SympNet:rollout(q, p, opts)
   local o = options.resolve("sympnet:rollout", opts, ROLLOUT)
-  check_state(self, "rollout", q, p)
+  check_state(self, "rollout", self.config.dtype, q, p)
   local move = o.backward and step_back or step
   q, p = units.scaled(self, q, p)
   local qs, ps = { q }, { p }
@@ -246,7 +248,7 @@ function SympNet:normalise(q, p)
   if not self.shift then
     options.raise("sympnet:normalise: expected a model with normalise = true")
   end
-  check_state(self, "normalise", q, p)
+  check_state(self, "normalise", nil, q, p) -- it converts them
   units.take(self, q, p)
   return self
 end
@@ -266,8 +268,8 @@ local LOSS = { initial = { default = "observed", choices = { "observed", "fitted
 -- model = torus.models.sympnet{ dimension = 1 }
 -- model:rollout_loss(torus.randn(2, 8, 1), torus.randn(2, 8, 1)):backward()
 function SympNet:rollout_loss(q, p, opts)
-  options.tensor("sympnet:rollout_loss", "q", q, { "states", "batch", self.config.dimension })
-  options.tensor("sympnet:rollout_loss", "p", p, q.shape)
+  states.check("sympnet:rollout_loss", self.config.dtype,
+    { "states", "batch", self.config.dimension }, STATE, q, p)
   local o, steps = options.resolve("sympnet:rollout_loss", opts, LOSS), q:size(1) - 1
   if steps < 1 then
     options.raise("sympnet:rollout_loss: q: expected at least two states, got %s",

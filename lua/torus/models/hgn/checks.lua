@@ -1,5 +1,5 @@
---- Shape checks for the methods of an HGN. Each function raises, naming the method, unless
--- its argument fits.
+--- Shape and dtype checks for the methods of an HGN. Each function raises, naming the method,
+-- unless its argument fits.
 -- @module torus.models.hgn.checks
 local options = require "torus.options"
 local sides = require("torus.models.parts.frames").sides
@@ -33,7 +33,30 @@ end
 function M.frames(model, method, frames, count)
   local height, width = sides(model.config)
   options.tensor("hgn:" .. method, "frames", frames,
-    { "batch", count, height, width, model.config.channels })
+    { "batch", count, height, width, model.config.channels }, model.config.dtype)
+end
+
+--- Checks that there is a sequence in a batch, where the numbers of all of them are needed.
+-- @tparam Module model an HGN
+-- @tparam string method its name
+-- @tparam tensor frames (batch, frames, height, width, channels)
+function M.some(_, method, frames)
+  if frames:size(1) == 0 then
+    options.raise("hgn:%s: expected frames of at least one sequence, got %s", method,
+      options.shape_text(frames))
+  end
+end
+
+--- Checks images.
+-- @tparam Module model an HGN
+-- @tparam string method its name
+-- @tparam string name of the argument
+-- @param x expected as a tensor (count, height, width, channels)
+-- @tparam integer count
+function M.images(model, method, name, x, count)
+  local height, width = sides(model.config)
+  options.tensor("hgn:" .. method, name, x, { count, height, width, model.config.channels },
+    model.config.dtype)
 end
 
 --- Checks a batch of sequences of which the encoder sees a part.
@@ -60,7 +83,30 @@ end
 function M.states(model, method, name, x, leading)
   local shape = M.state_shape(model)
   options.tensor("hgn:" .. method, name, x,
-    table.move(shape, 1, #shape, #leading + 1, leading))
+    table.move(shape, 1, #shape, #leading + 1, leading), model.config.dtype)
+end
+
+--- Checks positions and momenta of a batch.
+-- @tparam Module model an HGN
+-- @tparam string method its name
+-- @param q expected as a tensor (batch, size, size, state)
+-- @param p expected like q
+function M.state(model, method, q, p)
+  M.states(model, method, "q", q, { "batch" })
+  M.states(model, method, "p", p, { "batch" })
+  options.tensor("hgn:" .. method, "p", p, q.shape, model.config.dtype)
+end
+
+--- Checks latents.
+-- @tparam Module model an HGN
+-- @tparam string method its name
+-- @tparam string name of the argument
+-- @param z expected as a tensor (batch, size, size, z); for a latent vector (batch, z), too
+function M.latents(model, method, name, z)
+  local shape = model:latent_shape(0)
+  shape[1] = "batch"
+  if model.config.latent == "vector" then shape = { "...", model.config.z } end
+  options.tensor("hgn:" .. method, name, z, shape, model.config.dtype)
 end
 
 --- Checks a trajectory.
@@ -74,6 +120,7 @@ function M.trajectory(model, method, trajectory)
   end
   M.states(model, method, "q", trajectory.q, { "steps + 1", "batch" })
   M.states(model, method, "p", trajectory.p, { "steps + 1", "batch" })
+  options.tensor("hgn:" .. method, "p", trajectory.p, trajectory.q.shape, model.config.dtype)
 end
 
 return M

@@ -128,9 +128,10 @@ function M.locate(model, frames, opts)
   checks.vector(model, "locate")
   local o = options.resolve("hgn:locate", opts, LOCATE)
   checks.context(model, "locate", frames, 1)
+  checks.some(model, "locate", frames)
   if o.near ~= nil then
     options.tensor("hgn:locate", "near", o.near,
-      { frames:size(2), frames:size(1), model.config.dimension })
+      { frames:size(2), frames:size(1), model.config.dimension }, model.config.dtype)
   end
   return engine.no_grad(function()
     local x, metric, left
@@ -219,15 +220,13 @@ end
 function M.loss(model, states, coordinates, metric, left)
   checks.vector(model, "coordinate_loss")
   local d = model.config.dimension
-  options.tensor("hgn:coordinate_loss", "states", states, { "batch", 2 * d })
-  options.tensor("hgn:coordinate_loss", "coordinates", coordinates,
-    { "frames", states:size(1), d })
-  options.tensor("hgn:coordinate_loss", "metric", metric,
-    { coordinates:size(1), states:size(1), d, d })
-  if left ~= nil then
-    options.tensor("hgn:coordinate_loss", "left", left,
-      { coordinates:size(1), states:size(1) })
+  local function check(name, x, shape)
+    options.tensor("hgn:coordinate_loss", name, x, shape, model.config.dtype)
   end
+  check("states", states, { "batch", 2 * d })
+  check("coordinates", coordinates, { "frames", states:size(1), d })
+  check("metric", metric, { coordinates:size(1), states:size(1), d, d })
+  if left ~= nil then check("left", left, { coordinates:size(1), states:size(1) }) end
   local terms = M.frame_losses(model, states, coordinates, metric, left)
   return terms:mean()
 end

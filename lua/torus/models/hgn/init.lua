@@ -33,6 +33,7 @@ local refine = require "torus.models.hgn.refine"
 local options = require "torus.options"
 local sides = require("torus.models.parts.frames").sides
 local signature = require "torus.signature"
+local states = require "torus.models.parts.states"
 local windows = require "torus.models.hgn.windows"
 
 local M = {}
@@ -112,7 +113,7 @@ function HGN:encode(frames)
   if self.background then frames = frames - self.background end
   if c.input_gain ~= 1 then frames = frames * c.input_gain end
   local stacked = frames:permute { 1, 3, 4, 2, 5 }
-    :reshape(frames:size(1), frames:size(3), frames:size(4), -1)
+    :reshape(frames:size(1), frames:size(3), frames:size(4), frames:size(2) * frames:size(5))
   local out = self.encoder(stacked)
   return out:narrow(-1, 1, c.z), out:narrow(-1, c.z + 1, c.z)
 end
@@ -126,8 +127,9 @@ end
 -- q, p = model:state_of(torus.randn(2, 4, 4, 6))
 -- print(table.unpack(q.shape))   -- 2 4 4 16, like p
 function HGN:state_of(z)
+  checks.latents(self, "state_of", "z", z)
   local vector = self.config.phase == "vector"
-  if vector then z = z:reshape(z:size(1), -1) end
+  if vector then z = z:reshape(z:size(1), self.config.z) end
   local s = self.f_psi and self.f_psi(z) or z
   local n = vector and self.config.dimension or self.config.state
   return s:narrow(-1, 1, n), s:narrow(-1, n + 1, n)
@@ -196,6 +198,7 @@ end
 -- model = torus.models.hgn { width = 8, frames = 4, anchor = 2 }
 -- q, p = model:to_first(torus.randn(2, 4, 4, 16), torus.randn(2, 4, 4, 16))
 function HGN:to_first(q, p)
+  checks.state(self, "to_first", q, p)
   local steps = self.config.anchor - 1
   if steps == 0 then return q, p end
   local before = self:rollout(q, p, { steps = steps, dt = -self.config.dt })
@@ -203,6 +206,20 @@ function HGN:to_first(q, p)
 end
 
 -- --- motion -----------------------------------------------------------------
+
+--- Raises unless q and p are states of this model; torus.integrate and torus.rk45 call it.
+-- @tparam string where name of the operation, for the message
+-- @param q expected as a tensor (batch, size, size, state) of the model's dtype
+-- @param p expected like q
+-- @usage
+-- model = torus.models.hgn { width = 8, frames = 4, phase = "vector" }
+-- q = torus.ones(4, 2)
+-- print(pcall(model.expect_state, model, "example", q, q))
+function HGN:expect_state(where, q, p)
+  local shape = checks.state_shape(self)
+  table.insert(shape, 1, "batch")
+  states.check(where .. ": hgn", self.config.dtype, shape, { "q", "p" }, q, p)
+end
 
 -- torus.integrate checks the values.
 local ROLLOUT = { steps = {}, dt = {}, method = {}, fused = {} }
@@ -223,8 +240,7 @@ local ROLLOUT = { steps = {}, dt = {}, method = {}, fused = {} }
 -- print(table.unpack(backward.q.shape))   -- 11 2 4 4 16
 function HGN:rollout(q, p, opts)
   local o = options.resolve("hgn:rollout", opts, ROLLOUT)
-  checks.states(self, "rollout", "q", q, { "batch" })
-  checks.states(self, "rollout", "p", p, { "batch" })
+  checks.state(self, "rollout", q, p)
   return integrate.integrate { H = self.hamiltonian, q = q, p = p,
     steps = o.steps or self.steps, dt = o.dt or self.config.dt,
     method = o.method or self.config.method, fused = o.fused,
@@ -254,6 +270,7 @@ end
 -- model = torus.models.hgn { width = 8, frames = 4 }
 -- print(model:energy(torus.randn(2, 4, 4, 16), torus.randn(2, 4, 4, 16)))
 function HGN:energy(q, p)
+  checks.state(self, "energy", q, p)
   return self.hamiltonian(q, p)
 end
 
@@ -283,6 +300,7 @@ end
 -- model = torus.models.hgn { width = 8, frames = 4, phase = "vector" }
 -- print(table.unpack(model:project(torus.randn(5, 1)).shape))   -- 5 4 4 16
 function HGN:project(q)
+  checks.states(self, "project", "q", q, { "images" })
   return self:decoder_map(self:coordinates(q))
 end
 
@@ -295,6 +313,7 @@ end
 --   constant_channels = 2 }
 -- print(table.unpack(model:decoder_map(torus.randn(5, 1)).shape))   -- 5 4 4 18
 function HGN:decoder_map(x)
+  checks.states(self, "decoder_map", "x", x, { "images" })
   if self.projection then x = self.projection(x) end
   if not self.constants then return x end
   return engine.cat({ x, self.constants:expand(x:size(1), -1, -1, -1) }, -1)
@@ -309,6 +328,7 @@ end
 --   chart = 16 }
 -- print(table.unpack(model:coordinates(torus.randn(5, 1)).shape))   -- 5 1
 function HGN:coordinates(q)
+  checks.states(self, "coordinates", "q", q, { "..." })
   return self.chart and self.chart(q) or q
 end
 
@@ -403,6 +423,8 @@ function HGN:fit_prior(mean, logvar, generator)
     options.raise("hgn:fit_prior: expected a model with prior = \"mixture\", got one "
       .. "with prior = \"normal\"")
   end
+  checks.latents(self, "fit_prior", "mean", mean)
+  options.tensor("hgn:fit_prior", "logvar", logvar, mean.shape, self.config.dtype)
   engine.no_grad(function()
     local noise = engine.randn(mean.shape, { dtype = mean.dtype, generator = generator })
     local z = mean + (logvar * 0.5):exp() * noise
@@ -469,6 +491,7 @@ function HGN:describe()
 end
 
 signature.methods("HGN", HGN, {
+  expect_state = "where: string, q: any, p: any",
   state_of = "z: tensor", to_first = "q: tensor, p: tensor",
   energy = "q: tensor, p: tensor", project = "q: tensor", decoder_map = "x: tensor",
   coordinates = "q: tensor", locate = "frames: tensor", calibrate = "frames: tensor",

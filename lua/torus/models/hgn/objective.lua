@@ -31,7 +31,7 @@ function M.draw(model, method, frames, opts)
   if model.config.variant == "determ" then return mean, nil end
   local epsilon = opts.epsilon
   if epsilon then
-    options.tensor("hgn:" .. method, "epsilon", epsilon, mean.shape)
+    options.tensor("hgn:" .. method, "epsilon", epsilon, mean.shape, mean.dtype)
   end
   epsilon = epsilon or engine.randn(mean.shape, { dtype = mean.dtype,
     generator = opts.generator })
@@ -157,7 +157,11 @@ local DECODER = { fused = LOSS.fused, chunk = CHUNK }
 -- print(squares, #gradients, table.unpack(state_gradient.shape))
 function M.decoder_gradients(model, states, targets, weight, opts)
   local o = options.resolve("hgn:decoder_gradients", opts, DECODER)
-  if o.fused ~= false and model.config.closing == "none" then
+  local c, size = model.config, model.size
+  options.tensor("hgn:decoder_gradients", "states", states,
+    { "images", size[1], size[2], c.state + c.constant_channels }, c.dtype)
+  checks.images(model, "decoder_gradients", "targets", targets, states:size(1))
+  if o.fused ~= false and c.closing == "none" then
     return fused_decoder(model, states, targets, weight)
   end
   return general_decoder(model, states, targets, weight, o.chunk)

@@ -51,9 +51,9 @@ end
 
 local function check(model, q, p, frames, o)
   checks.vector(model, "refine")
-  checks.states(model, "refine", "q", q, { "batch" })
-  checks.states(model, "refine", "p", p, { "batch" })
+  checks.state(model, "refine", q, p)
   checks.frames(model, "refine", frames, "frames")
+  checks.some(model, "refine", frames)
   if o.first > frames:size(2) then
     options.raise("hgn:refine: first: expected at most the number of frames, "
       .. "%d, got %d", frames:size(2), o.first)

@@ -232,7 +232,8 @@ function M.calibrate(model, frames, states)
   local c = model.config
   if c.windows == 1 then return end
   if states then
-    options.tensor("hgn:calibrate", "states", states, { frames:size(1), 2 * c.dimension })
+    options.tensor("hgn:calibrate", "states", states, { frames:size(1), 2 * c.dimension },
+      c.dtype)
   end
   local starts = M.starts(frames:size(2), c.context, math.huge)
   if #starts < 3 then return end

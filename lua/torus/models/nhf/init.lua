@@ -17,6 +17,7 @@ local initialise = require "torus.nn.initialise"
 local integrate = require "torus.integrate"
 local options = require "torus.options"
 local signature = require "torus.signature"
+local states = require "torus.models.parts.states"
 local size = require "torus.models.parts.size"
 local posteriors = require "torus.models.nhf.posterior"
 local priors = require "torus.models.nhf.prior"
@@ -145,7 +146,8 @@ function NHF:convert_rest(dtype)
 end
 
 local function check_rows(self, method, name, x)
-  options.tensor("nhf:" .. method, name, x, { "batch", self.config.dimension })
+  options.tensor("nhf:" .. method, name, x, { "batch", self.config.dimension },
+    self.config.dtype)
 end
 
 local function last_state(trajectory)
@@ -178,7 +180,7 @@ local TRANSPORT = {
 function NHF:transport(q, p, opts)
   opts = options.resolve("nhf:transport", opts, TRANSPORT)
   check_rows(self, "transport", "q", q)
-  options.tensor("nhf:transport", "p", p, q.shape)
+  options.tensor("nhf:transport", "p", p, q.shape, self.config.dtype)
   local c, count = self.config, #self.flow
   local o = { leaps = c.leaps, dt = opts.inverse and -c.dt or c.dt,
     fused = opts.fused }
@@ -205,6 +207,8 @@ end
 -- q = torus.randn(16, 1)
 -- print(table.unpack(model:log_joint(q, torus.zeros(16, 1)).shape))   -- 16
 function NHF:log_joint(q, p)
+  states.check("nhf:log_joint", self.config.dtype, { "batch", self.config.dimension },
+    { "q", "p" }, q, p)
   return self.prior:log_density(self:transport(q, p, { inverse = true }))
 end
 
@@ -240,7 +244,7 @@ function NHF:terms(q, opts)
   check_rows(self, "terms", "q", q)
   local epsilon = o.epsilon or engine.randn(q.shape,
     { dtype = self.config.dtype, generator = o.generator })
-  options.tensor("nhf:terms", "epsilon", epsilon, q.shape)
+  options.tensor("nhf:terms", "epsilon", epsilon, q.shape, self.config.dtype)
   local p, log_f = self.posterior:sample(q, epsilon)
   return self:log_joint(q, p), log_f
 end
@@ -362,7 +366,8 @@ function NHF:evidence(log_density, count, opts)
   local q0, p0 = o.q, o.p
   if q0 == nil and p0 == nil then q0, p0 = self.prior:sample(count, o.generator) end
   for name, x in pairs { q = q0 or false, p = p0 or false } do
-    options.tensor("nhf:evidence", name, x, { count, self.config.dimension })
+    options.tensor("nhf:evidence", name, x, { count, self.config.dimension },
+      self.config.dtype)
   end
   local q, p = self:transport(q0, p0)
   local nats = log_density(q)
@@ -385,6 +390,13 @@ local function check_corners(d, o)
     if not fits or #corner ~= d then
       options.raise("nhf:log_density: %s: expected a list of %d numbers, got %s",
         name, d, options.show(o[name]))
+    end
+  end
+  for i = 1, d do
+    local low, high = o.low[i], o.high[i]
+    if not (-math.huge < low and low < high and high < math.huge) then
+      options.raise("nhf:log_density: expected low below high, both finite, got low = %s and "
+        .. "high = %s at %d", low, high, i)
     end
   end
 end
@@ -432,7 +444,7 @@ local DENSITY = {
 -- @tparam[opt=0.15] number opts.margin of the samples' range on either side
 -- @tparam[opt=20000] integer opts.chunk states at a time
 -- @treturn tensor (batch), nats
--- @raise for more than two dimensions
+-- @raise for more than two dimensions, and for a low corner that is not below the high one
 -- @usage
 -- model = torus.models.nhf{ dimension = 1, flows = 2, width = 8 }
 -- q = torus.randn(16, 1)
@@ -460,6 +472,7 @@ function NHF:log_density(q, opts)
         at_p:reshape(k * n, d))
       pieces[#pieces + 1] = joint:reshape(k, n):logsumexp(2)
     end
+    if #pieces == 0 then return engine.zeros({ 0 }, { dtype = q.dtype }) end
     return engine.cat(pieces, 1) + math.log(cell)
   end)
 end
@@ -473,7 +486,6 @@ end
 signature.methods("NHF", NHF, {
   sample = "count: integer, opts?: table",
   evidence = "log_density: function, count: integer, opts?: table",
-  log_joint = "q: tensor, p: tensor",
 })
 
 return setmetatable(M, { __call = function(_, config, generator)

@@ -75,9 +75,15 @@ function M.spread(inputs, size, channels, opts)
   return self
 end
 
+-- (batch, ..., height * width * channels) as (batch, height, width, channels); the batch may be
+-- empty, which leaves a size of -1 open.
+local function as_map(x, size)
+  local h, w = table.unpack(size)
+  return x:reshape(x:size(1), h, w, x:size(-1) // (h * w))
+end
+
 function Spread:forward(z)
-  local map = self.dense(z):reshape(z:size(1), self.size[1], self.size[2], -1)
-  return self.stack(self.activation(map))
+  return self.stack(self.activation(as_map(self.dense(z), self.size)))
 end
 
 local Dense = Module.class("DenseMap")
@@ -100,7 +106,7 @@ function M.dense(inputs, size, channels, layer)
 end
 
 function Dense:forward(z)
-  return self.dense(z):reshape(z:size(1), self.size[1], self.size[2], -1)
+  return as_map(self.dense(z), self.size)
 end
 
 return M

@@ -36,7 +36,7 @@ local function rollouts(model, data, o, method)
   local steps = (held_out.q:size(1) - 1) * o.times
   local truth = data.system:solve(q0, p0, { dt = data.dt, steps = steps })
   local learned = model:rollout(q0:to(dtype), p0:to(dtype), { dt = data.dt,
-    steps = steps, substeps = method == "rk45" and 1 or o.substeps,
+    steps = steps, substeps = method ~= "rk45" and o.substeps or nil,
     method = method })
   return truth, { q = learned.q:to("float64"), p = learned.p:to("float64") }
 end
