@@ -324,7 +324,10 @@ end
 function M.show(opts)
   options.argument("plot.show", "options", opts, { type = "table" })
   local protocol, message = terminal.protocol(opts.protocol)
-  if not protocol then return nil, (message:gsub("^image", "plot")) end
+  if not protocol then
+    return nil, (message:gsub("^image", "plot"):gsub("use .*$", "write a file instead: "
+      .. "torus.plot.lines { path = \"plot.png\", ... }, or figure, histogram and so on"))
+  end
   options.argument("plot.show", "protocol", protocol, { choices = terminal.protocols })
   local given = options.joined(opts)
   given.protocol = nil

@@ -354,7 +354,8 @@ describe("torus.plot", function()
       text = output [[print(torus.plot.show { protocol = "sixel", width = 200, height = 100,
         panels = { { series = { { y = { 1, 2 } } } } } })]]
       assert.matches('^\27P0;1;0q"1;1;200;100', text)
-      assert.matches("^nil\tplot.show: standard output is not a terminal",
+      assert.matches("^nil\tplot.show: standard output is not a terminal; write a file instead: "
+        .. 'torus.plot.lines { path = "plot.png"',
         output [[print(torus.plot.show { series = { { y = { 1 } } } })]])
       raises("plot.show: options: expected a table, got 5", function() plot.show(5) end)
       raises("plot.show: protocol: expected one of", function()

@@ -36,12 +36,26 @@ local function repeated(value, count)
   return list
 end
 
+-- Raises for a tensor of several columns, which one line would join end to end. A size of 1
+-- adds none.
+local function check_column(where, name, x)
+  if not options.is_live(x) then return end
+  local long = 0
+  for _, size in ipairs(x.shape) do long = long + (size > 1 and 1 or 0) end
+  if long < 2 then return end
+  options.raise("%s: expected %s of shape (n), got %s; a series has one column, for example "
+    .. "%s:select(%d, 1), and %s:reshape(-1) is all of them", where, name,
+    options.shape_text(x), name, x:dim(), name)
+end
+
 -- The lists that accompany y, with one number for each of its elements.
 local function columns_of(where, s)
+  check_column(where, "y", s.y)
   local y = list_of(where .. ": y", s.y)
   local all = { y = y }
   for _, name in ipairs { "x", "low", "high", "errors", "values", "sizes", "dx", "dy" } do
     local given = s[name]
+    check_column(where, name, given)
     if name == "sizes" and type(given) == "number" then given = repeated(given, #y) end
     local list = given and list_of(where .. ": " .. name, given)
     all[name] = list
