@@ -61,13 +61,23 @@ describe("repl", function()
     assert.equal("", talk.complaints)
   end)
 
-  it("names the line of an error after a local", function()
+  it("prints values in front of comments", function()
+    local talk = converse { '"--" -- a', "1, '-- b' -- c", "--[[ d ]] 2 -- e", "3; -- f" }
+    assert.equal('"--"\n1\n"-- b"\n2\n', talk.out)
+    assert.equal("", talk.complaints)
+  end)
+
+  it("names the line of an error", function()
     for _, case in ipairs {
       { 1, "local x = nothing.field" },
       { 2, "local x, y =", "  1, nothing.field" },
       { 3, "local f = function()", "", "  error('boo') end f()" },
       { 2, "local function g()", "  error('boo') end g()" },
       { 1, "local x <const> = nothing.field" },
+      { 1, "torus.ones(2)[3]" },
+      { 1, "torus.ones(2)[3] -- the last -- but one" },
+      { 1, "torus.ones(2)[3]; -- the last" },
+      { 3, "(1 +", "  2 +", "nothing.field)" },
     } do
       local talk = converse { table.unpack(case, 2) }
       assert.equal("prompt:" .. case[1] .. ":", talk.complaints:match("^prompt:%d+:"))

@@ -30,10 +30,19 @@ local function without_local(text)
 end
 
 -- Compiles an expression. It is passed as an argument, because a tail call would remove the
--- prompt's line from messages.
+-- prompt's line from messages. Lua counts the end of an argument to the line of what follows
+-- it, so the closing parenthesis is on the same line, and comments after the expression,
+-- which would hide it, are left out.
 local function as_argument(text, environment)
-  return load("return (function(...) return ... end)(" .. text .. "\n)", CHUNK, "t",
-    environment)
+  local function closed(part)
+    return load("return (function(...) return ... end)(" .. part .. ")", CHUNK, "t", environment)
+  end
+  local chunk, at = closed(text), #text
+  while not chunk and at > 0 do
+    if text:sub(at, at + 1) == "--" then chunk = closed(text:sub(1, at - 1)) end
+    at = at - 1
+  end
+  return chunk
 end
 
 -- Compiles an expression that ends in a semicolon, which a comment may follow.
