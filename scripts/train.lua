@@ -52,8 +52,8 @@ parser:option("--set", "Set a value of the configuration; repeatable.")
 parser:option("--keys", "Explain the keys of --set for the model: those whose name or "
   .. "explanation contains TEXT, by default all.")
   :argname("TEXT"):args "?"
-parser:option("--steps", "Total number of training steps."):argname("N")
-  :convert(command.count)
+parser:option("--steps", "Total number of training steps; 0 stores the initial weights.")
+  :argname("N"):convert(command.steps)
 parser:option("--seed", "Seed for weights, noise and data order."):argname("N")
   :convert(command.seed)
 parser:option("--out", "Run folder (default: runs/MODEL-SYSTEM, or -TARGET, "
@@ -132,6 +132,8 @@ local function main(args)
     command.die("--resume: expected a run in %s, found none", path)
   end
   local config = configure(args, path)
+  -- A data set may be of a system that only its own file defines.
+  if config.system and not config.data then command.check(systems.find(config.system)) end
   print(string.format("%s on %s: %d step%s, batch %s, into %s", config.model,
     tasks.subject(config), config.steps, config.steps == 1 and "" or "s",
     config.batch == 0 and "of all points" or config.batch, path))

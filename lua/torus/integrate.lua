@@ -234,8 +234,9 @@ end
 -- trajectory = torus.integrate{ H = torus.systems.pendulum, q = q, p = p,
 --   method = "gauss4", steps = 100, every = 10 }
 -- print(table.unpack(trajectory.p.shape))        -- 11  2  1
-function M.integrate(opts)
-  if type(opts) == "table" and opts.method == "rk45" then
+function M.integrate(opts, ...)
+  options.alone("integrate", "{ H =, q =, p =, ... }", opts, ...)
+  if opts.method == "rk45" then
     options.raise("integrate: method: expected steps of a given dt, got \"rk45\", which "
       .. "chooses its own: torus.rk45 { H =, q =, p =, times = }")
   end
@@ -255,6 +256,6 @@ function M.integrate(opts)
   return fused.rollout(networks, o)
 end
 
-return setmetatable(M, { __call = function(_, opts)
-  return M.integrate(opts)
+return setmetatable(M, { __call = function(_, ...)
+  return M.integrate(...)
 end })

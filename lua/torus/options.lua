@@ -321,6 +321,22 @@ function M.resolve(where, given, rules)
   return resolved
 end
 
+--- Raises unless a function was called with its table of options alone, for example with the
+-- values in the order in which they are documented.
+-- @tparam string where name of the operation, for the message
+-- @tparam string keys of the table, for the message
+-- @param given first argument
+-- @param ... the other arguments
+-- @usage
+-- options = require "torus.options"
+-- print(pcall(options.alone, "example", "{ q =, p = }", torus.ones(1), torus.ones(1)))
+function M.alone(where, keys, given, ...)
+  local count = 1 + select("#", ...)
+  if count == 1 and type(given) == "table" and not M.is_callable(given) then return end
+  M.raise("%s: expected one table %s, got %s", where, keys,
+    count > 1 and count .. " arguments" or show(given))
+end
+
 --- Merges tables of options into a new one.
 -- @tparam table ... later ones take precedence
 -- @treturn table

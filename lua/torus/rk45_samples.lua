@@ -29,9 +29,13 @@ function M.times(where, o)
     options.raise("%s: expected either times or dt and steps, got both", where)
   end
   local times = engine.is_tensor(o.times) and o.times:totable() or o.times
-  if type(times) ~= "table" or #times == 0 then
+  if type(times) ~= "table" then
     options.raise("%s: expected times as a list of numbers, got %s", where,
       options.show(o.times))
+  end
+  if #times == 0 then
+    options.raise("%s: times: expected at least one number, that of the initial state, got none",
+      where)
   end
   for i, t in ipairs(times) do
     if type(t) ~= "number" then

@@ -110,6 +110,31 @@ describe("an energy without a gradient", function()
   end)
 end)
 
+describe("a call with more than a table", function()
+  it("says that options are one table", function()
+    local H, x = torus.separable(half, half), torus.ones(1, 1)
+    for where, f in pairs { integrate = torus.integrate, rk45 = torus.rk45 } do
+      raises(where .. ": expected one table { H =, q =, p =, ... }, got 3 arguments",
+        function() f(H, x, x) end)
+      raises(where .. ": expected one table { H =, q =, p =, ... }, got ", function() f(H) end)
+      raises(where .. ": expected one table { H =, q =, p =, ... }, got nil", function() f() end)
+    end
+    raises("ode: expected one table { f =, y =, ... }, got 2 arguments",
+      function() torus.ode(half, x) end)
+    raises("hmc: expected one table { log_density =, start =, ... }, got 2 arguments",
+      function() torus.hmc(half, x) end)
+  end)
+
+  it("says that times are at least one", function()
+    local x = torus.ones(1, 1)
+    local text = ": times: expected at least one number, that of the initial state, got none"
+    raises("rk45" .. text, function()
+      torus.rk45 { H = torus.separable(half, half), q = x, p = x, times = {} }
+    end)
+    raises("ode" .. text, function() torus.ode { f = half, y = x, times = {} } end)
+  end)
+end)
+
 describe("on_state of torus.integrate", function()
   local net = torus.nn.MLP { sizes = { 1, 4, 1 }, activation = "softplus", scalar = true,
     dtype = "float64" }

@@ -293,7 +293,8 @@ describe("a run whose configuration does not build", function()
       assert.is_nil(model)
       return message
     end
-    assert.matches("unknown activation", open("activation", '"none"'))
+    assert.matches('"activation": expected one of .*"tanh"; got "none"',
+      open("activation", '"none"'))
     assert.matches("\"width\": expected at most", open("width", "3000000000"))
   end)
 end)

@@ -50,6 +50,28 @@ describe("the scripts", function()
     end)
   end
 
+  it("train checks the system and the activation before it announces the run", function()
+    local status, out, err = script("train.lua hnn --system nosuch --out " .. base .. "/none")
+    assert.are.equal(1, status)
+    assert.are.equal("", out)
+    assert.matches("^train.lua: no system is named \"nosuch\" %(known: [^\n]*\n$", err)
+    for _, model in ipairs { "hnn", "sympnet" } do
+      fails("train.lua " .. model .. " --set activation=foo --out " .. base .. "/none",
+        '^train.lua: %-%-set: activation: expected one of "elu", [^\n]*"tanh"; got "foo"[^\n]*\n$')
+    end
+    assert.is_false(files.exists(base .. "/none"))
+  end)
+
+  it("train takes no steps, by --steps as by --set", function()
+    for i, option in ipairs { "--steps 0", "--set steps=0" } do
+      local path = base .. "/still" .. i
+      succeeds("train.lua hnn --preset small " .. option .. " --out " .. path)
+      local _, _, step = torus.runs.open(path)
+      assert.are.equal(0, step)
+    end
+    fails("train.lua hnn --steps -1", '%-%-steps: expected an integer of at least 0, got "%-1"')
+  end)
+
   it("train leaves a run folder", function()
     for _, name in ipairs { "config.json", "log.csv",
       "checkpoint.safetensors" } do
@@ -204,7 +226,7 @@ describe("the scripts", function()
       "no system is named \"sping\" %(known: .*mass_spring, .*pendulum")
     fails("train.lua hgn --colour red", "unknown option '%-%-colour'")
     fails("train.lua nosuch", "must be one of 'hgn'")
-    fails("train.lua --steps 0", "integer of at least 1")
+    fails("train.lua --steps -1", "integer of at least 0")
     fails("rollout.lua " .. base .. "/run --seed 1.5",
       "integer of at least 0")
     fails("evaluate.lua " .. base .. "/run --pictures",

@@ -183,7 +183,7 @@ describe("torus.ode", function()
         f = van_der_pol, y = y, method = "euler", events = { van_der_pol } },
       ['ode: substeps: expected none for method "rk45"'] = { f = van_der_pol, y = y,
         substeps = 2 },
-      ["ode: expected times as a list of numbers, got"] = { f = van_der_pol, y = y, times = {} },
+      ["ode: expected times as a list of numbers, got"] = { f = van_der_pol, y = y, times = 3 },
       ["ode: expected either times or dt and steps, got both"] = { f = van_der_pol, y = y,
         times = { 0 }, dt = 1 },
       ["ode: events: expected a list of functions of y and t"] = { f = van_der_pol, y = y,

@@ -289,7 +289,8 @@ end
 --   log_density = function(s)
 --     return flow:log_joint(s:narrow(2, 1, 1), s:narrow(2, 2, 1))
 --   end }
-function M.sample(opts)
+function M.sample(opts, ...)
+  options.alone("hmc", "{ log_density =, start =, ... }", opts, ...)
   local o = options.resolve("hmc", opts, RULES)
   local log_density = density_of(o)
   local point = first_point(log_density, o.start)
@@ -309,4 +310,4 @@ function M.sample(opts)
   return chains
 end
 
-return setmetatable(M, { __call = function(_, opts) return M.sample(opts) end })
+return setmetatable(M, { __call = function(_, ...) return M.sample(...) end })

@@ -9,6 +9,7 @@
 -- @module torus.models.hnn
 local Module = require "torus.nn.module"
 local MLP = require "torus.nn.mlp"
+local activation = require "torus.nn.activation"
 local field = require "torus.models.parts.field"
 local friction = require "torus.models.parts.friction"
 local hamiltonian = require "torus.hamiltonian"
@@ -39,8 +40,8 @@ M.rules = {
     doc = "Units of a hidden layer." },
   depth = { default = 2, type = "integer", min = 1, max = 64,
     doc = "Number of hidden layers." },
-  activation = { default = "tanh", type = "string",
-    doc = "Activation of the hidden layers, a name that torus.nn.activation accepts." },
+  activation = { default = "tanh", choices = activation.names,
+    doc = "Activation of the hidden layers (torus.nn.activation)." },
   hamiltonian = { default = "joint", choices = { "joint", "separable" },
     doc = "\"joint\", one network of q and p; \"separable\", K(p) + V(q) of two networks, "
       .. "which splitting schemes such as leapfrog integrate." },

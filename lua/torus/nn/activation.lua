@@ -20,6 +20,9 @@ local functions = {
   swish = function(x) return x * x:sigmoid() end, -- silu, in other bits
 }
 
+--- The names that `get` accepts.
+M.names = options.sorted_keys(functions)
+
 --- Returns the function of a name; anything callable is returned unchanged.
 -- @function torus.nn.activation
 -- @tparam string|function activation elu, gelu, identity, leaky_relu, relu,
@@ -34,7 +37,7 @@ function M.get(activation, where)
   local found = functions[activation]
   if not found then
     options.raise("%s: %s", type(where) == "string" and where:sub(1, 60) or "activation",
-      options.unknown("activation", activation, options.sorted_keys(functions)))
+      options.unknown("activation", activation, M.names))
   end
   return found
 end

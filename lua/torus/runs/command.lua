@@ -171,6 +171,14 @@ M.count = integer_from(1)
 -- @treturn ?string message
 M.seed = integer_from(0)
 
+--- A converter for argparse: a number of training steps, as in a configuration; 0 makes a run
+-- folder with the initial weights.
+-- @function steps
+-- @tparam string text
+-- @treturn ?integer
+-- @treturn ?string message
+M.steps = M.seed
+
 --- A converter for argparse: a number.
 -- @tparam string text
 -- @treturn ?number
