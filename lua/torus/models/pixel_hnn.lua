@@ -220,8 +220,8 @@ function PixelHNN:encode(pairs)
     return self.encoder(pairs:reshape(batch, height * width * channels))
   end
   local stacked = pairs:permute { 1, 3, 4, 2, 5 }:reshape(batch, height, width, channels)
-  local maps = self.encoder(stacked)
-  return self.to_latent(maps:reshape(batch, maps:size(2) * maps:size(3) * maps:size(4)))
+  return self.to_latent(self.encoder(stacked)
+    :reshape(batch, self.size[1] * self.size[2] * Z))
 end
 
 --- Decodes pairs of frames from latent states.
@@ -404,6 +404,7 @@ end
 -- frames = torus.rand(4, 2, 16, 16, 3)
 -- film = model:film(frames, { steps = 5 })   -- (4, 6, 16, 16, 3)
 function PixelHNN:film(pairs, opts)
+  check_frames(self, "film", "pairs", pairs, 2)
   return engine.no_grad(function()
     local trajectory = self:rollout(self:encode(pairs), opts)
     return self:images(trajectory), trajectory

@@ -398,6 +398,7 @@ end
 -- print(table.unpack(slower.shape))   -- 2 7 32 32 3
 function HGN:reconstruct(frames, opts)
   opts = options.resolve("hgn:reconstruct", opts, RECONSTRUCT)
+  checks.context(self, "reconstruct", frames, 1)
   return engine.no_grad(function()
     local q, p = self:infer(frames)
     if opts.refine and opts.refine > 0 then

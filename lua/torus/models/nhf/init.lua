@@ -259,6 +259,7 @@ end
 -- q = torus.randn(16, 1)
 -- print(model:elbo(q):mean())
 function NHF:elbo(q, opts)
+  check_rows(self, "elbo", "q", q)
   local log_pi, log_f = self:terms(q, opts)
   return log_pi - log_f
 end
