@@ -107,6 +107,45 @@ M.optim = {
   clip_grad_norm_ = "torus.optim.clip_norm(gradients, limit)",
 }
 
+--- Methods of optimisers.
+M.optimiser = {
+  state_dict = "optimiser:state()", load_state_dict = "optimiser:load_state(state)",
+  param_groups = "optimiser.lr and optimiser.params", zeroGrad = "optimiser:zero_grad()",
+  add_param_group = "an optimiser of its own for each group",
+}
+
+--- Names of torus.optim.schedule, and methods of schedules.
+M.schedule = {
+  StepLR = "torus.optim.schedule.step(optimiser, { every = n })",
+  MultiStepLR = "torus.optim.schedule.step(optimiser, { every = n })",
+  ExponentialLR = "torus.optim.schedule.exponential(optimiser, { factor = gamma })",
+  CosineAnnealingLR = "torus.optim.schedule.cosine(optimiser, { steps = n })",
+  ReduceLROnPlateau = "torus.optim.schedule.plateau(optimiser)",
+  get_last_lr = "schedule:rate()", get_lr = "schedule:rate()", last_epoch = "schedule.steps",
+  state_dict = "schedule:state()", load_state_dict = "schedule:load_state(state)",
+}
+
+--- Methods of modules.
+M.module = {
+  state_dict = "net:named()", load_state_dict = "net:load_parameters(values)",
+  buffers = "net:named_buffers()", register_parameter = "net:register(name, x)",
+  add_module = "net:register(name, module)", register_module = "net:register(name, module)",
+  getParameters = "net:parameters()", zeroGradParameters = "net:zero_grad()",
+  evaluate = "net:eval()", double = 'net:to("float64")', float = 'net:to("float32")',
+  cuda = "nothing: torus runs on CPUs", cpu = "nothing: torus runs on CPUs",
+  apply = "a loop over net:parameters()", requires_grad_ = "p.requires_grad of each parameter p",
+  children = "net[i] of a Sequential, else the fields", modules = "net[i] of a Sequential",
+  named_children = "the fields of the module", named_modules = "net:named_parameters()",
+}
+
+--- Methods that belong to a part of a data set, or to something else made from it.
+M.dataset = {
+  batch = "set.train:batch(indices)", clean = "set.train:clean(indices)",
+  states = "set.train:states(indices)", windows = "set.train:windows(indices, starts, count)",
+  size = "set.train.size", frames = "set.train:batch(indices)",
+  batches = "set.train:batch(order:next()) of torus.data.order",
+}
+
 --- Names of torus.linalg.
 M.linalg = {
   expm = "torus.linalg.matrix_exp(A)",

@@ -17,8 +17,7 @@ if core._VERSION ~= M._VERSION then
     core._VERSION or "an older version"), 0)
 end
 
-local elsewhere = require "torus.elsewhere"
-local options = require "torus.options"
+local unknown = require "torus.unknown"
 
 for name, value in pairs(require "torus.engine") do M[name] = value end
 
@@ -53,32 +52,7 @@ local members = {
 -- A module shadows the operation of the same name and is callable itself: torus.fft(x).
 for name in pairs(parts) do M[name] = nil end
 
--- Reading an unknown name raises at once: a nil would only fail later, far from the cause.
-local function unknown(noun, known)
-  return function(t, key)
-    if type(key) ~= "string" then return nil end
-    local names = {}
-    for name in pairs(t) do names[#names + 1] = tostring(name) end
-    for name in pairs(known or {}) do names[#names + 1] = name end
-    options.raise("%s has no %s%s", noun, options.show(key),
-      elsewhere.hint(noun:match("%w+$"), key) or options.did_you_mean(key, names))
-  end
-end
-
-local missing = unknown("torus", parts)
-
--- The same for the names of a module, which may load parts of its own on first use.
-local function refuse_unknown(name, module)
-  local meta = getmetatable(module) or {}
-  local load, refuse = meta.__index, unknown(name, meta.__parts)
-  if load ~= nil and type(load) ~= "function" then return end
-  meta.__index = load and function(t, key)
-    local value = load(t, key)
-    if value == nil then return refuse(t, key) end
-    return value
-  end or refuse
-  setmetatable(module, meta)
-end
+local missing = unknown.index("torus", parts)
 
 return setmetatable(M, {
   __parts = parts, -- for the prompt's completion
@@ -88,7 +62,7 @@ return setmetatable(M, {
     local part = require(name)
     local value = part
     if members[key] then value = part[key] end
-    if type(value) == "table" then refuse_unknown("torus." .. key, value) end
+    if type(value) == "table" then unknown.guard("torus." .. key, value) end
     rawset(t, key, value)
     return value
   end,

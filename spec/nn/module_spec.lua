@@ -145,6 +145,44 @@ describe("torus.nn modules", function()
     assert.are.equal(3, #mine:parameters())
   end)
 
+  it("refuse to go on with a member whose field was assigned", function()
+    local text = "Linear: the registered parameter weight has been assigned tensor (2,2) "
+      .. "float32; expected copy_ in torus.no_grad to write to it, or "
+      .. "self:register(\"weight\", ...) to replace it"
+    local layer, x = nn.Linear(2, 2), torus.ones(1, 2)
+    local both = nn.Sequential { layer }
+    layer.weight = torus.zeros(2, 2)
+    raises(text, function() layer(x) end)
+    raises(text, function() layer:parameters() end)
+    raises(text, function() both:named() end)
+    raises(text, function() both:to("float64") end)
+    layer:register("weight", torus.variable(layer.weight))
+    assert.same({ { 0, 0 } }, (layer(x) - layer.bias):totable())
+    assert.equal(layer.weight, both:parameters()[1])
+
+    layer.bias = nil
+    raises("Linear: the registered parameter bias has been assigned nil",
+      function() layer(x) end)
+    both[1] = nn.Linear(2, 3)
+    raises("Sequential: the registered module 1 has been assigned Linear; expected "
+      .. "self:register(1, ...) to replace it", function() both(x) end)
+    local norm = nn.BatchNorm1d(2)
+    norm.mean = torus.zeros(2)
+    raises("self:register_buffer(\"mean\", ...) to replace it", function() norm(x) end)
+  end)
+
+  it("say that they cannot be called without a forward", function()
+    local Pair = nn.Module.class("Pair")
+    local pair = nn.Module.instance(Pair)
+    raises("Pair has no forward, so it cannot be called; define function Pair:forward(...)",
+      function() pair(1) end)
+    function Pair:sum() return self end
+    raises("Pair has no forward, so it cannot be called; it has the methods sum",
+      function() pair(1) end)
+    raises("HGN has no forward, so it cannot be called; it has the methods calibrate, ",
+      function() torus.models.hgn { width = 8, frames = 3 } (torus.ones(1)) end)
+  end)
+
   it("convert to float64 with the same values", function()
     local m = net()
     local before = m[1].weight:totable()

@@ -149,7 +149,7 @@ describe("L-BFGS", function()
       end)
     end)
     raises("lbfgs: expected parameters of one dtype, got float32 and float64 as parameter 2",
-      function() optim.lbfgs { w, torus.zeros(1, { dtype = "float64" }) } end)
+      function() optim.lbfgs { w, torus.variable(torus.zeros(1, { dtype = "float64" })) } end)
   end)
 end)
 
@@ -176,7 +176,8 @@ describe("optimisers", function()
       function() optim.rmsprop(p, { alpha = 2 }) end)
     raises("adamw: option \"betas\": expected two numbers in [0, 1), got 1, 0.9",
       function() optim.adamw(p, { betas = { 1, 0.9 } }) end)
-    raises("sgd: params: expected a list of at least one tensor, got a table",
+    raises("sgd: params: expected a list of at least one tensor, such as net:parameters(), got "
+      .. "a table",
       function() optim.sgd {} end)
     raises("sgd: params: parameter 2 is the same tensor as parameter 1",
       function() optim.sgd { p[1], p[1] } end)

@@ -122,6 +122,42 @@ describe("torus.optim.adam", function()
       function() optim.adam { p[1], p[1] } end)
     raises("adam: expected parameter 1 of shape (...), got 5",
       function() optim.adam { 5 } end)
+    local net = torus.nn.Linear(2, 1)
+    raises("adam: params: expected a list of at least one tensor, such as net:parameters(), "
+      .. "got Linear", function() optim.adam(net) end)
+    raises("such as net:parameters(), got a list of lists, as of net:named_parameters()",
+      function() optim.adam(net:named_parameters()) end)
+  end)
+
+  it("refuses parameters that no step could update", function()
+    local w = torus.variable(torus.ones(2))
+    for _, name in ipairs { "adam", "adamw", "sgd", "rmsprop", "lbfgs" } do
+      raises("params: expected tensors that require a gradient and are no results, got tensor "
+        .. "(2) float32 that is a result of operations as parameter 2",
+        function() optim[name] { w, w * 2 } end)
+      raises("got tensor (2) float32 that requires none (x.requires_grad = true) as parameter 1",
+        function() optim[name] { w:detach(), w } end)
+    end
+  end)
+
+  it("refuses a step without any gradient", function()
+    local net = torus.nn.Linear(2, 1)
+    for _, name in ipairs { "adam", "adamw", "sgd", "rmsprop" } do
+      local optimiser = optim[name](net:parameters())
+      raises(name .. ": expected a gradient of at least one parameter, got none: call "
+        .. "loss:backward() first; net:to(dtype) gives a module new parameters, so convert it "
+        .. "before making the optimiser", function() optimiser:step() end)
+      raises(name .. ": expected a gradient of at least one parameter, got none",
+        function() optimiser:step {} end)
+      assert.equal(0, optimiser.steps)
+      optimiser:step { [2] = torus.ones(1) } -- parameter 1 stays
+      assert.equal(1, optimiser.steps)
+    end
+    -- The parameters of a converted module are others than the optimiser's.
+    local adam = optim.adam(net:parameters())
+    net:to("float64")
+    net(torus.ones({ 1, 2 }, { dtype = "float64" })):sum():backward()
+    raises("convert it before making the optimiser", function() adam:step() end)
   end)
 
   it("refuses gradients and states that do not fit, and takes no part of them",

@@ -17,6 +17,7 @@ local store = require "torus.data.store"
 local systems = require "torus.systems"
 local tensors = require "torus.data.tensors"
 local engine = require "torus.engine"
+local unknown = require "torus.unknown"
 local video = require "torus.data.video"
 
 local M = {}
@@ -470,6 +471,8 @@ local parts = { targets = "torus.data.targets",
 signature.methods("Dataset", Dataset, {
   longer = "name: string, count: integer, steps: integer",
 })
+unknown.fields("a data set", Dataset, { "system", "seed", "noise", "path", "whole", "interval",
+  "background", "description" }, "dataset")
 
 return setmetatable(M, {
   __parts = parts, -- for the prompt

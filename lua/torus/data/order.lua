@@ -5,6 +5,7 @@ local options = require "torus.options"
 local signature = require "torus.signature"
 local random = require "torus.random"
 local engine = require "torus.engine"
+local unknown = require "torus.unknown"
 
 --- An order of training; torus.data.order makes it.
 -- @type Order
@@ -97,5 +98,6 @@ function Order:set_state(state)
 end
 
 signature.methods("Order", Order, {}, { new = "" })
+unknown.fields("an order", Order, { "permuted", "indices" })
 
 return Order

@@ -9,6 +9,7 @@
 local options = require "torus.options"
 local signature = require "torus.signature"
 local engine = require "torus.engine"
+local unknown = require "torus.unknown"
 local windows = require "torus.data.windows"
 
 local M = {}
@@ -261,5 +262,9 @@ signature.methods("Frames", Frames, {
   windows = "indices: {integer,...}|tensor, starts: {integer,...}, count: integer",
   measure = "opts?: table",
 })
+for _, class in ipairs { States, Frames } do
+  unknown.fields("a part of a data set", class, { "system", "noisy", "clean_states",
+    "constants", "drawing", "source", "before", "clean_unknown" }, "part")
+end
 
 return M

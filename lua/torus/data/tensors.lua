@@ -4,6 +4,7 @@ local Order = require "torus.data.order"
 local engine = require "torus.engine"
 local options = require "torus.options"
 local signature = require "torus.signature"
+local unknown = require "torus.unknown"
 
 local M = {}
 
@@ -146,5 +147,6 @@ function Tensors:state() return self.order:state() end
 function Tensors:load_state(state) self.order:set_state(state) end
 
 signature.methods("Tensors", Tensors, { load_state = "state: table" })
+unknown.fields("a set of batches", Tensors, {}, "batches")
 
 return M

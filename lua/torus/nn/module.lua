@@ -7,6 +7,7 @@
 local options = require "torus.options"
 local signature = require "torus.signature"
 local engine = require "torus.engine"
+local unknown = require "torus.unknown"
 
 --- Anything with parameters: a layer, a network, a model. It is called like a
 -- function, which runs its `forward`.
@@ -26,6 +27,23 @@ end
 
 Module.is_module = is_module
 
+-- Raises if a member's field has been assigned: forward would use the new value, and
+-- parameters(), files and optimisers the registered one.
+local function check_members(self)
+  for _, member in ipairs(self.members) do
+    local value, name = member[2], member[3]
+    local now = self[name]
+    if not rawequal(now, value) then
+      local what = member.buffer and "buffer" or is_module(value) and "module"
+        or type(value) == "function" and "function" or "parameter"
+      options.raise("%s: the registered %s %s has been assigned %s; expected %sself:%s(%s, ...) "
+        .. "to replace it", getmetatable(self).__name, what, tostring(name), options.show(now),
+        type(value) == "userdata" and "copy_ in torus.no_grad to write to it, or " or "",
+        member.buffer and "register_buffer" or "register", options.show(name))
+    end
+  end
+end
+
 --- Makes a class derived from Module. Define `forward(self, ...)` on it, and
 -- `describe(self)` for a one-line description.
 -- @function torus.nn.Module.class
@@ -42,19 +60,44 @@ function Module.class(name)
   class.__index = class
   class.__name = name
   class.is_module = true
-  class.__call = function(self, ...) return self:forward(...) end
+  class.__call = function(self, ...)
+    check_members(self)
+    return self:forward(...)
+  end
   class.__tostring = Module.__tostring
   return class
 end
 
+local MAX_LISTED = 12
+
+-- The names of the methods that a class adds to those of every module.
+local function own_methods(class)
+  local names = {}
+  for name, value in pairs(class) do
+    if type(value) == "function" and not name:find "^_" and rawget(Module, name) == nil then
+      names[#names + 1] = name
+    end
+  end
+  table.sort(names)
+  return names
+end
+
 --- Computes the module's output; calling the module calls it. Every class defines its
 -- own.
--- @function Module:forward
 -- @param ... tensors
 -- @treturn tensor
 -- @usage
 -- net = torus.nn.Linear(2, 1)
 -- y = net(torus.ones(4, 2))   -- net:forward(...), (4, 1)
+function Module:forward()
+  local class = getmetatable(self)
+  local names = own_methods(class)
+  local count = math.min(#names, MAX_LISTED)
+  options.raise("%s has no forward, so it cannot be called; %s%s", class.__name, count > 0
+    and "it has the methods " .. table.concat(names, ", ", 1, count)
+    or ("define function %s:forward(...)"):format(class.__name),
+    #names > count and (" and %d more"):format(#names - count) or "")
+end
 
 --- Makes an instance of a class.
 -- @function torus.nn.Module.instance
@@ -155,6 +198,7 @@ end
 
 -- Names and tensors: parameters, or buffers, or with nil both.
 local function collect(self, prefix, found, buffers)
+  check_members(self)
   check_registered(self)
   for _, member in ipairs(self.members) do
     local name, value = prefix .. member[1], member[2]
@@ -304,6 +348,7 @@ end
 local function convert(self, dtype, done)
   if done[self] then return end
   done[self] = self
+  check_members(self)
   for _, member in ipairs(self.members) do
     local value = member[2]
     if is_module(value) then
@@ -415,5 +460,6 @@ signature.methods("Module", Module, {
   class = "name: string", instance = "class: table, fields?: table",
   is_module = "",
 })
+unknown.methods("a module", Module, "module")
 
 return Module

@@ -6,6 +6,7 @@ local core = require "torus.core"
 local options = require "torus.options"
 local parameters = require "torus.optim.parameters"
 local signature = require "torus.signature"
+local unknown = require "torus.unknown"
 
 --- An Adam optimiser; torus.optim.adam makes it.
 -- @type Adam
@@ -57,7 +58,8 @@ end
 -- @tparam[opt=0] number opts.weight_decay multiple of a parameter added to its
 -- gradient
 -- @treturn Adam
--- @raise unless params is a list of at least one tensor, each only once
+-- @raise unless params is a list of at least one leaf that requires a gradient, each only
+-- once
 -- @usage
 -- net = torus.nn.Linear(2, 1)
 -- optimiser = torus.optim.adam(net:parameters(), { lr = 0.01 })
@@ -88,7 +90,8 @@ local DECOUPLED = options.joined(RULES,
 -- @tparam[opt=1e-8] number opts.eps added to the root of the second moment
 -- @tparam[opt=0.01] number opts.weight_decay
 -- @treturn Adam
--- @raise unless params is a list of at least one tensor, each only once
+-- @raise unless params is a list of at least one leaf that requires a gradient, each only
+-- once
 -- @usage
 -- w = torus.full({ 1 }, 3, { requires_grad = true })
 -- optimiser = torus.optim.adamw({ w }, { lr = 0.1, weight_decay = 0.5 })
@@ -104,19 +107,18 @@ end
 -- moments and their step counts, which determine the bias correction.
 -- @tparam[opt] {tensor,...} grads in the order of the parameters, each with the shape of
 -- its parameter; by default each parameter's .grad
--- @raise for a gradient of another shape
+-- @raise for a gradient of another shape, and if no parameter has one
 -- @usage
 -- w = torus.full({ 1 }, 3, { requires_grad = true })
 -- optimiser = torus.optim.adam({ w }, { lr = 0.1 })
 -- optimiser:step(torus.grad((w * w):sum(), { w }))
 -- print(w:item())   -- 2.9
 function Adam:step(grads)
-  if grads ~= nil then parameters.check_gradients(self.name, grads, self.params) end
+  grads = parameters.gradients(self.name, grads, self.params)
   local params, given, first, second, steps = {}, {}, {}, {}, {}
   local counts = table.move(self.counts, 1, #self.params, 1, {})
   for i, p in ipairs(self.params) do
-    local g
-    if grads then g = grads[i] else g = p.grad end
+    local g = grads[i]
     if g then
       local n = #params + 1
       params[n], given[n] = p, g
@@ -218,5 +220,6 @@ end
 
 signature.class("Optimiser", Adam)
 signature.methods("Adam", Adam, {}, { new = "", decoupled_new = "" })
+unknown.fields("an optimiser", Adam, { "decoupled" }, "optimiser")
 
 return Adam

@@ -5,6 +5,7 @@ local line_search = require "torus.optim.line_search"
 local options = require "torus.options"
 local signature = require "torus.signature"
 local parameters = require "torus.optim.parameters"
+local unknown = require "torus.unknown"
 
 --- The limited-memory BFGS method; torus.optim.lbfgs makes it.
 -- @type LBFGS
@@ -46,7 +47,8 @@ local MIN_CURVATURE = 1e-10
 -- nor the loss changes by more
 -- @tparam[opt="strong_wolfe"] string opts.line_search or "none"
 -- @treturn LBFGS
--- @raise unless params is a list of at least one tensor, each only once, of one dtype
+-- @raise unless params is a list of at least one leaf that requires a gradient, each only
+-- once, of one dtype
 -- @usage
 -- w = torus.zeros(2, { requires_grad = true })
 -- optimiser = torus.optim.lbfgs { w }
@@ -280,5 +282,7 @@ end
 
 signature.class("Optimiser", LBFGS)
 signature.methods("LBFGS", LBFGS, {}, { new = "" })
+unknown.fields("an optimiser", LBFGS, { "scale", "length", "direction", "gradient" },
+  "optimiser")
 
 return LBFGS

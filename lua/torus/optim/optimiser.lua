@@ -8,6 +8,7 @@ local engine = require "torus.engine"
 local options = require "torus.options"
 local signature = require "torus.signature"
 local parameters = require "torus.optim.parameters"
+local unknown = require "torus.unknown"
 
 --- An optimiser: torus.optim.sgd and torus.optim.rmsprop make one.
 -- @type Optimiser
@@ -49,18 +50,17 @@ end
 --- Updates the parameters once. Parameters without a gradient remain unchanged.
 -- @tparam[opt] {tensor,...} grads in the order of the parameters, each with the shape of
 -- its parameter; by default each parameter's .grad
--- @raise for a gradient of another shape
+-- @raise for a gradient of another shape, and if no parameter has one
 -- @usage
 -- w = torus.full({ 1 }, 3, { requires_grad = true })
 -- optimiser = torus.optim.sgd({ w }, { lr = 0.1 })
 -- optimiser:step(torus.grad((w * w):sum(), { w }))
 -- print(w:item())   -- 3 - 0.1 * 6 = 2.4
 function Optimiser:step(grads)
-  if grads ~= nil then parameters.check_gradients(self.name, grads, self.params) end
+  grads = parameters.gradients(self.name, grads, self.params)
   engine.no_grad(function()
     for i, p in ipairs(self.params) do
-      local g
-      if grads then g = grads[i] else g = p.grad end
+      local g = grads[i]
       if g then
         self.counts[i] = self.counts[i] + 1
         self:_update(i, p, g:detach(), self.counts[i])
@@ -144,5 +144,6 @@ function Optimiser:__tostring()
 end
 
 signature.methods("Optimiser", Optimiser, {})
+unknown.fields("an optimiser", Optimiser, {}, "optimiser")
 
 return M

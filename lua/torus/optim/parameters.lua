@@ -19,11 +19,7 @@ function M.check_tensors(where, name, list, params)
   end
 end
 
---- Raises unless a value lists gradients of parameters; those that are nil are left out.
--- @tparam string where name of the optimiser, for messages
--- @param grads
--- @tparam {tensor,...} params
-function M.check_gradients(where, grads, params)
+local function check_gradients(where, grads, params)
   options.argument(where, "grads", grads, { type = "table" })
   for key in pairs(grads) do
     if math.type(key) ~= "integer" or key < 1 or key > #params then
@@ -34,13 +30,37 @@ function M.check_gradients(where, grads, params)
   M.check_tensors(where, "gradient", grads, params)
 end
 
---- Raises unless params is a list of at least one tensor, each only once.
+--- Returns the gradients of parameters.
+-- @tparam string where name of the optimiser, for messages
+-- @param grads a list that may have gaps; nil stands for each parameter's .grad
+-- @tparam {tensor,...} params
+-- @treturn {[integer]=tensor} by the index of the parameter; those without one are left out
+-- @raise for other shapes, and if no parameter has a gradient
+function M.gradients(where, grads, params)
+  if grads ~= nil then check_gradients(where, grads, params) end
+  local found = {}
+  for i, p in ipairs(params) do
+    if grads then found[i] = grads[i] else found[i] = p.grad end
+  end
+  if next(found) == nil then
+    options.raise("%s: expected a gradient of at least one parameter, got none%s", where,
+      grads == nil and ": call loss:backward() first; net:to(dtype) gives a module new "
+        .. "parameters, so convert it before making the optimiser" or "")
+  end
+  return found
+end
+
+--- Raises unless params is a list of at least one tensor that requires a gradient and is a
+-- leaf, each only once.
 -- @tparam string where name of the optimiser, for messages
 -- @param params
 function M.check(where, params)
-  if type(params) ~= "table" or #params == 0 then
-    options.raise("%s: params: expected a list of at least one tensor, got "
-      .. "%s", where, options.show(params))
+  local meta = getmetatable(params)
+  if type(params) ~= "table" or meta and meta.is_module or #params == 0
+    or type(params[1]) == "table" then
+    options.raise("%s: params: expected a list of at least one tensor, such as "
+      .. "net:parameters(), got %s", where, type(params) == "table" and not meta
+      and params[1] and "a list of lists, as of net:named_parameters()" or options.show(params))
   end
   options.list(where .. ": params", params)
   M.check_tensors(where, "parameter", params, params)
@@ -49,6 +69,11 @@ function M.check(where, params)
     if not p.dtype:find("^float") then
       options.raise("%s: params: expected floating-point tensors, got %s as parameter %d", where,
         options.show(p), i)
+    end
+    if not (p.requires_grad and p.is_leaf) then
+      options.raise("%s: params: expected tensors that require a gradient and are no results, "
+        .. "got %s that %s as parameter %d", where, options.show(p), p.is_leaf
+        and "requires none (x.requires_grad = true)" or "is a result of operations", i)
     end
     if seen[p] then
       options.raise("%s: params: parameter %d is the same tensor as parameter %d", where, i,

@@ -16,6 +16,7 @@
 -- @module torus.optim.schedule
 local options = require "torus.options"
 local signature = require "torus.signature"
+local unknown = require "torus.unknown"
 
 local M = {}
 
@@ -315,5 +316,7 @@ end
 
 signature.methods("Schedule", Schedule, {})
 signature.methods("Plateau", Plateau, {})
+unknown.fields("a schedule", Schedule, {}, "schedule")
+unknown.fields("a schedule", Plateau, {}, "schedule")
 
 return M

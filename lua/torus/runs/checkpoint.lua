@@ -50,7 +50,7 @@ local function fewer_steps(moments, parameters)
   return next(fewer) and encode_numbers(fewer) or nil
 end
 
-local function is_adam(optimiser) return optimiser.first ~= nil end
+local function is_adam(optimiser) return rawget(optimiser, "first") ~= nil end
 
 -- The state of an optimiser other than Adam: its tensors by name, and its numbers.
 local function flat_state(optimiser)

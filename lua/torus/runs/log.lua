@@ -4,6 +4,7 @@ local core = require "torus.core"
 local files = require "torus.files"
 local options = require "torus.options"
 local signature = require "torus.signature"
+local unknown = require "torus.unknown"
 
 --- A run's log.csv; torus.runs.log.open opens it.
 -- @type Log
@@ -172,5 +173,6 @@ signature.methods("Log", Log, { row = "values: {[string]=number}" }, {
   open = "path: path, columns: {string,...}, last_step: integer",
   last_step = "path: path", read = "path: path",
 })
+unknown.fields("a log", Log, {})
 
 return Log

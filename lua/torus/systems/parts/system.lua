@@ -6,6 +6,7 @@ local hamiltonian = require "torus.hamiltonian"
 local options = require "torus.options"
 local signature = require "torus.signature"
 local rk45 = require "torus.rk45"
+local unknown = require "torus.unknown"
 local random = require "torus.random"
 
 --- A physical system, such as torus.systems.pendulum. Fields: name, dimension
@@ -554,5 +555,6 @@ signature.methods("System", System, {
   expect_state = "where: string, q: any, p: any",
   derivatives = "q: any, p: any, own?: tensor", render = "q: any, opts?: table",
 }, { new = "definition: table" })
+unknown.fields("a system", System, { "varying", "drawing", "bodies" }, "system")
 
 return System
