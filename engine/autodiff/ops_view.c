@@ -431,7 +431,8 @@ static const torus_op ops[] = {
                .params = {LIST("start"), LIST("shape"), LIST("step")},
                .doc = "zeros of a shape with the elements at start, start + "
                       "step, ...: the adjoint of slice"},
-    /*** Converts to another dtype; returns x itself if it has that dtype.
+    /*** Converts to another dtype; a copy if x has that dtype. Conversions to
+     * integers drop fractions, and saturate where the number is out of range.
      * Gradients flow between float32 and float64.
      * @function torus.to
      * @raise for an unknown dtype

@@ -46,6 +46,13 @@ void torus_check_table(lua_State *L, int index, const char *operation,
                    torus_describe(L, index));
 }
 
+/* The conversion of an integer may already have rounded 2^53 + 1 to 2^53. */
+static bool is_exact(lua_State *L, int index, double value) {
+  return fabs(value) <= EXACT &&
+         (!lua_isinteger(L, index) ||
+          lua_tointeger(L, index) == (lua_Integer)value);
+}
+
 double torus_check_element(lua_State *L, int index, const char *operation,
                            torus_dtype dtype) {
   if (dtype == TORUS_BOOL && lua_type(L, index) == LUA_TBOOLEAN) {
@@ -53,7 +60,9 @@ double torus_check_element(lua_State *L, int index, const char *operation,
   }
   double value = torus_check_number(L, index, operation, "an element");
   if (torus_dtype_is_float(dtype)) return value;
-  if (torus_dtype_holds(dtype, value) && fabs(value) <= EXACT) return value;
+  if (torus_dtype_holds(dtype, value) && is_exact(L, index, value)) {
+    return value;
+  }
   static const char *const ranges[TORUS_DTYPE_COUNT] = {
       [TORUS_INT64] = "at most 2^53 in size",
       [TORUS_INT32] = "-2^31..2^31-1",
@@ -66,9 +75,11 @@ double torus_check_element(lua_State *L, int index, const char *operation,
                             "%s; x:to(\"float32\") holds fractions",
                             operation, name, torus_describe(L, index));
   }
-  return torus_raise_text(L, "%s: expected an element of %s, %s, got %s",
-                          operation, name, ranges[dtype],
-                          torus_describe(L, index));
+  bool holds = dtype == TORUS_INT64 && lua_isinteger(L, index);
+  return torus_raise_text(
+      L, "%s: expected an element of %s, %s, got %s%s", operation, name,
+      ranges[dtype], torus_describe(L, index),
+      holds ? "; torus.tensor({ v }, { dtype = \"int64\" }) holds it" : "");
 }
 
 static void append_size(lua_State *L, const char *operation, const char *name,

@@ -281,7 +281,7 @@ end
 -- left to right, each as one batched matrix product.
 -- @tparam string equation "ij,jk->ik"
 -- @tparam tensor ... the operands, or one list of them
--- @treturn tensor
+-- @treturn tensor; a view of the operand if nothing is multiplied or summed
 -- @raise when the equation is malformed or does not fit the tensors
 -- @usage
 -- a, b = torus.randn(2, 3), torus.randn(3, 4)

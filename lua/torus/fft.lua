@@ -299,14 +299,14 @@ local function rotated(name, x, dim, from_of)
   dim = arguments.dimension(name, x, dim == nil and -1 or dim)
   local n = x:size(dim)
   local from = n > 0 and from_of(n) % n or 0
-  if from == 0 then return x end
+  if from == 0 then return ops.copy(x) end
   return ops.cat({ x:narrow(dim, from + 1, n - from), x:narrow(dim, 1, from) }, dim)
 end
 
 --- Reorders a spectrum to begin with the most negative frequency, with zero in the middle.
 -- @tparam tensor x
 -- @tparam[opt=-1] int dim
--- @treturn tensor like x
+-- @treturn tensor like x, a copy
 -- @usage
 -- print(torus.fft.fftshift(torus.fft.fftfreq(4, 0.5)))   -- -1 -0.5 0 0.5
 function M.fftshift(x, dim)

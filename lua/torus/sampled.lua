@@ -32,7 +32,8 @@ local function earlier(x, dim) return tensor.narrow(x, dim, 1, x:size(dim) - 1) 
 -- @tparam tensor x
 -- @tparam[opt=1] int n the number of times that differences are taken
 -- @tparam[opt=-1] int dim
--- @treturn tensor with n elements fewer along the dimension, at least none
+-- @treturn tensor with n elements fewer along the dimension, at least none; a copy if n is 0.
+-- Between bools the difference is x & ~y
 -- @usage
 -- print(torus.tensor{1, 4, 9, 16}:diff())     -- 3 5 7
 -- print(torus.tensor{1, 4, 9, 16}:diff(2))    -- 2 2
@@ -40,10 +41,11 @@ function M.diff(x, n, dim)
   check("diff", x)
   n, dim = integer("diff", "n", n or 1), dimension("diff", x, dim or -1)
   if n < 0 then raise(("diff: expected n from 0, got %d"):format(n)) end
+  local y = x
   for _ = 1, math.min(n, x:size(dim)) do
-    x = later(x, dim) - earlier(x, dim)
+    y = later(y, dim) - earlier(y, dim)
   end
-  return x
+  return rawequal(y, x) and ops.copy(x) or y
 end
 
 -- The areas of the trapezoids between neighbouring samples.

@@ -231,6 +231,11 @@ end
 
 -- --- another order --------------------------------------------------------------
 
+-- A result that is never the tensor itself, so that writing to it does not change that one.
+local function apart(y, x)
+  return rawequal(y, x) and ops.copy(x) or y
+end
+
 local function dimensions(operation, x, dims)
   if type(dims) ~= "table" then dims = { dims } end
   options.list(operation, dims)
@@ -256,10 +261,11 @@ function M.flip(x, dim)
     dim = {}
     for d = 1, x:dim() do dim[d] = d end
   end
+  local y = x
   for _, d in ipairs(dimensions("flip", x, dim)) do
-    x = ops.index_select(x, core.arange(x:size(d), 1, -1, { dtype = "int64" }), d)
+    y = ops.index_select(y, core.arange(x:size(d), 1, -1, { dtype = "int64" }), d)
   end
-  return x
+  return apart(y, x)
 end
 
 --- Shifts the elements along a dimension cyclically.
@@ -267,7 +273,7 @@ end
 -- @tparam int|{int,...} shift by how many positions, to higher indices
 -- @tparam[opt] int|{int,...} dim one for each shift; by default the elements are
 -- shifted in row-major order
--- @treturn tensor like x
+-- @treturn tensor like x, a copy
 -- @usage
 -- print(torus.arange(4):roll(1))   -- 4 1 2 3
 -- x = torus.rand(2, 3):roll({1, -1}, {1, 2})
@@ -282,16 +288,17 @@ function M.roll(x, shift, dim)
   if #shifts ~= #dims then
     raise(("roll: expected a shift for each of %d dimensions, got %d"):format(#dims, #shifts))
   end
+  local y = x
   for i, d in ipairs(dims) do
     local size = x:size(d)
     local by = integer("roll", "a shift", shifts[i])
     by = size > 0 and by % size or 0
     if by ~= 0 then
-      x = ops.cat({ tensor.narrow(x, d, size - by + 1, by),
-        tensor.narrow(x, d, 1, size - by) }, d)
+      y = ops.cat({ tensor.narrow(y, d, size - by + 1, by),
+        tensor.narrow(y, d, 1, size - by) }, d)
     end
   end
-  return x
+  return apart(y, x)
 end
 
 -- --- triangles and diagonals ----------------------------------------------------
@@ -333,7 +340,8 @@ end
 --- Returns a diagonal of a matrix, or the matrix that has a vector on a diagonal.
 -- @tparam tensor x (m, n) or (n)
 -- @tparam[opt=0] int k the diagonal; above the main one if positive
--- @treturn tensor (length) for a matrix; (n + |k|, n + |k|) for a vector
+-- @treturn tensor (length) for a matrix, a view if its memory allows it;
+-- (n + |k|, n + |k|) for a vector
 -- @raise when x is neither
 -- @usage
 -- print(torus.tensor{{1, 2}, {3, 4}}:diag())   -- 1 4
@@ -433,12 +441,12 @@ function M.unbind(x, dim)
   return list
 end
 
--- Repeats the whole dimension.
+-- Repeats the whole dimension. The reshaped expansion alone may be a view.
 local function repeated(x, dim, times)
   local shape = x.shape
   local outer = product(part_of(shape, 1, dim - 1))
   local inner = product(part_of(shape, dim, #shape))
-  local y = ops.expand(ops.reshape(x, outer, 1, inner), outer, times, inner)
+  local y = ops.copy(ops.expand(ops.reshape(x, outer, 1, inner), outer, times, inner))
   shape[dim] = shape[dim] * times
   return ops.reshape(y, shape)
 end
@@ -487,7 +495,7 @@ end
 -- @tparam tensor x
 -- @tparam int|{int,...} times number for each dimension, as a list or as arguments; fewer
 -- numbers apply to the last dimensions, more add leading dimensions
--- @treturn tensor
+-- @treturn tensor a copy
 -- @usage
 -- print(torus.tensor{1, 2}:tile(2))      -- 1 2 1 2
 -- x = torus.tensor{{1, 2}}:tile(3, 2)    -- (3, 4)
@@ -503,11 +511,12 @@ function M.tile(x, times, ...)
     times[i] = integer("tile", "a number of times", n)
     if times[i] < 0 then raise(("tile: expected numbers from 0, got %d"):format(times[i])) end
   end
+  local copied = false
   while x:dim() < #times do x = tensor.unsqueeze(x, 1) end
   for i, n in ipairs(times) do
-    if n ~= 1 then x = repeated(x, x:dim() - #times + i, n) end
+    if n ~= 1 then x, copied = repeated(x, x:dim() - #times + i, n), true end
   end
-  return x
+  return copied and x or ops.copy(x)
 end
 
 for name, f in pairs(M) do methods[name] = f end

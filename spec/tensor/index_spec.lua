@@ -103,6 +103,26 @@ describe("assignment", function()
       function() x[1] = 1.5 end)
     raises("index: expected an element of int64, at most 2^53 in size",
       function() x[1] = math.maxinteger end)
+    -- 2^53 + 1 is the first integer that a double would round.
+    local v = (1 << 53) + 1
+    for name, f in pairs {
+      index = function() x[1] = v end,
+      full = function() return (torus.full({ 1 }, v, { dtype = "int64" })) end,
+      fill_ = function() return (x:fill_(-v)) end,
+      masked_fill = function() return (x:masked_fill(x:eq(x), v)) end,
+      where = function() return (torus.where(x:eq(x), v, x)) end,
+      add = function() return x + v end,
+      maximum = function() return (torus.maximum(x, v)) end,
+      add_ = function() return (x:add_(v)) end,
+    } do
+      raises(name .. ": expected an element of int64, at most 2^53 in size, got "
+        .. (name == "fill_" and "-" or "") .. "9007199254740993; torus.tensor({ v }, "
+        .. "{ dtype = \"int64\" }) holds it", f)
+    end
+    x[1] = torus.tensor(v, { dtype = "int64" })
+    assert.equal(v, x[1]:item())
+    x[1] = v - 1
+    assert.equal(1 << 53, x[1]:item())
     local y = torus.zeros({ 2 }, { dtype = "uint8" })
     y:fill_(255)
     assert.same({ 255, 255 }, y:totable())

@@ -333,4 +333,31 @@ describe("functions of several operations", function()
     assert.is_true(x:contiguous() == x)
     assert.is_true(x:transpose():contiguous():is_contiguous())
   end)
+
+  it("return copies even if they change nothing", function()
+    local functions = {
+      roll = function(x) return x:roll(4) end,
+      ["roll by the size"] = function(x) return x:roll(-2, 2) end,
+      ["roll of no dimension"] = function(x) return x:roll({}, {}) end,
+      tile = function(x) return x:tile(1, 1) end,
+      ["tile to more dimensions"] = function(x) return x:tile(1, 1, 1) end,
+      diff = function(x) return x:diff(0) end,
+      flip = function(x) return x:flip {} end,
+      fftshift = function(x) return torus.fft.fftshift(x:reshape(1, 4), 1) end,
+      ifftshift = function(x) return torus.fft.ifftshift(x:reshape(4, 1)) end,
+      to = function(x) return x:to("float32") end,
+    }
+    for name, f in pairs(functions) do
+      local x = torus.variable(torus.arange(4):reshape(2, 2))
+      local y = f(x)
+      assert.same({ 1, 2, 3, 4 }, y:flatten():totable(), name)
+      assert.same({ { 1, 1 }, { 1, 1 } }, torus.grad(y:sum(), x):totable(), name)
+      f(x:detach()):zero_()
+      assert.same({ { 1, 2 }, { 3, 4 } }, x:totable(), name)
+    end
+    -- A repeated single element is memory of its own, too.
+    local tiled = torus.ones(1):tile(3)
+    tiled[2] = 5
+    assert.same({ 1, 5, 1 }, tiled:totable())
+  end)
 end)

@@ -173,6 +173,6 @@ signature.methods("Log", Log, { row = "values: {[string]=number}" }, {
   open = "path: path, columns: {string,...}, last_step: integer",
   last_step = "path: path", read = "path: path",
 })
-unknown.fields("a log", Log, {})
+unknown.fields("a log", Log, { "file" })
 
 return Log
