@@ -148,6 +148,11 @@ describe("L-BFGS", function()
         return loss
       end)
     end)
+    raises("lbfgs: expected a loss that depends on a parameter of the optimiser, got one that "
+      .. "depends on none", function()
+      local other = torus.variable(torus.ones(1))
+      optim.lbfgs({ w }):step(function() return other * 2 end)
+    end)
     raises("lbfgs: expected parameters of one dtype, got float32 and float64 as parameter 2",
       function() optim.lbfgs { w, torus.variable(torus.zeros(1, { dtype = "float64" })) } end)
   end)

@@ -96,6 +96,11 @@ local function evaluate(self, closure)
     end
     error(grads, 0)
   end
+  if next(grads) == nil then
+    options.raise("lbfgs: expected a loss that depends on a parameter of the optimiser, got one "
+      .. "that depends on none; net:to(dtype) gives a module new parameters, so convert it before "
+      .. "making the optimiser")
+  end
   for i, p in ipairs(self.params) do grads[i] = grads[i] or engine.zeros_like(p) end
   self.looks = self.looks + 1
   return loss:item(), flat(grads)
@@ -190,7 +195,7 @@ end
 -- @tparam function closure returns the loss, a tensor with one element, at the
 -- current parameters; it needs neither backward nor zero_grad
 -- @treturn number the last loss computed, which may be NaN
--- @raise unless the closure returns one element
+-- @raise unless the closure returns one element, which depends on a parameter
 -- @usage
 -- w = torus.full({ 1 }, 3, { requires_grad = true })
 -- optimiser = torus.optim.lbfgs { w }

@@ -50,7 +50,7 @@ end
 --- Updates the parameters once. Parameters without a gradient remain unchanged.
 -- @tparam[opt] {tensor,...} grads in the order of the parameters, each with the shape of
 -- its parameter; by default each parameter's .grad
--- @raise for a gradient of another shape, and if no parameter has one
+-- @raise for a gradient of another shape, and without grads if no parameter has a .grad
 -- @usage
 -- w = torus.full({ 1 }, 3, { requires_grad = true })
 -- optimiser = torus.optim.sgd({ w }, { lr = 0.1 })

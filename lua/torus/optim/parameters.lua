@@ -35,17 +35,18 @@ end
 -- @param grads a list that may have gaps; nil stands for each parameter's .grad
 -- @tparam {tensor,...} params
 -- @treturn {[integer]=tensor} by the index of the parameter; those without one are left out
--- @raise for other shapes, and if no parameter has a gradient
+-- @raise for other shapes, and without a list if no parameter has a .grad
 function M.gradients(where, grads, params)
-  if grads ~= nil then check_gradients(where, grads, params) end
-  local found = {}
-  for i, p in ipairs(params) do
-    if grads then found[i] = grads[i] else found[i] = p.grad end
+  if grads ~= nil then
+    check_gradients(where, grads, params)
+    return grads -- an empty list: a training may have nothing to change in a step
   end
+  local found = {}
+  for i, p in ipairs(params) do found[i] = p.grad end
   if next(found) == nil then
-    options.raise("%s: expected a gradient of at least one parameter, got none%s", where,
-      grads == nil and ": call loss:backward() first; net:to(dtype) gives a module new "
-        .. "parameters, so convert it before making the optimiser" or "")
+    options.raise("%s: expected a gradient of at least one parameter, got none: call "
+      .. "loss:backward() first; net:to(dtype) gives a module new parameters, so convert it "
+      .. "before making the optimiser", where)
   end
   return found
 end
