@@ -34,7 +34,19 @@ M.tensor = {
   fliplr = "x:flip(2)", flipud = "x:flip(1)", eig = "x:eigh() of a symmetric x",
   eigvalsh = "x:eigh()", symeig = "x:eigh()",
   is_cuda = "false: torus runs on CPUs", grad_fn = "x.is_leaf", trapz = "x:trapezoid()",
-   unfold = "x:narrow(dim, first, count)",
+  unfold = "x:narrow(dim, first, count)",
+  diagonal = "x:diag(k)", lerp = "x + (y - x) * weight", clamp_min = "x:clamp { min = low }",
+  clamp_max = "x:clamp { max = high }", isclose = "(x - y):abs():le(tolerance)",
+  logical_and = "x & y", logical_or = "x | y", logical_not = "~x", logical_xor = "x ~ y",
+  std_mean = "x:std() and x:mean()", var_mean = "x:var() and x:mean()",
+  unique_consecutive = "x:unique(), which sorts", isin = "x:unsqueeze(-1):eq(y):any(-1)",
+  new_zeros = "torus.zeros(shape, { dtype = x.dtype })",
+  new_ones = "torus.ones(shape, { dtype = x.dtype })",
+  new_full = "torus.full(shape, value, { dtype = x.dtype })",
+  new_tensor = "torus.tensor(list, { dtype = x.dtype })",
+  nanmax = "x[~x:isnan()]:max()", nanmin = "x[~x:isnan()]:min()",
+  nanstd = "x[~x:isnan()]:std()", nanvar = "x[~x:isnan()]:var()",
+  nanmedian = "x[~x:isnan()]:median()",
 }
 
 --- Names of the module, by their name elsewhere.
@@ -54,13 +66,13 @@ M.torus = {
   float64 = 'the dtype "float64"', float32 = 'the dtype "float32"', int64 = 'the dtype "int64"',
   uint8 = 'the dtype "uint8"', int32 = 'the dtype "int32"', bool = 'the dtype "bool"',
   allequal = "x:eq(y):all():item()", array_equal = "x:eq(y):all():item()",
-  isclose = "torus.allclose(x, y)", isreal = "nothing: complex numbers are pairs of tensors",
+  isclose = "torus.allclose(x, y), or (x - y):abs():le(tolerance)",
+  isreal = "nothing: complex numbers are pairs of tensors",
   deg2rad = "x * (math.pi / 180)", rad2deg = "x * (180 / math.pi)", arctan2 = "torus.atan2(y, x)",
   arcsin = "torus.asin(x)", arccos = "torus.acos(x)", arctan = "torus.atan(x)",
   arcsinh = "torus.asinh(x)", arccosh = "torus.acosh(x)", arctanh = "torus.atanh(x)",
   fabs = "torus.abs(x)", absolute = "torus.abs(x)", power = "x ^ y", mod = "x % y",
   subtract = "x - y", multiply = "x * y", divide = "x / y", negative = "-x",
-  logical_and = "x & y", logical_or = "x | y", logical_not = "~x", logical_xor = "x ~ y",
   greater = "x:gt(y)", less = "x:lt(y)", greater_equal = "x:ge(y)", less_equal = "x:le(y)",
   not_equal = "x:ne(y)", fmax = "torus.maximum(x, y)", fmin = "torus.minimum(x, y)",
   trapz = "torus.trapezoid(y, x)", cumtrapz = "torus.cumulative_trapezoid(y, x)",
@@ -80,7 +92,13 @@ M.torus = {
   utils = "torus.data.tensors for batches", mgrid = "torus.meshgrid(x, y)",
   show = "torus.image.show(x) or torus.plot.show { ... }",
   shuffle = "x:index_select(1, torus.randperm(#x))", permutation = "torus.randperm(n)",
-  uniform = "torus.rand(...) * (high - low) + low",
+  uniform = "torus.rand(...) * (high - low) + low", identity = "torus.eye(n)",
+  gradient = "torus.grad(y, x) of an operation, torus.diff(x) of samples",
+  simpson = "torus.trapezoid(y, x)", is_grad_enabled = "torus.is_recording()",
+  triu_indices = "torus.ones(n, n):triu():nonzero()",
+  tril_indices = "torus.ones(n, n):tril():nonzero()",
+  hanning = "(torus.linspace(0, math.pi, n):sin()) ^ 2",
+  hann_window = "(torus.arange(0, n - 1) * (math.pi / n)):sin() ^ 2",
 }
 
 --- Names of torus.nn.
@@ -96,7 +114,10 @@ M.nn = {
   Flatten = "function(x) return x:flatten(2) end", ModuleList = "torus.nn.Sequential or a table",
   Identity = "function(x) return x end", Conv1d = "torus.nn.Conv2d with a height of 1",
   init = "the option init of each layer", utils = "torus.optim.clip_norm and others",
-  Upsample = "x:upsample(factor)",
+  Upsample = "x:upsample(factor)", BCELoss = "torus.nn.bce_with_logits(x, y)",
+  NLLLoss = "torus.nn.cross_entropy(scores, index)",
+  nll_loss = "torus.nn.cross_entropy(scores, index)",
+  CosineSimilarity = "(x * y):sum(-1) / (x:norm { dim = -1 } * y:norm { dim = -1 })",
 }
 
 --- Names of torus.optim.
@@ -105,6 +126,26 @@ M.optim = {
   SGD = "torus.optim.sgd(parameters)", RMSprop = "torus.optim.rmsprop(parameters)",
   LBFGS = "torus.optim.lbfgs(parameters)", lr_scheduler = "torus.optim.schedule",
   clip_grad_norm_ = "torus.optim.clip_norm(gradients, limit)",
+  clip_grad_value_ = "torus.optim.clip_value(gradients, limit)",
+}
+
+--- Names of torus.data.
+M.data = {
+  DataLoader = "torus.data.tensors { x, y, batch = n }",
+  TensorDataset = "torus.data.tensors { x, y }",
+}
+
+--- Names of torus.image.
+M.image = {
+  save = "torus.image.write(path, x)", imsave = "torus.image.write(path, x)",
+  load = "torus.image.read(path)", imread = "torus.image.read(path)",
+  imshow = "torus.image.show(x)",
+}
+
+--- Names of torus.plot.
+M.plot = {
+  plot = "torus.plot.lines { path =, series = }", hist = "torus.plot.histogram { ... }",
+  imshow = "torus.plot.heat_map { ... }", savefig = "the option path of each function",
 }
 
 --- Methods of optimisers.

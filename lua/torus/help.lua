@@ -235,12 +235,16 @@ local function entry_of_path(name)
   return type(value) == "function" and entry_of(value) or nil
 end
 
+-- The owners whose names elsewhere are looked up without their name.
+local PARTS_ELSEWHERE = { "torus", "nn", "optim", "module", "optimiser", "schedule", "data" }
+
 -- What another library calls otherwise.
 local function name_elsewhere(name)
   local owner, last = name:match("([%w_]+)[.:]([%w_]+)$")
   local hint = owner and elsewhere.hint(owner == "x" and "tensor" or owner, last)
-    or elsewhere.hint("torus", last or name) or elsewhere.hint("nn", last or name)
-    or elsewhere.hint("optim", last or name)
+  for _, part in ipairs(hint and {} or PARTS_ELSEWHERE) do
+    hint = hint or elsewhere.hint(part, last or name)
+  end
   return hint
 end
 

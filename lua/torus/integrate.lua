@@ -193,12 +193,12 @@ end
 -- "reversible" integrates backward and needs a scheme that a step of -dt undoes;
 -- "checkpoints" works with any scheme and integrates again from checkpointed states (the
 -- fused operation does so by itself). The tensors that H uses are found at the first step
--- @param opts.friction adds -D dH/dp to dp/dt (torus.friction): D is a nonnegative
+-- @param opts.friction adds -D dH/dp to dp/dt (torus.help "friction"): D is a nonnegative
 -- number, a tensor that broadcasts against p, or a function of q that returns either;
 -- no friction by default. Works with splitting schemes up to second order and with
 -- Runge-Kutta schemes. Fused if D is the same for all positions and samples and, in a
 -- splitting scheme, K is torus.models.parts.energy's |p|^2 / 2
--- @param opts.force adds F to dp/dt (torus.forces): a number, a tensor that
+-- @param opts.force adds F to dp/dt (torus.help "forces"): a number, a tensor that
 -- broadcasts against p, or a function of q and t (a tensor that broadcasts against q)
 -- that returns either; no force by default. Never fused
 -- @tparam[opt=0] number opts.time time of the initial state, for force and on_state

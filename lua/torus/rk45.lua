@@ -81,7 +81,7 @@ end
 -- @tparam function H of q and p (batch, d) float64, returns (batch)
 -- @tparam integer d number of coordinates
 -- @tparam[opt=0] number friction dp/dt is -dH/dq - friction dH/dp
--- @param[opt] force added to dp/dt, see torus.forces
+-- @param[opt] force added to dp/dt, see torus.help "forces"
 -- @treturn function of states and, with a force, of times
 -- @usage
 -- pendulum = torus.systems.pendulum
@@ -164,7 +164,7 @@ end
 -- @param opts.H a Hamiltonian or a system, as in torus.integrate; or
 -- @tparam[opt] table opts.field {name, {constant, ...}, friction} of an engine kernel
 -- @tparam[opt=0] number opts.friction dp/dt is -dH/dq - friction dH/dp
--- @param opts.force adds F to dp/dt (torus.forces): a number, a tensor, or a function
+-- @param opts.force adds F to dp/dt (torus.help "forces"): a number, a tensor, or a function
 -- of q and t
 -- @tparam tensor opts.q (batch, ...)
 -- @tparam tensor opts.p like q

@@ -36,6 +36,22 @@ describe("a name of another library", function()
     end
   end
 
+  it("is answered with an expression of the same value", function()
+    local x, y = torus.tensor { 1, 5 }, torus.tensor { 3, 5 }
+    assert.same({ 1.5, 5 }, (x + (y - x) * 0.25):totable()) -- lerp
+    assert.same({ false, true }, x:unsqueeze(-1):eq(y):any(-1):totable()) -- isin
+    assert.same({ { 1, 1 }, { 1, 2 }, { 2, 2 } }, torus.ones(2, 2):triu():nonzero():totable())
+    local nan = torus.tensor { 1, 0 / 0, 5 }
+    assert.equal(5, nan[~nan:isnan()]:max():item())
+    local window = (torus.linspace(0, math.pi, 5):sin()) ^ 2 -- hanning
+    local periodic = (torus.arange(0, 3) * (math.pi / 4)):sin() ^ 2 -- hann_window
+    for n = 0, 4 do
+      local expected = 0.5 - 0.5 * math.cos(2 * math.pi * n / 4)
+      assert.near(expected, window[n + 1]:item(), 1e-6)
+      if n < 4 then assert.near(expected, periodic[n + 1]:item(), 1e-6) end
+    end
+  end)
+
   it("is part of the message at the caller's line", function()
     local x = torus.ones(2)
     raises('a tensor has no property or method "clone"; here it is x:copy()', function()
@@ -53,6 +69,17 @@ describe("a name of another library", function()
     raises('torus.linalg has no "inv"; here it is torus.linalg.inverse(A)', function()
       return torus.linalg.inv
     end)
+    raises('torus has no "identity"; here it is torus.eye(n)', function()
+      return torus.identity
+    end)
+    raises('a tensor has no property or method "clamp_min"; here it is x:clamp { min = low }',
+      function() return x.clamp_min end)
+    raises('torus.data has no "DataLoader"; here it is torus.data.tensors { x, y, batch = n }',
+      function() return torus.data.DataLoader end)
+    raises('torus.image has no "save"; here it is torus.image.write(path, x)',
+      function() return torus.image.save end)
+    raises('torus.nn has no "nll_loss"; here it is torus.nn.cross_entropy(scores, index)',
+      function() return torus.nn.nll_loss end)
     raises('a tensor has no property or method "shap", did you mean "shape"?', function()
       return x.shap
     end)

@@ -50,7 +50,7 @@ M.rules = {
       .. "data; the units are buffers, and so part of a checkpoint." },
   friction = { default = "none", choices = friction.choices,
     doc = "Friction, dp/dt = -dH/dq - D dH/dp: none, a learned constant D >= 0, or a learned "
-      .. "function D(q) >= 0 (torus.friction)." },
+      .. "function D(q) >= 0 (torus.help \"friction\")." },
   dtype = { default = "float32", choices = { "float32", "float64" },
     doc = "The dtype of the parameters and of all results." },
 }

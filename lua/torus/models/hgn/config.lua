@@ -131,8 +131,8 @@ M.rules = {
   friction = { default = "none", choices = friction.choices,
     doc = "Friction of the learned motion, dp/dt = -dH/dq - D dH/dp: none; a learned "
       .. "constant D >= 0; or, for a vector phase space, a learned function D(q) >= 0 given "
-      .. "by a network (torus.friction). The energy then falls along every rollout forward "
-      .. "in time, and rises backward." },
+      .. "by a network (torus.help \"friction\"). The energy then falls along every rollout "
+      .. "forward in time, and rises backward." },
   method = { choices = integrate.methods,
     doc = "Integration scheme; the variant decides when it is not given." },
 

@@ -192,7 +192,7 @@ function Quadratic:network()
   return { kind = "quadratic", moving = self.moving }
 end
 
---- The exact flow of dp/dt = -D dK/dp = -D p, for torus.friction.
+--- The exact flow of dp/dt = -D dK/dp = -D p, for friction.lua.
 -- @tparam tensor p (batch, ...)
 -- @tparam number|tensor amount D times the time
 -- @treturn tensor like p

@@ -28,7 +28,7 @@ local Constant = Module.class("ConstantFriction")
 
 function Constant:forward() return (self.raw * SCALE):softplus() end
 
--- Indicates that it does not depend on q, see torus.friction.
+-- Indicates that it does not depend on q, see lua/torus/friction.lua.
 Constant.constant = Constant.forward
 
 --- Returns the derivative of the constant with respect to its parameter.
