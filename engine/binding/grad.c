@@ -15,6 +15,17 @@ typedef struct request {
   torus_sweep_options options;
 } request;
 
+/* What was computed without recording has no gradient. */
+static void refuse_unrecorded(lua_State *L, const torus_tensor *y,
+                              const char *name) {
+  if (y->requires_grad || torus_recording()) return;
+  torus_raise_text(L,
+                   "%s: y does not depend on any tensor that requires a "
+                   "gradient: nothing is recorded inside torus.no_grad; "
+                   "compute y in torus.enable_grad",
+                   name);
+}
+
 static torus_tensor *sweep(torus_scope *scope, const request *r) {
   if (r->backward) {
     torus_backward(scope, r->y, &r->options);
@@ -153,6 +164,7 @@ static int grad(lua_State *L) {
     r.boxes[i] = torus_push_box(L);
     lua_rawseti(L, list, i + 1);
   }
+  refuse_unrecorded(L, r.y, "grad");
   torus_run(L, compute, &r);
   fill_list(L, &r, list);
   if (one) lua_rawgeti(L, list, 1);
@@ -175,6 +187,7 @@ static int backward(lua_State *L) {
   request r = {
       .L = L, .y = torus_check_tensor(L, 1, "backward"), .backward = true};
   read_options(L, 2, "backward", &r);
+  refuse_unrecorded(L, r.y, "backward");
   if (r.options.create_graph) {
     return torus_raise_text(L, "backward: a .grad with a history would hold "
                                "its own tensor; use torus.grad with "

@@ -155,8 +155,11 @@ describe("Embedding", function()
     local layer = nn.Embedding(6, 3)
     raises("Embedding: expected integers as the index, got tensor (2) float32",
       function() layer(torus.ones(2)) end)
-    raises("index_select: index 7 is outside 1..6 of dimension 1",
+    raises("Embedding: expected indices from 1 to 6, got 7",
       function() layer(torus.full({ 1 }, 7, { dtype = "int64" })) end)
+    raises("Embedding: expected indices from 1 to 6, got 0",
+      function() layer(torus.tensor({ 5, 0 }, { dtype = "int64" })) end)
+    assert.same({ 0, 3 }, layer(torus.zeros({ 0 }, { dtype = "int64" })).shape)
   end)
 end)
 

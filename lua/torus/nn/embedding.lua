@@ -35,14 +35,25 @@ function M.Embedding(count, size, opts)
   return self
 end
 
+local function check_range(self, index)
+  if index:numel() == 0 then return end
+  local low, high = index:min():item(), index:max():item()
+  if low < 1 or high > self.count then
+    options.raise("Embedding: expected indices from 1 to %d, got %d", self.count,
+      low < 1 and low or high)
+  end
+end
+
 function Embedding:forward(index)
   options.tensor("Embedding", "index", index, { "..." })
   if index.dtype:find("^float") then
     options.raise("Embedding: expected integers as the index, got %s", options.show(index))
   end
+  index = index:to("int64")
+  check_range(self, index)
   local shape = index.shape
   shape[#shape + 1] = self.size
-  return engine.index_select(self.weight, 1, index:to("int64"):reshape(-1)):reshape(shape)
+  return engine.index_select(self.weight, 1, index:reshape(-1)):reshape(shape)
 end
 
 function Embedding:describe()
