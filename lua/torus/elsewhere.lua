@@ -169,7 +169,8 @@ M.schedule = {
 --- Methods of modules.
 M.module = {
   state_dict = "net:named()", load_state_dict = "net:load_parameters(values)",
-  buffers = "net:named_buffers()", register_parameter = "net:register(name, x)",
+  clone = "net:copy()", deepcopy = "net:copy()", buffers = "net:named_buffers()",
+  register_parameter = "net:register(name, x)",
   add_module = "net:register(name, module)", register_module = "net:register(name, module)",
   getParameters = "net:parameters()", zeroGradParameters = "net:zero_grad()",
   evaluate = "net:eval()", double = 'net:to("float64")', float = 'net:to("float32")',

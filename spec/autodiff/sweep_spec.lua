@@ -169,7 +169,8 @@ describe("a gradient", function()
     torus.no_grad(function()
       for name, f in pairs { grad = torus.grad, backward = torus.ones(1).backward } do
         raises(name .. ": y does not depend on any tensor that requires a gradient: nothing is "
-          .. "recorded inside torus.no_grad; compute y in torus.enable_grad", f, (x * 2):sum(), name == "grad" and x or nil)
+          .. "recorded inside torus.no_grad; compute y in torus.enable_grad", f, (x * 2):sum(),
+          name == "grad" and x or nil)
       end
     end)
     raises("grad: expected grad_output like y, tensor (2) float64, got tensor (1) float64",

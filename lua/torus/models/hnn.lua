@@ -84,6 +84,10 @@ local function in_given_units(self)
   end)
 end
 
+local function hamiltonian_of(self)
+  return self.scaled and self.config.normalise and in_given_units(self) or self.scaled
+end
+
 -- Registers the networks, and returns their Hamiltonian of scaled states; nil for the
 -- plain network.
 local function add_networks(self, c, generator)
@@ -144,13 +148,15 @@ function M.new(config, generator)
   if c.kind ~= "hnn" then check_plain(c) end
   self.scaled = add_networks(self, c, generator)
   if c.normalise then units.register(self, 3) end
-  self.hamiltonian = self.scaled and c.normalise and in_given_units(self)
-    or self.scaled
+  self.hamiltonian = hamiltonian_of(self)
   local damping = friction.new(c.friction, c.dimension,
     { dtype = c.dtype, generator = generator })
   if damping then self:register("friction", damping) end
   return self
 end
+
+-- The energy in the original units refers to the model.
+function HNN:copy_rest() self.hamiltonian = hamiltonian_of(self) end
 
 local STATE, MOTION = { "q", "p" }, { "q", "p", "dq", "dp" }
 

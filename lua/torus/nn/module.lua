@@ -6,6 +6,7 @@
 -- @module torus.nn.module
 local options = require "torus.options"
 local signature = require "torus.signature"
+local duplicate = require "torus.nn.duplicate"
 local engine = require "torus.engine"
 local unknown = require "torus.unknown"
 
@@ -390,6 +391,34 @@ function Module:to(dtype)
   return self
 end
 
+--- Returns a copy with parameters, buffers, sub-modules and tables of its own, which have
+-- equal values and no gradients. What is shared inside the module is shared inside the copy.
+-- Functions and generators are those of the module.
+-- @treturn Module of the same class
+-- @raise for a function that refers to the module: the copy would depend on it
+-- @usage
+-- net = torus.nn.Sequential { torus.nn.Linear(2, 3), torus.nn.ReLU() }
+-- best = net:copy()
+-- torus.no_grad(function() net[1].weight:zero_() end)
+-- print(best[1].weight:eq(0):any():item())   -- false
+function Module:copy()
+  return (duplicate.of(self))
+end
+
+--- Replaces what a copy would share with the original: `copy` calls it on every module of the
+-- copy, after everything has been copied. By default it does nothing.
+-- @tparam Module original
+-- @usage
+-- Module = torus.nn.Module
+-- Twice = Module.class("Twice")
+-- function Twice:copy_rest() self.f = function(x) return self.layer(self.layer(x)) end end
+-- twice = Module.instance(Twice)
+-- twice:register("layer", torus.nn.Linear(2, 2))
+-- twice:copy_rest()
+-- print(twice:copy().f ~= twice.f)   -- true
+function Module:copy_rest(original) -- luacheck: ignore self original
+end
+
 --- Switches the module and its members between training and evaluation. Dropout and
 -- batch normalisation behave differently in the two; everything begins in training.
 -- @tparam[opt=true] boolean on
@@ -455,7 +484,7 @@ end
 
 signature.methods("Module", Module, {
   register = "name: string|integer, value: tensor|Module|function",
-  convert_rest = "dtype: string",
+  convert_rest = "dtype: string", copy_rest = "original?: Module",
 }, {
   class = "name: string", instance = "class: table, fields?: table",
   is_module = "",
