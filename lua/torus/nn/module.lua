@@ -414,7 +414,7 @@ end
 -- function Twice:copy_rest() self.f = function(x) return self.layer(self.layer(x)) end end
 -- twice = Module.instance(Twice)
 -- twice:register("layer", torus.nn.Linear(2, 2))
--- twice:copy_rest()
+-- twice:copy_rest(twice)
 -- print(twice:copy().f ~= twice.f)   -- true
 function Module:copy_rest(original) -- luacheck: ignore self original
 end
@@ -484,7 +484,7 @@ end
 
 signature.methods("Module", Module, {
   register = "name: string|integer, value: tensor|Module|function",
-  convert_rest = "dtype: string", copy_rest = "original?: Module",
+  convert_rest = "dtype: string", copy_rest = "original: Module",
 }, {
   class = "name: string", instance = "class: table, fields?: table",
   is_module = "",
