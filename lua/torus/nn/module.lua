@@ -90,7 +90,7 @@ end
 -- @usage
 -- net = torus.nn.Linear(2, 1)
 -- y = net(torus.ones(4, 2))   -- net:forward(...), (4, 1)
-function Module:forward()
+function Module:forward(...) -- luacheck: ignore ...
   local class = getmetatable(self)
   local names = own_methods(class)
   local count = math.min(#names, MAX_LISTED)
@@ -416,7 +416,7 @@ end
 -- twice:register("layer", torus.nn.Linear(2, 2))
 -- twice:copy_rest(twice)
 -- print(twice:copy().f ~= twice.f)   -- true
-function Module:copy_rest(original) -- luacheck: ignore self original
+function Module:copy_rest(original) -- luacheck: ignore original
 end
 
 --- Switches the module and its members between training and evaluation. Dropout and
