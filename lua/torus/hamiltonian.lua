@@ -181,7 +181,7 @@ function M.check_state(where, q, p)
 end
 
 --- Raises unless a state fits the system or the model that an argument H is: these know the
--- shape of their states, and check it in their method `expect_state(where, q, p)`.
+-- shape of their states, and check it in their method `_expect_state(where, q, p)`.
 -- @tparam string where name of the operation, for the message
 -- @param H a value that `of` has accepted
 -- @tparam tensor q (batch, ...)
@@ -192,7 +192,7 @@ end
 -- print(pcall(hamiltonian.check_fit, "example", pendulum, q, q))   -- expected (batch,1)
 function M.check_fit(where, H, q, p)
   if type(H) ~= "table" or not H.hamiltonian then return end
-  if H.expect_state then H:expect_state(where, q, p) end
+  if H._expect_state then H:_expect_state(where, q, p) end
 end
 
 --- Raises about an energy whose gradient is not known. One that is constant on purpose still

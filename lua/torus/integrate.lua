@@ -234,9 +234,8 @@ end
 -- trajectory = torus.integrate{ H = torus.systems.pendulum, q = q, p = p,
 --   method = "gauss4", steps = 100, every = 10 }
 -- print(table.unpack(trajectory.p.shape))        -- 11  2  1
-function M.integrate(opts, ...)
-  options.alone("integrate", "{ H =, q =, p =, ... }", opts, ...)
-  if opts.method == "rk45" then
+function M.integrate(opts)
+  if type(opts) == "table" and opts.method == "rk45" then
     options.raise("integrate: method: expected steps of a given dt, got \"rk45\", which "
       .. "chooses its own: torus.rk45 { H =, q =, p =, times = }")
   end
@@ -257,5 +256,6 @@ function M.integrate(opts, ...)
 end
 
 return setmetatable(M, { __call = function(_, ...)
+  options.alone("integrate", "{ H =, q =, p =, ... }", ...)
   return M.integrate(...)
 end })

@@ -236,8 +236,7 @@ end
 -- decay = torus.ode { y = torus.ones(3, 1), times = { 0, 1, 4 }, method = "rk4",
 --   substeps = 20, f = function(y, t) return -y * t end }
 -- print(decay.y[-1])                                  -- exp(-8)
-function M.solve(opts, ...)
-  options.alone("ode", "{ f =, y =, ... }", opts, ...)
+function M.solve(opts)
   local o = options.resolve("ode", opts, RULES)
   options.tensor("ode", "y", o.y, { "batch", "..." })
   if o.y.dtype ~= "float32" and o.y.dtype ~= "float64" then
@@ -247,4 +246,7 @@ function M.solve(opts, ...)
   return o.method == "rk45" and adaptive(o, f) or fixed(o, f)
 end
 
-return setmetatable(M, { __call = function(_, ...) return M.solve(...) end })
+return setmetatable(M, { __call = function(_, ...)
+  options.alone("ode", "{ f =, y =, ... }", ...)
+  return M.solve(...)
+end })

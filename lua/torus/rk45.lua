@@ -204,8 +204,7 @@ end
 -- print(table.unpack(trajectory.q.shape))     -- 11  4  1
 -- print(trajectory.events[1][1].t)            -- when the first one hangs straight down
 -- print(table.unpack(trajectory.at(0.3).shape))   -- 4  1
-function M.solve(opts, ...)
-  options.alone("rk45", "{ H =, q =, p =, ... }", opts, ...)
+function M.solve(opts)
   local o = options.resolve("rk45", opts, RULES)
   hamiltonian.check_state("rk45", o.q, o.p)
   unwrap(o)
@@ -255,4 +254,7 @@ signature.functions("rk45", M, {
   states = "field: table|function, states: tensor, times: {number,...}, o: table",
 })
 
-return setmetatable(M, { __call = function(_, ...) return M.solve(...) end })
+return setmetatable(M, { __call = function(_, ...)
+  options.alone("rk45", "{ H =, q =, p =, ... }", ...)
+  return M.solve(...)
+end })

@@ -289,8 +289,7 @@ end
 --   log_density = function(s)
 --     return flow:log_joint(s:narrow(2, 1, 1), s:narrow(2, 2, 1))
 --   end }
-function M.sample(opts, ...)
-  options.alone("hmc", "{ log_density =, start =, ... }", opts, ...)
+function M.sample(opts)
   local o = options.resolve("hmc", opts, RULES)
   local log_density = density_of(o)
   local point = first_point(log_density, o.start)
@@ -310,4 +309,7 @@ function M.sample(opts, ...)
   return chains
 end
 
-return setmetatable(M, { __call = function(_, ...) return M.sample(...) end })
+return setmetatable(M, { __call = function(_, ...)
+  options.alone("hmc", "{ log_density =, start =, ... }", ...)
+  return M.sample(...)
+end })

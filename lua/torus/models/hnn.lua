@@ -168,15 +168,8 @@ local function check_state(self, method, any_dtype, q, p, ...)
     select("#", ...) > 0 and MOTION or STATE, q, p, ...)
 end
 
---- Raises unless q and p are states of this model; torus.integrate and torus.rk45 call it.
--- @tparam string where name of the operation, for the message
--- @param q expected as a tensor (batch, d) of the model's dtype
--- @param p expected like q
--- @usage
--- model = torus.models.hnn{ dimension = 1, width = 16 }
--- q = torus.ones(4, 2)
--- print(pcall(model.expect_state, model, "example", q, q))
-function HNN:expect_state(where, q, p)
+-- Raises unless q and p are states of this model; torus.integrate and torus.rk45 call it.
+function HNN:_expect_state(where, q, p)
   states.check(where .. ": hnn", self.config.dtype, { "batch", self.config.dimension }, STATE,
     q, p)
 end
@@ -435,7 +428,7 @@ function HNN:describe()
     c.depth, c.width, c.activation)
 end
 
-signature.methods("HNN", HNN, { expect_state = "where: string, q: any, p: any" })
+signature.methods("HNN", HNN, {})
 
 return setmetatable(M, { __call = function(_, config, generator)
   return M.new(config, generator)

@@ -177,16 +177,8 @@ local function check_latent(self, method, z)
     self.config.dtype)
 end
 
---- Raises unless q and p are latent states of this model; torus.integrate and torus.rk45
--- call it.
--- @tparam string where name of the operation, for the message
--- @param q expected as a tensor (batch, latent / 2) of the model's dtype
--- @param p expected like q
--- @usage
--- model = torus.models.pixel_hnn{ width = 16, resolution = 16 }
--- q = torus.ones(4, 2)
--- print(pcall(model.expect_state, model, "example", q, q))
-function PixelHNN:expect_state(where, q, p)
+-- Raises unless q and p are states of this model; torus.integrate and torus.rk45 call it.
+function PixelHNN:_expect_state(where, q, p)
   states.check(where .. ": pixel_hnn", self.config.dtype, { "batch", self.config.latent // 2 },
     { "q", "p" }, q, p)
 end
@@ -461,7 +453,7 @@ function PixelHNN:describe()
     c.latent)
 end
 
-signature.methods("PixelHNN", PixelHNN, { expect_state = "where: string, q: any, p: any" })
+signature.methods("PixelHNN", PixelHNN, {})
 
 return setmetatable(M, { __call = function(_, config, generator)
   return M.new(config, generator)

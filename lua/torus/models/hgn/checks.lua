@@ -37,10 +37,9 @@ function M.frames(model, method, frames, count)
 end
 
 --- Checks that there is a sequence in a batch, where the numbers of all of them are needed.
--- @tparam Module model an HGN
 -- @tparam string method its name
 -- @tparam tensor frames (batch, frames, height, width, channels)
-function M.some(_, method, frames)
+function M.some(method, frames)
   if frames:size(1) == 0 then
     options.raise("hgn:%s: expected frames of at least one sequence, got %s", method,
       options.shape_text(frames))

@@ -128,7 +128,7 @@ function M.locate(model, frames, opts)
   checks.vector(model, "locate")
   local o = options.resolve("hgn:locate", opts, LOCATE)
   checks.context(model, "locate", frames, 1)
-  checks.some(model, "locate", frames)
+  checks.some("locate", frames)
   if o.near ~= nil then
     options.tensor("hgn:locate", "near", o.near,
       { frames:size(2), frames:size(1), model.config.dimension }, model.config.dtype)

@@ -207,15 +207,8 @@ end
 
 -- --- motion -----------------------------------------------------------------
 
---- Raises unless q and p are states of this model; torus.integrate and torus.rk45 call it.
--- @tparam string where name of the operation, for the message
--- @param q expected as a tensor (batch, size, size, state) of the model's dtype
--- @param p expected like q
--- @usage
--- model = torus.models.hgn { width = 8, frames = 4, phase = "vector" }
--- q = torus.ones(4, 2)
--- print(pcall(model.expect_state, model, "example", q, q))
-function HGN:expect_state(where, q, p)
+-- Raises unless q and p are states of this model; torus.integrate and torus.rk45 call it.
+function HGN:_expect_state(where, q, p)
   local shape = checks.state_shape(self)
   table.insert(shape, 1, "batch")
   states.check(where .. ": hgn", self.config.dtype, shape, { "q", "p" }, q, p)
@@ -492,7 +485,6 @@ function HGN:describe()
 end
 
 signature.methods("HGN", HGN, {
-  expect_state = "where: string, q: any, p: any",
   state_of = "z: tensor", to_first = "q: tensor, p: tensor",
   energy = "q: tensor, p: tensor", project = "q: tensor", decoder_map = "x: tensor",
   coordinates = "q: tensor", locate = "frames: tensor", calibrate = "frames: tensor",

@@ -53,7 +53,7 @@ local function check(model, q, p, frames, o)
   checks.vector(model, "refine")
   checks.state(model, "refine", q, p)
   checks.frames(model, "refine", frames, "frames")
-  checks.some(model, "refine", frames)
+  checks.some("refine", frames)
   if o.first > frames:size(2) then
     options.raise("hgn:refine: first: expected at most the number of frames, "
       .. "%d, got %d", frames:size(2), o.first)

@@ -215,14 +215,8 @@ local function check_state(self, operation, name, x)
   end
 end
 
---- Raises unless q and p are states of this system; torus.integrate and torus.rk45 call it.
--- @tparam string where name of the operation, for the message
--- @param q expected as a tensor (batch, d)
--- @param p expected like q
--- @usage
--- q = torus.ones(4, 2)
--- print(pcall(torus.systems.pendulum.expect_state, torus.systems.pendulum, "example", q, q))
-function System:expect_state(where, q, p)
+-- Raises unless q and p are states of this system; torus.integrate and torus.rk45 call it.
+function System:_expect_state(where, q, p)
   where = ("%s: system %s"):format(where, self.name)
   options.tensor(where, "q", q, { "batch", self.dimension })
   options.tensor(where, "p", p, { "batch", self.dimension })
@@ -552,7 +546,6 @@ end
 signature.methods("System", System, {
   field = "own?: tensor", general_field = "own?: tensor",
   hamiltonian = "own?: tensor", energy = "q: any, p: any, own?: tensor",
-  expect_state = "where: string, q: any, p: any",
   derivatives = "q: any, p: any, own?: tensor", render = "q: any, opts?: table",
 }, { new = "definition: table" })
 unknown.fields("a system", System, { "varying", "drawing", "bodies" }, "system")
