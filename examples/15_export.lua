@@ -23,8 +23,8 @@ assert(model, config)
 print(model:describe() .. (" of %s, step %d"):format(torus.tasks.subject(config), step))
 
 -- Its data again, and the report that `scripts/torus evaluate` prints.
+local data = assert(torus.runs.open_data(config))
 local task = assert(torus.tasks.get(config.model))
-local data = assert(task.open_data(config))
 local report = assert(task.report(model, data, config, { count = 5 }))
 for _, row in ipairs(report.rows) do print(("  %-18s %s"):format(row[1], row[2])) end
 

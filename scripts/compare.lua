@@ -7,6 +7,7 @@ local files = require "torus.files"
 local json = require "dkjson"
 local options = require "torus.options"
 local run = require "torus.runs.run"
+local run_data = require "torus.runs.data"
 local tasks = require "torus.tasks"
 
 local parser = argparse("compare.lua",
@@ -38,7 +39,9 @@ local function opened(path, data_path)
       command.enumerate(tasks.having "extrapolation", "or"), path,
       config.model)
   end
-  local data, used = command.open_data(config, data_path)
+  local data, used, note = run_data.open_data(config, { data = data_path })
+  if not data then command.die("%s: %s", path, used) end
+  command.note(note)
   return { path = path, model = model, task = task, data = data, config = used }
 end
 

@@ -21,8 +21,9 @@ static void refuse_unrecorded(lua_State *L, const torus_tensor *y,
   if (y->requires_grad || torus_recording()) return;
   torus_raise_text(L,
                    "%s: y does not depend on any tensor that requires a "
-                   "gradient: nothing is recorded inside torus.no_grad; "
-                   "compute y in torus.enable_grad",
+                   "gradient; if it was computed inside torus.no_grad, "
+                   "where nothing is recorded, compute it in "
+                   "torus.enable_grad",
                    name);
 }
 

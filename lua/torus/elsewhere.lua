@@ -169,15 +169,13 @@ M.schedule = {
 --- Methods of modules.
 M.module = {
   state_dict = "net:named()", load_state_dict = "net:load_parameters(values)",
-  clone = "net:copy()", deepcopy = "net:copy()", buffers = "net:named_buffers()",
+  clone = "net:copy()", deepcopy = "net:copy()",
   register_parameter = "net:register(name, x)",
   add_module = "net:register(name, module)", register_module = "net:register(name, module)",
   getParameters = "net:parameters()", zeroGradParameters = "net:zero_grad()",
-  evaluate = "net:eval()", double = 'net:to("float64")', float = 'net:to("float32")',
-  cuda = "nothing: torus runs on CPUs", cpu = "nothing: torus runs on CPUs",
-  apply = "a loop over net:parameters()", requires_grad_ = "p.requires_grad of each parameter p",
-  children = "net[i] of a Sequential, else the fields", modules = "net[i] of a Sequential",
-  named_children = "the fields of the module", named_modules = "net:named_parameters()",
+  cuda = "not needed: torus runs on CPUs",
+  requires_grad_ = "p.requires_grad of each parameter p",
+  named_children = "the fields of the module", named_modules = "the fields of the module",
 }
 
 --- Methods that belong to a part of a data set, or to something else made from it.

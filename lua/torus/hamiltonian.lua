@@ -195,16 +195,23 @@ function M.check_fit(where, H, q, p)
   if H._expect_state then H:_expect_state(where, q, p) end
 end
 
---- Raises about an energy whose gradient is not known. One that is constant on purpose still
--- has to be computed from its argument.
+--- Raises about an energy whose gradient is not known, unless it is the same at two states: it
+-- exerts no force then.
 -- @tparam string where name of the operation, for the message
 -- @tparam string problem what the energy does not depend on
+-- @tparam function energy
+-- @tparam tensor ... its arguments
 -- @usage
 -- hamiltonian = require "torus.hamiltonian"
--- print(pcall(hamiltonian.refuse_constant, "example", "V does not depend on its argument"))
-function M.refuse_constant(where, problem)
-  options.raise("%s: %s; an energy must be computed by differentiable operations, without "
-    .. "detach; one that is constant on purpose is (q * 0):sum(2)", where, problem)
+-- function V(q) return q:detach():sum(2) end
+-- print(pcall(hamiltonian.check_constant, "example", "V has no gradient", V, torus.ones(3, 1)))
+function M.check_constant(where, problem, energy, ...)
+  local moved = {}
+  for i, x in ipairs { ... } do moved[i] = x:detach() + 1 end
+  local there, here = energy(table.unpack(moved)), energy(...)
+  if core.no_grad(function() return there:eq(here):all():item() end) then return end
+  options.raise("%s: %s; an energy must be computed by differentiable operations, without detach",
+    where, problem)
 end
 
 local function gradient_of(name, part, x, recording)
@@ -213,9 +220,9 @@ local function gradient_of(name, part, x, recording)
   local g = core.slope(energy, recording, v)
   if not g then
     check_energy("Hamiltonian", name, energy, x)
-    M.refuse_constant("Hamiltonian", name .. " does not depend on its argument")
+    M.check_constant("Hamiltonian", name .. " does not depend on its argument", part, v)
   end
-  return g
+  return g or tensor.zeros_like(x)
 end
 
 --- The derivative dE/dx of a part of the energy that depends on x alone.
@@ -234,7 +241,7 @@ local function gradients_of(H, q, p, recording)
   local gq, gp = core.slope(energy, recording, vq, vp)
   if not gq and not gp then
     check_energy("Hamiltonian", "H", energy, q)
-    M.refuse_constant("Hamiltonian", "H depends on neither q nor p")
+    M.check_constant("Hamiltonian", "H depends on neither q nor p", H, vq, vp)
   end
   return gq or tensor.zeros_like(q), gp or tensor.zeros_like(p)
 end

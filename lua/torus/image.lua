@@ -4,8 +4,8 @@
 -- (frames, height, width, channels) with one to four channels: one is grey, two are
 -- shown as red and green, and of four the first three are shown. Pixels are floats
 -- from 0 to 1, uint8 from 0 to 255 or bool. Floats outside of 0 to 1 are clipped, and NaN is
--- black, so that the pictures of a model that diverges can still be drawn; floats from 0 to 255,
--- or to any other white than 1, are refused by what writes and shows images.
+-- black, so that the pictures of a model that diverges can still be drawn; floats on another
+-- scale, as from 0 to 255, are refused by what writes and shows images.
 -- @module torus.image
 local core = require "torus.core"
 local font = require "torus.image.font"
@@ -32,13 +32,15 @@ local function check_pixels(where, x, ndim, wanted)
   end
 end
 
--- Raises for floats whose white is not 1, as from 0 to 255: they are above 1 on average, and none
--- is negative. What a model predicts may exceed 1 here and there.
+-- Raises for floats on another scale than 0 to 1, as from 0 to 255: they are above 1 on average,
+-- some above 2, and none is negative. What a model predicts may exceed 1 here and there.
 local function check_range(where, x)
-  if not x.dtype:find "^float" or x:numel() == 0 then return end
+  if not x.dtype:find "^float" then return end
   engine.no_grad(function()
-    local largest = x:max():item()
-    if x:min():item() >= 0 and largest < math.huge and x:mean():item() > 1 then
+    local known = x:masked_select(x:isfinite())
+    if known:numel() == 0 then return end
+    local largest = known:max():item()
+    if known:min():item() >= 0 and largest > 2 and known:mean():item() > 1 then
       options.raise("%s: expected floats from 0 to 1, got floats up to %g: divide them by the "
         .. "value of white, such as 255", where, largest)
     end

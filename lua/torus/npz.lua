@@ -181,6 +181,7 @@ local NAMES = { names = { type = "table" } }
 -- @treturn[1] {string,...} the names of all arrays of the archive, in its order
 -- @treturn[2] nil
 -- @treturn[2] string what is wrong with the file
+-- @raise unless names is a list of strings
 -- @usage
 -- assert(torus.npz.save("a.npz", { x = torus.arange(3), y = torus.eye(2) }))
 -- arrays = assert(torus.npz.load("a.npz"))
@@ -192,6 +193,7 @@ function M.load(path, opts)
   local o, wanted = options.resolve("npz.load", opts, NAMES), nil
   if o.names then
     wanted = {}
+    options.list("npz.load: names", o.names)
     for _, name in ipairs(o.names) do
       if type(name) ~= "string" then
         options.raise("npz.load: names: expected a list of strings, got %s", options.show(name))

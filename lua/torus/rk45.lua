@@ -43,6 +43,17 @@ local RULES = {
   max_steps = { default = 1000000, type = "integer", min = 1 },
 }
 
+-- Raises where an energy has no gradient, but is not constant either.
+local function check_gradients(H, separable, g, q, p)
+  if not g[1] and not g[2] then
+    hamiltonian.check_constant("rk45", "H depends on neither q nor p", H, q, p)
+  elseif separable and not g[1] then
+    hamiltonian.check_constant("rk45", "V does not depend on its argument", H.V, q)
+  elseif separable and not g[2] then
+    hamiltonian.check_constant("rk45", "K does not depend on its argument", H.K, p)
+  end
+end
+
 -- The vector field of H at states (batch, 2 d) and times (batch), as (batch, 2 d): dH/dp
 -- and -dH/dq - friction dH/dp + force. tail: the sizes of q without the batch.
 local function vector_field(H, tail, dtype, friction, force)
@@ -58,14 +69,11 @@ local function vector_field(H, tail, dtype, friction, force)
         states:narrow(2, d + 1, d):to(dtype):reshape(shape))
       local energy = hamiltonian.unchanged("rk45: H", H, q, p)
       hamiltonian.check_energy("rk45", "H", energy, q)
-      if not energy.requires_grad then
-        hamiltonian.refuse_constant("rk45", "H depends on neither q nor p")
+      local g = {}
+      if energy.requires_grad then
+        g = engine.grad(energy:sum(), { q, p }, { allow_unused = true })
       end
-      local g = engine.grad(energy:sum(), { q, p }, { allow_unused = true })
-      if separable and not (g[1] and g[2]) then
-        hamiltonian.refuse_constant("rk45", (g[1] and "K" or "V")
-          .. " does not depend on its argument")
-      end
+      check_gradients(H, separable, g, q, p)
       local dq, dp = g[1] or q * 0, g[2] or p * 0
       if friction ~= 0 then dq = dq + dp * friction end
       if force then

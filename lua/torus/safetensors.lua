@@ -86,7 +86,7 @@ end
 
 local function is_module(value)
   local meta = type(value) == "table" and getmetatable(value)
-  return meta and meta.is_module == true
+  return type(meta) == "table" and rawget(meta, "is_module") == true
 end
 
 -- Tensors by name, from a module or from a table of tensors and modules.

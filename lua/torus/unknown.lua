@@ -70,6 +70,16 @@ function M.guard(name, module)
   setmetatable(module, meta)
 end
 
+local guarded = setmetatable({}, { __mode = "k" }) -- the classes passed to `fields`
+
+--- True for an object of a class whose objects raise for unknown names.
+-- @tparam any value
+-- @treturn boolean
+-- @usage
+-- unknown = require "torus.unknown"
+-- print(unknown.is_guarded(torus.systems.pendulum))   -- true
+function M.is_guarded(value) return guarded[getmetatable(value) or false] == true end
+
 --- Makes the objects of a class raise for unknown names.
 -- @tparam string noun for messages: "an optimiser"
 -- @tparam table class the metatable of its objects, without a metatable of its own
@@ -83,6 +93,7 @@ end
 -- rex = setmetatable({}, Dog)
 -- print(rex.owner, pcall(function() return rex:brak() end))   -- nil, and a message
 function M.fields(noun, class, optional, owner)
+  guarded[class] = true
   local absent, lacks = {}, noun .. " has no field or method"
   for _, name in ipairs(optional) do absent[name] = true end
   setmetatable(class, { __index = function(_, key)
@@ -98,7 +109,7 @@ local MIN_LETTERS, MAX_WRONG = 9, 2
 local function is_misspelt(key, methods)
   for name, value in pairs(methods) do
     if type(value) == "function" and #name >= MIN_LETTERS and name:sub(1, #key) ~= key
-      and options.distance(key, name) <= MAX_WRONG then
+      and not key:find(name, 1, true) and options.distance(key, name) <= MAX_WRONG then
       return true
     end
   end

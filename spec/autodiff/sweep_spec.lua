@@ -168,9 +168,9 @@ describe("a gradient", function()
     raises("grad: y does not depend on any tensor", torus.grad, plain:sum(), x)
     torus.no_grad(function()
       for name, f in pairs { grad = torus.grad, backward = torus.ones(1).backward } do
-        raises(name .. ": y does not depend on any tensor that requires a gradient: nothing is "
-          .. "recorded inside torus.no_grad; compute y in torus.enable_grad", f, (x * 2):sum(),
-          name == "grad" and x or nil)
+        raises(name .. ": y does not depend on any tensor that requires a gradient; if it was "
+          .. "computed inside torus.no_grad, where nothing is recorded, compute it in "
+          .. "torus.enable_grad", f, (x * 2):sum(), name == "grad" and x or nil)
       end
     end)
     raises("grad: expected grad_output like y, tensor (2) float64, got tensor (1) float64",

@@ -41,24 +41,45 @@ describe("an unknown name", function()
   it("of a module is refused if it is another library's, or a misspelt method", function()
     local net = torus.nn.Sequential { torus.nn.Linear(2, 2) }
     refused('a module has no method "state_dict"; here it is net:named()', "x:state_dict()", net)
-    refused('a module has no method "cuda"; here it is nothing: torus runs on CPUs', "x:cuda()",
+    refused('a module has no method "cuda"; here it is not needed: torus runs on CPUs', "x:cuda()",
       net)
     refused('a module has no method "paramters", did you mean "parameters"?', "x:paramters()",
       net)
     refused('a module has no method "zero_gard", did you mean "zero_grad"?',
       "x:zero_gard()", torus.models.hgn { width = 8, frames = 3 })
-    raises('a module has no method "children"', function() net:children() end)
+    raises('a module has no method "clone"', function() net:clone() end)
   end)
 
   it("of a module is nil otherwise: a class may have optional fields", function()
     local Mine = torus.nn.Module.class("Mine")
     function Mine:forward(x)
-      if self.name or self.scale or self.parameter then return nil end
+      if self.name or self.scale or self.parameter or self.n_parameters or self.modules
+        or self.children or self.buffers then return nil end
       return x
     end
     assert.equal(3, torus.nn.Module.instance(Mine)(3))
     assert.is_nil(torus.nn.Linear(2, 2).wieght)
     assert.is_nil(torus.nn.Linear(2, 2)[1])
+  end)
+
+  it("of what a module holds does not matter to the module", function()
+    local w = torus.ones({ 2 }, { requires_grad = true })
+    local set = torus.data.simulate("pendulum", { train = 2, test = 2, steps = 2 })
+    local adam = torus.optim.adam { w }
+    for _, held in ipairs { torus.systems.pendulum, set, set.train, adam,
+      torus.optim.schedule.cosine(adam, { steps = 3 }) } do
+      local Mine = torus.nn.Module.class("Mine")
+      local mine = torus.nn.Module.instance(Mine, { held = held })
+      mine:register("layer", torus.nn.Linear(1, 1))
+      assert.equal(2, #mine:parameters())
+      assert.is_string(tostring(mine))
+      assert.equal(held, mine:copy().held)
+      assert.is_false(torus.nn.Module.is_module(held))
+      raises("adam: params: expected a list of at least one tensor",
+        function() torus.optim.adam(held) end)
+      raises("Module.instance: class: expected one of Module.class",
+        function() torus.nn.Module.instance(held) end)
+    end
   end)
 
   it("of an optimiser or a schedule is refused", function()

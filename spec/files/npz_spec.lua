@@ -169,6 +169,8 @@ describe("an .npz archive", function()
       function() npz.save(path, {}, { compres = true }) end)
     raises("npz.load: path: expected a path (a string without zero bytes), got nil",
       function() npz.load() end)
+    raises("npz.load: names", function() npz.load(path, { names = { "x", nil, "y" } }) end)
+    raises("npz.load: names", function() npz.load(path, { names = { x = true } }) end)
     raises("npz.load: names: expected a list of strings, got 3",
       function() npz.load(path, { names = { 3 } }) end)
     raises("npz.load_array: name: expected a string, got nil",

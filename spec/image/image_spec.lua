@@ -46,6 +46,15 @@ describe("torus.image", function()
     assert.are.equal(png, read(path))
   end)
 
+  it("writes a film that is a little brighter than white, and one with NaN", function()
+    assert(image.write(path, torus.full({ 8, 8, 3 }, 1.01)))
+    local bad = torus.full({ 8, 8, 3 }, 200)
+    bad[{ 1, 1, 1 }] = 0 / 0
+    raises("expected floats from 0 to 1, got floats up to 200", function()
+      image.write(path, bad)
+    end)
+  end)
+
   it("takes floats from 0 to 255 for a mistake, but not what a model predicts", function()
     local film = torus.rand({ 3, 4, 5, 3 }, { generator = torus.generator(2) }) * 254 + 1
     film[{ 1, 1, 1, 1 }] = 255

@@ -141,6 +141,14 @@ describe("a copy", function()
     assert.equal("float32", net[1].bias.dtype)
   end)
 
+  it("is refused where a function would keep using the original, also by a table", function()
+    local layers = { nn.Linear(2, 2) }
+    local net = nn.Sequential { layers[1], function(x) return layers[1](x) end }
+    raises("Module:copy: expected functions that do not refer to the module", function()
+      net:copy()
+    end)
+  end)
+
   it("copies lists of modules and plain fields of a user's class", function()
     local Mine = nn.Module.class("Mine")
     local mine = nn.Module.instance(Mine, { settings = { depth = 2 }, layers = {} })

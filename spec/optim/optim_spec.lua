@@ -129,14 +129,28 @@ describe("torus.optim.adam", function()
       function() optim.adam(net:named_parameters()) end)
   end)
 
-  it("refuses parameters that no step could update", function()
+  it("keeps parameters that require no gradient, of layers that are frozen", function()
+    local net = torus.nn.Sequential { torus.nn.Linear(2, 2), torus.nn.Linear(2, 1) }
+    net[1].weight.requires_grad = false
+    for _, name in ipairs { "adam", "adamw", "sgd", "rmsprop" } do
+      local optimiser = optim[name](net:parameters(), { lr = 0.1 })
+      local frozen, free = net[1].weight:copy(), net[2].weight:detach():copy()
+      net:zero_grad()
+      net(torus.ones(3, 2)):sum():backward()
+      optimiser:step()
+      assert.is_true(net[1].weight:eq(frozen):all():item())
+      assert.is_false(net[2].weight:eq(free):any():item())
+    end
+    local w = torus.ones(2)
+    optim.sgd({ w }, { lr = 1 }):step { torus.ones(2) }
+    assert.same({ 0, 0 }, w:totable())
+  end)
+
+  it("refuses results of operations", function()
     local w = torus.variable(torus.ones(2))
     for _, name in ipairs { "adam", "adamw", "sgd", "rmsprop", "lbfgs" } do
-      raises("params: expected tensors that require a gradient and are no results, got tensor "
-        .. "(2) float32 that is a result of operations as parameter 2",
-        function() optim[name] { w, w * 2 } end)
-      raises("got tensor (2) float32 that requires none (x.requires_grad = true) as parameter 1",
-        function() optim[name] { w:detach(), w } end)
+      raises("params: expected leaf tensors, got tensor (2) float32 as parameter 2, which is a "
+        .. "result of operations", function() optim[name] { w, w * 2 } end)
     end
   end)
 

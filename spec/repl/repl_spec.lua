@@ -61,6 +61,12 @@ describe("repl", function()
     assert.equal("", talk.complaints)
   end)
 
+  it("keeps what follows a comment", function()
+    local talk = converse { "1 --[[x]] + 2;", "1 --[[x]] + 4" }
+    assert.equal("5\n", talk.out)
+    assert.equal("", talk.complaints)
+  end)
+
   it("prints values in front of comments", function()
     local talk = converse { '"--" -- a', "1, '-- b' -- c", "--[[ d ]] 2 -- e", "3; -- f" }
     assert.equal('"--"\n1\n"-- b"\n2\n', talk.out)

@@ -108,6 +108,36 @@ describe("a run on a file", function()
     succeeds("", RESUME .. "run --data other.csv")
   end)
 
+  it("uses the data that a changed configuration or the caller names", function()
+    succeeds("own", TRAIN .. "states.csv --out ../run")
+    write("own/other.csv", states(2))
+    local config = assert(runs.read_configuration(base .. "/run"))
+    config.data = base .. "/own/other.csv"
+    local result = assert(runs.train(base .. "/again", config))
+    local again = assert(runs.read_configuration(base .. "/again"))
+    assert.are.equal(config.data, again.data_path)
+    assert.are_not.equal(config.data_hash, again.data_hash)
+    assert.is_true(result.data.train.q:max():item() > 1.5)
+    local data, _, note = assert(runs.open_data(config))
+    assert.is_true(data.train.q:max():item() > 1.5)
+    assert.matches("is not what the run was trained on", note)
+    -- Another file of the same name, in this folder.
+    write("sub/states.csv", states(3))
+    local _, err = succeeds("sub", "evaluate ../run --data states.csv")
+    assert.matches("states.csv is not what the run was trained on", err)
+  end)
+
+  it("whose folder holds the run's own files is resumed", function()
+    assert(files.make_folder(base .. "/film"))
+    for i = 1, 24 do
+      assert(torus.image.write(("%s/film/%d.png"):format(base, i), torus.full({ 16, 16, 3 },
+        i / 24)))
+    end
+    succeeds("film", "train pixel_hnn --data . --set frames=3 --set resolution=16 --set batch=2 "
+      .. "--set width=4 --steps 1 --out runs/x")
+    succeeds("film", "train --resume --out runs/x --steps 2")
+  end)
+
   it("that is older than these records opens as before, and has them when resumed", function()
     succeeds("", TRAIN .. "own/states.csv --out run")
     for _, name in ipairs { "config.json", "checkpoint.safetensors" } do
@@ -157,16 +187,20 @@ describe("a fingerprint", function()
     assert.are_not.equal(one, fingerprint.of(base .. "/own/same.csv"))
   end)
 
-  it("of a folder is that of its files, by their names", function()
-    local folder = base .. "/own"
+  it("of a folder is that of its films, by their names", function()
+    local folder = base .. "/films"
+    assert(files.make_folder(folder .. "/take"))
+    assert.is_nil((fingerprint.of(folder .. "/take")))
+    write("films/take/1.png", "a")
+    write("films/b.gif", "b")
     local one = assert(fingerprint.of(folder))
-    write("own/.hidden", "")
+    write("films/notes.txt", "not read")
+    write("films/.hidden.gif", "nor this")
     assert.are.equal(one, fingerprint.of(folder))
-    assert(os.rename(folder .. "/states.csv", folder .. "/renamed.csv"))
+    assert(os.rename(folder .. "/b.gif", folder .. "/c.gif"))
     local two = assert(fingerprint.of(folder))
     assert.are_not.equal(one, two)
-    assert(files.make_folder(folder .. "/more"))
-    write("own/more/frame.png", "")
+    write("films/take/2.png", "a")
     assert.are_not.equal(two, fingerprint.of(folder))
   end)
 

@@ -3,11 +3,12 @@
 -- A fingerprint consists of the number of bytes and a checksum, CRC-32, which changes by mistake
 -- leave the same about once in four thousand million times. A file of up to 64 MiB is read
 -- whole, of a larger one the first and the last 32 MiB, so that a film of any size takes a
--- fraction of a second. Of a stored set of trajectories its two files count, of any other folder
--- all files, with their names.
+-- fraction of a second. Of a folder, the files that are read as data count, with their names: a
+-- stored set of trajectories, or a film's PNGs, or films and such folders.
 -- @module torus.data.fingerprint
 local core = require "torus.core"
 local lfs = require "lfs"
+local recordings = require "torus.data.films.recordings"
 local signature = require "torus.signature"
 local store = require "torus.data.store"
 
@@ -42,20 +43,6 @@ local function add_file(text, path)
   return size
 end
 
--- The files of a folder and the folders in it, but not the hidden ones, by their paths in it.
-local function files_in(folder, within, list)
-  for name in lfs.dir(folder .. within) do
-    local path = within .. "/" .. name
-    local mode = name:sub(1, 1) ~= "." and lfs.attributes(folder .. path, "mode")
-    if mode == "file" then
-      list[#list + 1] = path
-    elseif mode == "directory" then
-      files_in(folder, path, list)
-    end
-  end
-  return list
-end
-
 -- The paths of the files that count, and what tells them apart, which is not where they are.
 local function files_of(path)
   local mode = lfs.attributes(path, "mode")
@@ -64,9 +51,10 @@ local function files_of(path)
     return nil, ("%s: expected a file or a folder, found %s"):format(path, mode or "none")
   end
   if store.exists(path) then return store.paths(path), { "train", "test" } end
-  local names, paths = files_in(path, "", {}), {}
-  table.sort(names)
-  for i, name in ipairs(names) do paths[i] = path .. name end
+  local names, message = recordings.files(path)
+  if not names then return nil, message end
+  local paths = {}
+  for i, name in ipairs(names) do paths[i] = path .. "/" .. name end
   return paths, names
 end
 

@@ -9,7 +9,6 @@
 local dist = require "torus.dist"
 local files = require "torus.files"
 local json = require "dkjson"
-local tasks = require "torus.tasks"
 local lock = require "torus.lock"
 local Log = require "torus.runs.log"
 local options = require "torus.options"
@@ -129,14 +128,10 @@ local function work(cell, o)
   local path = M.path(o.out, cell)
   local ok, message = run.check_earlier(path, cell.config)
   if not ok then return nil, message end
-  local data
-  data, message = tasks.get(cell.config.model).open_data(cell.config)
-  if not data then return nil, message end
   local trained
-  trained, message = run.train(path, cell.config,
-    { resume = true, data = data })
+  trained, message = run.train(path, cell.config, { resume = true })
   if not trained then return nil, message end
-  local result = o.measure(trained.task.model, data, cell)
+  local result = o.measure(trained.task.model, trained.data, cell)
   result.step, result.seconds = trained.step, seconds_of(path)
   ok, message = files.write(path .. "/result.json", encode(result))
   if not ok then return nil, message end

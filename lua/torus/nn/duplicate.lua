@@ -2,6 +2,7 @@
 -- @module torus.nn.duplicate
 local engine = require "torus.engine"
 local options = require "torus.options"
+local unknown = require "torus.unknown"
 
 local M = {}
 
@@ -12,9 +13,10 @@ local function copied_tensor(x)
   return y
 end
 
--- Classes, and what files return, belong to nobody.
+-- Classes, and what files return, belong to nobody; systems, data sets and optimisers, not to the
+-- module.
 local function is_shared(value)
-  if rawget(value, "__index") ~= nil then return true end
+  if rawget(value, "__index") ~= nil or unknown.is_guarded(value) then return true end
   for _, loaded in pairs(package.loaded) do
     if loaded == value then return true end
   end
@@ -36,7 +38,7 @@ local function duplicate(value, done, modules)
   for key, entry in next, value do rawset(copy, key, duplicate(entry, done, modules)) end
   if type(meta) == "table" then
     setmetatable(copy, meta)
-    if meta.is_module then modules[#modules + 1] = { copy, value } end
+    if rawget(meta, "is_module") then modules[#modules + 1] = { copy, value } end
   end
   return copy
 end
@@ -52,19 +54,31 @@ local function holds_tensor(value, seen)
   return false
 end
 
--- What a function refers to, directly or through other functions, that was copied.
-local function captured(f, done, seen)
+local captured
+
+-- What was copied of a value that a function refers to: the value, or what a table holds that
+-- was not copied itself.
+local function copied_of(value, done, seen)
+  if type(value) == "function" then return captured(value, done, seen) end
+  if value == nil or value == _G then return nil end
+  if done[value] ~= nil then return holds_tensor(value, {}) and value or nil end
+  if type(value) ~= "table" or seen[value] or is_shared(value) then return nil end
+  seen[value] = true
+  for _, entry in next, value do
+    local found = copied_of(entry, done, seen)
+    if found then return found end
+  end
+end
+
+-- What a function refers to, directly or through other functions and tables, that was copied.
+function captured(f, done, seen)
   if seen[f] then return nil end
   seen[f] = true
   for i = 1, math.huge do
     local name, value = debug.getupvalue(f, i)
     if not name then return nil end
-    if type(value) == "function" then
-      local found = captured(value, done, seen)
-      if found then return found end
-    elseif value ~= nil and done[value] ~= nil and holds_tensor(value, {}) then
-      return value
-    end
+    local found = copied_of(value, done, seen)
+    if found then return found end
   end
 end
 

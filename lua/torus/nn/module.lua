@@ -23,7 +23,8 @@ Module.__index = Module
 -- @usage print(torus.nn.Module.is_module(torus.nn.Linear(2, 1)))   -- true
 local function is_module(value)
   local meta = getmetatable(value)
-  return type(value) == "table" and meta ~= nil and meta.is_module == true
+  -- Other classes may raise for names that they lack.
+  return type(value) == "table" and type(meta) == "table" and rawget(meta, "is_module") == true
 end
 
 Module.is_module = is_module
@@ -109,7 +110,7 @@ end
 -- Scale = torus.nn.Module.class("Scale")
 -- print(torus.nn.Module.instance(Scale, { factor = 2 }).factor)   -- 2
 function Module.instance(class, fields)
-  if class.is_module ~= true then
+  if type(class) ~= "table" or rawget(class, "is_module") ~= true then
     options.raise("Module.instance: class: expected one of Module.class, got %s",
       options.show(class))
   end
@@ -393,7 +394,7 @@ end
 
 --- Returns a copy with parameters, buffers, sub-modules and tables of its own, which have
 -- equal values and no gradients. What is shared inside the module is shared inside the copy.
--- Functions and generators are those of the module.
+-- Functions, generators, systems, data sets and optimisers are those of the module.
 -- @treturn Module of the same class
 -- @raise for a function that refers to the module: the copy would depend on it
 -- @usage

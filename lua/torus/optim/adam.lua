@@ -58,8 +58,7 @@ end
 -- @tparam[opt=0] number opts.weight_decay multiple of a parameter added to its
 -- gradient
 -- @treturn Adam
--- @raise unless params is a list of at least one leaf that requires a gradient, each only
--- once
+-- @raise unless params is a list of at least one leaf tensor, each only once
 -- @usage
 -- net = torus.nn.Linear(2, 1)
 -- optimiser = torus.optim.adam(net:parameters(), { lr = 0.01 })
@@ -90,8 +89,7 @@ local DECOUPLED = options.joined(RULES,
 -- @tparam[opt=1e-8] number opts.eps added to the root of the second moment
 -- @tparam[opt=0.01] number opts.weight_decay
 -- @treturn Adam
--- @raise unless params is a list of at least one leaf that requires a gradient, each only
--- once
+-- @raise unless params is a list of at least one leaf tensor, each only once
 -- @usage
 -- w = torus.full({ 1 }, 3, { requires_grad = true })
 -- optimiser = torus.optim.adamw({ w }, { lr = 0.1, weight_decay = 0.5 })

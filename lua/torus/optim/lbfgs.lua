@@ -47,8 +47,7 @@ local MIN_CURVATURE = 1e-10
 -- nor the loss changes by more
 -- @tparam[opt="strong_wolfe"] string opts.line_search or "none"
 -- @treturn LBFGS
--- @raise unless params is a list of at least one leaf that requires a gradient, each only
--- once, of one dtype
+-- @raise unless params is a list of at least one leaf tensor, each only once, of one dtype
 -- @usage
 -- w = torus.zeros(2, { requires_grad = true })
 -- optimiser = torus.optim.lbfgs { w }

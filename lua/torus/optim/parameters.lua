@@ -2,6 +2,7 @@
 -- @module torus.optim.parameters
 local engine = require "torus.engine"
 local options = require "torus.options"
+local unknown = require "torus.unknown"
 
 local M = {}
 
@@ -51,14 +52,14 @@ function M.gradients(where, grads, params)
   return found
 end
 
---- Raises unless params is a list of at least one tensor that requires a gradient and is a
--- leaf, each only once.
+--- Raises unless params is a list of at least one leaf tensor, each only once. Some may require
+-- no gradient: those of layers that are frozen.
 -- @tparam string where name of the optimiser, for messages
 -- @param params
 function M.check(where, params)
   local meta = getmetatable(params)
-  if type(params) ~= "table" or meta and meta.is_module or #params == 0
-    or type(params[1]) == "table" then
+  if type(params) ~= "table" or type(meta) == "table" and rawget(meta, "is_module")
+    or unknown.is_guarded(params) or #params == 0 or type(params[1]) == "table" then
     options.raise("%s: params: expected a list of at least one tensor, such as "
       .. "net:parameters(), got %s", where, type(params) == "table" and not meta
       and params[1] and "a list of lists, as of net:named_parameters()" or options.show(params))
@@ -71,10 +72,9 @@ function M.check(where, params)
       options.raise("%s: params: expected floating-point tensors, got %s as parameter %d", where,
         options.show(p), i)
     end
-    if not (p.requires_grad and p.is_leaf) then
-      options.raise("%s: params: expected tensors that require a gradient and are no results, "
-        .. "got %s that %s as parameter %d", where, options.show(p), p.is_leaf
-        and "requires none (x.requires_grad = true)" or "is a result of operations", i)
+    if not p.is_leaf then
+      options.raise("%s: params: expected leaf tensors, got %s as parameter %d, which is a result "
+        .. "of operations", where, options.show(p), i)
     end
     if seen[p] then
       options.raise("%s: params: parameter %d is the same tensor as parameter %d", where, i,

@@ -47,8 +47,7 @@ local RULES = {
 -- @tparam[opt=0] number opts.momentum applied to the scaled gradients
 -- @tparam[opt=false] boolean opts.centered
 -- @treturn Optimiser
--- @raise unless params is a list of at least one leaf that requires a gradient, each only
--- once
+-- @raise unless params is a list of at least one leaf tensor, each only once
 -- @usage
 -- w = torus.full({ 1 }, 3, { requires_grad = true })
 -- optimiser = torus.optim.rmsprop({ w }, { lr = 0.1 })

@@ -39,8 +39,7 @@ local RULES = {
 -- gradient
 -- @tparam[opt=false] boolean opts.nesterov needs a momentum and no dampening
 -- @treturn Optimiser
--- @raise unless params is a list of at least one leaf that requires a gradient, each only
--- once
+-- @raise unless params is a list of at least one leaf tensor, each only once
 -- @usage
 -- net = torus.nn.Linear(2, 1)
 -- optimiser = torus.optim.sgd(net:parameters(), { lr = 0.1, momentum = 0.9 })

@@ -29,6 +29,14 @@ local function without_local(text)
   return before .. "     " .. rest, names
 end
 
+local NOTHING = string.dump(load(""), true)
+
+-- True if a text consists of comments alone.
+local function is_comment(text)
+  local chunk = load(text)
+  return chunk ~= nil and string.dump(chunk, true) == NOTHING
+end
+
 -- Compiles an expression. It is passed as an argument, because a tail call would remove the
 -- prompt's line from messages. Lua counts the end of an argument to the line of what follows
 -- it, so the closing parenthesis is on the same line, and comments after the expression,
@@ -39,7 +47,9 @@ local function as_argument(text, environment)
   end
   local chunk, at = closed(text), #text
   while not chunk and at > 0 do
-    if text:sub(at, at + 1) == "--" then chunk = closed(text:sub(1, at - 1)) end
+    if text:sub(at, at + 1) == "--" and is_comment(text:sub(at)) then
+      chunk = closed(text:sub(1, at - 1))
+    end
     at = at - 1
   end
   return chunk

@@ -32,25 +32,30 @@ local function choose(paths, wanted)
   return path, hash
 end
 
---- Finds the data of a configuration: in the current folder or, if they are not there, where
--- they were when the run recorded them.
--- @tparam table config with `data`
--- @tparam[opt] table record of the run: data, data_path, data_hash; by default the configuration
+--- Finds data: at a path or, if they are not there, where they were when a run recorded them.
+-- @tparam string data their path
+-- @tparam[opt] table record data_path and data_hash of a run that was trained on them
 -- @treturn ?{[string]=string} data, the path to open; and the record's data_path and data_hash
 -- @treturn ?string message
 -- @usage
 -- run_data = require "torus.runs.data"
 -- assert(torus.files.write("states.csv", "t,q,p\n0,1,0\n"))
--- print(assert(run_data.find{ data = "states.csv" }).data_hash)   -- ... of 12 bytes
-function M.find(config, record)
-  record = record or config
-  local paths = { config.data }
-  if record.data == config.data then paths[2] = record.data_path end
-  local path, hash = choose(paths, record.data_hash)
+-- print(assert(run_data.find("states.csv")).data_hash)   -- ... of 12 bytes
+function M.find(data, record)
+  record = record or {}
+  local path, hash = choose({ data, record.data_path }, record.data_hash)
   if path then return { data = path, data_path = absolute(path), data_hash = hash } end
   return nil, string.format("%s: No such file or folder%s; if the data have moved, name their "
-    .. "path (--data PATH)", config.data, paths[2] and paths[2] ~= config.data
-      and ", nor is there " .. paths[2] or "")
+    .. "path (--data PATH)", data, record.data_path and record.data_path ~= data
+      and ", nor is there " .. record.data_path or "")
+end
+
+-- What a configuration records of its data, without a path that belongs to other data than those
+-- it names: a program may have changed them.
+local function record_of(config)
+  local tail, path = "/" .. config.data:gsub("^%./+", ""), config.data_path or ""
+  local fits = path == config.data or path:sub(-#tail) == tail
+  return { data_path = fits and config.data_path or nil, data_hash = config.data_hash }
 end
 
 --- Returns a message if data are not those that a run was trained on, or nil. A run that is older
@@ -77,6 +82,7 @@ local OPEN = { data = { type = "path" } }
 -- @treturn ?table
 -- @treturn table|string the configuration with the path that was opened, or the message
 -- @treturn ?string a sentence for the user, if these are not the data of the training
+-- @raise unless config is a table that names a model
 -- @usage
 -- config = assert(torus.runs.configuration.make("small", { model = "hnn",
 --   system = "mass_spring", trajectories = 4, width = 8, steps = 3 }))
@@ -86,18 +92,21 @@ local OPEN = { data = { type = "path" } }
 -- print(data.train.size > 0)   -- true
 function M.open_data(config, opts)
   local o = options.resolve("runs.open_data", opts, OPEN)
-  local note, found, data, message
+  local note, found, data
+  local task, message = tasks.get(config.model or tasks.default)
+  if not task then options.raise("runs.open_data: config: %s", message) end
   if o.data and not config.data then
     return nil, string.format("data: expected a run on data of its own, got one on %s",
       tasks.subject(config))
   end
   if config.data then
-    found, message = M.find(options.joined(config, { data = o.data }), config)
+    -- A path that is given is the one that is meant.
+    found, message = M.find(o.data or config.data, not o.data and record_of(config) or nil)
     if not found then return nil, message end
     note = M.changed(found, config)
     config = options.joined(config, { data = found.data })
   end
-  data, message = tasks.get(config.model).open_data(config)
+  data, message = task.open_data(config)
   if not data then return nil, message end
   return data, config, note
 end

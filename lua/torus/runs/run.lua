@@ -37,7 +37,7 @@ local function open_data(path, config, earlier)
   local found, data, message
   local record = {}
   if config.data then
-    found, message = run_data.find(config, earlier or config)
+    found, message = run_data.find(config.data, earlier or nil)
     if not found then return nil, message end
     message = earlier and run_data.changed(found, earlier)
     if message then
@@ -101,7 +101,7 @@ end
 -- @tparam[opt] table opts.data replaces the data of the configuration
 -- @tparam[opt] function opts.after_step called with the trainer's state
 -- @treturn ?table step, the last one; started_at, the first one; task, the training
--- task, with its `model`; shares, the number of parts of a batch, or nil
+-- task, with its `model`; data, its data; shares, the number of parts of a batch, or nil
 -- @treturn ?string message why it stopped early
 -- @raise when path is not a string or config not a table
 -- @usage
@@ -120,7 +120,8 @@ function M.train(path, config, opts)
     earlier, message = earlier_run(path, config)
     if earlier == nil then return nil, message end
   end
-  local data, record = opts.data, {}
+  local data = opts.data
+  local record = earlier and { data_path = earlier.data_path, data_hash = earlier.data_hash } or {}
   if not data then
     data, record = open_data(path, config, earlier)
     if not data then return nil, record end
@@ -141,7 +142,7 @@ function M.train(path, config, opts)
     after_step = opts.after_step,
   }
   if not result then return nil, message end
-  result.task, result.shares = training, config.shares
+  result.task, result.shares, result.data = training, config.shares, data
   return result
 end
 

@@ -102,15 +102,18 @@ local OTHER_PICTURES = { jpg = true, jpeg = true, bmp = true, tif = true, tiff =
 -- The films in a folder, or the folder itself if it contains PNGs.
 local function films_in(folder)
   if reading.pictures(folder) then return { folder } end
-  local names = {}
-  for name in lfs.dir(folder) do
+  local ok, iterator, state = pcall(lfs.dir, folder)
+  if not ok then return nil, folder .. " is not a folder that can be read" end
+  local names, all = {}, {}
+  for name in iterator, state do
+    all[#all + 1] = name
     if name:sub(1, 1) ~= "." and M.format(folder .. "/" .. name) then
       names[#names + 1] = folder .. "/" .. name
     end
   end
   table.sort(names)
   if #names > 0 then return names end
-  for name in lfs.dir(folder) do
+  for _, name in ipairs(all) do
     local ending = name:lower():match("%.(%a+)$") or ""
     if OTHER_PICTURES[ending] then
       return nil, ("%s: expected a film's frames as PNGs, got %s; convert them, for example "
@@ -120,6 +123,34 @@ local function films_in(folder)
   end
   return nil, folder .. ": expected train.safetensors, a film's PNGs, or films (folders "
     .. "of PNGs, GIFs, " .. table.concat(ffmpeg.ends, ", ") .. "), got none of them"
+end
+
+--- Returns the paths of the files that are read as the film or films of a folder.
+-- @tparam string folder
+-- @treturn ?{string,...} within the folder
+-- @treturn ?string message
+-- @usage
+-- recordings = require "torus.data.films.recordings"
+-- assert(torus.files.make_folder("takes"))
+-- assert(torus.image.gif("takes/a.gif", torus.rand(5, 16, 24, 3)))
+-- print(table.unpack(assert(recordings.files("takes"))))   -- a.gif
+function M.files(folder)
+  local names = reading.pictures(folder)
+  if names then return names end
+  local films, message = films_in(folder)
+  if not films then return nil, message end
+  local list = {}
+  for _, path in ipairs(films) do
+    local film = path:sub(#folder + 2)
+    if M.format(path) == "folder" then
+      for _, name in ipairs(reading.pictures(path) or {}) do
+        list[#list + 1] = film .. "/" .. name
+      end
+    else
+      list[#list + 1] = film
+    end
+  end
+  return list
 end
 
 local INTERVAL = { camera = ffmpeg.interval }

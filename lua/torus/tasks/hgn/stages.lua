@@ -244,9 +244,8 @@ function M.complete(config)
   end
   if later > config.steps then
     return string.format("steps: expected at least the %d of the later stages (redraw_steps, "
-      .. "fit_steps, decoder_steps, refit_steps and teach_steps), got %d; there are none with "
-      .. "flatten_rounds, fit_steps, decoder_steps, refit_steps and teach_steps = 0", later,
-      config.steps)
+      .. "fit_steps, decoder_steps, refit_steps and teach_steps), got %d; with a preset, "
+      .. "fit_steps = 0 leaves them out", later, config.steps)
   end
   if config.teach_from == "coordinates" and config.fit_steps == 0 then
     return "teach_from: expected \"images\", as no coordinates are found "
