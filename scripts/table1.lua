@@ -18,7 +18,8 @@ parser:option("--only", "Run only some cells: a row, a system, or ROW,SYSTEM; "
   .. "repeatable.")
   :argname("ROW,SYSTEM"):count("*")
 parser:flag("--all", "Also run the rows that are not in the paper: models trained "
-  .. "with the stated noise, and an HGN with a latent that can be sampled.")
+  .. "with the stated noise, an HGN with a latent that can be sampled, and one with a "
+  .. "vector phase space.")
 parser:option("--out", "Output folder (default: runs/table1-SCALE)."):argname("DIR")
 parser:flag("--list", "Print the names of the cells and exit.")
 
