@@ -34,7 +34,7 @@ describe("an unknown name", function()
     -- Other keys than strings are only absent, and the parts that exist can be read.
     assert.is_nil(torus.measures.convergence[1])
     assert.is_function(torus.measures.convergence.rhat)
-    -- Tables of options are no modules.
+    -- Tables of options are not modules.
     assert.is_nil(torus.models.hgn.rules.widht)
   end)
 

@@ -13,9 +13,11 @@ local tasks = require "torus.tasks"
 
 local M = {}
 
+local function without_dot(path) return (path:gsub("^%./+", "")) end
+
 local function absolute(path)
   if path:sub(1, 1) == "/" then return path end
-  return lfs.currentdir() .. "/" .. path:gsub("^%./+", "")
+  return lfs.currentdir() .. "/" .. without_dot(path)
 end
 
 -- Of several paths the first with a fingerprint or, if there is none, the first that exists; and
@@ -53,7 +55,7 @@ end
 -- What a configuration records of its data, without a path that belongs to other data than those
 -- it names: a program may have changed them.
 local function record_of(config)
-  local tail, path = "/" .. config.data:gsub("^%./+", ""), config.data_path or ""
+  local tail, path = "/" .. without_dot(config.data), config.data_path or ""
   local fits = path == config.data or path:sub(-#tail) == tail
   return { data_path = fits and config.data_path or nil, data_hash = config.data_hash }
 end
@@ -82,7 +84,7 @@ local OPEN = { data = { type = "path" } }
 -- @treturn ?table
 -- @treturn table|string the configuration with the path that was opened, or the message
 -- @treturn ?string a sentence for the user, if these are not the data of the training
--- @raise unless config is a table that names a model
+-- @raise for an unknown model
 -- @usage
 -- config = assert(torus.runs.configuration.make("small", { model = "hnn",
 --   system = "mass_spring", trajectories = 4, width = 8, steps = 3 }))

@@ -157,22 +157,26 @@ local function later_stages(config)
   return list
 end
 
+local function steps_of(list)
+  local total = 0
+  for _, stage in ipairs(list) do total = total + stage[2] end
+  return total
+end
+
 --- Returns the number of steps after the first stage.
 -- @tparam table values of a configuration; the defaults for those that are missing
 -- @treturn integer
 function M.later(values)
-  local config, total = setmetatable({}, { __index = function(_, key)
+  return steps_of(later_stages(setmetatable({}, { __index = function(_, key)
     if values[key] ~= nil then return values[key] end
     return M.rules[key].default
-  end }), 0
-  for _, stage in ipairs(later_stages(config)) do total = total + stage[2] end
-  return total
+  end })))
 end
 
 -- All stages in their order, { name, steps } each.
 local function plan(config)
-  local first = { "images", config.steps - M.later(config) }
-  return { first, table.unpack(later_stages(config)) }
+  local list = later_stages(config)
+  return { { "images", config.steps - steps_of(list) }, table.unpack(list) }
 end
 
 -- Stored in checkpoints, in which "fit" has always been 2.
