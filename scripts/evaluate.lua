@@ -39,7 +39,8 @@ parser:option("--refine", "hgn with a vector phase space: first refine the "
   :argname("ROUNDS"):args("?"):convert(command.count)
 parser:option("--motion", "hgn on a simulated system: report how many of N sampled "
   .. "films (default 48) move as the system does. A film does if its squared error "
-  .. "against the nearest true motion is at most a tenth of its variance.")
+  .. "against the nearest true motion, blurred by the data's noise, is at most a tenth "
+  .. "of its variance.")
   :argname("N"):args("?"):convert(command.count)
 parser:flag("--json", "Print all numbers as JSON.")
 

@@ -38,6 +38,24 @@ describe("tasks.sampled_motion", function()
     assert.are.equal(1, measure(system, films).moves)
   end)
 
+  it("compares films learned from noisy frames with mean images of noisy positions", function()
+    local system = torus.systems.mass_spring
+    local q = torus.tensor({ { 0.2 }, { -0.15 } }, { dtype = "float64" })
+    local solved = system:solve(q, torus.zeros_like(q), { steps = FRAMES - 1 })
+    -- By quadrature, independently of the measure's random draws: the density at 41 points
+    -- from -4 to 4 standard deviations.
+    local films = torus.zeros { FRAMES, 2, 32, 32, 3 }
+    for z = -4, 4, 0.2 do
+      films = films + system:render(solved.q + z * 0.1)
+        * (0.2 * math.exp(-z * z / 2) / math.sqrt(2 * math.pi))
+    end
+    films = films:transpose(1, 2):contiguous()
+    assert.are.equal(0, measure(system, films).moves)
+    local result = motion.measure(system, films, { pool = 256, noise = 0.1 })
+    assert.are.equal(1, result.moves)
+    assert.is_true(result.motion_distance < 0.3e-4)
+  end)
+
   it("rejects motion that turns round", function()
     local system = torus.systems.two_body
     local half = films_of(system, 4):narrow(2, 1, FRAMES // 2)

@@ -38,7 +38,7 @@ local function measure_motion(model, data, count)
     return model:sample(count, { generator = engine.generator(1) })
   end)
   return sampled_motion.measure(data.train.system, films:to("float32"),
-    { dt = data.dt })
+    { dt = data.dt, noise = data.noise })
 end
 
 --- For scripts/evaluate.lua: the errors of reconstructions, and the distance of samples from
