@@ -114,6 +114,7 @@ local TOPICS = {
     torus.linalg.inverse(f{{1, 2}, {3, 4}})                 => {{-2, 1}, {1.5, -0.5}}
     torus.linalg.cholesky(f{{4, 2}, {2, 3}})                => {{2, 0}, {1, 2 ^ 0.5}}
     (torus.linalg.eigh(f{{2, 1}, {1, 2}}))                  => {1, 3}
+    (select(2, torus.linalg.eig(f{{0, -1}, {1, 0}})))       => {1, -1}
     (select(2, torus.linalg.svd(f{{3, 0}, {0, -2}})))       => {3, 2}
     (torus.linalg.slogdet(f{{1, 2}, {3, 4}}))               => -1
     torus.linalg.lstsq(f{{1, 0}, {1, 1}, {1, 2}}, f{1, 3, 5}) => {1, 2}

@@ -7,7 +7,7 @@
 #include <assert.h>
 #include <string.h>
 
-#define OWN_FAMILIES 15
+#define OWN_FAMILIES 16
 #define MAX_FAMILIES (OWN_FAMILIES + 1)
 
 static const torus_op_family *families[MAX_FAMILIES] = {
@@ -15,7 +15,8 @@ static const torus_op_family *families[MAX_FAMILIES] = {
     &torus_order_ops,       &torus_view_ops,    &torus_join_ops,
     &torus_index_ops,       &torus_linear_ops,  &torus_conv_ops,
     &torus_pool_ops,        &torus_linalg_ops,  &torus_spectral_ops,
-    &torus_fft_ops,         &torus_decoder_ops, &torus_bitwise_ops};
+    &torus_eig_ops,         &torus_fft_ops,     &torus_decoder_ops,
+    &torus_bitwise_ops};
 static int family_count = OWN_FAMILIES;
 
 void torus_op_add_family(const torus_op_family *family) {

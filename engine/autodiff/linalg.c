@@ -1,5 +1,6 @@
 #include "autodiff/linalg.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -302,4 +303,39 @@ torus_tensor *torus_symmetric(torus_scope *scope, torus_tensor *a) {
   if (!a) return NULL;
   torus_tensor *sum = torus_add(scope, a, torus_swap(scope, a));
   return torus_mul(scope, sum, torus_scalar(scope, a->dtype, 0.5));
+}
+
+/* --- reading elements ----------------------------------------------------- */
+
+double torus_linalg_epsilon(torus_dtype dtype) {
+  return dtype == TORUS_FLOAT64 ? DBL_EPSILON : (double)FLT_EPSILON;
+}
+
+double torus_linalg_value(const torus_tensor *x, int64_t i) {
+  const void *data = torus_tensor_data(x);
+  return x->dtype == TORUS_FLOAT64 ? ((const double *)data)[i]
+                                   : (double)((const float *)data)[i];
+}
+
+void torus_linalg_put(torus_tensor *x, int64_t i, double value) {
+  void *data = torus_tensor_data(x);
+  if (x->dtype == TORUS_FLOAT64) {
+    ((double *)data)[i] = value;
+  } else {
+    ((float *)data)[i] = (float)value;
+  }
+}
+
+torus_tensor *torus_linalg_plain(torus_scope *scope, torus_tensor *x) {
+  bool record = scope->record;
+  scope->record = false;
+  torus_tensor *y = torus_contiguous(scope, x);
+  scope->record = record;
+  return y;
+}
+
+int64_t torus_linalg_count(const torus_tensor *x) {
+  torus_shape batch = x->shape;
+  batch.ndim -= 2;
+  return torus_tensor_count(x) == 0 ? 0 : torus_shape_count(&batch);
 }

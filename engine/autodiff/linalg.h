@@ -50,6 +50,15 @@ torus_tensor *torus_linalg_diagonal(torus_scope *scope, torus_tensor *x);
 torus_tensor *torus_linalg_row(torus_scope *scope, torus_tensor *x);
 torus_tensor *torus_linalg_column(torus_scope *scope, torus_tensor *x);
 
+/* For rules that look at values: the machine epsilon; element i of contiguous
+ * memory; x contiguous and outside of any graph; the number of matrices in x
+ * (..., m, n), 0 if they are empty. */
+double torus_linalg_epsilon(torus_dtype dtype);
+double torus_linalg_value(const torus_tensor *x, int64_t i);
+void torus_linalg_put(torus_tensor *x, int64_t i, double value);
+torus_tensor *torus_linalg_plain(torus_scope *scope, torus_tensor *x);
+int64_t torus_linalg_count(const torus_tensor *x);
+
 /* a^T b, a b^T and (a + a^T)/2. */
 torus_tensor *torus_matmul_tn(torus_scope *scope, torus_tensor *a,
                               torus_tensor *b);

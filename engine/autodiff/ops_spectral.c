@@ -3,7 +3,6 @@
  * (batch, all the numbers of a matrix), of which they are views. */
 #include "autodiff/linalg.h"
 
-#include <float.h>
 #include <math.h>
 
 #include "core/intmath.h"
@@ -65,38 +64,10 @@ static torus_tensor *part(torus_scope *scope, const torus_call *call, int i) {
  * has a gradient; otherwise the derivative does not exist: even a function that
  * does not depend on the choice of vectors has a term 0/0 there. */
 
-static double epsilon_of(torus_dtype dtype) {
-  return dtype == TORUS_FLOAT64 ? DBL_EPSILON : (double)FLT_EPSILON;
-}
-
-static double value_at(const torus_tensor *x, int64_t i) {
-  const void *data = torus_tensor_data(x);
-  return x->dtype == TORUS_FLOAT64 ? ((const double *)data)[i]
-                                   : (double)((const float *)data)[i];
-}
-
-static void put_at(torus_tensor *x, int64_t i, double value) {
-  void *data = torus_tensor_data(x);
-  if (x->dtype == TORUS_FLOAT64) {
-    ((double *)data)[i] = value;
-  } else {
-    ((float *)data)[i] = (float)value;
-  }
-}
-
-/* x contiguous, outside of any graph. */
-static torus_tensor *plain(torus_scope *scope, torus_tensor *x) {
-  bool record = scope->record;
-  scope->record = false;
-  torus_tensor *y = torus_contiguous(scope, x);
-  scope->record = record;
-  return y;
-}
-
 static double largest(const torus_tensor *x, int64_t from, int64_t count) {
   double most = 0;
   for (int64_t i = 0; i < count; i++) {
-    most = fmax(most, fabs(value_at(x, from + i)));
+    most = fmax(most, fabs(torus_linalg_value(x, from + i)));
   }
   return most;
 }
@@ -138,41 +109,36 @@ static bool guard_matrix(torus_scope *scope, const guard *g, torus_tensor *keep,
   const torus_tensor *x = g->denominator;
   int64_t rows = x->shape.size[x->shape.ndim - 2];
   int64_t columns = x->shape.size[x->shape.ndim - 1], first = matrix * columns;
-  double rounding = epsilon_of(x->dtype) * (double)torus_max(rows, columns);
+  double rounding =
+      torus_linalg_epsilon(x->dtype) * (double)torus_max(rows, columns);
   double zero = 4 * rounding * largest(g->values, first, columns);
   for (int64_t i = 0; i < rows; i++) {
     for (int64_t j = 0; j < columns; j++) {
       int64_t at = (matrix * rows + i) * columns + j;
       bool skipped = g->pairs && i == j;
-      bool kept = !skipped && !(fabs(value_at(x, at)) <= zero);
-      bool used = value_at(g->used, first + j) != 0 ||
-                  (g->pairs && value_at(g->used, first + i) != 0);
+      bool kept = !skipped && !(fabs(torus_linalg_value(x, at)) <= zero);
+      bool used = torus_linalg_value(g->used, first + j) != 0 ||
+                  (g->pairs && torus_linalg_value(g->used, first + i) != 0);
       if (!kept && !skipped && used) {
         return guard_fails(scope, g, matrix, i, j);
       }
-      put_at(keep, at, kept);
+      torus_linalg_put(keep, at, kept);
     }
   }
   return true;
 }
 
-static int64_t matrices_of(const torus_tensor *x) {
-  torus_shape batch = x->shape;
-  batch.ndim -= 2;
-  return torus_tensor_count(x) == 0 ? 0 : torus_shape_count(&batch);
-}
-
 /* 1 / denominator, or 0 if a term is left out. */
 static torus_tensor *guarded_reciprocal(torus_scope *scope, const guard *g) {
   guard read = *g;
-  read.denominator = plain(scope, g->denominator);
-  read.values = plain(scope, g->values);
-  read.used = plain(scope, g->used);
+  read.denominator = torus_linalg_plain(scope, g->denominator);
+  read.values = torus_linalg_plain(scope, g->values);
+  read.used = torus_linalg_plain(scope, g->used);
   if (!read.denominator || !read.values || !read.used) return NULL;
   const torus_tensor *x = read.denominator;
   torus_tensor *keep =
       torus_scope_own(scope, torus_new_like(scope, x, &x->shape));
-  for (int64_t i = 0; keep && i < matrices_of(x); i++) {
+  for (int64_t i = 0; keep && i < torus_linalg_count(x); i++) {
     if (!guard_matrix(scope, &read, keep, i)) return NULL;
   }
   torus_tensor *rest = torus_sub(scope, torus_scalar(scope, x->dtype, 1), keep);
@@ -288,17 +254,18 @@ static torus_tensor *svd_gradient(torus_scope *scope, const torus_call *call,
 /* The diagonal of r is above rounding: its columns are independent. */
 static bool check_independent(torus_scope *scope, torus_tensor *r) {
   char text[TORUS_MATRIX_TEXT];
-  torus_tensor *x = plain(scope, r);
+  torus_tensor *x = torus_linalg_plain(scope, r);
   if (!x) return false;
   int64_t n = x->shape.size[x->shape.ndim - 1];
-  for (int64_t matrix = 0; matrix < matrices_of(x); matrix++) {
+  for (int64_t matrix = 0; matrix < torus_linalg_count(x); matrix++) {
     for (int64_t j = 0; j < n; j++) {
       double norm = 0, diagonal = 0;
       for (int64_t i = 0; i <= j; i++) {
-        diagonal = fabs(value_at(x, (matrix * n + i) * n + j));
+        diagonal = fabs(torus_linalg_value(x, (matrix * n + i) * n + j));
         norm = hypot(norm, diagonal);
       }
-      if (diagonal > epsilon_of(x->dtype) * (double)n * norm || norm != norm) {
+      if (diagonal > torus_linalg_epsilon(x->dtype) * (double)n * norm ||
+          norm != norm) {
         continue;
       }
       torus_shape batch = x->shape;
@@ -379,12 +346,12 @@ static torus_tensor *slogdet_part(torus_scope *scope, const torus_call *call,
 
 static bool check_regular(torus_scope *scope, const torus_call *call) {
   char text[TORUS_MATRIX_TEXT];
-  torus_tensor *x = plain(scope, call->out);
+  torus_tensor *x = torus_linalg_plain(scope, call->out);
   if (!x) return false;
   torus_shape batch = x->shape;
   batch.ndim--;
   for (int64_t i = 0; i < torus_shape_count(&batch); i++) {
-    if (value_at(x, 2 * i) != 0) continue;
+    if (torus_linalg_value(x, 2 * i) != 0) continue;
     return torus_status_fail(&scope->status, TORUS_EINVAL,
                              "slogdet: no gradient, %s is singular",
                              torus_linalg_name(&batch, i, text));

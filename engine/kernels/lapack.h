@@ -21,9 +21,11 @@ typedef enum torus_lapack_routine {
   TORUS_LAPACK_TRIANGULAR, /* a^-1 b (m,k), reading one triangle of a */
   TORUS_LAPACK_CHOLESKY,   /* (a + a^T)/2 = l l^T: l (m,m) */
   TORUS_LAPACK_EIGH,       /* of (a + a^T)/2: values (m), vectors (m,m) */
-  TORUS_LAPACK_SVD,        /* a = u diag(s) v: u (m,r), s (r), v (r,n) */
-  TORUS_LAPACK_QR,         /* a = q r: q (m,r), r (r,n) */
-  TORUS_LAPACK_LSTSQ       /* the least-squares x (n,k) of minimum norm */
+  TORUS_LAPACK_EIG,  /* a square: values, real (m) and imaginary parts (m),
+                      * and vectors likewise (m,m) */
+  TORUS_LAPACK_SVD,  /* a = u diag(s) v: u (m,r), s (r), v (r,n) */
+  TORUS_LAPACK_QR,   /* a = q r: q (m,r), r (r,n) */
+  TORUS_LAPACK_LSTSQ /* the least-squares x (n,k) of minimum norm */
 } torus_lapack_routine;
 
 typedef enum torus_lapack_outcome {

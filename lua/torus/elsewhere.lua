@@ -31,7 +31,7 @@ M.tensor = {
   put = "x[index] = y", index_fill = "x:masked_fill(mask, value)", scatter = "x:scatter_add(...)",
   logaddexp = "torus.stack({ x, y }):logsumexp(1)", percentile = "x:quantile(q / 100)",
   kthvalue = "x:sort()", histogram = "x:histc(bins, low, high)", rot90 = "x:transpose():flip(1)",
-  fliplr = "x:flip(2)", flipud = "x:flip(1)", eig = "x:eigh() of a symmetric x",
+  fliplr = "x:flip(2)", flipud = "x:flip(1)", eigvals = "x:eig()",
   eigvalsh = "x:eigh()", symeig = "x:eigh()",
   is_cuda = "false: torus runs on CPUs", grad_fn = "x.is_leaf", trapz = "x:trapezoid()",
   unfold = "x:narrow(dim, first, count)",
@@ -189,8 +189,8 @@ M.dataset = {
 --- Names of torus.linalg.
 M.linalg = {
   expm = "torus.linalg.matrix_exp(A)",
-  inv = "torus.linalg.inverse(A)", eig = "torus.linalg.eigh(A) of a symmetric A",
-  eigvals = "torus.linalg.eigh(A) of a symmetric A", eigvalsh = "torus.linalg.eigh(A)",
+  inv = "torus.linalg.inverse(A)", eigvals = "torus.linalg.eig(A)",
+  eigvalsh = "torus.linalg.eigh(A)",
   norm = "x:norm { ... }", vector_norm = "x:norm { ... }",
   matrix_norm = "x:norm { dim = { -2, -1 } }",
   lu = "torus.linalg.solve(A, B)", lu_factor = "torus.linalg.solve(A, B)",

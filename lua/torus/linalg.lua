@@ -104,6 +104,27 @@ M.cholesky = ops.cholesky
 -- print(w:sqrt())   -- the frequencies 1 and sqrt 3
 M.eigh = ops.eigh
 
+--- Eigenvalues and eigenvectors of square matrices that need not be symmetric:
+-- A v = w v. Both are complex, so that there are real and imaginary parts.
+--
+-- The order of the values is LAPACK's; conjugate values follow each other, the one with the
+-- positive imaginary part first. Vectors have unit length, and their largest element is real and
+-- positive. The values have gradients if the matrix is diagonalisable; a column of vectors has one if its
+-- value differs from the others by more than rounding. Otherwise the gradient raises.
+-- @function torus.linalg.eig
+-- @tparam tensor A (..., n, n)
+-- @treturn tensor real parts of w, (..., n)
+-- @treturn tensor imaginary parts of w, (..., n)
+-- @treturn tensor real parts of the vectors, (..., n, n), one per column
+-- @treturn tensor imaginary parts of the vectors, (..., n, n)
+-- @raise if a matrix contains an infinity or NaN
+-- @usage
+-- -- The linearised motion of a damped oscillator: w = -0.1 +- 0.995 i.
+-- A = torus.tensor{{0, 1}, {-1, -0.2}}
+-- re, im = torus.linalg.eig(A)
+-- print(re, im)
+M.eig = ops.eig
+
 --- Singular values and vectors: A = U diag(s) Vt, with r = min(m, n).
 --
 -- s always has gradients (a subgradient at zero); the vectors have gradients if their

@@ -103,6 +103,12 @@ describe("residuals", function()
           - (a + at) * 0.5) < limit(dtype, n, largest(w)))
         local steps = w:narrow(-1, 2, n - 1) - w:narrow(-1, 1, n - 1)
         assert.is_true(n == 1 or steps:min():item() >= 0)
+        local re, im, x_re, x_im = linalg.eig(a)
+        local size = (re:square() + im:square()):max():sqrt():item()
+        re, im = re:unsqueeze(-2), im:unsqueeze(-2)
+        assert.is_true(largest(a:matmul(x_re) - x_re * re + x_im * im) < limit(dtype, n, size))
+        assert.is_true(largest(a:matmul(x_im) - x_re * im - x_im * re) < limit(dtype, n, size))
+        assert.is_true(largest((x_re:square() + x_im:square()):sum(-2) - 1) < limit(dtype, n))
         local positive = a:matmul(at) + eye
         local l = linalg.cholesky(positive)
         assert.is_true(largest(l:matmul(l:transpose()) - positive)
@@ -351,7 +357,8 @@ describe("shapes and layouts", function()
     local b = torus.randn({ 4, 3 }, FLOAT64)
     local function moved(x) return x:transpose(1, -1):copy():transpose(1, -1) end
     assert.is_false(moved(a):is_contiguous())
-    for _, name in ipairs { "inverse", "det", "slogdet", "eigh", "svd", "qr", "cofactor" } do
+    for _, name in ipairs { "inverse", "det", "slogdet", "eigh", "eig", "svd", "qr",
+      "cofactor" } do
       local one, two = { torus[name](a) }, { torus[name](moved(a)) }
       for i, y in ipairs(one) do assert.same(y:totable(), two[i]:totable(), name) end
     end
@@ -389,13 +396,98 @@ describe("shapes and layouts", function()
     for _, n in ipairs { 1, 2, 5 } do
       torus.set_threads(n)
       local text = {}
-      for _, name in ipairs { "inverse", "eigh", "svd", "qr" } do
+      for _, name in ipairs { "inverse", "eigh", "eig", "svd", "qr" } do
         for _, y in ipairs { torus[name](a) } do text[#text + 1] = core.to_bytes(y:copy()) end
       end
       results[#results + 1] = table.concat(text)
     end
     torus.set_threads(threads)
     assert.is_true(results[1] == results[2] and results[1] == results[3])
+  end)
+end)
+
+describe("eigenvalues of matrices that are not symmetric", function()
+  local function sorted(A)
+    local re, im = linalg.eig(A)
+    local list = torus.stack({ re, im }, 2):totable()
+    table.sort(list, function(a, b)
+      if math.abs(a[1] - b[1]) > 1e-9 then return a[1] < b[1] end
+      return a[2] < b[2]
+    end)
+    return list
+  end
+
+  local function close(want, got, tolerance)
+    assert.equal(#want, #got)
+    for i, pair in ipairs(want) do
+      for k = 1, 2 do assert.is_true(math.abs(pair[k] - got[i][k]) < (tolerance or 1e-13)) end
+    end
+  end
+
+  it("are those of closed forms", function()
+    local c, s = math.cos(0.3), math.sin(0.3)
+    close({ { c, -s }, { c, s } }, sorted(T { { c, -s }, { s, c } }))
+    -- The companion matrix of (x - 1) (x + 2) (x^2 + 4).
+    close({ { -2, 0 }, { 0, -2 }, { 0, 2 }, { 1, 0 } }, sorted(T {
+      { -1, -2, -4, 8 }, { 1, 0, 0, 0 }, { 0, 1, 0, 0 }, { 0, 0, 1, 0 } }))
+    -- A cyclic permutation: the sixth roots of unity.
+    local roots = {}
+    for k = 0, 5 do roots[k + 1] = { math.cos(k * math.pi / 3), math.sin(k * math.pi / 3) } end
+    table.sort(roots, function(a, b)
+      if math.abs(a[1] - b[1]) > 1e-9 then return a[1] < b[1] end
+      return a[2] < b[2]
+    end)
+    close(roots, sorted(torus.eye(6, FLOAT64):roll(1, 1)))
+  end)
+
+  it("have vectors whose largest element is real and positive", function()
+    torus.manual_seed(9)
+    local _, _, re, im = linalg.eig(torus.randn({ 20, 7, 7 }, FLOAT64))
+    local at = (re:square() + im:square()):argmax(2):unsqueeze(2)
+    assert.is_true(re:gather(2, at):min():item() > 0)
+    assert.equal(0, largest(im:gather(2, at)))
+  end)
+
+  it("change with the matrix as the roots of a polynomial do", function()
+    -- (x^2 + b x + c): d re / d b = -1/2, d im / d c = 1 / (2 im).
+    local b, c = torus.variable(T(0.4)), torus.variable(T(2))
+    local zero, one = T(0), T(1)
+    local A = torus.stack({ torus.stack({ zero, one }), torus.stack({ -c, -b }) })
+    local re, im = linalg.eig(A)
+    local function near(want, got) assert.is_true(math.abs(want - got) < 1e-13) end
+    near(-0.5, torus.grad(re[1], b, { retain_graph = true }):item())
+    near(0.5 / im[1]:item(), torus.grad(im[1], c):item())
+  end)
+
+  it("that coincide have no gradient of their vectors, and say so", function()
+    local x = torus.variable(T { { { 1, 2 }, { 0, 3 } }, { { 2, 0 }, { 0, 2 } } })
+    raises("eig: no gradient of the vectors, eigenvalues 1 and 2 of matrix 2 of the batch are "
+      .. "equal", function()
+      local _, _, re = linalg.eig(x)
+      torus.grad((re * T { { 1, 2 }, { 3, 5 } }):sum(), x)
+    end)
+    -- Their sum is the trace.
+    local g = torus.grad(linalg.eig(x):sum(), x)
+    assert.is_true(largest(g - torus.eye(2, FLOAT64)) < 1e-13)
+  end)
+
+  it("of a matrix without enough vectors have no gradient, and say so", function()
+    local x = torus.variable(T { { 2, 1 }, { 0, 2 } })
+    assert.same({ 2, 2 }, (linalg.eig(x)):totable())
+    raises("eig: no gradient, the eigenvectors of a matrix are linearly dependent", function()
+      torus.grad(linalg.eig(x):sum(), x)
+    end)
+  end)
+
+  it("of no or bad matrices", function()
+    local re, im, x, y = linalg.eig(torus.zeros(2, 0, 0))
+    assert.same({ { 2, 0 }, { 2, 0 }, { 2, 0, 0 }, { 2, 0, 0 } },
+      { re.shape, im.shape, x.shape, y.shape })
+    raises("eig: expected square matrices, got tensor (2,3) float32",
+      function() linalg.eig(torus.ones(2, 3)) end)
+    raises("eig: matrix 2 of the batch has an infinity or NaN", function()
+      linalg.eig(torus.tensor { { { 1 } }, { { 1 / 0 } } })
+    end)
   end)
 end)
 

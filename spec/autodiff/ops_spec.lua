@@ -85,7 +85,7 @@ describe("third derivatives", function()
     "tan", "asinh", "erf", "lgamma", "silu", "gelu", "atan2", "hypot",
     "exp", "log", "sqrt", "reciprocal", "tanh", "sigmoid", "softplus", "pow",
     "div", "logsumexp", "matmul", "conv2d", "gather", "solve", "inverse", "cholesky",
-    "eigh", "svd", "qr", "lstsq", "rfft",
+    "eigh", "eig", "svd", "qr", "lstsq", "rfft",
   } do
     it("of " .. name, function()
       local case = samples[name][1]

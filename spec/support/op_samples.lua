@@ -389,6 +389,7 @@ local square = cases {
 }
 M.inverse, M.slogdet = square, square
 M.eigh, M.svd, M.qr = { table.unpack(square) }, { table.unpack(square) }, { table.unpack(square) }
+M.eig = { table.unpack(square) }
 -- Small ones, so that products of many elements stay small.
 M.det = cases {
   { { { 3, 3 } } }, { { { 2, 2, 2 } } }, { { { 1, 1 } } }, { { { 0, 0 } } }, { { { 0, 2, 2 } } },
@@ -410,6 +411,19 @@ end
 for _, case in ipairs(cases {
   { { { 3, 3 } }, call = only(1) }, { { { 2, 3, 3 } }, call = only(2) },
 }) do table.insert(M.eigh, case) end
+-- The part that is not symmetric is so large that eigenvalues are complex.
+local function turning(i)
+  return function(op, x)
+    local a = x - x:transpose() * 2
+    if i then return (select(i, op(a))) end
+    return op(a)
+  end
+end
+for _, case in ipairs(cases {
+  { { { 3, 3 } }, call = turning() }, { { { 2, 4, 4 } }, call = turning() },
+  { { { 3, 3 } }, call = turning(1) }, { { { 3, 3 } }, call = turning(2) },
+  { { { 3, 3 } }, call = turning(3) }, { { { 3, 3 } }, call = turning(4) },
+}) do table.insert(M.eig, case) end
 for _, case in ipairs(cases {
   { { { 3, 2 } }, call = of_regular }, { { { 2, 2, 3 } }, call = of_regular },
   { { { 4, 2 } }, call = only(1) }, { { { 2, 4 } }, call = only(3) },
