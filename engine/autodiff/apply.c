@@ -11,11 +11,11 @@
 #define MAX_FAMILIES (OWN_FAMILIES + 1)
 
 static const torus_op_family *families[MAX_FAMILIES] = {
-    &torus_elementwise_ops, &torus_reduce_ops,  &torus_scan_ops,
-    &torus_order_ops,       &torus_view_ops,    &torus_join_ops,
-    &torus_index_ops,       &torus_linear_ops,  &torus_conv_ops,
-    &torus_pool_ops,        &torus_linalg_ops,  &torus_spectral_ops,
-    &torus_eig_ops,         &torus_fft_ops,     &torus_decoder_ops,
+    &torus_elementwise_ops, &torus_reduce_ops, &torus_scan_ops,
+    &torus_order_ops,       &torus_view_ops,   &torus_join_ops,
+    &torus_index_ops,       &torus_linear_ops, &torus_conv_ops,
+    &torus_pool_ops,        &torus_linalg_ops, &torus_spectral_ops,
+    &torus_eig_ops,         &torus_fft_ops,    &torus_decoder_ops,
     &torus_bitwise_ops};
 static int family_count = OWN_FAMILIES;
 

@@ -108,9 +108,10 @@ M.eigh = ops.eigh
 -- A v = w v. Both are complex, so that there are real and imaginary parts.
 --
 -- The order of the values is LAPACK's; conjugate values follow each other, the one with the
--- positive imaginary part first. Vectors have unit length, and their largest element is real and
--- positive. The values have gradients if the matrix is diagonalisable; a column of vectors has one if its
--- value differs from the others by more than rounding. Otherwise the gradient raises.
+-- positive imaginary part first. Vectors have unit length, and their largest element is real
+-- and positive. The values have gradients if the matrix is diagonalisable; a column of vectors
+-- has one if its value differs from the others by more than rounding. Otherwise the gradient
+-- raises.
 -- @function torus.linalg.eig
 -- @tparam tensor A (..., n, n)
 -- @treturn tensor real parts of w, (..., n)
