@@ -4,6 +4,8 @@
 #ifndef TORUS_KERNELS_SPECIAL_H
 #define TORUS_KERNELS_SPECIAL_H
 
+/* The inverse of erf: infinite at -1 and 1, NaN outside of [-1, 1]. */
+double torus_special_erfinv(double x);
 /* log |gamma(x)| */
 double torus_special_lgamma(double x);
 /* Its derivative: infinite at 0, with the sign of -x, NaN at the negative

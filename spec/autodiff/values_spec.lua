@@ -64,6 +64,19 @@ local function erf(x)
   if math.abs(x) < 2 then return erf_series(x) end
   return x < 0 and erfc(-x) - 1 or 1 - erfc(x)
 end
+-- By bisection; for large arguments of the complement, which is exact there.
+local function erfinv(x)
+  if x < 0 then return -erfinv(-x) end
+  if not (x < 1) then return x == 1 and INF or NAN end
+  local low, high = 0, 7
+  for _ = 1, 1100 do
+    local y = (low + high) / 2
+    local below = x < 0.5 and erf(y) < x or x >= 0.5 and erfc(y) > 1 - x
+    if below then low = y else high = y end
+    if low > 0 and high / low < 1 + 4e-16 then break end
+  end
+  return low
+end
 -- Stirling's series beyond 20, and the recurrences below.
 local function lgamma(x)
   if x == -INF then return INF end
@@ -129,6 +142,7 @@ local reference = {
   log10 = { function(x) return math.log(x, 10) end, 1e-3, 50, absolute = true },
   exp2 = { function(x) return 2.0 ^ x end },
   erf = { erf }, erfc = { erfc, -3, 4 },
+  erfinv = { erfinv, -1, 1 },
   lgamma = { lgamma, 0.05, 40, absolute = 4 }, -- the reference's own sums
   digamma = { digamma, -4, 40, absolute = true },
   polygamma = { digamma_second, 0.05, 40, args = { 2 } },
