@@ -174,6 +174,44 @@ describe("examples", function()
     picture("14_long_times.png")
   end)
 
+  it("19_stability shows a saddle's rates, reciprocal multipliers, paired exponents", function()
+    local said = example("19_stability", "150")
+    local frequency = numbers(said, "eigenvalue %+0%.000000 %+(1%.7%d+) i")
+    assert.is_near(math.sqrt(3), frequency, 1e-6)
+    assert.truthy(said:find("eigenvalue +1.000000 +0.000000 i", 1, true))
+    -- The period by quadrature: y = middle + half * sin(angle) between the turning points of
+    -- 2 E = y^2 - 2 y^3 / 3, which are two roots of a cubic.
+    local E = 0.08
+    local function speed(y) return 2 * E - y ^ 2 + 2 * y ^ 3 / 3 end
+    local function turning(low, high)
+      for _ = 1, 200 do
+        local y = (low + high) / 2
+        if (speed(y) > 0) == (speed(low) > 0) then low = y else high = y end
+      end
+      return low
+    end
+    local down, up = turning(-1, 0), turning(0, 1)
+    local period, count = 0, 2000
+    for k = 1, count do
+      local angle = ((k - 0.5) / count - 0.5) * math.pi
+      local y = (up + down) / 2 + (up - down) / 2 * math.sin(angle)
+      period = period + 2 * (up - down) / 2 * math.cos(angle) / math.sqrt(speed(y))
+        * math.pi / count
+    end
+    assert.is_near(period, (numbers(said, "\n0%.08 +(%S+)")), 2e-6)
+    local orbits = 0
+    for a, b, c, d in said:gmatch(" (%S+) (%S+) i, (%S+) (%S+) i: %l") do
+      a, b, c, d = tonumber(a), tonumber(b), tonumber(c), tonumber(d)
+      assert.is_near(1, a * c - b * d, 2e-4)
+      assert.is_near(0, a * d + b * c, 2e-4)
+      orbits = orbits + 1
+    end
+    assert.equal(6, orbits)
+    local first, last = numbers(said, "\nchaotic: (%S+) %S+ %S+ (%S+);")
+    local regular = numbers(said, "\nregular: (%S+)")
+    assert.is_true(first > 0.05 and math.abs(first + last) < 0.02 and regular < first / 4)
+  end)
+
   it("04_integrators shows orders, drift, reversibility and a target hit", function()
     local said = example("04_integrators")
     local order = { euler = 1, symplectic_euler = 1, leapfrog = 2, rk4 = 4,
