@@ -30,8 +30,8 @@ static bool geometry(const torus_call *call, torus_pool *p) {
                     .stride = i[STRIDE] == TORUS_ABSENT ? i[KERNEL] : i[STRIDE],
                     .padding = i[PADDING]};
   if (p->kernel < 1 || p->kernel > MAX_SIZE || p->stride < 1 ||
-      p->stride > MAX_SIZE || p->padding < 0 || 2 * p->padding > p->kernel ||
-      p->h < 0 || p->h > MAX_SIZE || p->w < 0 || p->w > MAX_SIZE ||
+      p->stride > MAX_SIZE || p->padding < 0 || p->padding > p->kernel / 2 ||
+      p->h < 1 || p->h > MAX_SIZE || p->w < 1 || p->w > MAX_SIZE ||
       p->h + 2 * p->padding < p->kernel || p->w + 2 * p->padding < p->kernel) {
     return false;
   }
@@ -46,8 +46,8 @@ static torus_tensor *fail_geometry(torus_scope *scope, const torus_call *call) {
   int64_t stride = i[STRIDE] == TORUS_ABSENT ? i[KERNEL] : i[STRIDE];
   return torus_scope_fail(
       scope, TORUS_EINVAL,
-      "%s: expected images (n,h,w,c) that windows fit, with a padding of half "
-      "of them at most, got shape %s, kernel %" PRId64 ", stride %" PRId64
+      "%s: expected images (n,h,w,c) of at least one pixel that windows fit, "
+      "with a padding of half of them at most, got shape %s, kernel %" PRId64 ", stride %" PRId64
       " and padding %" PRId64,
       call->op->name, torus_shape_format(&call->in[0]->shape, s), i[KERNEL],
       stride, i[PADDING]);

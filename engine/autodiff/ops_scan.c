@@ -188,9 +188,8 @@ static torus_tensor *prod_gradient(torus_scope *s, const torus_call *call,
   torus_tensor *turned = torus_permute(s, x, &r.order);
   if (!turned) return NULL;
   torus_shape turned_shape = turned->shape, back = {.ndim = x->shape.ndim};
-  int dim = r.kept.ndim;
-  torus_shape flat = r.kept;
-  flat.size[flat.ndim++] = r.count;
+  int dim = 1;
+  torus_shape flat = {2, {torus_shape_count(&r.kept), r.count}};
   torus_tensor *factors = torus_reshape(s, turned, &flat);
   torus_tensor *up = along(s, CUMPROD, factors, NULL, dim, false);
   torus_tensor *down = along(s, CUMPROD, factors, NULL, dim, true);

@@ -34,6 +34,8 @@ typedef struct frame {
 typedef struct sweep {
   torus_scope *scope;
   const torus_sweep_options *options;
+  torus_tensor *const *targets; /* retained */
+  int target_count;
   bool leaves;     /* every leaf that requires a gradient is a target */
   uint64_t first;  /* and so is every tensor made before this one */
   bool spent;      /* part of the history has been freed */
@@ -51,6 +53,8 @@ static void sweep_init(sweep *s, torus_scope *scope,
                        const torus_sweep_options *options) {
   s->scope = scope;
   s->options = options;
+  s->targets = NULL;
+  s->target_count = 0;
   s->leaves = s->spent = false;
   s->first = s->oldest = 0;
   s->order = s->few_entries;
@@ -241,13 +245,19 @@ static bool gradients_of(torus_scope *inner, const torus_call *call,
 
 /* While a rule runs a script, which may differentiate the same tensors itself,
  * no tensor has a mark of this sweep. */
+static void mark_targets(const sweep *s, int64_t mark) {
+  for (int i = 0; i < s->target_count; i++) s->targets[i]->mark = mark;
+}
+
 static void hide_marks(const sweep *s) {
+  mark_targets(s, MARK_NONE);
   for (int64_t i = 0; i < s->count; i++) {
     if (s->order[i].tensor) s->order[i].tensor->mark = MARK_NONE;
   }
 }
 
 static void show_marks(const sweep *s) {
+  mark_targets(s, MARK_TARGET);
   for (int64_t i = 0; i < s->count; i++) {
     if (s->order[i].tensor) s->order[i].tensor->mark = i;
   }
@@ -308,7 +318,10 @@ static bool propagate_with(sweep *s, const entry *e, const inputs *x) {
 
 /* Accumulates a tensor's gradient into those of its operation's inputs. */
 static bool propagate(sweep *s, const entry *e) {
-  int count = e->tensor->node->inputs;
+  const torus_node *node = e->tensor->node;
+  int count = node->inputs;
+  /* By the rule of an operation that runs a script. */
+  if (node->freed) return fail_freed(s, node);
   if (!check_versions(s, e->tensor)) return false;
   torus_tensor *in[FEW] = {NULL}, *gradient[FEW] = {NULL};
   bool wanted[FEW] = {false};
@@ -398,11 +411,10 @@ static torus_tensor *own_gradient(torus_scope *scope, torus_tensor *g) {
   return (g->node && scope->record) || is_own(g) ? g : torus_copy(scope, g);
 }
 
-static bool collect(sweep *s, torus_tensor *const *targets, int count,
-                    torus_tensor **out) {
-  for (int i = 0; i < count; i++) {
+static bool collect(sweep *s, torus_tensor **out) {
+  for (int i = 0; i < s->target_count; i++) {
     torus_tensor *g = NULL;
-    if (targets[i]->mark >= 0) g = s->order[targets[i]->mark].grad;
+    if (s->targets[i]->mark >= 0) g = s->order[s->targets[i]->mark].grad;
     if (!g) continue;
     g = torus_tensor_retain(own_gradient(s->scope, g));
     out[i] = torus_scope_own(s->scope, g);
@@ -417,18 +429,21 @@ bool torus_grad(torus_scope *scope, torus_tensor *y,
   if (!check_y(scope, y, "grad")) return false;
   sweep s;
   sweep_init(&s, scope, options);
+  s.targets = targets;
+  s.target_count = count;
   s.oldest = UINT64_MAX;
   bool record = scope->record;
   scope->record = options->create_graph;
   for (int i = 0; i < count; i++) {
     out[i] = NULL;
     if (targets[i]->id < s.oldest) s.oldest = targets[i]->id;
-    targets[i]->mark = MARK_TARGET;
+    torus_tensor_retain(targets[i]); /* a rule's script may release them */
   }
-  bool ok = find_order(&s, y) && start(&s, y) && run(&s) &&
-            collect(&s, targets, count, out);
+  mark_targets(&s, MARK_TARGET);
+  bool ok = find_order(&s, y) && start(&s, y) && run(&s) && collect(&s, out);
   clear(&s);
-  for (int i = 0; i < count; i++) targets[i]->mark = MARK_NONE;
+  mark_targets(&s, MARK_NONE);
+  for (int i = 0; i < count; i++) torus_tensor_release(targets[i]);
   scope->record = record;
   return ok;
 }

@@ -245,6 +245,7 @@ static bool new_results(torus_scope *scope, const torus_call *call,
   if (out[0]) r->q = torus_tensor_data(out[0]);
   if (out[1]) r->p = torus_tensor_data(out[1]);
   for (int k = 0; k < p->nets; k++) {
+    if (p->h.nets[k].kind == TORUS_NET_QUADRATIC) continue;
     int at = p->first[k], layers = p->h.nets[k].layers;
     for (int l = 0; l <= layers; l++) {
       torus_tensor *w = out[at++];

@@ -100,13 +100,18 @@ INLINE double span_of(const job *j) {
   return fabs(j->times[j->samples - 1] - j->times[0]);
 }
 
+/* A step that a sample has shortened to less than this part says nothing about
+ * the next one: from it the solver would take many steps to grow again, or
+ * would give up. */
+#define STUB 1e-6
+
 /* Decides on every lane's step: sets accepted, t_next and h_next, and special
  * if a sample is reached or the trajectory fails. Returns true if any lane is
  * special. */
 INLINE bool decide(const job *j, const work *w, int64_t lanes) {
   const double *restrict ts = w->t, *restrict hs = w->h, *restrict due = w->due;
   const double *restrict errors = w->error, *restrict factors = w->factor;
-  const double *restrict active = w->active;
+  const double *restrict active = w->active, *restrict uncuts = w->uncut;
   double *restrict t_nexts = w->t_next, *restrict h_nexts = w->h_next;
   double *restrict steps = w->steps, *restrict taken = w->taken;
   double *restrict accepts = w->accepted, *restrict shrunk = w->shrunk;
@@ -120,7 +125,9 @@ INLINE bool decide(const job *j, const work *w, int64_t lanes) {
     double accepted = errors[l] <= 1 ? 1 : 0;
     double t_next = accepted > 0 ? end : t;
     double limit = accepted > shrunk[l] ? factor : 1;
-    double next = h * smaller(factor, limit), size = fabs(next);
+    double next = h * smaller(factor, limit), uncut = uncuts[l];
+    next = accepted * fabs(uncut) * STUB > fabs(h) ? uncut : next;
+    double size = fabs(next);
     double reached =
         (due[l] - end) * direction <= rounding(t, end) ? accepted : 0;
     double fails = size < least_step(t_next, span) ? 1 : 0;
@@ -154,8 +161,10 @@ INLINE void shorten(const job *j, const work *w, int64_t lanes) {
   const double *restrict ts = w->t_next, *restrict due = w->due;
   const double *restrict after = w->after;
   double *restrict hs = w->h_next, *restrict special = w->special;
+  double *restrict uncuts = w->uncut;
   double direction = j->direction, any = 0;
   for (int64_t l = 0; l < lanes; l++) {
+    uncuts[l] = hs[l];
     double end = ts[l] + hs[l];
     double far = (after[l] - end) * direction <= 0 ? 1 : 0;
     double near = (due[l] - end) * direction < 0 ? 1 : 0;
@@ -212,7 +221,7 @@ static void lane_start(const job *j, const work *w, int64_t lanes, int64_t l,
   w->steps[l] = w->taken[l] = w->shrunk[l] = 0;
   set_due(j, w, l);
   w->t[l] = w->t_next[l] = j->times[0];
-  w->h_next[l] = w->start_h[index];
+  w->h_next[l] = w->uncut[l] = w->start_h[index];
   if ((w->due[l] - (w->t[l] + w->h_next[l])) * j->direction <= 0)
     shorten_far(j, w, l);
   w->h[l] = w->h_next[l];
@@ -226,7 +235,7 @@ static void lane_stop(const job *j, const work *w, int64_t l,
   w->active[l] = w->accepted[l] = 0;
   w->due[l] = w->after[l] = j->direction * HUGE_VAL;
   w->t_next[l] = w->t[l];
-  w->h_next[l] = 0;
+  w->h_next[l] = w->uncut[l] = 0;
 }
 
 void torus_rk45_record_clear(torus_rk45_record *record) {

@@ -39,6 +39,7 @@ typedef struct work {
   double *y, *ynew, *ystage, *k[7];        /* (size, lanes) */
   double *t, *tstage, *h, *error, *factor; /* (lanes) */
   double *t_next, *h_next;                 /* after this step */
+  double *uncut; /* length of this step before a sample shortened it */
   double *constants;                       /* (constants, lanes) */
   double *due, *after;   /* times of the next two samples, or infinite */
   double *steps, *taken; /* numbers of attempted and accepted steps */
@@ -53,7 +54,7 @@ typedef struct work {
 static int64_t work_numbers(const torus_field *field, int64_t lanes,
                             int64_t piece) {
   int64_t size = field->size;
-  return (10 * size + field->constant_count) * lanes + 17 * lanes +
+  return (10 * size + field->constant_count) * lanes + 18 * lanes +
          piece * size + piece;
 }
 
@@ -74,6 +75,7 @@ static work work_at(void *memory, const torus_field *field, int64_t lanes,
   w.factor = next, next += lanes;
   w.t_next = next, next += lanes;
   w.h_next = next, next += lanes;
+  w.uncut = next, next += lanes;
   w.due = next, next += lanes;
   w.after = next, next += lanes;
   w.start_k = next, next += piece * size;
