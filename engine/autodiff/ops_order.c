@@ -7,6 +7,7 @@
 #include "kernels/move.h"
 #include "kernels/order.h"
 
+#include <float.h>
 #include <inttypes.h>
 #include <math.h>
 
@@ -234,8 +235,9 @@ static bool range_of(torus_scope *scope, const torus_call *call,
     if (scope->status.code != TORUS_OK) return false;
   }
   if (*low == *high) { /* all elements are equal */
-    *low -= 1;
-    *high += 1;
+    double wide = fmax(1, 4 * DBL_EPSILON * fabs(*low));
+    *low -= wide;
+    *high += wide;
   }
   if (isfinite(*low) && isfinite(*high) && *low < *high) return true;
   return torus_status_fail(&scope->status, TORUS_EINVAL,

@@ -47,8 +47,8 @@ static torus_tensor *fail_geometry(torus_scope *scope, const torus_call *call) {
   return torus_scope_fail(
       scope, TORUS_EINVAL,
       "%s: expected images (n,h,w,c) of at least one pixel that windows fit, "
-      "with a padding of half of them at most, got shape %s, kernel %" PRId64 ", stride %" PRId64
-      " and padding %" PRId64,
+      "with a padding of half of them at most, got shape %s, kernel %" PRId64
+      ", stride %" PRId64 " and padding %" PRId64,
       call->op->name, torus_shape_format(&call->in[0]->shape, s), i[KERNEL],
       stride, i[PADDING]);
 }

@@ -139,7 +139,11 @@ static torus_tensor *mean_forward(torus_scope *scope, const torus_call *call) {
   torus_scope_init(&inner, false);
   torus_tensor *sum = torus_sum(&inner, call->in[0], &call->attrs->list[0],
                                 call->attrs->i[0] != 0);
-  torus_tensor *mean = scaled(&inner, sum, 1 / (double)reduced_count(call));
+  /* A quotient, so that the mean of equal elements is theirs. */
+  double count = (double)reduced_count(call);
+  torus_tensor *mean =
+      sum ? torus_div(&inner, sum, torus_scalar(&inner, sum->dtype, count))
+          : NULL;
   torus_tensor_retain(mean);
   torus_scope_clear(&inner);
   torus_scope_pass_error(scope, &inner);

@@ -104,7 +104,7 @@ static inline void read_input(lua_State *L, torus_invocation *v, int i) {
 
 /* The dtype that numbers among the inputs take: that of the tensors beside
  * them. What it can't hold is an error, but for comparisons, which are exact
- * in float64. */
+ * in float64 if integers are below 2^53. */
 static torus_dtype number_dtype(lua_State *L, const torus_invocation *v) {
   const torus_op *op = v->op;
   torus_dtype dtype = op->operands
@@ -116,7 +116,8 @@ static torus_dtype number_dtype(lua_State *L, const torus_invocation *v) {
   for (int i = 0; i < v->inputs; i++) {
     bool boolean = lua_type(L, i + 1) == LUA_TBOOLEAN;
     if (v->few[i] || (torus_dtype_is_float(dtype) && !boolean)) continue;
-    if (op->test && !torus_dtype_holds(dtype, v->numbers[i])) {
+    bool exact = lua_isinteger(L, i + 1) && dtype == TORUS_INT64;
+    if (op->test && !exact && !torus_dtype_holds(dtype, v->numbers[i])) {
       return TORUS_FLOAT64;
     }
     if (boolean && dtype != TORUS_BOOL) {

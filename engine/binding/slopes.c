@@ -45,6 +45,7 @@ static bool is_energy(const torus_tensor *energy, const torus_tensor *x) {
 static int slope(lua_State *L) {
   request r = {.L = L, .energy = torus_to_tensor(L, 1)};
   r.create_graph = lua_toboolean(L, 2);
+  r.targets[r.count++] = torus_check_tensor(L, 3, "slope");
   for (; r.count < TARGETS && !lua_isnoneornil(L, 3 + r.count); r.count++) {
     r.targets[r.count] = torus_check_tensor(L, 3 + r.count, "slope");
   }

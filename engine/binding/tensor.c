@@ -213,7 +213,9 @@ static torus_tensor *view_slice(torus_scope *scope, const slicing *s) {
   }
   for (int k = 0; k < s->kept.ndim; k++) {
     int d = s->kept_dim[k];
-    strides[k] = x->strides[d] * s->step.size[d];
+    /* The step to a second element may be arbitrarily large without one. */
+    int64_t step = s->size.size[d] > 1 ? s->step.size[d] : 1;
+    strides[k] = x->strides[d] * step;
   }
   return torus_scope_own(scope, torus_tensor_view(s->x, &s->kept, strides,
                                                   offset, &scope->status));

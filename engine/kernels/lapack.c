@@ -29,6 +29,28 @@ typedef struct needs {
   size_t elements, ints;
 } needs;
 
+/* A product whose factors may overflow on the way: mantissa 2^exponent. */
+typedef struct product {
+  double mantissa;
+  int64_t exponent;
+} product;
+
+#define ONE ((product){1, 0})
+
+static void multiply(product *p, double factor) {
+  int of_factor, of_product;
+  double mantissa = frexp(factor, &of_factor);
+  if (!isfinite(factor)) mantissa = factor, of_factor = 0;
+  p->mantissa = frexp(p->mantissa * mantissa, &of_product);
+  p->exponent += of_factor;
+  if (isfinite(p->mantissa)) p->exponent += of_product;
+}
+
+static double value_of(const product *p) {
+  int64_t far = 5000; /* beyond every double */
+  return ldexp(p->mantissa, (int)torus_max(-far, torus_min(far, p->exponent)));
+}
+
 #define T float
 #define EPSILON FLT_EPSILON
 #define FN(name) name##_f32

@@ -303,7 +303,9 @@ void torus_order_histogram(torus_dtype dtype, const void *x, int64_t n,
   for (int64_t i = 0; i < n; i++) {
     double value = number(dtype, x, i);
     if (!(value >= low && value <= high)) continue;
-    double at = (value - low) / (high - low) * (double)bins;
+    /* Halved, so that the range does not overflow. */
+    double share = (value / 2 - low / 2) / (high / 2 - low / 2);
+    double at = share * (double)bins;
     counts[torus_min((int64_t)at, bins - 1)]++;
   }
 }

@@ -247,6 +247,7 @@ function M.integrate(opts)
   local scheme = schemes.of(o.method)
   check_scheme(o, scheme)
   check_output(o)
+  if o.friction == 0 then o.friction = nil end
   if o.friction then check_friction(o, scheme) end
   if o.force then forces.check("integrate", o.force, o.p) end
   local networks = fused_networks(o, scheme)

@@ -47,8 +47,8 @@ local RULES = {
   events = {},
 }
 
-local ADAPTIVE = { rtol = 1e-10, atol = 1e-12, first_step = 0, max_step = 0,
-  max_steps = 1000000, dense = false }
+-- The defaults, beside the tolerances.
+local ADAPTIVE = { first_step = 0, max_step = 0, max_steps = 1000000, dense = false }
 
 -- f, checked: y (batch, ...) and t, a tensor that broadcasts against it.
 local function checked(f)
@@ -83,6 +83,7 @@ local function adaptive(o, f)
   for key, value in pairs(ADAPTIVE) do
     if o[key] == nil then o[key] = value end
   end
+  rk45.set_tolerances(o, o.y.dtype)
   if o.substeps then
     options.raise("ode: substeps: expected none for method \"rk45\", which chooses its steps; "
       .. "max_step limits them")
@@ -108,7 +109,8 @@ local function adaptive(o, f)
         :to("float64"):reshape(count, size)
     end
     local out, counts = rk45.states(field, start, times, o)
-    result.steps, result.rejected, records = counts.steps, counts.rejected, counts.records
+    result.steps, result.rejected = counts.steps, counts.rejected
+    records = counts.records or batch == 0 and {}
     if found_events and records then
       result.events, stops = events.find(found_events, records,
         { names = { "y" }, tail = tail, where = "ode" }, direction)
@@ -119,8 +121,8 @@ local function adaptive(o, f)
     if o.dense and records then
       local all = { records = records, stops = stops, start = start, shape = shape,
         first = times[1], last = times[#times] }
-      result.at = function(t)
-        local states, full = dense.states(all, t)
+      result.at = function(...)
+        local states, full = dense.states(all, dense.time_of(result, ...))
         return states:reshape(full)
       end
     end
@@ -164,7 +166,7 @@ end
 
 -- The time that a sample begins at, from its index, and the length of its steps.
 local function fixed(o, f)
-  for _, key in ipairs(options.sorted_keys(ADAPTIVE)) do
+  for _, key in ipairs { "rtol", "atol", table.unpack(options.sorted_keys(ADAPTIVE)) } do
     if o[key] ~= nil then
       options.raise("ode: %s: expected only with method \"rk45\", got method = %q", key,
         o.method)
@@ -210,8 +212,11 @@ end
 -- uses requires one: "stored" to any order with the memory of all steps, "checkpoints" to
 -- first order with the memory of one; "none" records nothing. The steps of rk45 keep their
 -- sizes
--- @tparam[opt=1e-10] number opts.rtol relative tolerance of rk45; 0 with an atol above 0
--- @tparam[opt=1e-12] number opts.atol absolute tolerance of rk45; 0 with an rtol above 0
+-- @tparam[opt] number opts.rtol relative tolerance of rk45, 1e-10 by default; 0 with an atol
+-- above 0. f is computed in the dtype of y: if that is float32, whose rounding is 6e-8, the
+-- default is 1e-6
+-- @tparam[opt] number opts.atol absolute tolerance of rk45, 1e-12 by default, or 1e-8
+-- likewise; 0 with an rtol above 0
 -- @tparam[opt=0] number opts.first_step 0 chooses it automatically
 -- @tparam[opt=0] number opts.max_step 0 means no limit
 -- @tparam[opt=1000000] integer opts.max_steps limit for one trajectory

@@ -36,12 +36,26 @@ local RULES = {
   events = {},
   dt = { type = "number" },
   steps = { type = "integer", min = 0, max = samples.MAX },
-  rtol = { default = 1e-10, type = "number", min = 0 },
-  atol = { default = 1e-12, type = "number", min = 0 },
+  rtol = { type = "number", min = 0 },
+  atol = { type = "number", min = 0 },
   first_step = { default = 0, type = "number", min = 0 },
   max_step = { default = 0, type = "number", min = 0 },
   max_steps = { default = 1000000, type = "integer", min = 1 },
 }
+
+--- Fills in the tolerances that were not given: those that the rounding of a vector field
+-- allows that is computed in a dtype.
+-- @tparam table o rtol and atol, changed in place
+-- @tparam string dtype
+-- @usage
+-- local o = { rtol = 1e-3 }
+-- torus.rk45.set_tolerances(o, "float32")
+-- print(o.rtol, o.atol)   -- 0.001  1e-08
+function M.set_tolerances(o, dtype)
+  local single = dtype == "float32"
+  o.rtol = o.rtol or (single and 1e-6 or 1e-10)
+  o.atol = o.atol or (single and 1e-8 or 1e-12)
+end
 
 -- Raises where an energy has no gradient, but is not constant either.
 local function check_gradients(H, separable, g, q, p)
@@ -127,9 +141,16 @@ function M.states(field, states, times, o)
   return out, { steps = taken, rejected = rejected, records = records }
 end
 
--- A system provides its kernel, or its Hamiltonian, friction and force.
+-- True if the engine's kernel is to be used for a system's motion.
+local function prefers_kernel(o)
+  return o.force == nil and (o.backprop == "none" or not engine.is_recording())
+end
+
+-- A system provides its Hamiltonian, friction and force, or its kernel; a model its
+-- Hamiltonian. Systems can be computed in float64 whatever the state's dtype.
 local function unwrap(o)
   local given = o.H
+  o.dtype = o.q.dtype
   if given == nil then return end
   o.H = hamiltonian.of(given)
   if o.H ~= given then
@@ -139,6 +160,11 @@ local function unwrap(o)
     end
     if o.force == nil and options.is_callable(given.force) then
       o.force = given:force()
+    end
+    if type(given.general_field) == "function" then
+      o.dtype = "float64"
+      o.kernel = prefers_kernel(o) and given:field() or nil
+      if o.kernel then o.kernel[3] = o.friction end
     end
   end
   options.argument("rk45", "H", o.H, { type = "callable" })
@@ -181,14 +207,17 @@ end
 -- @tparam[opt=0.125] number opts.dt time between samples, with
 -- @tparam[opt=30] integer opts.steps number of samples after the first, and
 -- @tparam[opt=0] number opts.time time of q and p
--- @tparam[opt=1e-10] number opts.rtol relative tolerance; 0 with an atol above 0
--- @tparam[opt=1e-12] number opts.atol absolute tolerance; 0 with an rtol above 0
+-- @tparam[opt] number opts.rtol relative tolerance, 1e-10 by default; 0 with an atol above 0.
+-- A function or a model as H is computed in the dtype of q and p: if that is float32, whose
+-- rounding is 6e-8, the default is 1e-6
+-- @tparam[opt] number opts.atol absolute tolerance, 1e-12 by default, or 1e-8 likewise; 0 with
+-- an rtol above 0
 -- @tparam[opt=0] number opts.first_step 0 chooses it automatically
 -- @tparam[opt=0] number opts.max_step 0 means no limit
 -- @tparam[opt=1000000] integer opts.max_steps limit for one trajectory
--- @tparam[opt="none"] string opts.backprop "stored" or "checkpoints" make the result
--- differentiable with respect to q, p and all tensors that H uses, at the chosen step
--- sizes: "stored" to any order with the memory of all steps, "checkpoints" to first order
+-- @tparam[opt="none"] string opts.backprop "stored" or "checkpoints" make the result's
+-- q and p differentiable with respect to q, p and all tensors that H uses, at the chosen step
+-- sizes (not `at` and `events`): "stored" to any order with the memory of all steps, "checkpoints" to first order
 -- with the memory of one step; both need H
 -- @tparam[opt=false] boolean opts.dense returns the solution as a function of time
 -- @param opts.events a list of functions zero(q, p, t) -> (batch), or of tables: zero;
@@ -217,6 +246,7 @@ function M.solve(opts)
   hamiltonian.check_state("rk45", o.q, o.p)
   unwrap(o)
   check(o)
+  M.set_tolerances(o, o.field and "float64" or o.dtype)
   local times, shape = samples.times("rk45", o), o.q.shape
   local found_events = o.events ~= nil and events.check(o.events)
   local batch, tail = shape[1], { table.unpack(shape, 2) }
@@ -229,10 +259,11 @@ function M.solve(opts)
   engine.no_grad(function()
     local start = batch > 0 and states_of(o, d)
       or engine.zeros({ 0, 0 }, { dtype = "float64" })
-    local field = o.field or vector_field(o.H, tail, o.q.dtype, o.friction, o.force)
+    local field = o.field or o.kernel
+      or vector_field(o.H, tail, o.dtype, o.friction, o.force)
     local out, counts = M.states(field, start, times, o)
     result.steps, result.rejected = counts.steps, counts.rejected
-    records = counts.records
+    records = counts.records or batch == 0 and {}
     if found_events and records then
       result.events, stops = events.find(found_events, records,
         { names = { "q", "p" }, tail = tail, where = "rk45" }, direction)
@@ -241,8 +272,8 @@ function M.solve(opts)
     end
     if records then samples.check("rk45", records, stops, direction) end
     if o.dense and records then
-      result.at = dense.of { records = records, stops = stops, start = start, shape = shape,
-        first = times[1], last = times[#times] }
+      result.at = dense.of({ records = records, stops = stops, start = start, shape = shape,
+        first = times[1], last = times[#times] }, result)
     end
     local full_shape = { #times, table.unpack(shape) }
     out = out:transpose(1, 2)
@@ -250,7 +281,7 @@ function M.solve(opts)
     result.p = out:narrow(3, d + 1, d):contiguous():reshape(full_shape)
   end)
   if gradients then
-    result.q, result.p = replay.run({ H = o.H, dtype = o.q.dtype,
+    result.q, result.p = replay.run({ H = o.H, dtype = o.dtype,
       friction = o.friction ~= 0 and o.friction or nil, force = o.force }, o.q, o.p,
       times, records, o.backprop)
   end
@@ -259,6 +290,7 @@ end
 
 signature.functions("rk45", M, {
   field_of = "H: function, d: integer, friction?: number",
+  set_tolerances = "o: table, dtype: string",
   states = "field: table|function, states: tensor, times: {number,...}, o: table",
 })
 

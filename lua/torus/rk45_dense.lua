@@ -78,22 +78,35 @@ function M.states(o, t)
   local times = check_times(o, one and { t } or t)
   local states = {}
   for i = 1, #o.records do states[i] = trajectory_at(o, i, times) end
-  return engine.stack(states, 2), one and o.shape or { #times, table.unpack(o.shape) }
+  local all = #states > 0 and engine.stack(states, 2)
+    or engine.zeros({ #times, 0, o.start:size(2) }, { dtype = "float64" })
+  return all, one and o.shape or { #times, table.unpack(o.shape) }
+end
+
+--- Returns the time of a call, whether written with a dot, result.at(t), or a colon.
+-- @tparam table result
+-- @param first of the call's arguments
+-- @param second
+-- @return the time
+function M.time_of(result, first, second)
+  if rawequal(first, result) then return second end
+  return first
 end
 
 --- Makes the function of time that torus.rk45 returns as `at`.
 -- @tparam table o records, as in torus.core's rk45; stops, by trajectory the time at which a
 -- terminal event stopped it; start (batch, 2 d), first and last time; shape of q
+-- @tparam[opt] table result that gets the function as `at`
 -- @treturn function of a time, which returns q and p (batch, ...), or of a list or
 -- tensor of n times, which returns both (n, batch, ...)
 -- @usage
 -- q, p = torus.systems.pendulum:sample{ count = 2 }
 -- at = torus.systems.pendulum:solve(q, p, { times = { 0, 3 }, dense = true }).at
 -- print(table.unpack(at({ 0.5, 1, 1.5 }).shape))   -- 3  2  1
-function M.of(o)
+function M.of(o, result)
   local d = o.start:size(2) // 2
-  return function(t)
-    local all, shape = M.states(o, t)
+  return function(...)
+    local all, shape = M.states(o, M.time_of(result, ...))
     return all:narrow(3, 1, d):contiguous():reshape(shape),
       all:narrow(3, d + 1, d):contiguous():reshape(shape)
   end

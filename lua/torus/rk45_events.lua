@@ -138,10 +138,11 @@ end
 -- @treturn {[integer]=number} by trajectory: the time at which a terminal event stopped it
 function M.find(events, records, layout, direction)
   local found, stops = {}, {}
+  for e = 1, #events do found[e] = {} end
+  if #records == 0 then return found, stops end
   for b, record in ipairs(records) do
     for e, event in ipairs(events) do
       local t, states = find(event, layout, record.steps)
-      found[e] = found[e] or {}
       found[e][b] = { t = t, states = states }
       if t and event.terminal then
         local first = t[1]:item()

@@ -125,7 +125,7 @@ end
 
 -- --- implicit Runge-Kutta -------------------------------------------------
 
-local function largest(x) return x:detach():abs():max():item() end
+local function largest(x) return x:numel() == 0 and 0 or x:detach():abs():max():item() end
 
 local function magnitude(q, p) return math.max(largest(q), largest(p)) end
 
