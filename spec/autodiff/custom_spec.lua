@@ -93,6 +93,46 @@ describe("torus.custom", function()
     end
   end)
 
+  -- A function x * 3 whose gradient calls another one first.
+  local function tripled(before)
+    return torus.custom { forward = function(_, x) return x * 3 end,
+      backward = function(_, g)
+        before()
+        return g * 3
+      end }
+  end
+
+  it("may differentiate what the outer gradient is taken of", function()
+    local w, x = torus.variable(T { 2 }), torus.variable(T { 1 })
+    local z, found = w * 3, nil
+    torus.grad(tripled(function()
+      torus.enable_grad(function()
+        found = torus.grad((z * z):sum(), w, { partial = true, retain_graph = true }):item()
+      end)
+    end)(x):sum(), { x, z }, { allow_unused = true })
+    assert.equal(36, found)
+  end)
+
+  it("may release what the outer gradient is taken of", function()
+    local x, z, kept = torus.variable(T { 1, 1 }), torus.variable(torus.ones(175)), {}
+    local g = torus.grad(tripled(function()
+      z:release()
+      for i = 1, 4 do kept[i] = torus.ones(225) end
+    end)(x):sum(), { x, z }, { allow_unused = true })
+    assert.same({ 3, 3 }, g[1]:totable())
+    assert.is_nil(g[2])
+  end)
+
+  it("may not free history that the outer gradient needs", function()
+    local x = torus.variable(T { 1, 2, 3 })
+    local h = x * 2
+    local other = (h * 10):sum()
+    local y = tripled(function() torus.grad(other, x) end)(h) + x * 5
+    local ok, message = pcall(torus.grad, y:sum(), x)
+    assert.is_false(ok)
+    assert.truthy(message:find("history of this result of mul was freed", 1, true), message)
+  end)
+
   it("sums gradients over broadcast dimensions", function()
     local scaled = torus.custom {
       forward = function(_, x, s) return x * s end,

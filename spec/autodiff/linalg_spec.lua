@@ -491,6 +491,35 @@ describe("eigenvalues of matrices that are not symmetric", function()
   end)
 end)
 
+describe("numbers near the largest", function()
+  it("are decomposed without overflow", function()
+    local a = torus.tensor { { 3e38, 0 }, { 0, 1 } }
+    local want = torus.tensor { 1, 3e38 }
+    assert.same(want:totable(), (linalg.eigh(a)):totable())
+    assert.near(3e38 ^ 0.5, linalg.cholesky(a)[{ 1, 1 }]:item(), 1e13)
+  end)
+
+  it("are factors of determinants, in any order", function()
+    local factors = {}
+    for i = 1, 100 do factors[i], factors[100 + i] = 1e4, 1e-4 end
+    local x = torus.variable(torus.diag(T(factors)))
+    local det = linalg.det(x)
+    assert.near(1, det:item(), 1e-12)
+    local g = torus.grad(det, x)
+    assert.near(1e-4, g[{ 1, 1 }]:item(), 1e-16)
+    assert.near(1e4, g[{ 101, 101 }]:item(), 1e-8)
+    assert.equal(math.huge, linalg.det(torus.diag(T { 1e200, 1e200 })):item())
+    assert.equal(0, linalg.det(torus.diag(T { 1e200, 1e200, 0 })):item())
+  end)
+
+  it("are told from those that are none", function()
+    for _, rows in ipairs { { { 1, 0 / 0 }, { 0 / 0, 1 } }, { { 1 / 0, 0 }, { 0, 1 } } } do
+      raises("cholesky: the matrix has an infinity or NaN",
+        function() linalg.cholesky(torus.tensor(rows)) end)
+    end
+  end)
+end)
+
 describe("the pseudoinverse", function()
   it("has correct derivatives", function()
     for _, shape in ipairs { { 3, 2 }, { 2, 3 } } do

@@ -134,7 +134,7 @@ describe("misuse of", function()
     local x = torus.ones(2, 3)
     raises("fft2: expected a float32 or float64 tensor, got int64",
       function() torus.fft.fft2(x:to "int64") end)
-    raises("max_pool2d: expected images (n,h,w,c) that windows fit",
+    raises("max_pool2d: expected images (n,h,w,c) of at least one pixel that windows fit",
       function() torus.max_pool2d(torus.ones(1, 4, 4, 2), 7) end)
     raises("pinv: expected a number as rcond, got \"small\"",
       function() torus.linalg.pinv(x, "small") end)

@@ -135,6 +135,14 @@ describe("a fused rollout", function()
         conv_case({}).H.V), parameters = {} }, 1e-11)
     end)
 
+    it("takes a quadratic V: " .. method, function()
+      torus.manual_seed(3)
+      local K = dense(2, "tanh", "float64")
+      compare({ method = method, H = torus.separable(K, energy.quadratic()),
+        parameters = K:parameters(), dt = 0.3, q = torus.randn({ 5, 2 }, DOUBLE),
+        p = torus.randn({ 5, 2 }, DOUBLE) }, 1e-11)
+    end)
+
     it("takes a quadratic K of some coordinates: " .. method, function()
       compare(quadratic_case({ method = method }, 1), 1e-11)
       compare(conv_case { method = method, H = torus.separable(energy.quadratic(5),

@@ -289,6 +289,25 @@ describe("torus.integrate", function()
   end)
 end)
 
+describe("torus.integrate of nothing", function()
+  it("has no states, by every scheme", function()
+    local none = torus.zeros({ 0, 2 }, f64)
+    for _, method in ipairs(require "torus.integrate".methods) do
+      local motion = torus.integrate { H = PENDULUM.H, q = none, p = none, dt = 0.1, steps = 2,
+        method = method }
+      assert.same({ 3, 0, 2 }, motion.q.shape, method)
+    end
+  end)
+
+  it("has no friction of 0 that a scheme could lack", function()
+    local x = torus.ones({ 1, 2 }, f64)
+    local o = { H = PENDULUM.H, q = x, p = x, dt = 0.1, steps = 2, method = "yoshida4" }
+    local without = torus.integrate(o)
+    o.friction = 0
+    assert.same(without.q:totable(), torus.integrate(o).q:totable())
+  end)
+end)
+
 describe("torus.field", function()
   it("refuses what it does not know", function()
     local x = torus.zeros({ 2, 3 }, f64)

@@ -39,6 +39,55 @@ describe("torus.rk45", function()
     assert.is_true(largest(trajectory.q[2] + q) < 1e-9)
   end)
 
+  it("takes samples that are next to each other", function()
+    local q = f64 { { 1 } }
+    for _, times in ipairs { { 0, 1e-14, 100 }, { 0, -1e-14, -100 },
+      { 0, 1e-14, 2e-14, 50, 50 + 1e-14, 100 } } do
+      local motion = torus.rk45 { field = { "mass_spring", { 1, 1 } }, q = q, p = q * 0,
+        times = times }
+      assert.is_true(math.abs(motion.q[-1]:item() - math.cos(100)) < 1e-8)
+      assert.is_true(motion.steps < 5000)
+    end
+  end)
+
+  it("computes systems in float64, by their kernels, whatever the state's dtype", function()
+    local system = torus.systems.double_pendulum
+    for _, case in ipairs { torus.systems.pendulum, system,
+      torus.systems.pendulum_friction } do
+      local q, p = case:sample { count = 3, seed = 2 }
+      q, p = q:to "float32", p:to "float32"
+      local truth = case:solve(q:to "float64", p:to "float64", { times = { 0, 5 } })
+      local single = torus.rk45 { H = case, q = q, p = p, times = { 0, 5 } }
+      assert.is_true(largest(single.q - truth.q) < 1e-9)
+      local variable = torus.rk45 { H = case, q = torus.variable(q), p = p, times = { 0, 5 },
+        backprop = "stored" }
+      assert.is_true(variable.q.requires_grad and largest(variable.q:detach() - truth.q) < 1e-8)
+    end
+  end)
+
+  it("does not ask more of float32 than it holds", function()
+    local H = torus.systems.kepler:hamiltonian()
+    local q, p = torus.systems.kepler:sample { count = 2, seed = 1 }
+    local fine = torus.rk45 { H = H, q = q, p = p, times = { 0, 10 } }
+    local single = torus.rk45 { H = H, q = q:to "float32", p = p:to "float32", times = { 0, 10 } }
+    assert.is_true(single.steps + single.rejected < fine.steps / 2)
+    assert.is_true(largest(single.q - fine.q) < 1e-3)
+  end)
+
+  it("answers at a time, with a dot or a colon, also of no trajectories", function()
+    local q = f64 { { 1 } }
+    local motion = torus.rk45 { H = spring, q = q, p = q, times = { 0, 1 }, dense = true }
+    assert.same(motion.at(0.5):totable(), (motion:at(0.5)):totable())
+    local flow = torus.ode { f = function(y) return -y end, y = q, times = { 0, 1 },
+      dense = true }
+    assert.same(flow.at(0.5):totable(), flow:at(0.5):totable())
+    local none = torus.rk45 { H = spring, q = torus.zeros(0, 2), p = torus.zeros(0, 2),
+      times = { 0, 1 }, dense = true, events = { function(x) return x:sum(2) end } }
+    assert.same({ { 0, 2 }, { 3, 0, 2 } },
+      { none.at(0.5).shape, none:at({ 0, 0.5, 1 }).shape })
+    assert.same({ {} }, none.events)
+  end)
+
   it("differentiates in the dtype of q and steps in float64", function()
     local net = torus.nn.MLP { sizes = { 1, 8, 1 }, activation = "tanh",
       generator = torus.generator(1) }

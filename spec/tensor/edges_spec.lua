@@ -81,3 +81,74 @@ describe("sizes whose products overflow", function()
     assert.equal("gif: expected a delay of 10 to 655350 ms, got 4294967296", message)
   end)
 end)
+
+describe("values at the edge", function()
+  local FLOAT64 = { dtype = "float64" }
+
+  it("have means without rounding where all are equal", function()
+    for n = 1, 300 do
+      assert.equal(1, torus.ones({ n }, FLOAT64):mean():item())
+      assert.equal(1, torus.ones(n):mean():item())
+    end
+  end)
+
+  it("fall into bins of ranges that would overflow or vanish", function()
+    local x = torus.tensor({ -1e308, -0.9e308, 1e308 }, FLOAT64)
+    assert.same({ 2, 0, 0, 1 }, x:histc(4):totable())
+    assert.equal(3, torus.full({ 3 }, 1e17, FLOAT64):histc(4):sum():item())
+  end)
+
+  it("bound a range", function()
+    assert.same({ -1e308, 0, 1e308 }, torus.linspace(-1e308, 1e308, 3, FLOAT64):totable())
+  end)
+
+  it("are exact in comparisons of integers, or refused", function()
+    local x = torus.tensor({ math.maxinteger - 1 }, { dtype = "int64" })
+    for _, bound in ipairs { math.maxinteger, 1 << 54, math.mininteger } do
+      raises("at most 2^53 in size", function() x:ge(bound) end)
+    end
+    assert.is_true(x:ge(x):item() and x:gt(1.5):item() and x:lt(math.huge):item())
+  end)
+
+  it("have precise slopes of inverse functions", function()
+    local function slope(name, value, dtype)
+      local x = torus.variable(torus.tensor(value, { dtype = dtype }))
+      return torus.grad(x[name](x), x):item()
+    end
+    assert.near(1, slope("acosh", 1e20, "float32") * 1e20, 1e-6)
+    assert.near(1, slope("acosh", 1e200, "float64") * 1e200, 1e-14)
+    local near = ("f"):unpack(("f"):pack(1 + 1e-4)) - 1
+    assert.near(1, slope("acosh", 1 + near, "float32") * (near * (2 + near)) ^ 0.5, 4e-7)
+    local below = 1 - ("f"):unpack(("f"):pack(1 - 1e-4))
+    local root = (below * (2 - below)) ^ 0.5
+    assert.near(1, slope("asin", 1 - below, "float32") * root, 4e-7)
+    assert.near(-1, slope("acos", 1 - below, "float32") * root, 4e-7)
+    assert.near(1, slope("atanh", 1 - below, "float32") * root ^ 2, 4e-7)
+  end)
+
+  it("are steps past the end", function()
+    local row = torus.randn(5, 3)[{ { 1, 1, 1 << 33 } }]
+    assert.same({ 1, 2 }, row:matmul(torus.ones(3, 2)).shape)
+  end)
+
+  it("are windows and paddings of images", function()
+    raises("of at least one pixel that windows fit", function()
+      torus.avg_pool2d(torus.zeros(1, 0, 4, 1), { kernel = 2, padding = 1 })
+    end)
+    raises("of at least one pixel that windows fit", function()
+      torus.argmax_pool2d(torus.zeros(1, 4, 0, 1), { kernel = 2, padding = 1 })
+    end)
+    raises("padding 9223372036854775807", function()
+      torus.avg_pool2d(torus.ones(1, 8, 8, 1), { kernel = 2, padding = math.maxinteger })
+    end)
+    local mean = torus.avg_pool2d(torus.ones(1, 4, 4, 1), { kernel = 1 << 32, padding = 1 << 31 })
+    assert.near(16 / 2 ^ 64, mean:item(), 1e-24)
+  end)
+
+  it("are the most dimensions", function()
+    local x = torus.variable(torus.ones(1, 1, 1, 1, 1, 1, 1, 2) * 3)
+    assert.same({ 1, 1 }, torus.grad(x:prod({}):sum(), x):flatten():totable())
+    assert.same({ 3, 3 }, torus.grad(x:prod(8):sum(), x):flatten():totable())
+    raises("irfft: expected at most 7 dimensions", function() torus.fft.irfft(x, x) end)
+  end)
+end)
