@@ -29,13 +29,14 @@ options, in a string files.
   help(torus.integrate)                  about a function, a module or an object
   help "tensor:sum", help "nn.Linear"    likewise by name
   help "nn"                              what a module holds
+  help "singular values"                 what mentions some words
 
 Programs to read are in examples/; scripts/torus SCRIPT runs one. `make docs`
 writes the reference as HTML. Ctrl-C stops what runs, a second one leaves; so do
 Ctrl-D, exit and quit. `;` at the end of a line silences its value; `:time`
 before it tells how long it took.]]
 
-local NEAREST = 5
+local NEAREST, MENTIONS = 5, 12
 
 -- --- by name --------------------------------------------------------------------
 
@@ -235,6 +236,34 @@ local function entry_of_path(name)
   return type(value) == "function" and entry_of(value) or nil
 end
 
+-- What is compared of a text: small letters without accents.
+local function plain(words) return (words:lower():gsub("é", "e"):gsub("%s+", " ")) end
+
+--- Returns the entries whose descriptions contain some words, those first whose first sentence
+-- does.
+-- @tparam string words
+-- @treturn {table,...} at most twelve entries
+-- @usage
+-- local help = require "torus.help"
+-- print(help.mentions("singular values")[1].name)
+function M.mentions(words)
+  local wanted, first, others, seen = plain(words), {}, {}, {}
+  if #wanted < 3 then return {} end
+  for _, entry in ipairs(entries.all() or {}) do
+    local summary, rest = plain(entry.summary or ""), { entry.text }
+    for _, field in ipairs(entry.params or {}) do rest[#rest + 1] = field.text end
+    local list = summary:find(wanted, 1, true) and first
+      or plain(table.concat(rest, " ")):find(wanted, 1, true) and others
+    -- Functions of two names have one summary.
+    if list and not seen[summary] and is_public(entry) then
+      seen[summary] = true
+      list[#list + 1] = entry
+    end
+  end
+  table.move(others, 1, #others, #first + 1, first)
+  return { table.unpack(first, 1, MENTIONS) }
+end
+
 -- The owners whose names elsewhere are looked up without their name.
 local PARTS_ELSEWHERE = { "torus", "nn", "optim", "module", "optimiser", "schedule", "data" }
 
@@ -267,6 +296,11 @@ local function by_name(name)
   local key = #found == 0 and key_of_model((name:gsub("^torus%.", ""):gsub("^models%.", "")))
   if key then return key end
   local near, other = M.nearest(name), name_elsewhere(name)
+  local mentions = not other and #near == 0 and M.mentions(name) or {}
+  if #mentions > 0 then
+    return ("No entry is called %q; these mention it:\n\n%s"):format(name,
+      text.table_of(mentions))
+  end
   local hint = other or #near > 0 and "; the nearest: " .. table.concat(near, ", ")
     or "; help() shows where to start"
   return ("help: no entry is called %q%s"):format(name, hint)
@@ -276,7 +310,8 @@ end
 -- @function torus.help
 -- @param[opt] subject a name ("integrate", "nn.Linear", "tensor:sum",
 -- "Adam:step"), or a function, module or object of the library
--- @treturn string text; for an unknown name, the most similar ones.
+-- @treturn string text; for an unknown name, the most similar ones, or the entries that
+-- mention it.
 -- At the prompt, `help` prints it instead.
 -- @usage print(torus.help(torus.integrate))
 -- print(torus.help "tensor:sum")

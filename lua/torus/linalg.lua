@@ -112,6 +112,9 @@ M.eigh = ops.eigh
 -- and positive. The values have gradients if the matrix is diagonalisable; a column of vectors
 -- has one if its value differs from the others by more than rounding. Otherwise the gradient
 -- raises.
+--
+-- The eigenvalues of a monodromy matrix are the Floquet multipliers of a periodic orbit:
+-- examples/19_stability.lua, which computes Lyapunov exponents as well.
 -- @function torus.linalg.eig
 -- @tparam tensor A (..., n, n)
 -- @treturn tensor real parts of w, (..., n)

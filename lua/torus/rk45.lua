@@ -222,7 +222,8 @@ end
 -- @tparam[opt=false] boolean opts.dense returns the solution as a function of time
 -- @param opts.events a list of functions zero(q, p, t) -> (batch), or of tables: zero;
 -- direction = 1 or -1 to detect only rising or only falling zeros; terminal = true to
--- stop the trajectory there, with NaN as its later states. An event is found where zero has
+-- stop the trajectory there, with NaN as its later states. Passages through a Poincaré section
+-- are such events. An event is found where zero has
 -- changed sign from one accepted step to the next: one that occurs twice within a step is
 -- missed, unless max_step is shorter than the time between the two
 -- @treturn table q and p, each (times, batch, ...) float64; steps and rejected, the

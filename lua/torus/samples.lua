@@ -379,7 +379,7 @@ function M.choice(items, count, opts)
   local n
   if options.is_live(items) and items:dim() > 0 then
     n = items:size(1)
-  elseif type(items) == "table" and getmetatable(items) == nil then
+  elseif type(items) == "table" and (getmetatable(items) or core.sizes) == core.sizes then
     n = #items
   elseif type(items) == "number" and math.tointeger(items) then
     n = math.tointeger(items)

@@ -68,6 +68,15 @@ describe("help", function()
     assert.matches("dim %(integer|{integer,...}, default all%)", help "sum")
   end)
 
+  it("finds what mentions some words, first where they are the subject", function()
+    local text = torus.help "singular values"
+    assert.truthy(text:find('No entry is called "singular values"; these mention it', 1, true))
+    assert.truthy(text:find("torus.linalg.svd(A)", 1, true))
+    assert.truthy(torus.help "eigenvalues":find("mention it:%s+torus%.linalg%.eig"))
+    assert.truthy(torus.help "Poincare":find("torus.rk45(opts)", 1, true))
+    assert.truthy(torus.help "xyzzy":find("help() shows where to start", 1, true))
+  end)
+
   it("offers the nearest names for an unknown one", function()
     assert.matches("the nearest: nn%.Linear", help "nn.Liner")
     assert.matches("the nearest: integrate", help "intergrate")

@@ -13,6 +13,18 @@ local function is_view(view, base)
   return seen
 end
 
+describe("a shape", function()
+  it("prints its numbers, and equals a list of the same ones", function()
+    local shape = torus.zeros(2, 3).shape
+    assert.equal("{2, 3} {2, 3} {}", tostring(shape) .. " "
+      .. tostring(torus.zeros(2, 3):size()) .. " " .. tostring(torus.tensor(1).shape))
+    assert.is_true(shape == torus.ones(2, 3).shape and shape == { 2, 3 })
+    assert.is_false(shape == torus.ones(3, 2).shape or shape == { 2 } or shape == { 2, 3, 1 })
+    assert.same({ 2, 3 }, { table.unpack(shape) })
+    assert.same({ 2, 3 }, torus.zeros(shape):size())
+  end)
+end)
+
 describe("reshape", function()
   it("keeps the order of elements and infers one size", function()
     local x = cube()
