@@ -138,7 +138,8 @@ local function main(args)
     tasks.subject(config), config.steps, config.steps == 1 and "" or "s",
     config.batch == 0 and "of all points" or config.batch, path))
   say_shares(config, resume)
-  local result = command.check(run.train(path, config, { resume = resume }))
+  local result = command.check(run.train(path, config, { resume = resume,
+    on_data = config.data and function(data) print(data) end or nil }))
   if result.started_at == config.steps then
     print(string.format("%s is already at step %d", path, result.step))
   else

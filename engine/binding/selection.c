@@ -35,8 +35,10 @@ void torus_check_writable(lua_State *L, const torus_tensor *x,
 torus_tensor *torus_check_written(lua_State *L, int index,
                                   const char *operation) {
   if (lua_type(L, index) != LUA_TUSERDATA) {
-    torus_raise_text(L, "%s: expected a number or a tensor to write, got %s",
-                     operation, torus_describe(L, index));
+    bool list = lua_type(L, index) == LUA_TTABLE;
+    torus_raise_text(L, "%s: expected a number or a tensor to write, got %s%s",
+                     operation, torus_describe(L, index),
+                     list ? "; torus.tensor(list) makes one of a list" : "");
   }
   torus_tensor *value = torus_check_tensor(L, index, operation);
   if (value->requires_grad && torus_recording()) {

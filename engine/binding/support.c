@@ -105,12 +105,22 @@ torus_tensor *torus_to_tensor(lua_State *L, int index) {
   return box ? *box : NULL;
 }
 
+static bool is_list_of_numbers(lua_State *L, int index) {
+  if (lua_type(L, index) != LUA_TTABLE) return false;
+  int type = lua_rawgeti(L, index, 1);
+  lua_pop(L, 1);
+  return type == LUA_TNUMBER || type == LUA_TTABLE;
+}
+
 torus_tensor *torus_check_tensor(lua_State *L, int index,
                                  const char *operation) {
   torus_tensor **box = torus_test_box(L, index);
   if (!box) {
-    torus_raise_text(L, "%s: expected a tensor as argument %d, got %s",
-                     operation, index, torus_describe(L, index));
+    torus_raise_text(L, "%s: expected a tensor as argument %d, got %s%s",
+                     operation, index, torus_describe(L, index),
+                     is_list_of_numbers(L, index)
+                         ? "; torus.tensor(list) makes one of it"
+                         : "");
     return NULL;
   }
   if (!*box) torus_raise_text(L, "%s: the tensor was released", operation);

@@ -215,10 +215,10 @@ end
 -- @tparam[opt=0] number opts.first_step 0 chooses it automatically
 -- @tparam[opt=0] number opts.max_step 0 means no limit
 -- @tparam[opt=1000000] integer opts.max_steps limit for one trajectory
--- @tparam[opt="none"] string opts.backprop "stored" or "checkpoints" make the result's
--- q and p differentiable with respect to q, p and all tensors that H uses, at the chosen step
--- sizes (not `at` and `events`): "stored" to any order with the memory of all steps, "checkpoints" to first order
--- with the memory of one step; both need H
+-- @tparam[opt="none"] string opts.backprop "stored" or "checkpoints" make the result's q and p
+-- (not `at` and `events`) differentiable with respect to q, p and all tensors that H uses, at the
+-- chosen step sizes: "stored" to any order with the memory of all steps, "checkpoints" to first
+-- order with the memory of one step; both need H
 -- @tparam[opt=false] boolean opts.dense returns the solution as a function of time
 -- @param opts.events a list of functions zero(q, p, t) -> (batch), or of tables: zero;
 -- direction = 1 or -1 to detect only rising or only falling zeros; terminal = true to

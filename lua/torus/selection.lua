@@ -83,29 +83,79 @@ local function as_rows(value, shape, rest)
   return ops.reshape(ops.expand(value, full), joined({ product(shape) }, rest))
 end
 
--- The only tensor of a list of indices, its position and the list without it.
-local function tensor_of(keys)
-  local plain, key, position = {}, nil, nil
+-- The tensors of a list of indices, the dimension of the first one, and the list with whole
+-- dimensions instead.
+local function tensors_of(keys)
+  local plain, found, dim, last = {}, {}, nil, nil
+  local at = 1 -- the dimension, without those that single indices remove
   for i, k in ipairs(keys) do
     plain[i] = k
     if arguments.is_tensor(k) then
-      if key or not options.is_live(k) or k:dim() ~= 1 then
-        raise(("index: expected one tensor with one dimension in a list of indices, got %s")
-          :format(key and "another one" or show(k)))
+      if not options.is_live(k) or k:dim() ~= 1 then
+        raise(("index: expected tensors with one dimension in a list of indices, got %s")
+          :format(show(k)))
       end
-      key, position, plain[i] = k, i, {}
+      if last and last ~= at - 1 then
+        raise("index: expected the tensors in a list of indices next to each other, got a "
+          .. "dimension between two; x:permute(...) moves it")
+      end
+      found[#found + 1], plain[i], dim, last = k, {}, dim or at, at
+    end
+    if type(plain[i]) == "table" then at = at + 1 end
+  end
+  return found, dim, plain
+end
+
+-- An index tensor or mask of dimension `dim` of y as int64 indices. They are checked here, as
+-- those of merged dimensions could be right although these are wrong.
+local function indices_of(y, dim, key)
+  local _, index = chosen(tensor.transpose(y, 1, dim), key)
+  if index:numel() > 0 then
+    local low, high = ops.min(index):item(), ops.max(index):item()
+    if low < 1 or high > y:size(dim) then
+      raise(("index: index %d is outside 1..%d of dimension %d"):format(low < 1 and low or high,
+        y:size(dim), dim))
     end
   end
-  local dim = 1 -- counted without the dimensions removed by single indices
-  for i = 1, position - 1 do dim = dim + (type(plain[i]) == "table" and 1 or 0) end
-  return key, dim, plain
+  return index
+end
+
+-- The indices in the dimensions from `dim` on, merged into one, of the points whose coordinates
+-- the tensors are.
+local function merged(y, dim, keys)
+  local flat
+  for k, key in ipairs(keys) do
+    local index = indices_of(y, dim + k - 1, key)
+    if flat and flat:numel() ~= index:numel() then
+      raise(("index: expected index tensors of the same length, the coordinates of points, "
+        .. "got %d and %d"):format(flat:numel(), index:numel()))
+    end
+    flat = flat and ops.add(ops.mul(ops.sub(flat, 1), y:size(dim + k - 1)), index) or index
+  end
+  return flat
+end
+
+-- The dimensions in another order: `count` from `dim` on first.
+local function first_ones(y, dim, count)
+  local order = {}
+  for d = dim, dim + count - 1 do order[#order + 1] = d end
+  for d = 1, y:dim() do
+    if d < dim or d >= dim + count then order[#order + 1] = d end
+  end
+  return order
 end
 
 local function get(x, key)
   if type(key) == "table" then
-    local index, dim, plain = tensor_of(key)
+    local keys, dim, plain = tensors_of(key)
     local y = x[plain]
-    local _, flat = chosen(tensor.transpose(y, 1, dim), index)
+    if #keys == 1 then
+      local _, flat = chosen(tensor.transpose(y, 1, dim), keys[1])
+      return ops.index_select(y, flat, dim)
+    end
+    local flat, shape, last = merged(y, dim, keys), y.shape, dim + #keys - 1
+    local joint = joined(part_of(shape, 1, dim - 1), { product(part_of(shape, dim, last)) })
+    y = ops.reshape(y, joined(joint, part_of(shape, last + 1, #shape)))
     return ops.index_select(y, flat, dim)
   end
   check("index", key)
@@ -115,18 +165,38 @@ local function get(x, key)
   return ops.reshape(y, joined(shape, part_of(x.shape, n + 1, x:dim())))
 end
 
+-- Writes to the elements of y at `flat` indices of `count` dimensions from `dim` on, merged into
+-- one.
+local function put(y, dim, count, flat, value)
+  local order = first_ones(y, dim, count)
+  local rows = ops.permute(y, order)
+  if arguments.is_tensor(value) then
+    local before = part_of(y.shape, 1, dim - 1)
+    local after = part_of(y.shape, dim + count, y:dim())
+    local full = joined(joined(before, { flat:numel() }), after)
+    value = ops.reshape(as_rows(value, full, {}), full)
+    value = ops.permute(value, first_ones(value, dim, 1))
+  end
+  if count == 1 then return core.put_rows(rows, flat, value) end
+  local target = rows:is_contiguous() and rows or ops.copy(rows)
+  core.put_rows(in_rows(target, count), flat, arguments.is_tensor(value)
+    and ops.reshape(value, joined({ flat:numel() }, part_of(rows.shape, count + 1, rows:dim())))
+    or value)
+  if target ~= rows then rows:copy_(target) end
+end
+
 local function set(x, key, value)
   core.check_writable(x)
   if type(key) == "table" then
-    local index, dim, plain = tensor_of(key)
+    local keys, dim, plain = tensors_of(key)
     local y = x[plain]
-    local _, flat, shape = chosen(tensor.transpose(y, 1, dim), index)
-    if arguments.is_tensor(value) then
-      local before, after = part_of(y.shape, 1, dim - 1), part_of(y.shape, dim + 1, y:dim())
-      local full = joined(joined(before, shape), after)
-      value = tensor.transpose(ops.reshape(as_rows(value, full, {}), full), 1, dim)
+    local _, flat
+    if #keys == 1 then
+      _, flat = chosen(tensor.transpose(y, 1, dim), keys[1])
+    else
+      flat = merged(y, dim, keys)
     end
-    return core.put_rows(tensor.transpose(y, 1, dim), flat, value)
+    return put(y, dim, #keys, flat, value)
   end
   check("index", key)
   local n, index, shape = chosen(x, key)

@@ -31,6 +31,7 @@ local check, dimension, integer = arguments.tensor, arguments.dimension, argumen
 --     x[x:gt(0)]             the elements a mask selects, in row-major order; a copy
 --     x[index]               entries at an int64 tensor of indices, any shape; a copy
 --     x[{ {}, index }]       the same along the second dimension
+--     x[{ i, j }]            the elements at points, whose coordinates index tensors have
 --     x[x:lt(0)] = 0         writes to the selected elements; if an index occurs
 --                            twice, the last value wins
 --     for i, row in ipairs(x) do ... end

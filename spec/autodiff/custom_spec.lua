@@ -121,6 +121,7 @@ describe("torus.custom", function()
     end)(x):sum(), { x, z }, { allow_unused = true })
     assert.same({ 3, 3 }, g[1]:totable())
     assert.is_nil(g[2])
+    assert.equal(4, #kept)
   end)
 
   it("may not free history that the outer gradient needs", function()

@@ -394,9 +394,9 @@ describe("the user's frames", function()
         "|u1", "4, 2, 2, 2, 3", one, "True" },
       { "expected at least one frame, got %(4,0,2,2,3%)", "|u1", "4, 0, 2, 2, 3", "" },
       { "expected numbers from 0 to 1 or from 0 to 255, got 0.5 to 7.0 in sequence 4; "
-        .. "divide by the largest one, or set white to it",
+        .. "divide by the largest one, or set white to it %(%-%-set data_white=",
         "<f4", "4, 2, 2, 2, 3", floats:sub(1, -5) .. string.pack("<f", 7) },
-      { "got nan to .* in sequence 4; replace the NaNs", "<f4", "4, 2, 2, 2, 3",
+      { "got NaN to .* in sequence 4; replace the NaNs", "<f4", "4, 2, 2, 2, 3",
         floats:sub(1, -5) .. string.pack("<f", 0 / 0) },
       { "at most 1, the number of sequences, .* got 0 and 1",
         "|u1", "1, 8, 2, 2, 3", one },

@@ -281,7 +281,8 @@ describe("pooling", function()
 
   it("says what does not fit", function()
     raises("avg_pool2d: expected images (n,h,w,c) of at least one pixel that windows fit, "
-      .. "with a padding of half of them at most, got shape (1,2,2,1), kernel 3, stride 3 and padding 0",
+      .. "with a padding of half of them at most, got shape (1,2,2,1), kernel 3, stride 3 "
+      .. "and padding 0",
       function() torus.avg_pool2d(torus.ones(1, 2, 2, 1), 3) end)
     raises("MaxPool2d: option \"padding\": expected at most half the kernel, 1, got 2",
       function() nn.MaxPool2d(2, { padding = 2 }) end)

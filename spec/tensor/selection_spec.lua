@@ -73,10 +73,64 @@ describe("selecting", function()
     assert.same(x[2]:index_select(2, { 4 }):totable(), x[{ 2, {}, ints { 4 } }]:totable())
     assert.same({ 2, 3, 2 }, x[{ {}, {}, mask { 1, 0, 0, 1 } }].shape)
     assert.same({ 1, 2, 4 }, x[{ { 2, 2 }, mask { 1, 0, 1 } }].shape)
-    raises("index: expected one tensor with one dimension in a list of indices, got another one",
-      function() return x[{ ints { 1 }, ints { 1 } }] end)
-    raises("index: expected one tensor with one dimension in a list of indices, got tensor (1,1)",
+    raises("index: expected tensors with one dimension in a list of indices, got tensor (1,1)",
       function() return x[{ {}, ints { { 1 } } }] end)
+  end)
+
+  it("takes several tensors as the coordinates of points", function()
+    local x = torus.randn(2, 3, 4)
+    local i, j, k = { 1, 2, 2, 1, 2 }, { 3, 1, 1, 2, 3 }, { 4, 4, 1, 1, 2 }
+    local function each(f)
+      local list = {}
+      for n = 1, #i do list[n] = f(i[n], j[n], k[n]) end
+      return torus.stack(list)
+    end
+    assert.same(each(function(a, b, c) return x[{ a, b, c }] end):totable(),
+      x[{ ints(i), ints(j), ints(k) }]:totable())
+    assert.same(each(function(a, b) return x[a][b] end):totable(),
+      x[{ ints(i), ints(j) }]:totable())
+    assert.same(each(function(_, b, c) return x[{ {}, b, c }] end):transpose():totable(),
+      x[{ {}, ints(j), ints(k) }]:totable())
+    assert.same(each(function(_, b, c) return x[{ 2, b, c }] end):totable(),
+      x[{ 2, ints(j), ints(k) }]:totable())
+    -- a mask stands for the indices at which it is true
+    assert.same(torus.stack { x[{ 1, 3 }], x[{ 2, 1 }] }:totable(),
+      x[{ mask { 1, 1 }, ints { 3, 1 } }]:totable())
+  end)
+
+  it("writes to points, also through views", function()
+    for _, view in ipairs { function(x) return x end,
+      function(x) return x:transpose(1, 3) end } do
+      local base = torus.arange(24, { dtype = "float64" })
+      local x = view(base:reshape(2, 3, 4))
+      local want = x:totable()
+      x[{ ints { 1, 2, 1 }, ints { 3, 1, 2 } }] = torus.tensor({ 7, 8, 9 },
+        { dtype = "float64" }):unsqueeze(2)
+      for n, at in ipairs { { 1, 3 }, { 2, 1 }, { 1, 2 } } do
+        local row = want[at[1]][at[2]]
+        for c = 1, #row do row[c] = 6 + n end
+      end
+      x[{ {}, ints { 1, 3 }, ints { 2, 1 } }] = -1
+      for _, part in ipairs(want) do part[1][2], part[3][1] = -1, -1 end
+      assert.same(want, x:totable())
+      assert.equal(base:reshape(2, 3, 4):sum():item(), x:sum():item())
+    end
+  end)
+
+  it("has gradients of points, and says what is wrong with them", function()
+    local x = torus.variable(torus.zeros({ 3, 3 }, { dtype = "float64" }))
+    local points = x[{ ints { 1, 2, 1 }, ints { 1, 3, 1 } }]
+    local g = torus.grad((points * torus.tensor({ 1, 2, 3 }, { dtype = "float64" })):sum(), x)
+    assert.same({ { 4, 0, 0 }, { 0, 0, 2 }, { 0, 0, 0 } }, g:totable())
+    local y = torus.zeros(2, 3, 4)
+    raises("index: expected the tensors in a list of indices next to each other, got a "
+      .. "dimension between two", function() return y[{ ints { 1 }, {}, ints { 1 } }] end)
+    raises("index: expected index tensors of the same length, the coordinates of points, "
+      .. "got 2 and 1", function() return y[{ ints { 1, 1 }, ints { 1 } }] end)
+    raises("index: index 4 is outside 1..3 of dimension 2",
+      function() return y[{ ints { 1 }, ints { 4 } }] end)
+    raises("index: index 0 is outside 1..2 of dimension 1",
+      function() y[{ ints { 0 }, ints { 4 } }] = 1 end)
   end)
 
   it("refuses what is neither a mask nor an index", function()

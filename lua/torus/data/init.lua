@@ -189,6 +189,11 @@ end
 function M.load(path, opts)
   options.argument("data.load", "path", path, A_PATH)
   local o = options.resolve("data.load", opts, STORED)
+  if not store.exists(path) then
+    return nil, string.format("data: cannot open %s: expected a folder with "
+      .. "train.safetensors, %s%s", options.show(path), video.expected, path:find("%.csv$")
+        and "; states in a table (.csv) are data of hnn and sympnet" or "")
+  end
   local found, message = store.load(path)
   if not found then return nil, message end
   local system

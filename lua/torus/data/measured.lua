@@ -76,6 +76,19 @@ local function columns_of(names, count, derivatives)
   return found
 end
 
+-- Which columns are q and p, for the description.
+local function roles(names, columns)
+  local texts = {}
+  for _, part in ipairs { "q", "p" } do
+    local list = {}
+    for k, column in ipairs(columns[part]) do
+      list[k] = names and names[column] or "column " .. column
+    end
+    texts[#texts + 1] = part .. " = " .. table.concat(list, ", ")
+  end
+  return table.concat(texts, "; ")
+end
+
 local function pick(x, columns)
   if #columns == 0 then return nil end
   return x:index_select(2, engine.tensor(columns, { dtype = "int64" }))
@@ -125,6 +138,7 @@ local function from_csv(path, o)
   for _, part in ipairs(PARTS) do found[part] = pick(x, columns[part]) end
   found.lengths, found.dt = cut(list "t", list "trajectory", rows)
   found.ordered = #columns.t > 0 or #columns.trajectory > 0 or not found.dq
+  found.roles = roles(names, columns)
   return found
 end
 
@@ -164,6 +178,7 @@ local function from_npz(path)
   local q = arrays.q
   if not q or not arrays.p then fail("expected arrays q and p") end
   local found, shape = { lengths = {} }, options.shape_text(q)
+  local hint = q:dim() == 2 and "; several trajectories are (trajectories, times, d)" or ""
   for _, part in ipairs(PARTS) do
     local x = arrays[part]
     if x then
@@ -179,6 +194,8 @@ local function from_npz(path)
       found[part] = x:to("float64"):reshape(-1, x:size(3))
     end
   end
+  found.reading = reading_of("q", q.shape, #found.lengths, found.lengths[1], found.q:size(2))
+    .. hint
   if arrays.dt then
     if arrays.dt:numel() ~= 1 then
       fail("expected one number as dt, got %s", options.show(arrays.dt))
@@ -188,14 +205,13 @@ local function from_npz(path)
     local _
     if arrays.t:numel() ~= found.q:size(1) and arrays.t:numel() ~= found.lengths[1] then
       fail("expected t to have a time for each of the %d states of a trajectory, or for all "
-        .. "%d, got %s", found.lengths[1], found.q:size(1), options.show(arrays.t))
+        .. "%d, got %s; %s", found.lengths[1], found.q:size(1), options.show(arrays.t),
+        found.reading)
     end
     _, found.dt = cut(arrays.t:reshape(-1):to("float64"):totable(), nil,
       arrays.t:numel())
   end
   found.ordered = found.dt ~= nil or not found.dq or #found.lengths > 1
-  found.reading = reading_of("q", q.shape, #found.lengths, found.lengths[1], found.q:size(2))
-    .. (q:dim() == 2 and "; several trajectories are (trajectories, times, d)" or "")
   return found
 end
 
@@ -335,6 +351,17 @@ local function settle_dt(set, o)
   end
 end
 
+local Measured = {}
+Measured.__index = Measured
+
+-- How the file was read: what training prints.
+function Measured:__tostring()
+  local text = ("data of %s: %d coordinate%s, dt %s, %d points for training, %d for tests")
+    :format(self.path, self.dimension, self.dimension == 1 and "" or "s",
+      self.dt and ("%.6g"):format(self.dt) or "unknown", self.train.size, self.test.size)
+  return self.reading and text .. "; " .. self.reading or text
+end
+
 local function open(path, o)
   local set, message = read(path, o)
   if not set then return nil, message end
@@ -351,9 +378,11 @@ local function open(path, o)
   else
     train, test = split_points(set, o.test_share, o.seed)
   end
-  return { path = path, dt = set.dt, derivatives = set.derivatives,
+  local reading = set.reading or lengths_text(set.lengths)
+  return setmetatable({ path = path, dt = set.dt, derivatives = set.derivatives,
+    reading = set.roles and set.roles .. "; " .. reading or reading,
     dimension = set.q:size(2), train = finished(train, set, o),
-    test = finished(test, set, o) }
+    test = finished(test, set, o) }, Measured)
 end
 
 --- Opens measured states. The last trajectories are held out for tests; with a single
@@ -368,7 +397,8 @@ end
 -- @tparam[opt=0.2] number opts.test_share fraction held out for tests
 -- @tparam[opt=0] integer opts.seed chooses the points that are held out
 -- @tparam[opt="float32"] string opts.dtype or "float64"
--- @treturn[1] table path, dimension, derivatives, dt, and train and test, each with size,
+-- @treturn[1] table path, dimension, derivatives, dt, reading (how the file was read, a text; the
+-- table itself prints as a description), and train and test, each with size,
 -- q, p, dq, dp (size, d) and, if dt is known, sequence: q and p (rows, d) of all states
 -- and lengths, the number of states of each trajectory
 -- @treturn[2] nil

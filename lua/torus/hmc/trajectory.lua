@@ -29,6 +29,10 @@ function M.point(log_density, q)
       .. "(%d), got %s", q:size(1), engine.is_tensor(nats)
         and options.shape_text(nats) or options.show(nats))
   end
+  if not nats.requires_grad then
+    options.raise("hmc: log_density: expected a function of q, got one whose result has no "
+      .. "gradient with respect to it")
+  end
   local gradient = engine.grad(nats:sum(), leaf)
   return { q = q, nats = nats:detach():to(q.dtype), gradient = gradient:detach() }
 end

@@ -47,9 +47,9 @@ function M.find(data, record)
   record = record or {}
   local path, hash = choose({ data, record.data_path }, record.data_hash)
   if path then return { data = path, data_path = absolute(path), data_hash = hash } end
-  return nil, string.format("%s: No such file or folder%s; if the data have moved, name their "
-    .. "path (--data PATH)", data, record.data_path and record.data_path ~= data
-      and ", nor is there " .. record.data_path or "")
+  return nil, string.format("%s: No such file or folder%s%s", data,
+    record.data_path and record.data_path ~= data and ", nor is there " .. record.data_path or "",
+    next(record) and "; if the data have moved, name their path (--data PATH)" or "")
 end
 
 -- What a configuration records of its data, without a path that belongs to other data than those

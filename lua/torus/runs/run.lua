@@ -16,7 +16,8 @@ local M = {}
 local A_PATH = { type = "path" }
 
 local TRAIN = { resume = { type = "boolean" }, progress = { type = "table" },
-  data = { type = "table" }, after_step = { type = "callable" } }
+  data = { type = "table" }, on_data = { type = "callable" },
+  after_step = { type = "callable" } }
 
 -- The configuration of the run in a folder, if a run with another one can continue it; or false
 -- if there is none. Data may have moved, if their hash tells whether they are the same.
@@ -99,6 +100,7 @@ end
 -- moved, but not changed
 -- @tparam[opt] Progress opts.progress instead of a line on standard error
 -- @tparam[opt] table opts.data replaces the data of the configuration
+-- @tparam[opt] function opts.on_data called with the data before training begins
 -- @tparam[opt] function opts.after_step called with the trainer's state
 -- @treturn ?table step, the last one; started_at, the first one; task, the training
 -- task, with its `model`; data, its data; shares, the number of parts of a batch, or nil
@@ -130,6 +132,7 @@ function M.train(path, config, opts)
   message = refused(path, config, data)
   if message then return nil, message end
   config = options.joined(config, record)
+  if opts.on_data then opts.on_data(data) end
   local training = task.new(config, data)
   local result
   result, message = trainer.run {
@@ -191,7 +194,8 @@ function M.check_earlier(path, config)
     .. "remove it, or choose another folder", path)
 end
 
---- Loads the model of a run.
+--- Loads the model of a run, to use or to train further: its parameters require gradients, so
+-- that what is computed with it is recorded, unless within torus.no_grad.
 -- @function torus.runs.open
 -- @tparam string path of the run folder, or of a checkpoint
 -- @treturn ?Module
@@ -202,7 +206,9 @@ end
 --   system = "mass_spring", trajectories = 4, width = 8, steps = 3 }))
 -- assert(torus.runs.train("runs/mine", config))
 -- model, config, step = torus.runs.open("runs/mine")
--- print(model, step)
+-- q, p = torus.ones(1, 1), torus.zeros(1, 1)
+-- motion = torus.no_grad(torus.integrate, { H = model, q = q, p = p, dt = 0.1, method = "gauss4" })
+-- print(motion.q[-1])
 function M.open(path)
   options.argument("runs.open", "the folder", path, A_PATH)
   local file = path

@@ -21,8 +21,11 @@ end
 
 local function problem(low, high, white, index)
   return string.format("expected numbers from 0 to %s, got %s to %s in sequence %d; %s",
-    white or "1 or from 0 to 255", low ~= low and "nan" or low, high, index,
-    low ~= low and "replace the NaNs" or "divide by the largest one, or set white to it")
+    white or "1 or from 0 to 255", low ~= low and "NaN" or low,
+    high ~= high and "NaN" or high, index,
+    low ~= low and "replace the NaNs"
+      or low < 0 and "of numbers from -1 to 1, use (x + 1) / 2"
+      or "divide by the largest one, or set white to it (--set data_white=...)")
 end
 
 --- Returns the value of white in frames.

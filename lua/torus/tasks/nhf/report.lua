@@ -102,12 +102,15 @@ end
 -- The parts of a measurement; each adds its numbers to `found`. They draw from one
 -- generator in turn, so their order is part of the result.
 
+-- Number of samples of the tighter bound, the first ones.
+local TIGHTER = 1024
+
 -- The bounds on x, the tighter one on some of it, and how far they are below the
 -- target's negative entropy.
 local function measure_bounds(found, model, target, x, o, generator)
   local bound = model:elbo(x, { generator = generator })
   found.elbo, found.elbo_error = mean_and_error(bound)
-  local some = x:narrow(1, 1, math.min(1024, o.count))
+  local some = x:narrow(1, 1, math.min(TIGHTER, o.count))
   local tighter = model:importance_bound(some, { samples = o.importance,
     generator = generator })
   found.importance, found.importance_error = mean_and_error(tighter)
@@ -219,7 +222,8 @@ local function rows_of(n)
     if ... then rows[#rows + 1] = { name, string.format(format, ...) } end
   end
   add("ELBO", "%.4f +- %.4f", n.elbo, n.elbo_error)
-  add("importance-weighted bound", "%.4f +- %.4f", n.importance, n.importance_error)
+  add("importance-weighted bound", "%.4f +- %.4f, of at most %d samples", n.importance,
+    n.importance_error, TIGHTER)
   add("target's negative entropy", "%.4f +- %.4f", n.negative_entropy,
     n.negative_entropy_error)
   add("gap of the ELBO, nats", "%.4f +- %.4f", n.gap, n.gap_error)
