@@ -120,7 +120,7 @@ local function adaptive(o, f)
     if records then samples.check("ode", records, stops, direction) end
     if o.dense and records then
       local all = { records = records, stops = stops, start = start, shape = shape,
-        first = times[1], last = times[#times] }
+        first = times[1], last = times[#times], where = "ode" }
       result.at = function(...)
         local states, full = dense.states(all, dense.time_of(result, ...))
         return states:reshape(full)

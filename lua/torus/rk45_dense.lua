@@ -33,14 +33,14 @@ end
 local function check_times(o, times)
   local list = engine.is_tensor(times) and times:totable() or times
   if type(list) ~= "table" then
-    options.raise("rk45: at: expected a time or a list of times, got %s",
+    options.raise("%s: at: expected a time or a list of times, got %s", o.where or "rk45",
       options.show(times))
   end
   local low, high = math.min(o.first, o.last), math.max(o.first, o.last)
   for i, t in ipairs(list) do
     if type(t) ~= "number" or not (t >= low and t <= high) then
-      options.raise("rk45: at: expected times from %g to %g, got %s%s", low, high,
-        options.show(t), i > 1 and " at " .. i or "")
+      options.raise("%s: at: expected times from %g to %g, got %s%s", o.where or "rk45", low,
+        high, options.show(t), i > 1 and " at " .. i or "")
     end
   end
   return list
@@ -95,7 +95,8 @@ end
 
 --- Makes the function of time that torus.rk45 returns as `at`.
 -- @tparam table o records, as in torus.core's rk45; stops, by trajectory the time at which a
--- terminal event stopped it; start (batch, 2 d), first and last time; shape of q
+-- terminal event stopped it; start (batch, 2 d), first and last time; shape of q; where, the name
+-- of the operation for messages, "rk45" by default
 -- @tparam[opt] table result that gets the function as `at`
 -- @treturn function of a time, which returns q and p (batch, ...), or of a list or
 -- tensor of n times, which returns both (n, batch, ...)

@@ -6,6 +6,7 @@
 --     set.train.dq, set.train.dp     -- their derivatives
 --
 -- @module torus.data.hnn_data
+local forces = require "torus.forces"
 local hamiltonian = require "torus.hamiltonian"
 local options = require "torus.options"
 local random = require "torus.random"
@@ -97,6 +98,16 @@ local function noise_like(x, o, key)
   return x + z:reshape(shape) * o.noise
 end
 
+-- Adds a system's force at each state of a trajectory (points, trajectories, d) to dp/dt.
+local function with_force(system, dp, q, dt)
+  local force = system:force()
+  if not force then return dp end
+  local points, trajectories = q:size(1), q:size(2)
+  local t = (engine.arange(points, { dtype = "float64" }) - 1) * dt
+  return dp + forces.at(force, flat(q),
+    t:reshape(1, points):expand(trajectories, points):reshape(-1, 1))
+end
+
 local function part(system, o, split, count)
   local q0, p0 = initial(system, o, split, count)
   local dt = o.span / (o.points - 1)
@@ -114,7 +125,8 @@ local function part(system, o, split, count)
     local gq, gp = hamiltonian.gradients(system:hamiltonian(), flat(trajectory.q),
       flat(trajectory.p), false)
     found.q, found.p = flat(q), flat(p)
-    found.dq, found.dp = gp, -gq - gp * system.friction
+    found.dq = gp
+    found.dp = with_force(system, -gq - gp * system.friction, trajectory.q, dt)
   end
   for _, name in ipairs { "q", "p", "dq", "dp" } do
     found[name] = found[name]:detach():to(o.dtype):contiguous()

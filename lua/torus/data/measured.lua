@@ -94,9 +94,10 @@ local function pick(x, columns)
   return x:index_select(2, engine.tensor(columns, { dtype = "int64" }))
 end
 
--- The lengths of the trajectories and their common time step.
-local function cut(times, ids, rows)
-  local lengths, first, dt = {}, 1, nil
+-- The lengths of the trajectories and their common time step; nil if the steps differ, which
+-- `uneven` allows.
+local function cut(times, ids, rows, uneven)
+  local lengths, first, dt, differ = {}, 1, nil, false
   for i = 2, rows + 1 do
     local ends = i > rows or ids and ids[i] ~= ids[i - 1]
       or times and times[i] <= times[i - 1]
@@ -106,12 +107,15 @@ local function cut(times, ids, rows)
     elseif times then
       local step = times[i] - times[i - 1]
       dt = dt or step
-      if not (math.abs(step - dt) <= STEP_TOLERANCE * dt) then
+      if uneven and not (math.abs(step - dt) <= STEP_TOLERANCE * dt) then
+        differ = true
+      elseif not (math.abs(step - dt) <= STEP_TOLERANCE * dt) then
         fail("expected equal time steps, got %g and, at row %d, %g; resample the "
           .. "states, or provide derivatives (dq, dp)", dt, i, step)
       end
     end
   end
+  if differ then dt = nil end
   -- Averaging many steps reduces the rounding error.
   if dt then
     local longest, at, start = 0, 1, 1
@@ -136,7 +140,7 @@ local function from_csv(path, o)
   end
   local found = {}
   for _, part in ipairs(PARTS) do found[part] = pick(x, columns[part]) end
-  found.lengths, found.dt = cut(list "t", list "trajectory", rows)
+  found.lengths, found.dt = cut(list "t", list "trajectory", rows, found.dq ~= nil)
   found.ordered = #columns.t > 0 or #columns.trajectory > 0 or not found.dq
   found.roles = roles(names, columns)
   return found
@@ -202,14 +206,20 @@ local function from_npz(path)
     end
     found.dt = arrays.dt:to("float64"):item()
   elseif arrays.t then
-    local _
     if arrays.t:numel() ~= found.q:size(1) and arrays.t:numel() ~= found.lengths[1] then
       fail("expected t to have a time for each of the %d states of a trajectory, or for all "
         .. "%d, got %s; %s", found.lengths[1], found.q:size(1), options.show(arrays.t),
         found.reading)
     end
-    _, found.dt = cut(arrays.t:reshape(-1):to("float64"):totable(), nil,
-      arrays.t:numel())
+    local lengths
+    lengths, found.dt = cut(arrays.t:reshape(-1):to("float64"):totable(), nil,
+      arrays.t:numel(), found.dq ~= nil)
+    for i, n in ipairs(lengths) do
+      if n ~= found.lengths[i] then
+        fail("expected times t that rise in each trajectory of q, got %d rising ones from %d "
+          .. "on; %s", n, i, found.reading)
+      end
+    end
   end
   found.ordered = found.dt ~= nil or not found.dq or #found.lengths > 1
   return found

@@ -14,31 +14,31 @@ local windows = require "torus.data.windows"
 
 local M = {}
 
--- The indices as a list, checked to be within 1..size.
-local function list_of(indices, size)
+-- The indices as a list, checked to be within 1..size. where: the name of the method.
+local function list_of(where, indices, size)
   if options.is_live(indices) then
     if indices.dtype ~= "int64" or indices:dim() ~= 1 then
-      options.raise("batch: indices: expected a tensor (n) int64, got a tensor "
-        .. "%s %s", options.shape_text(indices), indices.dtype)
+      options.raise("%s: indices: expected a tensor (n) int64, got a tensor "
+        .. "%s %s", where, options.shape_text(indices), indices.dtype)
     end
     indices = indices:totable()
   elseif type(indices) ~= "table" then
-    options.raise("batch: indices: expected a list or an int64 tensor, got %s",
+    options.raise("%s: indices: expected a list or an int64 tensor, got %s", where,
       options.show(indices))
   end
   local list = {}
   for i, index in ipairs(indices) do
     list[i] = type(index) == "number" and math.tointeger(index) or nil
     if not list[i] then
-      options.raise("batch: indices: expected integers, got %s at position %d",
+      options.raise("%s: indices: expected integers, got %s at position %d", where,
         options.show(index), i)
     end
     if list[i] < 1 or list[i] > size then
-      options.raise("batch: indices: expected 1 to %d, got %d at position %d",
+      options.raise("%s: indices: expected 1 to %d, got %d at position %d", where,
         size, list[i], i)
     end
   end
-  if #list == 0 then options.raise("batch: indices: expected at least one") end
+  if #list == 0 then options.raise("%s: indices: expected at least one", where) end
   return list
 end
 
@@ -72,6 +72,12 @@ end
 
 function States:__len() return self.size end
 
+-- The states of sequences, and their indices as a tensor.
+local function chosen(self, where, indices, clean)
+  local index = engine.tensor(list_of(where, indices, self.size), { dtype = "int64" })
+  return (clean and self.clean_states or self.noisy):index_select(1, index), index
+end
+
 --- Returns the states of sequences.
 -- @tparam {integer,...}|tensor indices of the sequences
 -- @tparam[opt=false] boolean clean without noise
@@ -81,24 +87,22 @@ function States:__len() return self.size end
 -- set = torus.data.simulate("two_body", { train = 4, test = 2 })
 -- print(table.unpack(set.train:states({ 1, 3 }, true).shape))   -- 2 31 2 4
 function States:states(indices, clean)
-  local from = clean and self.clean_states or self.noisy
-  return from:index_select(1,
-    engine.tensor(list_of(indices, self.size), { dtype = "int64" }))
+  return (chosen(self, "states", indices, clean))
 end
 
--- The frames of states (batch, frames, 2, d) of given sequences.
-local function draw(self, indices, states)
+-- The frames of states (batch, frames, 2, d) of sequences, whose indices are a tensor.
+local function draw(self, index, states)
   local drawing = self.drawing
   if self.constants then
-    local own = self.constants:index_select(1,
-      engine.tensor(list_of(indices, self.size), { dtype = "int64" }))
+    local own = self.constants:index_select(1, index)
     drawing = options.joined(drawing, { constants = own:unsqueeze(2) })
   end
   return self.system:render(states:select(3, 1), drawing)
 end
 
-local function render(self, indices, clean)
-  return draw(self, indices, self:states(indices, clean))
+local function render(self, where, indices, clean)
+  local states, index = chosen(self, where, indices, clean)
+  return draw(self, index, states)
 end
 
 --- Returns the observed frames, which show the noisy states.
@@ -108,7 +112,7 @@ end
 -- @usage
 -- set = torus.data.simulate("two_body", { train = 4, test = 2 })
 -- print(table.unpack(set.train:batch({ 1, 3 }).shape))   -- 2 31 32 32 3
-function States:batch(indices) return render(self, indices, false) end
+function States:batch(indices) return render(self, "batch", indices, false) end
 
 --- Returns the noise-free frames.
 -- @tparam {integer,...}|tensor indices of the sequences
@@ -117,7 +121,7 @@ function States:batch(indices) return render(self, indices, false) end
 -- @usage
 -- set = torus.data.simulate("two_body", { train = 4, test = 2 })
 -- print((set.train:batch({ 1 }) - set.train:clean({ 1 })):abs():max())
-function States:clean(indices) return render(self, indices, true) end
+function States:clean(indices) return render(self, "clean", indices, true) end
 
 --- Returns windows of the observed frames; only these are rendered.
 -- @tparam {integer,...}|tensor indices of the sequences
@@ -129,7 +133,8 @@ function States:clean(indices) return render(self, indices, true) end
 -- print(table.unpack(set.train:windows({ 1, 3 }, { 5, 20 }, 3).shape))
 -- -- 2 3 32 32 3
 function States:windows(indices, starts, count)
-  return draw(self, indices, windows.cut(self:states(indices), starts, count))
+  local states, index = chosen(self, "windows", indices, false)
+  return draw(self, index, windows.cut(states, starts, count))
 end
 
 -- --- frames that are there --------------------------------------------------
@@ -162,8 +167,8 @@ end
 function Frames:__len() return self.size end
 
 -- The stored sequences, (batch, length, height, width, channels), uint8 or float32.
-local function rows_of(self, indices)
-  local list = list_of(indices, self.size)
+local function rows_of(self, where, indices)
+  local list = list_of(where, indices, self.size)
   for i, index in ipairs(list) do list[i] = index + self.before end
   return self.source:rows(list):narrow(2, 1, self.length)
 end
@@ -181,7 +186,7 @@ end
 -- set = assert(torus.data.frames(torus.rand(10, 5, 16, 16, 3)))
 -- print(table.unpack(set.train:batch({ 1, 3 }).shape))   -- 2 5 16 16 3
 function Frames:batch(indices)
-  return from_bytes(rows_of(self, indices))
+  return from_bytes(rows_of(self, "batch", indices))
 end
 
 --- Returns windows of the frames.
@@ -195,7 +200,7 @@ end
 -- -- 2 3 16 16 3
 function Frames:windows(indices, starts, count)
   -- Cut before they are converted: a window may be a single frame of a long sequence.
-  return from_bytes(windows.cut(rows_of(self, indices), starts, count))
+  return from_bytes(windows.cut(rows_of(self, "windows", indices), starts, count))
 end
 
 --- Returns the same frames as batch: the user's frames may be noisy, and noise-free ones are

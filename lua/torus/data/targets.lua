@@ -404,6 +404,7 @@ end
 function Target:log_density(x)
   if not self.log then return nil end
   options.tensor("log_density", "x", x, { "n", self.dimension or "d" })
+  if x:size(1) == 0 then return engine.zeros({ 0 }, { dtype = "float64" }) end
   return self.log(x:to("float64"))
 end
 

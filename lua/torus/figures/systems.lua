@@ -187,6 +187,7 @@ end
 function M.make(given)
   local o, message = settings.resolve("systems", given.settings, RULES)
   if not o then return nil, message end
+  if not given.settings.seed then o.seed = given.seed or o.seed end
   return M.draw(given.out, o)
 end
 

@@ -78,7 +78,8 @@ local function first_point(log_density, start)
   if off:any():item() then
     local chain = off:to("float64"):argmax(1):item()
     options.raise("hmc: start: expected a finite log-density with a finite gradient, "
-      .. "got %g for chain %d", point.nats[chain]:item(), chain)
+      .. "got %g for chain %d, with the gradient %s", point.nats[chain]:item(), chain,
+      options.show(point.gradient[chain]:totable()))
   end
   return point
 end

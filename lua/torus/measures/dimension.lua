@@ -16,20 +16,29 @@ local RULES = {
   groups = {},
 }
 
+-- Points whose squared distance is below this part of their squared sizes count as one: the
+-- difference of the sizes rounds it.
+local EQUAL = 1e-12
+
 -- The squared distances from the points of these indices to all points; infinite within a
--- group.
+-- group, and between equal points, such as the frames of a film at rest.
 local function distances(set, indices)
   local own = set.points:index_select(1, indices)
-  local squared = set.squares:index_select(1, indices):reshape(-1, 1)
-    + set.squares:reshape(1, -1) - own:matmul(set.points:transpose(1, 2)) * 2
+  local sizes = set.squares:index_select(1, indices):reshape(-1, 1)
+    + set.squares:reshape(1, -1)
+  local squared = sizes - own:matmul(set.points:transpose(1, 2)) * 2
   local same = set.groups:index_select(1, indices):reshape(-1, 1)
     :eq(set.groups:reshape(1, -1))
-  return squared:masked_fill(same, math.huge)
+  return squared:masked_fill(same | squared:le(sizes * EQUAL), math.huge)
 end
 
 -- The means of ln(r_k / r_j) over the neighbours j < k of the points of these indices.
 local function mean_logarithms(set, indices, k)
   local near = distances(set, indices):topk(k, 2, false)
+  if near:max():item() == math.huge then
+    options.raise("dimension.estimate: points: expected at least neighbours = %d different ones "
+      .. "beside each point, outside its group, got fewer", k)
+  end
   local r = near:clamp(1e-300, math.huge):log() * 0.5
   return (r:max(2, true) - r):sum(2) / (k - 1)
 end
@@ -64,7 +73,7 @@ end
 -- @tparam[opt] table opts
 -- @tparam[opt=20] integer opts.neighbours k, from 3
 -- @tparam[opt=2000] integer opts.count number of points to average over, evenly spaced among
--- the n; neighbours are always sought among all of them
+-- the n; neighbours are always sought among all of them, and equal points are none
 -- @tparam[opt] {integer,...} opts.groups one for each point: points of the same group, such
 -- as frames of one film, are not counted as neighbours
 -- @treturn number d

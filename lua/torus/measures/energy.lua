@@ -23,7 +23,9 @@ function M.drift(energies)
   return engine.no_grad(function()
     local e = energies:to("float64")
     local between = e:mean(1):var():sqrt()
-    return (e:var(1):sqrt() / between):totable()
+    local along = e:var(1):sqrt()
+    -- Constant energies are conserved also where all are equal.
+    return engine.where(along:eq(0), along, along / between):totable()
   end)
 end
 

@@ -122,11 +122,24 @@ function M.fit(x, y, alpha, opts)
   return w, my - mx:matmul(w)
 end
 
---- The fraction of each output's variance explained by predictions, ignoring a constant
+---- The fraction of variances that remains below a residual: 1 - residual / variance; of a
+-- constant output 1 without a residual, else 0, as in scikit-learn.
+-- @tparam tensor residual
+-- @tparam tensor variance likewise
+-- @treturn tensor
+-- @usage
+-- print(torus.measures.lasso.share(torus.tensor { 1, 0, 2 }, torus.tensor { 4, 0, 0 }))
+-- -- 0.75 1 0
+function M.share(residual, variance)
+  local constant = variance:eq(0)
+  local share = 1 - residual / (variance + constant:to(variance.dtype))
+  return engine.where(constant, residual:eq(0):to(variance.dtype), share)
+end
+
+-- The fraction of each output's variance explained by predictions, ignoring a constant
 -- offset.
 local function explained(predicted, y)
-  local residual = (y - predicted):var(1)
-  return 1 - residual / y:var(1)
+  return M.share((y - predicted):var(1), y:var(1))
 end
 
 -- Rows first..first+count-1 and the others.
@@ -202,6 +215,14 @@ local PATIENCE = 3
 function M.cross_validate(x, y, opts)
   local o = options.resolve("lasso.cross_validate", opts, CROSS)
   signature.fields("lasso.cross_validate", o, "alphas: {number,...}")
+  if #o.alphas == 0 then
+    options.raise("lasso.cross_validate: alphas: expected at least one penalty")
+  end
+  -- A variance needs two rows.
+  if o.folds * 2 > x:size(1) then
+    options.raise("lasso.cross_validate: folds: expected at most %d, half of the rows, got %d",
+      x:size(1) // 2, o.folds)
+  end
   local falling = table.move(o.alphas, 1, #o.alphas, 1, {})
   table.sort(falling, function(a, b) return a > b end)
   local scores, best, worse = {}, nil, 0

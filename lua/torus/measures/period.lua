@@ -40,6 +40,7 @@ end
 -- signal = torus.linspace(0, 20, 401):sin():totable()   -- 0.05 apart
 -- print(torus.measures.period.crossings(signal, 0.05)[1])   -- 2 pi
 function M.crossings(signal, dt, level)
+  options.argument("period.crossings", "dt", dt, { type = "number", above = 0 })
   level = level or 0
   local times = {}
   for i = 1, #signal - 1 do

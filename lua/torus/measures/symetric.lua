@@ -69,8 +69,7 @@ end
 
 -- R^2 of each output, (outputs).
 local function determination(predicted, y)
-  local residual = (y - predicted):square():mean(1)
-  return 1 - residual / y:var(1)
+  return lasso.share((y - predicted):square():mean(1), y:var(1))
 end
 
 local function orders(variables, o)

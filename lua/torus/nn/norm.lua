@@ -103,8 +103,9 @@ local function batch_forward(self, x)
   end
   local count, dims = x:numel() // self.channels, {}
   if count < 2 then
-    options.raise("%s: expected at least 2 numbers for each channel in training, got %s",
-      getmetatable(self).__name, options.show(x))
+    options.raise("%s: expected at least 2 numbers for each channel%s, got %s",
+      getmetatable(self).__name, self.training and " in training" or ", without running means",
+      options.show(x))
   end
   for d = 1, x:dim() - 1 do dims[d] = d end
   local mean = x:mean(dims, true)

@@ -37,6 +37,20 @@ local function gradients_of(where, tensors)
   return list
 end
 
+--- Returns the sum of the squares of a gradient, in float64, in which squares of float32
+-- don't overflow.
+-- @tparam tensor g
+-- @treturn number
+-- @usage
+-- local clip = require "torus.optim.clip"
+-- print(clip.squares(torus.tensor { 1e25, 0 }))   -- 1e50
+function M.squares(g)
+  local squares = (g * g):to("float64"):sum():item()
+  -- The short way is exact enough unless squares have left float32's range.
+  if squares < math.huge and squares > 1e-30 then return squares end
+  return g:to("float64"):square():sum():item()
+end
+
 --- Scales gradients in place so that their joint norm is at most a limit
 -- (Pascanu et al. 2013).
 -- @function torus.optim.clip_norm
@@ -53,7 +67,7 @@ function M.clip_norm(tensors, limit)
   options.argument("clip_norm", "limit", limit, LIMIT)
   local list, squares = gradients_of("clip_norm", tensors), 0
   return engine.no_grad(function()
-    for _, g in ipairs(list) do squares = squares + (g * g):to("float64"):sum():item() end
+    for _, g in ipairs(list) do squares = squares + M.squares(g) end
     local norm = math.sqrt(squares)
     if norm > limit and norm < math.huge then
       for _, g in ipairs(list) do g:mul_(limit / norm) end

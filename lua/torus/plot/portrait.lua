@@ -1,6 +1,7 @@
 --- Phase portraits: a Hamiltonian of one degree of freedom as a panel.
 -- @module torus.plot.portrait
 local engine = require "torus.engine"
+local forces = require "torus.forces"
 local hamiltonian = require "torus.hamiltonian"
 local options = require "torus.options"
 
@@ -34,17 +35,17 @@ local function states_of(q, p)
     p:reshape(rows, 1):expand(rows, columns):reshape(-1, 1)
 end
 
--- The Hamiltonian and, for a system, its friction.
+-- The Hamiltonian and, for a system, its friction and force.
 local function parts_of(H)
   if type(H) == "table" and type(H.hamiltonian) == "function" and H.dimension then
     if H.dimension ~= 1 then
       options.raise("plot.phase_portrait: H: expected a system of one degree of freedom, "
         .. "got %s with %d", tostring(H.name), H.dimension)
     end
-    return H:hamiltonian(), H.friction or 0
+    return H:hamiltonian(), H.friction or 0, options.is_callable(H.force) and H:force() or 0
   end
   hamiltonian.check("plot.phase_portrait", H)
-  return H, 0
+  return H, 0, 0
 end
 
 -- Evaluates a Hamiltonian, which may be a float32 network, at float64 states.
@@ -61,7 +62,7 @@ local function gradients(H, q, p) return hamiltonian.gradients(H, q, p, false) e
 
 -- dq/dt and dp/dt on a coarse grid, as arrows of equal length in the units of the axes:
 -- they show the direction only.
-local function arrows_of(H, friction, o)
+local function arrows_of(H, friction, force, o)
   local n = o.arrows
   local width, height = o.qrange[2] - o.qrange[1], o.prange[2] - o.prange[1]
   local function inner(range, extent)
@@ -71,7 +72,7 @@ local function arrows_of(H, friction, o)
   local p = linspace_of("prange", inner(o.prange, height), math.max(n, 2))
   local at_q, at_p = states_of(q, p)
   local dH_dq, dH_dp = with_dtype(H, gradients)(at_q, at_p)
-  local dq, dp = dH_dp, -dH_dq - dH_dp * friction
+  local dq, dp = dH_dp, -dH_dq - dH_dp * friction + forces.at(force, at_q, 0)
   local u, v = dq / width, dp / height
   local length = (u * u + v * v):sqrt()
   local factor = engine.where(length:gt(1e-12), 0.7 / n / length, length * 0)
@@ -107,13 +108,13 @@ function M.panel(opts)
     if M.rules[key] then own[key] = value elseif key ~= "kind" then rest[key] = value end
   end
   local o = options.resolve("plot.phase_portrait", own, M.rules)
-  local H, friction = parts_of(o.H)
+  local H, friction, force = parts_of(o.H)
   local q = linspace_of("qrange", o.qrange, o.points)
   local p = linspace_of("prange", o.prange, o.points)
   local series = {}
   local z = engine.no_grad(function()
     add_trajectories(series, o)
-    if o.arrows > 0 then table.insert(series, 1, arrows_of(H, friction, o)) end
+    if o.arrows > 0 then table.insert(series, 1, arrows_of(H, friction, force, o)) end
     return with_dtype(H, energies)(states_of(q, p)):reshape(o.points, o.points)
   end)
   table.move(rest.series or {}, 1, #(rest.series or {}), #series + 1, series)

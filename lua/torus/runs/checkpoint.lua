@@ -3,7 +3,7 @@
 -- metadata: `adam_steps`, `adam_counts` if parameters have taken fewer steps than that, and
 -- so on. For other optimisers the result of state() is stored: tensors under
 -- `optimiser.KEY`, or `optimiser.KEY.I` for lists, numbers in the metadata in the same way,
--- and the optimiser's name in `optimiser`.
+-- and the optimiser's name in `optimiser`, which is missing for Adam.
 -- @module torus.runs.checkpoint
 local json = require "dkjson"
 local options = require "torus.options"
@@ -110,6 +110,7 @@ function M.save(path, state)
   local tensors, other, numbers, moments = {}, nil, nil, nil
   if state.optimiser and is_adam(state.optimiser) then
     moments = state.optimiser:state()
+    if state.optimiser.name ~= "adam" then other = state.optimiser.name end
   elseif state.optimiser then
     local kept
     other = state.optimiser.name
@@ -254,11 +255,10 @@ end
 function M.restore_optimiser(checkpoint, optimiser, parameters)
   signature.fields("checkpoint.restore_optimiser", checkpoint,
     "tensors: {[string]=tensor}, adam_steps?: integer, adam_counts: {[string]=number}")
-  local expected, got = optimiser.name, checkpoint.optimiser
-  if is_adam(optimiser) then expected = nil end
+  local expected, got = optimiser.name, checkpoint.optimiser or "adam"
   if expected ~= got then
     return nil, string.format("expected the state of %s, got that of %s",
-      optimiser.name, got or "adam")
+      optimiser.name, got)
   end
   if not is_adam(optimiser) then return restore_other(checkpoint, optimiser) end
   local first, message = moments_of(checkpoint, "first", parameters)

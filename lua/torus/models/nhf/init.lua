@@ -413,17 +413,20 @@ local function momentum_box(self, margin)
   return low, high
 end
 
--- All points of a grid, (n^d, d), and the area of a cell.
+-- All points of a grid, (n^d, d), and the logarithms of their weights in the trapezoidal rule
+-- (n^d): the area of a cell, and half of it for each axis at whose end a point is.
 local function grid(low, high, n, dtype)
-  local d, axes, cell = #low, {}, 1
-  for i = 1, d do
+  local axes, weights = {}, {}
+  for i = 1, #low do
     axes[i] = engine.linspace(low[i], high[i], n, { dtype = dtype })
-    cell = cell * (high[i] - low[i]) / (n - 1)
+    local weight = engine.full({ n }, math.log((high[i] - low[i]) / (n - 1)), { dtype = dtype })
+    weight[1], weight[n] = weight[1] - math.log(2), weight[n] - math.log(2)
+    weights[i] = weight
   end
-  if d == 1 then return axes[1]:reshape(n, 1), cell end
-  local a = axes[1]:reshape(n, 1):expand(n, n):reshape(-1)
-  local b = axes[2]:reshape(1, n):expand(n, n):reshape(-1)
-  return engine.stack({ a, b }, 2), cell
+  if #low == 1 then return axes[1]:reshape(n, 1), weights[1] end
+  local a, b = engine.meshgrid(axes[1], axes[2])
+  local u, v = engine.meshgrid(weights[1], weights[2])
+  return engine.stack({ a:reshape(-1), b:reshape(-1) }, 2), (u + v):reshape(-1)
 end
 
 local DENSITY = {
@@ -462,7 +465,7 @@ function NHF:log_density(q, opts)
   return engine.no_grad(function()
     local low, high = o.low, o.high
     if not low then low, high = momentum_box(self, o.margin) end
-    local p, cell = grid(low, high, o.points, self.config.dtype)
+    local p, weights = grid(low, high, o.points, self.config.dtype)
     local n, pieces = p:size(1), {}
     local rows = math.max(1, o.chunk // n)
     for first = 1, q:size(1), rows do
@@ -471,10 +474,10 @@ function NHF:log_density(q, opts)
       local at_p = p:unsqueeze(1):expand(k, n, d)
       local joint = self:log_joint(at_q:reshape(k * n, d),
         at_p:reshape(k * n, d))
-      pieces[#pieces + 1] = joint:reshape(k, n):logsumexp(2)
+      pieces[#pieces + 1] = (joint:reshape(k, n) + weights):logsumexp(2)
     end
     if #pieces == 0 then return engine.zeros({ 0 }, { dtype = q.dtype }) end
-    return engine.cat(pieces, 1) + math.log(cell)
+    return engine.cat(pieces, 1)
   end)
 end
 

@@ -30,6 +30,8 @@ local RULES = {
 -- Maximum number of iterations of the fit, and the gain of the mean log-density, in nats,
 -- below which it ends.
 local ROUNDS, GAIN = 200, 1e-5
+-- Number of times that they start.
+local STARTS = 4
 -- Added to every covariance, relative to the mean variance of all points.
 local RIDGE = 1e-6
 -- Number of points required per component and dimension.
@@ -85,6 +87,45 @@ local function maximise(x, shares, ridge)
   return counts / counts:sum(), means, linalg.cholesky(covariance + ridge)
 end
 
+-- Squared distances of points from one of them, in units of their own spread, (points).
+local function distances(x, index, scale)
+  return ((x - x:narrow(1, index, 1)) / scale):square():sum(2)
+end
+
+-- Responsibilities (components, points), 0 and 1, to begin with: of the nearest of points that
+-- are drawn one after the other with probabilities that grow with the squared distance from those
+-- before (k-means++, Arthur and Vassilvitskii 2007). Components that begin together would stay
+-- so.
+local function seeds(x, k, generator)
+  local scale = (x - x:mean(1)):square():mean(1, true):sqrt() + 1e-30
+  local nearest, rows = engine.full({ x:size(1) }, 1, { dtype = "float64" }), {}
+  for i = 1, k do
+    local weights = nearest:sum():item() > 0 and nearest or nearest + 1
+    local index = samples.multinomial(weights, 1, true, { generator = generator }):item()
+    rows[i] = distances(x, index, scale)
+    nearest = i == 1 and rows[1] or engine.minimum(nearest, rows[i])
+  end
+  local owners = engine.stack(rows):argmin(1)
+  return owners:unsqueeze(1):eq(engine.arange(k, { dtype = "int64" }):unsqueeze(2))
+    :to("float64")
+end
+
+-- Expectation and maximisation from the responsibilities until the mean log-density, which is
+-- returned first, stops growing.
+local function converge(x, shares, ridge)
+  local weights, means, factors = maximise(x, shares, ridge)
+  local reached
+  for _ = 1, ROUNDS do
+    local parts = log_parts(x, weights, means, factors)
+    local total = parts:logsumexp(1)
+    local now = total:mean():item()
+    if reached and now - reached < GAIN then break end
+    reached = now
+    weights, means, factors = maximise(x, (parts - total):exp(), ridge)
+  end
+  return reached, { weights = weights, means = means, factors = factors }
+end
+
 local function check_points(self, name, x)
   options.tensor("mixture:" .. name, "x", x, { "count", self.dimension })
 end
@@ -92,7 +133,8 @@ end
 --- Fits the densities to points, with as many components as the number of points allows:
 -- four points per component and dimension.
 -- @tparam tensor x (count, dimension)
--- @tparam[opt] generator generator chooses the points used as initial means
+-- @tparam[opt] generator generator chooses the points to begin with; the best of several such
+-- choices counts
 -- @treturn number the mean log-density of the points, nats
 -- @raise for points of another dimension
 -- @usage
@@ -111,20 +153,12 @@ function Mixture:fit(x, generator)
     local centred = x - x:mean(1)
     local covariance = centred:transpose():matmul(centred) / count
     local ridge = eye * ((covariance * eye):sum():item() / d * RIDGE + 1e-30)
-    local means = x:index_select(1, engine.randperm(count, { generator = generator })
-      :narrow(1, 1, k))
-    local weights = engine.full({ k }, 1 / k, { dtype = "float64" })
-    local factors = linalg.cholesky(covariance * k ^ (-2 / d) + ridge)
-      :expand(k, d, d):contiguous()
-    for _ = 1, ROUNDS do
-      local parts = log_parts(x, weights, means, factors)
-      local total = parts:logsumexp(1)
-      local now = total:mean():item()
-      if fitted and now - fitted < GAIN then break end
-      fitted = now
-      weights, means, factors = maximise(x, (parts - total):exp(), ridge)
+    local best
+    for _ = 1, k > 1 and STARTS or 1 do
+      local reached, found = converge(x, seeds(x, k, generator), ridge)
+      if not fitted or reached > fitted then fitted, best = reached, found end
     end
-    for name, value in pairs { weights = weights, means = means, factors = factors } do
+    for name, value in pairs(best) do
       self[name]:zero_()
       self[name]:narrow(1, 1, k):copy_(value:to(self.means.dtype))
     end
