@@ -19,10 +19,10 @@ local M = {}
 -- forces = require "torus.forces"
 -- print(forces.broadcasts(torus.ones(1, 3), torus.ones(2, 3)))   -- true
 function M.broadcasts(x, against)
-  local behind = against:dim() - x:dim()
-  if behind < 0 then return false end
+  local added = against:dim() - x:dim()
+  if added < 0 then return false end
   for i, size in ipairs(x.shape) do
-    if size ~= 1 and size ~= against:size(behind + i) then return false end
+    if size ~= 1 and size ~= against:size(added + i) then return false end
   end
   return true
 end

@@ -50,11 +50,11 @@ end
 -- True if x broadcasts against p and is the same for all its samples.
 local function fits_sample(x, p)
   local shape, of = x.shape, p.shape
-  local behind = #of - #shape
+  local added = #of - #shape
   for i, size in ipairs(shape) do
-    if size ~= 1 and (behind + i < 2 or size ~= of[behind + i]) then return false end
+    if size ~= 1 and (added + i < 2 or size ~= of[added + i]) then return false end
   end
-  return behind >= 0
+  return added >= 0
 end
 
 --- Returns the friction if it depends on neither the position nor the sample, else nil.

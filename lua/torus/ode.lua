@@ -79,7 +79,18 @@ local function is_wanted(o, f, t)
   return #core.sources(f(y, t):sum(), y) > 0
 end
 
-local function adaptive(o, f)
+-- f as a field of states (batch, size) float64. It may differentiate, for example an energy.
+local function field_of(o, f, tail, column)
+  return function(states, t)
+    local count, size = table.unpack(states.shape)
+    local y = states:to(o.y.dtype):reshape(count, table.unpack(tail))
+    column[1] = count
+    return engine.enable_grad(f, y, t:to(o.y.dtype):reshape(column)):detach()
+      :to("float64"):reshape(count, size)
+  end
+end
+
+local function check_adaptive(o)
   for key, value in pairs(ADAPTIVE) do
     if o[key] == nil then o[key] = value end
   end
@@ -88,37 +99,22 @@ local function adaptive(o, f)
     options.raise("ode: substeps: expected none for method \"rk45\", which chooses its steps; "
       .. "max_step limits them")
   end
+  o.events = o.events ~= nil and events.check(o.events, "ode")
+end
+
+local function adaptive(o, f)
+  check_adaptive(o)
   local times, shape = samples.times("ode", o), o.y.shape
-  local found_events = o.events ~= nil and events.check(o.events, "ode")
-  local batch, tail = shape[1], { table.unpack(shape, 2) }
-  local column = ones(o.y)
+  local batch, tail, column = shape[1], { table.unpack(shape, 2) }, ones(o.y)
   local gradients = is_wanted(o, f, engine.full(column, times[1], { dtype = o.y.dtype }))
-  local size = batch > 0 and o.y:numel() // batch or 0
-  o.every_sample, o.record = gradients, batch > 0 and (gradients or o.dense or found_events)
-  local direction = times[#times] >= times[1] and 1 or -1
-  local result, records, stops = {}, nil, {}
-  column[1] = batch
+  o.names, o.tail = { "y" }, tail
+  o.every_sample, o.record = gradients, batch > 0 and (gradients or o.dense or o.events)
+  local result, records, stops
   engine.no_grad(function()
-    local start = o.y:detach():to("float64"):reshape(batch, size)
-    -- f may differentiate, for example an energy.
-    local function field(states, t)
-      local count = states:size(1)
-      local y = states:to(o.y.dtype):reshape(count, table.unpack(tail))
-      column[1] = count
-      return engine.enable_grad(f, y, t:to(o.y.dtype):reshape(column)):detach()
-        :to("float64"):reshape(count, size)
-    end
-    local out, counts = rk45.states(field, start, times, o)
-    result.steps, result.rejected = counts.steps, counts.rejected
-    records = counts.records or batch == 0 and {}
-    if found_events and records then
-      result.events, stops = events.find(found_events, records,
-        { names = { "y" }, tail = tail, where = "ode" }, direction)
-      result.stopped = stops
-      samples.cut(out, times, stops, direction)
-    end
-    if records then samples.check("ode", records, stops, direction) end
-    if o.dense and records then
+    local start = o.y:detach():to("float64"):reshape(batch, batch > 0 and -1 or 0)
+    local out
+    out, result, records, stops = rk45.run("ode", field_of(o, f, tail, column), start, times, o)
+    if o.dense then
       local all = { records = records, stops = stops, start = start, shape = shape,
         first = times[1], last = times[#times], where = "ode" }
       result.at = function(...)

@@ -141,6 +141,39 @@ function M.states(field, states, times, o)
   return out, { steps = taken, rejected = rejected, records = records }
 end
 
+--- Solves for a batch of states and finds the events on the way: what torus.rk45 and torus.ode
+-- have in common.
+-- @tparam string where name of the operation, for messages
+-- @param field as in states
+-- @tparam tensor start as in states
+-- @tparam {number,...} times as in states
+-- @tparam table o as in states; events, a list as torus.rk45_events checks it, and for these
+-- names ({string,...}) and tail ({integer,...}) of their states, as torus.rk45_events takes them
+-- @treturn tensor (batch, #times, size), with NaN after the end of a stopped trajectory
+-- @treturn table steps and rejected; with events, events and stopped
+-- @treturn ?{table,...} records, if o.record or there are no trajectories
+-- @treturn {[integer]=number} the times at which trajectories were stopped
+-- @usage
+-- pendulum = torus.systems.pendulum
+-- x = torus.tensor({{1, 0}}, { dtype = "float64" })
+-- out, result = torus.rk45.run("example", pendulum:field(), x, {0, 0.1},
+--   { rtol = 1e-10, atol = 1e-12, first_step = 0, max_step = 0, max_steps = 1000 })
+-- print(result.steps)
+function M.run(where, field, start, times, o)
+  local out, counts = M.states(field, start, times, o)
+  local result, stops = { steps = counts.steps, rejected = counts.rejected }, {}
+  local direction = times[#times] >= times[1] and 1 or -1
+  local records = counts.records or start:size(1) == 0 and {} or nil
+  if o.events and records then
+    result.events, stops = events.find(o.events, records,
+      { names = o.names, tail = o.tail, where = where }, direction)
+    result.stopped = stops
+    samples.cut(out, times, stops, direction)
+  end
+  if records then samples.check(where, records, stops, direction) end
+  return out, result, records, stops
+end
+
 -- True if the engine's kernel is to be used for a system's motion.
 local function prefers_kernel(o)
   return o.force == nil and (o.backprop == "none" or not engine.is_recording())
@@ -249,30 +282,21 @@ function M.solve(opts)
   check(o)
   M.set_tolerances(o, o.field and "float64" or o.dtype)
   local times, shape = samples.times("rk45", o), o.q.shape
-  local found_events = o.events ~= nil and events.check(o.events)
+  o.events = o.events ~= nil and events.check(o.events)
   local batch, tail = shape[1], { table.unpack(shape, 2) }
+  o.names, o.tail = { "q", "p" }, tail
   local d = batch > 0 and o.q:numel() // batch or 0
-  local gradients = o.backprop ~= "none" and engine.is_recording()
-  o.every_sample, o.record = gradients, gradients or o.dense or found_events
-  if batch == 0 then o.record, gradients = false, false end
-  local direction = times[#times] >= times[1] and 1 or -1
-  local result, records, stops = {}, nil, {}
+  local gradients = batch > 0 and o.backprop ~= "none" and engine.is_recording()
+  o.every_sample, o.record = gradients, batch > 0 and (gradients or o.dense or o.events)
+  local result, records, stops
   engine.no_grad(function()
     local start = batch > 0 and states_of(o, d)
       or engine.zeros({ 0, 0 }, { dtype = "float64" })
     local field = o.field or o.kernel
       or vector_field(o.H, tail, o.dtype, o.friction, o.force)
-    local out, counts = M.states(field, start, times, o)
-    result.steps, result.rejected = counts.steps, counts.rejected
-    records = counts.records or batch == 0 and {}
-    if found_events and records then
-      result.events, stops = events.find(found_events, records,
-        { names = { "q", "p" }, tail = tail, where = "rk45" }, direction)
-      result.stopped = stops
-      samples.cut(out, times, stops, direction)
-    end
-    if records then samples.check("rk45", records, stops, direction) end
-    if o.dense and records then
+    local out
+    out, result, records, stops = M.run("rk45", field, start, times, o)
+    if o.dense then
       result.at = dense.of({ records = records, stops = stops, start = start, shape = shape,
         first = times[1], last = times[#times] }, result)
     end
@@ -293,6 +317,7 @@ signature.functions("rk45", M, {
   field_of = "H: function, d: integer, friction?: number",
   set_tolerances = "o: table, dtype: string",
   states = "field: table|function, states: tensor, times: {number,...}, o: table",
+  run = "where: string, field: table|function, start: tensor, times: {number,...}, o: table",
 })
 
 return setmetatable(M, { __call = function(_, ...)

@@ -38,11 +38,11 @@ function M.point(log_density, q)
 end
 
 -- L r and L^T g for rows r and g.
-local function pushed(scale, r)
+local function times_scale(scale, r)
   if scale:dim() == 1 then return r * scale end
   return r:matmul(scale:transpose())
 end
-local function pulled(scale, g)
+local function times_transpose(scale, g)
   if scale:dim() == 1 then return g * scale end
   return g:matmul(scale)
 end
@@ -63,10 +63,10 @@ end
 -- print(point.q)   -- about cos 1
 function M.leapfrog(log_density, from, r, o)
   local point, step = from, o.step_size
-  r = r + pulled(o.scale, point.gradient) * (step / 2)
+  r = r + times_transpose(o.scale, point.gradient) * (step / 2)
   for i = 1, o.steps do
-    point = M.point(log_density, point.q + pushed(o.scale, r) * step)
-    r = r + pulled(o.scale, point.gradient) * (i < o.steps and step or step / 2)
+    point = M.point(log_density, point.q + times_scale(o.scale, r) * step)
+    r = r + times_transpose(o.scale, point.gradient) * (i < o.steps and step or step / 2)
   end
   return point, r
 end

@@ -22,7 +22,7 @@ Step.__index = Step
 -- print(step.now > 0.1)   -- true
 function M.step(start, target)
   return setmetatable({ centre = math.log(10 * start), target = target, now = start,
-    count = 0, lack = 0, mean = 0 }, Step)
+    count = 0, shortfall = 0, mean = 0 }, Step)
 end
 
 --- Updates the step size after a transition.
@@ -32,8 +32,8 @@ function Step:update(acceptance)
   self.count = self.count + 1
   local n = self.count
   local share = 1 / (n + first)
-  self.lack = (1 - share) * self.lack + share * (self.target - acceptance)
-  local log_step = self.centre - math.sqrt(n) / gamma * self.lack
+  self.shortfall = (1 - share) * self.shortfall + share * (self.target - acceptance)
+  local log_step = self.centre - math.sqrt(n) / gamma * self.shortfall
   local weight = n ^ -kappa
   self.mean = weight * log_step + (1 - weight) * self.mean
   self.now = math.exp(log_step)

@@ -147,9 +147,9 @@ local function split(x, first, count)
   local n = x:size(1)
   local others = {}
   if first > 1 then others[1] = x:narrow(1, 1, first - 1) end
-  local behind = first + count
-  if behind <= n then
-    others[#others + 1] = x:narrow(1, behind, n - behind + 1)
+  local after = first + count
+  if after <= n then
+    others[#others + 1] = x:narrow(1, after, n - after + 1)
   end
   return x:narrow(1, first, count), engine.cat(others, 1)
 end

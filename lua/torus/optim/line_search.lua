@@ -21,22 +21,22 @@ end
 
 -- Tries larger and larger steps until two of them bracket a minimum, or a step is
 -- acceptable. Returns {step} or {before, after}, and the number of evaluations.
-local function bracket(look, origin, point, limit)
-  local before, looks = origin, 0
-  while looks < limit do
+local function bracket(evaluate, origin, point, limit)
+  local before, evaluations = origin, 0
+  while evaluations < limit do
     if point.value > origin.value + DECREASE * point.t * origin.slope
-      or (looks > 1 and point.value >= before.value) then
-      return { before, point }, looks
+      or (evaluations > 1 and point.value >= before.value) then
+      return { before, point }, evaluations
     elseif math.abs(point.slope) <= -CURVATURE * origin.slope then
-      return { point }, looks
+      return { point }, evaluations
     elseif point.slope >= 0 then
-      return { before, point }, looks
+      return { before, point }, evaluations
     end
     local low, high = point.t + 0.01 * (point.t - before.t), 10 * point.t
     local t = cubic_minimum(before, point, low, high)
-    before, point, looks = point, look(t), looks + 1
+    before, point, evaluations = point, evaluate(t), evaluations + 1
   end
-  return { origin, point }, looks
+  return { origin, point }, evaluations
 end
 
 -- A step inside a bracket, away from its ends if the last one made no progress.
@@ -50,14 +50,14 @@ local function inside(pair, stuck)
 end
 
 -- Shrinks the bracket until a step is acceptable. pair[best] has the lower value.
-local function zoom(look, origin, pair, looks, o)
+local function zoom(evaluate, origin, pair, evaluations, o)
   local best, stuck = pair[1].value <= pair[2].value and 1 or 2, false
-  while looks < o.limit do
+  while evaluations < o.limit do
     if math.abs(pair[2].t - pair[1].t) * o.length < o.tolerance then break end
     local t
     t, stuck = inside(pair, stuck)
-    local point = look(t)
-    looks = looks + 1
+    local point = evaluate(t)
+    evaluations = evaluations + 1
     if point.value > origin.value + DECREASE * t * origin.slope
       or point.value >= pair[best].value then
       pair[3 - best] = point
@@ -75,16 +75,16 @@ local function zoom(look, origin, pair, looks, o)
 end
 
 --- Finds a step that satisfies the conditions, or the best one found.
--- @tparam function look t -> {t =, value =, slope =, ...} along the direction
+-- @tparam function evaluate t -> {t =, value =, slope =, ...} along the direction
 -- @tparam table origin the same at t = 0, with a negative slope
 -- @tparam number t first step to try
 -- @tparam table o tolerance and length (the direction's largest component): a bracket
 -- does not shrink below tolerance / length; limit, the maximum number of evaluations
--- @treturn table the result of look for that step
-function M.strong_wolfe(look, origin, t, o)
-  local found, looks = bracket(look, origin, look(t), o.limit)
+-- @treturn table the result of evaluate for that step
+function M.strong_wolfe(evaluate, origin, t, o)
+  local found, evaluations = bracket(evaluate, origin, evaluate(t), o.limit)
   if #found == 1 then return found[1] end
-  return zoom(look, origin, found, looks, o)
+  return zoom(evaluate, origin, found, evaluations, o)
 end
 
 return M

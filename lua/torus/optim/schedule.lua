@@ -31,12 +31,16 @@ local COMMON = {
   warmup_start = { default = 0.01, type = "number", min = 0 },
 }
 
--- factor(n) multiplies the initial rate after n calls of step following the warm-up.
-local function make(name, optimiser, o, factor)
+local function check_optimiser(name, optimiser)
   if type(optimiser) ~= "table" or type(optimiser.lr) ~= "number" then
     options.raise("schedule.%s: expected an optimiser with a learning rate, got %s", name,
       options.show(optimiser))
   end
+end
+
+-- factor(n) multiplies the initial rate after n calls of step following the warm-up.
+local function make(name, optimiser, o, factor)
+  check_optimiser(name, optimiser)
   local self = setmetatable({ name = name, optimiser = optimiser, first = optimiser.lr,
     factor = factor, warmup = o.warmup, warmup_start = o.warmup_start, steps = 0 }, Schedule)
   optimiser.lr = self:rate(0)
@@ -265,7 +269,7 @@ local PLATEAU = {
 -- print(optimiser.lr)   -- 0.5
 function M.plateau(optimiser, opts)
   local o = options.resolve("schedule.plateau", opts, PLATEAU)
-  make("plateau", optimiser, { warmup = 0 }, function() return 1 end)
+  check_optimiser("plateau", optimiser)
   o.optimiser, o.best, o.bad = optimiser, math.huge, 0
   return setmetatable(o, Plateau)
 end

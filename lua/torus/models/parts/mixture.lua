@@ -78,11 +78,11 @@ local function log_parts(x, weights, means, factors)
 end
 
 -- Means, covariances and weights from the responsibilities of the components.
-local function maximise(x, shares, ridge)
-  local counts = shares:sum(2) + 1e-9
-  local means = shares:matmul(x) / counts:unsqueeze(2)
+local function maximise(x, responsibilities, ridge)
+  local counts = responsibilities:sum(2) + 1e-9
+  local means = responsibilities:matmul(x) / counts:unsqueeze(2)
   local gap = x:unsqueeze(1) - means:unsqueeze(2)
-  local covariance = (gap * shares:unsqueeze(3)):transpose(2, 3):matmul(gap)
+  local covariance = (gap * responsibilities:unsqueeze(3)):transpose(2, 3):matmul(gap)
     / counts:unsqueeze(2):unsqueeze(3)
   return counts / counts:sum(), means, linalg.cholesky(covariance + ridge)
 end
@@ -112,8 +112,8 @@ end
 
 -- Expectation and maximisation from the responsibilities until the mean log-density, which is
 -- returned first, stops growing.
-local function converge(x, shares, ridge)
-  local weights, means, factors = maximise(x, shares, ridge)
+local function converge(x, responsibilities, ridge)
+  local weights, means, factors = maximise(x, responsibilities, ridge)
   local reached
   for _ = 1, ROUNDS do
     local parts = log_parts(x, weights, means, factors)
