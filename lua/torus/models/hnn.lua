@@ -316,8 +316,8 @@ local function integrated(self, q, p, dt, steps, substeps, method)
       damping = function(at) return self.friction(at * sq + mq) * (sq / sp) end
     end
   end
-  local found = thinned(integrate { H = self.scaled, q = x, p = y, dt = dt,
-    steps = steps, method = method, friction = damping }, substeps)
+  local found = integrate { H = self.scaled, q = x, p = y, dt = dt, steps = steps,
+    every = substeps, method = method, friction = damping }
   found.q, found.p = units.given(self, found.q, found.p)
   return found
 end

@@ -335,13 +335,8 @@ function PixelHNN:rollout(z, opts)
   local o = options.resolve("pixel_hnn:rollout", opts, ROLLOUT)
   check_latent(self, "rollout", z)
   local q, p = self:split(z)
-  local trajectory = integrate { H = self.hamiltonian, q = q, p = p,
-    dt = o.dt / o.substeps, steps = o.steps * o.substeps, method = "rk4" }
-  if o.substeps == 1 then return trajectory end
-  local indices = engine.arange(1, o.steps * o.substeps + 1, o.substeps,
-    { dtype = "int64" })
-  return { q = trajectory.q:index_select(1, indices),
-    p = trajectory.p:index_select(1, indices) }
+  return integrate { H = self.hamiltonian, q = q, p = p, dt = o.dt / o.substeps,
+    steps = o.steps * o.substeps, every = o.substeps, method = "rk4" }
 end
 
 -- The states of a trajectory as latent vectors, (steps + 1, batch, latent).
