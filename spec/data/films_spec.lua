@@ -135,6 +135,18 @@ describe("films in arrays", function()
     assert.are.equal(0, largest(set.test:batch({ 3 })[1] - x[3]:narrow(1, 7, 4)))
   end)
 
+  it("have the time between frames that a .npz specifies", function()
+    local path = base .. "/timed.npz"
+    for dt, dtype in pairs { [0.04] = "float32", [0.05] = "float64" } do
+      assert(torus.npz.save(path, { frames = film, dt = torus.tensor({ dt }, { dtype = dtype }) }))
+      assert.are.equal(dt, assert(torus.data.frames(path)).dt)
+      assert.near(3 * dt, assert(torus.data.frames(path, { every = 3 })).dt, 1e-15)
+      assert.are.equal(1, assert(torus.data.frames(path, { dt = 1 })).dt)
+    end
+    assert(torus.npz.save(path, { frames = film, dt = torus.zeros(3) }))
+    assert.are.equal(0.125, assert(torus.data.frames(path)).dt)
+  end)
+
   it("are read from .npz, and from tensors", function()
     local path = base .. "/film.npz"
     assert(torus.npz.save(path, { clip = film }, { compress = true }))

@@ -353,7 +353,8 @@ end
 -- number
 -- @tparam[opt] number opts.train likewise; by default all other sequences
 -- @tparam[opt] number opts.dt time between kept frames; by default from the file if it
--- specifies it (a GIF, and formats read by ffmpeg), in seconds, else 0.125
+-- specifies it (a GIF, and formats read by ffmpeg, in seconds; an array `dt` of one number in a
+-- .npz archive), else 0.125
 -- @tparam[opt=0] integer opts.held_back number of frames at the end of every sequence that
 -- train and test leave out; Dataset:longer includes them
 -- @treturn ?Dataset train and test (torus.data.split), dt, steps

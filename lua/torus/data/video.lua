@@ -28,12 +28,16 @@ M.rules = options.joined(geometries.rules, {
 
 local LENGTH = 31
 
---- Returns the seconds between the frames of a film, if its file specifies them: see
--- torus.data.films.recordings.
--- @function M.interval
+--- Returns the time between the frames of a film, if its file specifies it: the seconds of a
+-- recording (torus.data.films.recordings), or the array `dt` of a .npz archive.
 -- @tparam string path
 -- @treturn ?number
-M.interval = recordings.interval
+-- @usage
+-- print(require("torus.data.video").interval("no_such.gif"))   -- nil
+function M.interval(path)
+  if path:match("%.npz$") then return arrays.interval(path) end
+  return recordings.interval(path)
+end
 
 --- The accepted kinds of files, for messages.
 M.expected = "a .npy or .npz array of frames, a folder of PNGs or of films, a .gif, or "
@@ -179,7 +183,7 @@ local function of_recordings(path, o)
   source.description = string.format("%d film%s, %s frames kept", #films,
     #films == 1 and "" or "s", table.concat(counts, ", ", 1, math.min(#counts, 8)))
     .. cut_text(source, o)
-  local interval = recordings.interval(path)
+  local interval = M.interval(path)
   source.interval = interval and interval * o.every
   return source
 end
@@ -190,7 +194,7 @@ end
 -- @tparam string path
 -- @tparam[opt] table opts see `rules`
 -- @treturn ?table shape {total, length, height, width, channels}, rows(indices),
--- uint8 from 0 to 255 or float32 from 0 to 1, and a description; interval, the seconds
+-- uint8 from 0 to 255 or float32 from 0 to 1, and a description; interval, the time
 -- between frames, if the files specify it; last_before(index), if sequences may overlap,
 -- the last earlier sequence that has no frame in common with that one
 -- @treturn ?string message
@@ -212,7 +216,10 @@ function M.open(path, opts)
   if not source then return nil, message end
   local cut
   cut, message = of_array(source, o)
-  return cut, cut == nil and path .. ": " .. message or nil
+  if not cut then return nil, path .. ": " .. message end
+  local interval = M.interval(path)
+  cut.interval = interval and interval * o.every
+  return cut
 end
 
 --- Makes a source for torus.data.split from a tensor of frames.

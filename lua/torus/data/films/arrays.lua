@@ -112,6 +112,24 @@ function M.tensor(frames, white)
     one_film = one_film }, Tensor)
 end
 
+--- Returns the time between frames that a .npz archive specifies: its array `dt` of one number.
+-- @tparam string path
+-- @treturn ?number
+-- @usage
+-- arrays = require "torus.data.films.arrays"
+-- assert(torus.npz.save("timed.npz", { frames = torus.rand(10, 5, 16, 24, 3),
+--   dt = torus.tensor(0.04) }))
+-- print(arrays.interval("timed.npz"))   -- 0.04
+function M.interval(path)
+  local found = npz.load(path, { names = { "dt" } })
+  local dt = found and found.dt
+  if not dt or dt:numel() ~= 1 then return nil end
+  local number = dt:to("float64"):item()
+  -- 0.04 in float32 is 0.0399999991.
+  dt = dt.dtype == "float64" and number or tonumber(("%.7g"):format(number))
+  return dt > 0 and dt < math.huge and dt or nil
+end
+
 --- Opens a .npz archive that contains one array, or one named `frames` among others.
 -- @tparam string path
 -- @tparam ?number white
