@@ -352,7 +352,4 @@ function M.show(opts)
   return image.show(x, { protocol = protocol, scale = 1 })
 end
 
-return setmetatable(M, { __call = function()
-  options.raise("plot: expected a call of one of its functions, such as "
-    .. "torus.plot.show { series = { { x = x, y = y } } }, got one of torus.plot itself")
-end })
+return M

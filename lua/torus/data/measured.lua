@@ -94,8 +94,8 @@ local function pick(x, columns)
   return x:index_select(2, engine.tensor(columns, { dtype = "int64" }))
 end
 
--- The lengths of the trajectories and their common time step; nil if the steps differ, which
--- `uneven` allows.
+-- The lengths of the trajectories and their common time step; nil and true if the steps differ,
+-- which `uneven` allows.
 local function cut(times, ids, rows, uneven)
   local lengths, first, dt, differ = {}, 1, nil, false
   for i = 2, rows + 1 do
@@ -125,7 +125,7 @@ local function cut(times, ids, rows, uneven)
     end
     dt = (times[at + longest - 1] - times[at]) / (longest - 1)
   end
-  return lengths, dt
+  return lengths, dt, differ
 end
 
 local function from_csv(path, o)
@@ -140,7 +140,8 @@ local function from_csv(path, o)
   end
   local found = {}
   for _, part in ipairs(PARTS) do found[part] = pick(x, columns[part]) end
-  found.lengths, found.dt = cut(list "t", list "trajectory", rows, found.dq ~= nil)
+  found.lengths, found.dt, found.uneven = cut(list "t", list "trajectory", rows,
+    found.dq ~= nil)
   found.ordered = #columns.t > 0 or #columns.trajectory > 0 or not found.dq
   found.roles = roles(names, columns)
   return found
@@ -212,12 +213,12 @@ local function from_npz(path)
         found.reading)
     end
     local lengths
-    lengths, found.dt = cut(arrays.t:reshape(-1):to("float64"):totable(), nil,
+    lengths, found.dt, found.uneven = cut(arrays.t:reshape(-1):to("float64"):totable(), nil,
       arrays.t:numel(), found.dq ~= nil)
     for i, n in ipairs(lengths) do
       if n ~= found.lengths[i] then
-        fail("expected times t that rise in each trajectory of q, got %d rising ones from %d "
-          .. "on; %s", n, i, found.reading)
+        fail("expected times t that rise in each trajectory of q, got %d rising ones in "
+          .. "trajectory %d; %s", n, i, found.reading)
       end
     end
   end
@@ -349,6 +350,10 @@ local RULES = {
 }
 
 local function settle_dt(set, o)
+  if set.uneven and (o.dt or set.derivatives ~= "true") then
+    fail("expected equal time steps, got different ones; resample the states, or use derivatives "
+      .. "(dq, dp), without dt")
+  end
   if set.dt and o.dt and math.abs(set.dt - o.dt) > STEP_TOLERANCE * o.dt then
     fail("expected time steps of dt = %g, got %g", o.dt, set.dt)
   end

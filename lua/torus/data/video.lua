@@ -33,7 +33,8 @@ local LENGTH = 31
 -- @tparam string path
 -- @treturn ?number
 -- @usage
--- print(require("torus.data.video").interval("no_such.gif"))   -- nil
+-- assert(torus.image.gif("noise.gif", torus.rand(9, 24, 40, 3)))
+-- print(require("torus.data.video").interval("noise.gif"))   -- 0.04
 function M.interval(path)
   if path:match("%.npz$") then return arrays.interval(path) end
   return recordings.interval(path)

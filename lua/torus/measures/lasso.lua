@@ -122,7 +122,7 @@ function M.fit(x, y, alpha, opts)
   return w, my - mx:matmul(w)
 end
 
----- The fraction of variances that remains below a residual: 1 - residual / variance; of a
+--- The fraction of variances that remains below a residual: 1 - residual / variance; of a
 -- constant output 1 without a residual, else 0, as in scikit-learn.
 -- @tparam tensor residual
 -- @tparam tensor variance likewise
@@ -245,6 +245,7 @@ signature.functions("lasso", M, {
   solve = "gram: tensor, cross: tensor, variance: tensor, alphas: {number,...}, "
     .. "opts?: table",
   fit = "x: tensor, y: tensor, alpha: number, opts?: table",
+  share = "residual: tensor, variance: tensor",
 })
 
 return M
