@@ -1,6 +1,7 @@
 local lfs = require "lfs"
 local raises = require "spec.support.raises"
 local torus = require "torus"
+local windows = require "torus.data.windows"
 
 local data = torus.data
 local pendulum = torus.systems.pendulum
@@ -484,6 +485,19 @@ describe("data.order", function()
     assert.are.equal(3, different)
   end)
 
+  it("depends on the seed alone", function()
+    local function first(seed)
+      return table.concat(data.order { count = 40, batch = 40, seed = seed }:next():totable(), ",")
+    end
+    local seen, count = {}, 0
+    for seed = 0, 4 do
+      local text = first(seed)
+      assert.are.equal(text, first(seed))
+      if not seen[text] then seen[text], count = true, count + 1 end
+    end
+    assert.are.equal(5, count)
+  end)
+
   it("goes on from a saved state, also in a fresh one", function()
     local order = data.order { count = 50, batch = 8, seed = 9 }
     for _ = 1, 10 do order:next() end
@@ -504,5 +518,35 @@ describe("data.order", function()
       "batch: expected at most 5, the number of sequences, got 6")
     assert.error_matches(function() order:set_state { epoch = 1, used = 9 } end,
       'option "used": expected at most 5')
+  end)
+end)
+
+describe("windows of sequences", function()
+  it("begin anywhere they fit, everywhere as often", function()
+    local seen = {}
+    for _, start in ipairs(windows.random_starts(1000, 7, 3, torus.generator(1))) do
+      seen[start] = (seen[start] or 0) + 1
+    end
+    local total = 0
+    for start = 1, 5 do
+      -- 200 of each expected, with a deviation of 12.6
+      assert.is_near(200, seen[start] or 0, 57)
+      total = total + seen[start]
+    end
+    assert.are.equal(1000, total)
+    assert.are.same({ 1, 1, 1 }, windows.random_starts(3, 4, 4))
+  end)
+
+  it("are the elements from their starts on", function()
+    local x = torus.arange(24):reshape(3, 4, 2)
+    local found = windows.cut(x, { 1, 3, 2 }, 2)
+    for i, start in ipairs { 1, 3, 2 } do
+      for k = 1, 2 do
+        assert.are.same(x[i][start + k - 1]:totable(), found[i][k]:totable())
+      end
+    end
+    raises("windows: start 2: expected at most 3, got 4", function()
+      windows.cut(x, { 1, 4, 1 }, 2)
+    end)
   end)
 end)

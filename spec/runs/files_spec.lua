@@ -32,6 +32,23 @@ describe("log.csv", function()
     assert.are.same({ step = 4 }, read.rows[4])
   end)
 
+  it("keeps nine digits of a number, and every digit of an integer", function()
+    local path = temporary()
+    local log = assert(Log.open(path, { "step", "loss", "count" }, 0))
+    local values = { 0.123456789, 12345.6789, 1.23456789e-12, -0.987654321 }
+    for i, value in ipairs(values) do
+      assert(log:row { step = i, loss = value, count = 12345678901 + i })
+    end
+    assert(log:row { step = 5, loss = 1 / 0 })
+    log:close()
+    local rows = Log.read(path).rows
+    for i, value in ipairs(values) do
+      assert.are.equal(value, rows[i].loss)
+      assert.are.equal(12345678901 + i, rows[i].count)
+    end
+    assert.matches("\n5,inf,\n$", files.read(path))
+  end)
+
   it("is read in the time that its length takes, whatever is in it", function()
     local path = temporary()
     files.write(path, "step,loss\n1,2\n" .. ("x"):rep(1000000))

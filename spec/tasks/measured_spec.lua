@@ -6,6 +6,7 @@ local lfs = require "lfs"
 local measured = require "torus.data.measured"
 local raises = require "spec.support.raises"
 local string_array = require "spec.support.string_array"
+local report = require "torus.tasks.hnn.measured_report"
 local rollouts = require "torus.tasks.hnn.rollouts"
 local torus = require "torus"
 
@@ -114,6 +115,67 @@ describe("measured states", function()
     assert.are.same({ 4 }, set.test.sequence.lengths)
   end)
 
+  it("have the differences of neighbours, forward or central, of each trajectory", function()
+    local dt, q, p, lines = 0.25, {}, {}, { "t,q,p" }
+    for k = 1, 3 do
+      q[k], p[k] = {}, {}
+      for i = 1, 5 do
+        q[k][i], p[k][i] = k * i ^ 3, 10 * k - i ^ 2
+        lines[#lines + 1] = ("%g,%g,%g"):format((i - 1) * dt, q[k][i], p[k][i])
+      end
+    end
+    local path = write("cubes.csv", table.concat(lines, "\n") .. "\n")
+    for derivatives, before in pairs { difference = 0, central = 1 } do
+      local set = assert(measured.open(path, { derivatives = derivatives, dtype = "float64" }))
+      local row = 0
+      for k = 1, 2 do -- the third is the test
+        for i = 1 + before, 4 do
+          row = row + 1
+          local span = (1 + before) * dt
+          local train = set.train
+          assert.are.equal(q[k][i], train.q[row][1]:item())
+          assert.are.equal(p[k][i], train.p[row][1]:item())
+          assert.are.equal((q[k][i + 1] - q[k][i - before]) / span, train.dq[row][1]:item())
+          assert.are.equal((p[k][i + 1] - p[k][i - before]) / span, train.dp[row][1]:item())
+        end
+      end
+      assert.are.equal(row, set.train.size)
+    end
+  end)
+
+  it("may have uneven times next to derivatives, and then no time step", function()
+    local path = write("uneven.csv", "t,q,p,dq,dp\n0,1,2,3,4\n1,5,6,7,8\n1.5,9,10,11,12\n"
+      .. "4,13,14,15,16\n9,17,18,19,20\n")
+    local set = assert(measured.open(path, F64))
+    assert.is_nil(set.dt)
+    assert.is_nil(set.train.sequence)
+    assert.is_nil(set.test.sequence)
+    assert.are.same({ { 1 }, { 5 }, { 9 }, { 13 } }, set.train.q:totable())
+    assert.are.same({ { 3 }, { 7 }, { 11 }, { 15 } }, set.train.dq:totable())
+    assert.are.same({ { 20 } }, set.test.dp:totable())
+    assert.are.equal(("data of %s: 1 coordinate, dt unknown, 4 points for training, 1 for tests; "
+      .. "q = q; p = p; 5 states in 1 trajectory"):format(path), tostring(set))
+    assert.is_nil((measured.open(path, { derivatives = "central" })))
+  end)
+
+  it("print how the file was read", function()
+    local path = write("columns.csv", "time,p2,q1,q2,p1\n0,1,2,3,4\n0.5,1,2,3,4\n1,1,2,3,4\n"
+      .. "0,1,2,3,4\n0.5,1,2,3,4\n1,1,2,3,4\n")
+    assert.are.equal(("data of %s: 2 coordinates, dt 0.5, 1 points for training, 1 for tests; "
+      .. "q = q1, q2; p = p1, p2; 6 states in 2 trajectories"):format(path),
+      tostring(assert(measured.open(path))))
+    path = write("bare.csv", "1,2\n3,4\n5,6\n7,8\n")
+    assert.are.equal(("data of %s: 1 coordinate, dt 2, 1 points for training, 1 for tests; "
+      .. "q = column 1; p = column 2; 4 states in 1 trajectory"):format(path),
+      tostring(assert(measured.open(path, { dt = 2, derivatives = "difference",
+        test_share = 0.4 }))))
+    path = base .. "/print.npy"
+    assert(torus.npy.save(path, torus.zeros(4, 6, 2, 3)))
+    assert.are.equal(("data of %s: 3 coordinates, dt 0.1, 12 points for training, 4 for tests; "
+      .. "an array of shape (4,6,2,3), read as 4 trajectories of 6 times with 3 coordinates")
+      :format(path), tostring(assert(measured.open(path, { dt = 0.1 }))))
+  end)
+
   it("hold out other points with another seed where they have no order", function()
     local x = torus.arange(40):reshape(10, 4)
     local path = base .. "/points.csv"
@@ -148,6 +210,20 @@ describe("measured states", function()
     refused("got an array of shape %(5,2,4%), read as 5 trajectories of 2 times with 2 "
       .. "coordinates$", base .. "/short.npy", { dt = 1 })
     refused("steps of dt = 0.5, got 1", base .. "/f.csv", { dt = 0.5 })
+    -- Ten times in each of three trajectories, but pieces of 10, 12 and 8, or of 30, or of 5.
+    x = torus.zeros(3, 10, 1)
+    local ten = torus.arange(1, 10)
+    for pieces, t in pairs { [12] = torus.cat({ ten, torus.arange(1, 12), torus.arange(1, 8) }, 1),
+      [30] = torus.arange(1, 30), [5] = torus.cat({ torus.arange(1, 5), torus.arange(1, 5) }, 1) } do
+      assert(torus.npz.save(base .. "/times.npz", { q = x, p = x, t = t }))
+      refused("expected times t that rise in each trajectory of q, got " .. pieces .. " rising "
+        .. "ones .*q of shape %(3,10,1%), read as 3 trajectories of 10 times with 1 coordinate",
+        base .. "/times.npz")
+    end
+    for _, t in ipairs { ten, torus.cat({ ten, ten, ten }, 1) } do
+      assert(torus.npz.save(base .. "/times.npz", { q = x, p = x, t = t * 0.5 }))
+      assert.are.equal(0.5, assert(measured.open(base .. "/times.npz")).dt)
+    end
     assert(torus.npy.save(base .. "/odd.npy", torus.zeros(2, 3, 5)))
     refused("%(trajectories, times, 2 d%), .* got %(2,3,5%)", base .. "/odd.npy", { dt = 1 })
   end)
@@ -216,6 +292,42 @@ describe("an hnn in units of the data", function()
     end)
   end)
 
+  it("measures time by the rate at which states change", function()
+    local model = model_of()
+    -- q deviates by -2, 0, 2, 0 and p by -3, -1, 3, 1 from their means.
+    model:normalise(torus.tensor({ { 0, 2 }, { 4, 2 } }, F64),
+      torus.tensor({ { 0, 0 }, { 6, 2 } }, F64), torus.tensor({ { 2, 0 }, { 0, 2 } }, F64),
+      torus.tensor({ { 5, 0 }, { -5, 0 } }, F64))
+    -- Mean squares of 1 for dq and of 2.5 for dp in these units.
+    for i, expected in ipairs { math.sqrt(2), math.sqrt(5), math.sqrt(1 + 2.5) } do
+      assert.is_near(expected, model.scale[i]:item(), 1e-15)
+    end
+  end)
+
+  it("has a loss of rollouts in its own units", function()
+    local model, q, p = model_of(), states()
+    model:normalise(q, p, p * 300, q * -0.2)
+    local variance = { q = 0, p = 0 } -- about 900 and 0.01
+    for name, x in pairs { q = q, p = p } do
+      local rows = x:totable()
+      for k = 1, 2 do
+        local mean = 0
+        for i = 1, 20 do mean = mean + rows[i][k] / 20 end
+        for i = 1, 20 do variance[name] = variance[name] + (rows[i][k] - mean) ^ 2 / 40 end
+      end
+    end
+    q, p = q:reshape(4, 5, 2), p:reshape(4, 5, 2)
+    local found = torus.integrate { H = model, q = q[1], p = p[1], dt = 0.01, steps = 3,
+      method = "rk4" }
+    local sum = 0
+    for i = 2, 4 do
+      sum = sum + (found.q[i] - q[i]):square():sum():item() / variance.q
+        + (found.p[i] - p[i]):square():sum():item() / variance.p
+    end
+    -- 3 states of 5 trajectories with 2 coordinates, and half the sum of both means
+    assert.is_near(1, model:rollout_loss(q, p, { dt = 0.01 }):item() / (sum / 60), 1e-12)
+  end)
+
   it("has a loss of rollouts that is a mean of squares", function()
     local model, q, p = model_of { hamiltonian = "separable", normalise = false },
       states()
@@ -228,6 +340,32 @@ describe("an hnn in units of the data", function()
     end
     assert.is_near(sum / 60, model:rollout_loss(q, p, { dt = 0.1,
       method = "leapfrog" }):item(), 1e-12)
+  end)
+end)
+
+describe("the report on measured states", function()
+  it("has errors in units of each variance and the drift from the first state", function()
+    local function column(list) return torus.tensor(list, F64):unsqueeze(2) end
+    local model = { config = F64, hamiltonian = true }
+    function model.energy(_, q) return q:square():squeeze(2) end
+    -- Variances over all states: of q, 2, and of p, 50, around 2 and 0.
+    local data = { dt = 1, test = { sequence = { q = column { 0, 2, 4, 1, 3 },
+      p = column { 0, 10, -10, 5, -5 }, lengths = { 3, 2 } } } }
+    local n = report.measure(model, data, { roll = function(q, p, steps)
+      local i = torus.arange(0, steps, F64):reshape(-1, 1, 1)
+      return { q = q + i, p = p + i * 0 }
+    end })
+    -- Predicted: q = 0, 1, 2 with p = 0, and q = 1, 2 with p = 5. The mean squared errors are
+    -- 5/3 and 200/3, then 1/2 and 50.
+    local function check(name, a, b)
+      assert.is_near((a + b) / 2, n[name], 1e-12)
+      assert.is_near(math.abs(a - b) / math.sqrt(2), n[name .. "_spread"], 1e-12)
+    end
+    check("state_rk4", (5 / 3 + 200 / 3) / 2, (1 / 2 + 50) / 2)
+    check("state_share", (5 / 3 / 2 + 200 / 3 / 50) / 2, (1 / 2 / 2 + 50 / 50) / 2)
+    -- q^2 is predicted as 0, 1, 4 and 1, 4, and measured as 0, 4, 16 and 1, 9.
+    check("energy_drift", 4, 3)
+    check("energy_measured", math.sqrt((0 + 4 ^ 2 + 16 ^ 2) / 3 - (20 / 3) ^ 2), 4)
   end)
 end)
 
