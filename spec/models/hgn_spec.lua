@@ -240,6 +240,36 @@ describe("HGN", function()
     assert.is_near(all.mse, sum / 200, 0.02 * all.mse)
   end)
 
+  it("compares frames up to the horizon, forward and back from the anchor", function()
+    local anchor = 5
+    local model = small { frames = 7, anchor = anchor, variant = "determ" }
+    local frames = some_frames(model)
+    -- The last frame is two steps after the anchor.
+    for horizon, frames_after in pairs { [0] = 0, [1] = 1, [2] = 2, [3] = 2 } do
+      local q, p = model:state_of((model:encode(frames)))
+      local after = model:rollout(q, p, { steps = frames_after }).q
+      local before = model:rollout(q, p, { steps = horizon, dt = -model.config.dt }).q
+      local sum, count = 0, 0
+      for t = anchor - horizon, anchor + frames_after do
+        local at = t < anchor and before[anchor - t + 1] or after[t - anchor + 1]
+        local off = model:decode(at:unsqueeze(1))[1] - frames:select(2, t)
+        sum, count = sum + off:square():sum(), count + off:numel()
+      end
+      local wanted = torus.grad(sum / count, model:parameters(), { allow_unused = true })
+      local gradients, numbers = model:gradients(frames, { horizon = horizon })
+      assert.is_near((sum / count):item(), numbers.mse, 1e-12)
+      local compared = 0
+      for i, entry in ipairs(model:named_parameters()) do
+        assert.are.equal(wanted[i] == nil, gradients[i] == nil, entry[1])
+        if wanted[i] then
+          compared = compared + 1
+          assert.is_true(largest_difference(wanted[i], gradients[i]) < 1e-12, entry[1])
+        end
+      end
+      assert.is_true(compared > 10)
+    end
+  end)
+
   it("goes forward, back, faster and slower", function()
     local model = small()
     local q, p = model:infer(some_frames(model))

@@ -146,6 +146,57 @@ describe("targets without samples", function()
   end)
 end)
 
+describe("the report of a flow", function()
+  -- A flow that moves nothing and whose samples and weights are given.
+  local function given(weights, samples)
+    local model = { config = { dimension = 1, dtype = "float64" }, prior = {} }
+    function model.prior.sample(_, count)
+      return torus.zeros({ count, 1 }, F64), torus.zeros({ count, 1 }, F64)
+    end
+    function model.transport(_, q, p) return q, p end
+    function model.evidence(_, _, count)
+      assert.are.equal(#weights, count)
+      return torus.tensor(weights, F64):log()
+    end
+    function model.sample() return torus.tensor(samples or { 0 }, F64):reshape(-1, 1) end
+    return model
+  end
+
+  it("has the evidence and the efficiency of known weights", function()
+    local target = targets.density { dimension = 1, log_density = bump(1, 0, 0) }
+    local n = report.measure(given { 1, 2, 3, 6 }, target, { count = 4, grid = 0 })
+    assert.is_near(math.log(3), n.evidence, 1e-14)
+    -- the error of the mean of the weights, whose variance is 3.5, relative to it
+    assert.is_near(math.sqrt(3.5 / 4) / 3, n.evidence_error, 1e-14)
+    -- (sum w)^2 / sum w^2 = 144 / 50 of four samples
+    assert.is_near(144 / 50 / 4, n.efficiency, 1e-14)
+    assert.is_near(math.log(36) / 4, n.bound, 1e-14)
+    assert.are.equal(0, n.inverse)
+    n = report.measure(given { 5, 5, 5, 5 }, target, { count = 4, grid = 0 })
+    assert.is_near(1, n.efficiency, 1e-14)
+  end)
+
+  it("counts modes that have at least a quarter of their share", function()
+    local target = targets.mixture { modes = 2, dimension = 1, radius = 1.5 }
+    local modes = target.modes:reshape(-1):totable()
+    -- Of 40 samples, 20 each would be right, and 5 are a quarter of that.
+    for few, found in pairs { [0] = 1, [1] = 1, [4] = 1, [6] = 2, [20] = 2 } do
+      local samples = {}
+      for i = 1, 40 do samples[i] = modes[i <= few and 2 or 1] + 0.1 end
+      local model = given({}, samples)
+      -- Bounds that are a known number of nats below the density.
+      function model.elbo(_, x) return target:log_density(x) - 0.5 end
+      function model.importance_bound(_, x) return target:log_density(x) - 0.125 end
+      local n = report.measure(model, target, { count = 40, grid = 0, mass = 0, quadrature = 0 })
+      assert.is_near(0.5, n.gap, 1e-12)
+      assert.is_near(0.125, n.divergence, 1e-12)
+      assert.are.same({ (40 - few) / 40, few / 40 }, n.shares)
+      assert.are.equal(2, n.modes)
+      assert.are.equal(found, n.modes_found)
+    end
+  end)
+end)
+
 describe("learning from a density", function()
   local function trained(changes, steps)
     local given = { model = "nhf", objective = "reverse", width = 24, flows = 2,

@@ -176,6 +176,38 @@ describe("torus.runs", function()
       dataset().train:batch { 1, 2 }))
   end)
 
+  it("scales large gradients down, and logs their norm and the rate", function()
+    local folder, seen = folders.new(), {}
+    local a, b = torus.variable(torus.zeros(2)), torus.variable(torus.zeros(1))
+    local task = { parameters = { { "a", a }, { "b", b } }, columns = { "loss" },
+      optimiser = torus.optim.adam({ a, b }, { lr = 1 }) }
+    -- Gradients of norm n in step n: (2, 3, 6) has the norm 7.
+    function task.step(self, n)
+      self.given = { torus.tensor { 2 * n / 7, 3 * n / 7 }, torus.tensor { 6 * n / 7 } }
+      return self.given, { loss = n }
+    end
+    function task.after_update(self)
+      seen[#seen + 1] = torus.cat(self.given, 1):totable()
+    end
+    function task.numbers() return {} end
+    function task.load_numbers() end
+    function task.first_bad() end
+    assert(runs.loop { folder = folder, task = task, steps = 6, config = "{}", log_every = 1,
+      max_gradient = 2.5, learning_rate = function(n) return 0.5 / n end })
+    local rows = log_rows(folder)
+    assert.are.equal(6, #rows)
+    for n = 1, 6 do
+      local kept = math.min(n, 2.5)
+      for i, part in ipairs { 2, 3, 6 } do
+        -- of float32 numbers
+        assert.is_near(part / 7 * kept, seen[n][i], 1e-6)
+      end
+      assert.is_near(n, rows[n].gradient, 1e-6 * n)
+      assert.is_near(0.5 / n, rows[n].lr, 1e-9)
+      assert.are.equal(n, rows[n].loss)
+    end
+  end)
+
   it("stops at a gradient that is not finite", function()
     local folder = folders.new()
     local _, message = run(folder, { multiplier = 1e30, multiplier_max = 1e31,

@@ -5,6 +5,7 @@ local lfs = require "lfs"
 local options = require "torus.options"
 local run = require "torus.runs.run"
 local tasks = require "torus.tasks"
+local training = require "torus.tasks.training"
 
 -- Values that make a training small, of those keys that a task has.
 local SMALL = { width = 4, conv_width = 4, z = 3, state = 2, energy_layers = 2,
@@ -105,6 +106,31 @@ for _, name in ipairs(tasks.names) do
     end
   end)
 end
+
+describe("the learning rate of a run", function()
+  it("rises linearly, then falls to a hundredth along half a cosine", function()
+    local rate = training.learning_rate { lr = 1e-3, warmup = 10, steps = 110,
+      lr_decay = "cosine" }
+    -- The cosine is 0 after half of the 100 steps and -1 after all of them.
+    for step, share in pairs { [1] = 0.1, [5] = 0.5, [10] = 1, [60] = 0.01 + 0.99 / 2,
+      [110] = 0.01 } do
+      assert.is_near(share * 1e-3, rate(step), 1e-17)
+    end
+    rate = training.learning_rate { lr = 2, warmup = 0, steps = 6, lr_decay = "cosine" }
+    -- It is 1/2 after a third and -1/2 after two thirds.
+    for step, share in pairs { [2] = 0.01 + 0.99 * 3 / 4, [3] = 0.01 + 0.99 / 2,
+      [4] = 0.01 + 0.99 / 4, [6] = 0.01 } do
+      assert.is_near(2 * share, rate(step), 1e-14)
+    end
+  end)
+
+  it("stays where it is without decay", function()
+    local rate = training.learning_rate { lr = 0.5, warmup = 4, steps = 20, lr_decay = "none" }
+    local seen = {}
+    for i, step in ipairs { 1, 2, 3, 4, 5, 20 } do seen[i] = rate(step) end
+    assert.are.same({ 0.125, 0.25, 0.375, 0.5, 0.5, 0.5 }, seen)
+  end)
+end)
 
 describe("the registry of tasks", function()
   it("names the nearest model", function()

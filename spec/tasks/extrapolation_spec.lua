@@ -5,8 +5,8 @@ local torus = require "torus"
 local COUNT, WINDOW = 10, 5
 
 -- A model that knows the system: its state is the true one, moving `speed`
--- times as fast. It recognises a state by its first two frames.
-local function oracle(set, steps, speed)
+-- times as fast, back by default as forward. It recognises a state by its first two frames.
+local function oracle(set, steps, speed, speed_back)
   local system = set.system
   local part = set:longer("test", COUNT, steps)
   local indices = {}
@@ -33,7 +33,7 @@ local function oracle(set, steps, speed)
 
   function model:continue(trajectory, o)
     return system:solve(trajectory.q[-1], trajectory.p[-1],
-      { steps = o.steps, dt = o.dt * set.dt * speed })
+      { steps = o.steps, dt = o.dt * set.dt * (o.dt < 0 and speed_back or speed) })
   end
 
   function model:images(trajectory)
@@ -92,6 +92,61 @@ describe("tasks.extrapolation", function()
       assert.is_true(n.energy_drift.mean < 1e-6)
       assert.is_true(n.mse.by_step[50] > 10 * n.mse.by_step[2])
     end)
+
+  it("takes the mean of both directions, of which one may be better", function()
+    local set = torus.data.simulate("mass_spring", { train = 1, test = COUNT, noise = 0,
+      steps = WINDOW - 1, seed = 3 })
+    local o = { steps = 60, window = WINDOW, count = COUNT, symetric = false }
+    local forward = extrapolation.measure(oracle(set, 60, 1.1, 1), set, o).prediction_time
+    local back = extrapolation.measure(oracle(set, 60, 1, 1.1), set, o).prediction_time
+    for better, time in pairs { backward = forward, forward = back } do
+      -- 61 frames, of which 5 are the window
+      assert.are.equal(56, time.limit)
+      assert.are.equal(56, time[better])
+      local worse = time[better == "forward" and "backward" or "forward"]
+      assert.is_true(worse < 40)
+      assert.are.equal((56 + worse) / 2, time.mean)
+    end
+  end)
+
+  it("has the energies of sequences with constants of their own", function()
+    local set = torus.data.simulate("mass_spring_colours", { train = 1, test = COUNT,
+      noise = 0, steps = WINDOW - 1, seed = 4, resolution = 16 })
+    -- A model that knows nothing but moves periodically.
+    local model = { config = { dtype = "float32" }, frame_time = 1 }
+    function model.infer(_, frames)
+      local one = torus.ones(frames:size(1), 1)
+      return one, one * 0
+    end
+    function model.continue(_, start, o)
+      local phase = torus.arange(0, o.steps):reshape(-1, 1, 1) * 0.3
+      return { q = start.q[-1] * phase:cos(), p = start.q[-1] * -phase:sin() }
+    end
+    function model.images(_, trajectory)
+      return torus.zeros(trajectory.q:size(2), trajectory.q:size(1), 16, 16, 3)
+    end
+    function model.energies(_, trajectory) return trajectory.q:squeeze(3) end
+    local period = extrapolation.measure(model, set, { steps = 100, window = WINDOW,
+      count = COUNT, symetric = false }).period
+    local column
+    for i, name in ipairs(set.system.varying) do column = name == "m" and i or column end
+    local k, expected = set.system.constants.k, {}
+    for i = 1, COUNT do
+      local m = set.test.constants[i][column]:item()
+      local first = set.test:states({ i }, true)[1][1]
+      local q, p = first[1][1]:item(), first[2][1]:item()
+      expected[i] = { energy = k * q ^ 2 / 2 + p ^ 2 / (2 * m),
+        truth = 2 * math.pi * math.sqrt(m / k) }
+    end
+    table.sort(expected, function(a, b) return a.energy < b.energy end)
+    assert.are.equal(COUNT, #period.points)
+    for i, point in ipairs(period.points) do
+      -- of float32 states
+      assert.is_near(expected[i].energy, point.energy, 1e-6)
+      assert.is_near(expected[i].truth, point.truth, 2e-3 * expected[i].truth)
+      assert.is_near(2 * math.pi / 0.3 * set.dt, point.learned, 2e-3)
+    end
+  end)
 
   it("compares two bodies in their relative motion", function()
     local n = measure("two_body", 60, 1)

@@ -212,15 +212,18 @@ describe("measured states", function()
     refused("steps of dt = 0.5, got 1", base .. "/f.csv", { dt = 0.5 })
     -- Ten times in each of three trajectories, but pieces of 10, 12 and 8, or of 30, or of 5.
     x = torus.zeros(3, 10, 1)
-    local ten = torus.arange(1, 10)
-    for pieces, t in pairs { [12] = torus.cat({ ten, torus.arange(1, 12), torus.arange(1, 8) }, 1),
-      [30] = torus.arange(1, 30), [5] = torus.cat({ torus.arange(1, 5), torus.arange(1, 5) }, 1) } do
+    local function rising(...)
+      local list = {}
+      for i, n in ipairs { ... } do list[i] = torus.arange(1, n) end
+      return torus.cat(list, 1)
+    end
+    for pieces, t in pairs { [12] = rising(10, 12, 8), [30] = rising(30), [5] = rising(5, 5) } do
       assert(torus.npz.save(base .. "/times.npz", { q = x, p = x, t = t }))
       refused("expected times t that rise in each trajectory of q, got " .. pieces .. " rising "
         .. "ones .*q of shape %(3,10,1%), read as 3 trajectories of 10 times with 1 coordinate",
         base .. "/times.npz")
     end
-    for _, t in ipairs { ten, torus.cat({ ten, ten, ten }, 1) } do
+    for _, t in ipairs { rising(10), rising(10, 10, 10) } do
       assert(torus.npz.save(base .. "/times.npz", { q = x, p = x, t = t * 0.5 }))
       assert.are.equal(0.5, assert(measured.open(base .. "/times.npz")).dt)
     end
