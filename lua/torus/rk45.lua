@@ -144,7 +144,7 @@ end
 --- Solves for a batch of states and finds the events on the way: what torus.rk45 and torus.ode
 -- have in common.
 -- @tparam string where name of the operation, for messages
--- @param field as in states
+-- @tparam table|function field as in states
 -- @tparam tensor start as in states
 -- @tparam {number,...} times as in states
 -- @tparam table o as in states; events, a list as torus.rk45_events checks it, and for these
