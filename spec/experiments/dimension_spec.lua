@@ -33,7 +33,7 @@ describe("the number of degrees of freedom", function()
     assert.are.equal(2, (dimension.pick(rows({ 10, 20 }, 5))))
   end)
 
-  it("is told to be at the end of what was tried", function()
+  it("says whether it is the largest that was tried", function()
     local _, largest = dimension.pick(rows { 5, 60 })
     assert.is_true(largest)
     _, largest = dimension.pick(rows { 5, 60, 61 })

@@ -19,22 +19,51 @@ describe("the dimension of a set of points", function()
     end
   end)
 
-  it("is the mean over all points of a direct loop", function()
-    local x, k, total = torus.randn(60, 3, { dtype = "float64" }), 6, 0
-    for i = 1, 60 do
+  -- The estimate by a loop over the points of these indices.
+  local function direct(x, k, groups, indices)
+    local total = 0
+    for _, i in ipairs(indices) do
       local distances = {}
-      for j = 1, 60 do
-        if j ~= i and (j - i) % 7 ~= 0 then
+      for j = 1, x:size(1) do
+        if groups[j] ~= groups[i] then
           distances[#distances + 1] = (x[i] - x[j]):square():sum():sqrt():item()
         end
       end
       table.sort(distances)
       for j = 1, k - 1 do total = total + math.log(distances[k] / distances[j]) end
     end
-    local groups = {}
-    for i = 1, 60 do groups[i] = i % 7 end
-    assert.is_near(60 * (k - 1) / total,
-      estimate(x, { neighbours = k, groups = groups }), 1e-9)
+    return #indices * (k - 1) / total
+  end
+
+  it("is the mean over all points of a direct loop", function()
+    local x, groups, all = torus.randn(60, 3, { dtype = "float64" }), {}, {}
+    for i = 1, 60 do groups[i], all[i] = i % 7, i end
+    assert.is_near(direct(x, 6, groups, all),
+      estimate(x, { neighbours = 6, groups = groups }), 1e-9)
+    assert.is_near(direct(x, 6, all, { 1, 11, 21, 31, 41, 51 }),
+      estimate(x, { neighbours = 6, count = 6 }), 1e-9)
+  end)
+
+  it("averages over points that are evenly spaced in the list", function()
+    local generator = torus.generator(4)
+    local line = torus.rand(1000, 2, { generator = generator }) * torus.tensor { 1, 0 } + 5
+    local plane = torus.rand(1000, 2, { generator = generator })
+    local x = torus.cat({ line, plane }, 1)
+    -- 1/d is the mean of 1 and 1/2; 100 points leave a standard error of 1/sqrt(100 * 19).
+    assert.is_near(4 / 3, estimate(x, { count = 100 }), 0.15)
+  end)
+
+  it("is that of the places where points lie, which may coincide", function()
+    local x, m = torus.randn(60, 3, { dtype = "float64" }), 6
+    -- Every distance occurs twice among 2 m neighbours: twice the sum over m of them, by
+    -- 2 m - 1 instead of m - 1.
+    assert.is_near(estimate(x, { neighbours = m }) * (2 * m - 1) / (2 * (m - 1)),
+      estimate(torus.cat({ x, x }, 1), { neighbours = 2 * m }), 1e-6)
+    raises("dimension.estimate: points: expected at least neighbours = 5 different ones beside "
+      .. "each point, outside its group, got fewer", function()
+      estimate(torus.cat({ torus.ones(20, 2), torus.eye(2), -torus.eye(2) }, 1),
+        { neighbours = 5 })
+    end)
   end)
 
   it("needs more points than neighbours, and a group for each", function()
@@ -44,7 +73,10 @@ describe("the dimension of a set of points", function()
       function() estimate(torus.rand(30, 2), { groups = { 1 } }) end)
     local groups = {}
     for i = 1, 30 do groups[i] = i <= 25 and 1 or i end
-    assert.is_number(estimate(torus.rand(30, 2), { groups = groups, neighbours = 5 }))
+    local x, all = torus.rand(30, 2, { dtype = "float64" }), {}
+    for i = 1, 30 do all[i] = i end
+    assert.is_near(direct(x, 5, groups, all),
+      estimate(x, { groups = groups, neighbours = 5 }), 1e-9)
     raises("dimension.estimate: groups: expected at least neighbours = 6 of the 30 points "
       .. "outside each group, got more than 24 points in group 1", function()
       estimate(torus.rand(30, 2), { groups = groups, neighbours = 6 })

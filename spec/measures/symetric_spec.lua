@@ -103,6 +103,39 @@ describe("measures.lasso", function()
     assert.is_near(3, w[2][1]:item(), 1e-9)
     assert.is_near(1, b:item(), 1e-9)
   end)
+
+  -- A line through ten points.
+  local function line()
+    local x = torus.linspace(1, 10, 10, F64):reshape(10, 1)
+    return x, x * 3 + 1
+  end
+
+  it("chooses the smallest of equally good penalties", function()
+    local x, y = line()
+    -- No coefficient survives penalties above the covariance of x and y, about 25: all of
+    -- these explain nothing.
+    local best, scores = lasso.cross_validate(x, y, { alphas = { 200, 100, 300 } })
+    assert.are.same({ [100] = 0, [200] = 0, [300] = 0 }, scores)
+    assert.are.equal(100, best)
+  end)
+
+  it("scores constant outputs by 1 where they are predicted exactly, else by 0", function()
+    assert.are.same({ 0.75, -1, 1, 0 }, lasso.share(torus.tensor { 1, 2, 0, 3 },
+      torus.tensor { 4, 1, 0, 0 }):totable())
+    -- The first half of the outputs is constant, which the slope of the other half does not
+    -- predict; without a slope, the other half remains unexplained.
+    local x = line()
+    local _, scores = lasso.cross_validate(x, (x - 5):relu(), { alphas = { 1e-3 } })
+    assert.are.same({ [1e-3] = 0 }, scores)
+  end)
+
+  it("says what it needs for a choice", function()
+    local x, y = line()
+    raises("lasso.cross_validate: alphas: expected at least one penalty",
+      function() lasso.cross_validate(x, y, { alphas = {} }) end)
+    raises("lasso.cross_validate: folds: expected at most 5, half of the rows, got 6",
+      function() lasso.cross_validate(x, y, { alphas = { 1 }, folds = 6 }) end)
+  end)
 end)
 
 -- q and p of `d` degrees of freedom, (trajectories, steps, 2 d): turning with
@@ -144,7 +177,7 @@ describe("measures.symetric", function()
     assert.is_near(want, symetric.symplecticity(t.jacobians), 1e-12 * want)
   end)
 
-  it("has no Sym for symplectic Jacobians, whatever their common factor",
+  it("has a Sym of 0 for symplectic Jacobians, whatever their common factor",
     function()
       -- a shear of p by q with a symmetric matrix, reciprocal scales, a swap
       local shear = { { 1, 0, 0, 0 }, { 0, 1, 0, 0 }, { 2, 3, 1, 0 },
@@ -271,6 +304,102 @@ describe("measures.symetric", function()
     local x, scale = symetric.standardise(torus.tensor { { 1, 5 }, { 3, 5 } })
     assert.are.same({ { -1, 0 }, { 1, 0 } }, x:totable())
     assert.are.same({ { 1, 1 } }, scale:totable())
+  end)
+
+  it("takes the pairs whose variance is below the threshold", function()
+    local truth = orbits(2, 5)
+    local variances = torus.tensor { { 0.1, 0.3, 0.1, 0.3 } }
+    for threshold, variables in pairs { [0.2] = 2, [0.4] = 4, [0.05] = 4 } do
+      assert.are.equal(variables, measure(truth, truth, { variances = variances,
+        variance_threshold = threshold, max_order = 1 }).variables)
+    end
+    assert.are.equal(4, measure(truth, truth, { variances = variances,
+      max_order = 1 }).variables)
+  end)
+
+  -- A map whose volume changes from point to point: its latent and true states.
+  local function swelling()
+    local latent = orbits(1, 6)
+    local q, p = latent:narrow(3, 1, 1), latent:narrow(3, 2, 1)
+    return latent, torus.cat({ q + q * q * q * 0.6, p }, 3)
+  end
+
+  it("compares as many points of each trajectory as it was asked to", function()
+    local latent, truth = swelling()
+    local function sym(points, seed)
+      return measure(latent, truth, { threshold = 0.999, points = points,
+        generator = torus.generator(seed) }).sym
+    end
+    -- A single Jacobian of one degree of freedom is det J times a symplectic one.
+    assert.is_true(sym(1, 1) < 1e-20)
+    assert.is_true(sym(2, 1) > 1e-3)
+    -- All points are the same for any generator, ten are not.
+    assert.is_near(sym(60, 1), sym(60, 2), 1e-12)
+    assert.is_near(sym(60, 1), sym(100, 2), 1e-12)
+    assert.is_true(math.abs(sym(10, 1) - sym(10, 2)) > 1e-4)
+  end)
+
+  it("ignores small coefficients in the Jacobian, and bounds Sym", function()
+    local truth = orbits(1, 6)
+    local o = { weight_tolerance = 1e6 }
+    local found = measure(truth, truth, o)
+    -- Without any coefficient, A A* = 0 is off the two ones among the four entries of I.
+    assert.are.equal(0.5, found.sym)
+    assert.are.equal(0.5, found.sym_given)
+    assert.is_true(found.r2 > 0.9999)
+    o.max_sym = 0.125
+    found = measure(truth, truth, o)
+    assert.are.equal(0.125, found.sym)
+    assert.are.equal(0.125, found.sym_given)
+    assert.is_true(measure(truth, truth).sym < 1e-6)
+  end)
+
+  it("is 1 for a Sym below its threshold alone", function()
+    local latent, truth = swelling()
+    local o = { threshold = 0.999 }
+    local found = measure(latent, truth, o)
+    assert.is_true(found.r2 > 0.999 and found.sym > 0.05)
+    assert.are.equal(0, found.symetric)
+    o.sym_threshold = found.sym * 1.01
+    assert.are.equal(1, measure(latent, truth, o).symetric)
+    o.sym_threshold = found.sym * 0.99
+    assert.are.equal(0, measure(latent, truth, o).symetric)
+  end)
+
+  it("is linear in more variables than it was allowed for more", function()
+    local x = torus.randn({ 100, 2 }, { dtype = "float64", generator = torus.generator(3) })
+    local y = (x:narrow(2, 1, 1) * x:narrow(2, 2, 1))
+    local o = { max_order = 2 }
+    for most, order in pairs { [1] = 1, [2] = 2, [3] = 2 } do
+      o.max_variables = most
+      assert.are.equal(order, symetric.explain(x, y, o).order)
+    end
+  end)
+
+  it("explains a constant output", function()
+    local x = torus.randn({ 100, 2 }, { dtype = "float64", generator = torus.generator(3) })
+    local y = torus.cat({ x:narrow(2, 1, 1), torus.zeros({ 100, 1 }, F64) }, 2)
+    local found = symetric.explain(symetric.standardise(x), (symetric.standardise(y)))
+    assert.is_true(found.r2_by_output[1] > 0.999)
+    assert.are.equal(1, found.r2_by_output[2])
+    assert.is_near((found.r2_by_output[1] + 1) / 2, found.r2, 1e-12)
+  end)
+
+  it("counts infinities and NaN as 0, and values beyond a million as 999999", function()
+    local truth = orbits(1, 6)
+    local wild, tame = (truth * 2e6):totable(), (truth * 2e6):totable()
+    for i, trajectory in ipairs(tame) do
+      for _, state in ipairs(trajectory) do
+        for k = 1, 2 do state[k] = math.max(-999999, math.min(999999, state[k])) end
+      end
+      wild[i][7], trajectory[7] = { 0 / 0, math.huge }, { 0, 0 }
+      wild[i][9][2], trajectory[9][2] = -math.huge, 0
+    end
+    local o = { max_order = 2 }
+    local found = measure(torus.tensor(wild, F64), truth, o)
+    local expected = measure(torus.tensor(tame, F64), truth, o)
+    assert.is_true(found.r2 < 0.95, tostring(found.r2))
+    assert.are.same(expected, found)
   end)
 
   it("asks for q and p", function()

@@ -72,7 +72,7 @@ describe("measures.validity", function()
     assert.are.same({ 2, 2, 0, 1, 1 }, times(2))
   end)
 
-  it("knows no prediction time without frames after the window", function()
+  it("needs frames after the window for a prediction time", function()
     raises("prediction_times: expected more frames than the window of 3, got 3",
       function()
         validity.prediction_times(torus.ones(2, 3), torus.ones(2, 3),
@@ -95,6 +95,10 @@ describe("measures.validity", function()
     assert.is_nil(short.next)
     assert.are.equal(7, #short.by_step)
     assert.are.equal(2, validity.windows(errors, { window = 5 }).next_frames)
+    -- ten windows of 3 frames: 20 steps, and step 0
+    local long = torus.ones(2, 50)
+    assert.are.equal(21, #validity.windows(long, { window = 3 }).by_step)
+    assert.are.equal(50, #validity.windows(long, { window = 3, times = math.huge }).by_step)
   end)
 end)
 

@@ -93,7 +93,7 @@ describe("a mixture of normal densities", function()
     assert.same({ 7, 2 }, m:sample(7, torus.generator(3)).shape)
   end)
 
-  it("bears points that are all the same", function()
+  it("can be fitted to points that are all the same", function()
     local m = mixture.new { dimension = 2, components = 2 }
     m:fit(torus.ones(20, 2), torus.generator(1))
     assert.is_true((m:sample(5, torus.generator(2)) - 1):abs():max():item() < 1e-3)

@@ -377,7 +377,7 @@ describe("torus.plot", function()
       assert.is_nil(io.open(path .. ".part"))
     end)
 
-    it("takes no name for a command", function()
+    it("never runs a file name as a command", function()
       local base = os.tmpname()
       os.remove(base)
       assert(torus.files.make_folder(base))
