@@ -190,6 +190,39 @@ describe("Dropout", function()
   end)
 end)
 
+describe("activations as modules", function()
+  it("are the functions of their names", function()
+    local x = torus.linspace(-3, 3, 13, { dtype = "float64" })
+    local methods = { ReLU = "relu", Softplus = "softplus", Sigmoid = "sigmoid", Tanh = "tanh",
+      GELU = "gelu", SiLU = "silu", ELU = "elu", LeakyReLU = "leaky_relu" }
+    for name, method in pairs(methods) do
+      assert.same(x[method](x):totable(), nn[name]()(x):totable(), name)
+    end
+    assert.same(x:leaky_relu(0.3):totable(), nn.LeakyReLU(0.3)(x):totable())
+  end)
+
+  it("have values of their formulas", function()
+    local values = {
+      ReLU = function(x) return math.max(x, 0) end,
+      Softplus = function(x) return math.log(1 + math.exp(x)) end,
+      Sigmoid = function(x) return 1 / (1 + math.exp(-x)) end,
+      Tanh = function(x) return (math.exp(x) - math.exp(-x)) / (math.exp(x) + math.exp(-x)) end,
+      SiLU = function(x) return x / (1 + math.exp(-x)) end,
+      ELU = function(x) return x < 0 and math.exp(x) - 1 or x end,
+      LeakyReLU = function(x) return math.max(x, 0) + 0.01 * math.min(x, 0) end,
+    }
+    for name, value in pairs(values) do
+      for _, x in ipairs { -2.5, -0.5, 0, 0.5, 2.5 } do
+        local got = nn[name]()(torus.tensor(x, { dtype = "float64" })):item()
+        assert.near(value(x), got, 1e-14, name)
+      end
+    end
+    -- Phi(1) from a table of the normal distribution
+    assert.near(0.841344746068543,
+      nn.GELU()(torus.tensor(1, { dtype = "float64" })):item(), 1e-14)
+  end)
+end)
+
 describe("modules", function()
   local function network()
     return nn.Sequential { nn.Linear(2, 4), nn.BatchNorm1d(4), nn.Tanh(), nn.Dropout(0.5),

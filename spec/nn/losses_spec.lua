@@ -71,6 +71,23 @@ describe("losses", function()
     assert.equal(0.25, torus.grad(g:sum(), x):item())
   end)
 
+  it("have a smallest variance of a normal distribution", function()
+    local function nll(v, opts)
+      local variance = torus.tensor({ v }, { dtype = "float64", requires_grad = true })
+      local mean = torus.tensor({ 0.5 }, { dtype = "float64" })
+      local loss = nn.gaussian_nll(mean, torus.zeros(1, { dtype = "float64" }), variance, opts)
+      return loss:item(), torus.grad(loss, variance):item()
+    end
+    local value, slope = nll(0.01, { eps = 0.04 })
+    assert.near((math.log(0.04) + 0.25 / 0.04) / 2, value, 1e-13)
+    assert.equal(0, slope)
+    value, slope = nll(0.01)
+    assert.near((math.log(0.01) + 0.25 / 0.01) / 2, value, 1e-13)
+    assert.near((1 / 0.01 - 0.25 / 0.01 ^ 2) / 2, slope, 1e-10)
+    -- 1e-6 by default; the quotient is 2.5e5
+    assert.near((math.log(1e-6) + 0.25 / 1e-6) / 2, (nll(0)), 1e-9)
+  end)
+
   it("take images of classes, channels last", function()
     local scores = torus.randn(2, 3, 3, 5)
     local classes = scores:argmax(4)

@@ -75,6 +75,20 @@ describe("torus.nn modules", function()
     assert.is_near(1 / 3, variance, 0.03)
   end)
 
+  it("start by the scheme of Kaiming within the root of six over the inputs", function()
+    assert.are.equal(0.5, torus.nn.initialise.bound("kaiming", 24))
+    assert.are.equal(0, torus.nn.initialise.bias_bound("kaiming", 24))
+    local layer = torus.nn.MLP { sizes = { 24, 200, 1 }, init = "kaiming",
+      generator = torus.generator(5) }[1]
+    -- none of 4,800 numbers within 1 % of the bound has probability 1e-21
+    local largest = layer.weight:abs():max():item()
+    assert.is_true(largest <= 0.5 and largest > 0.495)
+    -- uniform: a variance of a third of the bound's square, to five standard errors
+    assert.is_near(0.25 / 3, layer.weight:square():mean():item(),
+      5 * 0.25 * math.sqrt(4 / 45 / 4800))
+    assert.are.equal(0, layer.bias:abs():max():item())
+  end)
+
   it("load values by name", function()
     local from, to = net(), net()
     assert.is_true(to:load_parameters(from:named()))

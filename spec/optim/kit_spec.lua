@@ -117,6 +117,31 @@ describe("L-BFGS", function()
     close(torus.linalg.solve(A, b), x, 1e-6, "solution")
   end)
 
+  it("ends a step at its gradient tolerance", function()
+    -- The minimum of w^4 / 4, whose gradient is w^3.
+    local function minimise(tolerance)
+      local w, calls = torus.tensor({ 2 }, { dtype = "float64", requires_grad = true }), 0
+      optim.lbfgs({ w }, { iterations = 100, evaluations = 1000, change_tolerance = 0,
+        gradient_tolerance = tolerance }):step(function()
+        calls = calls + 1
+        return (w ^ 4):sum() / 4
+      end)
+      return math.abs(w:item()) ^ 3, calls
+    end
+    local reached, calls = minimise(8)
+    assert.equal(8, reached) -- it was below the tolerance from the beginning
+    assert.equal(1, calls)
+    local before = 1
+    for _, tolerance in ipairs { 1e-1, 1e-4, 1e-8 } do
+      reached, calls = minimise(tolerance)
+      -- Newton's method would multiply the gradient of a quartic by 8/27 in an iteration, so
+      -- a step does not go far beyond.
+      assert.is_true(reached <= tolerance and reached > tolerance / 1000)
+      assert.is_true(calls > before)
+      before = calls
+    end
+  end)
+
   it("learns an HNN from states", function()
     torus.manual_seed(5)
     local net = torus.nn.MLP { sizes = { 2, 16, 1 }, activation = "tanh", dtype = "float64" }
@@ -266,6 +291,15 @@ describe("schedules", function()
     end
   end)
 
+  it("plateau lowers the rate to its minimum", function()
+    local o = optimiser()
+    local schedule = optim.schedule.plateau(o, { factor = 0.5, patience = 0, min = 0.07 })
+    local rates = {}
+    for k = 1, 4 do rates[k] = schedule:step(1) end
+    assert.same({ 0.2, 0.1, 0.07, 0.07 }, rates)
+    assert.equal(0.07, o.lr)
+  end)
+
   it("lambda follows a function after a warm-up", function()
     local o = optimiser()
     local schedule = optim.schedule.lambda(o, function(n) return 1 / (1 + n) end,
@@ -303,6 +337,16 @@ describe("clipping", function()
     optim.clip_value(g, 0.5)
     assert.equal(0.5, g[2]:item())
     assert.near(0.3, g[1][1]:item(), 1e-6)
+  end)
+
+  it("has norms whose squares leave the range of float32", function()
+    for _, size in ipairs { 1e25, 1e-25 } do
+      local g = torus.tensor { size, size }
+      local norm = optim.clip_norm({ g }, size)
+      -- the rounding of float32 in the elements
+      assert.near(1, norm / (size * math.sqrt(2)), 1e-7)
+      for i = 1, 2 do assert.near(math.sqrt(0.5), g[i]:item() / size, 1e-6) end
+    end
   end)
 
   it("leaves gradients alone that are not finite", function()

@@ -210,6 +210,17 @@ describe("torus.optim.geco", function()
     assert.is_near(3, geco:multiplier(), 1e-12)
   end)
 
+  it("changes by its rate, and stays above its minimum", function()
+    local slow = optim.geco { tolerance = 0.1, decay = 0, rate = 0.25 }
+    assert.is_near(math.exp(0.25 * 0.02), slow:update(0.12), 1e-12)
+    assert.is_near(math.exp(0.25 * (0.02 - 0.06)), slow:update(0.04), 1e-12)
+    local low = optim.geco { tolerance = 1, bound = 0.2, min = 0.75 }
+    assert.is_near(math.exp(-0.2), low:update(0), 1e-12)
+    assert.is_near(0.75, low:update(0), 1e-12)
+    local lowest = optim.geco { tolerance = 100, bound = 50 }
+    assert.is_near(1e-3, lowest:update(0), 1e-15)
+  end)
+
   it("follows the moving average of the error", function()
     local geco = optim.geco { tolerance = 0, decay = 0.9 }
     geco:update(1)
