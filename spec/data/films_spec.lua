@@ -258,6 +258,33 @@ describe("of films", function()
     assert.is_true((e * e):mean():sqrt():item() < 0.006)
   end)
 
+  it("the background is that of 120 frames from 40 sequences, evenly spaced", function()
+    local median = require("torus.data.films.background").median
+    -- Of `count` equal parts of first..last, the middles.
+    local function middles(count, first, last)
+      local list, set = {}, {}
+      for i = 1, count do
+        list[i] = first + math.floor((i - 0.5) * (last - first + 1) / count)
+        set[list[i]] = true
+      end
+      return list, set
+    end
+    -- Frames that are white at the expected times and black at others.
+    for _, case in ipairs { { count = 100, sequences = 40, times = 3 },
+      { count = 40, sequences = 40, times = 3 }, { count = 6, sequences = 6, times = 20 },
+      { count = 1, sequences = 1, times = 120 } } do
+      local seen, _, white = {}, middles(case.times, 1, 500)
+      local frames = torus.zeros(1, 500, 1, 1, 1)
+      for t in pairs(white) do frames[1][t]:fill_(1) end
+      local source = { rows = function(_, indices)
+        seen[#seen + 1] = indices[1]
+        return frames
+      end }
+      assert.are.equal(1, median(source, 11, case.count, 500):item())
+      assert.are.same(middles(case.sequences, 11, 10 + case.count), seen)
+    end
+  end)
+
   it("unknown options are refused at the caller's line", function()
     raises('unknown option "crops", did you mean "crop"?',
       function() data.frames(film, { crops = { 1, 1, 8, 8 } }) end)

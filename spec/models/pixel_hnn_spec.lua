@@ -52,6 +52,58 @@ describe("pixel_hnn", function()
       1e-12)
   end)
 
+  it("adds its losses by their weights", function()
+    local frames = some_frames(3, 3)
+    for _, weights in ipairs { { 0.5, 3 }, { 0, 0 }, { 2, 0 } } do
+      local losses = tiny { cc_weight = weights[1], hnn_weight = weights[2] }:losses(frames)
+      assert.is_true(losses.canonical:item() > 1e-3 and losses.hnn:item() > 1e-3)
+      assert.is_near(losses.autoencoder:item() + weights[1] * losses.canonical:item()
+        + weights[2] * losses.hnn:item(), losses.total:item(), 1e-12)
+    end
+  end)
+
+  it("compares with one Runge-Kutta step over a frame, if asked to", function()
+    local model, frames = tiny { step = "rk4" }, some_frames(3, 3)
+    local now, next_ = model:encode(frames:narrow(2, 1, 2)), model:encode(frames:narrow(2, 2, 2))
+    local function slope(z)
+      local x = torus.variable(z:detach())
+      local g = torus.grad(model:energy(x):sum(), x)
+      return torus.cat({ g:narrow(2, 3, 2), -g:narrow(2, 1, 2) }, 2)
+    end
+    local k1 = slope(now)
+    local k2 = slope(now + k1 / 2)
+    local k3 = slope(now + k2 / 2)
+    local k4 = slope(now + k3)
+    local reached = now + (k1 + k2 * 2 + k3 * 2 + k4) / 6
+    local loss = model:losses(frames).hnn:item()
+    assert.is_near((next_ - reached):square():mean():item(), loss, 1e-12)
+    assert.is_true(math.abs((next_ - now - k1):square():mean():item() - loss) > 1e-8)
+  end)
+
+  it("encodes the difference from the centre times its gain", function()
+    local model, seen = tiny { input_gain = 7 }, nil
+    local frames = some_frames(3, 2)
+    model:set_centre(frames)
+    model.encoder = function(x)
+      seen = x
+      return torus.zeros({ 3, 4 }, { dtype = "float64" })
+    end
+    model:encode(frames)
+    local mean = (frames[1] + frames[2] + frames[3]) / 3
+    assert.is_true(largest(seen:reshape(3, 2, 8, 8, 3) - (frames - mean) * 7) < 1e-13)
+  end)
+
+  it("starts near its background, in both frames of a pair", function()
+    local colours = { 0.25, 0.5, 0.875 }
+    local model = tiny { kind = "conv", background = colours }
+    -- The bias of the last layer is all that remains without its weights.
+    torus.no_grad(function() model.decoder.output.weight:fill_(0) end)
+    local pair = model:decode(torus.ones({ 2, 4 }, { dtype = "float64" }))
+    for k, colour in ipairs(colours) do
+      assert.is_true(largest(pair:select(5, k) - colour) < 1e-15)
+    end
+  end)
+
   for _, kind in ipairs { "mlp", "conv" } do
     it("gives every weight of the " .. kind .. " kind a gradient", function()
       local model = tiny { kind = kind }

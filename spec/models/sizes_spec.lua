@@ -1,4 +1,5 @@
 local configuration = require "torus.runs.configuration"
+local size = require "torus.models.parts.size"
 local torus = require "torus"
 
 describe("the sizes of a configuration", function()
@@ -20,6 +21,22 @@ describe("the sizes of a configuration", function()
       local config, message = configuration.decode(text)
       assert.is_nil(config)
       assert.matches("expected at most", message)
+    end
+  end)
+
+  it("of a sympnet are those of its parameters", function()
+    local check, counted = size.check, nil
+    finally(function() size.check = check end)
+    size.check = function(_, count) counted = count end
+    for _, config in ipairs { { kind = "g", dimension = 3, layers = 2, width = 5 },
+      { kind = "g", dimension = 1, layers = 7, width = 4 },
+      { kind = "la", dimension = 3, layers = 2, shears = 4 },
+      { kind = "la", dimension = 1, layers = 5, shears = 2 } } do
+      local sum = 0
+      for _, parameter in ipairs(torus.models.sympnet(config):parameters()) do
+        sum = sum + parameter:numel()
+      end
+      assert.are.equal(sum, counted)
     end
   end)
 

@@ -188,6 +188,46 @@ describe("measured states", function()
     assert.are.equal(0, largest(all - x:narrow(2, 1, 1)))
   end)
 
+  it("are held out by the nearest number of states or trajectories", function()
+    local o = { dt = 1, derivatives = "difference", test_share = 0.2 }
+    -- 0.2 * 11 = 2.2 and 0.2 * 13 = 2.6
+    for count, test in pairs { [11] = 2, [13] = 3 } do
+      local function lengths(q)
+        assert(torus.npy.save(base .. "/held.npy", torus.cat({ q, q }, 3)))
+        local set = assert(measured.open(base .. "/held.npy", o))
+        return set.train.sequence.lengths, set.test.sequence.lengths
+      end
+      local train, held = lengths(torus.zeros(1, count, 1))
+      assert.are.same({ { count - test }, { test } }, { train, held })
+      train, held = lengths(torus.zeros(count, 4, 1))
+      assert.are.same({ count - test, test }, { #train, #held })
+      assert(torus.csv.save(base .. "/held.csv", torus.rand(count, 4),
+        { header = { "q", "p", "dq", "dp" } }))
+      local points = assert(measured.open(base .. "/held.csv"))
+      assert.are.same({ count - test, test }, { points.train.size, points.test.size })
+    end
+  end)
+
+  it("have steps that are equal to a thousandth", function()
+    -- Ten times, the fourth of which is off by a part of the step.
+    local function opened(part, dt)
+      local lines = { "t,q,p" }
+      for i = 0, 9 do
+        lines[#lines + 1] = ("%.9f,%d,0"):format(i * 0.5 + (i == 3 and part * 0.5 or 0), i)
+      end
+      return measured.open(write("steps.csv", table.concat(lines, "\n") .. "\n"),
+        { dt = dt, test_share = 0.4 })
+    end
+    for _, part in ipairs { 0, 0.0008, -0.0008 } do
+      assert.is_near(0.5, assert(opened(part)).dt, 1e-9)
+    end
+    for _, part in ipairs { 0.0012, -0.0012 } do
+      assert.matches("expected equal time steps", select(2, opened(part)))
+    end
+    assert.is_near(0.5, assert(opened(0, 0.5003)).dt, 1e-9)
+    assert.matches("expected time steps of dt = 0.5007, got 0.5", select(2, opened(0, 0.5007)))
+  end)
+
   it("are refused with what was expected", function()
     refused("No such file", base .. "/none.csv")
     refused("expected the time between states as dt", write("a.csv", "q,p\n1,2\n2,3\n3,4\n"))
