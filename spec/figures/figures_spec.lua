@@ -93,6 +93,30 @@ describe("figure 5", function()
       1e-14)
   end)
 
+  it("draws the path of two bodies, and its continuation to eight times its length", function()
+    local system = torus.systems.two_body
+    local panel = figure5.landscape("two_body", { points = 9, seed = 1 })
+    local q, p = system:sample { count = 3, seed = 1 }
+    local L = select(3, figure5.relative(q, p))[1]:item()
+    -- The effective potential L^2 / r^2 - 1 / r has its minimum at r = 2 L^2.
+    near(L ^ 2, panel.x[1]:item(), 1e-14)
+    near(5 * L ^ 2, panel.x[9]:item(), 1e-13)
+    near(-1 / (4 * L), panel.y[1]:item(), 1e-13)
+    near(1 / (4 * L), panel.y[9]:item(), 1e-13)
+    local long, path = panel.series[1], panel.series[2]
+    assert.equal(8 * system.steps + 1, long.x:numel())
+    assert.equal(8 * system.steps + 1, path.x:numel()) -- eight points from frame to frame
+    for i = 1, long.x:numel() do
+      local r, p_r = long.x[i]:item(), long.y[i]:item()
+      near(panel.series[2].y[1]:item() ^ 2 + L ^ 2 / path.x[1]:item() ^ 2 - 1 / path.x[1]:item(),
+        p_r ^ 2 + L ^ 2 / r ^ 2 - 1 / r, 1e-7)
+    end
+    for k = 0, system.steps do
+      near(path.x[8 * k + 1]:item(), long.x[k + 1]:item(), 1e-7)
+      near(path.y[8 * k + 1]:item(), long.y[k + 1]:item(), 1e-7)
+    end
+  end)
+
   it("draws that of three bodies by the place of one", function()
     local panel = figure5.landscape("three_body", { points = 9, seed = 1 })
     local q, p = torus.systems.three_body:sample { count = 1, seed = 1 }
@@ -147,6 +171,62 @@ describe("the integrators' errors", function()
     assert.matches("^| pendulum | dt = 0.5 | dt = 0.25 | order |\n"
       .. "| %-%-%- | %-%-%- | %-%-%- | %-%-%- |\n"
       .. "| leapfrog | 1.0e%+00 | 2.5e%-01 | 2.00 |\n", text)
+  end)
+end)
+
+describe("the figure of the systems", function()
+  local figure = require "torus.figures.systems"
+
+  it("shows the driven pendulum once per period of its drive", function()
+    local panel = figure.panel("driven_pendulum", { periods = 2 })
+    local x, y = panel.series[1].x:totable(), panel.series[1].y:totable()
+    assert.equal(100, #x) -- of 50 pendulums, one period after the other
+    -- dq/dt = p, dp/dt = -sin q - p / 2 + 1.15 cos(2 t / 3), by 400 steps of Runge-Kutta
+    local function slope(t, q, p)
+      return p, -math.sin(q) - 0.5 * p + 1.15 * math.cos(2 * t / 3)
+    end
+    local h = 3 * math.pi / 400
+    for i = 1, 5 do
+      local q, p = x[i], y[i]
+      for k = 0, 399 do
+        local t = k * h
+        local a, b = slope(t, q, p)
+        local c, d = slope(t + h / 2, q + a * h / 2, p + b * h / 2)
+        local e, f = slope(t + h / 2, q + c * h / 2, p + d * h / 2)
+        local g, j = slope(t + h, q + e * h, p + f * h)
+        q, p = q + (a + 2 * c + 2 * e + g) * h / 6, p + (b + 2 * d + 2 * f + j) * h / 6
+      end
+      near(0, math.sin((q - x[50 + i]) / 2), 1e-5)
+      near(p, y[50 + i], 1e-5)
+      assert.is_true(math.abs(x[i]) <= math.pi and math.abs(x[50 + i]) <= math.pi)
+    end
+  end)
+
+  it("shows the energies of the chain's modes", function()
+    local panel = figure.panel "spring_chain"
+    local energies = {}
+    for k = 1, 4 do energies[k] = panel.series[k].y end
+    -- At rest in the first mode: the energies of the nine springs without their
+    -- nonlinear part.
+    local initial, q = 0, {}
+    for i = 0, 9 do q[i] = 2.5 * math.sin(math.pi * i / 9) end
+    for i = 0, 8 do initial = initial + (q[i + 1] - q[i]) ^ 2 / 2 end
+    near(initial, energies[1][1]:item(), 1e-12)
+    for k = 2, 4 do near(0, energies[k][1]:item(), 1e-25) end
+    -- 20 steps later, by projection on the modes.
+    local start = torus.tensor({ { table.unpack(q, 1, 8) } }, DOUBLE)
+    local motion = torus.integrate { H = torus.systems.spring_chain, q = start, p = start * 0,
+      dt = 0.1, steps = 20 }
+    assert.equal(2, panel.series[1].x[2]:item())
+    for k = 1, 4 do
+      local a, b, w = 0, 0, 2 * math.sin(math.pi * k / 18)
+      for i = 1, 8 do
+        local shape = math.sqrt(2 / 9) * math.sin(math.pi * k * i / 9)
+        a, b = a + shape * motion.q[21][1][i]:item(), b + shape * motion.p[21][1][i]:item()
+      end
+      near((b * b + w * w * a * a) / 2, energies[k][2]:item(), 1e-12)
+    end
+    assert.has_error(function() figure.panel "pendulum" end)
   end)
 end)
 
@@ -249,6 +329,34 @@ describe("learning curves", function()
       assert.is_true(torus.image.read(made[1]):size(2) > 500)
     end
     os.execute("rm -r " .. base)
+  end)
+
+  it("have a logarithmic axis for positive values, and a few round ticks", function()
+    local many = { "step,loss,test_mse,zero\n" }
+    for i = 1, 60 do
+      many[#many + 1] = ("%d,%d,%s,0\n"):format(i * 5, i, i <= 59 and "1" or "")
+    end
+    local base, path = runs { a = table.concat(many) }
+    local panels = assert(learning.panels { runs = path, columns = "loss,test_mse,zero" })
+    assert.same({ "loss", "test_mse", "zero" },
+      { panels[1].title, panels[2].title, panels[3].title })
+    assert.same({ "y", "y" }, { panels[1].log, panels[2].log, panels[3].log })
+    assert.is_nil(panels[1].series[1].style) -- of 60 values, or more
+    assert.equal("linespoints", panels[2].series[1].style)
+    assert.is_nil(panels[1].legend)
+    for k, step in ipairs(panels[1].series[1].x) do assert.equal(5 * k, step) end
+    os.execute("rm -r " .. base)
+    for last, ticks in pairs { [10000] = 2500, [500] = 100, [300] = 50, [2000] = 250,
+      [99] = 10, [3] = 1, [400] = 50, [200] = 25 } do
+      base, path = runs { a = ("step,loss\n1,2\n%d,1\n"):format(last),
+        b = "step,loss\n1,2\n2,1\n" }
+      local panel = assert(learning.panels { runs = path })[1]
+      assert.equal("loss", panel.title)
+      assert.equal(ticks, panel.xtics)
+      assert.equal("below", panel.legend)
+      assert.equal(2, #panel.series)
+      os.execute("rm -r " .. base)
+    end
   end)
 
   it("say what is missing", function()

@@ -231,6 +231,36 @@ describe("hnn data", function()
     assert.is_true(largest(set.train.dq - set.train.p * 2) > 0.001)
   end)
 
+  it("has derivatives of a driven system that include its force", function()
+    local system = torus.systems.driven_pendulum
+    local points, dt, h = 4, 1, 1e-3
+    local set = hnn_data.make(system, { trajectories = 4, points = points, noise = 0,
+      span = (points - 1) * dt, dtype = "float64" })
+    for _, part in ipairs { set.train, set.test } do
+      local count = #part.sequence.lengths
+      local first = part.trajectory
+      local fine = system:solve(first.q[1], first.p[1], { dt = h, steps = 3000, rtol = 1e-11,
+        atol = 1e-12 })
+      for i = 1, count do
+        for k = 0, points - 1 do
+          local row, at = (i - 1) * points + k + 1, k * 1000 + 1
+          local q, p = part.q[row]:item(), part.p[row]:item()
+          assert.is_near(fine.q[at][i]:item(), q, 1e-6)
+          if k > 0 and k < points - 1 then
+            local function slope(x)
+              return (x[at + 1][i]:item() - x[at - 1][i]:item()) / (2 * h)
+            end
+            -- third derivatives of about 1 times h^2 / 6, and the solver's error by h
+            assert.is_near(slope(fine.q), part.dq[row]:item(), 1e-5)
+            assert.is_near(slope(fine.p), part.dp[row]:item(), 1e-5)
+          end
+          assert.is_near(-math.sin(q) - 0.5 * p + 1.15 * math.cos(2 / 3 * k * dt),
+            part.dp[row]:item(), 1e-12)
+        end
+      end
+    end
+  end)
+
   it("starts two bodies as the original's code does where asked", function()
     local set = hnn_data.make("two_body", { start = "square",
       trajectories = 10, points = 5, dtype = "float64" })

@@ -303,6 +303,31 @@ describe("the bound of nhf", function()
     end
   end)
 
+  it("is the trapezoidal rule over the momenta", function()
+    local low, high, n = { -1, -2 }, { 2, 1.5 }, 5
+    -- The distance of the points, and half of it at the ends, along axis i.
+    local function weight(i, k)
+      return (high[i] - low[i]) / (n - 1) * ((k == 0 or k == n - 1) and 0.5 or 1)
+    end
+    local function at(i, k) return low[i] + (high[i] - low[i]) * k / (n - 1) end
+    for d = 1, 2 do
+      local model, q = small { dimension = d }, normal({ 3, d }, 6)
+      local found = model:log_density(q, { points = n, low = { table.unpack(low, 1, d) },
+        high = { table.unpack(high, 1, d) } })
+      for row = 1, 3 do
+        local sum = 0
+        for k = 0, n - 1 do
+          for l = 0, d == 2 and n - 1 or 0 do
+            local p = d == 2 and { at(1, k), at(2, l) } or { at(1, k) }
+            local joint = model:log_joint(q:narrow(1, row, 1), torus.tensor({ p }, F64)):item()
+            sum = sum + math.exp(joint) * weight(1, k) * (d == 2 and weight(2, l) or 1)
+          end
+        end
+        assert.is_near(math.log(sum), found[row]:item(), 1e-12)
+      end
+    end
+  end)
+
   it("goes with samples of that density", function()
     local model = small { dimension = 1, prior = "soft_uniform" }
     local x = model:sample(4000, { generator = torus.generator(4) })

@@ -110,10 +110,14 @@ describe("a SympNet", function()
       model:rollout_loss(targets[1], targets[2]):backward()
       adam:step()
     end
-    assert.is_true(model:rollout_loss(targets[1], targets[2]):item() < 1e-5)
+    local loss = model:rollout_loss(targets[1], targets[2]):item()
+    assert.is_true(loss < 1e-10)
     local orbit = torus.no_grad(model.rollout, model, q, p, { steps = 1000 })
     local function energy(i) return (orbit.q[i]:square() + orbit.p[i]:square()) / 2 end
-    assert.is_true(largest(energy(1001) - energy(1)) < 0.1 * largest(energy(1)))
+    -- A symplectic map that is off a rotation by about sqrt(loss) conserves an energy that is
+    -- off by sqrt(loss) / sin dt. Errors that add up would be a thousand times sqrt(loss).
+    assert.is_true(largest((energy(1001) - energy(1)) / energy(1))
+      < 30 * math.sqrt(loss) / math.sin(dt) + 1e-10)
   end)
 
   it("says what it expects", function()

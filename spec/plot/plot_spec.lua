@@ -371,9 +371,14 @@ describe("torus.plot", function()
         series = { { y = { 1 } } } }
       assert.is_nil(none)
       assert.matches("^plot: cannot write /nonexistent/a.png", message)
-      none, message = plot.lines { path = path, log = "y",
-        series = { { y = { -1, -2 } } } }
-      assert.is_true(none == true or message:find("^plot: gnuplot failed: ") == 1)
+      local program = plot.program
+      finally(function() plot.program = program end)
+      plot.program = "sh -c 'echo a bad day >&2; exit 3' sh"
+      assert(torus.files.write(path, "as before"))
+      none, message = plot.lines { path = path, series = { { y = { 1 } } } }
+      assert.is_nil(none)
+      assert.matches("^plot: gnuplot failed: a bad day", message)
+      assert.are.equal("as before", torus.files.read(path))
       assert.is_nil(io.open(path .. ".part"))
     end)
 

@@ -78,12 +78,22 @@ describe("torus.runs", function()
     local rows = log_rows(whole)
     assert.are.equal(8, #rows)
     assert.are.equal(8, rows[8].step)
-    assert.is_number(rows[8].loss)
-    assert.is_number(rows[4].test_mse)
-    assert.is_nil(rows[3].test_mse)
+    for i, row in ipairs(rows) do
+      assert.are.equal(i, row.step)
+      -- The errors exceed the tolerance by far: the multiplier grows by its largest factor
+      -- from step to step. The log has nine digits.
+      assert.is_near(math.exp(0.02 * (i - 1)), row.multiplier, 1e-8)
+      -- The divergence is that of a frame, of 16 * 16 * 3 values.
+      assert.is_near(row.mse * row.multiplier + row.kl / 768, row.loss, 1e-8)
+      assert.are.equal(i == 4 or i == 8, row.test_mse ~= nil)
+    end
     local model, _, step = runs.open(whole)
     assert.are.equal(8, step)
     assert.are.equal("HGN", getmetatable(model).__name)
+    -- The mean squared error of the two sequences for tests.
+    local frames = dataset().test:batch { 1, 2 }
+    assert.is_near((model:reconstruct(frames) - frames):square():mean():item(),
+      rows[8].test_mse, 1e-7)
   end)
 
   it("learns", function()

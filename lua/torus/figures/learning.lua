@@ -113,13 +113,16 @@ local function panel(logs, column)
     legend = #logs > 1 and "below" or nil }
 end
 
---- Draws learning.png.
--- @tparam table o out, a folder; settings: runs, folders separated by commas, and columns,
--- names separated by commas; by default the error on held-out data
--- @treturn ?{string,...} the file
+--- Returns the panels of the figure for torus.plot.figure.
+-- @tparam table given settings: runs, folders separated by commas, and columns, names
+-- separated by commas; by default the error on held-out data
+-- @treturn ?{table,...} one for each column: title, axes, and series with a line for each run
 -- @treturn ?string message
-function M.make(o)
-  local set, message = settings.resolve("figure learning", o.settings, RULES)
+-- @usage
+-- learning = require "torus.figures.learning"
+-- print(learning.panels { runs = "nowhere" })   -- nil and a message
+function M.panels(given)
+  local set, message = settings.resolve("figure learning", given, RULES)
   if not set then return nil, message end
   local logs
   logs, message = read_logs(parts(set.runs))
@@ -129,6 +132,16 @@ function M.make(o)
     panels[i], message = panel(logs, column)
     if not panels[i] then return nil, message end
   end
+  return panels
+end
+
+--- Draws learning.png.
+-- @tparam table o out, a folder; settings as in panels
+-- @treturn ?{string,...} the file
+-- @treturn ?string message
+function M.make(o)
+  local panels, message = M.panels(o.settings)
+  if not panels then return nil, message end
   local path = o.out .. "/learning.png"
   local ok
   ok, message = plot.figure { path = path, columns = math.min(2, #panels), height = 420,

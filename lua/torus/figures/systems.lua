@@ -158,6 +158,20 @@ end
 local ORDER = { "kepler", "lennard_jones", "spring_chain", "toda", "charged_particle",
   "spinning_top", "driven_pendulum", "henon_heiles" }
 
+--- Returns the panel of a system for torus.plot.figure.
+-- @tparam string name of a system in the figure
+-- @tparam[opt] table opts as in draw
+-- @treturn table title, axes, and series with the motion
+-- @raise for a system that is not in the figure
+-- @usage
+-- figure = require "torus.figures.systems"
+-- print(#figure.panel("kepler").series)   -- 6
+function M.panel(name, opts)
+  local o = options.resolve("systems", opts, RULES)
+  options.argument("systems", "name", name, { choices = ORDER })
+  return engine.no_grad(panels[name], o)
+end
+
 --- Draws systems.png.
 -- @tparam string folder
 -- @tparam[opt] table opts periods=120 of the driven pendulum; sections=24 orbits of
@@ -170,9 +184,7 @@ local ORDER = { "kepler", "lennard_jones", "spring_chain", "toda", "charged_part
 function M.draw(folder, opts)
   local o = options.resolve("systems", opts, RULES)
   local list = {}
-  engine.no_grad(function()
-    for i, name in ipairs(ORDER) do list[i] = panels[name](o) end
-  end)
+  for i, name in ipairs(ORDER) do list[i] = M.panel(name, o) end
   local path = folder .. "/systems.png"
   local ok, message = plot.figure { path = path, columns = 4, width = 1800,
     height = 900, panels = list }

@@ -100,17 +100,20 @@ local function row(entry, o)
   }
 end
 
---- Draws flows.
--- @tparam string path of a .png file
--- @tparam {table,...} entries {model = a two-dimensional NHF, target =, label =}, one for
--- each row
--- @tparam[opt] table opts samples=1000 and bandwidth=0.3 of the estimates;
--- paths=150 of the flow; points=81 of the grids; seed=1
--- @treturn ?{string,...} files
--- @treturn ?string message
-function M.draw(path, entries, opts)
+--- Returns the panels of a figure of flows for torus.plot.figure.
+-- @tparam {table,...} entries as in draw
+-- @tparam[opt] table opts as in draw
+-- @treturn {table,...} six for each entry: target density, learned density, kinetic and
+-- potential energy, one leapfrog step, and the whole flow
+-- @usage
+-- flow = require "torus.plot.flow"
+-- model = torus.models.nhf { dimension = 2, flows = 2, width = 8 }
+-- panels = flow.panels({ { model = model, target = torus.data.targets.get("moons") } },
+--   { samples = 50 })
+-- print(#panels, panels[6].title)   -- 6 integrated flow
+function M.panels(entries, opts)
   local o = options.resolve("plot.flow", opts, RULES)
-  local panels = engine.no_grad(function()
+  return engine.no_grad(function()
     local all = {}
     for _, entry in ipairs(entries) do
       if entry.model.config.dimension ~= 2 then
@@ -121,7 +124,18 @@ function M.draw(path, entries, opts)
     end
     return all
   end)
-  local ok, message = plot.figure { path = path, panels = panels, columns = 6,
+end
+
+--- Draws flows.
+-- @tparam string path of a .png file
+-- @tparam {table,...} entries {model = a two-dimensional NHF, target =, label =}, one for
+-- each row
+-- @tparam[opt] table opts samples=1000 and bandwidth=0.3 of the estimates;
+-- paths=150 of the flow; points=81 of the grids; seed=1
+-- @treturn ?{string,...} files
+-- @treturn ?string message
+function M.draw(path, entries, opts)
+  local ok, message = plot.figure { path = path, panels = M.panels(entries, opts), columns = 6,
     width = 2160, height = 360 * #entries, font_size = 9 }
   if not ok then return nil, message end
   return { path }
