@@ -89,6 +89,9 @@ bool torus_set_recording(bool record);
 /* Tells the collector how much memory exists that it can't see. */
 void torus_feed_collector(lua_State *L);
 
+/* Pushes a list of sizes. */
+int torus_push_sizes(lua_State *L, const torus_shape *shape);
+
 /* Raises if x can't be written to: it is part of a graph, or its elements
  * repeat. */
 void torus_check_writable(lua_State *L, const torus_tensor *x,
@@ -181,7 +184,10 @@ struct torus_rng *torus_option_generator(lua_State *L, int index,
 
 void torus_open_errors(lua_State *L);
 void torus_open_tensor(lua_State *L);
+void torus_open_sizes(lua_State *L);
 /* To the table of a tensor's methods. */
+/* Completes core, the table on top. */
+void torus_open_sizes(lua_State *L);
 void torus_open_elements(lua_State *L);
 void torus_open_create(lua_State *L);
 void torus_open_selection(lua_State *L);

@@ -11,56 +11,9 @@
 
 /* --- properties --- */
 
-/* Lists of sizes print and compare by their numbers. */
-#define SIZES "torus.sizes"
-
-static int push_sizes(lua_State *L, const torus_shape *shape) {
-  lua_createtable(L, shape->ndim, 0);
-  for (int d = 0; d < shape->ndim; d++) {
-    lua_pushinteger(L, shape->size[d]);
-    lua_seti(L, -2, d + 1);
-  }
-  luaL_setmetatable(L, SIZES);
-  return 1;
-}
-
-static int sizes_text(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TTABLE);
-  luaL_Buffer text;
-  luaL_buffinit(L, &text);
-  luaL_addchar(&text, '{');
-  lua_Integer count = (lua_Integer)lua_rawlen(L, 1);
-  for (lua_Integer i = 1; i <= count; i++) {
-    if (i > 1) luaL_addstring(&text, ", ");
-    lua_rawgeti(L, 1, i);
-    luaL_tolstring(L, -1, NULL);
-    lua_remove(L, -2);
-    luaL_addvalue(&text);
-  }
-  luaL_addchar(&text, '}');
-  luaL_pushresult(&text);
-  return 1;
-}
-
-/* Lua calls it for two tables of which one is a list of sizes. */
-static int sizes_equal(lua_State *L) {
-  luaL_checktype(L, 1, LUA_TTABLE);
-  luaL_checktype(L, 2, LUA_TTABLE);
-  lua_Integer count = (lua_Integer)lua_rawlen(L, 1);
-  bool equal = count == (lua_Integer)lua_rawlen(L, 2);
-  for (lua_Integer i = 1; equal && i <= count; i++) {
-    lua_rawgeti(L, 1, i);
-    lua_rawgeti(L, 2, i);
-    equal = lua_rawequal(L, -1, -2);
-    lua_pop(L, 2);
-  }
-  lua_pushboolean(L, equal);
-  return 1;
-}
-
 /* Pushes a property, or returns 0. */
 static int push_property(lua_State *L, torus_tensor *x, const char *key) {
-  if (strcmp(key, "shape") == 0) return push_sizes(L, &x->shape);
+  if (strcmp(key, "shape") == 0) return torus_push_sizes(L, &x->shape);
   if (strcmp(key, "dtype") == 0) {
     lua_pushstring(L, torus_dtype_name(x->dtype));
   } else if (strcmp(key, "requires_grad") == 0) {
@@ -81,8 +34,8 @@ static int push_property(lua_State *L, torus_tensor *x, const char *key) {
  * same list.
  * @function tensor:size
  * @tparam[opt] integer dim from 1, or negative from the end
- * @treturn {integer,...}|integer the list prints its numbers, and equals another list of
- * the same ones
+ * @treturn {integer,...}|integer the list prints its numbers, and equals
+ * another list of the same ones
  * @raise when the tensor has no such dimension
  * @usage
  * x = torus.zeros(2, 3)
@@ -91,7 +44,7 @@ static int push_property(lua_State *L, torus_tensor *x, const char *key) {
  */
 static int size(lua_State *L) {
   torus_tensor *x = torus_check_tensor(L, 1, "size");
-  if (lua_isnoneornil(L, 2)) return push_sizes(L, &x->shape);
+  if (lua_isnoneornil(L, 2)) return torus_push_sizes(L, &x->shape);
   int dim = torus_check_dim(L, 2, "size", x->shape.ndim);
   lua_pushinteger(L, x->shape.size[dim]);
   return 1;
@@ -596,14 +549,7 @@ void torus_open_tensor(lua_State *L) {
                                   {"__gc", collected},
                                   {"__close", release},
                                   {NULL, NULL}};
-  static const luaL_Reg of_sizes[] = {{"__tostring", sizes_text},
-                                      {"__eq", sizes_equal},
-                                      {NULL, NULL}};
-  luaL_newmetatable(L, SIZES);
-  luaL_setfuncs(L, of_sizes, 0);
-  lua_pushnil(L); /* no class, but a list like others */
-  lua_setfield(L, -2, "__name");
-  lua_setfield(L, -2, "sizes"); /* core.sizes */
+  torus_open_sizes(L);
   luaL_newmetatable(L, "torus.tensor");
   lua_pushvalue(L, -1);
   torus_set_box_metatable(L);

@@ -40,6 +40,19 @@ local functions = {
     local w, v = linalg.eigh(symmetric(x))
     return w, (v * (w * -0.25):exp():unsqueeze(-2)):matmul(v:transpose())
   end,
+  -- V diag(exp(-w / 4)) V^-1; with a + bi as the matrix {{a, -b}, {b, a}}.
+  eig = function(x)
+    local re, im, v_re, v_im = linalg.eig(x)
+    local n, size = x:size(-1), (re * -0.25):exp():unsqueeze(-2)
+    local c = size * (im * 0.25):cos():unsqueeze(-2)
+    local s = size * (im * -0.25):sin():unsqueeze(-2)
+    local function block(a, b)
+      return torus.cat({ torus.cat({ a, -b }, -1), torus.cat({ b, a }, -1) }, -2)
+    end
+    local product = block(v_re * c - v_im * s, v_re * s + v_im * c)
+      :matmul(linalg.inverse(block(v_re, v_im)))
+    return product:narrow(-2, 1, n):narrow(-1, 1, n)
+  end,
   svd = function(x)
     local u, s, vt = linalg.svd(x)
     return s, (u * s:cos():unsqueeze(-2)):matmul(vt)

@@ -93,7 +93,7 @@ describe("the frames whose dimension is estimated", function()
     local own = {}
     for k, number in ipairs(numbers) do
       local t = number % 10000
-      local tenth = number // 10000 .. " " .. math.floor(t / 6)
+      local tenth = number // 10000 .. " " .. (t - 1) // 6
       own[tenth] = own[tenth] or groups[k]
       assert.are.equal(own[tenth], groups[k])
     end
@@ -102,7 +102,7 @@ describe("the frames whose dimension is estimated", function()
       assert.is_nil(different[group])
       different[group], count = true, count + 1
     end
-    assert.are.equal(20 * 6, count) -- times 31 to 59 are in five tenths, and 60 begins one
+    assert.are.equal(20 * 5, count) -- times 31 to 60 are five tenths
   end)
 
   it("are at least 500 of 20 sequences", function()

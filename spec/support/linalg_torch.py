@@ -56,6 +56,12 @@ def spectrum(x):
     return w, (v * torch.exp(-w / 4).unsqueeze(-2)) @ v.mT
 
 
+def decay(x):
+    """What depends neither on the order of values nor on the scale of vectors."""
+    w, v = linalg.eig(x)
+    return ((v * torch.exp(-w / 4).unsqueeze(-2)) @ linalg.inv(v)).real,
+
+
 def singular(x):
     u, s, vt = linalg.svd(x, full_matrices=False)
     return s, (u * torch.cos(s).unsqueeze(-2)) @ vt
@@ -87,6 +93,8 @@ def matrices(folder):
     for a, b in (((6, 3), (6, 2)), ((3, 6), (3, 2)), ((2, 5, 2), (2, 5, 1)),
                  ((4, 4), (4, 1))):
         c.add('lstsq', lambda x, y: (linalg.pinv(x) @ y,), draw(*a), draw(*b))
+    for shape in ((1, 1), (2, 2), (5, 5), (3, 4, 4), (2, 1, 3, 3), (8, 8)):
+        c.add('eig', decay, draw(*shape))
     c.write(folder / 'linalg.safetensors')
 
 

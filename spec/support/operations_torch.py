@@ -83,6 +83,7 @@ def elementwise(c):
         c.unary(name, getattr(torch, name), low=-0.9, high=0.9)
     c.unary('tan', torch.tan, low=-1.3, high=1.3)
     c.unary('acosh', torch.acosh, low=1.2, high=4)
+    c.unary('erfinv', torch.erfinv, low=-0.99, high=0.99)
     c.unary('lgamma', torch.lgamma, low=0.1, high=12)
     c.unary('digamma', torch.digamma, low=-3.9, high=12)
     for n in (1, 2, 4):

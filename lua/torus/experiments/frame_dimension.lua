@@ -43,7 +43,7 @@ end
 local function times_of(count, length)
   if count >= MANY then return { length } end
   local first = length // 2 + 1
-  local every = math.max(1, (length - first + 1) * count // FRAMES)
+  local every = math.max(1, math.ceil((length - first + 1) * count / FRAMES))
   local times = {}
   for t = length, first, -every do times[#times + 1] = t end
   return times
@@ -60,7 +60,7 @@ local function collect(split)
     for _, t in ipairs(times) do
       rows[#rows + 1] = smoothed(frames:select(2, t):to("float64"))
       for _, i in ipairs(indices) do
-        groups[#groups + 1] = i * (PARTS + 1) + t * PARTS // length
+        groups[#groups + 1] = i * PARTS + (t - 1) * PARTS // length
       end
     end
   end
