@@ -39,8 +39,8 @@ typedef struct work {
   double *y, *ynew, *ystage, *k[7];        /* (size, lanes) */
   double *t, *tstage, *h, *error, *factor; /* (lanes) */
   double *t_next, *h_next;                 /* after this step */
-  double *uncut; /* length of this step before a sample shortened it */
-  double *constants;                       /* (constants, lanes) */
+  double *uncut;         /* length of this step before a sample shortened it */
+  double *constants;     /* (constants, lanes) */
   double *due, *after;   /* times of the next two samples, or infinite */
   double *steps, *taken; /* numbers of attempted and accepted steps */
   /* Truth values, 0 and 1, as doubles, so that vector code has one width. An
