@@ -1,6 +1,6 @@
-/* Eigenvalues and eigenvectors of general matrices, which are complex: of
- * values and vectors there are real and imaginary parts. They are packed into
- * one tensor (batch, all the numbers of a matrix), of which they are views. */
+/* Eigenvalues and eigenvectors of general matrices are complex: both have a
+ * real and an imaginary part. All four are views of one packed tensor (batch,
+ * all the numbers of a matrix). */
 #include "autodiff/linalg.h"
 
 #include <math.h>
@@ -90,25 +90,29 @@ static torus_tensor *joined(torus_scope *scope, torus_tensor *a,
                    torus_widen(scope, b, dim, n, 2 * n));
 }
 
-static bool fail_dependent(torus_scope *scope) {
+static bool fail_dependent(torus_scope *scope, const char *name) {
   torus_status_clear(&scope->status);
   return torus_status_fail(
       &scope->status, TORUS_EINVAL,
-      "eig: no gradient, the eigenvectors of a matrix are linearly dependent");
+      "eig: no gradient, the eigenvectors of %s are linearly dependent", name);
 }
 
-/* The inverse of vectors of unit length has elements of the size of rounding's
- * reciprocal if they are dependent. */
+/* If unit vectors are linearly dependent, rounding leaves an inverse with
+ * elements of about 1 / epsilon. */
 static bool check_independent(torus_scope *scope, torus_tensor *inverse) {
   if (!inverse && scope->status.code == TORUS_EINVAL) {
-    return fail_dependent(scope);
+    return fail_dependent(scope, "a matrix");
   }
   torus_tensor *x = torus_linalg_plain(scope, inverse);
   if (!x) return false;
-  double n = (double)x->shape.size[x->shape.ndim - 1];
-  double most = 0.25 / (n * torus_linalg_epsilon(x->dtype));
+  char text[TORUS_MATRIX_TEXT];
+  torus_shape batch = x->shape;
+  batch.ndim -= 2;
+  int64_t n = x->shape.size[batch.ndim];
+  double most = 0.25 / ((double)n * torus_linalg_epsilon(x->dtype));
   for (int64_t i = 0; i < torus_tensor_count(x); i++) {
-    if (!(fabs(torus_linalg_value(x, i)) < most)) return fail_dependent(scope);
+    if (fabs(torus_linalg_value(x, i)) < most) continue;
+    return fail_dependent(scope, torus_linalg_name(&batch, i / (n * n), text));
   }
   return true;
 }

@@ -236,8 +236,8 @@ static bool range_of(torus_scope *scope, const torus_call *call,
   }
   if (*low == *high) { /* all elements are equal */
     double wide = fmax(1, 4 * DBL_EPSILON * fabs(*low));
-    *low -= wide;
-    *high += wide;
+    *low = fmax(*low - wide, -DBL_MAX);
+    *high = fmin(*high + wide, DBL_MAX);
   }
   if (isfinite(*low) && isfinite(*high) && *low < *high) return true;
   return torus_status_fail(&scope->status, TORUS_EINVAL,

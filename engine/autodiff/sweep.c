@@ -243,12 +243,12 @@ static bool gradients_of(torus_scope *inner, const torus_call *call,
   return true;
 }
 
-/* While a rule runs a script, which may differentiate the same tensors itself,
- * no tensor has a mark of this sweep. */
 static void mark_targets(const sweep *s, int64_t mark) {
   for (int i = 0; i < s->target_count; i++) s->targets[i]->mark = mark;
 }
 
+/* While a rule runs a script, which may differentiate the same tensors itself,
+ * no tensor has a mark of this sweep. */
 static void hide_marks(const sweep *s) {
   mark_targets(s, MARK_NONE);
   for (int64_t i = 0; i < s->count; i++) {

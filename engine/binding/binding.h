@@ -186,8 +186,6 @@ void torus_open_errors(lua_State *L);
 void torus_open_tensor(lua_State *L);
 void torus_open_sizes(lua_State *L);
 /* To the table of a tensor's methods. */
-/* Completes core, the table on top. */
-void torus_open_sizes(lua_State *L);
 void torus_open_elements(lua_State *L);
 void torus_open_create(lua_State *L);
 void torus_open_selection(lua_State *L);

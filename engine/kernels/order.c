@@ -3,6 +3,7 @@
 #include "core/intmath.h"
 #include "core/threads.h"
 
+#include <math.h>
 #include <string.h>
 
 /* Number of elements sorted by insertion before runs are merged, and
@@ -303,8 +304,9 @@ void torus_order_histogram(torus_dtype dtype, const void *x, int64_t n,
   for (int64_t i = 0; i < n; i++) {
     double value = number(dtype, x, i);
     if (!(value >= low && value <= high)) continue;
-    /* Halved, so that the range does not overflow. */
-    double share = (value / 2 - low / 2) / (high / 2 - low / 2);
+    double share = isfinite(high - low)
+                       ? (value - low) / (high - low)
+                       : (value / 2 - low / 2) / (high / 2 - low / 2);
     double at = share * (double)bins;
     counts[torus_min((int64_t)at, bins - 1)]++;
   }

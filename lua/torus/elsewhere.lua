@@ -49,17 +49,16 @@ M.tensor = {
   nanmedian = "x[~x:isnan()]:median()", nanquantile = "x[~x:isnan()]:quantile(q)",
   logdet = "select(2, x:slogdet())", pinverse = "torus.linalg.pinv(x)",
   addcmul = "x + a * b", addcdiv = "x + a / b", baddbmm = "x + a:matmul(b)",
-  copysign = "x:abs() * y:sign()", logit = "(x / (1 - x)):log()",
+  logit = "(x / (1 - x)):log()",
   cdist = "(x:unsqueeze(2) - y:unsqueeze(1)):norm { dim = 3 }",
   cosine_similarity = "(x * y):sum(-1) / (x:norm { dim = -1 } * y:norm { dim = -1 })",
   normalize = "x / x:norm { dim = -1, keepdim = true }", diag_embed = "x:diag() of a vector",
-  one_hot = "x:unsqueeze(-1):eq(torus.arange(n))", broadcast_to = "x:expand(shape)",
+  one_hot = "x:unsqueeze(-1):eq(torus.arange(n)):float()", broadcast_to = "x:expand(shape)",
   msort = "x:sort(1)", vander = "x:unsqueeze(2) ^ torus.arange(0, n - 1)",
   hardtanh = "x:clamp(-1, 1)", softsign = "x / (x:abs() + 1)", mish = "x * x:softplus():tanh()",
   logsigmoid = "-(-x):softplus()", ndtri = "(2 * x - 1):erfinv() * math.sqrt(2)",
   ndtr = "(x * -math.sqrt(0.5)):erfc() * 0.5", heaviside = "x:step()", signbit = "x:lt(0)",
-  float_power = "x ^ y", true_divide = "x / y", erfcx = "x:square():exp() * x:erfc()",
-  xlogy = "x * y:log()", sinc = "(x * math.pi):sin() / (x * math.pi)",
+  float_power = "x ^ y", true_divide = "x / y",
 }
 
 --- Names of the module, by their name elsewhere.

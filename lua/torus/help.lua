@@ -29,7 +29,7 @@ options, in a string files.
   help(torus.integrate)                  about a function, a module or an object
   help "tensor:sum", help "nn.Linear"    likewise by name
   help "nn"                              what a module holds
-  help "singular values"                 what mentions some words
+  help "singular values"                 the entries that mention these words
 
 Programs to read are in examples/; scripts/torus SCRIPT runs one. `make docs`
 writes the reference as HTML. Ctrl-C stops what runs, a second one leaves; so do
@@ -237,7 +237,9 @@ local function entry_of_path(name)
 end
 
 -- What is compared of a text: small letters without accents.
-local function plain(words) return (words:lower():gsub("é", "e"):gsub("%s+", " ")) end
+local function plain(words)
+  return (words:lower():gsub("é", "e"):gsub("É", "e"):gsub("%s+", " "))
+end
 
 --- Returns the entries whose descriptions contain some words, those first whose first sentence
 -- does.
@@ -296,7 +298,8 @@ local function by_name(name)
   local key = #found == 0 and key_of_model((name:gsub("^torus%.", ""):gsub("^models%.", "")))
   if key then return key end
   local near, other = M.nearest(name), name_elsewhere(name)
-  local mentions = not other and #near == 0 and M.mentions(name) or {}
+  local words = name:find(" ", 1, true) or #near == 0
+  local mentions = not other and words and M.mentions(name) or {}
   if #mentions > 0 then
     return ("No entry is called %q; these mention it:\n\n%s"):format(name,
       text.table_of(mentions))

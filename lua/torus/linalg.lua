@@ -111,7 +111,8 @@ M.eigh = ops.eigh
 -- positive imaginary part first. Vectors have unit length, and their largest element is real
 -- and positive. The values have gradients if the matrix is diagonalisable; a column of vectors
 -- has one if its value differs from the others by more than rounding. Otherwise the gradient
--- raises.
+-- raises. Where two elements of a vector are equally large, either is the real one, and a vector
+-- alone is not continuous there; what does not depend on its phase is.
 --
 -- The eigenvalues of a monodromy matrix are the Floquet multipliers of a periodic orbit:
 -- examples/19_stability.lua, which computes Lyapunov exponents as well.

@@ -43,8 +43,8 @@ local RULES = {
   max_steps = { default = 1000000, type = "integer", min = 1 },
 }
 
---- Fills in the tolerances that were not given: those that the rounding of a vector field
--- allows that is computed in a dtype.
+--- Fills in tolerances that were not given, with the smallest that a vector field computed in
+-- this dtype can meet.
 -- @tparam table o rtol and atol, changed in place
 -- @tparam string dtype
 -- @usage
@@ -180,9 +180,9 @@ local function prefers_kernel(o)
 end
 
 -- A system provides its Hamiltonian, friction and force, or its kernel; a model its
--- Hamiltonian. Systems can be computed in float64 whatever the state's dtype.
+-- Hamiltonian. Systems are computed in float64 whatever the state's dtype.
 local function unwrap(o)
-  local given = o.H
+  local given, own_force = o.H, o.force
   o.dtype = o.q.dtype
   if given == nil then return end
   o.H = hamiltonian.of(given)
@@ -194,7 +194,8 @@ local function unwrap(o)
     if o.force == nil and options.is_callable(given.force) then
       o.force = given:force()
     end
-    if type(given.general_field) == "function" then
+    -- The caller's force may be made of float32 tensors.
+    if type(given.general_field) == "function" and own_force == nil then
       o.dtype = "float64"
       o.kernel = prefers_kernel(o) and given:field() or nil
       if o.kernel then o.kernel[3] = o.friction end

@@ -135,7 +135,7 @@ local function merged(y, dim, keys)
   return flat
 end
 
--- The dimensions in another order: `count` from `dim` on first.
+-- The order of y's dimensions that puts `count` of them, from `dim` on, first.
 local function first_ones(y, dim, count)
   local order = {}
   for d = dim, dim + count - 1 do order[#order + 1] = d end

@@ -143,8 +143,14 @@ describe("films in arrays", function()
       assert.near(3 * dt, assert(torus.data.frames(path, { every = 3 })).dt, 1e-15)
       assert.are.equal(1, assert(torus.data.frames(path, { dt = 1 })).dt)
     end
-    assert(torus.npz.save(path, { frames = film, dt = torus.zeros(3) }))
-    assert.are.equal(0.125, assert(torus.data.frames(path)).dt)
+    assert(torus.npz.save(path, { frames = film, dt = torus.tensor({ 123456789 },
+      { dtype = "int64" }) }))
+    assert.are.equal(123456789, assert(torus.data.frames(path)).dt)
+    for _, dt in ipairs { torus.zeros(3), torus.tensor(0 / 0), torus.tensor(math.huge),
+      torus.tensor(-1) } do
+      assert(torus.npz.save(path, { frames = film, dt = dt }))
+      assert.are.equal(0.125, assert(torus.data.frames(path)).dt)
+    end
   end)
 
   it("are read from .npz, and from tensors", function()

@@ -49,11 +49,12 @@ describe("the dimension of frames", function()
 end)
 
 describe("the frames whose dimension is estimated", function()
+  local original = dimension.estimate
+  after_each(function() dimension.estimate = original end)
+
   -- What is given to the estimate for sequences of frames of one pixel, which shows
   -- 10,000 times the sequence plus the time: lists of numbers and of groups.
   local function taken(size, length, estimates)
-    local estimate = dimension.estimate
-    finally(function() dimension.estimate = estimate end)
     local numbers, groups, asked = nil, nil, {}
     dimension.estimate = function(points, o)
       numbers, groups = points:reshape(-1):totable(), o.groups

@@ -133,7 +133,7 @@ describe("measures.lasso", function()
     local x, y = line()
     raises("lasso.cross_validate: alphas: expected at least one penalty",
       function() lasso.cross_validate(x, y, { alphas = {} }) end)
-    raises("lasso.cross_validate: folds: expected at most 5, half of the rows, got 6",
+    raises("lasso.cross_validate: x: expected at least 12 rows for 6 folds, got 10",
       function() lasso.cross_validate(x, y, { alphas = { 1 }, folds = 6 }) end)
   end)
 end)

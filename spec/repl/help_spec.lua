@@ -74,6 +74,8 @@ describe("help", function()
     assert.truthy(text:find("torus.linalg.svd(A)", 1, true))
     assert.truthy(torus.help "eigenvalues":find("mention it:%s+torus%.linalg%.eig"))
     assert.truthy(torus.help "Poincare":find("torus.rk45(opts)", 1, true))
+    assert.truthy(torus.help "learning rate":find("mention it", 1, true))
+    assert.truthy(torus.help "POINCARÉ":find("torus.rk45(opts)", 1, true))
     assert.truthy(torus.help "xyzzy":find("help() shows where to start", 1, true))
   end)
 

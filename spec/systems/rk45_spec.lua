@@ -65,6 +65,17 @@ describe("torus.rk45", function()
     end
   end)
 
+  it("calls the caller's force in the dtype of the state", function()
+    local net = torus.nn.Linear(1, 1)
+    local q = torus.tensor { { 0.3 }, { -0.2 } }
+    local motion = torus.rk45 { H = torus.systems.pendulum, q = q, p = q, times = { 0, 1 },
+      force = function(x) return net(x) end }
+    local double = net:copy():to "float64"
+    local truth = torus.rk45 { H = torus.systems.pendulum, q = q:to "float64",
+      p = q:to "float64", times = { 0, 1 }, force = function(x) return double(x) end }
+    assert.is_true(largest(motion.q - truth.q) < 1e-5)
+  end)
+
   it("does not ask more of float32 than it holds", function()
     local H = torus.systems.kepler:hamiltonian()
     local q, p = torus.systems.kepler:sample { count = 2, seed = 1 }

@@ -155,17 +155,29 @@ describe("measured states", function()
     assert.are.same({ { 20 } }, set.test.dp:totable())
     assert.are.equal(("data of %s: 1 coordinate, dt unknown, 4 points for training, 1 for tests; "
       .. "q = q; p = p; 5 states in 1 trajectory"):format(path), tostring(set))
-    assert.is_nil((measured.open(path, { derivatives = "central" })))
+    for _, o in ipairs { { derivatives = "central" }, { derivatives = "central", dt = 1 },
+      { dt = 1 } } do
+      assert.matches("expected equal time steps, got different ones", select(2, measured.open(path,
+        o)), 1, true)
+    end
+  end)
+
+  it("have finite times", function()
+    for _, times in ipairs { { 0, "nan", 1.5 }, { "nan", 1, 2 }, { 0, 1, "inf" } } do
+      local path = write("times.csv", ("t,q,p,dq,dp\n%s,1,2,3,4\n%s,5,6,7,8\n%s,9,10,11,12\n")
+        :format(table.unpack(times)))
+      assert.matches("expected finite times, got ", select(2, measured.open(path)), 1, true)
+    end
   end)
 
   it("print how the file was read", function()
     local path = write("columns.csv", "time,p2,q1,q2,p1\n0,1,2,3,4\n0.5,1,2,3,4\n1,1,2,3,4\n"
       .. "0,1,2,3,4\n0.5,1,2,3,4\n1,1,2,3,4\n")
-    assert.are.equal(("data of %s: 2 coordinates, dt 0.5, 1 points for training, 1 for tests; "
+    assert.are.equal(("data of %s: 2 coordinates, dt 0.5, 1 point for training, 1 for tests; "
       .. "q = q1, q2; p = p1, p2; 6 states in 2 trajectories"):format(path),
       tostring(assert(measured.open(path))))
     path = write("bare.csv", "1,2\n3,4\n5,6\n7,8\n")
-    assert.are.equal(("data of %s: 1 coordinate, dt 2, 1 points for training, 1 for tests; "
+    assert.are.equal(("data of %s: 1 coordinate, dt 2, 1 point for training, 1 for tests; "
       .. "q = column 1; p = column 2; 4 states in 1 trajectory"):format(path),
       tostring(assert(measured.open(path, { dt = 2, derivatives = "difference",
         test_share = 0.4 }))))

@@ -96,6 +96,8 @@ describe("values at the edge", function()
     local x = torus.tensor({ -1e308, -0.9e308, 1e308 }, FLOAT64)
     assert.same({ 2, 0, 0, 1 }, x:histc(4):totable())
     assert.equal(3, torus.full({ 3 }, 1e17, FLOAT64):histc(4):sum():item())
+    assert.equal(3, torus.full({ 3 }, 1.7976931348623157e308, FLOAT64):histc(4):sum():item())
+    assert.same({ 1, 0, 0, 1 }, torus.tensor({ 0, 5e-324 }, FLOAT64):histc(4):totable())
   end)
 
   it("bound a range", function()

@@ -106,6 +106,9 @@ local function cut(times, ids, rows, uneven)
       first = i
     elseif times then
       local step = times[i] - times[i - 1]
+      if not (step > 0 and step < math.huge) then
+        fail("expected finite times, got %g and then %g at row %d", times[i - 1], times[i], i)
+      end
       dt = dt or step
       if uneven and not (math.abs(step - dt) <= STEP_TOLERANCE * dt) then
         differ = true
@@ -177,6 +180,31 @@ local function from_array(x, o)
   return found
 end
 
+-- Reads the time step of an archive from its array dt or t.
+local function read_times(found, arrays)
+  if arrays.dt then
+    if arrays.dt:numel() ~= 1 then
+      fail("expected one number as dt, got %s", options.show(arrays.dt))
+    end
+    found.dt = arrays.dt:to("float64"):item()
+    return
+  end
+  local count, t = found.q:size(1), arrays.t
+  if t:numel() ~= count and t:numel() ~= found.lengths[1] then
+    fail("expected t to have a time for each of the %d states of a trajectory, or for all "
+      .. "%d, got %s; %s", found.lengths[1], count, options.show(t), found.reading)
+  end
+  local lengths
+  lengths, found.dt, found.uneven = cut(t:reshape(-1):to("float64"):totable(), nil, t:numel(),
+    found.dq ~= nil)
+  for i, n in ipairs(lengths) do
+    if n ~= found.lengths[i] then
+      fail("expected times t that rise in each trajectory of q, got %d rising ones in "
+        .. "trajectory %d; %s", n, i, found.reading)
+    end
+  end
+end
+
 local function from_npz(path)
   local arrays, message = npz.load(path, { names = OF_ARCHIVE })
   if not arrays then return nil, message end
@@ -201,27 +229,7 @@ local function from_npz(path)
   end
   found.reading = reading_of("q", q.shape, #found.lengths, found.lengths[1], found.q:size(2))
     .. hint
-  if arrays.dt then
-    if arrays.dt:numel() ~= 1 then
-      fail("expected one number as dt, got %s", options.show(arrays.dt))
-    end
-    found.dt = arrays.dt:to("float64"):item()
-  elseif arrays.t then
-    if arrays.t:numel() ~= found.q:size(1) and arrays.t:numel() ~= found.lengths[1] then
-      fail("expected t to have a time for each of the %d states of a trajectory, or for all "
-        .. "%d, got %s; %s", found.lengths[1], found.q:size(1), options.show(arrays.t),
-        found.reading)
-    end
-    local lengths
-    lengths, found.dt, found.uneven = cut(arrays.t:reshape(-1):to("float64"):totable(), nil,
-      arrays.t:numel(), found.dq ~= nil)
-    for i, n in ipairs(lengths) do
-      if n ~= found.lengths[i] then
-        fail("expected times t that rise in each trajectory of q, got %d rising ones in "
-          .. "trajectory %d; %s", n, i, found.reading)
-      end
-    end
-  end
+  if arrays.dt or arrays.t then read_times(found, arrays) end
   found.ordered = found.dt ~= nil or not found.dq or #found.lengths > 1
   return found
 end
@@ -371,9 +379,10 @@ Measured.__index = Measured
 
 -- How the file was read: what training prints.
 function Measured:__tostring()
-  local text = ("data of %s: %d coordinate%s, dt %s, %d points for training, %d for tests")
+  local text = ("data of %s: %d coordinate%s, dt %s, %d point%s for training, %d for tests")
     :format(self.path, self.dimension, self.dimension == 1 and "" or "s",
-      self.dt and ("%.6g"):format(self.dt) or "unknown", self.train.size, self.test.size)
+      self.dt and ("%.6g"):format(self.dt) or "unknown", self.train.size,
+      self.train.size == 1 and "" or "s", self.test.size)
   return self.reading and text .. "; " .. self.reading or text
 end
 

@@ -184,12 +184,18 @@ local function of_recordings(path, o)
   source.description = string.format("%d film%s, %s frames kept", #films,
     #films == 1 and "" or "s", table.concat(counts, ", ", 1, math.min(#counts, 8)))
     .. cut_text(source, o)
-  local interval = M.interval(path)
-  source.interval = interval and interval * o.every
   return source
 end
 
 -- --- opening --------------------------------------------------------------------
+
+-- A source, if there is one, with the time between its frames; else nil and the message.
+local function timed(path, o, source, message)
+  if not source then return nil, message end
+  local interval = M.interval(path)
+  source.interval = interval and interval * o.every
+  return source
+end
 
 --- Opens the frames of a file or a folder as a source for torus.data.split.
 -- @tparam string path
@@ -210,17 +216,17 @@ function M.open(path, opts)
   local of_file = path:match("%.npy$") and arrays.npy
     or path:match("%.npz$") and arrays.npz
   if not of_file then
-    if recordings.format(path) then return of_recordings(path, o) end
-    return nil, string.format("%s: expected %s", path, M.expected)
+    if not recordings.format(path) then
+      return nil, string.format("%s: expected %s", path, M.expected)
+    end
+    return timed(path, o, of_recordings(path, o))
   end
   local source, message = of_file(path, o.white)
   if not source then return nil, message end
   local cut
   cut, message = of_array(source, o)
   if not cut then return nil, path .. ": " .. message end
-  local interval = M.interval(path)
-  cut.interval = interval and interval * o.every
-  return cut
+  return timed(path, o, cut)
 end
 
 --- Makes a source for torus.data.split from a tensor of frames.

@@ -16,9 +16,22 @@ local RULES = {
   groups = {},
 }
 
--- Points whose squared distance is below this part of their squared sizes count as one: the
--- difference of the sizes rounds it.
-local EQUAL = 1e-12
+-- Squared distances below this part of the squared sizes, whose difference they are, are rounding.
+local ROUNDING = 1e-14
+
+-- Raises if points count as equal that differ by less than rounding: their neighbours can't be
+-- found. Of those equal to each point the farthest is compared.
+local function check_equal(set, indices, squared, equal)
+  local farthest = squared:masked_fill(~equal, -1):argmax(2)
+  local rows = equal:any(2):nonzero():reshape(-1)
+  local one = set.points:index_select(1, indices):index_select(1, rows)
+  local other = set.points:index_select(1, farthest:index_select(1, rows))
+  if one:ne(other):any():item() then
+    options.raise("dimension.estimate: points: expected neighbours farther apart than rounding, "
+      .. "got different points closer than 1e-7 of their distance from the mean; estimate "
+      .. "clusters one by one, and leave out outliers")
+  end
+end
 
 -- The squared distances from the points of these indices to all points; infinite within a
 -- group, and between equal points, such as the frames of a film at rest.
@@ -29,7 +42,9 @@ local function distances(set, indices)
   local squared = sizes - own:matmul(set.points:transpose(1, 2)) * 2
   local same = set.groups:index_select(1, indices):reshape(-1, 1)
     :eq(set.groups:reshape(1, -1))
-  return squared:masked_fill(same | squared:le(sizes * EQUAL), math.huge)
+  local equal = squared:le(sizes * ROUNDING) & ~same
+  check_equal(set, indices, squared, equal)
+  return squared:masked_fill(same | equal, math.huge)
 end
 
 -- The means of ln(r_k / r_j) over the neighbours j < k of the points of these indices.
@@ -73,7 +88,7 @@ end
 -- @tparam[opt] table opts
 -- @tparam[opt=20] integer opts.neighbours k, from 3
 -- @tparam[opt=2000] integer opts.count number of points to average over, evenly spaced among
--- the n; neighbours are always sought among all of them, and equal points are none
+-- the n; neighbours are always sought among all of them; points equal to it are not counted
 -- @tparam[opt] {integer,...} opts.groups one for each point: points of the same group, such
 -- as frames of one film, are not counted as neighbours
 -- @treturn number d

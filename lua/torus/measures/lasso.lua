@@ -122,11 +122,11 @@ function M.fit(x, y, alpha, opts)
   return w, my - mx:matmul(w)
 end
 
---- The fraction of variances that remains below a residual: 1 - residual / variance; of a
--- constant output 1 without a residual, else 0, as in scikit-learn.
--- @tparam tensor residual
--- @tparam tensor variance likewise
--- @treturn tensor
+--- Returns the explained fraction of variances, 1 - residual / variance; for a constant output 1
+-- if the residual is 0, else 0, as in scikit-learn.
+-- @tparam tensor residual (outputs), mean squares
+-- @tparam tensor variance (outputs)
+-- @treturn tensor (outputs)
 -- @usage
 -- print(torus.measures.lasso.share(torus.tensor { 1, 0, 2 }, torus.tensor { 4, 0, 0 }))
 -- -- 0.75 1 0
@@ -207,6 +207,7 @@ local PATIENCE = 3
 -- @tparam table opts alphas, a list; folds=2; max_iterations and tolerance as in solve
 -- @treturn number the best penalty, the smallest of equally good ones
 -- @treturn {[number]=number} the scores by penalty
+-- @raise without penalties, and for fewer than two rows for each fold
 -- @usage
 -- x = torus.randn({50, 3}, { dtype = "float64" })
 -- y = x:narrow(2, 1, 1) * 2 + 1
@@ -220,8 +221,8 @@ function M.cross_validate(x, y, opts)
   end
   -- A variance needs two rows.
   if o.folds * 2 > x:size(1) then
-    options.raise("lasso.cross_validate: folds: expected at most %d, half of the rows, got %d",
-      x:size(1) // 2, o.folds)
+    options.raise("lasso.cross_validate: x: expected at least %d rows for %d folds, got %d",
+      o.folds * 2, o.folds, x:size(1))
   end
   local falling = table.move(o.alphas, 1, #o.alphas, 1, {})
   table.sort(falling, function(a, b) return a > b end)

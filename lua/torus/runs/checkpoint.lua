@@ -255,7 +255,9 @@ end
 function M.restore_optimiser(checkpoint, optimiser, parameters)
   signature.fields("checkpoint.restore_optimiser", checkpoint,
     "tensors: {[string]=tensor}, adam_steps?: integer, adam_counts: {[string]=number}")
-  local expected, got = optimiser.name, checkpoint.optimiser or "adam"
+  -- AdamW's name was not always stored.
+  local expected = optimiser.name
+  local got = checkpoint.optimiser or is_adam(optimiser) and expected or "adam"
   if expected ~= got then
     return nil, string.format("expected the state of %s, got that of %s",
       optimiser.name, got)

@@ -129,7 +129,7 @@ end
 -- @tparam[opt] number opts.dt time between frames; the system's by default
 -- @tparam[opt=0] number opts.noise standard deviation of the positions' noise in the frames
 -- that a sampler has learned from. What it learns at best is then the mean image of noisy
--- positions, and with such images of the nearest motion the films are compared
+-- positions, so the films are compared with such images of the nearest motion
 -- @treturn table moves, the fraction of the `count` films that move like the system;
 -- motion_distance, the mean over films of the mean squared error of a pixel against the
 -- nearest true film, with ..._spread between films and ..._median; films, the

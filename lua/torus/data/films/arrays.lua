@@ -125,9 +125,9 @@ function M.interval(path)
   local dt = found and found.dt
   if not dt or dt:numel() ~= 1 then return nil end
   local number = dt:to("float64"):item()
+  if not (number > 0 and number < math.huge) then return nil end
   -- 0.04 in float32 is 0.0399999991.
-  dt = dt.dtype == "float64" and number or tonumber(("%.7g"):format(number))
-  return dt > 0 and dt < math.huge and dt or nil
+  return dt.dtype == "float32" and tonumber(("%.7g"):format(number)) or number
 end
 
 --- Opens a .npz archive that contains one array, or one named `frames` among others.

@@ -24,7 +24,7 @@ local function problem(low, high, white, index)
     white or "1 or from 0 to 255", low ~= low and "NaN" or low,
     high ~= high and "NaN" or high, index,
     low ~= low and "replace the NaNs"
-      or low < 0 and "of numbers from -1 to 1, use (x + 1) / 2"
+      or low < 0 and "if they are from -1 to 1, pass (x + 1) / 2"
       or "divide by the largest one, or set white to it (--set data_white=...)")
 end
 

@@ -30,7 +30,7 @@ local RULES = {
 -- Maximum number of iterations of the fit, and the gain of the mean log-density, in nats,
 -- below which it ends.
 local ROUNDS, GAIN = 200, 1e-5
--- Number of times that they start.
+-- Number of fits from different seeds, of which the best is kept.
 local STARTS = 4
 -- Added to every covariance, relative to the mean variance of all points.
 local RIDGE = 1e-6
@@ -94,8 +94,8 @@ end
 
 -- Responsibilities (components, points), 0 and 1, to begin with: of the nearest of points that
 -- are drawn one after the other with probabilities that grow with the squared distance from those
--- before (k-means++, Arthur and Vassilvitskii 2007). Components that begin together would stay
--- so.
+-- before (k-means++, Arthur and Vassilvitskii 2007). Components that start at the
+-- same place would stay together.
 local function seeds(x, k, generator)
   local scale = (x - x:mean(1)):square():mean(1, true):sqrt() + 1e-30
   local nearest, rows = engine.full({ x:size(1) }, 1, { dtype = "float64" }), {}
@@ -133,8 +133,8 @@ end
 --- Fits the densities to points, with as many components as the number of points allows:
 -- four points per component and dimension.
 -- @tparam tensor x (count, dimension)
--- @tparam[opt] generator generator chooses the points to begin with; the best of several such
--- choices counts
+-- @tparam[opt] generator generator chooses the points to begin with; the best fit of
+-- several such choices is kept
 -- @treturn number the mean log-density of the points, nats
 -- @raise for points of another dimension
 -- @usage
