@@ -88,6 +88,10 @@ end
 -- @param first of the call's arguments
 -- @param second
 -- @return the time
+-- @usage
+-- local dense = require "torus.rk45_dense"
+-- local result = {}
+-- print(dense.time_of(result, result, 0.5), dense.time_of(result, 0.5))   -- 0.5  0.5
 function M.time_of(result, first, second)
   if rawequal(first, result) then return second end
   return first

@@ -193,7 +193,7 @@ function M.draw(folder, opts)
 end
 
 --- For scripts/figures.lua.
--- @tparam table given out, seed; settings: periods, sections
+-- @tparam table given out, seed; settings: periods, sections, seed
 -- @treturn ?{string,...} files
 -- @treturn ?string message
 function M.make(given)

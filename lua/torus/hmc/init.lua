@@ -78,8 +78,9 @@ local function first_point(log_density, start)
   if off:any():item() then
     local chain = off:to("float64"):argmax(1):item()
     options.raise("hmc: start: expected a finite log-density with a finite gradient, "
-      .. "got %g for chain %d, with the gradient %s", point.nats[chain]:item(), chain,
-      options.show(point.gradient[chain]:totable()))
+      .. "got %g for chain %d, with %d of %d derivatives that are not finite",
+      point.nats[chain]:item(), chain,
+      (~point.gradient[chain]:isfinite()):sum():item(), start:size(2))
   end
   return point
 end

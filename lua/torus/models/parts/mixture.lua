@@ -136,7 +136,7 @@ end
 -- @tparam[opt] generator generator chooses the points to begin with; the best fit of
 -- several such choices is kept
 -- @treturn number the mean log-density of the points, nats
--- @raise for points of another dimension
+-- @raise for points of another dimension, for none, and for numbers that are not finite
 -- @usage
 -- local mixture = require "torus.models.parts.mixture"
 -- local two = mixture.new { dimension = 1, components = 2 }
@@ -144,6 +144,10 @@ end
 -- print(two.means:abs())   -- near 1 and 1
 function Mixture:fit(x, generator)
   check_points(self, "fit", x)
+  if x:size(1) == 0 or not x:isfinite():all():item() then
+    options.raise("mixture:fit: x: expected at least one point and finite numbers, got %s",
+      options.show(x))
+  end
   local fitted
   engine.no_grad(function()
     x = x:detach():to("float64")
