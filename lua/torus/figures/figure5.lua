@@ -37,9 +37,8 @@ local function axis(low, high, n) return engine.linspace(low, high, n, DOUBLE) e
 
 -- All pairs of the values of two axes, as columns (#y #x, 1); x varies fastest.
 local function pairs_of(x, y)
-  local nx, ny = x:numel(), y:numel()
-  return x:reshape(1, nx):expand(ny, nx):reshape(-1, 1),
-    y:reshape(ny, 1):expand(ny, nx):reshape(-1, 1)
+  local ys, xs = engine.meshgrid(y, x)
+  return xs:reshape(-1, 1), ys:reshape(-1, 1)
 end
 
 -- The values of a panel: the energies of states (#y #x, d), clipped to low..high so that a

@@ -42,9 +42,8 @@ end
 local function energy_panel(title, model, name, axis)
   if #model.flow > 1 then title = title .. ", mean of the flows" end
   local n, dtype = axis:numel(), model.config.dtype
-  local a = axis:reshape(1, n):expand(n, n):reshape(-1)
-  local b = axis:reshape(n, 1):expand(n, n):reshape(-1)
-  local points = engine.stack({ a, b }, 2):to(dtype)
+  local b, a = engine.meshgrid(axis, axis)
+  local points = engine.stack({ a:reshape(-1), b:reshape(-1) }, 2):to(dtype)
   local sum
   for _, flow in ipairs(model.flow) do
     local e = flow[name](points):to("float64")

@@ -30,9 +30,8 @@ end
 
 -- All pairs of values of two axes, as states (n, 1).
 local function states_of(q, p)
-  local rows, columns = p:numel(), q:numel()
-  return q:reshape(1, columns):expand(rows, columns):reshape(-1, 1),
-    p:reshape(rows, 1):expand(rows, columns):reshape(-1, 1)
+  local rows, columns = engine.meshgrid(p, q)
+  return columns:reshape(-1, 1), rows:reshape(-1, 1)
 end
 
 -- The Hamiltonian and, for a system, its friction and force.

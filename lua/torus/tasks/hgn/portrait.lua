@@ -144,8 +144,8 @@ local function add_contours(panel, energy, dtype)
     return engine.linspace(range[1], range[2], GRID, { dtype = dtype })
   end
   local x, y = axis(panel.xrange), axis(panel.yrange)
-  local z = energy(x:reshape(1, GRID):expand(GRID, GRID):reshape(-1, 1),
-    y:reshape(GRID, 1):expand(GRID, GRID):reshape(-1, 1)):reshape(GRID, GRID)
+  local p, q = engine.meshgrid(y, x)
+  local z = energy(q:reshape(-1, 1), p:reshape(-1, 1)):reshape(GRID, GRID)
   local low, high = table.unpack(panel.colour_range)
   panel.kind, panel.filled, panel.x, panel.y = "contour", false, x, y
   panel.z = z:minimum(high + 0.5 * (high - low))

@@ -50,12 +50,11 @@ local function portrait(model, truth, learned, words)
   local across, up = words.ranges(truth)
   local x_axis = engine.linspace(across[1], across[2], n, like)
   local y_axis = engine.linspace(up[1], up[2], n, like)
-  local q = x_axis:reshape(1, n):expand(n, n):reshape(-1, 1)
-  local p = y_axis:reshape(n, 1):expand(n, n):reshape(-1, 1)
+  local p, q = engine.meshgrid(y_axis, x_axis)
   local panel = { kind = "contour", title = "learned energy, " .. words.orbits
     .. " (grey) and rollouts", xlabel = "position q", ylabel = "momentum p",
     colour_label = "energy H(q, p)", x = x_axis, y = y_axis,
-    z = model:energy(q, p):reshape(n, n), series = {} }
+    z = model:energy(q:reshape(-1, 1), p:reshape(-1, 1)):reshape(n, n), series = {} }
   for i = 1, math.min(4, truth.q:size(2)) do
     local x, y = path_of(truth, i)
     panel.series[#panel.series + 1] = { x = x, y = y, colour = "#bbbbbb",

@@ -15,10 +15,9 @@ local function add_grid(found, model, q)
     axes[i] = engine.linspace(x:min():item() - 0.5, x:max():item() + 0.5, GRID,
       { dtype = model.config.dtype })
   end
-  local x = axes[1]:reshape(1, GRID):expand(GRID, GRID):reshape(-1)
-  local y = axes[2]:reshape(GRID, 1):expand(GRID, GRID):reshape(-1)
+  local y, x = engine.meshgrid(axes[2], axes[1])
   found.grid_x, found.grid_y = axes[1], axes[2]
-  found.grid_log_density = model:log_density(engine.stack({ x, y }, 2))
+  found.grid_log_density = model:log_density(engine.stack({ x:reshape(-1), y:reshape(-1) }, 2))
     :reshape(GRID, GRID)
 end
 
