@@ -305,6 +305,19 @@ torus_tensor *torus_symmetric(torus_scope *scope, torus_tensor *a) {
   return torus_mul(scope, sum, torus_scalar(scope, a->dtype, 0.5));
 }
 
+torus_tensor *torus_linalg_differences(torus_scope *scope, torus_tensor *x) {
+  return torus_sub(scope, torus_linalg_row(scope, x),
+                   torus_linalg_column(scope, x));
+}
+
+torus_tensor *torus_linalg_reciprocal(torus_scope *scope, torus_tensor *x,
+                                      torus_tensor *keep) {
+  if (!x || !keep) return NULL;
+  torus_tensor *rest = torus_sub(scope, torus_scalar(scope, x->dtype, 1), keep);
+  torus_tensor *safe = torus_add(scope, torus_mul(scope, x, keep), rest);
+  return torus_div(scope, keep, safe);
+}
+
 /* --- reading elements ----------------------------------------------------- */
 
 double torus_linalg_epsilon(torus_dtype dtype) {

@@ -50,6 +50,12 @@ torus_tensor *torus_linalg_diagonal(torus_scope *scope, torus_tensor *x);
 torus_tensor *torus_linalg_row(torus_scope *scope, torus_tensor *x);
 torus_tensor *torus_linalg_column(torus_scope *scope, torus_tensor *x);
 
+/* x_j - x_i at (i, j), for x (..., n). */
+torus_tensor *torus_linalg_differences(torus_scope *scope, torus_tensor *x);
+/* 1 / x where keep is 1, and 0 where it is 0. */
+torus_tensor *torus_linalg_reciprocal(torus_scope *scope, torus_tensor *x,
+                                      torus_tensor *keep);
+
 /* For rules that look at values: the machine epsilon; element i of contiguous
  * memory; x contiguous and outside of any graph; the number of matrices in x
  * (..., m, n), 0 if they are empty. */

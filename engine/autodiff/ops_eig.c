@@ -197,16 +197,10 @@ static torus_tensor *kept_gaps(torus_scope *scope, pair values,
 
 /* 1 / conj(w_j - w_i) at (i, j), 0 where values coincide. */
 static pair reciprocal_gaps(torus_scope *scope, pair w, torus_tensor *keep) {
-  torus_tensor *re = torus_sub(scope, torus_linalg_row(scope, w.re),
-                               torus_linalg_column(scope, w.re));
-  torus_tensor *im = torus_sub(scope, torus_linalg_row(scope, w.im),
-                               torus_linalg_column(scope, w.im));
-  if (!re || !keep) return (pair){NULL, NULL};
-  torus_tensor *square = sum_of_products(scope, re, re, im, im);
-  torus_tensor *rest =
-      torus_sub(scope, torus_scalar(scope, re->dtype, 1), keep);
-  torus_tensor *factor = torus_div(
-      scope, keep, torus_add(scope, torus_mul(scope, square, keep), rest));
+  torus_tensor *re = torus_linalg_differences(scope, w.re);
+  torus_tensor *im = torus_linalg_differences(scope, w.im);
+  torus_tensor *factor = torus_linalg_reciprocal(
+      scope, sum_of_products(scope, re, re, im, im), keep);
   return (pair){torus_mul(scope, re, factor), torus_mul(scope, im, factor)};
 }
 

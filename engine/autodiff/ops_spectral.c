@@ -141,10 +141,7 @@ static torus_tensor *guarded_reciprocal(torus_scope *scope, const guard *g) {
   for (int64_t i = 0; keep && i < torus_linalg_count(x); i++) {
     if (!guard_matrix(scope, &read, keep, i)) return NULL;
   }
-  torus_tensor *rest = torus_sub(scope, torus_scalar(scope, x->dtype, 1), keep);
-  torus_tensor *safe =
-      torus_add(scope, torus_mul(scope, g->denominator, keep), rest);
-  return torus_div(scope, keep, safe);
+  return torus_linalg_reciprocal(scope, g->denominator, keep);
 }
 
 /* Sums of the sizes in each column of x (..., rows, columns). */
@@ -152,12 +149,6 @@ static torus_tensor *column_sizes(torus_scope *scope, torus_tensor *x) {
   if (!x) return NULL;
   torus_shape rows = {1, {x->shape.ndim - 2}};
   return torus_sum(scope, torus_abs(scope, x), &rows, false);
-}
-
-/* x_j - x_i at (i, j), for x (..., n) */
-static torus_tensor *differences(torus_scope *scope, torus_tensor *x) {
-  return torus_sub(scope, torus_linalg_row(scope, x),
-                   torus_linalg_column(scope, x));
 }
 
 static torus_tensor *antisymmetric(torus_scope *scope, torus_tensor *x) {
@@ -177,7 +168,8 @@ static torus_tensor *eigh_gradient(torus_scope *scope, const torus_call *call,
   torus_tensor *gw = part_of(scope, call, g, 0);
   torus_tensor *gv = part_of(scope, call, g, 1);
   torus_tensor *turn = antisymmetric(scope, torus_matmul_tn(scope, v, gv));
-  guard gaps = {call, differences(scope, w), w, column_sizes(scope, gv), true};
+  guard gaps = {call, torus_linalg_differences(scope, w), w,
+                column_sizes(scope, gv), true};
   torus_tensor *inner =
       torus_mul(scope, turn, guarded_reciprocal(scope, &gaps));
   if (!inner) return NULL;
@@ -229,7 +221,7 @@ static torus_tensor *svd_gradient(torus_scope *scope, const torus_call *call,
                                  torus_linalg_column(scope, s));
   torus_tensor *used = torus_add(scope, column_sizes(scope, gu),
                                  column_sizes(scope, torus_swap(scope, gvt)));
-  guard gaps = {call, differences(scope, s), s, used, true};
+  guard gaps = {call, torus_linalg_differences(scope, s), s, used, true};
   guard pairs = {call, sums, s, used, true};
   torus_tensor *inner = torus_add(
       scope, torus_mul(scope, sum, guarded_reciprocal(scope, &gaps)),

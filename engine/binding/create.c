@@ -99,10 +99,11 @@ static torus_tensor *ramp(torus_scope *scope, const creation *c) {
   if (!torus_scope_own(scope, wide)) return NULL;
   double *data = torus_tensor_data(wide);
   int64_t count = torus_tensor_count(wide);
+  bool overflows = !isfinite(c->b);
   for (int64_t i = 0; i < count; i++) {
-    double share = (double)i / (double)(count - 1);
-    data[i] = isfinite(c->b) ? c->a + c->b * (double)i
-                             : c->a * (1 - share) + c->last * share;
+    double share = overflows ? (double)i / (double)(count - 1) : 0;
+    data[i] = overflows ? c->a * (1 - share) + c->last * share
+                        : c->a + c->b * (double)i;
   }
   if (c->kind == LINSPACE && count > 1) data[count - 1] = c->last;
   return torus_to(scope, wide, c->dtype);

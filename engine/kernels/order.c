@@ -301,12 +301,11 @@ void torus_order_histogram(torus_dtype dtype, const void *x, int64_t n,
                            double low, double high, int64_t bins,
                            int64_t *counts) {
   memset(counts, 0, (size_t)bins * sizeof *counts);
+  double scale = isfinite(high - low) ? 1 : 0.5;
   for (int64_t i = 0; i < n; i++) {
     double value = number(dtype, x, i);
     if (!(value >= low && value <= high)) continue;
-    double share = isfinite(high - low)
-                       ? (value - low) / (high - low)
-                       : (value / 2 - low / 2) / (high / 2 - low / 2);
+    double share = (value * scale - low * scale) / (high * scale - low * scale);
     double at = share * (double)bins;
     counts[torus_min((int64_t)at, bins - 1)]++;
   }

@@ -43,6 +43,18 @@ function M.is_live(value)
   return debug.getmetatable(value) == core.metatable and not core.is_released(value)
 end
 
+--- Returns true if a value is a module of torus.nn.
+-- @param value anything
+-- @treturn boolean
+-- @usage
+-- options = require "torus.options"
+-- print(options.is_module(torus.nn.Linear(2, 1)))   -- true
+function M.is_module(value)
+  local meta = type(value) == "table" and getmetatable(value)
+  -- Other classes may raise for names that they lack.
+  return type(meta) == "table" and rawget(meta, "is_module") == true
+end
+
 --- Formats a shape for messages.
 -- @param x a tensor, or a shape
 -- @treturn string "(2,3)"; anything else as in show

@@ -151,7 +151,8 @@ end
 -- names ({string,...}) and tail ({integer,...}) of their states, as torus.rk45_events takes them
 -- @treturn tensor (batch, #times, size), with NaN after the end of a stopped trajectory
 -- @treturn table steps and rejected; with events, events and stopped
--- @treturn ?{table,...} records, if o.record or there are no trajectories
+-- @treturn ?{table,...} the records of each trajectory, with o.record; an empty list without
+-- trajectories
 -- @treturn {[integer]=number} the times at which trajectories were stopped
 -- @usage
 -- pendulum = torus.systems.pendulum

@@ -84,17 +84,12 @@ local function as_object(t)
   return copy
 end
 
-local function is_module(value)
-  local meta = type(value) == "table" and getmetatable(value)
-  return type(meta) == "table" and rawget(meta, "is_module") == true
-end
-
 -- Tensors by name, from a module or from a table of tensors and modules.
 local function tensors_of(contents)
-  if is_module(contents) then return contents:named() end
+  if options.is_module(contents) then return contents:named() end
   local all = {}
   for name, value in pairs(contents) do
-    if is_module(value) and type(name) == "string" then
+    if options.is_module(value) and type(name) == "string" then
       for inner, tensor in pairs(value:named()) do all[name .. "." .. inner] = tensor end
     else
       all[name] = value
@@ -283,7 +278,7 @@ end
 -- Copies the tensors into a module, or into the modules of a table; the file must not
 -- contain anything else. Returns true, or nil and a message.
 local function load_into(tensors, into)
-  if is_module(into) then return into:load_parameters(tensors) end
+  if options.is_module(into) then return into:load_parameters(tensors) end
   local known = {}
   for name, module in pairs(into) do
     local prefix = name .. "."
@@ -300,9 +295,9 @@ local function load_into(tensors, into)
 end
 
 local function check_into(into)
-  if into == nil or is_module(into) then return end
+  if into == nil or options.is_module(into) then return end
   for name, module in pairs(type(into) == "table" and into or { into }) do
-    if type(name) ~= "string" or not is_module(module) then
+    if type(name) ~= "string" or not options.is_module(module) then
       core.raise(("load: expected a module, or modules by name, to load into, got %s")
         :format(core.describe(into)))
     end

@@ -121,8 +121,12 @@ local function indices_of(y, dim, key)
 end
 
 -- The indices in the dimensions from `dim` on, merged into one, of the points whose coordinates
--- the tensors are.
+-- the tensors are. Those of a single one are checked where they are used.
 local function merged(y, dim, keys)
+  if #keys == 1 then
+    local _, index = chosen(tensor.transpose(y, 1, dim), keys[1])
+    return index
+  end
   local flat
   for k, key in ipairs(keys) do
     local index = indices_of(y, dim + k - 1, key)
@@ -149,10 +153,6 @@ local function get(x, key)
   if type(key) == "table" then
     local keys, dim, plain = tensors_of(key)
     local y = x[plain]
-    if #keys == 1 then
-      local _, flat = chosen(tensor.transpose(y, 1, dim), keys[1])
-      return ops.index_select(y, flat, dim)
-    end
     local flat, shape, last = merged(y, dim, keys), y.shape, dim + #keys - 1
     local joint = joined(part_of(shape, 1, dim - 1), { product(part_of(shape, dim, last)) })
     y = ops.reshape(y, joined(joint, part_of(shape, last + 1, #shape)))
@@ -165,46 +165,31 @@ local function get(x, key)
   return ops.reshape(y, joined(shape, part_of(x.shape, n + 1, x:dim())))
 end
 
--- Writes to the elements of y at `flat` indices of `count` dimensions from `dim` on, merged into
--- one.
-local function put(y, dim, count, flat, value)
-  local order = first_ones(y, dim, count)
-  local rows = ops.permute(y, order)
-  if arguments.is_tensor(value) then
-    local before = part_of(y.shape, 1, dim - 1)
-    local after = part_of(y.shape, dim + count, y:dim())
-    local full = joined(joined(before, { flat:numel() }), after)
-    value = ops.reshape(as_rows(value, full, {}), full)
-    value = ops.permute(value, first_ones(value, dim, 1))
-  end
-  if count == 1 then return core.put_rows(rows, flat, value) end
-  local target = rows:is_contiguous() and rows or ops.copy(rows)
-  core.put_rows(in_rows(target, count), flat, arguments.is_tensor(value)
-    and ops.reshape(value, joined({ flat:numel() }, part_of(rows.shape, count + 1, rows:dim())))
-    or value)
-  if target ~= rows then rows:copy_(target) end
+-- Writes to entries of x's first n dimensions, merged into one.
+local function write_rows(x, n, index, value)
+  -- Joined dimensions are a view of these where the layout allows it.
+  local target = (n == 1 or x:is_contiguous()) and x or ops.copy(x)
+  core.put_rows(in_rows(target, n), index, value)
+  if target ~= x then x:copy_(target) end
 end
 
 local function set(x, key, value)
   core.check_writable(x)
   if type(key) == "table" then
     local keys, dim, plain = tensors_of(key)
-    local y = x[plain]
-    local _, flat
-    if #keys == 1 then
-      _, flat = chosen(tensor.transpose(y, 1, dim), keys[1])
-    else
-      flat = merged(y, dim, keys)
+    local y, count = x[plain], #keys
+    local flat = merged(y, dim, keys)
+    if arguments.is_tensor(value) then
+      local full = joined(joined(part_of(y.shape, 1, dim - 1), { flat:numel() }),
+        part_of(y.shape, dim + count, y:dim()))
+      value = ops.reshape(as_rows(value, full, {}), full)
+      value = ops.permute(value, first_ones(value, dim, 1))
     end
-    return put(y, dim, #keys, flat, value)
+    return write_rows(ops.permute(y, first_ones(y, dim, count)), count, flat, value)
   end
   check("index", key)
   local n, index, shape = chosen(x, key)
-  value = as_rows(value, shape, part_of(x.shape, n + 1, x:dim()))
-  -- Joined dimensions are a view of these where the layout allows it.
-  local target = (n == 1 or x:is_contiguous()) and x or ops.copy(x)
-  core.put_rows(in_rows(target, n), index, value)
-  if target ~= x then x:copy_(target) end
+  write_rows(x, n, index, as_rows(value, shape, part_of(x.shape, n + 1, x:dim())))
 end
 
 core.set_selection { get = get, set = set }

@@ -110,9 +110,8 @@ local function cut(times, ids, rows, uneven)
         fail("expected finite times, got %g and then %g at row %d", times[i - 1], times[i], i)
       end
       dt = dt or step
-      if uneven and not (math.abs(step - dt) <= STEP_TOLERANCE * dt) then
-        differ = true
-      elseif not (math.abs(step - dt) <= STEP_TOLERANCE * dt) then
+      differ = differ or math.abs(step - dt) > STEP_TOLERANCE * dt
+      if differ and not uneven then
         fail("expected equal time steps, got %g and, at row %d, %g; resample the "
           .. "states, or provide derivatives (dq, dp)", dt, i, step)
       end

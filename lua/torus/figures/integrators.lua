@@ -154,12 +154,11 @@ end
 -- @treturn ?{string,...} files
 -- @treturn ?string message, or with files the tables
 function M.make(given)
-  local o, message = settings.resolve("integrators", given.settings, RULES)
+  local o, message = settings.resolve("integrators", given.settings, RULES, given.seed)
   if not o then return nil, message end
   local steps
   steps, message = steps_of(o)
   if not steps then return nil, message end
-  if not given.settings.seed then o.seed = given.seed or o.seed end
   return M.draw(given.out, o)
 end
 

@@ -8,10 +8,11 @@ local M = {}
 -- @tparam string where name of the figure, for messages
 -- @tparam table settings texts by key
 -- @tparam table rules as in torus.options.resolve
+-- @tparam[opt] integer seed of the command, unless the settings have one
 -- @treturn ?table
 -- @treturn ?string message
-function M.resolve(where, settings, rules)
-  local given = {}
+function M.resolve(where, settings, rules, seed)
+  local given = { seed = seed }
   for key, text in pairs(settings or {}) do
     given[key] = tonumber(text) or text
   end

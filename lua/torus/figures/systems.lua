@@ -197,9 +197,8 @@ end
 -- @treturn ?{string,...} files
 -- @treturn ?string message
 function M.make(given)
-  local o, message = settings.resolve("systems", given.settings, RULES)
+  local o, message = settings.resolve("systems", given.settings, RULES, given.seed)
   if not o then return nil, message end
-  if not given.settings.seed then o.seed = given.seed or o.seed end
   return M.draw(given.out, o)
 end
 

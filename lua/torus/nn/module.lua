@@ -21,13 +21,9 @@ Module.__index = Module
 -- @param value anything
 -- @treturn boolean
 -- @usage print(torus.nn.Module.is_module(torus.nn.Linear(2, 1)))   -- true
-local function is_module(value)
-  local meta = getmetatable(value)
-  -- Other classes may raise for names that they lack.
-  return type(value) == "table" and type(meta) == "table" and rawget(meta, "is_module") == true
-end
+Module.is_module = options.is_module
 
-Module.is_module = is_module
+local is_module = options.is_module
 
 -- Raises if a member's field has been assigned: forward would use the new value, and
 -- parameters(), files and optimisers the registered one.

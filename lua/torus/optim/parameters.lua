@@ -57,11 +57,11 @@ end
 -- @tparam string where name of the optimiser, for messages
 -- @param params
 function M.check(where, params)
-  local meta = getmetatable(params)
-  if type(params) ~= "table" or type(meta) == "table" and rawget(meta, "is_module")
+  if type(params) ~= "table" or options.is_module(params)
     or unknown.is_guarded(params) or #params == 0 or type(params[1]) == "table" then
     options.raise("%s: params: expected a list of at least one tensor, such as "
-      .. "net:parameters(), got %s", where, type(params) == "table" and not meta
+      .. "net:parameters(), got %s", where, type(params) == "table"
+      and not getmetatable(params)
       and params[1] and "a list of lists, as of net:named_parameters()" or options.show(params))
   end
   options.list(where .. ": params", params)

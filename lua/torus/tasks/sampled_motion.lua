@@ -47,11 +47,10 @@ local function filming(system, resolution, own, times)
   end
 end
 
--- Films of the motion from states. With noise, each frame is the mean image of noisy
--- positions: the frame that the squared error prefers to all others, a blurred one.
+-- Films of the motion from states whose frames are mean images of noisy positions: those that
+-- the squared error prefers to all others, blurred ones.
 local function blurred(system, states, own, times, resolution, o)
   local q = positions(system, states, own, times)
-  if o.noise == 0 then return filmed(system, q, resolution, own) end
   local generator = engine.generator(o.seed)
   local sum
   for _ = 1, NOISY do
@@ -150,8 +149,9 @@ function M.measure(system, films, opts)
     local best = least_squares.match(filming(system, films:size(3), own, times),
       states, repeated(films, starts), o.rounds)
     local winner = winners(best.error, starts)
-    local true_films = blurred(system, best.x:index_select(1, winner),
-      own and own:index_select(1, winner), times, films:size(3), o)
+    local true_films = o.noise == 0 and best.drawn:index_select(1, winner)
+      or blurred(system, best.x:index_select(1, winner),
+        own and own:index_select(1, winner), times, films:size(3), o)
     local errors = frames.squares(true_films - films)
     local variance = frames.squares(films - films:mean(2, true)):mean(2)
     local relative = errors:mean(2) / (variance + 1e-12)

@@ -154,9 +154,7 @@ function Mixture:fit(x, generator)
     local count, d = table.unpack(x.shape)
     local k = math.max(1, math.min(self.weights:size(1), count // (POINTS * d)))
     local eye = engine.eye(d, { dtype = "float64" })
-    local centred = x - x:mean(1)
-    local covariance = centred:transpose():matmul(centred) / count
-    local ridge = eye * ((covariance * eye):sum():item() / d * RIDGE + 1e-30)
+    local ridge = eye * ((x - x:mean(1)):square():mean():item() * RIDGE + 1e-30)
     local best
     for _ = 1, k > 1 and STARTS or 1 do
       local reached, found = converge(x, seeds(x, k, generator), ridge)

@@ -158,8 +158,8 @@ end
 
 local function measure_integral(found, model, target, sampled, o, generator)
   local d = model.config.dimension
-  if d == 1 and o.grid == 0 then return end
   if d == 1 then
+    if o.grid == 0 then return end
     found.integral, found.integral_error = integral(model, sampled, o), 0
   elseif d <= 3 and o.mass > 1 and found.negative_entropy then
     found.integral, found.integral_error =
