@@ -21,7 +21,7 @@ Module.__index = Module
 -- @param value anything
 -- @treturn boolean
 -- @usage print(torus.nn.Module.is_module(torus.nn.Linear(2, 1)))   -- true
-Module.is_module = options.is_module
+function Module.is_module(value) return options.is_module(value) end
 
 local is_module = options.is_module
 
